@@ -1,0 +1,70 @@
+"""The pipeline's clock: microseconds since 1970 UTC, at wall speed or faster.
+
+Every process of one deployment shares one clock. In production it is the wall clock. The demo runs it faster
+(`from=2026-03-02T00:00:00Z,at=<wall seconds>,speed=60`), so that a day passes in minutes and every deadline,
+acknowledgement and agent sees the same time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.errors import ConfigurationError
+
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`now = origin + (wall - wall_origin) * speed`, all in microseconds since the epoch, UTC."""
+
+    speed: float = 1.0
+    origin: int = 0
+    wall_origin: int = 0
+
+    def now(self) -> int:
+        return self.at(time.time_ns() // 1000)
+
+    def at(self, wall: int) -> int:
+        """Pipeline time at the given wall time, both in microseconds."""
+        if self.speed == 1.0 and self.origin == self.wall_origin:
+            return wall
+        return self.origin + int((wall - self.wall_origin) * self.speed)
+
+    def wall_seconds_until(self, moment: int) -> float:
+        """Wall seconds from now until pipeline time `moment`; negative when it has passed."""
+        return (moment - self.now()) / MICROS / self.speed
+
+    def spec(self) -> str:
+        """The text that `parse` reads back; empty for the wall clock."""
+        if self.speed == 1.0 and self.origin == self.wall_origin:
+            return ""
+        return f"origin={self.origin},wall={self.wall_origin},speed={self.speed:g}"
+
+    @classmethod
+    def parse(cls, spec: str) -> Clock:
+        """Read `origin=<micros>,wall=<micros>,speed=<float>`; the empty text is the wall clock."""
+        if not spec:
+            return cls()
+        try:
+            parts = dict(part.split("=", 1) for part in spec.split(","))
+            clock = cls(float(parts["speed"]), int(parts["origin"]), int(parts["wall"]))
+        except (ValueError, KeyError) as error:
+            raise ConfigurationError(
+                f"{spec!r} is not a clock", where="DESKSTREAM_CLOCK", fix="leave it empty for the wall clock"
+            ) from error
+        if clock.speed <= 0:
+            raise ConfigurationError("the speed must be above 0", where="DESKSTREAM_CLOCK")
+        return clock
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since the epoch of an aware datetime."""
+    return int(moment.timestamp()) * MICROS + moment.microsecond
+
+
+def from_micros(micros: int) -> datetime:
+    """The aware UTC datetime of microseconds since the epoch."""
+    return datetime.fromtimestamp(micros // MICROS, UTC).replace(microsecond=micros % MICROS)

@@ -1,0 +1,160 @@
+"""Avro single-object encoding: `C3 01`, the CRC-64-AVRO fingerprint of the writer's schema, the body.
+
+Readers find the writer's schema by fingerprint among all the versions in `avro/`, so old records stay readable.
+Logical types are left out of the schemas used here: a time is an int of microseconds in Python and the same
+bytes on the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import fastavro.schema
+import msgspec
+
+from schemas.errors import BrokenBody, NotSingleObject, UnknownFingerprint
+from schemas.events import EVENTS
+from schemas.facts import FACTS
+
+AVRO = Path(__file__).parent / "avro"
+MARKER = b"\xc3\x01"
+HEADER_BYTES = 10
+RECORDS: tuple[type[msgspec.Struct], ...] = (*EVENTS, *FACTS)
+_VERSION_FILE = re.compile(r"^(\w+)\.v(\d+)\.avsc$")
+
+
+def snake(name: str) -> str:
+    """`MessageReceived` → `message_received`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def fingerprint(schema: dict[str, Any]) -> bytes:
+    """CRC-64-AVRO of the schema's parsing canonical form, little-endian as the encoding wants it."""
+    canonical = fastavro.schema.to_parsing_canonical_form(schema)
+    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+
+
+def versions(record: type[msgspec.Struct]) -> dict[int, dict[str, Any]]:
+    """Every published schema of a record, by version."""
+    found = {}
+    for path in AVRO.glob(f"{snake(record.__name__)}.v*.avsc"):
+        if match := _VERSION_FILE.match(path.name):
+            found[int(match[2])] = json.loads(path.read_text("utf-8"))
+    return dict(sorted(found.items()))
+
+
+def _plain(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+    return [_plain(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _revive(kind: type[msgspec.Struct], nested: tuple[tuple[str, type[msgspec.Struct]], ...]) -> Callable[[Any], Any]:
+    if not nested:
+        return lambda fields: kind(**fields)
+
+    def revive(fields: dict[str, Any]) -> Any:
+        for name, item in nested:
+            fields[name] = [item(**value) for value in fields[name]]
+        return kind(**fields)
+
+    return revive
+
+
+def _nested(kind: type[msgspec.Struct]) -> tuple[tuple[str, type[msgspec.Struct]], ...]:
+    found = []
+    for field in msgspec.structs.fields(kind):
+        inner = getattr(field.type, "__args__", ())
+        if inner and isinstance(inner[0], type) and issubclass(inner[0], msgspec.Struct):
+            found.append((field.name, inner[0]))
+    return tuple(found)
+
+
+class _Writer:
+    """Encodes one kind of record with its newest schema."""
+
+    __slots__ = ("header", "nested", "schema")
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        known = versions(kind)
+        if not known:
+            raise UnknownFingerprint(f"no schema of {kind.__name__} in {AVRO}: run `make generate`")
+        newest = known[max(known)]
+        self.header = MARKER + fingerprint(newest)
+        self.schema = fastavro.parse_schema(_plain(newest))
+        self.nested = tuple(name for name, _ in _nested(kind))
+
+
+@cache
+def _writers() -> dict[type, _Writer]:
+    return {kind: _Writer(kind) for kind in RECORDS}
+
+
+@cache
+def _readers() -> dict[bytes, tuple[Any, Any, Callable[[Any], Any]]]:
+    """Fingerprint → (writer's schema, reader's schema or None when they are the same, struct factory)."""
+    table = {}
+    for kind in RECORDS:
+        known = versions(kind)
+        newest = fastavro.parse_schema(_plain(known[max(known)]))
+        for number, schema in known.items():
+            reader = None if number == max(known) else newest
+            written = fastavro.parse_schema(_plain(schema))
+            table[fingerprint(schema)] = (written, reader, _revive(kind, _nested(kind)))
+    return table
+
+
+def header(kind: type[msgspec.Struct]) -> bytes:
+    """The ten bytes that start every record of this kind written by this build."""
+    return _writers()[kind].header
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """The single-object encoding of a record.
+
+    Raises:
+        BrokenBody: a field holds a value that its schema does not allow.
+    """
+    writer = _writers()[type(record)]
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    for name in writer.nested:
+        fields[name] = [msgspec.structs.asdict(item) for item in fields[name]]
+    buffer = BytesIO()
+    buffer.write(writer.header)
+    try:
+        fastavro.schemaless_writer(buffer, writer.schema, fields)
+    except (ValueError, TypeError, OverflowError, UnicodeEncodeError) as error:
+        raise BrokenBody(f"{type(record).__name__} cannot be encoded: {error}") from error
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Any:
+    """The record that was encoded, as the newest version of its struct.
+
+    Raises:
+        NotSingleObject: the marker is missing.
+        UnknownFingerprint: no schema in `avro/` has this fingerprint.
+        BrokenBody: the body does not match its schema, or bytes are left over.
+    """
+    if data[:2] != MARKER or len(data) < HEADER_BYTES:
+        raise NotSingleObject(f"{len(data)} bytes without the single-object marker C3 01")
+    known = _readers().get(data[2:HEADER_BYTES])
+    if known is None:
+        raise UnknownFingerprint(f"no schema has the fingerprint {data[2:HEADER_BYTES].hex()}")
+    written, reader, revive = known
+    body = BytesIO(data)
+    body.seek(HEADER_BYTES)
+    try:
+        record = revive(fastavro.schemaless_reader(body, written, reader))
+    except Exception as error:  # fastavro raises IndexError, EOFError, UnicodeDecodeError, ... on bad bytes
+        raise BrokenBody(f"the body does not match its schema: {type(error).__name__}: {error}") from error
+    if body.tell() != len(data):
+        raise BrokenBody(f"{len(data) - body.tell()} bytes after the end of the record")
+    return record

@@ -1,0 +1,75 @@
+"""Every error that Deskstream raises on purpose.
+
+DeskstreamError
+├── ConfigurationError      a file or a setting is wrong; carries where and what to do
+├── CodecError              bytes that are not one of our records
+│   ├── NotSingleObject     no C3 01 marker
+│   ├── UnknownFingerprint  a schema that this build has never seen
+│   └── BrokenBody          the Avro body does not match its schema
+├── Refused                 an input that cannot become an event; goes to the dead-letter topic with `reason`
+├── StateFromTheFuture      a state value written by a newer version
+├── Unavailable             Kafka, ClickHouse or a delivery target does not answer; retry later
+└── TopicMismatch           a topic exists with another partition count than `topics.py` says
+"""
+
+from __future__ import annotations
+
+
+class DeskstreamError(Exception):
+    """Base of all; its text is one line that a user can act on."""
+
+
+class ConfigurationError(DeskstreamError):
+    """A configuration file or setting is invalid.
+
+    `where` is `file:line` or `file` or the setting's name; `fix` says what to do.
+    """
+
+    def __init__(self, problem: str, *, where: str = "", fix: str = "") -> None:
+        self.problem, self.where, self.fix = problem, where, fix
+        super().__init__(": ".join(part for part in (where, problem) if part) + (f" ({fix})" if fix else ""))
+
+
+class CodecError(DeskstreamError):
+    """Bytes that are not one of our records. `reason` is a bounded metric label."""
+
+    reason = "codec"
+
+
+class NotSingleObject(CodecError):
+    reason = "not_single_object"
+
+
+class UnknownFingerprint(CodecError):
+    reason = "unknown_fingerprint"
+
+
+class BrokenBody(CodecError):
+    reason = "broken_body"
+
+
+class Refused(DeskstreamError):
+    """An input that cannot become an event.
+
+    `reason` is a short bounded word used as a metric label and dead-letter header, for example `bad_json`.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class StateFromTheFuture(DeskstreamError):
+    """A state value has a newer schema version than this build reads; deploy the newer build again."""
+
+
+class Unavailable(DeskstreamError):
+    """A server does not answer. `retry_after` is in seconds."""
+
+    def __init__(self, what: str, *, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(what)
+
+
+class TopicMismatch(DeskstreamError):
+    """A topic exists with another partition count or cleanup policy than `schemas/topics.py` declares."""

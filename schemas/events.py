@@ -1,0 +1,249 @@
+"""What happens to a customer: the records of `contact-events` and `routing`, as frozen structs.
+
+The Avro files in `avro/` are generated from these structs (`make generate`). Every time is microseconds since
+1970 UTC (`Micros`). Every field that is not required has a default, which is what lets old and new versions
+read each other.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Micros = Annotated[int, msgspec.Meta(description="timestamp-micros")]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event carries.
+
+    event_id      deterministic, from the source's own id: the same thing delivered twice is one event
+    occurred_at   when it happened; SLA arithmetic uses this
+    received_at   when a producer received it (pipeline clock)
+    channel       `email chat sms social phone voicemail form help_centre bot in_person`, `` for none; checked by producers
+    source        which producer instance, for people: `maildir:/var/mail/support`
+    customer_tag  the record key; for `routing` records the customer the ticket belongs to
+    imported      history: advances by its own timestamps, never by the wall clock, disturbs no live deadline
+    causation_depth  how many automatic hops led here; guards against loops across channels
+    """
+
+    event_id: str
+    occurred_at: Micros
+    received_at: Micros
+    customer_tag: str
+    channel: str = ""
+    source: str = ""
+    imported: bool = False
+    causation_depth: int = 0
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a message that is not its text; `reference` is where its bytes are stored, '' if nowhere."""
+
+    name: str = ""
+    media_type: str = "application/octet-stream"
+    size_bytes: int = 0
+    reference: str = ""
+
+
+class MessageReceived(Event, frozen=True, kw_only=True):
+    """A customer wrote or spoke to us.
+
+    customer_id   canonical (`email:ann@example.org`); `address` is where to answer (an e-mail address, E.164 number, handle)
+    text          what they wrote now, quotes and signature removed; `full_text` is everything, as plain text
+    ticket_ref    the ticket that the source proved it belongs to (recipient or subject token, our Message-ID), or ''
+    thread_id     the channel's own thread or conversation id, or ''
+    message_id, in_reply_to, references   e-mail threading, with angle brackets
+    headers       only those that the loop guards read, names in lower case
+    language      locale hint from the source (`en zh-Hans zh-Hant ja`), '' when unknown
+    """
+
+    customer_id: str
+    address: str
+    customer_name: str = ""
+    subject: str = ""
+    text: str = ""
+    full_text: str = ""
+    public: bool = False
+    ticket_ref: str = ""
+    thread_id: str = ""
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: list[str] = []
+    recipients: list[str] = []
+    headers: dict[str, str] = {}
+    attachments: list[Attachment] = []
+    language: str = ""
+    time_zone: str = ""
+    order_number: str = ""
+    tier: str = ""
+    priority: str = ""
+    sent_at: Micros | None = None
+    fields: dict[str, str] = {}
+
+
+class AgentReplied(Event, frozen=True, kw_only=True):
+    """A person answered. `public` answers go to the customer and stop the response clocks."""
+
+    ticket_id: str
+    agent_id: str
+    text: str
+    public: bool = True
+    message_id: str = ""
+
+
+class NoteAdded(Event, frozen=True, kw_only=True):
+    """An internal note; no clock moves."""
+
+    ticket_id: str
+    agent_id: str
+    text: str
+
+
+class StatusChanged(Event, frozen=True, kw_only=True):
+    """`status` is one of `new open pending hold solved closed`."""
+
+    ticket_id: str
+    status: str
+    agent_id: str = ""
+
+
+class Transferred(Event, frozen=True, kw_only=True):
+    """A ticket goes to another team, and to `to_agent` if one is named."""
+
+    ticket_id: str
+    to_team: str
+    to_agent: str = ""
+    agent_id: str = ""
+    reason: str = ""
+
+
+class TagCorrected(Event, frozen=True, kw_only=True):
+    """A person corrects the why-tags; kept as training data."""
+
+    ticket_id: str
+    agent_id: str
+    add: list[str] = []
+    remove: list[str] = []
+
+
+class Assigned(Event, frozen=True, kw_only=True):
+    """The router's answer: written to the ticket's own partition. `agent_id` '' means given back to the queue."""
+
+    ticket_id: str
+    team: str
+    agent_id: str
+    queued_at: Micros | None = None
+    reason: str = ""
+
+
+class PresenceChanged(Event, frozen=True, kw_only=True):
+    """An agent comes or goes; written to `routing`, key = team.
+
+    status    `online away offline`
+    capacity  how many tickets waiting on us the agent takes, by channel; `default` for the others
+    """
+
+    agent_id: str
+    team: str
+    status: str
+    capacity: dict[str, int] = {}
+    languages: list[str] = []
+    skills: list[str] = []
+
+
+class SurveyAnswered(Event, frozen=True, kw_only=True):
+    """CSAT 1-5 and CES 1-7, each optional."""
+
+    ticket_id: str
+    survey_id: str
+    csat: int | None = None
+    ces: int | None = None
+    comment: str = ""
+
+
+class CallEnded(Event, frozen=True, kw_only=True):
+    """`outcome` is `answered abandoned voicemail missed`; durations in seconds."""
+
+    customer_id: str
+    address: str
+    outcome: str
+    ticket_ref: str = ""
+    agent_id: str = ""
+    wait_seconds: float = 0.0
+    talk_seconds: float = 0.0
+    transcript: str = ""
+    recording: str = ""
+    language: str = ""
+
+
+class ArticleViewed(Event, frozen=True, kw_only=True):
+    """Self-service: an article was read, or a search had no result (`article_id` '')."""
+
+    customer_id: str
+    article_id: str = ""
+    query: str = ""
+    language: str = ""
+
+
+class OrderPlaced(Event, frozen=True, kw_only=True):
+    """The denominator of the contact rate. `amount` in the currency's minor unit."""
+
+    customer_id: str
+    order_number: str
+    amount: int = 0
+    currency: str = ""
+    products: list[str] = []
+
+
+class Tick(Event, frozen=True, kw_only=True):
+    """Time passed: appended by the worker when a deadline is due. `state_key` is the state whose deadline it is."""
+
+    state_key: bytes = b""
+
+
+class ErasureRequested(Event, frozen=True, kw_only=True):
+    """The customer asked to be forgotten."""
+
+    requested_by: str = ""
+
+
+class RoutingUpdate(Event, frozen=True, kw_only=True):
+    """What the router must know of a ticket; written to `routing`, key = team.
+
+    action  `queue` it needs a person · `busy` its agent holds it and it waits on us · `idle` it waits on the customer
+            · `done` solved, closed or gone to another team
+    """
+
+    ticket_id: str
+    team: str
+    action: str
+    priority: str = "normal"
+    language: str = ""
+    eligible_at: Micros = 0
+    agent_id: str = ""
+    preferred_agent: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    MessageReceived,
+    AgentReplied,
+    NoteAdded,
+    StatusChanged,
+    Transferred,
+    TagCorrected,
+    Assigned,
+    PresenceChanged,
+    SurveyAnswered,
+    CallEnded,
+    ArticleViewed,
+    OrderPlaced,
+    Tick,
+    ErasureRequested,
+    RoutingUpdate,
+)
+
+CHANNELS = ("email", "chat", "sms", "social", "phone", "voicemail", "form", "help_centre", "bot", "in_person")
+STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
+PRIORITIES = ("low", "normal", "high", "urgent")
+LOCALES = ("en", "zh-Hans", "zh-Hant", "ja")

@@ -1,0 +1,129 @@
+"""Keeps `avro/` and the structs in step, and refuses a change that an older version could not live with.
+
+`python -m schemas.evolution` checks; `--write` publishes what is new as the next version. Compatibility is *full
+transitive*: every version reads every other, both ways. A published version is never edited: `avro/published.txt`
+holds its fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import avro.compatibility
+import avro.schema
+import msgspec
+
+from schemas.codec import AVRO, RECORDS, fingerprint, snake, versions
+from schemas.events import Micros
+
+PUBLISHED = AVRO / "published.txt"
+_PRIMITIVE = {str: "string", int: "long", float: "double", bool: "boolean", bytes: "bytes"}
+
+
+def derive(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The Avro schema of a struct."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields = []
+    for field in msgspec.structs.fields(kind):
+        entry: dict[str, Any] = {"name": field.name, "type": _avro_type(hints[field.name])}
+        if not field.required:
+            default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
+            entry["default"] = default.decode("latin-1") if isinstance(default, bytes) else default
+        fields.append(entry)
+    doc = (kind.__doc__ or "").strip().splitlines()[0]
+    return {"type": "record", "name": kind.__name__, "namespace": "deskstream", "doc": doc, "fields": fields}
+
+
+def _avro_type(hint: Any) -> Any:
+    if hint is Micros:
+        return {"type": "long", "logicalType": "timestamp-micros"}
+    if hint in _PRIMITIVE:
+        return _PRIMITIVE[hint]
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        return {"type": "array", "items": _avro_type(arguments[0])}
+    if origin is dict:
+        return {"type": "map", "values": _avro_type(arguments[1])}
+    if origin in (types.UnionType, typing.Union):
+        inner = next(argument for argument in arguments if argument is not types.NoneType)
+        return ["null", _avro_type(inner)]
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return derive(hint)
+    raise TypeError(f"{hint!r} has no Avro type here")
+
+
+def incompatibilities(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
+    """Why the two cannot read each other; empty when both directions work."""
+    first, second = (avro.schema.parse(json.dumps(schema)) for schema in (older, newer))
+    problems = []
+    for reader, writer, way in ((second, first, "new reads old"), (first, second, "old reads new")):
+        result = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+        if result.compatibility is not avro.compatibility.SchemaCompatibilityType.compatible:
+            problems += [f"{way}: {message}" for message in sorted(result.messages)]
+    return problems
+
+
+def problems() -> Iterator[str]:
+    """Everything that is wrong, one line each."""
+    published = set(PUBLISHED.read_text().split()) if PUBLISHED.exists() else set()
+    present = set()
+    for kind in RECORDS:
+        known = versions(kind)
+        present |= {f"{snake(kind.__name__)}.v{number}={fingerprint(schema).hex()}" for number, schema in known.items()}
+        wanted = derive(kind)
+        if not known or known[max(known)] != wanted:
+            yield f"{kind.__name__}: its struct differs from its newest schema; run `make generate`"
+        yield from conflicts(kind.__name__, wanted, known)
+    for line in sorted(published - present):
+        yield f"{line.split('=')[0]}: a published schema was changed or removed; restore it and add a new version"
+
+
+def conflicts(name: str, wanted: dict[str, Any], known: dict[int, dict[str, Any]]) -> Iterator[str]:
+    """Conflicts of a schema with every earlier version."""
+    for number, schema in known.items():
+        for reason in incompatibilities(schema, wanted):
+            yield f"{name}: not compatible with version {number}: {reason}; give every new field a default, remove or retype none"
+
+
+def write() -> list[str]:
+    """Publish every struct that differs from its newest schema as the next version; returns the new file names."""
+    new = []
+    for kind in RECORDS:
+        known, wanted = versions(kind), derive(kind)
+        if known and known[max(known)] == wanted:
+            continue
+        clashes = list(conflicts(kind.__name__, wanted, known))
+        if clashes:
+            raise SystemExit("\n".join(clashes))
+        path = AVRO / f"{snake(kind.__name__)}.v{max(known, default=0) + 1}.avsc"
+        path.write_text(json.dumps(wanted, indent=1) + "\n", "utf-8")
+        new.append(path.name)
+    lines = [
+        f"{snake(kind.__name__)}.v{number}={fingerprint(schema).hex()}"
+        for kind in RECORDS
+        for number, schema in versions(kind).items()
+    ]
+    PUBLISHED.write_text("\n".join(sorted(lines)) + "\n", "utf-8")
+    return new
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["--write"]:
+        for name in write():
+            print(f"new: schemas/avro/{name}")
+        return 0
+    if arguments:
+        print(__doc__)
+        return 2
+    found = list(problems())
+    print("\n".join(found) if found else f"{len(RECORDS)} record types, every version fully compatible")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,260 @@
+"""What Deskstream concluded: the records of the fact topics and of `outbound`, as frozen structs.
+
+A fact is absolute: a full row with a deterministic id and `version` = the offset of the source record. Whoever
+reads keeps the highest version. None means undefined and is never 0.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.events import Micros
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """`customer_tag` is the key, `version` the source offset, `partition` the source partition, `at` event time."""
+
+    customer_tag: str
+    version: int
+    partition: int
+    at: Micros
+
+
+class TicketFact(Fact, frozen=True, kw_only=True):
+    """The whole ticket as it is now. Id: `ticket_id`. Seconds are calendar seconds from `created_at`."""
+
+    ticket_id: str
+    episode: int
+    channel: str
+    status: str
+    priority: str
+    subject: str = ""
+    customer_id: str = ""
+    customer_name: str = ""
+    language: str = ""
+    tier: str = ""
+    team: str = ""
+    assignee_id: str = ""
+    tags: list[str] = []
+    tagged_with: str = ""
+    order_number: str = ""
+    dissatisfied: bool = False
+    imported: bool = False
+    created_at: Micros = 0
+    acknowledged_at: Micros | None = None
+    first_assigned_at: Micros | None = None
+    first_response_at: Micros | None = None
+    first_solved_at: Micros | None = None
+    last_solved_at: Micros | None = None
+    first_response_seconds: float | None = None
+    first_resolution_seconds: float | None = None
+    full_resolution_seconds: float | None = None
+    policy: str = ""
+    policy_version: str = ""
+    promised_at: Micros | None = None
+    customer_messages: int = 0
+    public_replies: int = 0
+    internal_notes: int = 0
+    reopens: int = 0
+    transfers: int = 0
+    assignees: int = 0
+    clocks_breached: int = 0
+    next_due_at: Micros | None = None
+    waiting_since: Micros | None = None
+    csat: int | None = None
+    ces: int | None = None
+
+
+class ContactFact(Fact, frozen=True, kw_only=True):
+    """One thing that happened on a customer's timeline. Id: `event_id`.
+
+    kind       the event's name in snake case (`message_received`, `agent_replied`, ...)
+    direction  `in out internal`
+    """
+
+    event_id: str
+    kind: str
+    direction: str
+    received_at: Micros
+    channel: str = ""
+    source: str = ""
+    ticket_id: str = ""
+    author: str = ""
+    subject: str = ""
+    text: str = ""
+    language: str = ""
+    public: bool = False
+    dissatisfied: bool = False
+    opened_ticket: bool = False
+    imported: bool = False
+    order_number: str = ""
+    amount: int | None = None
+    detail: str = ""
+
+
+class AcknowledgementFact(Fact, frozen=True, kw_only=True):
+    """One decision to acknowledge. Id: `event_id`. `outcome` is `sent suppressed`; `reason` says why suppressed."""
+
+    event_id: str
+    ticket_id: str
+    episode: int
+    channel: str
+    outcome: str
+    reason: str = ""
+    template: str = ""
+    template_version: str = ""
+    locale: str = ""
+    promised_at: Micros | None = None
+    outbound_id: str = ""
+
+
+class TagFact(Fact, frozen=True, kw_only=True):
+    """One why-tag on one ticket. Id: `ticket_id, tag`. `active` is false after a correction took it away."""
+
+    ticket_id: str
+    tag: str
+    active: bool = True
+    origin: str = "taxonomy"
+    agent_id: str = ""
+    taxonomy_version: str = ""
+    evidence: str = ""
+    quadrant: str = ""
+    valence: str = ""
+    owner_team: str = ""
+    channel: str = ""
+
+
+class ClockFact(Fact, frozen=True, kw_only=True):
+    """One transition of one SLA clock. Id: `ticket_id, episode, clock, instance, transition, sequence`.
+
+    clock       `acknowledgement first_response next_response full_resolution` (later also `answer`, ...)
+    transition  `activate pause resume fulfil breach correct cancel`; `at` is when it is true, `detected_at` when noticed
+    """
+
+    ticket_id: str
+    episode: int
+    clock: str
+    instance: int
+    transition: str
+    sequence: int
+    detected_at: Micros
+    policy: str = ""
+    policy_version: str = ""
+    target_seconds: float | None = None
+    due_at: Micros | None = None
+    elapsed_seconds: float | None = None
+    elapsed_business_seconds: float | None = None
+    channel: str = ""
+    priority: str = ""
+    team: str = ""
+
+
+class SurveyFact(Fact, frozen=True, kw_only=True):
+    """One answered survey. Id: `survey_id, answer`."""
+
+    ticket_id: str
+    survey_id: str
+    answer: int
+    csat: int | None = None
+    ces: int | None = None
+    comment: str = ""
+    channel: str = ""
+    team: str = ""
+    agent_id: str = ""
+
+
+class AssignmentFact(Fact, frozen=True, kw_only=True):
+    """One assignment or transfer. Id: `event_id`. `wait_seconds` is from eligible to assigned."""
+
+    event_id: str
+    ticket_id: str
+    team: str
+    agent_id: str = ""
+    reason: str = ""
+    wait_seconds: float | None = None
+
+
+class PaneFact(Fact, frozen=True, kw_only=True):
+    """Five minutes of one combination of dimensions, as an absolute partial. Id: `partition, part, start, channel, team, priority, policy`.
+
+    Windows of 1 h, 24 h and 7 d are sums of panes. `part` is the offset that opened this partial, so that a pane
+    whose state was dropped can receive late data in a new part; sum over parts and partitions.
+    """
+
+    part: int
+    start: Micros
+    channel: str = ""
+    team: str = ""
+    priority: str = ""
+    policy: str = ""
+    contacts_received: int = 0
+    tickets_created: int = 0
+    tickets_solved: int = 0
+    tickets_reopened: int = 0
+    messages_out: int = 0
+    acknowledged: int = 0
+    suppressed: int = 0
+    first_responses: int = 0
+    first_response_seconds_sum: float = 0.0
+    first_response_seconds_max: float = 0.0
+    first_responses_within_target: int = 0
+    resolutions: int = 0
+    resolution_seconds_sum: float = 0.0
+    clocks_met: int = 0
+    clocks_breached: int = 0
+    csat_answers: int = 0
+    csat_sum: int = 0
+    csat_low: int = 0
+    ces_answers: int = 0
+    ces_sum: int = 0
+    orders_placed: int = 0
+    articles_viewed: int = 0
+
+
+class Outbound(Fact, frozen=True, kw_only=True):
+    """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
+
+    kind     `acknowledgement reply`
+    headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...)
+    """
+
+    outbound_id: str
+    ticket_id: str
+    kind: str
+    channel: str
+    address: str
+    sender: str = ""
+    customer_name: str = ""
+    subject: str = ""
+    text: str = ""
+    locale: str = ""
+    message_id: str = ""
+    thread_id: str = ""
+    headers: dict[str, str] = {}
+    causation_depth: int = 0
+
+
+class DeliveryFact(Fact, frozen=True, kw_only=True):
+    """What became of an outbound message. Id: `outbound_id`. `outcome` is `delivered bounced refused`."""
+
+    outbound_id: str
+    ticket_id: str
+    channel: str
+    kind: str
+    outcome: str
+    attempts: int = 1
+    detail: str = ""
+
+
+FACTS: tuple[type[Fact], ...] = (
+    TicketFact,
+    ContactFact,
+    AcknowledgementFact,
+    TagFact,
+    ClockFact,
+    SurveyFact,
+    AssignmentFact,
+    PaneFact,
+    Outbound,
+    DeliveryFact,
+)

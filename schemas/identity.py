@@ -1,0 +1,68 @@
+"""Names that two processes must derive in the same way: customers, tickets, event ids, mail tokens.
+
+The record key is the *customer tag*: 12 base32 characters of BLAKE2b over the canonical customer id, so that
+keys hold no personal data. A ticket id is `<customer tag>-<n>`: whoever knows a ticket knows its partition.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from hashlib import blake2b
+
+TAG_LENGTH = 12
+_TAG = r"[A-Z2-7]{12}"
+TICKET_ID = re.compile(rf"^({_TAG})-(\d{{1,9}})$")
+_SUBJECT_TOKEN = re.compile(rf"\[#({_TAG}-\d{{1,9}})\]", re.IGNORECASE)
+_ADDRESS_TOKEN = re.compile(rf"\+({_TAG}-\d{{1,9}})@", re.IGNORECASE)
+_MESSAGE_ID_TOKEN = re.compile(rf"<ds\.({_TAG}-\d{{1,9}})\.[^@>\s]+@", re.IGNORECASE)
+
+
+def canonical_customer_id(kind: str, value: str) -> str:
+    """`kind:value` with the value in its canonical form: `email:ann@example.org`, `tel:+15550100`, `chat:abc`."""
+    value = value.strip()
+    return f"{kind}:{value.lower() if kind == 'email' else value}"
+
+
+def customer_tag(customer_id: str) -> str:
+    """12 base32 characters of BLAKE2b over the canonical customer id."""
+    return base64.b32encode(blake2b(customer_id.encode(), digest_size=8).digest())[:TAG_LENGTH].decode()
+
+
+def ticket_id(tag: str, number: int) -> str:
+    return f"{tag}-{number}"
+
+
+def split_ticket_id(ticket: str) -> tuple[str, int] | None:
+    """`(customer tag, number)`, or None when the text is not a ticket id."""
+    match = TICKET_ID.match(ticket)
+    return (match[1], int(match[2])) if match else None
+
+
+def event_id(source: str, *parts: str | bytes) -> str:
+    """A deterministic id: 26 base32 characters of BLAKE2b over the source's kind and its own id parts."""
+    digest = blake2b(source.encode(), digest_size=16)
+    for part in parts:
+        digest.update(b"\x00" + (part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")))
+    return base64.b32encode(digest.digest())[:26].decode()
+
+
+def subject_token(ticket: str) -> str:
+    return f"[#{ticket}]"
+
+
+def mail_message_id(ticket: str, unique: str, domain: str) -> str:
+    """Our stable Message-ID: `<ds.TICKET.UNIQUE@domain>`; `unique` holds no `@`, `>` or space."""
+    return f"<ds.{ticket}.{unique}@{domain}>"
+
+
+def ticket_in_mail(subject: str, recipients: list[str], message_ids: list[str]) -> str:
+    """The ticket a mail belongs to: recipient token first, then our Message-IDs, then the subject; '' if none."""
+    for recipient in recipients:
+        if match := _ADDRESS_TOKEN.search(recipient):
+            return match[1].upper()
+    for message_id in reversed(message_ids):  # the last reference is the nearest
+        if match := _MESSAGE_ID_TOKEN.search(message_id):
+            return match[1].upper()
+    match = _SUBJECT_TOKEN.search(subject)
+    return match[1].upper() if match else ""

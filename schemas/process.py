@@ -1,0 +1,124 @@
+"""What every process agrees on: logging, probes, exit codes, and one line for an error a user can cause.
+
+Exit codes: 0 done or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration
+· 3 a server that we need does not answer · 4 stopped on purpose to protect the data (dead-letter limits, watchdog).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
+from schemas.settings import Settings
+
+EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
+
+
+def configure_logging(settings: Settings) -> None:
+    """Structured logs to stderr: JSON in a cluster, coloured lines on a terminal."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    for noisy in ("kafka", "aiokafka", "httpx", "urllib3", "mail.log"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if as_json else structlog.processors.StackInfoRenderer(),
+            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class Health:
+    """Progress, as the probes see it.
+
+    `beat()` is called by the loop whenever it made progress or found nothing to do; `/livez` fails when the last
+    beat is older than `stall_seconds`. `/readyz` fails until `ready` is set. `problem` is shown by both.
+    """
+
+    def __init__(self, stall_seconds: float = 60.0) -> None:
+        self.stall_seconds = stall_seconds
+        self.ready = False
+        self.problem = ""
+        self._last_beat = time.monotonic()
+
+    def beat(self) -> None:
+        self._last_beat = time.monotonic()
+
+    def live(self) -> tuple[bool, str]:
+        age = time.monotonic() - self._last_beat
+        if age > self.stall_seconds:
+            return False, f"no progress for {age:.0f} s{': ' + self.problem if self.problem else ''}"
+        return True, self.problem or "ok"
+
+
+def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
+    """Serve /metrics, /livez and /readyz on a thread of their own; returns how to stop it. Port 0: nothing is served."""
+    if not settings.metrics_port:
+        return lambda: None
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.split("?")[0]
+            if path == "/metrics":
+                return self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+            if path == "/livez":
+                live, why = health.live()
+                return self._answer(200 if live else 503, json.dumps({"live": live, "detail": why}).encode())
+            if path == "/readyz":
+                detail = {"ready": health.ready, "detail": health.problem or ("ok" if health.ready else "starting")}
+                return self._answer(200 if health.ready else 503, json.dumps(detail).encode())
+            return self._answer(404, b'{"detail": "try /metrics, /livez or /readyz"}')
+
+        def _answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    try:
+        server = ThreadingHTTPServer((settings.metrics_host, settings.metrics_port), Handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}",
+            where="DESKSTREAM_METRICS_PORT",
+            fix="choose another port",
+        ) from error
+    threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
+    return server.shutdown
+
+
+def guarded(main: Callable[[], int | None]) -> int:
+    """Run an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
+    try:
+        return main() or 0
+    except ConfigurationError as error:
+        code = EXIT_USAGE
+        message = str(error)
+    except Unavailable as error:
+        code, message = EXIT_UNAVAILABLE, str(error)
+    except DeskstreamError as error:
+        code, message = EXIT_DEFECT, str(error)
+    except KeyboardInterrupt:
+        return 0
+    print(f"deskstream: {message}", file=sys.stderr)
+    return code

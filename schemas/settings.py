@@ -1,0 +1,127 @@
+"""One frozen settings object per process, read from `DESKSTREAM_*` environment variables by entry points only.
+
+`describe(kind)` lists every variable with its default and meaning; `--help` and the README's table use it.
+Secrets are masked whenever settings are printed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.clock import Clock
+from schemas.errors import ConfigurationError
+from schemas.topics import PARTITIONS, Topic
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseSettings):
+    """What every process needs."""
+
+    model_config = SettingsConfigDict(env_prefix="DESKSTREAM_", frozen=True, extra="ignore")
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port]")
+    namespace: str = Field("", description="prefix of every topic and consumer group; lets deployments share a broker")
+    clock: str = Field("", description="the pipeline clock; empty is the wall clock (see schemas/clock.py)")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics /livez /readyz; 0 switches them off")
+    metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
+    log_level: str = Field("info", description="debug, info, warning or error")
+    log_format: str = Field("auto", description="json, console, or auto: console on a terminal, else json")
+    partitions: int = Field(PARTITIONS, ge=1, description="partition count of every topic")
+    replication_factor: int = Field(1, ge=1, description="replicas of every topic when they are created")
+
+    @field_validator("clock")
+    @classmethod
+    def _clock_parses(cls, value: str) -> str:
+        Clock.parse(value)
+        return value
+
+    @property
+    def pipeline_clock(self) -> Clock:
+        return Clock.parse(self.clock)
+
+    def topic(self, topic: Topic) -> str:
+        """The topic's name in this deployment."""
+        return self.namespace + topic.name
+
+    def group(self, name: str) -> str:
+        """The consumer group's name in this deployment."""
+        return f"{self.namespace}deskstream-{name}"
+
+
+class ProducerSettings(Settings):
+    """`python -m producers <channel>`."""
+
+    http_host: str = Field("127.0.0.1", description="address of the HTTP producer")
+    http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP producer")
+    webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets of the signed endpoint, comma-separated; two may be valid while one is rotated out",
+    )
+    max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
+    mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
+    publish_timeout_seconds: float = Field(
+        30.0, gt=0, description="how long Kafka may take before a source is told to retry"
+    )
+
+
+class WorkerSettings(Settings):
+    """`faust -A stream_processors.app worker`."""
+
+    state_dir: Path = Field(Path(".data/state"), description="RocksDB state; one directory per worker")
+    worker_id: str = Field("worker-0", description="static group membership; the pod's name on Kubernetes")
+    config_dir: Path | None = Field(
+        None, description="policies, taxonomy, templates, teams; default: those that ship with the package"
+    )
+    mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
+    max_batch_records: int = Field(1000, ge=1, description="records per partition batch")
+    dlq_max_ratio: float = Field(
+        0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"
+    )
+    dlq_max_run: int = Field(50, ge=1, description="so many failing records in a row stop the worker")
+    watchdog_seconds: float = Field(60.0, gt=0, description="with lag and no commit for so long the worker ends itself")
+    session_timeout_seconds: float = Field(10.0, gt=0, description="Kafka notices a dead worker after so long")
+
+
+class SinkSettings(Settings):
+    """`python -m sinks clickhouse|delivery|dlq|query`."""
+
+    clickhouse_url: str = Field("http://127.0.0.1:8123", description="http(s)://[user[:password]@]host:port")
+    clickhouse_database: str = Field("deskstream", description="database of all tables")
+    sink_batch_rows: int = Field(50_000, ge=1, description="rows per insert at most")
+    sink_batch_seconds: float = Field(0.5, gt=0, description="rows wait at most so long for an insert")
+    smtp_host: str = Field("127.0.0.1", description="where acknowledgements and replies are handed over")
+    smtp_port: int = Field(2525, ge=1, le=65535, description="port of that SMTP server")
+    smtp_starttls: bool = Field(False, description="require STARTTLS")
+    smtp_username: str = Field("", description="SMTP user, empty for none")
+    smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password")
+    mail_from: str = Field("support@support.example", description="sender of our mail")
+    outbox_dir: Path | None = Field(
+        None, description="channels without an adapter write JSON lines here; unset: dead-lettered"
+    )
+
+
+def load(kind: type[S], **overrides: Any) -> S:
+    """Read the settings from the environment; one clear line per problem.
+
+    Raises:
+        ConfigurationError: a variable is missing or malformed.
+    """
+    try:
+        return kind(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "DESKSTREAM_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{first['msg']} (got {first.get('input')!r})", where=name) from error
+
+
+def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
+    """`(variable, default, meaning)` of every setting."""
+    return [
+        (f"DESKSTREAM_{name.upper()}", str(field.default), field.description or "")
+        for name, field in kind.model_fields.items()
+    ]

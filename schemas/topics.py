@@ -1,0 +1,81 @@
+"""Every Kafka topic: its name, key, partitions, retention, cleanup and dead-letter topic.
+
+Topics are created from here before any process starts (`python -m deploy.local topics`), never by the broker. All topics keyed by
+customer tag have the same partition count, so that one customer is one totally ordered log everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas import events, facts
+
+DAY_MS = 24 * 3600 * 1000
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`key` says what the record key is; `retention_ms` -1 keeps for ever; `dlq` names the dead-letter topic."""
+
+    name: str
+    key: str
+    partitions: int = PARTITIONS
+    retention_ms: int = -1
+    cleanup: str = "delete"
+    dlq: str = ""
+
+
+CONTACT_EVENTS = Topic("contact-events", "customer tag", dlq="contact-events.dlq")
+ROUTING = Topic("routing", "team", retention_ms=30 * DAY_MS, dlq="routing.dlq")
+TICKET_FACTS = Topic("ticket-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+CONTACT_FACTS = Topic("contact-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+TAG_FACTS = Topic("tag-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+CLOCK_FACTS = Topic("clock-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+SURVEY_FACTS = Topic("survey-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+PANE_FACTS = Topic("pane-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+OUTBOUND = Topic("outbound", "customer tag", retention_ms=30 * DAY_MS, dlq="outbound.dlq")
+DELIVERIES = Topic("deliveries", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+
+DEAD_LETTERS: tuple[Topic, ...] = tuple(
+    Topic(name, "that of the record that failed", retention_ms=90 * DAY_MS)
+    for name in ("contact-events.dlq", "routing.dlq", "facts.dlq", "outbound.dlq")
+)
+
+FACT_TOPICS: tuple[Topic, ...] = (
+    TICKET_FACTS,
+    CONTACT_FACTS,
+    TAG_FACTS,
+    CLOCK_FACTS,
+    SURVEY_FACTS,
+    PANE_FACTS,
+    DELIVERIES,
+)
+
+TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, *DEAD_LETTERS)
+
+#: Where each kind of record is written. A topic may carry several kinds: readers tell them apart by fingerprint.
+TOPIC_OF: dict[type, Topic] = {
+    **dict.fromkeys(events.EVENTS, CONTACT_EVENTS),
+    events.PresenceChanged: ROUTING,
+    events.RoutingUpdate: ROUTING,
+    facts.TicketFact: TICKET_FACTS,
+    facts.AssignmentFact: TICKET_FACTS,
+    facts.ContactFact: CONTACT_FACTS,
+    facts.AcknowledgementFact: CONTACT_FACTS,
+    facts.TagFact: TAG_FACTS,
+    facts.ClockFact: CLOCK_FACTS,
+    facts.SurveyFact: SURVEY_FACTS,
+    facts.PaneFact: PANE_FACTS,
+    facts.Outbound: OUTBOUND,
+    facts.DeliveryFact: DELIVERIES,
+}
+
+
+def changelog(app_id: str, table: str) -> Topic:
+    """The changelog topic of one state table, named as Faust names it."""
+    return Topic(f"{app_id}-{table}-changelog", "state key", cleanup="compact")
+
+
+#: The state tables of the stream processors.
+STATE_TABLES = ("tickets", "routing")
