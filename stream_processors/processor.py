@@ -1,0 +1,81 @@
+"""What the worker loop asks of an aggregate, and nothing else: the seam between pure folds and Kafka.
+
+An aggregate (tickets, routing) is a `Processor`: it names its topic, decodes a record, and folds it into states
+and outputs. It does no I/O, reads no clock and draws no random number: the same log gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from schemas.events import Event
+from schemas.topics import Topic
+
+
+class Position(NamedTuple):
+    """Where a record stands in its topic."""
+
+    partition: int
+    offset: int
+
+
+class Output(NamedTuple):
+    """A record to write. Its topic is `schemas.topics.TOPIC_OF[type(record)]`.
+
+    `key` None: the key of the source record, and its partition (all topics keyed by customer tag have the same
+    partition count). Otherwise the key decides the partition (murmur2, as every Kafka client does).
+    """
+
+    record: msgspec.Struct
+    key: str | None = None
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A value in a state table. `offset` is that of the last record folded into it; -1 before the first.
+
+    A record whose offset is not above it was folded before a crash: it is not folded again, the state is only
+    written again.
+    """
+
+    offset: int = -1
+
+
+class Reader(Protocol):
+    """The states of one partition: the store, with what this batch has changed so far laid over it."""
+
+    def get(self, key: bytes) -> Any | None:
+        """The decoded state, or None."""
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """All states whose key starts with `prefix`, in key order. Do not change states while iterating."""
+
+
+class Outcome(NamedTuple):
+    """What folding one record came to. A state of None is deleted."""
+
+    states: Mapping[bytes, State | None]
+    outputs: Sequence[Output] = ()
+    skipped: bool = False
+
+
+class Processor(Protocol):
+    """One aggregate.
+
+    name      of the agent, its table and its metric label: `tickets`
+    topic     where its events come from
+    kinds     key prefix (one byte) → state class, *in the order in which they must become durable*: a derived state
+              (a pane) before the state whose offset decides whether a record is folded again (the customer)
+    """
+
+    name: str
+    topic: Topic
+    kinds: Mapping[bytes, type[State]]
+
+    def process(self, event: Event, position: Position, read: Reader) -> Outcome:
+        """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""
+
+    def deadline(self, key: bytes, state: Any) -> int | None:
+        """When (pipeline micros) a `Tick` for this state is next due; None for never or imported history."""

@@ -1,0 +1,120 @@
+"""What the tickets aggregate remembers: a customer with their tickets, and panes of rolling figures.
+
+Everything is frozen: a step returns a changed copy (`msgspec.structs.replace`), so a record that fails leaves
+nothing half changed. Times are micros UTC. Fields have short encodings through `array_like`: append new fields
+at the end, with defaults, and never reorder (or raise `VERSION` and write `upgrade`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from stream_processors.processor import State
+
+
+class Clock(msgspec.Struct, frozen=True, array_like=True):
+    """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows."""
+
+    name: str
+    instance: int
+    started_at: int
+    target_seconds: float
+    due_at: int
+    policy: str
+    policy_version: str
+    stopped_at: int | None = None
+    breached: bool = False
+    sequence: int = 1
+
+
+class Ticket(msgspec.Struct, frozen=True, array_like=True):
+    """One ticket. `episode` counts from 1 and rises when it is reopened; `clocks` are those of this episode."""
+
+    number: int
+    channel: str
+    created_at: int
+    episode: int = 1
+    status: str = "new"
+    priority: str = "normal"
+    subject: str = ""
+    address: str = ""
+    language: str = ""
+    time_zone: str = ""
+    team: str = ""
+    assignee: str = ""
+    order_number: str = ""
+    imported: bool = False
+    public: bool = False
+    dissatisfied: bool = False
+    tags: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()
+    tagged_with: str = ""
+    policy: str = ""
+    policy_version: str = ""
+    clocks: tuple[Clock, ...] = ()
+    acknowledged_at: int | None = None
+    acknowledged_episode: int = 0
+    promised_at: int | None = None
+    first_assigned_at: int | None = None
+    first_response_at: int | None = None
+    first_solved_at: int | None = None
+    last_solved_at: int | None = None
+    waiting_since: int | None = None
+    customer_messages: int = 0
+    public_replies: int = 0
+    internal_notes: int = 0
+    reopens: int = 0
+    transfers: int = 0
+    assignees: tuple[str, ...] = ()
+    clocks_breached: int = 0
+    csat: int | None = None
+    ces: int | None = None
+    survey_answers: int = 0
+    thread_ids: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    last_message_id: str = ""
+    updated_at: int = 0
+    routed_as: str = ""
+
+
+class SentAcknowledgement(msgspec.Struct, frozen=True, array_like=True):
+    """For the sliding caps: when, and the fingerprint of the subject."""
+
+    at: int
+    subject_fingerprint: int
+
+
+class Customer(State, frozen=True, kw_only=True, array_like=True):
+    """Key: `c` + customer tag. Everything that is known of one customer.
+
+    seen        BLAKE2b-64 of the last event ids, oldest first: the same thing delivered twice is one event
+    reasons     (why-tag, when) of recent contacts, for "repeat contact about the same reason within 7 days"
+    """
+
+    customer_id: str = ""
+    name: str = ""
+    language: str = ""
+    tier: str = ""
+    next_number: int = 1
+    tickets: tuple[Ticket, ...] = ()
+    seen: tuple[int, ...] = ()
+    acknowledgements: tuple[SentAcknowledgement, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+    last_low_csat_at: int | None = None
+
+
+class Pane(State, frozen=True, kw_only=True, array_like=True):
+    """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`."""
+
+    part: int = 0
+    start: int = 0
+    channel: str = ""
+    team: str = ""
+    priority: str = ""
+    policy: str = ""
+    figures: dict[str, float] = {}
+    touched_at: int = 0
+
+
+def customer_key(tag: str) -> bytes:
+    return b"c" + tag.encode()

@@ -1,0 +1,93 @@
+"""A turn: one event on its way through the steps.
+
+A step is `def step(turn: Turn) -> Turn`, pure, in a file of its own. It reads the event, the customer and the
+ticket and returns a changed copy, with the facts it concluded appended to `outputs` and what later steps should
+know appended to `happened`. `now` is the time of the event on the log's axis, never the wall clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from schemas.events import Event
+from schemas.identity import ticket_id
+from stream_processors.processor import Output, Position
+from stream_processors.tickets.state import Customer, Ticket
+
+if TYPE_CHECKING:
+    from stream_processors.rules import Rules
+
+#: What a step can tell the later ones. `roll_windows` counts them.
+HAPPENINGS = (
+    "contact",  # a customer contacted us
+    "opened",
+    "reopened",
+    "acknowledged",
+    "suppressed",
+    "replied",  # public answer of a person
+    "first_response",  # detail: elapsed seconds
+    "solved",  # detail: seconds from creation to this solve
+    "met",  # a clock was fulfilled within its target
+    "breached",
+    "csat",  # detail: score
+    "ces",  # detail: score
+    "order",
+    "article",
+)
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """`ticket` is the ticket as it was then, for the dimensions; None when there is none."""
+
+    name: str
+    at: int
+    ticket: Ticket | None = None
+    detail: float = 0.0
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One event between two states of its customer. `ticket` is None for events that belong to no ticket."""
+
+    event: Event
+    now: int
+    position: Position
+    customer: Customer
+    rules: Rules
+    ticket: Ticket | None = None
+    opened: bool = False
+    reopened: bool = False
+    outputs: tuple[Output, ...] = ()
+    happened: tuple[Happening, ...] = ()
+
+    def but(self, **changes: Any) -> Turn:
+        """A copy with these fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+    def on_ticket(self, **changes: Any) -> Turn:
+        """A copy whose ticket has these fields changed."""
+        return msgspec.structs.replace(self, ticket=msgspec.structs.replace(self.ticket, **changes))
+
+    def write(self, *records: msgspec.Struct) -> Turn:
+        """A copy with these records appended to the outputs, keyed as the event is."""
+        return msgspec.structs.replace(self, outputs=self.outputs + tuple(Output(record) for record in records))
+
+    def note(self, name: str, *, at: int | None = None, detail: float = 0.0) -> Turn:
+        """A copy that tells later steps what happened."""
+        happening = Happening(name, self.now if at is None else at, self.ticket, detail)
+        return msgspec.structs.replace(self, happened=(*self.happened, happening))
+
+    @property
+    def ticket_id(self) -> str:
+        return ticket_id(self.event.customer_tag, self.ticket.number) if self.ticket else ""
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """The four fields that every fact carries."""
+        return {
+            "customer_tag": self.event.customer_tag,
+            "version": self.position.offset,
+            "partition": self.position.partition,
+            "at": self.now,
+        }

@@ -1,0 +1,70 @@
+"""YAML with line numbers: reads a configuration file so that every complaint names file and line.
+
+`read(path)` gives the data, its content version (12 hex characters of SHA-256) and `line(*keys)`, the line on
+which a value stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from schemas.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file: `data` as plain Python, `version` by content."""
+
+    path: Path
+    data: Any
+    version: str
+    _root: yaml.Node | None
+
+    def line(self, *keys: str | int) -> int:
+        """The line (from 1) of the value at `keys`, or of its nearest parent that exists."""
+        node, line = self._root, 1
+        for key in keys:
+            child = _child(node, key)
+            if child is None:
+                break
+            node, line = child, child.start_mark.line + 1
+        return line
+
+    def refuse(self, problem: str, *keys: str | int, fix: str = "") -> NoReturn:
+        """Raise a `ConfigurationError` that names this file and the line of `keys`."""
+        raise ConfigurationError(problem, where=f"{self.path}:{self.line(*keys)}", fix=fix)
+
+
+def _child(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key]  # type: ignore[no-any-return]
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == str(key)), None)
+    return None
+
+
+def read(path: Path) -> Document:
+    """Read one YAML file.
+
+    Raises:
+        ConfigurationError: the file is missing, is not UTF-8, or is not YAML.
+    """
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        data = yaml.load(text, Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("is not UTF-8", where=str(path)) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigurationError(f"is not YAML: {getattr(error, 'problem', error)}", where=where) from error
+    return Document(path, data, sha256(raw).hexdigest()[:12], root)
