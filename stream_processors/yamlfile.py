@@ -52,7 +52,7 @@ def read(path: Path) -> Document:
     """Read one YAML file.
 
     Raises:
-        ConfigurationError: the file is missing, is not UTF-8, or is not YAML.
+        ConfigurationError: the file is missing, is not UTF-8, is not YAML, or gives a key twice.
     """
     try:
         raw = path.read_bytes()
@@ -67,4 +67,23 @@ def read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigurationError(f"is not YAML: {getattr(error, 'problem', error)}", where=where) from error
+    if twice := _key_given_twice(root):
+        raise ConfigurationError(f"{twice.value!r} is given twice", where=f"{path}:{twice.start_mark.line + 1}")
     return Document(path, data, sha256(raw).hexdigest()[:12], root)
+
+
+def _key_given_twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
+    """YAML parsers keep the last of two equal keys silently; here the second one is a mistake."""
+    if isinstance(node, yaml.SequenceNode):
+        return next((twice for child in node.value if (twice := _key_given_twice(child))), None)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen: set[str] = set()
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if key.value in seen:
+                return key
+            seen.add(key.value)
+        if twice := _key_given_twice(value):
+            return twice
+    return None
