@@ -213,6 +213,9 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
 
     action  `queue` it needs a person · `busy` its agent holds it and it waits on us · `idle` it waits on the customer
             · `done` solved, closed or gone to another team
+    skills     what the agent should be able to do; a preference while nobody on shift has them
+    partition, version   where in `contact-events` the cause stands: an update below the highest seen
+                         of its partition was written again after a crash; version -1 when unknown
     """
 
     ticket_id: str
@@ -223,6 +226,9 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     eligible_at: Micros = 0
     agent_id: str = ""
     preferred_agent: str = ""
+    skills: list[str] = []
+    partition: int = 0
+    version: int = -1
 
 
 EVENTS: tuple[type[Event], ...] = (
