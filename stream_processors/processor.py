@@ -79,3 +79,11 @@ class Processor(Protocol):
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """When (pipeline micros) a `Tick` for this state is next due; None for never or imported history."""
+
+
+class StepFailed(Exception):
+    """A named step raised; the cause is chained. `stage` is a bounded metric label."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        super().__init__(stage)

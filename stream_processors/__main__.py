@@ -1,0 +1,55 @@
+"""`python -m stream_processors`: one worker process with both agents."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from schemas.process import guarded
+from schemas.settings import WorkerSettings, describe, load
+
+HELP = """
+Run one stream-processing worker: it threads, acknowledges, tags, routes and measures every contact.
+
+Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (static membership) and keeps its
+state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
+
+Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
+
+Settings (environment):
+
+""" + "\n\n".join(f"{name}  {meaning}. Default: {default!r}" for name, default, meaning in describe(WorkerSettings))
+
+
+def run(check: bool = typer.Option(False, "--check", help="Validate settings and rules, then exit.")) -> None:
+    raise SystemExit(guarded(lambda: _check() if check else _work()))
+
+
+def _check() -> int:
+    from stream_processors import rules
+
+    settings = load(WorkerSettings)
+    loaded = rules.load(settings.config_dir, settings.mail_domain)
+    print(f"rules are valid: taxonomy {loaded.taxonomy.version}, policies {loaded.policies.version}")
+    return 0
+
+
+def _work() -> int:
+    from schemas.admin import verify_topics
+
+    from stream_processors import app as module
+
+    settings = load(WorkerSettings)
+    verify_topics(settings)
+    app = module.app
+    sys.argv = [sys.argv[0]]
+    app.Worker(loglevel=settings.log_level, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    return 0
+
+
+cli = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="markdown")
+cli.command(help=HELP)(run)
+
+if __name__ == "__main__":
+    cli()

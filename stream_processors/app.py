@@ -1,0 +1,143 @@
+"""The Faust application: two agents on one batch transport.
+
+Run it with `python -m stream_processors`, or as any Faust app: `faust -A stream_processors.app worker`.
+Only this module, `transport.py`, `store.py` and `worker.py` know Faust.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+import structlog
+
+from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
+from schemas.settings import WorkerSettings, load
+from stream_processors import rules as ruleset
+from stream_processors.processor import Processor
+from stream_processors.routing.fold import RoutingProcessor
+from stream_processors.store import ROCKSDB_OPTIONS
+from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.transport import Consumer
+from stream_processors.watchdog import Watchdog
+from stream_processors.worker import Worker, end_process
+
+log = structlog.get_logger()
+DRAIN_SECONDS = 8.0
+
+
+class DrainingWorker(faust.Worker):  # type: ignore[misc]
+    """On SIGTERM or SIGINT: finish the batch in flight, commit, exit 0. Everything else is as after a crash."""
+
+    def _on_sigterm(self) -> None:
+        self._drain()
+
+    def _on_sigint(self) -> None:
+        self._drain()
+
+    def _drain(self) -> None:
+        if not getattr(self, "_draining", None):
+            self._draining = asyncio.ensure_future(drain(self.app))
+
+
+async def drain(app: faust.App) -> None:
+    """Stop fetching, let the batches in flight become durable, commit them, and end the process."""
+    app.consumer.stop_flow()
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while any(worker.busy for worker in app.deskstream_workers):
+                await asyncio.sleep(0.01)
+            await app.consumer.commit()
+            for worker in app.deskstream_workers:
+                await worker.stop()
+    except Exception as error:  # what is not committed is folded again after the restart, and skipped
+        log.warning("drain incomplete", error=repr(error))
+    log.info("drained")
+    os._exit(0)
+
+
+def build(settings: WorkerSettings, processors: Sequence[Processor], health: Health) -> faust.App:
+    """The Faust app for these processors. Pure but for Faust's own registries: nothing connects yet."""
+    app = faust.App(
+        settings.group("").rstrip("-"),
+        broker=";".join(f"deskstream://{server}" for server in settings.kafka_bootstrap_servers.split(",")),
+        store="deskstream://",
+        datadir=str(settings.state_dir / settings.worker_id),
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        stream_buffer_maxsize=16,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        broker_max_poll_records=settings.max_batch_records,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / 3,
+        broker_commit_interval=0.5,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.worker_id,
+        producer_request_timeout=60.0,
+        worker_redirect_stdouts=False,
+        Worker=DrainingWorker,
+    )
+    app.deskstream_workers = [_agent(app, settings, processor, health) for processor in processors]
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def watch() -> None:
+        def end(why: str) -> None:
+            end_process(EXIT_PROTECTED, why)
+
+        Watchdog(app.deskstream_workers, settings.kafka_bootstrap_servers, settings.watchdog_seconds, end).start()
+
+    return app
+
+
+def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, health: Health) -> Worker:
+    name = settings.topic(processor.topic)
+    Consumer.batch_topics.add(name)
+    topic = app.topic(
+        name, key_serializer="raw", value_serializer="raw", partitions=settings.partitions, allow_empty=True
+    )
+    table = app.Table(
+        processor.name,
+        partitions=settings.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        options=dict(ROCKSDB_OPTIONS),
+    )
+    worker = Worker(app, table, processor, settings, health)
+    app.agent(topic, name=processor.name)(worker.agent)
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def run() -> None:
+        await worker.start()
+        await worker.tick()
+
+    return worker
+
+
+def create() -> faust.App:
+    """The app of this process, from the environment."""
+    settings = load(WorkerSettings)
+    configure_logging(settings)
+    rules = ruleset.load(settings.config_dir, settings.mail_domain)
+    health = Health(stall_seconds=settings.watchdog_seconds)
+    serve_probes(settings, health)
+    return build(settings, [TicketsProcessor(rules), RoutingProcessor(rules.teams)], health)
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is built when somebody asks for it, so that importing this module has no side effect."""
+    if name == "app":
+        application = create()
+        globals()["app"] = application
+        return application
+    raise AttributeError(name)

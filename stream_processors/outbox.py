@@ -1,0 +1,68 @@
+"""Records on their way to Kafka, grouped by partition into whole record batches.
+
+`flush()` returns when every one of them is acknowledged by all replicas, and raises when one is not: nothing is
+sent and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.errors import Unavailable
+
+
+class Outbox:
+    """Not shared between batches: create one, add, flush."""
+
+    __slots__ = ("_open", "_producer", "_sent", "records", "timestamp_ms")
+
+    def __init__(self, producer: AIOKafkaProducer, timestamp_ms: int) -> None:
+        self._producer = producer
+        self._open: dict[tuple[str, int], Any] = {}
+        self._sent: list[tuple[str, int, Any]] = []
+        self.timestamp_ms = timestamp_ms
+        self.records = 0
+
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> None:
+        """Append a record to the open batch of its partition; a full batch is set aside for `flush`."""
+        place = (topic, partition)
+        batch = self._open.get(place)
+        if batch is None:
+            batch = self._open[place] = self._producer.create_batch()
+        self.records += 1
+        if batch.append(key=key, value=value, timestamp=self.timestamp_ms, headers=headers or []) is None:
+            self._sent.append((topic, partition, batch))
+            batch = self._open[place] = self._producer.create_batch()
+            if batch.append(key=key, value=value, timestamp=self.timestamp_ms, headers=headers or []) is None:
+                raise Unavailable(f"a record of {len(value or b'')} bytes does not fit into a batch of {topic}")
+
+    async def flush(self) -> dict[tuple[str, int], int]:
+        """Wait until everything is durable; returns the last offset written per topic and partition.
+
+        Raises:
+            Unavailable: Kafka did not acknowledge a batch.
+        """
+        batches = self._sent + [(topic, partition, batch) for (topic, partition), batch in self._open.items()]
+        self._sent, self._open = [], {}
+        futures = []
+        try:
+            for topic, partition, batch in batches:
+                batch.close()
+                futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+            results = await asyncio.gather(*futures)
+        except Exception as error:
+            raise Unavailable(f"Kafka did not acknowledge: {type(error).__name__}: {error}") from error
+        last: dict[tuple[str, int], int] = {}
+        for (topic, partition, batch), metadata in zip(batches, results, strict=True):
+            last[topic, partition] = metadata.offset + batch.record_count() - 1
+        return last

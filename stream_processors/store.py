@@ -1,0 +1,84 @@
+"""The local state: RocksDB through Faust's table store, written by the worker loop in one atomic batch.
+
+Registered as the `faust.stores` entry point `deskstream`. On recovery the value with the higher offset wins, so that
+a late write of a worker that had already lost its partition cannot undo a newer state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import rocksdict
+from faust.stores.rocksdb import Store as RocksStore
+from faust.types import TP, EventT
+
+from stream_processors.states import stored_offset
+
+#: Small on purpose: one database per partition and table, and the state of a customer is a few hundred bytes.
+ROCKSDB_OPTIONS = {
+    "driver": "rocksdict",
+    "block_cache_size": 16 * 1024 * 1024,
+    "write_buffer_size": 8 * 1024 * 1024,
+    "max_write_buffer_number": 2,
+    "max_open_files": 256,
+}
+
+
+class Store(RocksStore):
+    """One RocksDB database per partition; keys and values are bytes."""
+
+    #: Called with the partitions whose state is complete after a recovery.
+    on_recovered: Callable[[set[int]], Awaitable[None]] | None = None
+    #: Called while a recovery makes progress.
+    on_progress: Callable[[], None] | None = None
+
+    def get_bytes(self, partition: int, key: bytes) -> bytes | None:
+        return self._db_for_partition(partition).get(key)  # type: ignore[no-any-return]
+
+    def scan_bytes(self, partition: int, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs whose key starts with `prefix`, in key order."""
+        iterator = self._db_for_partition(partition).iter()
+        iterator.seek(prefix)
+        while iterator.valid():
+            key = iterator.key()
+            if not key.startswith(prefix):
+                return
+            yield key, iterator.value()
+            iterator.next()
+
+    def write(self, partition: int, values: Mapping[bytes, bytes | None], changelog: TP, offset: int) -> None:
+        """Write states (None deletes) and the changelog offset they are part of, atomically."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in values.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.offset_key, str(offset).encode())
+        self._db_for_partition(partition).write(batch)
+
+    def apply_changelog_batch(
+        self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
+    ) -> None:
+        """Restore states from the changelog: the higher offset wins, whatever the order of the records."""
+        newest: dict[TP, dict[bytes, bytes | None]] = {}
+        offsets: dict[TP, int] = {}
+        for event in batch:
+            message = event.message
+            values = newest.setdefault(message.tp, {})
+            offsets[message.tp] = max(offsets.get(message.tp, -1), message.offset)
+            if message.value is not None:
+                known = values[message.key] if message.key in values else self.get_bytes(message.partition, message.key)
+                if known is not None and stored_offset(known) > stored_offset(message.value):
+                    continue
+            values[message.key] = message.value
+        for tp, values in newest.items():
+            self.write(tp.partition, values, tp, offsets[tp])
+        if self.on_progress:
+            self.on_progress()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        await super().on_recovery_completed(active_tps, standby_tps)
+        if self.on_recovered:
+            await self.on_recovered({tp.partition for tp in active_tps})

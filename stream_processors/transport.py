@@ -1,0 +1,148 @@
+"""The batch transport: each fetched partition batch reaches an agent as one message.
+
+Faust hands records over one at a time, at about 90 µs each; with this driver the worker loop gets all the records
+that one fetch returned for a partition as `event.message.value`, and commits whole batches in delivery order.
+Registered as the `faust.transports` entry point `deskstream`; changelog topics keep Faust's own path.
+
+What is overridden, and why (each has a regression test in tests/stream_processors/test_transport.py):
+
+| Faust's behaviour | here |
+|---|---|
+| a compaction gap counts the next offset as acknowledged, so a commit can pass an unprocessed record | gaps are never acknowledged; a batch covers its own gaps |
+| 31 unacknowledged and 32 acknowledged commits 33 | only the longest acknowledged prefix of delivered batches is committed |
+| an acknowledgement from before a rebalance still counts after it | a batch that is no longer tracked cannot be acknowledged |
+| records fetched but not handed over when the flow stops are forgotten | their partitions are sought back to the first of them |
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+
+class Delivered:
+    """One batch that was handed to an agent: the offsets it covers and whether it is durable."""
+
+    __slots__ = ("done", "last", "message")
+
+    def __init__(self, message: ConsumerMessage, last: int) -> None:
+        self.message, self.last, self.done = message, last, False
+
+
+class Consumer(driver.Consumer):
+    """Faust's aiokafka consumer, delivering and committing batches for the topics in `batch_topics`."""
+
+    batch_topics: ClassVar[set[str]] = set()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._delivered: dict[TP, deque[Delivered]] = defaultdict(deque)
+        #: Wall time (monotonic) of the last successful commit, for the watchdog.
+        self.committed_at = time.monotonic()
+        super().__init__(*args, **kwargs)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's signature)
+        """Yield one message per fetched partition batch, and changelog records one by one."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self._seek_to_committed()
+            return
+        waiting = dict(records)
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                break
+            del waiting[tp]
+            if not batch or not (active is None or tp in active or tp in self._buffered_partitions):
+                continue
+            if tp.topic in self.batch_topics:
+                yield tp, self._batch_message(tp, batch, generation)
+            else:
+                for record in batch:
+                    yield tp, self._to_message(tp, record)
+        for tp, batch in waiting.items():  # fetched, not handed over: they must be fetched again
+            if batch and tp in self.assignment():
+                await self._seek(tp, batch[0].offset)
+
+    async def _seek_to_committed(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:  # a rebalance is under way: its own recovery seeks again
+            self.log.warning("seek while the flow is stopped: %r", error)
+
+    def _batch_message(self, tp: TP, batch: list[Any], generation: int) -> ConsumerMessage:
+        last = batch[-1]
+        message = ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000,
+            last.timestamp_type,
+            (),
+            None,
+            batch,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=generation,
+        )
+        self._delivered[tp].append(Delivered(message, last.offset))
+        return message
+
+    def ack(self, message: ConsumerMessage) -> bool:
+        """Mark a batch as durable; one that is no longer tracked (a rebalance took it away) is ignored."""
+        if message.topic not in self.batch_topics:
+            return bool(super().ack(message))
+        message.acked = True
+        self._unacked_messages.discard(message)
+        for entry in self._delivered[message.tp]:
+            if entry.message is message and not entry.done:
+                entry.done = True
+                self._acked[message.tp].append(entry.last)  # makes the partition a candidate for the next commit
+                self._n_acked += 1
+                return True
+        return False
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset after the longest durable prefix of what was delivered, or None when nothing is new."""
+        if tp.topic not in self.batch_topics:
+            return super()._new_offset(tp)  # type: ignore[no-any-return]
+        newest = None
+        queue = self._delivered[tp]
+        while queue and queue[0].done:
+            newest = queue.popleft().last + 1
+        self._acked[tp].clear()
+        return newest
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if tp.topic not in self.batch_topics:
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets; what was delivered before will be delivered again."""
+        self._delivered.clear()
+        await super().perform_seek()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        for tp in revoked:
+            self._delivered.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        committed = bool(await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction))
+        if committed:
+            self.committed_at = time.monotonic()
+        return committed
+
+
+class Transport(driver.Transport):
+    """`deskstream://host:port`."""
+
+    Consumer = Consumer

@@ -1,0 +1,288 @@
+"""The worker loop, once, for every aggregate: decode ▸ fold ▸ outputs durable ▸ states durable ▸ acknowledge.
+
+The unit of work is a partition batch. Whatever infrastructure fails, the batch is abandoned unacknowledged and the
+process ends; after the restart the same records are folded again, and states say which already were. That is the
+whole recovery logic: there is no other path to get wrong.
+
+Order of durability within a batch: outputs, then the states in the order of the processor's `kinds`, then the
+local store, then the acknowledgement. A crash at any point leaves a state that a refold repairs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+from faust.types import TP, AppT, EventT, StreamT, TableT
+
+from schemas import codec, metrics
+from schemas.events import Tick
+from schemas.identity import event_id
+from schemas.process import EXIT_PROTECTED, EXIT_UNAVAILABLE, Health
+from schemas.settings import WorkerSettings
+from schemas.topics import TOPIC_OF
+from stream_processors.batch import BatchFolder, Folded, Overlay
+from stream_processors.deadlines import Deadlines
+from stream_processors.outbox import Outbox
+from stream_processors.processor import Processor
+from stream_processors.store import Store
+
+log = structlog.get_logger()
+RATIO_MINIMUM_RECORDS = 20
+TICK_POLL_SECONDS = 0.1
+TICKS_AT_ONCE = 1000
+
+
+def end_process(code: int, why: str) -> NoReturn:
+    """End now, without draining: nothing that is not durable counts, and the supervisor starts us again."""
+    log.error("worker ends itself", why=why, exit_code=code)
+    os._exit(code)
+
+
+class Worker:
+    """Runs one processor in a Faust agent. `agent` is the agent's function, `start` its start-up."""
+
+    def __init__(
+        self, app: AppT, table: TableT[bytes, bytes], processor: Processor, settings: WorkerSettings, health: Health
+    ) -> None:
+        self.app, self.table, self.processor, self.settings, self.health = app, table, processor, settings, health
+        self.clock = settings.pipeline_clock
+        self.source = settings.topic(processor.topic)
+        self.changelog: str = table.changelog_topic_name
+        self.folder = BatchFolder(processor, self.source, self.clock.now)
+        self.store: Store = table.data
+        self.store.on_recovered = self._rebuild_deadlines
+        self.store.on_progress = self._progress
+        self.deadlines: dict[int, Deadlines] = {}
+        self.end: dict[int, int] = {}
+        self.progress_at = time.monotonic()
+        self.busy = False
+        self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
+        self._producer: AIOKafkaProducer | None = None
+        self._failure_run = 0
+        self._started = asyncio.Event()
+        label = processor.name
+        self._phases = {
+            phase: metrics.BATCH_SECONDS.labels(label, phase) for phase in ("fold", "outputs", "states", "whole")
+        }
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect the producer. Called once, before the first batch."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=1_000_000,
+            max_request_size=8_000_000,
+            linger_ms=0,
+            request_timeout_ms=60_000,
+        )
+        await self._producer.start()
+        self._started.set()
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+    @property
+    def producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("the worker was not started")
+        return self._producer
+
+    def _progress(self) -> None:
+        self.progress_at = time.monotonic()
+        self.health.beat()
+
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    async def agent(self, stream: StreamT[Any]) -> None:
+        """The Faust agent: one event is one partition batch. Never acknowledges what is not durable."""
+        await self._started.wait()
+        async for event in stream.noack().events():
+            self.busy = True
+            try:
+                await self._batch(event)
+            except asyncio.CancelledError:
+                raise  # a rebalance or a stop: the batch stays unacknowledged
+            except Exception as error:
+                log.exception("batch failed", agent=self.processor.name)
+                end_process(EXIT_UNAVAILABLE, f"{type(error).__name__}: {error}")
+            finally:
+                self.busy = False
+
+    async def _batch(self, event: EventT) -> None:
+        partition, records, generation = event.message.partition, event.message.value, event.message.generation_id
+        began = time.perf_counter()
+        overlay = Overlay(
+            self.folder.codec,
+            lambda key: self.store.get_bytes(partition, key),
+            lambda prefix: self.store.scan_bytes(partition, prefix),
+        )
+        folded = self.folder.fold(partition, records, overlay)
+        self._protect(len(records), folded)
+        outbox = Outbox(self.producer, int(time.time() * 1000))
+        self._queue_outputs(outbox, partition, folded)
+        after_fold = time.perf_counter()
+        await outbox.flush()
+        after_outputs = time.perf_counter()
+        if self._lost(partition, generation):
+            return  # someone else has this partition now, and will fold the batch again
+        values = {
+            key: None if state is None else self.folder.codec.dump(key, state) for key, state in folded.states.items()
+        }
+        offset = await self._write_changelog(outbox, partition, values)
+        if self._lost(partition, generation):
+            return
+        if values:
+            self.store.write(partition, values, TP(self.changelog, partition), offset)
+        event.ack()
+        self._after(partition, records, folded, outbox.records)
+        ended = time.perf_counter()
+        self._phases["fold"].observe(after_fold - began)
+        self._phases["outputs"].observe(after_outputs - after_fold)
+        self._phases["states"].observe(ended - after_outputs)
+        self._phases["whole"].observe(ended - began)
+
+    def _queue_outputs(self, outbox: Outbox, partition: int, folded: Folded) -> None:
+        encode, topics, add, partitions = codec.encode, self._topics, outbox.add, self.settings.partitions
+        for source_key, (record, key) in folded.outputs:
+            if key is None:
+                add(topics[type(record)], partition, source_key, encode(record))
+            else:
+                name = key.encode()
+                add(topics[type(record)], (murmur2(name) & 0x7FFFFFFF) % partitions, name, encode(record))
+        letters = self.settings.namespace + self.processor.topic.dlq
+        for failure in folded.failures:
+            add(letters, partition, failure.key, failure.value, failure.headers)
+
+    async def _write_changelog(self, outbox: Outbox, partition: int, values: dict[bytes, bytes | None]) -> int:
+        """Make the states durable kind by kind, in the processor's order; returns the last changelog offset."""
+        offset = -1
+        for prefix in self.processor.kinds:
+            chosen = [item for item in values.items() if item[0][:1] == prefix]
+            for key, value in chosen:
+                outbox.add(self.changelog, partition, key, value)
+            if chosen:
+                offset = (await outbox.flush())[self.changelog, partition]
+        return offset
+
+    def _lost(self, partition: int, generation: int) -> bool:
+        """Whether a rebalance took the partition away since this batch was delivered."""
+        return (
+            self.app.consumer_generation_id != generation
+            or TP(self.source, partition) not in self.app.consumer.assignment()
+        )
+
+    def _protect(self, records: int, folded: Folded) -> None:
+        """Stop before the commit rather than drain the log into the dead-letter topic."""
+        failed = len(folded.failures)
+        self._failure_run = self._failure_run + failed if failed == records else folded.longest_failure_run
+        for failure in folded.failures:
+            metrics.RECORDS_DEAD_LETTERED.labels(self.processor.name, failure.stage, failure.reason).inc()
+        if self._failure_run >= self.settings.dlq_max_run:
+            end_process(EXIT_PROTECTED, f"{self._failure_run} records in a row failed: {_story(folded)}")
+        if records >= RATIO_MINIMUM_RECORDS and failed / records > self.settings.dlq_max_ratio:
+            end_process(EXIT_PROTECTED, f"{failed} of {records} records of one batch failed: {_story(folded)}")
+
+    def _after(self, partition: int, records: list[Any], folded: Folded, written: int) -> None:
+        name = self.processor.name
+        deadlines = self.deadlines.setdefault(partition, Deadlines())
+        for key, state in folded.states.items():
+            deadlines.set(key, None if state is None else self.processor.deadline(key, state))
+        metrics.RECORDS_PROCESSED.labels(name).inc(folded.folded)
+        metrics.RECORDS_SKIPPED.labels(name).inc(folded.skipped)
+        metrics.OUTPUTS_WRITTEN.labels(name).inc(written)
+        metrics.BATCH_RECORDS.labels(name).observe(len(records))
+        metrics.LAST_COMMIT_SECONDS.labels(name).set_to_current_time()
+        self.end[partition] = records[-1].offset + 1
+        metrics.LAG_RECORDS.labels(name, str(partition)).set(self.lag(partition))
+        self._progress()
+
+    def position(self, partition: int) -> int:
+        """The offset after the last durable record of an assigned partition."""
+        committed = self.app.consumer._committed_offset.get(TP(self.source, partition))
+        return max(self.end.get(partition, 0), committed or 0)
+
+    def assigned(self) -> list[int]:
+        """The partitions of the source topic that this process holds."""
+        return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.source)
+
+    def lag(self, partition: int) -> int:
+        """Records between the last durable batch and the end of the log as the consumer knows it."""
+        if partition not in self.end:
+            return 0
+        highwater = self.app.consumer.highwater(TP(self.source, partition))
+        return max(0, (highwater or 0) - self.end[partition])
+
+    # -- deadlines ----------------------------------------------------------------------------------------------
+
+    async def _rebuild_deadlines(self, partitions: set[int]) -> None:
+        """After an assignment: read every state of the partitions once and remember when each is next due."""
+        self.deadlines = {partition: Deadlines() for partition in partitions}
+        for partition in partitions:
+            for count, (key, value) in enumerate(self._states(partition)):
+                self.deadlines[partition].set(key, self.processor.deadline(key, self.folder.codec.load(key, value)))
+                if count % 1000 == 999:
+                    self._progress()
+                    await asyncio.sleep(0)
+        self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
+        self.health.ready = True
+        log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
+
+    def _states(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        for prefix in self.processor.kinds:
+            yield from self.store.scan_bytes(partition, prefix)
+
+    async def tick(self) -> None:
+        """Append a `Tick` for every deadline that is due, to the partition it belongs to; runs for ever."""
+        while True:
+            await asyncio.sleep(TICK_POLL_SECONDS)
+            try:
+                await self._append_ticks(self.clock.now())
+                if not self.busy:
+                    self.health.beat()
+            except Exception as error:
+                log.exception("ticks failed", agent=self.processor.name)
+                end_process(EXIT_UNAVAILABLE, f"ticks: {type(error).__name__}: {error}")
+
+    async def _append_ticks(self, now: int) -> None:
+        assigned = self.assigned()
+        outbox = Outbox(self.producer, int(time.time() * 1000))
+        for partition, deadlines in self.deadlines.items():
+            if partition not in assigned:
+                continue
+            for deadline, key in deadlines.due(now, TICKS_AT_ONCE):
+                record = tick_for(key, deadline, now)
+                outbox.add(self.source, partition, record.customer_tag.encode() or key, codec.encode(record))
+        if outbox.records:
+            count = outbox.records
+            await outbox.flush()
+            metrics.TICKS_APPENDED.labels(self.processor.name).inc(count)
+        metrics.DEADLINES_PENDING.labels(self.processor.name).set(sum(map(len, self.deadlines.values())))
+
+
+def tick_for(state_key: bytes, deadline: int, now: int) -> Tick:
+    """The event that makes a deadline true: it happened at the deadline and was noticed now."""
+    is_customer = state_key[:1] == b"c"
+    return Tick(
+        event_id=event_id("tick", state_key, str(deadline)),
+        occurred_at=deadline,
+        received_at=now,
+        customer_tag=state_key[1:].decode() if is_customer else "",
+        source="worker",
+        state_key=state_key,
+    )
+
+
+def _story(folded: Folded) -> str:
+    reasons = sorted({f"{failure.stage}/{failure.reason}" for failure in folded.failures})
+    return ", ".join(reasons[:5])
