@@ -94,14 +94,24 @@ class SinkSettings(Settings):
     clickhouse_database: str = Field("deskstream", description="database of all tables")
     sink_batch_rows: int = Field(50_000, ge=1, description="rows per insert at most")
     sink_batch_seconds: float = Field(0.5, gt=0, description="rows wait at most so long for an insert")
+    sink_migrate: bool = Field(True, description="apply migrations and views when the ClickHouse sink starts")
+    sink_drain_seconds: float = Field(10.0, gt=0, description="after SIGTERM, how long the last work may take")
+    clickhouse_timeout_seconds: float = Field(60.0, gt=0, description="an insert or query may take so long")
     smtp_host: str = Field("127.0.0.1", description="where acknowledgements and replies are handed over")
     smtp_port: int = Field(2525, ge=1, le=65535, description="port of that SMTP server")
     smtp_starttls: bool = Field(False, description="require STARTTLS")
     smtp_username: str = Field("", description="SMTP user, empty for none")
     smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password")
+    smtp_connections: int = Field(8, ge=1, description="SMTP connections kept open at most")
+    smtp_timeout_seconds: float = Field(30.0, gt=0, description="one SMTP command may take so long")
     mail_from: str = Field("support@support.example", description="sender of our mail")
     outbox_dir: Path | None = Field(
         None, description="channels without an adapter write JSON lines here; unset: dead-lettered"
+    )
+    delivery_in_flight: int = Field(32, ge=1, description="customers of one partition served at the same time")
+    delivery_retry_seconds: float = Field(900.0, gt=0, description="a recipient may be refused temporarily for so long")
+    delivery_memory_records: int = Field(
+        250_000, ge=1, description="deliveries per partition remembered, so that nothing is sent twice"
     )
 
 
