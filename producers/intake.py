@@ -1,0 +1,59 @@
+"""From raw input to receipt: normalise, publish; what cannot be normalised becomes a dead letter.
+
+The one place where the outcome of a normaliser is turned into a Kafka record, for every source.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import structlog
+
+from producers.publisher import Publisher, Receipt
+from schemas.errors import Refused
+from schemas.events import Event
+
+__all__ = ["Intake"]
+
+log = structlog.get_logger("producers.intake")
+
+
+class Intake:
+    """Takes inputs of one producer. `producer` is the normaliser's CHANNEL: who must read a dead letter again."""
+
+    def __init__(self, publisher: Publisher, producer: str, normalise: Callable[[bytes], Event]) -> None:
+        self.publisher, self.producer, self._normalise = publisher, producer, normalise
+
+    def take(
+        self, raw: bytes, *, origin: str, kept_at: str = "", refused: Refused | None = None, total_bytes: int = 0
+    ) -> Future[Receipt]:
+        """Hand one input over; the future ends in its receipt or in `Unavailable`.
+
+        origin       where it came from, for people: a path, `file:line`
+        kept_at      where the source keeps the input if it becomes a dead letter
+        refused      already known to be no event (too large to read)
+        total_bytes  its whole length when `raw` is only the first part
+        """
+        trace = ""
+        if refused is None:
+            try:
+                event = self._normalise(raw)
+            except Refused as error:
+                refused = error
+            except Exception as error:  # a defect of ours must not lose the input nor stop its neighbours
+                log.exception("normaliser_failed", producer=self.producer, origin=origin)
+                refused, trace = Refused("defect", f"{type(error).__name__}: {error}"), traceback.format_exc()
+            else:
+                return self.publisher.submit(event, raw=raw, producer=self.producer, origin=origin, kept_at=kept_at)
+        return self.publisher.submit_dead_letter(
+            raw,
+            refused,
+            channel=self.producer,
+            producer=self.producer,
+            origin=origin,
+            kept_at=kept_at,
+            traceback=trace,
+            total_bytes=total_bytes or len(raw),
+        )
