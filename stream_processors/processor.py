@@ -54,7 +54,11 @@ class Reader(Protocol):
 
 
 class Outcome(NamedTuple):
-    """What folding one record came to. A state of None is deleted."""
+    """What folding one record came to. A state of None is deleted.
+
+    Deletions become durable *after* the changed states of every kind: a state that was deleted too early could not
+    tell a refold that it already holds a record, and the record would be counted again in a new one.
+    """
 
     states: Mapping[bytes, State | None]
     outputs: Sequence[Output] = ()

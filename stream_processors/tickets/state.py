@@ -13,7 +13,11 @@ from stream_processors.processor import State
 
 
 class Clock(msgspec.Struct, frozen=True, array_like=True):
-    """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows."""
+    """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows.
+
+    `team` and `priority` are those that its breach was charged to, so that a correction withdraws it there;
+    `cancelled` is set when it stopped without an answer.
+    """
 
     name: str
     instance: int
@@ -25,10 +29,19 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     stopped_at: int | None = None
     breached: bool = False
     sequence: int = 1
+    team: str = ""
+    priority: str = ""
+    cancelled: bool = False
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
-    """One ticket. `episode` counts from 1 and rises when it is reopened; `clocks` are those of this episode."""
+    """One ticket. `episode` counts from 1 and rises when it is reopened.
+
+    clocks         at most one of each name: running, or the last that stopped
+    unanswered     when the customer wrote what no person has answered yet, oldest first; `waiting_since` is its first
+    message_ids    the last 20 e-mail ids of the conversation, theirs and ours; `last_message_id` is the customer's last
+    routed_as      what the router was told last: `action:team:agent:priority`
+    """
 
     number: int
     channel: str
@@ -75,6 +88,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     last_message_id: str = ""
     updated_at: int = 0
     routed_as: str = ""
+    unanswered: tuple[int, ...] = ()
 
 
 class SentAcknowledgement(msgspec.Struct, frozen=True, array_like=True):
@@ -112,7 +126,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     team: str = ""
     priority: str = ""
     policy: str = ""
-    figures: dict[str, float] = {}
+    figures: dict[str, int | float] = {}
     touched_at: int = 0
 
 

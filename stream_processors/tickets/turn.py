@@ -17,6 +17,7 @@ from stream_processors.processor import Output, Position
 from stream_processors.tickets.state import Customer, Ticket
 
 if TYPE_CHECKING:
+    from stream_processors.policies import Policy
     from stream_processors.rules import Rules
 
 #: What a step can tell the later ones. `roll_windows` counts them.
@@ -31,6 +32,7 @@ HAPPENINGS = (
     "solved",  # detail: seconds from creation to this solve
     "met",  # a clock was fulfilled within its target
     "breached",
+    "corrected",  # an answer from before a deadline came after its breach, which is withdrawn
     "csat",  # detail: score
     "ces",  # detail: score
     "order",
@@ -39,16 +41,25 @@ HAPPENINGS = (
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """`ticket` is the ticket as it was then, for the dimensions; None when there is none."""
+    """`ticket` is the ticket as it was then, for the dimensions; None when there is none.
+
+    `within` is for `first_response`: it came within its target.
+    """
 
     name: str
     at: int
     ticket: Ticket | None = None
     detail: float = 0.0
+    within: bool = False
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One event between two states of its customer. `ticket` is None for events that belong to no ticket."""
+    """One event between two states of its customer. `ticket` is None for events that belong to no ticket.
+
+    before      the customer as this event found them
+    replied_at  when a person answered the customer publicly, if this event says so
+    forwarded   the event belongs to another customer tag and was written there: nothing is concluded here
+    """
 
     event: Event
     now: int
@@ -60,6 +71,9 @@ class Turn(msgspec.Struct, frozen=True):
     reopened: bool = False
     outputs: tuple[Output, ...] = ()
     happened: tuple[Happening, ...] = ()
+    before: Customer = Customer()
+    replied_at: int | None = None
+    forwarded: bool = False
 
     def but(self, **changes: Any) -> Turn:
         """A copy with these fields changed."""
@@ -73,14 +87,31 @@ class Turn(msgspec.Struct, frozen=True):
         """A copy with these records appended to the outputs, keyed as the event is."""
         return msgspec.structs.replace(self, outputs=self.outputs + tuple(Output(record) for record in records))
 
-    def note(self, name: str, *, at: int | None = None, detail: float = 0.0) -> Turn:
+    def note(self, name: str, *, at: int | None = None, detail: float = 0.0, within: bool = False) -> Turn:
         """A copy that tells later steps what happened."""
-        happening = Happening(name, self.now if at is None else at, self.ticket, detail)
+        happening = Happening(name, self.now if at is None else at, self.ticket, detail, within)
         return msgspec.structs.replace(self, happened=(*self.happened, happening))
 
     @property
     def ticket_id(self) -> str:
         return ticket_id(self.event.customer_tag, self.ticket.number) if self.ticket else ""
+
+    @property
+    def team(self) -> str:
+        """The team that has the ticket, or that it will go to: the owner of its tags, else the fallback."""
+        ticket = self.ticket
+        if ticket is None:
+            return ""
+        return ticket.team or self.rules.teams.choose(self.rules.taxonomy.owner(ticket.tags), ticket.language)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that fits the ticket as it is now. Only for a turn with a ticket."""
+        ticket = self.ticket
+        assert ticket is not None
+        return self.rules.policies.match(
+            ticket.channel, ticket.priority, ticket.tags, self.customer.tier, self.team, ticket.language
+        )
 
     @property
     def base(self) -> dict[str, Any]:

@@ -1,0 +1,232 @@
+"""Service policies: how soon a customer is answered, what we promise, and until when a solved ticket can reopen.
+
+Policies are ordered and the first whose conditions all hold is in force. Every duration is in calendar time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from schemas.clock import MICROS
+from schemas.events import CHANNELS, LOCALES, PRIORITIES
+from stream_processors import yamlfile
+from stream_processors.teams import Teams
+
+__all__ = ["CLOCKS", "Policies", "Policy", "Thanks"]
+
+#: The SLA clocks that a policy may give a target for.
+CLOCKS = ("acknowledgement", "first_response", "next_response", "full_resolution")
+CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_REMEMBERED = 10_000
+_THANKS_CHARACTERS = 80
+
+
+class Attributes(NamedTuple):
+    """What a policy is matched on; `tier` is the customer's."""
+
+    channel: str
+    priority: str
+    tags: tuple[str, ...]
+    tier: str
+    team: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Targets in seconds by clock; a clock without target does not run. `version` is that of the whole file."""
+
+    name: str
+    version: str
+    targets: dict[str, float]
+    margin_seconds: float = 0.0
+    when: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def promised_at(self, received_at: int) -> int | None:
+        """Until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
+
+        The promise is the first-response target plus a margin: promise less, deliver more.
+        """
+        target = self.targets.get("first_response")
+        return None if target is None else received_at + round((target + self.margin_seconds) * MICROS)
+
+    def fits(self, wanted: Attributes) -> bool:
+        """Whether all conditions hold."""
+        return all(_holds(name, allowed, getattr(wanted, name)) for name, allowed in self.when.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Thanks:
+    """Recognises a message that only says thanks, in any of our languages."""
+
+    thanks: frozenset[str]
+    fillers: frozenset[str]
+
+    def only(self, text: str, *names: str) -> bool:
+        """Whether the text is made of thanks and fillers, at least one thanks, and perhaps one of the names."""
+        if not text or len(text) > _THANKS_CHARACTERS:
+            return False
+        letters = _letters(text)
+        words = self.fillers | {_letters(name) for name in names if name}
+        # reachable[i]: 0 not at all, 1 by fillers only, 2 with thanks
+        reachable = [1] + [0] * len(letters)
+        longest = max(map(len, words | self.thanks), default=0)
+        for start in range(len(letters)):
+            if not reachable[start]:
+                continue
+            for end in range(start + 1, min(start + longest, len(letters)) + 1):
+                piece = letters[start:end]
+                if piece in self.thanks:
+                    reachable[end] = 2
+                elif piece in words:
+                    reachable[end] = max(reachable[end], reachable[start])
+        return reachable[-1] == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All policies in order; `time_zone` is used for customers whose own is unknown."""
+
+    policies: tuple[Policy, ...]
+    time_zone: ZoneInfo
+    reopen_seconds: float
+    thanks: Thanks
+    version: str
+    _remembered: dict[Attributes, Policy] = field(default_factory=dict, compare=False, repr=False)
+
+    def match(self, channel: str, priority: str, tags: tuple[str, ...], tier: str, team: str, language: str) -> Policy:
+        """The first policy that fits. There always is one: the last has no conditions."""
+        wanted = Attributes(channel, priority, tags, tier, team, language)
+        policy = self._remembered.get(wanted)
+        if policy is None:
+            policy = next(each for each in self.policies if each.fits(wanted))
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[wanted] = policy
+        return policy
+
+    @property
+    def reopen_micros(self) -> int:
+        return round(self.reopen_seconds * MICROS)
+
+    @classmethod
+    def load(cls, path: Path, teams: Teams) -> Policies:
+        """Read `policies.yaml`.
+
+        Raises:
+            ConfigurationError: with file and line.
+        """
+        document = yamlfile.read(path)
+        data = document.data
+        if not isinstance(data, dict):
+            document.refuse("holds no policies", fix="write `policies:` with a list")
+        _known(document, data, ("time_zone", "reopen", "policies"))
+        entries = data.get("policies")
+        if not isinstance(entries, list) or not entries:
+            document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
+        policies = tuple(_policy(document, number, entry, teams) for number, entry in enumerate(entries))
+        _check_order(document, policies)
+        seconds, thanks = _reopen(document, data.get("reopen"))
+        return cls(policies, _zone(document, data.get("time_zone")), seconds, thanks, document.version)
+
+
+def _holds(name: str, allowed: frozenset[str], value: Any) -> bool:
+    if name != "tags":
+        return value in allowed
+    return any(tag in allowed or any(tag.startswith(f"{parent}.") for parent in allowed) for tag in value)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _known(document: yamlfile.Document, fields: dict[Any, Any], names: Iterable[str], *where: str | int) -> None:
+    for key in fields:
+        if key not in names:
+            document.refuse(f"{key!r} is not known here", *where, str(key), fix=f"use {', '.join(names)}")
+
+
+def _seconds(document: yamlfile.Document, value: Any, *where: str | int) -> float:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not float(match[1]):
+        document.refuse(f"{value!r} is not a duration", *where, fix="write for example 90s, 10m, 24h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except Exception:  # ZoneInfoNotFoundError, or ValueError, TypeError, OSError for a name that is no name
+        document.refuse(f"{name!r} is not a time zone", "time_zone", fix="use an IANA name such as Europe/London")
+
+
+def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams) -> Policy:
+    where = ("policies", number)
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        document.refuse("a policy needs a name", *where)
+    _known(document, entry, ("name", "when", "targets", "margin"), *where)
+    targets = entry.get("targets")
+    if not isinstance(targets, dict):
+        document.refuse(f"policy {entry['name']!r} has no targets", *where)
+    _known(document, targets, CLOCKS, *where, "targets")
+    return Policy(
+        name=entry["name"],
+        version=document.version,
+        targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
+        margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
+        when=_conditions(document, number, entry.get("when") or {}, teams),
+    )
+
+
+def _conditions(document: yamlfile.Document, number: int, when: Any, teams: Teams) -> dict[str, frozenset[str]]:
+    where: tuple[str | int, ...] = ("policies", number, "when")
+    if not isinstance(when, dict):
+        document.refuse("`when` is not a mapping", *where)
+    _known(document, when, CONDITIONS, *where)
+    allowed: dict[str, Iterable[str]] = {
+        "channel": CHANNELS,
+        "priority": PRIORITIES,
+        "language": LOCALES,
+        "team": teams.teams,
+    }
+    conditions = {}
+    for name, value in when.items():
+        values = value if isinstance(value, list) else [value]
+        for each in values:
+            if not isinstance(each, str) or (name in allowed and each not in allowed[name]):
+                document.refuse(f"{each!r} is not a {name}", *where, name, fix=", ".join(allowed.get(name, ())))
+        conditions[name] = frozenset(values)
+    return conditions
+
+
+def _check_order(document: yamlfile.Document, policies: tuple[Policy, ...]) -> None:
+    names: set[str] = set()
+    for number, policy in enumerate(policies):
+        if policy.name in names:
+            document.refuse(f"the policy {policy.name!r} is there twice", "policies", number)
+        names.add(policy.name)
+        last = number == len(policies) - 1
+        if last and policy.when:
+            document.refuse("the last policy has conditions", "policies", number, fix="end with one that always fits")
+        if not last and not policy.when:
+            document.refuse(f"nothing after {policy.name!r} can ever fit", "policies", number, fix="put it last")
+
+
+def _reopen(document: yamlfile.Document, value: Any) -> tuple[float, Thanks]:
+    if not isinstance(value, dict):
+        document.refuse("`reopen` is missing", "reopen", fix="write `reopen: {window: 7d}`")
+    _known(document, value, ("window", "thanks", "fillers"), "reopen")
+    words = {}
+    for name in ("thanks", "fillers"):
+        listed = value.get(name) or []
+        if not isinstance(listed, list) or not all(isinstance(each, str) and _letters(each) for each in listed):
+            document.refuse(f"`{name}` is not a list of words", "reopen", name)
+        words[name] = frozenset(map(_letters, listed))
+    return _seconds(document, value.get("window"), "reopen", "window"), Thanks(words["thanks"], words["fillers"])
