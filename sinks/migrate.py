@@ -1,0 +1,158 @@
+"""`python -m sinks migrate`: brings the tables and views of a database to what this build expects.
+
+Migrations are `migrations/NNNN_name.sql`, applied in order, each once, remembered with a checksum in
+`schema_migrations`. There is no lock to take in a ClickHouse without Keeper, so that two may start at once every
+statement is written to do nothing the second time (`IF NOT EXISTS`), and a migration that both recorded is one row
+after the merge. Views are definitions, not history: they are replaced whenever this runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from schemas.errors import ConfigurationError, Unavailable
+from sinks.connection import Kind, code_of, kind_of, one_line
+
+HERE = Path(__file__).parent
+MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
+_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_END = re.compile(r";[ \t]*(?:\n|$)")
+_REGISTER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name       String,
+    checksum   String,
+    applied_at DateTime64(6, 'UTC') DEFAULT now64(6)
+)
+ENGINE = ReplacingMergeTree ORDER BY name
+"""
+#: Somebody else replaced the same view at this moment: TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, ABORTED, DEADLOCK_AVOIDED.
+_RACES = frozenset({57, 60, 236, 473})
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file; `checksum` ignores how its lines end."""
+
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256("\n".join(self.sql.splitlines()).encode()).hexdigest()[:32]
+
+    def statements(self) -> Iterator[str]:
+        """The statements: each ends with a semicolon at the end of a line."""
+        for part in _END.split(self.sql):
+            if any(line.strip() and not line.lstrip().startswith("--") for line in part.splitlines()):
+                yield part.strip()
+
+
+def read(folder: Path = MIGRATIONS) -> list[Migration]:
+    """Every migration of this build, in order.
+
+    Raises:
+        ConfigurationError: a file is not named NNNN_name.sql, or two have the same number.
+    """
+    found: dict[str, Migration] = {}
+    for path in sorted(folder.glob("*.sql")):
+        match = _NAME.match(path.name)
+        if not match:
+            raise ConfigurationError("a migration is named NNNN_name.sql", where=path.name)
+        if match[1] in found:
+            raise ConfigurationError(f"number {match[1]} is taken by {found[match[1]].name}", where=path.name)
+        found[match[1]] = Migration(path.name, path.read_text("utf-8"))
+    return list(found.values())
+
+
+def migrate(client: Client, folder: Path = MIGRATIONS, *, say: Callable[[str], None] = lambda name: None) -> list[str]:
+    """Apply what is missing; returns the names applied now. `say` hears each name before it is applied.
+
+    Raises:
+        ConfigurationError: an applied migration was edited, a new one sorts before an applied one, or one fails.
+        Unavailable: ClickHouse does not answer.
+    """
+    wanted = read(folder)
+    _run(client, _REGISTER, "schema_migrations")
+    done = applied(client)
+    missing = plan(wanted, done)
+    for migration in missing:
+        say(migration.name)
+        for statement in migration.statements():
+            _run(client, statement, migration.name)
+        _run(
+            client,
+            f"INSERT INTO schema_migrations (name, checksum) SELECT '{migration.name}', '{migration.checksum}'",
+            migration.name,
+        )
+    return [migration.name for migration in missing]
+
+
+def applied(client: Client) -> dict[str, str]:
+    """Name → checksum of every migration that the database has seen."""
+    try:
+        rows = client.query("SELECT name, checksum FROM schema_migrations FINAL ORDER BY name").result_rows
+    except (ClickHouseError, OSError) as error:
+        raise _translated(error, "schema_migrations") from error
+    return {str(name): str(checksum) for name, checksum in rows}
+
+
+def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
+    """What has to be applied, in order. Applied ones that this build does not know belong to a newer build: ignored.
+
+    Raises:
+        ConfigurationError: an applied migration was edited, or a new one sorts before an applied one.
+    """
+    missing = []
+    for migration in wanted:
+        checksum = done.get(migration.name)
+        if checksum is None:
+            missing.append(migration)
+        elif checksum != migration.checksum:
+            raise ConfigurationError(
+                "it was edited after it had been applied",
+                where=migration.name,
+                fix="restore it and put the change into a new migration",
+            )
+    newest = max(done, default="")
+    for migration in missing:
+        if migration.name < newest:
+            raise ConfigurationError(
+                f"it is new but sorts before {newest}, which is applied", where=migration.name, fix="renumber it"
+            )
+    return missing
+
+
+def replace_views(client: Client, folder: Path = VIEWS) -> list[str]:
+    """Create or replace every view, sorted by file name; returns their names."""
+    names = []
+    for path in sorted(folder.glob("*.sql")):
+        view = Migration(path.name, path.read_text("utf-8"))
+        for statement in view.statements():
+            _run(client, statement, f"views/{path.name}", attempts=5)
+        names.append(path.stem)
+    return names
+
+
+def _run(client: Client, statement: str, where: str, attempts: int = 1) -> None:
+    for attempt in range(1, attempts + 1):
+        try:
+            client.command(statement)
+            return
+        except (ClickHouseError, OSError) as error:
+            if attempt == attempts or code_of(error) not in _RACES:
+                raise _translated(error, where) from error
+            time.sleep(0.05 * attempt)
+
+
+def _translated(error: Exception, where: str) -> Exception:
+    if kind_of(error) is Kind.RETRY:
+        return Unavailable(f"ClickHouse does not answer: {one_line(error)}")
+    return ConfigurationError(one_line(error), where=where)

@@ -1,0 +1,41 @@
+-- Figures of five minutes, by channel, team, priority and policy: sums over panes, partitions and parts. Windows do not
+-- overlap, so they may be added up; averages may not, add up their sums. The last window may still be filling.
+CREATE OR REPLACE VIEW windows_5m AS
+SELECT
+    panes.start AS window_start,
+    panes.start + INTERVAL 5 MINUTE AS window_end,
+    channel,
+    team,
+    priority,
+    policy,
+    sum(panes.contacts_received) AS contacts_received,
+    sum(panes.tickets_created) AS tickets_created,
+    sum(panes.tickets_solved) AS tickets_solved,
+    sum(panes.tickets_reopened) AS tickets_reopened,
+    sum(panes.messages_out) AS messages_out,
+    sum(panes.acknowledged) AS acknowledged,
+    sum(panes.suppressed) AS suppressed,
+    sum(panes.first_responses) AS first_responses,
+    sum(panes.first_response_seconds_sum) AS first_response_seconds_sum,
+    sum(panes.first_response_seconds_sum) / nullIf(sum(panes.first_responses), 0) AS first_response_seconds_average,
+    if(sum(panes.first_responses) = 0, NULL, max(panes.first_response_seconds_max)) AS first_response_seconds_longest,
+    sum(panes.first_responses_within_target) AS first_responses_within_target,
+    sum(panes.first_responses_within_target) / nullIf(sum(panes.first_responses), 0) AS first_response_share_within_target,
+    sum(panes.resolutions) AS resolutions,
+    sum(panes.resolution_seconds_sum) AS resolution_seconds_sum,
+    sum(panes.resolution_seconds_sum) / nullIf(sum(panes.resolutions), 0) AS resolution_seconds_average,
+    sum(panes.clocks_met) AS clocks_met,
+    sum(panes.clocks_breached) AS clocks_breached,
+    sum(panes.csat_answers) AS csat_answers,
+    sum(panes.csat_sum) AS csat_sum,
+    sum(panes.csat_sum) / nullIf(sum(panes.csat_answers), 0) AS csat_average,
+    sum(panes.csat_low) AS csat_low,
+    sum(panes.csat_low) / nullIf(sum(panes.csat_answers), 0) AS csat_low_share,
+    sum(panes.ces_answers) AS ces_answers,
+    sum(panes.ces_sum) AS ces_sum,
+    sum(panes.ces_sum) / nullIf(sum(panes.ces_answers), 0) AS ces_average,
+    sum(panes.orders_placed) AS orders_placed,
+    100 * sum(panes.contacts_received) / nullIf(sum(panes.orders_placed), 0) AS contacts_per_100_orders,
+    sum(panes.articles_viewed) AS articles_viewed
+FROM panes FINAL
+GROUP BY window_start, window_end, channel, team, priority, policy;
