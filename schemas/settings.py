@@ -78,7 +78,7 @@ class WorkerSettings(Settings):
         None, description="policies, taxonomy, templates, teams; default: those that ship with the package"
     )
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
-    max_batch_records: int = Field(1000, ge=1, description="records per partition batch")
+    max_batch_records: int = Field(1000, ge=1, le=8192, description="records per partition batch")
     dlq_max_ratio: float = Field(
         0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"
     )
@@ -94,6 +94,7 @@ class SinkSettings(Settings):
     clickhouse_database: str = Field("deskstream", description="database of all tables")
     sink_batch_rows: int = Field(50_000, ge=1, description="rows per insert at most")
     sink_batch_seconds: float = Field(0.5, gt=0, description="rows wait at most so long for an insert")
+    sink_instance: str = Field("", description="static group membership, the pod's name on Kubernetes; empty for none")
     sink_migrate: bool = Field(True, description="apply migrations and views when the ClickHouse sink starts")
     sink_drain_seconds: float = Field(10.0, gt=0, description="after SIGTERM, how long the last work may take")
     clickhouse_timeout_seconds: float = Field(60.0, gt=0, description="an insert or query may take so long")

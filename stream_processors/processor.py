@@ -15,6 +15,10 @@ from schemas.events import Event
 from schemas.topics import Topic
 
 
+#: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
+MOST_BATCH_RECORDS = 8192
+
+
 class Position(NamedTuple):
     """Where a record stands in its topic."""
 
@@ -56,8 +60,9 @@ class Reader(Protocol):
 class Outcome(NamedTuple):
     """What folding one record came to. A state of None is deleted.
 
-    Deletions become durable *after* the changed states of every kind: a state that was deleted too early could not
-    tell a refold that it already holds a record, and the record would be counted again in a new one.
+    A deletion becomes durable with the other states of its kind. So a derived state is deleted only when every record
+    in it stands at least `MOST_BATCH_RECORDS` offsets back: after a crash it could not tell a refold of its own batch
+    that it already held a record, and the record would be counted again in a new state.
     """
 
     states: Mapping[bytes, State | None]
