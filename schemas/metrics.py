@@ -51,6 +51,11 @@ DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap
 # sinks
 ROWS_WRITTEN = Counter("deskstream_rows_written_total", "Rows inserted into ClickHouse", ["table"])
 INSERT_SECONDS = Histogram("deskstream_insert_seconds", "Time of one insert", ["table"], buckets=_FAST)
+VISIBLE_SECONDS = Histogram(
+    "deskstream_visible_seconds",
+    "From received by a producer to a row that can be queried, wall seconds",
+    buckets=_FAST,
+)
 INSERT_RETRIES = Counter("deskstream_insert_retries_total", "Inserts tried again", ["table", "reason"])
 SINK_LAG_RECORDS = Gauge("deskstream_sink_lag_records", "Records behind the end of the log", ["sink", "topic"])
 SINK_PAUSED = Gauge("deskstream_sink_paused", "1 while the target does not answer", ["sink"])

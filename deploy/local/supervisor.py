@@ -1,0 +1,233 @@
+"""Keeps the pipeline's processes running, and ends them in the order in which nothing is lost.
+
+A child that dies is started again after a pause that doubles; one that ends with exit code 2 is misconfigured, which
+no restart mends, so everything stops and its last line is shown. Children are in sessions of their own, so that
+Ctrl-C reaches only us and we choose the order; should we be killed, the kernel ends them (`PR_SET_PDEATHSIG`).
+
+All methods are called by the main thread: the kernel ties a child to the *thread* that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.process import EXIT_USAGE
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
+STEADY_SECONDS = 30.0  # a child that ran so long starts again with the first pause
+LOG_BYTES = 20_000_000  # a longer log is put aside (`.log.1`) when its process starts
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """A process to keep running.
+
+    stage       children of a lower stage are stopped first: 0 producers, 1 workers, 2 sinks, 3 what they deliver to
+    ends        it is expected to finish by itself with exit code 0, and is not started again then
+    drain       seconds between SIGTERM and SIGKILL
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    stage: int = 0
+    ends: bool = False
+    drain: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """A line of the process table. `state` is `running`, `restarting` or `finished`; memory in bytes."""
+
+    name: str
+    pid: int
+    state: str
+    restarts: int
+    rss: int = 0
+    peak_rss: int = 0
+    exit_code: int | None = None
+
+
+@dataclass(slots=True)
+class _Child:
+    spec: ChildSpec
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    pause: float = FIRST_PAUSE_SECONDS
+    starts: int = 0
+    exit_code: int | None = None
+    finished: bool = False
+    peak_rss: int = 0
+
+
+class Supervisor:
+    """Starts, watches and stops children. `cwd` is where they run; logs are `<log_dir>/<name>.log`."""
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        log_dir: Path,
+        *,
+        cwd: Path | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._children = [_Child(spec) for spec in specs]
+        self._log_dir, self._cwd, self._now = log_dir, cwd, monotonic
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    def start(self) -> None:
+        for child in self._children:
+            if child.process is None and not child.finished:
+                self._spawn(child)
+
+    def poll(self) -> None:
+        """Notice who died, and start again whose pause is over. Call it a few times a second.
+
+        Raises:
+            ConfigurationError: a child ended with the exit code for a wrong configuration.
+        """
+        for child in self._children:
+            if child.process is None:
+                if not child.finished and self._now() >= child.start_at:
+                    self._spawn(child)
+                continue
+            code = child.process.poll()
+            if code is not None:
+                self._ended(child, code)
+
+    def stop(self, seconds: float = 10.0) -> list[str]:
+        """Stop all, stage by stage, within `seconds`; returns the names of those that had to be killed."""
+        end = self._now() + seconds
+        killed = []
+        for stage in sorted({child.spec.stage for child in self._children}):
+            killed += self._stop_stage([child for child in self._children if child.spec.stage == stage], end)
+        return killed
+
+    def status(self) -> list[ProcessStatus]:
+        return [self._status(child) for child in self._children]
+
+    def finished(self, name: str) -> bool:
+        """Whether a child that `ends` has ended with exit code 0."""
+        return any(child.finished for child in self._children if child.spec.name == name)
+
+    def log_path(self, name: str) -> Path:
+        return self._log_dir / f"{name}.log"
+
+    def _spawn(self, child: _Child) -> None:
+        path = self.log_path(child.spec.name)
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as log:
+            try:
+                child.process = subprocess.Popen(
+                    list(child.spec.argv),
+                    env={**os.environ, **child.spec.env},
+                    cwd=self._cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=die_with(os.getpid()),
+                )
+            except OSError as error:
+                raise Unavailable(f"cannot start {child.spec.name}: {error.strerror}") from error
+        child.started_at = self._now()
+        child.starts += 1
+
+    def _ended(self, child: _Child, code: int) -> None:
+        child.process, child.exit_code = None, code
+        if code == 0 and child.spec.ends:
+            child.finished = True
+            return
+        if code == EXIT_USAGE:
+            log = self.log_path(child.spec.name)
+            raise ConfigurationError(f"{child.spec.name} cannot run: {last_line(log)}", fix=f"its log is {log}")
+        if self._now() - child.started_at >= STEADY_SECONDS:
+            child.pause = FIRST_PAUSE_SECONDS
+        child.start_at = self._now() + child.pause
+        child.pause = min(child.pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _stop_stage(self, children: list[_Child], end: float) -> list[str]:
+        running = [child for child in children if child.process is not None and child.process.poll() is None]
+        asked = self._now()
+        for child in running:
+            _signal(child, signal.SIGTERM)
+        killed = []
+        for child in running:
+            assert child.process is not None
+            patience = min(asked + child.spec.drain, end) - self._now()
+            try:
+                child.process.wait(max(patience, 0.05))
+            except subprocess.TimeoutExpired:
+                _signal(child, signal.SIGKILL)
+                child.process.wait()
+                killed.append(child.spec.name)
+        for child in children:
+            if child.process is not None:
+                child.process = None
+            child.finished = True
+        return killed
+
+    def _status(self, child: _Child) -> ProcessStatus:
+        pid = child.process.pid if child.process else 0
+        rss = rss_bytes(pid)
+        child.peak_rss = max(child.peak_rss, rss)
+        state = "running" if pid else "finished" if child.finished else "restarting"
+        return ProcessStatus(
+            child.spec.name, pid, state, max(child.starts - 1, 0), rss, child.peak_rss, child.exit_code
+        )
+
+
+def die_with(parent: int) -> Callable[[], None] | None:
+    """What a child runs before `exec`, so that it gets SIGTERM when its parent dies (Linux; None elsewhere)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def tie() -> None:
+        prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return tie
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 when there is none."""
+    if not pid:
+        return 0
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something."""
+    with contextlib.suppress(OSError), path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - 8192))
+        lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        if lines:
+            return lines[-1][:500]
+    return "it said nothing"
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    """To the child's whole session: it may have started processes of its own."""
+    if child.process is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.process.pid, number)
