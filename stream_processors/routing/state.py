@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import msgspec
 
-from stream_processors.processor import State
+from stream_processors.processor import MOST_BATCH_RECORDS, State
 
-#: A journal is kept for so many offsets: more than a partition batch (`max_batch_records`) can hold.
-JOURNAL_SLOTS = 8192
+#: A journal is kept for so many offsets: until no batch can hold its record any more.
+JOURNAL_SLOTS = MOST_BATCH_RECORDS
 _PRIORITY_BYTE = {"urgent": b"0", "high": b"1", "normal": b"2", "low": b"3"}
 _TIMES_BEGIN = 1 << 63  # makes times before 1970 sort before later ones
 
