@@ -42,7 +42,7 @@ def fingerprint(schema: dict[str, Any]) -> bytes:
 
 
 def versions(record: type[msgspec.Struct]) -> dict[int, dict[str, Any]]:
-    """Every published schema of a record, by version."""
+    """Every published schema of a record, by version, oldest first."""
     found = {}
     for path in AVRO.glob(f"{snake(record.__name__)}.v*.avsc"):
         if match := _VERSION_FILE.match(path.name):
@@ -77,15 +77,19 @@ def _nested(kind: type[msgspec.Struct]) -> tuple[tuple[str, type[msgspec.Struct]
     return tuple(found)
 
 
+def _published(kind: type[msgspec.Struct]) -> dict[int, dict[str, Any]]:
+    if known := versions(kind):
+        return known
+    raise UnknownFingerprint(f"no schema of {kind.__name__} in {AVRO}: run `make generate`")
+
+
 class _Writer:
     """Encodes one kind of record with its newest schema."""
 
     __slots__ = ("header", "nested", "schema")
 
     def __init__(self, kind: type[msgspec.Struct]) -> None:
-        known = versions(kind)
-        if not known:
-            raise UnknownFingerprint(f"no schema of {kind.__name__} in {AVRO}: run `make generate`")
+        known = _published(kind)
         newest = known[max(known)]
         self.header = MARKER + fingerprint(newest)
         self.schema = fastavro.parse_schema(_plain(newest))
@@ -102,7 +106,7 @@ def _readers() -> dict[bytes, tuple[Any, Any, Callable[[Any], Any]]]:
     """Fingerprint → (writer's schema, reader's schema or None when they are the same, struct factory)."""
     table = {}
     for kind in RECORDS:
-        known = versions(kind)
+        known = _published(kind)
         newest = fastavro.parse_schema(_plain(known[max(known)]))
         for number, schema in known.items():
             reader = None if number == max(known) else newest

@@ -7,6 +7,8 @@ the raw bytes must be normalised again by the producer named in `producer`), `at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -35,6 +37,6 @@ def headers(
     return [(name, value.encode("utf-8", "replace")) for name, value in fields.items()]
 
 
-def read(headers: Headers) -> dict[str, str]:
-    """The headers as text; unknown ones are kept."""
-    return {name: value.decode("utf-8", "replace") for name, value in headers}
+def read(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
+    """The headers as text; unknown ones are kept, and one without a value (Kafka allows it) is empty."""
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in headers}

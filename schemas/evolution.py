@@ -32,7 +32,7 @@ def derive(kind: type[msgspec.Struct]) -> dict[str, Any]:
     for field in msgspec.structs.fields(kind):
         entry: dict[str, Any] = {"name": field.name, "type": _avro_type(hints[field.name])}
         if not field.required:
-            default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
+            default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
             entry["default"] = default.decode("latin-1") if isinstance(default, bytes) else default
         fields.append(entry)
     doc = (kind.__doc__ or "").strip().splitlines()[0]
@@ -68,9 +68,33 @@ def incompatibilities(older: dict[str, Any], newer: dict[str, Any]) -> list[str]
     return problems
 
 
+def losses(older: Any, newer: Any, place: str = "") -> Iterator[str]:
+    """What Avro would let pass and we do not: a field taken away, and a type or unit that means something else.
+
+    Avro reads a removed field as its default, bytes as text, and knows nothing of microseconds becoming a count.
+    """
+    if isinstance(older, dict) and isinstance(newer, dict) and older["type"] == newer["type"] == "record":
+        types = {field["name"]: field["type"] for field in newer["fields"]}
+        for field in older["fields"]:
+            if field["name"] in types:
+                yield from losses(field["type"], types[field["name"]], f"{place}{field['name']}.")
+            else:
+                yield f"{place}{field['name']} was removed"
+    elif isinstance(older, dict) and isinstance(newer, dict) and older["type"] == newer["type"] == "array":
+        yield from losses(older["items"], newer["items"], place)
+    elif older != newer:
+        yield f"{place.rstrip('.')} was {_type_name(older)} and is now {_type_name(newer)}"
+
+
+def _type_name(kind: Any) -> str:
+    if isinstance(kind, list):
+        return " or ".join(map(_type_name, kind))
+    return str(kind.get("logicalType") or kind["type"]) if isinstance(kind, dict) else str(kind)
+
+
 def problems() -> Iterator[str]:
     """Everything that is wrong, one line each."""
-    published = set(PUBLISHED.read_text().split()) if PUBLISHED.exists() else set()
+    published = set(PUBLISHED.read_text("utf-8").split()) if PUBLISHED.exists() else set()
     present = set()
     for kind in RECORDS:
         known = versions(kind)
@@ -79,14 +103,16 @@ def problems() -> Iterator[str]:
         if not known or known[max(known)] != wanted:
             yield f"{kind.__name__}: its struct differs from its newest schema; run `make generate`"
         yield from conflicts(kind.__name__, wanted, known)
+    for line in sorted(present - published):
+        yield f"{line.split('=')[0]}: not in {PUBLISHED.name} as it stands; run `make generate`"
     for line in sorted(published - present):
         yield f"{line.split('=')[0]}: a published schema was changed or removed; restore it and add a new version"
 
 
 def conflicts(name: str, wanted: dict[str, Any], known: dict[int, dict[str, Any]]) -> Iterator[str]:
-    """Conflicts of a schema with every earlier version."""
+    """Conflicts of a schema with every earlier version, one line each."""
     for number, schema in known.items():
-        for reason in incompatibilities(schema, wanted):
+        for reason in dict.fromkeys([*losses(schema, wanted), *incompatibilities(schema, wanted)]):
             yield f"{name}: not compatible with version {number}: {reason}; give every new field a default, remove or retype none"
 
 

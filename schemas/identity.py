@@ -12,10 +12,13 @@ from hashlib import blake2b
 
 TAG_LENGTH = 12
 _TAG = r"[A-Z2-7]{12}"
-TICKET_ID = re.compile(rf"^({_TAG})-(\d{{1,9}})$")
-_SUBJECT_TOKEN = re.compile(rf"\[#({_TAG}-\d{{1,9}})\]", re.IGNORECASE)
-_ADDRESS_TOKEN = re.compile(rf"\+({_TAG}-\d{{1,9}})@", re.IGNORECASE)
-_MESSAGE_ID_TOKEN = re.compile(rf"<ds\.({_TAG}-\d{{1,9}})\.[^@>\s]+@", re.IGNORECASE)
+_NUMBER = r"[1-9][0-9]{0,8}"  # one spelling per ticket: no leading zero, no other script's digits
+TICKET_ID = re.compile(rf"^({_TAG})-({_NUMBER})\Z")
+# People and mail programs change case. ASCII, because otherwise K and S would match the Kelvin sign and the long s.
+_TOKEN_FLAGS = re.IGNORECASE | re.ASCII
+_SUBJECT_TOKEN = re.compile(rf"\[#({_TAG}-{_NUMBER})\]", _TOKEN_FLAGS)
+_ADDRESS_TOKEN = re.compile(rf"\+({_TAG}-{_NUMBER})@", _TOKEN_FLAGS)
+_MESSAGE_ID_TOKEN = re.compile(rf"<ds\.({_TAG}-{_NUMBER})\.[^@>\s]+@", _TOKEN_FLAGS)
 
 
 def canonical_customer_id(kind: str, value: str) -> str:
@@ -26,7 +29,7 @@ def canonical_customer_id(kind: str, value: str) -> str:
 
 def customer_tag(customer_id: str) -> str:
     """12 base32 characters of BLAKE2b over the canonical customer id."""
-    return base64.b32encode(blake2b(customer_id.encode(), digest_size=8).digest())[:TAG_LENGTH].decode()
+    return base64.b32encode(blake2b(_bytes(customer_id), digest_size=8).digest())[:TAG_LENGTH].decode()
 
 
 def ticket_id(tag: str, number: int) -> str:
@@ -40,11 +43,20 @@ def split_ticket_id(ticket: str) -> tuple[str, int] | None:
 
 
 def event_id(source: str, *parts: str | bytes) -> str:
-    """A deterministic id: 26 base32 characters of BLAKE2b over the source's kind and its own id parts."""
-    digest = blake2b(source.encode(), digest_size=16)
-    for part in parts:
-        digest.update(b"\x00" + (part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")))
+    """A deterministic id: 26 base32 characters of BLAKE2b over the source's kind and its own id parts.
+
+    Each part is hashed behind its length, so that no two lists of parts run together into the same bytes.
+    """
+    digest = blake2b(digest_size=16)
+    for part in (source, *parts):
+        raw = part if isinstance(part, bytes) else _bytes(part)
+        digest.update(len(raw).to_bytes(8, "big") + raw)
     return base64.b32encode(digest.digest())[:26].decode()
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8, also of text with lone surrogates: sources send them, and an id must never fail."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def subject_token(ticket: str) -> str:

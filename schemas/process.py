@@ -103,8 +103,14 @@ def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
             where="DESKSTREAM_METRICS_PORT",
             fix="choose another port",
         ) from error
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
-    return server.shutdown
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop
 
 
 def guarded(main: Callable[[], int | None]) -> int:

@@ -6,10 +6,12 @@ Secrets are masked whenever settings are printed.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.clock import Clock
@@ -17,6 +19,9 @@ from schemas.errors import ConfigurationError
 from schemas.topics import PARTITIONS, Topic
 
 S = TypeVar("S", bound="Settings")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOG_FORMATS = ("auto", "console", "json")
+_URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 
 
 class Settings(BaseSettings):
@@ -39,6 +44,19 @@ class Settings(BaseSettings):
     def _clock_parses(cls, value: str) -> str:
         Clock.parse(value)
         return value
+
+    @field_validator("log_level", "log_format", check_fields=True)
+    @classmethod
+    def _one_of(cls, value: str, info: ValidationInfo) -> str:
+        allowed = _LOG_LEVELS if info.field_name == "log_level" else _LOG_FORMATS
+        if value.lower() not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return value.lower()
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What is shown when settings are printed: passwords in URLs are masked as pydantic masks its secrets."""
+        for name, value in super().__repr_args__():
+            yield name, _URL_PASSWORD.sub(r"\1**********@", value) if isinstance(value, str) else value
 
     @property
     def pipeline_clock(self) -> Clock:
@@ -127,7 +145,8 @@ def load(kind: type[S], **overrides: Any) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = "DESKSTREAM_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(f"{first['msg']} (got {first.get('input')!r})", where=name) from error
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{problem} (got {first.get('input')!r})", where=name) from error
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
