@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Teams:
 
     def __contains__(self, team: str) -> bool:
         return team in self.teams
+
+    @property
+    def names(self) -> Container[str]:
+        """The slugs of all teams."""
+        return self.teams
 
     def choose(self, owner: str | None, language: str) -> str:
         """The team for a ticket: the owner of its tags if it answers in the language, otherwise the fallback."""

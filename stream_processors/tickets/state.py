@@ -32,6 +32,7 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     team: str = ""
     priority: str = ""
     cancelled: bool = False
+    episode: int = 1
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
@@ -118,7 +119,10 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
 
 
 class Pane(State, frozen=True, kw_only=True, array_like=True):
-    """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`."""
+    """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`.
+
+    touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
+    """
 
     part: int = 0
     start: int = 0
@@ -126,8 +130,9 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     team: str = ""
     priority: str = ""
     policy: str = ""
-    figures: dict[str, int | float] = {}
+    figures: dict[str, int | float] = msgspec.field(default_factory=dict)
     touched_at: int = 0
+    postponed: int = 0
 
 
 def customer_key(tag: str) -> bytes:

@@ -81,6 +81,7 @@ class Turn(msgspec.Struct, frozen=True):
 
     def on_ticket(self, **changes: Any) -> Turn:
         """A copy whose ticket has these fields changed."""
+        assert self.ticket is not None, "a turn without a ticket has nothing to change"
         return msgspec.structs.replace(self, ticket=msgspec.structs.replace(self.ticket, **changes))
 
     def write(self, *records: msgspec.Struct) -> Turn:

@@ -1,0 +1,135 @@
+"""The tickets aggregate: one event of one customer, folded by one pure step after another.
+
+`fold` is the whole of the domain logic; `TicketsProcessor` says what the worker must know around it: which records
+were folded before, which are the same thing twice, and what a tick is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from schemas.errors import Refused
+from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick
+from schemas.topics import CONTACT_EVENTS, Topic
+from stream_processors.processor import Outcome, Position, Reader, State, StepFailed
+from stream_processors.rules import Rules
+from stream_processors.tickets import (
+    acknowledge,
+    measure_sla,
+    progress,
+    record,
+    roll_windows,
+    route,
+    score_csat,
+    tag,
+    thread,
+)
+from stream_processors.tickets.state import Customer, Pane, customer_key
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["STEPS", "TicketsProcessor", "fold"]
+
+#: In this order: deadlines that have passed before what came after them; the ticket before all that is about it;
+#: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
+#: that it stops; routing after the tags that decide the team; the record of it all last.
+STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
+    ("expire", measure_sla.expire),
+    ("thread", thread.step),
+    ("progress", progress.step),
+    ("tag", tag.step),
+    ("acknowledge", acknowledge.step),
+    ("measure_sla", measure_sla.step),
+    ("score_csat", score_csat.step),
+    ("route", route.step),
+    ("record", record.step),
+)
+#: A tick is only time passing.
+_TICK_STEPS = (STEPS[0], STEPS[-1])
+#: So many event ids are remembered per customer.
+KEPT_SEEN = 256
+_ELSEWHERE = (PresenceChanged, RoutingUpdate)
+
+
+def fold(customer: Customer, event: Event, position: Position, rules: Rules) -> Turn:
+    """Run the steps over one event. Pure: the same arguments give the same turn.
+
+    Raises:
+        StepFailed: a step raised; `stage` names it, the cause is chained.
+    """
+    turn = Turn(event=event, now=event.occurred_at, position=position, customer=customer, before=customer, rules=rules)
+    for name, step in _TICK_STEPS if type(event) is Tick else STEPS:
+        try:
+            turn = step(turn)
+        except Exception as error:
+            raise StepFailed(name) from error
+        if turn.forwarded:
+            break
+    return turn
+
+
+class TicketsProcessor:
+    """The `Processor` of `contact-events`. Panes become durable before customers.
+
+    After a crash in between, a customer is folded again from its old state and comes to the same facts; the panes
+    that already hold those records stand at their offsets and are left alone.
+    """
+
+    name = "tickets"
+
+    def __init__(self, rules: Rules, topic: Topic = CONTACT_EVENTS) -> None:
+        self.rules, self.topic = rules, topic
+        self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
+
+    def process(self, event: Event, position: Position, read: Reader) -> Outcome:
+        """Fold one event of `contact-events`.
+
+        Raises:
+            StepFailed: a step refused the event or failed.
+            Refused: `wrong_topic` for an event of `routing`, `no_customer_tag`, `bad_tick`.
+        """
+        if isinstance(event, Tick):
+            return self._tick(event, position, read)
+        if isinstance(event, _ELSEWHERE):
+            raise Refused("wrong_topic", f"{type(event).__name__} belongs to the routing topic")
+        if not event.customer_tag:
+            raise Refused("no_customer_tag", f"{type(event).__name__} {event.event_id!r}")
+        key = customer_key(event.customer_tag)
+        customer: Customer = read.get(key) or Customer()
+        if position.offset <= customer.offset:
+            return Outcome({key: customer}, skipped=True)
+        seen = _fingerprint(event.event_id)
+        if seen in customer.seen:
+            return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
+        turn = fold(customer, event, position, self.rules)
+        panes, facts = roll_windows.roll(turn, read)
+        after = msgspec.structs.replace(turn.customer, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts))
+
+    def deadline(self, key: bytes, state: Any) -> int | None:
+        """When a tick is next due: a customer's earliest SLA deadline, or the end of a pane."""
+        return measure_sla.next_deadline(state) if key[:1] == b"c" else roll_windows.forget_at(state)
+
+    def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
+        key = event.state_key
+        state = read.get(key) if key[:1] in self.kinds else None
+        if key[:1] not in self.kinds:
+            raise Refused("bad_tick", f"no state has the key {key!r}")
+        if state is None:
+            return Outcome({})
+        if isinstance(state, Pane):
+            changed, pane = roll_windows.forget(state, event.occurred_at, position)
+            return Outcome({key: pane} if changed else {})
+        if position.offset <= state.offset:
+            return Outcome({key: state}, skipped=True)
+        turn = fold(state, event, position, self.rules)
+        panes, facts = roll_windows.roll(turn, read)
+        after = msgspec.structs.replace(turn.customer, offset=position.offset)
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts))
+
+
+def _fingerprint(event_id: str) -> int:
+    return int.from_bytes(blake2b(event_id.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")

@@ -1,0 +1,211 @@
+"""progress: what agents, the router and answered calls do to a ticket.
+
+- A public answer of a person answers every message up to its time, and puts a new or open ticket on `pending`: it
+  waits on the customer now, unless a message came that the agent cannot have seen. A `StatusChanged` decides
+  otherwise. The answer is written to `outbound` exactly as it is to be delivered.
+- Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
+- An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
+  tells the router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from schemas.errors import Refused
+from schemas.events import STATUSES, AgentReplied, Assigned, Event, NoteAdded, StatusChanged, Transferred
+from schemas.facts import Outbound
+from schemas.identity import event_id, mail_message_id, subject_token
+from stream_processors.tickets.state import Ticket
+from stream_processors.tickets.thread import KEPT_IDS, finished_at
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["ROUTER", "is_stale", "step"]
+
+#: A person who answers a call in writing does so by SMS.
+DELIVERED_ON = {"phone": "sms", "voicemail": "sms"}
+MAIL_CHANNELS = frozenset(("email", "form"))
+KEPT_REFERENCES = 10
+#: `source` of the assignments that the routing agent writes.
+ROUTER = "routing"
+KEPT_ASSIGNEES = 20
+_MICROS = 1_000_000
+
+
+def step(turn: Turn) -> Turn:
+    """Change the ticket as the event says.
+
+    Raises:
+        Refused: `bad_status`, `closed_ticket`, `unknown_team`.
+    """
+    if turn.ticket is None:
+        return turn
+    if turn.replied_at is not None:
+        return _answered(turn, turn.replied_at, getattr(turn.event, "agent_id", ""))
+    handler = _HANDLERS.get(type(turn.event))
+    return turn if handler is None else handler(turn, turn.ticket, turn.event)
+
+
+def is_stale(ticket: Ticket, event: Assigned) -> bool:
+    """Whether this assignment comes too late: the ticket is finished, with another team, or already in other hands.
+
+    The router hands out what it was last told to queue, so its answer counts while that is the last it was told.
+    """
+    if finished_at(ticket) is not None or (ticket.team and event.team != ticket.team):
+        return True
+    if event.source != ROUTER:
+        return False
+    told = ticket.routed_as.partition(":")[0]
+    return told != "queue" if event.agent_id else told not in ("queue", "busy")
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+def _replied(turn: Turn, ticket: Ticket, event: AgentReplied) -> Turn:
+    if not event.public:
+        return turn.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=turn.now)
+    at = max(turn.now, ticket.created_at)  # an agent's clock may be a little slow
+    turn = _answered(turn.but(replied_at=at), at, event.agent_id)
+    return turn if ticket.imported or event.imported or not ticket.address else _deliver(turn, event)
+
+
+def _answered(turn: Turn, at: int, agent: str) -> Turn:
+    ticket = turn.ticket
+    assert ticket is not None
+    first = ticket.first_response_at
+    unanswered = tuple(each for each in ticket.unanswered if each > at)
+    changes: dict[str, Any] = {
+        "public_replies": ticket.public_replies + 1,
+        "first_response_at": at if first is None else min(first, at),
+        "unanswered": unanswered,
+        "waiting_since": unanswered[0] if unanswered else None,
+        "updated_at": turn.now,
+    }
+    if ticket.status in ("new", "open"):
+        changes["status"] = "open" if unanswered else "pending"
+    if agent and not ticket.assignee and finished_at(ticket) is None:
+        changes |= _held_by(ticket, agent, at)
+    return turn.on_ticket(**changes).note("replied", at=at)
+
+
+def _deliver(turn: Turn, event: AgentReplied) -> Turn:
+    ticket = turn.ticket
+    assert ticket is not None
+    mail = ticket.channel in MAIL_CHANNELS
+    domain = turn.rules.mail_domain
+    outbound_id = event_id("reply", event.event_id)
+    message_id = event.message_id or mail_message_id(turn.ticket_id, outbound_id, domain) if mail else ""
+    outbound = Outbound(
+        **turn.base,
+        outbound_id=outbound_id,
+        ticket_id=turn.ticket_id,
+        kind="reply",
+        channel=DELIVERED_ON.get(ticket.channel, ticket.channel),
+        address=ticket.address,
+        sender=f"support+{turn.ticket_id}@{domain}" if mail else "",
+        customer_name=turn.customer.name,
+        subject=_subject(ticket.subject, turn.ticket_id) if mail else "",
+        text=event.text,
+        locale=ticket.language,
+        message_id=message_id,
+        thread_id=ticket.thread_ids[-1] if ticket.thread_ids else "",
+        headers=_threading(ticket) if mail else {},
+        causation_depth=event.causation_depth + 1,
+    )
+    if mail:
+        turn = turn.on_ticket(message_ids=(*ticket.message_ids, message_id)[-KEPT_IDS:])
+    return turn.write(outbound)
+
+
+def _subject(subject: str, ticket: str) -> str:
+    token = subject_token(ticket)
+    reply = subject if subject[:3].casefold() == "re:" else f"Re: {subject}".rstrip()
+    return reply if token in reply else f"{reply} {token}"
+
+
+def _threading(ticket: Ticket) -> dict[str, str]:
+    if not ticket.last_message_id:
+        return {}
+    others = [each for each in ticket.message_ids[-KEPT_REFERENCES:] if each != ticket.last_message_id]
+    return {"In-Reply-To": ticket.last_message_id, "References": " ".join((*others, ticket.last_message_id))}
+
+
+def _noted(turn: Turn, ticket: Ticket, event: NoteAdded) -> Turn:
+    return turn.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=turn.now)
+
+
+# -- status -----------------------------------------------------------------------------------------------------------
+
+
+def _status(turn: Turn, ticket: Ticket, event: StatusChanged) -> Turn:
+    if event.status not in STATUSES:
+        raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
+    if event.status == ticket.status:
+        return turn
+    if ticket.status == "closed":
+        raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
+    changes: dict[str, Any] = {"status": event.status, "updated_at": turn.now}
+    if event.status == "closed":
+        return turn.on_ticket(**changes, unanswered=(), waiting_since=None)
+    if event.status == "solved":
+        return _solved(turn, ticket, event, changes)
+    if ticket.status == "solved":
+        changes |= {"episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
+        return turn.on_ticket(**changes).note("reopened")
+    return turn.on_ticket(**changes)
+
+
+def _solved(turn: Turn, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> Turn:
+    if event.agent_id and not ticket.assignee:
+        changes |= _held_by(ticket, event.agent_id, turn.now)
+    first = ticket.first_solved_at if ticket.first_solved_at is not None else turn.now
+    changes |= {"first_solved_at": first, "last_solved_at": turn.now, "unanswered": (), "waiting_since": None}
+    seconds = max(0, turn.now - ticket.created_at) / _MICROS
+    return turn.on_ticket(**changes).note("solved", detail=seconds)
+
+
+# -- who has it -------------------------------------------------------------------------------------------------------
+
+
+def _held_by(ticket: Ticket, agent: str, at: int) -> dict[str, Any]:
+    assignees = ticket.assignees if agent in ticket.assignees else (*ticket.assignees, agent)[-KEPT_ASSIGNEES:]
+    first = ticket.first_assigned_at if ticket.first_assigned_at is not None else at
+    return {"assignee": agent, "assignees": assignees, "first_assigned_at": first}
+
+
+def _transferred(turn: Turn, ticket: Ticket, event: Transferred) -> Turn:
+    if event.to_team not in turn.rules.teams:
+        raise Refused("unknown_team", f"{event.to_team!r} is not a team")
+    if finished_at(ticket) is not None:
+        raise Refused("finished_ticket", f"{event.ticket_id} is {ticket.status}: it cannot be transferred")
+    changes: dict[str, Any] = {
+        "team": event.to_team,
+        "assignee": "",
+        "transfers": ticket.transfers + 1,
+        "updated_at": turn.now,
+    }
+    if event.to_agent:
+        changes |= _held_by(ticket, event.to_agent, turn.now)
+    return turn.on_ticket(**changes)
+
+
+def _assigned(turn: Turn, ticket: Ticket, event: Assigned) -> Turn:
+    if is_stale(ticket, event):
+        return turn
+    if not event.agent_id:
+        return turn.on_ticket(assignee="", updated_at=turn.now)
+    changes = _held_by(ticket, event.agent_id, turn.now)
+    if ticket.status == "new":
+        changes["status"] = "open"
+    return turn.on_ticket(**changes, updated_at=turn.now)
+
+
+_HANDLERS: dict[type[Event], Callable[[Turn, Ticket, Any], Turn]] = {
+    AgentReplied: _replied,
+    NoteAdded: _noted,
+    StatusChanged: _status,
+    Transferred: _transferred,
+    Assigned: _assigned,
+}

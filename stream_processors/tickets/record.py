@@ -1,0 +1,195 @@
+"""record: put the ticket back into the customer, and write what happened and how the tickets are now.
+
+One contact fact per event (none for a tick), one ticket fact per ticket that the event changed. Tickets that nobody
+can reopen any more are dropped: the facts have them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.clock import MICROS
+from schemas.codec import snake
+from schemas.events import (
+    EVENTS,
+    AgentReplied,
+    ArticleViewed,
+    Assigned,
+    CallEnded,
+    MessageReceived,
+    NoteAdded,
+    OrderPlaced,
+    StatusChanged,
+    SurveyAnswered,
+    TagCorrected,
+    Tick,
+    Transferred,
+)
+from schemas.facts import ContactFact, TicketFact
+from schemas.identity import ticket_id
+from stream_processors.tickets.state import Ticket
+from stream_processors.tickets.thread import MOST_TICKETS, finished_at
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["step"]
+
+_KINDS = {kind: snake(kind.__name__) for kind in EVENTS}
+_FROM_CUSTOMER = frozenset((MessageReceived, CallEnded, SurveyAnswered, ArticleViewed, OrderPlaced))
+
+
+def step(turn: Turn) -> Turn:
+    """Write the facts of this event; the customer is complete afterwards."""
+    if turn.forwarded:
+        return turn
+    tickets = _put_back(turn)
+    before = {ticket.number: ticket for ticket in turn.before.tickets}
+    records: list[msgspec.Struct] = []
+    if type(turn.event) is not Tick:
+        records.append(_contact(turn))
+    for ticket in tickets:
+        if (known := before.get(ticket.number)) is not ticket and known != ticket:
+            records.append(_ticket(turn, ticket))
+    kept = _worth_keeping(turn, tickets)
+    return turn.write(*records).but(customer=msgspec.structs.replace(turn.customer, tickets=kept))
+
+
+def _put_back(turn: Turn) -> tuple[Ticket, ...]:
+    ticket, tickets = turn.ticket, turn.customer.tickets
+    if ticket is None:
+        return tickets
+    if turn.opened:
+        return (*tickets, ticket)
+    return tuple(ticket if each.number == ticket.number else each for each in tickets)
+
+
+def _worth_keeping(turn: Turn, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
+    """Without tickets that ended before the reopen window, and of the ended ones only the newest."""
+    oldest = turn.now - turn.rules.policies.reopen_micros
+    own = turn.ticket.number if turn.ticket else 0
+    kept = [each for each in tickets if each.number == own or (ended := finished_at(each)) is None or ended >= oldest]
+    for each in [each for each in kept if finished_at(each) is not None and each.number != own]:
+        if len(kept) <= MOST_TICKETS:
+            break
+        kept.remove(each)
+    return tickets if len(kept) == len(tickets) else tuple(kept)
+
+
+def _ticket(turn: Turn, ticket: Ticket) -> TicketFact:
+    customer = turn.customer
+    created = ticket.created_at
+    finished = finished_at(ticket) is not None
+    dues = [clock.due_at for clock in ticket.clocks if clock.stopped_at is None and not clock.breached]
+    return TicketFact(
+        **turn.base,
+        ticket_id=ticket_id(turn.event.customer_tag, ticket.number),
+        episode=ticket.episode,
+        channel=ticket.channel,
+        status=ticket.status,
+        priority=ticket.priority,
+        subject=ticket.subject,
+        customer_id=customer.customer_id,
+        customer_name=customer.name,
+        language=ticket.language,
+        tier=customer.tier,
+        team=ticket.team,
+        assignee_id=ticket.assignee,
+        tags=list(ticket.tags),
+        tagged_with=ticket.tagged_with,
+        order_number=ticket.order_number,
+        dissatisfied=ticket.dissatisfied,
+        imported=ticket.imported,
+        created_at=created,
+        acknowledged_at=ticket.acknowledged_at,
+        first_assigned_at=ticket.first_assigned_at,
+        first_response_at=ticket.first_response_at,
+        first_solved_at=ticket.first_solved_at,
+        last_solved_at=ticket.last_solved_at,
+        first_response_seconds=_seconds(created, ticket.first_response_at),
+        first_resolution_seconds=_seconds(created, ticket.first_solved_at),
+        full_resolution_seconds=_seconds(created, ticket.last_solved_at if finished else None),
+        policy=ticket.policy,
+        policy_version=ticket.policy_version,
+        promised_at=ticket.promised_at,
+        customer_messages=ticket.customer_messages,
+        public_replies=ticket.public_replies,
+        internal_notes=ticket.internal_notes,
+        reopens=ticket.reopens,
+        transfers=ticket.transfers,
+        assignees=len(ticket.assignees),
+        clocks_breached=ticket.clocks_breached,
+        next_due_at=min(dues, default=None),
+        waiting_since=ticket.waiting_since,
+        csat=ticket.csat,
+        ces=ticket.ces,
+    )
+
+
+def _seconds(since: int, until: int | None) -> float | None:
+    return None if until is None else max(0, until - since) / MICROS
+
+
+def _contact(turn: Turn) -> ContactFact:
+    event, ticket = turn.event, turn.ticket
+    kind = type(event)
+    fields: dict[str, Any] = {}
+    if ticket is not None:
+        fields = {"ticket_id": turn.ticket_id, "language": ticket.language, "channel": ticket.channel}
+        if kind is MessageReceived or kind is CallEnded:
+            fields["dissatisfied"] = ticket.dissatisfied
+    if event.channel:
+        fields["channel"] = event.channel
+    return ContactFact(
+        **turn.base,
+        event_id=event.event_id,
+        kind=_KINDS[kind],
+        received_at=event.received_at,
+        source=event.source,
+        opened_ticket=turn.opened,
+        imported=event.imported,
+        **{"direction": "in" if kind in _FROM_CUSTOMER else "internal", **fields, **_content(event)},
+    )
+
+
+def _content(event: Any) -> dict[str, Any]:
+    """What the kind of event says: author, text, detail."""
+    match event:
+        case MessageReceived():
+            return {
+                "author": event.customer_id,
+                "subject": event.subject,
+                "text": event.text,
+                "public": event.public,
+                "order_number": event.order_number,
+            }
+        case AgentReplied():
+            direction = "out" if event.public else "internal"
+            return {"author": event.agent_id, "text": event.text, "public": event.public, "direction": direction}
+        case NoteAdded():
+            return {"author": event.agent_id, "text": event.text}
+        case StatusChanged():
+            return {"author": event.agent_id, "detail": event.status}
+        case Assigned():
+            return {"author": event.agent_id, "detail": event.team}
+        case Transferred():
+            return {"author": event.agent_id, "text": event.reason, "detail": _path(event.to_team, event.to_agent)}
+        case TagCorrected():
+            changes = [*(f"+{tag}" for tag in event.add), *(f"-{tag}" for tag in event.remove)]
+            return {"author": event.agent_id, "detail": " ".join(changes)}
+        case SurveyAnswered():
+            scores = (("csat", event.csat), ("ces", event.ces))
+            detail = " ".join(f"{name}={score}" for name, score in scores if score is not None)
+            return {"ticket_id": event.ticket_id, "text": event.comment, "detail": detail}
+        case CallEnded():
+            return {"author": event.customer_id, "text": event.transcript, "detail": event.outcome}
+        case ArticleViewed():
+            detail = event.article_id or event.query
+            return {"author": event.customer_id, "detail": detail, "language": event.language}
+        case OrderPlaced():
+            return {"author": event.customer_id, "order_number": event.order_number, "amount": event.amount}
+    return {}
+
+
+def _path(team: str, agent: str) -> str:
+    return f"{team}/{agent}" if agent else team

@@ -1,0 +1,355 @@
+"""thread: which ticket an event belongs to, opened or reopened where needed.
+
+A customer's message belongs to, in this order,
+  1. the ticket that its source proved (`ticket_ref`: recipient or subject token, our Message-ID),
+  2. the ticket that holds a Message-ID which it answers or refers to,
+  3. the ticket of its channel's own thread,
+  4. on conversational channels, the newest open ticket of the same address, while it is recent,
+  5. a new one.
+A solved ticket takes a message within the reopen window and reopens with a new episode, unless the message only
+says thanks. After the window, and when closed, a new ticket follows up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from schemas.errors import Refused
+from schemas.events import (
+    PRIORITIES,
+    AgentReplied,
+    ArticleViewed,
+    Assigned,
+    CallEnded,
+    ErasureRequested,
+    Event,
+    MessageReceived,
+    NoteAdded,
+    OrderPlaced,
+    StatusChanged,
+    SurveyAnswered,
+    TagCorrected,
+    Tick,
+    Transferred,
+)
+from schemas.identity import customer_tag, split_ticket_id
+from stream_processors.processor import Output
+from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["MOST_TICKETS", "finished_at", "step"]
+
+#: Channels on which a customer goes on talking without referring to anything.
+CONVERSATIONAL = frozenset(("chat", "sms", "social", "phone", "voicemail", "bot"))
+#: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another.
+MOST_TICKETS = 50
+KEPT_IDS = 20
+KEPT_THREADS = 5
+KEPT_UNANSWERED = 20
+#: Longer ids than any mail system writes are not worth remembering.
+LONGEST_ID = 250
+
+OUTCOMES = ("answered", "abandoned", "voicemail", "missed")
+_MICROS = 1_000_000
+
+
+def step(turn: Turn) -> Turn:
+    """Attach the ticket to the turn.
+
+    Raises:
+        Refused: `unknown_ticket` for an agent's event about a ticket that this customer does not have.
+    """
+    handler = _HANDLERS.get(type(turn.event))
+    return turn if handler is None else handler(turn, turn.event)
+
+
+def finished_at(ticket: Ticket) -> int | None:
+    """When the ticket was solved or closed; None while somebody still works on it."""
+    if ticket.status in ("solved", "closed"):
+        return ticket.last_solved_at if ticket.last_solved_at is not None else ticket.updated_at
+    return None
+
+
+# -- what customers do --------------------------------------------------------------------------------------------
+
+
+def _message(turn: Turn, event: MessageReceived) -> Turn:
+    found = _by_reference(turn.customer, event) or _by_conversation(turn, event)
+    only_thanks = False
+    if found is not None and (solved := finished_at(found)) is not None:
+        if found.status == "closed" or turn.now - solved > turn.rules.policies.reopen_micros:
+            found = None
+        else:
+            only_thanks = turn.rules.policies.thanks.only(event.text, found.assignee, _first_name(event.customer_name))
+            if not only_thanks and _only_by_address(found, event):
+                found = None
+    turn = _join_or_open(turn, event, found, turn.now)
+    if turn.forwarded:
+        return turn
+    return _said(turn, event, answer_expected=not only_thanks)
+
+
+def _said(turn: Turn, event: MessageReceived, *, answer_expected: bool) -> Turn:
+    ticket = turn.ticket
+    assert ticket is not None
+    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now}
+    if ticket.imported and not event.imported:
+        changes["imported"] = False  # history that goes on now is routed and measured like any other ticket
+    if answer_expected:
+        changes |= _waits(ticket, turn.now)
+    if event.message_id and len(event.message_id) <= LONGEST_ID:
+        changes["message_ids"] = _kept(ticket.message_ids, event.message_id, KEPT_IDS)
+        changes["last_message_id"] = event.message_id
+    if event.thread_id:
+        changes["thread_ids"] = _kept(ticket.thread_ids, event.thread_id, KEPT_THREADS)
+    if event.order_number and not ticket.order_number:
+        changes["order_number"] = event.order_number
+    turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
+    return _announce(turn)
+
+
+def _call(turn: Turn, event: CallEnded) -> Turn:
+    if event.outcome not in OUTCOMES:
+        raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
+    found = _by_reference(turn.customer, event) or _by_conversation(turn, event)
+    if found is not None and finished_at(found) is not None:
+        found = None if found.status == "closed" or not _within(turn, found) else found
+        if found is not None and _only_by_address(found, event):
+            found = None
+    answered_at = turn.now - round(event.talk_seconds * _MICROS) if event.outcome == "answered" else turn.now
+    called_at = answered_at - round(event.wait_seconds * _MICROS)
+    turn = _join_or_open(turn, event, found, called_at)
+    ticket = turn.ticket
+    if turn.forwarded or ticket is None:
+        return turn
+    changes = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now, **_waits(ticket, called_at)}
+    changes["imported"] = ticket.imported and event.imported
+    turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
+    if event.outcome == "answered":
+        turn = turn.but(replied_at=answered_at)
+    return _announce(turn)
+
+
+def _no_ticket(happening: str) -> Callable[[Turn, Any], Turn]:
+    def handle(turn: Turn, event: ArticleViewed | OrderPlaced) -> Turn:
+        return turn.but(customer=_known(turn.customer, event)).note(happening)
+
+    return handle
+
+
+def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
+    """Forget who the customer is and what they wrote; times and counts stay."""
+    tickets = tuple(
+        msgspec.structs.replace(
+            ticket, subject="", address="", thread_ids=(), message_ids=(), last_message_id="", order_number=""
+        )
+        for ticket in turn.customer.tickets
+    )
+    return turn.but(customer=msgspec.structs.replace(turn.customer, customer_id="", name="", tickets=tickets))
+
+
+# -- what agents, the router and surveys do --------------------------------------------------------------------------
+
+
+def _about_ticket(turn: Turn, event: Any) -> Turn:
+    ticket = _find(turn.customer, event.ticket_id, event.customer_tag)
+    if ticket is None:
+        raise Refused("unknown_ticket", f"{event.ticket_id!r} is not a ticket of this customer, or it ended long ago")
+    return turn.but(ticket=ticket)
+
+
+def _survey(turn: Turn, event: SurveyAnswered) -> Turn:
+    """A survey may be answered after its ticket was dropped; it still counts."""
+    ticket = _find(turn.customer, event.ticket_id, event.customer_tag)
+    if ticket is None:
+        parts = split_ticket_id(event.ticket_id)
+        if parts is None or parts[0] != event.customer_tag or not 0 < parts[1] < turn.customer.next_number:
+            raise Refused("unknown_ticket", f"{event.ticket_id!r} is not a ticket of this customer")
+    return turn.but(ticket=ticket)
+
+
+# -- finding ----------------------------------------------------------------------------------------------------------
+
+
+def _find(customer: Customer, reference: str, tag: str) -> Ticket | None:
+    parts = split_ticket_id(reference)
+    if parts is None or parts[0] != tag:
+        return None
+    return next((ticket for ticket in customer.tickets if ticket.number == parts[1]), None)
+
+
+def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
+    if not customer.tickets:
+        return None
+    if event.ticket_ref and (found := _find(customer, event.ticket_ref, event.customer_tag)) is not None:
+        return found
+    if isinstance(event, CallEnded):
+        return None
+    if event.in_reply_to or event.references:
+        answered = {*event.references, event.in_reply_to}
+        for ticket in reversed(customer.tickets):
+            if not answered.isdisjoint(ticket.message_ids):
+                return ticket
+    if event.thread_id:
+        for ticket in reversed(customer.tickets):
+            if event.thread_id in ticket.thread_ids and ticket.channel == event.channel:
+                return ticket
+    return None
+
+
+def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket | None:
+    """The newest recent ticket of this channel and address, an unsolved one first."""
+    if event.channel not in CONVERSATIONAL:
+        return None
+    recent = [
+        ticket
+        for ticket in turn.customer.tickets
+        if _same_channel(ticket.channel, event.channel)
+        and ticket.address == event.address
+        and (isinstance(event, CallEnded) or ticket.public == event.public)
+        and turn.now - ticket.updated_at <= turn.rules.policies.reopen_micros
+        and ticket.status != "closed"
+    ]
+    unsolved = [ticket for ticket in recent if ticket.status != "solved"]
+    return next(reversed(unsolved or recent), None)
+
+
+def _same_channel(one: str, other: str) -> bool:
+    return one == other or {one, other} == {"phone", "voicemail"}
+
+
+def _only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool:
+    """Whether nothing but the address ties the event to this solved ticket: then it is a new matter."""
+    if event.ticket_ref and split_ticket_id(event.ticket_ref) == (event.customer_tag, ticket.number):
+        return False
+    if isinstance(event, CallEnded):
+        return True
+    if event.thread_id and event.thread_id in ticket.thread_ids:
+        return False
+    return {*event.references, event.in_reply_to}.isdisjoint(ticket.message_ids)
+
+
+def _within(turn: Turn, ticket: Ticket) -> bool:
+    finished = finished_at(ticket)
+    return finished is None or turn.now - finished <= turn.rules.policies.reopen_micros
+
+
+# -- joining and opening ----------------------------------------------------------------------------------------------
+
+
+def _join_or_open(turn: Turn, event: MessageReceived | CallEnded, found: Ticket | None, at: int) -> Turn:
+    if found is not None:
+        return turn.but(ticket=found)
+    if (
+        turn.customer.customer_id != event.customer_id
+        and (own := customer_tag(event.customer_id)) != event.customer_tag
+    ):
+        return _forward(turn, event, own)
+    if (newest := _newest_of_too_many(turn.customer)) is not None:
+        return turn.but(ticket=newest)
+    return _open(turn, event, at)
+
+
+def _forward(turn: Turn, event: MessageReceived | CallEnded, own: str) -> Turn:
+    """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
+    moved = msgspec.structs.replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
+    return turn.but(forwarded=True, outputs=(*turn.outputs, Output(moved, own)))
+
+
+def _newest_of_too_many(customer: Customer) -> Ticket | None:
+    if len(customer.tickets) < MOST_TICKETS:
+        return None
+    unsolved = [ticket for ticket in customer.tickets if finished_at(ticket) is None]
+    return unsolved[-1] if len(unsolved) >= MOST_TICKETS else None
+
+
+def _open(turn: Turn, event: MessageReceived | CallEnded, at: int) -> Turn:
+    number = turn.customer.next_number
+    channel = event.channel
+    ticket = Ticket(
+        number=number,
+        channel=channel,
+        created_at=at,
+        address=event.address,
+        language=event.language,
+        imported=event.imported,
+        updated_at=turn.now,
+    )
+    if isinstance(event, MessageReceived):
+        ticket = msgspec.structs.replace(
+            ticket,
+            subject=event.subject,
+            priority=event.priority if event.priority in PRIORITIES else "normal",
+            time_zone=event.time_zone,
+            public=event.public,
+        )
+    elif event.outcome == "voicemail" or not channel:
+        ticket = msgspec.structs.replace(ticket, channel="voicemail" if event.outcome == "voicemail" else "phone")
+    customer = msgspec.structs.replace(turn.customer, customer_id=event.customer_id, next_number=number + 1)
+    return turn.but(customer=customer, ticket=ticket, opened=True)
+
+
+def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
+    """The changes that a message which wants an answer makes; a solved ticket reopens."""
+    unanswered = tuple(sorted((*ticket.unanswered, since)))
+    if len(unanswered) > KEPT_UNANSWERED:
+        unanswered = (*unanswered[: KEPT_UNANSWERED - 1], unanswered[-1])
+    changes: dict[str, Any] = {"unanswered": unanswered, "waiting_since": unanswered[0]}
+    if ticket.status == "solved":
+        changes |= {"status": "open", "episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
+    elif ticket.status in ("pending", "hold"):
+        changes["status"] = "open"
+    return changes
+
+
+def _announce(turn: Turn) -> Turn:
+    """Tell the later steps: a contact, and whether it opened or reopened the ticket."""
+    ticket = turn.ticket
+    assert ticket is not None
+    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    reopened = before is not None and ticket.episode > before.episode
+    turn = turn.but(reopened=reopened).note("contact")
+    if turn.opened:
+        return turn.note("opened")
+    return turn.note("reopened") if reopened else turn
+
+
+def _known(customer: Customer, event: MessageReceived | CallEnded | ArticleViewed | OrderPlaced) -> Customer:
+    """What the event tells of the customer. A sender who only knew a ticket token is not this customer."""
+    changes: dict[str, str] = {}
+    if customer.customer_id != event.customer_id:
+        if customer_tag(event.customer_id) != event.customer_tag:
+            return customer
+        changes["customer_id"] = event.customer_id
+    if isinstance(event, MessageReceived):
+        if event.customer_name and event.customer_name != customer.name:
+            changes["name"] = event.customer_name
+        if event.tier and event.tier != customer.tier:
+            changes["tier"] = event.tier
+    language = "" if isinstance(event, OrderPlaced) else event.language
+    if language and language != customer.language:
+        changes["language"] = language
+    return msgspec.structs.replace(customer, **changes) if changes else customer
+
+
+def _kept(values: tuple[str, ...], value: str, most: int) -> tuple[str, ...]:
+    return values if value in values else (*values, value)[-most:]
+
+
+def _first_name(name: str) -> str:
+    return name.split(" ", 1)[0]
+
+
+_HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
+    MessageReceived: _message,
+    CallEnded: _call,
+    ArticleViewed: _no_ticket("article"),
+    OrderPlaced: _no_ticket("order"),
+    ErasureRequested: _erasure,
+    SurveyAnswered: _survey,
+    Tick: lambda turn, _: turn,
+    **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, Transferred, TagCorrected, Assigned), _about_ticket),
+}
