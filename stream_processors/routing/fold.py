@@ -27,6 +27,7 @@ from stream_processors.routing.state import (
     Agent,
     Held,
     Journal,
+    Seen,
     Standing,
     Team,
     Waiting,
@@ -105,11 +106,8 @@ class Desk:
         """Where a ticket stands, as its own partition sees it."""
         if event.action not in self._ACTIONS:
             raise Refused("unknown_action", event.action)
-        if event.version >= 0:
-            highest = self._seen.get(event.partition, -1)
-            if event.version < highest:
-                return  # a tickets worker wrote it again after a crash
-            self._seen = {**self._seen, event.partition: event.version}
+        if event.version >= 0 and not self._is_new(event):
+            return  # a tickets worker wrote it again after a crash
         before = self.queue.standing(event.ticket_id)
         if event.action == "queue":
             self._enqueue(event, before)
@@ -140,6 +138,15 @@ class Desk:
         while (first := self._first_that_fits()) is not None:
             lane, agents = first
             self._assign(lane, agents)
+
+    def _is_new(self, event: RoutingUpdate) -> bool:
+        """Updates of one partition arrive in the order of their versions; one record may cause several."""
+        last = self._seen.get(event.partition, Seen(-1, ()))
+        if event.version < last.version or event.event_id in last.events:
+            return False
+        events = (*last.events, event.event_id) if event.version == last.version else (event.event_id,)
+        self._seen = {**self._seen, event.partition: Seen(event.version, events)}
+        return True
 
     # -- where tickets stand ------------------------------------------------------------------------------------
 

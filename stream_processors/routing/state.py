@@ -58,18 +58,25 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
         return sum(self.open.values())
 
 
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """The last updates of one partition of `contact-events`: their offset there, and their ids."""
+
+    version: int
+    events: tuple[str, ...]
+
+
 class Team(State, frozen=True, kw_only=True, array_like=True):
     """Key: `t` + team.
 
     waiting      tickets in each lane of the queue; lanes with none are left out
     assignments  how many were made, which orders the agents by their last one
-    seen         highest offset of each partition of `contact-events` whose consequence arrived
+    seen         the newest updates, by partition of `contact-events`: all before them are written again
     """
 
     agents: dict[str, Agent] = msgspec.field(default_factory=dict)
     waiting: dict[str, int] = msgspec.field(default_factory=dict)
     assignments: int = 0
-    seen: dict[int, int] = msgspec.field(default_factory=dict)
+    seen: dict[int, Seen] = msgspec.field(default_factory=dict)
 
 
 class Standing(State, frozen=True, kw_only=True, array_like=True):

@@ -203,6 +203,17 @@ def test_an_update_that_a_worker_wrote_again_after_a_crash_is_dropped(router: An
     assert given(router.fold(story.update("queue", B, partition=2, version=7))) == [(B, "mei")]
 
 
+def test_several_updates_of_one_record_all_count_but_only_once(router: Any, story: Any) -> None:
+    router.fold(story.presence("mei", capacity={"default": 1}))
+    router.fold(story.update("busy", A, agent_id="bob", partition=0, version=8))
+    let_go = story.update("idle", A, partition=0, version=9)
+    again = story.update("queue", A, partition=0, version=9)
+    assert router.fold(let_go) == []
+    assert given(router.fold(again)) == [(A, "mei")]
+    assert [record for event in (let_go, again) for record in router.fold(event)] == []
+    assert router.states[b"tsupport"].agents["mei"].open == {"email": 1}
+
+
 def test_a_team_that_nobody_configured_is_a_team_of_its_own(router: Any, new_story: Any) -> None:
     router.fold(new_story("support").presence("mei"))
     assert router.fold(new_story("somewhere").update("queue", A)) == []
