@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
@@ -54,6 +54,7 @@ RETRY = {
 
 #: Error codes that no record can cause: somebody has to change the server or our settings.
 SETUP = {
+    1: "UNSUPPORTED_METHOD",
     16: "NO_SUCH_COLUMN_IN_TABLE",
     60: "UNKNOWN_TABLE",
     81: "UNKNOWN_DATABASE",
@@ -88,11 +89,14 @@ def code_of(error: BaseException) -> int:
 def kind_of(error: BaseException) -> Kind:
     """What to do about a failed insert."""
     code = code_of(error)
-    if code in RETRY or (code == 0 and isinstance(error, (OperationalError, OSError))):
+    if code in RETRY:
         return Kind.RETRY
-    if code == 0 and "HTTPDriver" in str(error):  # a proxy in between answered: 502, 503, 504
-        return Kind.RETRY
-    return Kind.SETUP if code in SETUP else Kind.DATA
+    if code in SETUP:
+        return Kind.SETUP
+    if code:
+        return Kind.DATA
+    # No code: nobody answered, or a proxy in between did; otherwise the client refused by itself, which no record causes.
+    return Kind.RETRY if isinstance(error, (DatabaseError, OSError, Unavailable)) else Kind.SETUP
 
 
 def name_of(error: BaseException) -> str:

@@ -1,0 +1,107 @@
+"""How every sink talks to Kafka: consumer and producer settings, missing topics, and dead letters."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas import deadletter
+from schemas.errors import Unavailable
+from schemas.metrics import SINK_DEAD_LETTERED
+from schemas.settings import SinkSettings
+from schemas.topics import Topic
+from sinks.batch import Record
+
+
+def consumer(settings: SinkSettings, group: str | None, *, largest_fetch: int = 4 << 20) -> AIOKafkaConsumer:
+    """A consumer that starts at the beginning of the log and never commits by itself."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=settings.group(group) if group else None,
+        group_instance_id=f"{group}-{settings.sink_instance}" if group and settings.sink_instance else None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=3_000,
+        max_partition_fetch_bytes=largest_fetch,
+        fetch_max_wait_ms=100,
+        metadata_max_age_ms=60_000,
+    )
+
+
+def producer(settings: SinkSettings) -> AIOKafkaProducer:
+    """A producer whose every answer means: all in-sync replicas have it, once."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_request_size=32 << 20,
+    )
+
+
+async def start(settings: SinkSettings, *clients: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Connect.
+
+    Raises:
+        Unavailable: Kafka does not answer; clients that had started are stopped again.
+    """
+    started: list[AIOKafkaConsumer | AIOKafkaProducer] = []
+    try:
+        for client in clients:
+            started.append(client)
+            await client.start()
+    except (KafkaError, OSError) as error:
+        for client in started:
+            await client.stop()
+        raise Unavailable(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}") from error
+
+
+async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iterable[Topic]) -> None:
+    """Refuse to start without our topics, which no consumer would report.
+
+    Raises:
+        Unavailable: a topic does not exist.
+    """
+    present = await client.topics()
+    missing = sorted({settings.topic(topic) for topic in topics} - set(present))
+    if missing:
+        raise Unavailable(f"Kafka has no topic {', '.join(missing)} (create them: python -m schemas.admin create)")
+
+
+class DeadLetters:
+    """Writes what a sink could not use to the dead-letter topic of its source."""
+
+    def __init__(self, settings: SinkSettings, producer: AIOKafkaProducer, sink: str, topic: Topic) -> None:
+        self._settings, self._producer, self._sink, self._topic = settings, producer, sink, topic
+
+    async def write(self, letters: Sequence[tuple[Record, str, Exception]]) -> None:
+        """Dead-letter `(record, reason, error)`s; returns when all of them are durable.
+
+        A sink that is killed before its commit writes the same letter again: `origin` tells that it is the same.
+        """
+        clock = self._settings.pipeline_clock
+        pending = [
+            await self._producer.send(
+                self._settings.topic(self._topic),
+                record.value or b"",
+                key=record.key,
+                headers=deadletter.headers(
+                    reason=reason,
+                    error=f"{type(error).__name__}: {error}",
+                    stage=self._sink,
+                    origin=f"{record.topic}/{record.partition}/{record.offset}",
+                    at=clock.now(),
+                    replay_topic=record.topic,
+                    traceback="".join(traceback.format_exception(error)),
+                ),
+            )
+            for record, reason, error in letters
+        ]
+        for future in pending:
+            await future
+        for _, reason, _ in letters:
+            SINK_DEAD_LETTERED.labels(self._sink, reason).inc()
