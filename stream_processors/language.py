@@ -104,7 +104,7 @@ def _latin(text: str, hint: str) -> str:
 def _folded(character: str) -> str | int | None:
     if character in "'\u2018\u2019\u02bc\uff07\u200b\u200c\u200d\u2060\ufeff":
         return None  # "didn't", "didn’t" and "didnt" are one word
-    if 0xD800 <= ord(character) < 0xE000:
+    if 0xD800 <= ord(character) < 0xE000 or character in _KEPT:
         return ord(character)
     simplified = _simplified()
     folded = unicodedata.normalize("NFKC", character).casefold()
@@ -113,8 +113,13 @@ def _folded(character: str) -> str | int | None:
     return ord(folded) if len(folded) == 1 else folded
 
 
+#: Full-width punctuation stays: no phrase holds any, and a Chinese text then often has nothing to fold at all.
+_KEPT = "，。、！？：；（）「」『』【】～\u3000"
 #: `str.translate` is fastest with a list; what stands beyond it (emoji, rare characters) stays as it is.
 _FOLDED: list[str | int | None] = [_folded(chr(code)) for code in range(_BMP)]
+_FOLDABLE = re.compile(
+    "[" + "".join(re.escape(chr(code)) for code, folded in enumerate(_FOLDED) if folded != code) + "]"
+)
 
 
 def normalise(text: str) -> str:
@@ -126,5 +131,7 @@ def normalise(text: str) -> str:
         return " ".join(text.lower().replace("'", "").split())
     if _COMPOSED.search(text):
         text = unicodedata.normalize("NFKC", text)
-    text = " ".join(text.translate(_FOLDED).split())
+    if _FOLDABLE.search(text):
+        text = text.translate(_FOLDED)
+    text = " ".join(text.split())
     return _BROKEN_LINE.sub("", text) if " " in text else text
