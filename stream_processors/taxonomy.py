@@ -287,6 +287,7 @@ class _Loader:
             _help_url=help_url,
             _order_number=self._pattern("order_number"),
             _phrases=tuple(self._phrases),
+            _gaps=tuple(phrase.gap for phrase in self._phrases),
             _words=tuple(_Word(word[0] in _WORD, word[-1] in _WORD, tuple(uses)) for word, uses in self._words.items()),
             _automaton=AhoCorasick(list(self._words), implementation=Implementation.ContiguousNFA),
         )
