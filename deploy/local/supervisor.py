@@ -2,7 +2,7 @@
 
 A child that dies is started again after a pause that doubles; one that ends with exit code 2 is misconfigured, which
 no restart mends, so everything stops and its last line is shown. Children are in sessions of their own, so that
-Ctrl-C reaches only us and we choose the order; should we be killed, the kernel ends them (`PR_SET_PDEATHSIG`).
+Ctrl-C reaches only us and we choose the order; should we be killed, the kernel ends them (`tether.py`).
 
 All methods are called by the main thread: the kernel ties a child to the *thread* that started it.
 """
@@ -10,7 +10,6 @@ All methods are called by the main thread: the kernel ties a child to the *threa
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -28,13 +27,14 @@ from schemas.process import EXIT_USAGE
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 30.0  # a child that ran so long starts again with the first pause
 LOG_BYTES = 20_000_000  # a longer log is put aside (`.log.1`) when its process starts
-_SET_PARENT_DEATH_SIGNAL = 1
+TETHER = Path(__file__).with_name("tether.py")  # the child dies with us
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """A process to keep running.
 
+    argv        the first word is an absolute path
     stage       children of a lower stage are stopped first: 0 producers, 1 workers, 2 sinks, 3 what they deliver to
     ends        it is expected to finish by itself with exit code 0, and is not started again then
     drain       seconds between SIGTERM and SIGKILL
@@ -134,14 +134,13 @@ class Supervisor:
         with path.open("ab") as log:
             try:
                 child.process = subprocess.Popen(
-                    list(child.spec.argv),
+                    [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *child.spec.argv],
                     env={**os.environ, **child.spec.env},
                     cwd=self._cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=die_with(os.getpid()),
                 )
             except OSError as error:
                 raise Unavailable(f"cannot start {child.spec.name}: {error.strerror}") from error
@@ -190,20 +189,6 @@ class Supervisor:
         return ProcessStatus(
             child.spec.name, pid, state, max(child.starts - 1, 0), rss, child.peak_rss, child.exit_code
         )
-
-
-def die_with(parent: int) -> Callable[[], None] | None:
-    """What a child runs before `exec`, so that it gets SIGTERM when its parent dies (Linux; None elsewhere)."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def tie() -> None:
-        prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
-
-    return tie
 
 
 def rss_bytes(pid: int) -> int:

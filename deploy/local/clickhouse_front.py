@@ -1,0 +1,411 @@
+"""The ClickHouse HTTP interface in front of one chdb engine: `python -m deploy.local.clickhouse_front --data DIR --port N`.
+
+chdb is the ClickHouse engine as a library, so the SQL, the formats, the error codes and the tables are ClickHouse's
+own; this module only translates HTTP, as clickhouse-connect speaks it. Each request gets an engine connection of its
+own (about a millisecond), so that requests run side by side and no setting outlives its request.
+
+- Users: `default` may write, `analyst` only reads (`readonly = 2`). Neither has a password: it listens on loopback.
+- Inserts are handed to the engine as they arrived, in any input format, without a detour over a file.
+- Sessions are not kept: a temporary table or a `SET` lasts for one request. External data is refused.
+- Results are not streamed: one above `MAX_RESULT_BYTES` is refused with the engine's own error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import binascii
+import gzip
+import json
+import re
+import signal
+import socket
+import sys
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+MB = 1024 * 1024
+#: The whole engine, one query, one result. The engine itself maps about 300 MB before the first query.
+MAX_SERVER_MEMORY, MAX_QUERY_MEMORY, MAX_RESULT_BYTES = 800 * MB, 400 * MB, 200 * MB
+MAX_BODY_BYTES = 512 * MB
+MAX_QUERY_SECONDS = 60
+WORKERS = 8
+
+#: Options of the engine. The caches are small because the data is, and two threads are enough for a laptop.
+ENGINE_OPTIONS = {
+    "max_server_memory_usage": MAX_SERVER_MEMORY,
+    "mark_cache_size": 32 * MB,
+    "index_mark_cache_size": 8 * MB,
+    "primary_index_cache_size": 32 * MB,
+    "compiled_expression_cache_size": 8 * MB,
+    "query_cache.max_size_in_bytes": 8 * MB,
+    "max_memory_usage": MAX_QUERY_MEMORY,
+    "max_execution_time": MAX_QUERY_SECONDS,
+    "max_result_bytes": MAX_RESULT_BYTES,
+    "max_threads": 2,
+    "max_insert_threads": 1,
+}
+
+#: user -> the engine's `readonly` setting: 0 everything, 2 reads and settings.
+USERS = {"default": 0, "analyst": 2}
+
+#: Parameters of the HTTP interface that are no settings of the engine.
+TRANSPORT = frozenset(
+    "query database default_format user password session_id session_timeout session_check query_id quota_key compress"
+    " decompress wait_end_of_query client_protocol_version role buffer_size send_progress_in_http_headers"
+    " http_headers_progress_interval_ms enable_http_compression cancel_http_readonly_queries_on_client_close"
+    " readonly log_comment".split()
+)
+
+BAD_ARGUMENTS, UNKNOWN_EXCEPTION, CANNOT_DECOMPRESS = 36, 1001, 271
+NOT_IMPLEMENTED, AUTHENTICATION_FAILED, NETWORK_ERROR = 48, 516, 210
+#: ClickHouse error code -> HTTP status where it is not 500, as the ClickHouse server answers.
+STATUS = {
+    AUTHENTICATION_FAILED: 403,
+    164: 403,  # READONLY
+    497: 403,  # ACCESS_DENIED
+    BAD_ARGUMENTS: 400,
+    CANNOT_DECOMPRESS: 400,
+    6: 400,  # CANNOT_PARSE_TEXT
+    26: 400,  # CANNOT_PARSE_QUOTED_STRING
+    27: 400,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+    38: 400,  # CANNOT_PARSE_DATE
+    41: 400,  # CANNOT_PARSE_DATETIME
+    62: 400,  # SYNTAX_ERROR
+    53: 400,  # TYPE_MISMATCH
+    60: 404,  # UNKNOWN_TABLE
+    81: 404,  # UNKNOWN_DATABASE
+    47: 404,  # UNKNOWN_IDENTIFIER
+    46: 404,  # UNKNOWN_FUNCTION
+    115: 404,  # UNKNOWN_SETTING
+    73: 404,  # UNKNOWN_FORMAT
+    159: 408,  # TIMEOUT_EXCEEDED
+    NOT_IMPLEMENTED: 501,
+}
+
+_CODE = re.compile(r"\bCode: (\d+)\b")
+_TRAILING_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^;]*)?;?\s*$", re.IGNORECASE)
+_INSERT = re.compile(rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*INSERT\s+INTO\b", re.IGNORECASE | re.DOTALL)
+_TOKEN = re.compile(
+    rb"--[^\n]*\n|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|\w+|[()]|[^\w()'`\"]", re.DOTALL
+)
+_NAME = re.compile(rb"\s*(\w+)[ \t]*(?:\r?\n)?")
+
+
+class EngineError(Exception):
+    """An error with ClickHouse's code, as the HTTP interface reports it."""
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        if code is None:
+            found = _CODE.search(text)
+            code = int(found[1]) if found else UNKNOWN_EXCEPTION
+        self.code = code
+        super().__init__(text if text.startswith("Code:") else f"Code: {code}. DB::Exception: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`INSERT INTO table (columns) FORMAT name` with its data after it: `statement` goes without the FORMAT clause."""
+
+    statement: str
+    format: str
+    data_at: int
+
+
+def parse_insert(sql: bytes) -> Insert | None:
+    """The insert whose data follows inline, or None for every other statement (INSERT SELECT and VALUES included)."""
+    start = _INSERT.match(sql)
+    if not start:
+        return None
+    depth = 0
+    for token in _TOKEN.finditer(sql, start.end()):
+        word = token[0]
+        if word == b"(":
+            depth += 1
+        elif word == b")":
+            depth -= 1
+        elif depth == 0 and word.isalpha():
+            keyword = word.upper()
+            if keyword in (b"SELECT", b"VALUES", b"WITH", b"FROM", b"WATCH"):
+                return None
+            if keyword == b"FORMAT" and (name := _NAME.match(sql, token.end())):
+                return Insert(sql[: token.start()].decode(), name[1].decode(), name.end())
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as the engine needs it."""
+
+    sql: bytes
+    readonly: int = 0
+    database: str = ""
+    format: str = "TabSeparated"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    format: str
+    summary: Mapping[str, str]
+
+
+class Engine:
+    """One chdb engine on one directory. `execute` may be called from any thread, side by side."""
+
+    def __init__(self, data: str) -> None:
+        import chdb
+
+        self._connect = chdb.connect
+        self._target = data + "?" + "&".join(f"{name}={value}" for name, value in ENGINE_OPTIONS.items())
+        self._root = self._open()  # as long as one connection is open the engine stays up
+        self.version = self._root.query("SELECT version()", "TabSeparated").bytes().decode().strip()
+        self.timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
+
+    def execute(self, request: Request) -> Answer:
+        """Run one statement.
+
+        Raises:
+            EngineError: whatever the engine has against it, with ClickHouse's code.
+        """
+        connection = self._open()
+        try:
+            self._prepare(connection, request)
+            if insert := parse_insert(request.sql):
+                return self._insert(connection, insert, memoryview(request.sql)[insert.data_at :])
+            return self._query(connection, request)
+        except EngineError:
+            raise
+        except Exception as error:  # chdb raises RuntimeError and its own ChdbError, both with the engine's text
+            raise EngineError(str(error)) from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._root.close()
+
+    def _open(self) -> Any:
+        return self._connect(self._target)
+
+    def _prepare(self, connection: Any, request: Request) -> None:
+        if request.settings:
+            pairs = ", ".join(f"{_identifier(name)} = {_literal(value)}" for name, value in request.settings.items())
+            connection.query(f"SET {pairs}")
+        if request.database:
+            connection.query(f"USE {_quoted(request.database)}")
+        if request.readonly:
+            connection.query(f"SET readonly = {request.readonly}")
+
+    def _insert(self, connection: Any, insert: Insert, data: memoryview) -> Answer:
+        with connection.send_insert(insert.statement, insert.format) as stream:
+            stream.append(data)
+            written = stream.finish()
+        return Answer(b"", "", _summary(written_rows=written.rows_written, written_bytes=written.bytes_written))
+
+    def _query(self, connection: Any, request: Request) -> Answer:
+        try:
+            sql = request.sql.decode()
+        except UnicodeDecodeError as error:
+            raise EngineError(f"the statement is not UTF-8: {error}", BAD_ARGUMENTS) from error
+        explicit = _TRAILING_FORMAT.search(sql)
+        name = explicit[1] if explicit else request.format
+        result = connection.query(sql, name, params=dict(request.parameters))
+        body = result.bytes() or b""
+        return Answer(
+            body,
+            name,
+            _summary(
+                read_rows=result.storage_rows_read(),
+                read_bytes=result.storage_bytes_read(),
+                written_rows=result.rows_written(),
+                written_bytes=result.bytes_written(),
+                result_rows=result.rows_read(),
+                result_bytes=len(body),
+            ),
+        )
+
+
+def _summary(**counts: int) -> dict[str, str]:
+    return {name: str(count or 0) for name, count in counts.items()}
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*", name):
+        raise EngineError(f"Unknown setting {name!r}", 115)
+    return name
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def decompress(body: bytes, encoding: str) -> bytes:
+    """Undo a `Content-Encoding`.
+
+    Raises:
+        EngineError: an encoding that is not known, or a body that is not of that encoding.
+    """
+    try:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return body
+            case "gzip" | "x-gzip":
+                return gzip.decompress(body)
+            case "deflate":
+                return zlib.decompress(body)
+            case "lz4":
+                import lz4.frame
+
+                return bytes(lz4.frame.decompress(body))
+            case "zstd":
+                from backports import zstd
+
+                return bytes(zstd.decompress(body))
+    except Exception as error:
+        raise EngineError(f"cannot decompress the body as {encoding}: {error}", CANNOT_DECOMPRESS) from error
+    raise EngineError(f"Content-Encoding {encoding} is not supported", NOT_IMPLEMENTED)
+
+
+def _user(request: web.Request) -> str:
+    """The user's name from the Basic credentials, the X-ClickHouse headers or the URL; the password is not looked at."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials, validate=True).decode().partition(":")[0] or "default"
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise EngineError("Invalid HTTP authentication", AUTHENTICATION_FAILED) from error
+    return request.headers.get("X-ClickHouse-User") or request.query.get("user") or "default"
+
+
+class Front:
+    """The HTTP handlers. The event loop only moves bytes; everything else happens on the worker threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="query")
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_get("/ping", self.ping)
+        app.router.add_get("/replicas_status", self.ping)
+        app.router.add_route("*", "/", self.query)
+        return app
+
+    async def ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ok.\n")
+
+    async def query(self, request: web.Request) -> web.Response:
+        try:
+            readonly = self._readonly(request)
+            parameters, body = await self._read(request)
+            loop = asyncio.get_running_loop()
+            encoding = request.headers.get("Content-Encoding", "")
+            answer = await loop.run_in_executor(self._workers, self._run, parameters, body, encoding, readonly)
+        except EngineError as error:
+            return self._refuse(error)
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(EngineError(f"the body is larger than {MAX_BODY_BYTES} bytes", BAD_ARGUMENTS))
+        headers = {
+            "X-ClickHouse-Server-Display-Name": "deskstream",
+            "X-ClickHouse-Query-Id": request.query.get("query_id", ""),
+            "X-ClickHouse-Timezone": self._engine.timezone,
+            "X-ClickHouse-Summary": json.dumps(answer.summary),
+        }
+        if answer.format:
+            headers["X-ClickHouse-Format"] = answer.format
+        return web.Response(body=answer.body, headers=headers)
+
+    def _readonly(self, request: web.Request) -> int:
+        user = _user(request)
+        if user not in USERS:
+            raise EngineError(
+                f"{user}: Authentication failed: password is incorrect, or there is no user with such name."
+                " (AUTHENTICATION_FAILED)",
+                AUTHENTICATION_FAILED,
+            )
+        if USERS[user] == 0 and request.method == "GET":
+            return 2  # as in ClickHouse: GET must not change anything
+        wanted = request.query.get("readonly", "")
+        return max(USERS[user], int(wanted) if wanted in ("1", "2") else 0)
+
+    async def _read(self, request: web.Request) -> tuple[dict[str, str], bytes]:
+        parameters = dict(request.query)
+        if not request.content_type.startswith("multipart/"):
+            return parameters, await request.read()
+        for name, value in (await request.post()).items():
+            if not isinstance(value, str):
+                raise EngineError("external data is not supported here", NOT_IMPLEMENTED)
+            parameters[name] = value
+        return parameters, b""
+
+    def _run(self, parameters: dict[str, str], body: bytes, encoding: str, readonly: int) -> Answer:
+        if parameters.get("decompress") == "1":
+            raise EngineError("decompress=1 is not supported here; use Content-Encoding", NOT_IMPLEMENTED)
+        body = decompress(body, encoding)
+        query = parameters.get("query", "").encode()
+        return self._engine.execute(
+            Request(
+                sql=query + b"\n" + body if query and body else query or body,
+                readonly=readonly,
+                database=parameters.get("database", ""),
+                format=parameters.get("default_format", "TabSeparated"),
+                settings={k: v for k, v in parameters.items() if k not in TRANSPORT and not k.startswith("param_")},
+                parameters={k.removeprefix("param_"): v for k, v in parameters.items() if k.startswith("param_")},
+            )
+        )
+
+    def _refuse(self, error: EngineError) -> web.Response:
+        return web.Response(
+            status=STATUS.get(error.code, 500),
+            text=f"{error} (version {self._engine.version} (chdb))\n",
+            headers={"X-ClickHouse-Exception-Code": str(error.code)},
+        )
+
+
+async def serve(engine: Engine, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; requests that have begun are finished."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(Front(engine).application(), auto_decompress=False, access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    await stop.wait()
+    await runner.cleanup()
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="directory of the tables; made if it is not there")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; there are no passwords")
+    options = parser.parse_args(argv)
+    try:
+        listener = socket.create_server((options.host, options.port), backlog=128)
+        options.data.mkdir(parents=True, exist_ok=True)
+        engine = Engine(str(options.data))
+    except Exception as error:
+        print(f"clickhouse: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(engine, listener))
+    finally:
+        engine.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

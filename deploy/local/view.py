@@ -1,0 +1,320 @@
+"""The terminal view: a snapshot in, something to look at out. Pure but for `show`, which puts it on a terminal.
+
+On a terminal a page that fills it; anywhere else one status line now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rich.console import Group, RenderableType
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from deploy.local.observe import ChannelFigures, ClockFigures, Snapshot, TeamFigures
+from schemas.clock import from_micros
+
+T = TypeVar("T")
+MB = 1024 * 1024
+CLOCKS = ("acknowledgement", "first_response", "next_response", "full_resolution")
+VALENCE_STYLE = {"good": "green", "positive": "green", "bad": "red", "negative": "red"}
+WIDE = 116  # columns from which three panels stand side by side
+
+
+@dataclass(frozen=True, slots=True)
+class TryIt:
+    """The three lines at the bottom: each can be pasted into a second terminal."""
+
+    form: str
+    mail: str
+    query: str
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        return ("form", self.form), ("e-mail", self.mail), ("query", self.query)
+
+
+def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> RenderableType:
+    """The whole page for a terminal of this size."""
+    lines = 3 + max((len(command) + 12) // max(width - 4, 20) for _, command in try_it.lines())
+    foot = min(5 + lines - 3, height // 3)
+    room = max(height - 4 - foot, 8)
+    upper = min(max(room // 2, 4), 3 + max(len(snapshot.desk.channels), len(CLOCKS) + 4, 6))
+    layout = Layout()
+    layout.split_column(
+        Layout(_head(snapshot), size=4), Layout(name="upper", size=upper), Layout(name="lower"), Layout(name="foot")
+    )
+    layout["foot"].size = foot
+    layout["foot"].update(_try_panel(try_it))
+    rows, narrow = upper - 3, width < WIDE
+    layout["upper"].split_row(
+        Layout(_titled("Contacts", _channels(snapshot, rows, narrow)), ratio=7),
+        Layout(_titled("Tickets", _tickets(snapshot, narrow)), ratio=8),
+        Layout(_titled("SLA clocks", _clocks(snapshot, narrow)), ratio=9 if narrow else 11),
+    )
+    rows = room - upper - 3
+    lower = [
+        Layout(_titled("Why they contact us", _tags(snapshot, rows)), ratio=4),
+        Layout(_titled("Teams", _teams(snapshot, rows)), ratio=3),
+        Layout(_titled("Processes", _processes(snapshot, rows)), ratio=5),
+    ]
+    layout["lower"].split_row(*(lower[::2] if narrow else lower))
+    return layout
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The same in one line, for logs and pipes."""
+    desk, flow = snapshot.desk, snapshot.flow
+    parts = [
+        f"{from_micros(snapshot.now):%a %H:%M} simulated"
+        if snapshot.speed != 1
+        else f"{from_micros(snapshot.now):%H:%M:%S} UTC",
+        f"{desk.contacts:,} contacts" + (f" ({flow.per_second:.1f}/s)" if flow.per_second is not None else ""),
+        f"{desk.tickets:,} tickets, {desk.solved:,} solved",
+        f"{desk.acknowledged:,} acknowledged, {sum(desk.suppressed.values()):,} suppressed",
+        f"SLA {at_risk(snapshot):,} at risk, {breached(snapshot):,} breached",
+        _csat(snapshot),
+        f"{sum(desk.rows.values()):,} rows",
+        f"visible after {_pair(flow.visible)}",
+        f"{snapshot.rss // MB:,} MB",
+    ]
+    restarts = [f"{process.name} restarted {process.restarts}x" for process in snapshot.processes if process.restarts]
+    waiting = [f"waiting for {', '.join(snapshot.missing)}"] if snapshot.missing else []
+    return " · ".join([*parts, *restarts, *waiting])
+
+
+def at_risk(snapshot: Snapshot) -> int:
+    return sum(clock.at_risk for clock in snapshot.desk.clocks.values())
+
+
+def breached(snapshot: Snapshot) -> int:
+    return sum(clock.breached for clock in snapshot.desk.clocks.values())
+
+
+# -- the panels ---------------------------------------------------------------------------------------------------
+
+
+def _head(snapshot: Snapshot) -> RenderableType:
+    desk, flow = snapshot.desk, snapshot.flow
+    when = f"{from_micros(snapshot.now):%a %d %b %Y %H:%M} UTC"
+    speed = f"simulated, {snapshot.speed:g}x" if snapshot.speed != 1 else "wall clock"
+    rate = "-" if flow.per_second is None else f"{flow.per_second:.1f}/s"
+    first = Text.assemble(
+        ("Deskstream", "bold cyan"), f"   {when} ", (f"({speed})", "dim"), f"   up {_duration(snapshot.up_seconds)}"
+    )
+    second = Text.assemble(
+        ("contacts ", "dim"),
+        (f"{desk.contacts:,}", "bold"),
+        ("  coming in ", "dim"),
+        (rate, "bold"),
+        ("  visible after ", "dim"),
+        (_pair(flow.visible), "bold"),
+        ("  rows ", "dim"),
+        (f"{sum(desk.rows.values()):,}", "bold"),
+        ("  memory ", "dim"),
+        (f"{snapshot.rss // MB:,} MB", "bold"),
+    )
+    if flow.dead_letters:
+        second.append(f"  {flow.dead_letters:,} dead letters", "red")
+    if snapshot.missing:
+        first.append(f"   waiting for {', '.join(snapshot.missing)}", "yellow")
+    return Panel(Group(first, second), border_style="cyan")
+
+
+def _titled(title: str, body: RenderableType) -> Panel:
+    return Panel(body, title=title, title_align="left", border_style="bright_black", padding=(0, 1))
+
+
+def _table(*columns: str, words: bool = False) -> Table:
+    """The first column is text that takes what is left of the panel, the others are numbers; `words`: but for the last."""
+    table = Table(box=None, expand=True, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        is_text = number == 0 or (words and number == len(columns) - 1)
+        table.add_column(
+            column,
+            justify="left" if is_text else "right",
+            ratio=1 if number == 0 else None,
+            min_width=6 if number == 0 else len(column),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _channels(snapshot: Snapshot, rows: int, narrow: bool) -> RenderableType:
+    columns = ("channel", "contacts", "tickets") if narrow else ("channel", "contacts", "tickets", "")
+    table = _table(*columns, words=not narrow)
+    shown = sorted(snapshot.desk.channels.items(), key=lambda item: (-item[1].contacts, item[0]))
+    most = max((figures.contacts for _, figures in shown), default=1)
+    for name, figures in _cut(shown, rows, _rest_of_channels):
+        bar = Text("█" * max(1, round(8 * figures.contacts / most)), style="cyan") if most else Text()
+        cells = [name or "-", f"{figures.contacts:,}", f"{figures.tickets:,}", bar]
+        table.add_row(*cells[: len(columns)])
+    return table if shown else _nothing("waiting for the first contact")
+
+
+def _rest_of_channels(rest: Sequence[tuple[str, ChannelFigures]]) -> tuple[str, ChannelFigures]:
+    return (
+        f"{len(rest)} more",
+        ChannelFigures(sum(figures.contacts for _, figures in rest), sum(figures.tickets for _, figures in rest)),
+    )
+
+
+def _tickets(snapshot: Snapshot, narrow: bool) -> RenderableType:
+    desk = snapshot.desk
+    grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True, overflow="ellipsis", ratio=1)
+    solved = desk.solved
+    grid.add_row("waiting on us", f"{sum(desk.statuses.get(status, 0) for status in ('new', 'open')):,}")
+    grid.add_row("waiting on them", f"{sum(desk.statuses.get(status, 0) for status in ('pending', 'hold')):,}")
+    grid.add_row("solved", Text(f"{solved:,}", "green"))
+    grid.add_row("acknowledged", Text(f"{desk.acknowledged:,}", "bold green"))
+    silent = sorted(desk.suppressed.items(), key=_by_count)
+    why = "" if narrow or not silent else f" ({silent[0][0].replace('_', ' ')})"
+    grid.add_row("kept silent", f"{sum(desk.suppressed.values()):,}{why}")
+    grid.add_row("delivered in", _pair(snapshot.flow.delivered))
+    csat = Text(_csat(snapshot).removeprefix("CSAT "))
+    if desk.csat_low:
+        csat.append(f", {desk.csat_low} low", "red")
+    grid.add_row("CSAT", csat)
+    if not narrow:
+        languages = sorted(desk.languages.items(), key=_by_count)[:4]
+        grid.add_row("in", ", ".join(f"{name or '?'} {count:,}" for name, count in languages) or "-")
+    return grid
+
+
+def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
+    table = (
+        _table("clock", "at risk", "late", "breached")
+        if narrow
+        else _table("clock", "running", "at risk", "late", "met", "breached")
+    )
+    clocks = snapshot.desk.clocks
+    for name in (*CLOCKS, *sorted(clocks.keys() - set(CLOCKS))):
+        figures = clocks.get(name, ClockFigures())
+        cells = [
+            Text(f"{figures.at_risk:,}", "yellow" if figures.at_risk else "dim"),
+            Text(f"{figures.late:,}", "bold red" if figures.late else "dim"),
+            Text(_share(figures), "red" if figures.breached else "dim"),
+        ]
+        if not narrow:
+            cells.insert(0, Text(f"{figures.running:,}"))
+            cells.insert(3, Text(f"{figures.met:,}", "green"))
+        table.add_row(name.replace("_", " "), *cells)
+    note = Text("at risk: under a fifth of the target left · late: breached, still waiting", "dim", overflow="ellipsis")
+    note.no_wrap = True
+    return Group(table, Text(), note)
+
+
+def _tags(snapshot: Snapshot, rows: int) -> RenderableType:
+    table = _table("tag", "tickets", "", words=True)
+    desk = snapshot.desk
+    for figures in desk.tags[: max(rows - 1, 1)]:
+        style = VALENCE_STYLE.get(figures.valence, "")
+        table.add_row(Text(figures.tag, style), f"{figures.tickets:,}", Text(figures.quadrant, "dim"))
+    if not desk.tags:
+        return _nothing("no tag yet")
+    share = f"{desk.tagged / desk.tickets:.0%} of tickets have a tag" if desk.tickets else ""
+    return Group(table, Text(share, "dim"))
+
+
+def _teams(snapshot: Snapshot, rows: int) -> RenderableType:
+    table = _table("team", "queue", "held", "on shift")
+    shown = [(name, figures) for name, figures in sorted(snapshot.desk.teams.items()) if name or figures.waiting]
+    for name, figures in _cut(shown, rows, _rest_of_teams):
+        nobody = figures.agents and not figures.online
+        table.add_row(
+            name or "none yet",
+            Text(f"{figures.waiting:,}", "yellow" if figures.waiting else "dim"),
+            f"{figures.held:,}",
+            Text(f"{figures.online}/{figures.agents}", "red" if nobody else ""),
+        )
+    return table if shown else _nothing("nobody has come to work yet")
+
+
+def _rest_of_teams(rest: Sequence[tuple[str, TeamFigures]]) -> tuple[str, TeamFigures]:
+    teams = [figures for _, figures in rest]
+    return f"{len(rest)} more", TeamFigures(
+        sum(team.waiting for team in teams),
+        sum(team.held for team in teams),
+        sum(team.online for team in teams),
+        sum(team.agents for team in teams),
+    )
+
+
+def _processes(snapshot: Snapshot, rows: int) -> RenderableType:
+    table = _table("process", "pid", "MB", "lag", "starts", "", words=True)
+    for process in snapshot.processes[: max(rows, 1)]:
+        lag = snapshot.flow.lag.get(process.name)
+        state = {"running": "", "finished": "done", "restarting": f"exit {process.exit_code}"}[process.state]
+        if process.name in snapshot.flow.paused:
+            state = "paused"
+        table.add_row(
+            process.name,
+            str(process.pid or "-"),
+            f"{process.rss // MB:,}",
+            "" if lag is None else f"{lag:,}",
+            Text(str(process.restarts + 1), "red" if process.restarts else "dim"),
+            Text(state, "green" if state == "done" else "yellow"),
+        )
+    return table
+
+
+def _try_panel(try_it: TryIt) -> Panel:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, command in try_it.lines():
+        grid.add_row(name, Text(command, "cyan"))
+    return Panel(
+        grid,
+        title="Try it, in another terminal",
+        title_align="left",
+        border_style="bright_black",
+        subtitle="Ctrl-C stops everything",
+    )
+
+
+# -- words and figures --------------------------------------------------------------------------------------------
+
+
+def _cut(items: list[T], rows: int, rest: Callable[[Sequence[T]], T]) -> list[T]:
+    """So many items, the last of them standing for those that have no room."""
+    rows = max(rows, 1)
+    return items if len(items) <= rows else [*items[: rows - 1], rest(items[rows - 1 :])]
+
+
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def _nothing(why: str) -> Text:
+    return Text(why, "dim italic")
+
+
+def _csat(snapshot: Snapshot) -> str:
+    desk = snapshot.desk
+    return "CSAT -" if desk.csat_mean is None else f"CSAT {desk.csat_mean:.2f} ({desk.csat_answers:,})"
+
+
+def _share(figures: ClockFigures) -> str:
+    decided = figures.met + figures.breached
+    return f"{figures.breached:,}, {figures.breached / decided:.0%}" if figures.breached else "0"
+
+
+def _pair(delay: tuple[float, float] | None) -> str:
+    return "-" if delay is None else f"{_seconds(delay[0])}, p99 {_seconds(delay[1])}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

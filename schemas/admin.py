@@ -1,0 +1,175 @@
+"""Create and verify the Kafka topics that `schemas/topics.py` declares: `python -m schemas.admin create|verify`.
+
+The broker never creates a topic by itself, so this runs before any process does. It is safe to run again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from schemas.errors import TopicMismatch, Unavailable
+from schemas.process import guarded
+from schemas.settings import Settings, load
+from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
+
+READY_SECONDS = 30.0
+
+
+def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
+    """Full name -> declaration of every topic of this deployment, changelogs included.
+
+    `app_id` is the Faust app that owns the state tables; by default `<namespace>deskstream`.
+    """
+    changelogs = [changelog(app_id or f"{settings.namespace}deskstream", table) for table in STATE_TABLES]
+    return {settings.topic(topic): topic for topic in TOPICS} | {topic.name: topic for topic in changelogs}
+
+
+def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
+    """Create what is missing, verify the rest, wait until every partition has a leader; returns what was created.
+
+    Raises:
+        TopicMismatch: a topic exists with another partition count or cleanup policy.
+        Unavailable: Kafka does not answer, or does not finish in time.
+    """
+    topics = declared(settings, app_id=app_id)
+    with _admin(settings) as admin:
+        missing = [name for name in topics if name not in set(admin.list_topics())]
+        if missing:
+            try:
+                admin.create_topics({name: _wanted(topics[name], settings) for name in missing}, timeout_ms=30_000)
+            except TopicAlreadyExistsError:
+                pass  # another process was faster; whether it made them right is verified below
+        _await(admin, topics, settings)
+    return missing
+
+
+def verify_topics(settings: Settings, *, app_id: str = "") -> None:
+    """Compare every topic with its declaration.
+
+    Raises:
+        TopicMismatch: a topic is missing, or exists with another partition count or cleanup policy.
+        Unavailable: Kafka does not answer.
+    """
+    with _admin(settings) as admin:
+        if problems := _problems(admin, declared(settings, app_id=app_id), settings):
+            raise TopicMismatch("; ".join(problems))
+
+
+def delete_topics(settings: Settings, *, app_id: str = "") -> None:
+    """Delete every topic of this deployment that exists; for tests and for leaving a shared broker."""
+    with _admin(settings) as admin:
+        there = set(admin.list_topics())
+        if names := [name for name in declared(settings, app_id=app_id) if name in there]:
+            admin.delete_topics(names)
+
+
+@contextmanager
+def _admin(settings: Settings) -> Iterator[Any]:
+    servers = settings.kafka_bootstrap_servers
+    admin = None
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=servers.split(","),
+            client_id="deskstream-admin",
+            bootstrap_timeout_ms=10_000,
+            request_timeout_ms=30_000,
+        )
+        yield admin
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {servers}: {error}") from error
+    finally:
+        if admin is not None:
+            admin.close()
+
+
+def _wanted(topic: Topic, settings: Settings) -> dict[str, Any]:
+    return {
+        "num_partitions": _partitions(topic, settings),
+        "replication_factor": settings.replication_factor,
+        "configs": {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms)},
+    }
+
+
+def _partitions(topic: Topic, settings: Settings) -> int:
+    return settings.partitions
+
+
+def _await(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
+    """Until the brokers know every topic with a leader for each partition: a client may use it the moment after."""
+    deadline = time.monotonic() + READY_SECONDS
+    while problems := _problems(admin, topics, settings, only_missing=True):
+        if time.monotonic() > deadline:
+            raise Unavailable("; ".join(problems))
+        time.sleep(0.05)
+    if problems := _problems(admin, topics, settings):
+        raise TopicMismatch("; ".join(problems))
+
+
+def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_missing: bool = False) -> list[str]:
+    found = {described["name"]: described for described in admin.describe_topics(list(topics))}
+    problems = []
+    for name in topics:
+        described = found.get(name, {})
+        partitions = described.get("partitions") or []
+        if described.get("error_code", 3) or not partitions:
+            problems.append(f"topic {name} is missing")
+        elif any(partition["leader_id"] < 0 for partition in partitions):
+            problems.append(f"topic {name} has no leader yet")
+    if problems or only_missing:
+        return problems
+    for name, topic in topics.items():
+        count = len(found[name]["partitions"])
+        if count != _partitions(topic, settings):
+            problems.append(f"topic {name} has {count} partitions, expected {_partitions(topic, settings)}")
+    return problems + _wrong_configs(admin, topics)
+
+
+def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None}) for name in topics]
+    described = admin.describe_configs(resources, config_filter="all")["topic"]
+    problems = []
+    for name, topic in topics.items():
+        cleanup = described[name]["cleanup.policy"]["value"]
+        if cleanup != topic.cleanup:
+            problems.append(f"topic {name} has cleanup.policy={cleanup}, expected {topic.cleanup}")
+    return problems
+
+
+def main(argv: list[str] | None = None) -> int:
+    app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+
+    @app.command()
+    def create() -> None:
+        """Create the topics that are missing and verify all of them. Safe to run again.
+
+        Reads DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_PARTITIONS and
+        DESKSTREAM_REPLICATION_FACTOR.
+        """
+        settings = load(Settings)
+        created = create_topics(settings)
+        print(f"{len(created)} topics created, {len(declared(settings)) - len(created)} were there")
+
+    @app.command()
+    def verify() -> None:
+        """Check that every topic exists with the right partitions and cleanup policy; changes nothing.
+
+        Exit code 0 when all is well, 1 for a mismatch, 3 when Kafka does not answer.
+        """
+        settings = load(Settings)
+        verify_topics(settings)
+        print(f"{len(declared(settings))} topics are as declared")
+
+    return guarded(lambda: app(argv, standalone_mode=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
