@@ -16,11 +16,14 @@ import structlog
 
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
-from stream_processors import rules as ruleset
+
+# from stream_processors import rules as ruleset
 from stream_processors.processor import Processor
-from stream_processors.routing.fold import RoutingProcessor
+
+# from stream_processors.routing.fold import RoutingProcessor
 from stream_processors.store import ROCKSDB_OPTIONS
-from stream_processors.tickets.fold import TicketsProcessor
+
+# from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.transport import Consumer
 from stream_processors.watchdog import Watchdog
 from stream_processors.worker import Worker, end_process
@@ -109,8 +112,6 @@ def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, healt
         partitions=settings.partitions,
         key_type=bytes,
         value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
         options=dict(ROCKSDB_OPTIONS),
     )
     worker = Worker(app, table, processor, settings, health)
@@ -131,7 +132,7 @@ def create() -> faust.App:
     rules = ruleset.load(settings.config_dir, settings.mail_domain)
     health = Health(stall_seconds=settings.watchdog_seconds)
     serve_probes(settings, health)
-    return build(settings, [TicketsProcessor(rules), RoutingProcessor(rules.teams)], health)
+    return build(settings, [TicketsProcessor(rules), RoutingProcessor()], health)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ a late write of a worker that had already lost its partition cannot undo a newer
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import rocksdict
@@ -47,8 +47,8 @@ class Store(RocksStore):
             yield key, iterator.value()
             iterator.next()
 
-    def write(self, partition: int, values: Mapping[bytes, bytes | None], changelog: TP, offset: int) -> None:
-        """Write states (None deletes) and the changelog offset they are part of, atomically."""
+    def write(self, partition: int, values: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Write states (None deletes) and the changelog offset that they are complete up to, atomically."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in values.items():
             if value is None:
@@ -61,20 +61,24 @@ class Store(RocksStore):
     def apply_changelog_batch(
         self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Restore states from the changelog: the higher offset wins, whatever the order of the records."""
-        newest: dict[TP, dict[bytes, bytes | None]] = {}
-        offsets: dict[TP, int] = {}
+        """Faust's way in: one event per record. `restore` does the work."""
+        by_partition: dict[TP, list[Any]] = {}
         for event in batch:
-            message = event.message
-            values = newest.setdefault(message.tp, {})
-            offsets[message.tp] = max(offsets.get(message.tp, -1), message.offset)
-            if message.value is not None:
-                known = values[message.key] if message.key in values else self.get_bytes(message.partition, message.key)
-                if known is not None and stored_offset(known) > stored_offset(message.value):
+            by_partition.setdefault(event.message.tp, []).append(event.message)
+        for tp, messages in by_partition.items():
+            self.restore(tp, messages)
+
+    def restore(self, tp: TP, records: Sequence[Any]) -> None:
+        """Restore states from changelog records (`.key .value .offset`): the higher stored offset wins."""
+        values: dict[bytes, bytes | None] = {}
+        for record in records:
+            key, value = record.key, record.value
+            if value is not None:
+                known = values[key] if key in values else self.get_bytes(tp.partition, key)
+                if known is not None and stored_offset(known) > stored_offset(value):
                     continue
-            values[message.key] = message.value
-        for tp, values in newest.items():
-            self.write(tp.partition, values, tp, offsets[tp])
+            values[key] = value
+        self.write(tp.partition, values, records[-1].offset)
         if self.on_progress:
             self.on_progress()
 

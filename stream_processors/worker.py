@@ -143,7 +143,7 @@ class Worker:
         if self._lost(partition, generation):
             return
         if values:
-            self.store.write(partition, values, TP(self.changelog, partition), offset)
+            self.store.write(partition, values, offset)
         event.ack()
         self._after(partition, records, folded, outbox.records)
         ended = time.perf_counter()

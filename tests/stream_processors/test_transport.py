@@ -1,0 +1,161 @@
+"""Each test names a way in which Faust's own consumer loses or repeats work, and shows that ours does not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import pytest
+from faust.types import TP
+
+from stream_processors.transport import Consumer
+
+TOPIC, TABLE = "batch-transport-test", "a-changelog"
+P0 = TP(TOPIC, 0)
+
+
+@dataclass
+class Record:
+    offset: int
+    key: bytes = b"k"
+    value: bytes = b"v"
+    timestamp: int = 1_000
+    timestamp_type: int = 0
+
+
+def records(*offsets: int) -> list[Record]:
+    return [Record(offset) for offset in offsets]
+
+
+@pytest.fixture
+def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
+    async def make() -> Consumer:
+        app = faust.App("transport-test", broker="deskstream://127.0.0.1:1", web_enabled=False)
+        app.finalize()
+        return app.consumer
+
+    monkeypatch.setattr(Consumer, "batch_topics", {TOPIC})
+    return asyncio.run(make())
+
+
+def delivered(consumer: Consumer, *offsets: int) -> Any:
+    return consumer._batch_message(P0, records(*offsets), consumer.app.consumer_generation_id)
+
+
+def test_the_transport_is_found_through_its_entry_point(consumer: Consumer) -> None:
+    assert type(consumer) is Consumer
+
+
+def test_a_commit_never_passes_a_batch_that_is_not_durable(consumer: Consumer) -> None:
+    delivered(consumer, 31)
+    second = delivered(consumer, 32)
+    consumer.ack(second)
+    assert consumer._new_offset(P0) is None
+
+
+def test_a_commit_covers_the_longest_durable_prefix(consumer: Consumer) -> None:
+    batches = [delivered(consumer, 10, 11), delivered(consumer, 12, 15), delivered(consumer, 16)]
+    consumer.ack(batches[1])
+    assert consumer._new_offset(P0) is None
+    consumer.ack(batches[0])
+    assert consumer._new_offset(P0) == 16  # offsets 13 and 14 were compacted away inside a durable batch
+    consumer.ack(batches[2])
+    assert consumer._new_offset(P0) == 17
+
+
+def test_a_gap_in_the_log_acknowledges_nothing(consumer: Consumer) -> None:
+    delivered(consumer, 30)
+    asyncio.run(consumer._add_gap(P0, 31, 40))
+    assert consumer._new_offset(P0) is None
+
+
+def test_acknowledging_twice_counts_once(consumer: Consumer) -> None:
+    batch = delivered(consumer, 1, 2)
+    assert consumer.ack(batch) is True
+    assert consumer.ack(batch) is False
+    assert consumer._new_offset(P0) == 3
+    assert consumer._new_offset(P0) is None
+
+
+def test_an_acknowledgement_from_before_a_rebalance_is_ignored(consumer: Consumer) -> None:
+    old = delivered(consumer, 5, 6)
+    consumer._delivered.pop(P0)  # what revocation and seeking back do
+    again = delivered(consumer, 5, 6, 7)
+    assert consumer.ack(old) is False
+    assert consumer._new_offset(P0) is None
+    assert consumer.ack(again) is True
+    assert consumer._new_offset(P0) == 8
+
+
+def feed(consumer: Consumer, monkeypatch: pytest.MonkeyPatch, fetched: dict[TP, list[Record]]) -> list[tuple[TP, int]]:
+    """Let getmany see one fetch; returns where it sought back to."""
+    sought: list[tuple[TP, int]] = []
+
+    async def fetch(timeout: float) -> Any:
+        return fetched, set(fetched)
+
+    async def seek(tp: TP, offset: int) -> None:
+        sought.append((tp, offset))
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetch)
+    monkeypatch.setattr(consumer, "_seek", seek)
+    monkeypatch.setattr(consumer, "assignment", lambda: set(fetched))
+    consumer.flow_active = True
+    return sought
+
+
+async def collect(consumer: Consumer) -> list[Any]:
+    return [message async for _, message in consumer.getmany(1.0)]
+
+
+def test_a_fetched_partition_batch_arrives_as_one_message(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(consumer, monkeypatch, {P0: records(7, 8, 9)})
+
+    (message,) = asyncio.run(collect(consumer))
+    assert [record.offset for record in message.value] == [7, 8, 9]
+    assert message.offset == 9
+
+
+def test_changelog_records_still_arrive_one_by_one(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    changelog = TP(TABLE, 0)
+    feed(consumer, monkeypatch, {changelog: records(7, 8, 9)})
+    monkeypatch.setattr(consumer, "_to_message", lambda tp, record: record)
+    assert [message.offset for message in asyncio.run(collect(consumer))] == [7, 8, 9]
+
+
+def test_a_batch_that_skips_records_is_not_delivered_but_read_again(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by killing workers: a fetch from before a rebalance arrived after the position was sought back to 300."""
+    sought = feed(consumer, monkeypatch, {P0: records(600, 601)})
+    consumer._expected[P0] = 300
+    assert asyncio.run(collect(consumer)) == []
+    assert sought == [(P0, 300)]
+
+
+def test_a_gap_of_the_log_itself_is_passed_after_asking_once_more(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(consumer, monkeypatch, {P0: records(600, 601)})
+    consumer._expected[P0] = 599
+    assert asyncio.run(collect(consumer)) == []
+    assert [message.offset for message in asyncio.run(collect(consumer))] == [601]
+
+
+def test_what_is_fetched_while_the_flow_stops_is_not_delivered(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = TP(TOPIC, 1)
+    feed(consumer, monkeypatch, {P0: records(1, 2), other: records(41, 42)})
+
+    async def stop_after_the_first() -> list[TP]:
+        seen = []
+        async for tp, _ in consumer.getmany(1.0):
+            seen.append(tp)
+            consumer.flow_active = False  # a rebalance begins while the first batch is handed over
+        return seen
+
+    assert asyncio.run(stop_after_the_first()) == [P0]
+    assert consumer._expected == {P0: 3}
