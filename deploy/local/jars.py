@@ -46,7 +46,9 @@ def cache_dir() -> Path:
 
 def locked_jars() -> tuple[Jar, ...]:
     lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
-    return tuple(Jar(*coordinates.split(":"), digest) for coordinates, digest in (line.split(" sha256:") for line in lines))
+    return tuple(
+        Jar(*coordinates.split(":"), digest) for coordinates, digest in (line.split(" sha256:") for line in lines)
+    )
 
 
 def classpath(cache: Path | None = None) -> list[Path]:
@@ -66,7 +68,9 @@ def classpath(cache: Path | None = None) -> list[Path]:
                     _download(jars, home)
         except OSError as error:
             raise ConfigurationError(
-                f"cannot write {cache}: {error.strerror or error}", where="DESKSTREAM_CACHE_DIR", fix="choose another directory"
+                f"cannot write {cache}: {error.strerror or error}",
+                where="DESKSTREAM_CACHE_DIR",
+                fix="choose another directory",
             ) from error
     return [home / jar.path for jar in jars]
 
@@ -90,7 +94,9 @@ def _download(jars: tuple[Jar, ...], home: Path) -> None:
     def fetch(jar: Jar) -> None:
         path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
-            raise ConfigurationError(f"{path.name} is not the jar that was locked", where=LOCK.name, fix="check the mirror")
+            raise ConfigurationError(
+                f"{path.name} is not the jar that was locked", where=LOCK.name, fix="check the mirror"
+            )
         progress.one_more()
 
     try:

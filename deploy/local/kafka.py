@@ -162,7 +162,11 @@ class KafkaServer:
     def _configure(self, controller_port: int) -> None:
         self._properties.write_text(
             _SERVER.format(
-                host=LOOPBACK, port=self.port, controller=controller_port, log=self.data_dir / "log", max=MAX_RECORD_BYTES
+                host=LOOPBACK,
+                port=self.port,
+                controller=controller_port,
+                log=self.data_dir / "log",
+                max=MAX_RECORD_BYTES,
             )
         )
         (self.data_dir / "log4j2.properties").write_text(_LOG4J.format(log=self.data_dir / "kafka.log"))

@@ -97,7 +97,9 @@ class Stack:
             owner = lock.read().strip() or "another process"
             lock.close()
             raise ConfigurationError(
-                f"already in use by process {owner}", where=str(self.data_dir), fix="stop it, or choose another data directory"
+                f"already in use by process {owner}",
+                where=str(self.data_dir),
+                fix="stop it, or choose another data directory",
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))

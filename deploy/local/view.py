@@ -21,8 +21,14 @@ from schemas.clock import from_micros
 T = TypeVar("T")
 MB = 1024 * 1024
 CLOCKS = ("acknowledgement", "first_response", "next_response", "full_resolution")
+SHORT = {
+    "acknowledgement": "acknowl.",
+    "first_response": "first",
+    "next_response": "next",
+    "full_resolution": "resolved",
+}
 VALENCE_STYLE = {"good": "green", "positive": "green", "bad": "red", "negative": "red"}
-WIDE = 116  # columns from which three panels stand side by side
+WIDE, BARS = 116, 136  # columns from which the lower row has three panels, and the channels have bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +57,15 @@ def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> Renderab
     layout["foot"].update(_try_panel(try_it))
     rows, narrow = upper - 3, width < WIDE
     layout["upper"].split_row(
-        Layout(_titled("Contacts", _channels(snapshot, rows, narrow)), ratio=7),
-        Layout(_titled("Tickets", _tickets(snapshot, narrow)), ratio=8),
-        Layout(_titled("SLA clocks", _clocks(snapshot, narrow)), ratio=9 if narrow else 11),
+        Layout(_titled("Contacts", _channels(snapshot, rows, width < BARS)), size=30 if width < BARS else 40),
+        Layout(_titled("Tickets", _tickets(snapshot, narrow)), ratio=1),
+        Layout(_titled("SLA clocks", _clocks(snapshot, narrow)), ratio=1),
     )
     rows = room - upper - 3
     lower = [
-        Layout(_titled("Why they contact us", _tags(snapshot, rows)), ratio=4),
-        Layout(_titled("Teams", _teams(snapshot, rows)), ratio=3),
-        Layout(_titled("Processes", _processes(snapshot, rows)), ratio=5),
+        Layout(_titled("Why they contact us", _tags(snapshot, rows)), ratio=1),
+        Layout(_titled("Teams", _teams(snapshot, rows)), size=35),
+        Layout(_titled("Processes", _processes(snapshot, rows)), size=min(48, width - 32)),
     ]
     layout["lower"].split_row(*(lower[::2] if narrow else lower))
     return layout
@@ -137,23 +143,23 @@ def _table(*columns: str, words: bool = False) -> Table:
             column,
             justify="left" if is_text else "right",
             ratio=1 if number == 0 else None,
-            min_width=6 if number == 0 else len(column),
+            min_width=8 if number == 0 else len(column),
             no_wrap=True,
             overflow="ellipsis",
         )
     return table
 
 
-def _channels(snapshot: Snapshot, rows: int, narrow: bool) -> RenderableType:
-    columns = ("channel", "contacts", "tickets") if narrow else ("channel", "contacts", "tickets", "")
-    table = _table(*columns, words=not narrow)
+def _channels(snapshot: Snapshot, rows: int, no_bars: bool) -> RenderableType:
+    columns = ("channel", "contacts", "tickets") if no_bars else ("channel", "contacts", "tickets", "")
+    table = _table(*columns, words=not no_bars)
     shown = sorted(snapshot.desk.channels.items(), key=lambda item: (-item[1].contacts, item[0]))
     most = max((figures.contacts for _, figures in shown), default=1)
     for name, figures in _cut(shown, rows, _rest_of_channels):
         bar = Text("█" * max(1, round(8 * figures.contacts / most)), style="cyan") if most else Text()
-        cells = [name or "-", f"{figures.contacts:,}", f"{figures.tickets:,}", bar]
+        cells: list[str | Text] = [name or "-", f"{figures.contacts:,}", f"{figures.tickets:,}", bar]
         table.add_row(*cells[: len(columns)])
-    return table if shown else _nothing("waiting for the first contact")
+    return table if shown else _nothing("no contact yet")
 
 
 def _rest_of_channels(rest: Sequence[tuple[str, ChannelFigures]]) -> tuple[str, ChannelFigures]:
@@ -169,8 +175,8 @@ def _tickets(snapshot: Snapshot, narrow: bool) -> RenderableType:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True, overflow="ellipsis", ratio=1)
     solved = desk.solved
-    grid.add_row("waiting on us", f"{sum(desk.statuses.get(status, 0) for status in ('new', 'open')):,}")
-    grid.add_row("waiting on them", f"{sum(desk.statuses.get(status, 0) for status in ('pending', 'hold')):,}")
+    grid.add_row("with us", f"{sum(desk.statuses.get(status, 0) for status in ('new', 'open')):,}")
+    grid.add_row("with them", f"{sum(desk.statuses.get(status, 0) for status in ('pending', 'hold')):,}")
     grid.add_row("solved", Text(f"{solved:,}", "green"))
     grid.add_row("acknowledged", Text(f"{desk.acknowledged:,}", "bold green"))
     silent = sorted(desk.suppressed.items(), key=_by_count)
@@ -204,8 +210,8 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
         if not narrow:
             cells.insert(0, Text(f"{figures.running:,}"))
             cells.insert(3, Text(f"{figures.met:,}", "green"))
-        table.add_row(name.replace("_", " "), *cells)
-    note = Text("at risk: under a fifth of the target left · late: breached, still waiting", "dim", overflow="ellipsis")
+        table.add_row((SHORT.get(name, name) if narrow else name).replace("_", " "), *cells)
+    note = Text("risk: a fifth of the target left; late: still waits", "dim", overflow="ellipsis")
     note.no_wrap = True
     return Group(table, Text(), note)
 
@@ -233,7 +239,7 @@ def _teams(snapshot: Snapshot, rows: int) -> RenderableType:
             f"{figures.held:,}",
             Text(f"{figures.online}/{figures.agents}", "red" if nobody else ""),
         )
-    return table if shown else _nothing("nobody has come to work yet")
+    return table if shown else _nothing("nobody on shift yet")
 
 
 def _rest_of_teams(rest: Sequence[tuple[str, TeamFigures]]) -> tuple[str, TeamFigures]:

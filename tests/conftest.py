@@ -1,0 +1,176 @@
+"""Fixtures of all tests that need the running servers: one stack per run, one namespace and database per test.
+
+`--stack=embedded` (default) starts Kafka and the ClickHouse engine from Python packages, `containers` the official
+images through Docker, `external` uses the servers that DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS and DESKSTREAM_CLICKHOUSE_URL
+name. The same tests run on each.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+
+from schemas import admin
+from schemas.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 200.0
+KAFKA, CLICKHOUSE = "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "DESKSTREAM_CLICKHOUSE_URL"
+_directory = pytest.StashKey[Path]()
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the servers of this run listen. `mode` is embedded, containers or external."""
+
+    mode: str
+    kafka_bootstrap_servers: str
+    clickhouse_url: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A namespace with its topics and an empty database, for one test. `env` is what a process of it needs."""
+
+    namespace: str
+    database: str
+    env: dict[str, str]
+
+    def settings(self, kind: type[S], **overrides: Any) -> S:
+        """The settings that a process of this deployment would read; `overrides` win."""
+        ours = {name.removeprefix("DESKSTREAM_").lower(): value for name, value in self.env.items()}
+        return kind(**{name: value for name, value in ours.items() if name in kind.model_fields} | overrides)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=("embedded", "containers", "external"),
+        default="embedded",
+        help="Kafka and ClickHouse for the tests: embedded (default), containers (Docker), external (by environment)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say at once, and in one line, what would otherwise fail in every test."""
+    if hasattr(config, "workerinput"):
+        config.stash[_directory] = Path(config.workerinput["stack_directory"])
+        return
+    mode = config.getoption("--stack")
+    if mode == "external" and not (os.environ.get(KAFKA) and os.environ.get(CLICKHOUSE)):
+        raise pytest.UsageError(f"--stack=external needs {KAFKA} and {CLICKHOUSE}")
+    if mode == "containers":
+        from tests.containers import require_docker
+
+        if problem := require_docker():
+            raise pytest.UsageError(problem)
+    config.stash[_directory] = Path(tempfile.mkdtemp(prefix="deskstream-tests-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Every xdist worker shares the directory, and with it the servers, of the run."""
+    node.workerinput["stack_directory"] = str(node.config.stash[_directory])
+    node.workerinput["run"] = json.dumps(_me())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or _directory not in config.stash:
+        return
+    directory = config.stash[_directory]
+    try:
+        host = psutil.Process(int((directory / "host.pid").read_text()))
+        host.terminate()
+        host.wait(30)
+    except (OSError, ValueError, psutil.Error):
+        pass  # it was never started, or has ended by itself
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Endpoints:
+    """The running servers, started by the first test that needs them and shared by all xdist workers."""
+    mode = request.config.getoption("--stack")
+    if mode == "external":
+        return Endpoints(mode, os.environ[KAFKA], os.environ[CLICKHOUSE])
+    directory = request.config.stash[_directory]
+    run = json.loads(request.config.workerinput["run"]) if hasattr(request.config, "workerinput") else _me()
+    with (directory / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "host.pid").exists():
+            _start_host(mode, directory, run)
+    return _await_endpoints(mode, directory)
+
+
+@pytest.fixture
+def deployment(stack: Endpoints, tmp_path: Path) -> Iterator[Deployment]:
+    """Topics with a prefix of their own, an empty database and temporary directories; all of it is removed afterwards."""
+    name = uuid.uuid4().hex[:8]
+    namespace, database = f"t{name}-", f"t{name}"
+    env = {
+        KAFKA: stack.kafka_bootstrap_servers,
+        CLICKHOUSE: stack.clickhouse_url,
+        "DESKSTREAM_NAMESPACE": namespace,
+        "DESKSTREAM_CLICKHOUSE_DATABASE": database,
+        "DESKSTREAM_STATE_DIR": str(tmp_path / "state"),
+        "DESKSTREAM_OUTBOX_DIR": str(tmp_path / "outbox"),
+    }
+    deployment = Deployment(namespace, database, env)
+    settings = deployment.settings(Settings)
+    admin.create_topics(settings)
+    run_sql(stack.clickhouse_url, f"CREATE DATABASE {database}")
+    yield deployment
+    admin.delete_topics(settings)
+    run_sql(stack.clickhouse_url, f"DROP DATABASE IF EXISTS {database}")
+
+
+def run_sql(url: str, statement: str) -> str:
+    """Run one statement over HTTP; the answer as tab-separated text."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, data=statement.encode()), timeout=60) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(error.read().decode(errors="replace")) from error
+
+
+def _me() -> tuple[int, float]:
+    return os.getpid(), psutil.Process().create_time()
+
+
+def _start_host(mode: str, directory: Path, run: tuple[int, float]) -> None:
+    command = [sys.executable, "-m", "tests.stack_host", mode, str(directory), *map(str, run)]
+    with (directory / "host.log").open("wb") as log:
+        host = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    (directory / "host.pid").write_text(str(host.pid))
+
+
+def _await_endpoints(mode: str, directory: Path) -> Endpoints:
+    deadline = time.monotonic() + START_SECONDS
+    while not (directory / "endpoints.json").exists():
+        if (directory / "error.txt").exists():
+            pytest.exit(f"the {mode} stack did not start: {(directory / 'error.txt').read_text()}", returncode=3)
+        if time.monotonic() > deadline:
+            pytest.exit(f"the {mode} stack did not start within {START_SECONDS:.0f} s", returncode=3)
+        time.sleep(0.1)
+    return Endpoints(mode, **json.loads((directory / "endpoints.json").read_text()))
