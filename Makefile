@@ -81,7 +81,9 @@ check-names:
 
 # -- the environment ---------------------------------------------------------------------------------------------
 
-# 3.11 comes first: it is the version that the tests run on most.
+# The lock is complete (no dependency to resolve) and all of it is wheels (nothing to build, so no unlocked build tool).
+# Without --no-compile pip takes two and a half times as long. Of the Pythons 3.11 comes first: the tests run on it most.
+QUIETLY := --quiet --disable-pip-version-check --progress-bar off --no-deps
 $(INSTALLED): requirements.lock pyproject.toml
 	@python= ; for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
 	    if "$$candidate" -c '$(SUPPORTED)' 2> /dev/null; then python=$$candidate; break; fi; \
@@ -91,12 +93,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	echo "Setting up $(VENV) (once; about a minute) ..."; \
 	if command -v uv > /dev/null; then \
 	    [ -e $(VENV) ] || uv venv --quiet --python "$$python" $(VENV); \
-	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes --only-binary :all: -r requirements.lock; \
 	    uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	    [ -e $(VENV) ] || "$$python" -m venv $(VENV); \
 	    $(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	    $(BIN)/python -m pip install $(QUIETLY) --require-hashes --only-binary :all: --no-compile -r requirements.lock; \
+	    $(BIN)/python -m pip install $(QUIETLY) --no-build-isolation -e .; \
 	fi; \
 	touch $@
