@@ -1,0 +1,151 @@
+"""Bytes to text when the declared charset is missing, unknown or a lie. Never raises; what is broken becomes U+FFFD.
+
+Order: pure ASCII ▸ valid UTF-8 (nothing else looks like it by chance) ▸ what is declared, in the superset that senders
+really use ▸ a guess among the East Asian encodings ▸ Windows-1252.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from functools import lru_cache
+
+__all__ = ["clean", "decode"]
+
+#: Declared → the superset that mailers mean by it.
+_SUPERSETS = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+    "iso2022_jp": "iso2022_jp_ext",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+}
+_ALIASES = {
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "x-gbk": "gb18030",
+    "gb_2312-80": "gb18030",
+    "cp-850": "cp850",
+    "x-euc-jp": "euc_jp",
+    "ks_c_5601-1987": "cp949",
+    "ansi_x3.110-1983": "cp1252",
+    "utf8mb4": "utf-8",
+    "unicode-1-1-utf-7": "utf-7",
+    "x-unknown": "",
+    "unknown-8bit": "",
+    "default": "",
+}
+_GUESSES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
+_GUESS_BYTES = 4000
+_ISO_2022 = re.compile(rb"\x1b[$(][@BJI]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, 0xFEFF])
+_HAS_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of `data`; line ends become `\\n`."""
+    return _decode(data, declared or "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def clean(text: str) -> str:
+    """Without what no text holds and no database wants: control characters but tab and newline, lone surrogates."""
+    if _HAS_CONTROL.search(text):
+        text = text.translate(_CONTROLS)
+    return _SURROGATES.sub("\ufffd", text) if not text.isascii() else text
+
+
+def _decode(data: bytes, declared: str) -> str:
+    codec = _codec(declared.strip().strip("\"'").lower())
+    if data.isascii() and not (codec and codec.startswith(("utf-7", "utf-16", "utf-32", "hz", "iso2022"))):
+        return data.decode("ascii") if not _ISO_2022.search(data) else data.decode("iso2022_jp_ext", "replace")
+    if not codec.startswith(("utf-16", "utf-32", "utf-7")):
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass
+    if codec and codec != "utf-8":
+        try:
+            text = data.decode(codec)
+        except (UnicodeDecodeError, LookupError):
+            pass
+        else:
+            if codec not in ("cp1252", "iso8859-1") or not _looks_east_asian(data):
+                return text
+    return _guess(data, codec)
+
+
+@lru_cache(maxsize=256)
+def _codec(declared: str) -> str:
+    """The Python codec of a declared charset, '' when there is none that decodes text."""
+    name = _ALIASES.get(declared, declared)
+    if not name:
+        return ""
+    try:
+        info = codecs.lookup(name)
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    if not getattr(info, "_is_text_encoding", True) or info.name in ("idna", "punycode", "undefined", "unicode_escape"):
+        return ""
+    return _SUPERSETS.get(info.name, info.name)
+
+
+def _looks_east_asian(data: bytes) -> bool:
+    """Long runs of bytes above 7F: two-byte text that was declared as Latin-1."""
+    sample = data[:_GUESS_BYTES]
+    high = sum(byte > 0x7F for byte in sample)
+    runs = len(re.findall(rb"[\x81-\xfe]{4,}", sample))
+    return high > 16 and runs * 4 > high * 0.1 and high / len(sample) > 0.25
+
+
+def _guess(data: bytes, declared: str) -> str:
+    """The East Asian decoding with the most everyday characters; if none fits, the declared one with U+FFFD."""
+    sample = data[:_GUESS_BYTES]
+    best, best_score = "", 0.5
+    for codec in _GUESSES:
+        decoder = codecs.getincrementaldecoder(codec)()
+        try:
+            text = decoder.decode(sample)  # not final: the sample may end inside a character
+        except UnicodeDecodeError:
+            continue
+        score = _everyday(text)
+        if score > best_score:
+            best, best_score = codec, score
+    if best:
+        return data.decode(best, "replace")
+    if declared and declared != "utf-8":
+        return data.decode(declared, "replace")
+    # Mostly UTF-8 with a broken byte, or some single-byte Western text.
+    text = data.decode("utf-8", "replace")
+    return text if text.count("\ufffd") * 20 <= len(text) else data.decode("cp1252", "replace")
+
+
+def _everyday(text: str) -> float:
+    """Share of the non-ASCII characters that everyday Chinese, Japanese or Korean text is made of."""
+    foreign = [char for char in text if char > "\x7f"]
+    if not foreign:
+        return 0.0
+    points = 0.0
+    for char in foreign:
+        if "\u3041" <= char <= "\u30fe" or char in _FREQUENT:
+            points += 1.0
+        elif char in "，。、！？：；「」（）　・ー":
+            points += 0.8
+        elif "\u4e00" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3":
+            points += 0.55
+        elif "\uff61" <= char <= "\uff9f" or "\ue000" <= char <= "\uf8ff":
+            points -= 1.0  # half-width kana and private use: the usual outcome of a wrong guess
+    return points / len(foreign)
+
+
+_FREQUENT = frozenset(
+    "的一是不了在人有我他这個个们中来上大为和国地到以说時时要就出会可也你对生能而子那得于着下自之年过發发後后作里"
+    "用道行所然家種种事成方多经麼么去法学如都同现当没動动面起看定天分还進进好小部其些主样理心她本前开但因只从想实"
+    "請请問问謝谢您訂订單单貨货收到退款換换買买快遞递品客服尺寸色錢钱支付已經经沒還还沒這这樣样什時間间何時号號"
+    "日本人私様申込注文商品届返品交換配送確認お願致思いたしますください送料金払込先"
+)
