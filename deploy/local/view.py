@@ -58,14 +58,14 @@ def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> Renderab
     rows, narrow = upper - 3, width < WIDE
     layout["upper"].split_row(
         Layout(_titled("Contacts", _channels(snapshot, rows, width < BARS)), size=30 if width < BARS else 40),
-        Layout(_titled("Tickets", _tickets(snapshot, narrow)), ratio=1),
-        Layout(_titled("SLA clocks", _clocks(snapshot, narrow)), ratio=1),
+        Layout(_titled("Tickets", _tickets(snapshot, narrow)), ratio=4),
+        Layout(_titled("SLA clocks", _clocks(snapshot, narrow)), ratio=4 if narrow else 5),
     )
     rows = room - upper - 3
     lower = [
-        Layout(_titled("Why they contact us", _tags(snapshot, rows)), ratio=1),
-        Layout(_titled("Teams", _teams(snapshot, rows)), size=35),
-        Layout(_titled("Processes", _processes(snapshot, rows)), size=min(48, width - 32)),
+        Layout(_titled("Why they contact us", _tags(snapshot, rows, WIDE <= width < BARS)), ratio=1),
+        Layout(_titled("Teams", _teams(snapshot, rows)), size=33),
+        Layout(_titled("Processes", _processes(snapshot, rows)), size=min(46, width - 34)),
     ]
     layout["lower"].split_row(*(lower[::2] if narrow else lower))
     return layout
@@ -216,12 +216,13 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
     return Group(table, Text(), note)
 
 
-def _tags(snapshot: Snapshot, rows: int) -> RenderableType:
-    table = _table("tag", "tickets", "", words=True)
+def _tags(snapshot: Snapshot, rows: int, narrow: bool) -> RenderableType:
+    table = _table("tag", "tickets") if narrow else _table("tag", "tickets", "", words=True)
     desk = snapshot.desk
     for figures in desk.tags[: max(rows - 1, 1)]:
         style = VALENCE_STYLE.get(figures.valence, "")
-        table.add_row(Text(figures.tag, style), f"{figures.tickets:,}", Text(figures.quadrant, "dim"))
+        quadrant = () if narrow else (Text(figures.quadrant, "dim"),)
+        table.add_row(Text(figures.tag, style), f"{figures.tickets:,}", *quadrant)
     if not desk.tags:
         return _nothing("no tag yet")
     share = f"{desk.tagged / desk.tickets:.0%} of tickets have a tag" if desk.tickets else ""
@@ -254,7 +255,10 @@ def _rest_of_teams(rest: Sequence[tuple[str, TeamFigures]]) -> tuple[str, TeamFi
 
 def _processes(snapshot: Snapshot, rows: int) -> RenderableType:
     table = _table("process", "pid", "MB", "lag", "starts", "", words=True)
-    for process in snapshot.processes[: max(rows, 1)]:
+    shown = list(snapshot.processes)
+    if len(shown) > rows:
+        shown.sort(key=lambda process: process.state != "restarting")  # what is wrong is never cut off
+    for process in shown[: max(rows, 1)]:
         lag = snapshot.flow.lag.get(process.name)
         state = {"running": "", "finished": "done", "restarting": f"exit {process.exit_code}"}[process.state]
         if process.name in snapshot.flow.paused:
