@@ -68,9 +68,10 @@ SETUP = {
     497: "ACCESS_DENIED",
     516: "AUTHENTICATION_FAILED",
 }
+STD_EXCEPTION = 1001
 _CODE = re.compile(r"\bCode:\s*(\d+)")
 _NOISE = re.compile(
-    r"\s*\(version [^)]*\)|\s*\(for url [^)]*\)|^Received ClickHouse exception, code: \d+, server response: "
+    r"\s*\(version (?:[^()]|\([^()]*\))*\)|\s*\(for url [^)]*\)|^Received ClickHouse exception, code: \d+, server response: "
 )
 
 
@@ -93,6 +94,8 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.RETRY
     if code in SETUP:
         return Kind.SETUP
+    if code == STD_EXCEPTION and "avro::Exception" not in str(error):
+        return Kind.RETRY  # not about the format of what we sent: memory, a thread, something in between
     if code:
         return Kind.DATA
     # No code: nobody answered, or a proxy in between did; otherwise the client refused by itself, which no record causes.

@@ -1,0 +1,319 @@
+"""`python -m sinks`: the command line of everything that leaves Kafka. The only module here that reads the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from schemas.errors import ConfigurationError, DeskstreamError
+from schemas.metrics import BUILD_INFO
+from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, serve_probes
+from schemas.settings import SinkSettings, describe, load
+from schemas.topics import DEAD_LETTERS
+
+EXIT_CODES = (
+    "Exit codes: 0 done, or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration "
+    "· 3 Kafka or ClickHouse does not answer · 4 stopped on purpose to protect the data."
+)
+VARIABLES = "Settings are environment variables:\n\n" + "\n\n".join(
+    f"{name} = {default or '(empty)'} : {meaning}" for name, default, meaning in describe(SinkSettings)
+)
+app = typer.Typer(
+    help="Facts to ClickHouse, messages to customers, dead letters to people.\n\n"
+    'Start with: python -m sinks query "SELECT * FROM ticket_summary"',
+    epilog=EXIT_CODES + "\n\n" + VARIABLES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dlq_app = typer.Typer(
+    help="Dead letters: what could not be processed, why, and how to send it back.", no_args_is_help=True
+)
+app.add_typer(dlq_app, name="dlq")
+Check = Annotated[bool, typer.Option("--check", help="Check the configuration, say ok, and exit; connects to nothing.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def clickhouse(check: Check = False) -> None:
+    """Write every fact from Kafka to its ClickHouse table, until SIGTERM.
+
+    Offsets are committed after the rows are in; while ClickHouse is away it waits and keeps everything. A record that
+    cannot be used goes to facts.dlq with its reason, and the rows around it go in. Run as many as there are partitions.
+    """
+    from sinks import clickhouse as sink
+    from sinks import connection, migrate
+    from sinks.avro_file import shapes
+
+    settings = load(SinkSettings)
+    known = shapes()
+    plan = migrate.read()
+    if check:
+        _say(f"ok: {len(known)} kinds of record, {len(plan)} migrations")
+        return
+    health = _begin(settings, "sink-clickhouse")
+    connection.create_database(settings)
+    client = connection.connect(settings)
+    if settings.sink_migrate:
+        migrate.migrate(client, say=lambda name: _say(f"applying {name}"))
+        migrate.replace_views(client)
+    _serve(settings, health, sink.consume(settings, client, health))
+
+
+@app.command(epilog=EXIT_CODES)
+def delivery(check: Check = False) -> None:
+    """Hand acknowledgements and replies to the customers' channels, each once, until SIGTERM.
+
+    E-mail goes to the SMTP server of DESKSTREAM_SMTP_HOST and _PORT; channels without an adapter write JSON lines to
+    DESKSTREAM_OUTBOX_DIR. What became of each message is in the table `deliveries`; what nobody takes is in
+    outbound.dlq.
+    """
+    from sinks import deliver
+    from sinks.adapter import adapters
+
+    settings = load(SinkSettings)
+    found = adapters(settings)
+    if check:
+        _say(f"ok: channels {', '.join(found.channels)}")
+        return
+    health = _begin(settings, "sink-delivery")
+    _serve(settings, health, deliver.deliver(settings, found, health))
+
+
+@app.command(epilog=EXIT_CODES)
+def migrate(check: Check = False) -> None:
+    """Create the database if need be, apply new migrations, replace the views.
+
+    Each migration is applied once and remembered with its checksum; an edited one is refused. Two may run at once.
+    """
+    from sinks import connection
+    from sinks import migrate as steps
+
+    settings = load(SinkSettings)
+    plan = steps.read()
+    if check:
+        _say(f"ok: {len(plan)} migrations")
+        return
+    connection.create_database(settings)
+    client = connection.connect(settings)
+    done = steps.migrate(client, say=lambda name: _say(f"applying {name}"))
+    views = steps.replace_views(client)
+    _say(f"{len(done)} of {len(plan)} migrations applied now, {len(views)} views replaced")
+
+
+@app.command(epilog=EXIT_CODES)
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table, json (one object a line) or csv")] = "table",
+    limit: Annotated[int, typer.Option(min=0, help="show so many rows of a table; 0 shows all")] = 200,
+) -> None:
+    """Ask ClickHouse, read-only.
+
+    Views to begin with: tickets_current, sla_status, ticket_metrics, ticket_summary, tag_ranking, csat_by_channel,
+    acknowledgement_times, customer_timeline, windows_5m, windows_1h, windows_24h, windows_7d.
+
+    Example: python -m sinks query "SELECT tag, tickets, quadrant FROM tag_ranking LIMIT 10"
+    """
+    from sinks import connection
+    from sinks.query import ask
+
+    settings = load(SinkSettings)
+    client = connection.connect(settings)
+    text, rows = ask(client, sys.stdin.read() if sql == "-" else sql, fmt=fmt, limit=limit)
+    sys.stdout.write(text)
+    if rows >= 0:
+        shown = f", the first {limit} are shown" if limit and rows > limit else ""
+        print(f"({rows} row{'' if rows == 1 else 's'}{shown})", file=sys.stderr)
+
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="only letters with this reason")]
+TopicName = Annotated[str, typer.Option("--topic", "-t", help="only this dead-letter topic, for example facts.dlq")]
+
+
+@dlq_app.command("list", epilog=EXIT_CODES)
+def dlq_list(
+    reason: Reason = "",
+    topic: TopicName = "",
+    limit: Annotated[int, typer.Option(min=1, help="show so many, the newest")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="also those that were replayed")] = False,
+) -> None:
+    """Show the dead letters of every topic, newest last."""
+    from sinks import dlq
+
+    settings = load(SinkSettings)
+    _known(topic, settings)
+    found = asyncio.run(dlq.letters(settings, include_replayed=everything))
+    chosen = dlq.choose(found, reason=reason, topic=topic, namespace=settings.namespace)
+    now = int(time.time() * 1000)
+    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
+    for name, fold in (
+        ("letter", False),
+        ("reason", False),
+        ("stage", False),
+        ("origin", True),
+        ("error", True),
+        ("age", False),
+    ):
+        grid.add_column(name, overflow="fold", no_wrap=not fold)
+    for letter in chosen[-limit:]:
+        story = letter.headers
+        texts = (letter.place, letter.reason, story.get("stage", ""), story.get("origin", ""), story.get("error", ""))
+        grid.add_row(*(Text(_plain(text)) for text in texts), dlq.age(now - letter.timestamp_ms))
+    if chosen:
+        _out().print(grid)
+    hidden = len(chosen) - min(limit, len(chosen))
+    _say(
+        f"{len(chosen)} dead letter{'' if len(chosen) == 1 else 's'}"
+        + (f", {hidden} older ones not shown" if hidden else "")
+    )
+
+
+@dlq_app.command("show", epilog=EXIT_CODES)
+def dlq_show(
+    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
+) -> None:
+    """Show one dead letter: its story, the traceback, and its bytes, decoded where that is possible."""
+    from sinks import dlq
+
+    settings = load(SinkSettings)
+    letter = asyncio.run(dlq.find(settings, place))
+    out = _out()
+    story = dict(letter.headers)
+    traceback = story.pop("traceback", "")
+    for name, value in {"letter": letter.place, "key": dlq.preview(letter.key or b""), **story}.items():
+        out.print(Text(f"{name:<13} {_plain(value)}"))
+    out.print(Text(f"{'bytes':<13} {len(letter.value)}"))
+    if traceback:
+        out.print(Text("\n" + _plain(traceback, keep="\n")))
+    out.print(Text("\n" + dlq.preview(letter.value)))
+    if not dlq.target(letter, settings):
+        out.print(Text("\n" + _by_hand(letter)))
+
+
+@dlq_app.command("replay", epilog=EXIT_CODES)
+def dlq_replay(
+    place: Annotated[str, typer.Argument(metavar="[TOPIC:PARTITION:OFFSET]", help="one letter")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="every letter, or those that --reason and --topic leave")
+    ] = False,
+    reason: Reason = "",
+    topic: TopicName = "",
+) -> None:
+    """Send dead letters back to where they came from, with their original key. Do it after the cause is repaired.
+
+    A letter is replayed once; doing it again finds nothing to do. What fails again becomes a new letter.
+    """
+    from sinks import dlq
+
+    settings = load(SinkSettings)
+    _known(topic, settings)
+    if bool(place) == every:
+        raise ConfigurationError("name one letter, or say --all", where="dlq replay")
+    waiting = asyncio.run(dlq.letters(settings))
+    if place:
+        wanted = dlq.parse_place(place, settings)
+        chosen = [letter for letter in waiting if (letter.topic, letter.partition, letter.offset) == wanted]
+        if not chosen:
+            asyncio.run(dlq.find(settings, place))  # raises when there never was one
+            _say("0 replayed: this letter was replayed before")
+            return
+    else:
+        chosen = dlq.choose(waiting, reason=reason, topic=topic, namespace=settings.namespace)
+    count, by_hand = asyncio.run(dlq.replay(settings, chosen))
+    _say(f"{count} replayed")
+    for letter in by_hand:
+        _say(_by_hand(letter))
+    if by_hand:
+        _say(f"{len(by_hand)} left where they are: only their producer can take them again")
+
+
+def _by_hand(letter: Any) -> str:
+    producer = letter.headers.get("producer", "") or letter.headers.get("origin", "") or "its producer"
+    return (
+        f"{letter.place}: raw input of {producer}. Repair the cause, save the bytes "
+        f"(python -m sinks dlq raw {letter.place} > file) and give the file to that producer again."
+    )
+
+
+@dlq_app.command("raw", epilog=EXIT_CODES)
+def dlq_raw(
+    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
+) -> None:
+    """Write the raw bytes of one dead letter to standard output, for example into a file to import again."""
+    from sinks import dlq
+
+    sys.stdout.buffer.write(asyncio.run(dlq.find(load(SinkSettings), place)).value)
+
+
+def _known(topic: str, settings: SinkSettings) -> None:
+    names = {name for known in DEAD_LETTERS for name in (known.name, settings.topic(known))}
+    if topic and topic not in names:
+        raise ConfigurationError(
+            f"{topic!r} is no dead-letter topic", where="--topic", fix=", ".join(known.name for known in DEAD_LETTERS)
+        )
+
+
+def _begin(settings: SinkSettings, process: str) -> Health:
+    """Logging and probes, as every process here has them."""
+    configure_logging(settings)
+    try:
+        BUILD_INFO.labels(process, version("deskstream")).set(1)
+    except PackageNotFoundError:
+        BUILD_INFO.labels(process, "unknown").set(1)
+    health = Health()
+    serve_probes(settings, health)
+    return health
+
+
+def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, None]) -> None:
+    from sinks.inserter import TooManyRefused
+
+    try:
+        asyncio.run(work)
+    except TooManyRefused as error:
+        _say(f"deskstream: {error}; stopped before the commit")
+        raise typer.Exit(EXIT_PROTECTED) from error
+
+
+def _out() -> Console:
+    """Standard output; in a pipe as wide as it takes, so that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+
+
+def _plain(text: str, keep: str = "") -> str:
+    return "".join(c if c.isprintable() or c in keep else "·" for c in text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main() -> int:
+    """Run the command line; see EXIT_CODES."""
+
+    def run() -> int | None:
+        try:
+            result = app(standalone_mode=False, prog_name="python -m sinks")
+        except DeskstreamError:
+            raise
+        except Exception as error:
+            show = getattr(error, "show", None)  # click's own errors: wrong usage
+            if show is None:
+                raise
+            show()
+            return int(getattr(error, "exit_code", 2))
+        return result if isinstance(result, int) else 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""`python -m sinks query "SQL"`: ask ClickHouse, read-only, and read the answer on a terminal or in a pipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from schemas.errors import ConfigurationError, Unavailable
+from sinks.connection import Kind, kind_of, one_line
+
+#: Output format → ClickHouse's name of it; `table` is drawn here.
+FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames"}
+#: 2: may read and set settings for the query, changes nothing. `--limit` is the server's business too.
+READ_ONLY = {"readonly": 2}
+
+
+class QueryFailed(ConfigurationError):
+    """ClickHouse does not accept the query, or ran out of time or memory over it."""
+
+
+def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
+    """`(text to print, rows)`; rows is -1 where they were not counted. `limit` 0 shows all rows.
+
+    Raises:
+        ConfigurationError: there is no such format.
+        QueryFailed: ClickHouse's own words, on one line.
+        Unavailable: it does not answer.
+    """
+    if fmt != "table" and fmt not in FORMATS:
+        raise ConfigurationError(f"there is no format {fmt!r}", where="--format", fix="table, json or csv")
+    sql = sql.strip().rstrip(";")
+    settings: dict[str, Any] = dict(READ_ONLY)
+    try:
+        if fmt != "table":
+            return client.raw_query(sql, fmt=FORMATS[fmt], settings=settings).decode("utf-8", "replace"), -1
+        answer = client.query(sql, settings=settings)
+    except (ClickHouseError, OSError) as error:
+        if kind_of(error) is Kind.RETRY:
+            raise Unavailable(f"ClickHouse does not answer: {one_line(error)}") from error
+        raise QueryFailed(one_line(error)) from error
+    rows = answer.result_rows
+    return draw(answer.column_names, rows[:limit] if limit else rows), len(rows)
+
+
+def draw(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None = None) -> str:
+    """The rows as a table; numbers to the right. One row with many columns is drawn upright."""
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(_upright(names, rows[0]) if len(rows) == 1 and len(names) > 6 else _grid(names, rows))
+    return capture.get()
+
+
+def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
+    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
+    for column, name in enumerate(names):
+        number = any(isinstance(row[column], (int, float)) for row in rows[:100])
+        grid.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(cell(value)) for value in row))
+    return grid
+
+
+def _upright(names: Sequence[str], row: Sequence[Any]) -> Grid:
+    grid = Grid(show_edge=False, show_header=False, pad_edge=False)
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in zip(names, row, strict=True):
+        grid.add_row(Text(name), Text(cell(value)))
+    return grid
+
+
+def cell(value: Any) -> str:
+    """One value as people read it: NULL stays visible, times without what is zero, no control characters."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000")
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) and abs(value) < 1e15 else repr(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(cell(item) for item in value)
+    return "".join(c if c.isprintable() or c == "\n" else "·" for c in str(value))
