@@ -65,7 +65,7 @@ def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> Renderab
     lower = [
         Layout(_titled("Why they contact us", _tags(snapshot, rows, WIDE <= width < BARS)), ratio=1),
         Layout(_titled("Teams", _teams(snapshot, rows)), size=33),
-        Layout(_titled("Processes", _processes(snapshot, rows)), size=min(46, width - 34)),
+        Layout(_titled("Processes", _processes(snapshot, rows)), size=min(48, width - 34)),
     ]
     layout["lower"].split_row(*(lower[::2] if narrow else lower))
     return layout

@@ -73,12 +73,12 @@ BUSY = Snapshot(
         per_second=3.24,
         visible=(0.31, 0.62),
         delivered=(0.012, 0.044),
-        lag={"worker": 3, "clickhouse sink": 12},
+        lag={"worker": 3, "sink-clickhouse": 12},
     ),
     processes=[
         ProcessStatus(name, 4000 + n, "running", 0, 120 * MB, 130 * MB)
         for n, name in enumerate(
-            ("kafka", "clickhouse", "worker", "clickhouse sink", "delivery sink", "http", "mail", "mailbox")
+            ("kafka", "clickhouse", "worker", "sink-clickhouse", "sink-delivery", "http", "mail", "mailbox")
         )
     ]
     + [ProcessStatus("simulator", 0, "restarting", 2, 0, 90 * MB, -9)],
@@ -111,7 +111,7 @@ def test_the_page_shows_every_figure_and_fits_its_terminal(width: int, height: i
         "09:30",
     ):
         assert wanted in text, wanted
-    for wanted in ("clickhouse sink", "exit -9", "curl -F name=Ann", ".data/inbox", "python -m sinks query"):
+    for wanted in ("sink-clickhouse", "exit -9", "curl -F name=Ann", ".data/inbox", "python -m sinks query"):
         assert wanted in text, wanted
 
 
