@@ -1,0 +1,332 @@
+"""A JSON object of the generic endpoint to any event: customer messages of every channel, and what agents do.
+
+    {"type": "message_received", "id": "m-17", "channel": "chat", "customer_id": "chat:visitor-5", "text": "Hello?"}
+    {"type": "agent_replied", "id": "r-9", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is."}
+
+Common keys: `type`; `id`, your own id of this event (the same id again is the same event); `occurred_at`, ISO 8601
+with offset, now when left out; `channel`; `causation_depth`. The others are the fields of the record of that type.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from producers.channels.email import mail_event_id
+from producers.fields import MAX_SHORT, FieldProblems, moment, prose, time_zone_problem
+from producers.locales import locale_hint
+from schemas import events, identity
+from schemas.codec import snake
+from schemas.errors import Refused
+from schemas.events import Event
+
+__all__ = ["CHANNEL", "KINDS", "build", "normalise", "parse"]
+
+CHANNEL = "generic"
+
+#: What may come from outside, by the value of `type`.
+KINDS: dict[str, type[Event]] = {
+    snake(kind.__name__): kind
+    for kind in (
+        events.MessageReceived,
+        events.AgentReplied,
+        events.NoteAdded,
+        events.StatusChanged,
+        events.Transferred,
+        events.TagCorrected,
+        events.PresenceChanged,
+        events.SurveyAnswered,
+        events.CallEnded,
+        events.ArticleViewed,
+        events.OrderPlaced,
+    )
+}
+#: Names that people use for them.
+ALIASES = {
+    "message": "message_received",
+    "reply": "agent_replied",
+    "note": "note_added",
+    "status": "status_changed",
+    "transfer": "transferred",
+    "presence": "presence_changed",
+    "survey": "survey_answered",
+    "call": "call_ended",
+    "article": "article_viewed",
+    "order": "order_placed",
+}
+_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported"))
+_COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
+_PROSE = frozenset(("text", "full_text", "transcript", "comment", "subject", "query", "reason"))
+_MAX_LIST = 200
+_CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
+PRESENCES = ("online", "away", "offline")
+#: The channel of what can only come over one.
+_CHANNEL_OF: dict[type[Event], str] = {events.CallEnded: "phone", events.ArticleViewed: "help_centre"}
+
+
+def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
+    """The event of one JSON object received now. `now` is the pipeline's time in microseconds.
+
+    Raises:
+        FieldProblems: `bad_fields`, with every problem by field.
+        Refused: `bad_json`, `unknown_type`.
+    """
+    return build(parse(raw), now=now, source=source)
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`.
+
+    Raises:
+        Refused: `bad_json`, with the place.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Refused("bad_json", str(error)[:300]) from error
+    if not isinstance(value, dict):
+        raise Refused("bad_json", f"an object is expected, not {type(value).__name__}")
+    return value
+
+
+def build(body: dict[str, Any], *, now: int, source: str, imported: bool = False, strict_time: bool = False) -> Event:
+    """The event of a parsed object; `strict_time` makes `occurred_at` needed (history).
+
+    Raises:
+        FieldProblems, Refused: as `normalise`.
+    """
+    kind = _kind(body)
+    problems: dict[str, str] = {}
+    fields = _converted(kind, body, problems)
+    fields["occurred_at"] = _occurred_at(body, now, strict_time, problems)
+    fields["channel"] = _channel(kind, body, problems)
+    _check(kind, fields, problems)
+    own_id = body.get("id")
+    if own_id is not None and (not isinstance(own_id, str | int) or not 0 < len(str(own_id)) <= 300):
+        problems["id"] = "must be text of 1 to 300 characters"
+    is_mail = kind is events.MessageReceived and fields["channel"] == "email"
+    mail_id = str(fields.get("message_id", "")) if is_mail else ""
+    if own_id is None and not mail_id and "occurred_at" not in body:
+        problems["id"] = "is needed (your own id of this event, so that a retry is no second event), or occurred_at"
+    if problems:
+        raise FieldProblems(problems)
+    return _event(kind, fields, _event_id(kind, body, fields, mail_id), now=now, source=source, imported=imported)
+
+
+def _kind(body: dict[str, Any]) -> type[Event]:
+    name = body.get("type")
+    known = KINDS.get(ALIASES.get(name, name)) if isinstance(name, str) else None
+    if known is None:
+        said = f"{name!r} is not a type" if name is not None else "the key 'type' is missing"
+        raise Refused("unknown_type", f"{said[:100]}; known are {', '.join(KINDS)}")
+    return known
+
+
+def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]) -> dict[str, Any]:
+    """Every field of the record that is in the body, in its own type, cleaned and bounded."""
+    converters = _CONVERTERS[kind]
+    fields: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in _COMMON and name != "causation_depth":
+            continue
+        convert = converters.get(name)
+        if convert is None:
+            close = difflib.get_close_matches(str(name), [*converters, *_COMMON], 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(converters))}"
+            problems[str(name)[:60]] = f"is not a field of {snake(kind.__name__)}; {hint}"
+            continue
+        try:
+            fields[name] = convert(value)
+        except (msgspec.ValidationError, ValueError) as error:
+            problems[name] = str(error)[:300]
+    for name in _NEEDED[kind]:
+        if name not in body and not (name == "address" and "customer_id" in body):
+            problems[name] = "is needed"
+    return fields
+
+
+def _occurred_at(body: dict[str, Any], now: int, needed: bool, problems: dict[str, str]) -> int:
+    if "occurred_at" not in body:
+        if needed:
+            problems["occurred_at"] = "is needed in history: an ISO 8601 time such as 2026-03-02T10:00:00+09:00"
+        return now
+    try:
+        return min(moment(body["occurred_at"], now=now), now)
+    except ValueError as error:
+        problems["occurred_at"] = str(error)
+        return now
+
+
+def _channel(kind: type[Event], body: dict[str, Any], problems: dict[str, str]) -> str:
+    channel: object = body.get("channel", _CHANNEL_OF.get(kind, ""))
+    if not isinstance(channel, str) or (channel and channel not in events.CHANNELS):
+        problems["channel"] = f"{str(channel)[:40]!r} is not a channel; known are {', '.join(events.CHANNELS)}"
+        return ""
+    if kind is events.MessageReceived and not channel:
+        problems["channel"] = f"is needed: one of {', '.join(events.CHANNELS)}"
+    return channel
+
+
+def _check(kind: type[Event], fields: dict[str, Any], problems: dict[str, str]) -> None:
+    """What the types alone do not say."""
+    for name, value in fields.items():
+        check = _CHECKS.get(name)
+        if check is not None and value is not None and name not in problems and (problem := check(kind, value)):
+            problems[name] = problem
+    if problems:
+        return
+    if kind is events.TagCorrected and not (fields.get("add") or fields.get("remove")):
+        problems["add"] = "is needed, or remove"
+    if kind is events.SurveyAnswered and fields.get("csat") is None and fields.get("ces") is None:
+        problems["csat"] = "is needed, or ces"
+
+
+Check = Callable[[type[Event], Any], str]
+
+
+def _one_of(*choices: str) -> Check:
+    return lambda _, value: "" if value in choices else f"{value[:40]!r} is none of {', '.join(filter(None, choices))}"
+
+
+def _between(least: int, most: int) -> Check:
+    return lambda _, value: "" if least <= value <= most else f"{value} is not between {least} and {most}"
+
+
+def _status_problem(kind: type[Event], value: str) -> str:
+    return _one_of(*(PRESENCES if kind is events.PresenceChanged else events.STATUSES))(kind, value)
+
+
+def _ticket_problem(kind: type[Event], value: str) -> str:
+    return (
+        "" if identity.split_ticket_id(value.upper()) else f"{value[:60]!r} is not a ticket id such as ABCDEFGHIJKL-1"
+    )
+
+
+def _customer_problem(kind: type[Event], value: str) -> str:
+    if _CUSTOMER_ID.match(value):
+        return ""
+    return f"{value[:60]!r} is not kind:value, such as email:ann@example.org or tel:+15550100"
+
+
+def _not_empty(kind: type[Event], value: str) -> str:
+    return "" if value.strip() else "must not be empty"
+
+
+_CHECKS: dict[str, Check] = {
+    "status": _status_problem,
+    "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
+    "priority": _one_of("", *events.PRIORITIES),
+    "csat": _between(1, 5),
+    "ces": _between(1, 7),
+    "wait_seconds": _between(0, 10**7),
+    "talk_seconds": _between(0, 10**7),
+    "amount": _between(-(10**15), 10**15),
+    "causation_depth": _between(0, 1000),
+    "time_zone": lambda _, value: time_zone_problem(value),
+    "customer_id": _customer_problem,
+    "ticket_id": _ticket_problem,
+    "ticket_ref": lambda kind, value: _ticket_problem(kind, value) if value else "",
+    "agent_id": lambda kind, value: _not_empty(kind, value) if "agent_id" in _NEEDED[kind] else "",
+    "team": _not_empty,
+    "to_team": _not_empty,
+    "survey_id": _not_empty,
+}
+
+
+def _event_id(kind: type[Event], body: dict[str, Any], fields: dict[str, Any], mail_id: str) -> str:
+    name = snake(kind.__name__)
+    if (own := body.get("id")) is not None:
+        # A conversation's ids are unique within the source, ours within the channel.
+        return identity.event_id("generic", name, fields["channel"], str(own))
+    if mail_id:
+        return mail_event_id(mail_id, fields["customer_id"].partition(":")[2])
+    return identity.event_id("generic-content", json.dumps(body, sort_keys=True, ensure_ascii=True))
+
+
+def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int, source: str, imported: bool) -> Event:
+    if "customer_id" in fields:
+        scheme, _, value = fields["customer_id"].partition(":")
+        fields["customer_id"] = identity.canonical_customer_id(scheme, value)
+        if kind in (events.MessageReceived, events.CallEnded):
+            fields.setdefault("address", value)
+    for name in ("ticket_id", "ticket_ref"):
+        if fields.get(name):
+            fields[name] = fields[name].upper()
+    if fields.get("language"):
+        fields["language"] = locale_hint(fields["language"])
+    if kind is events.MessageReceived:
+        fields["full_text"] = fields.get("full_text") or fields.get("text", "")
+        fields["text"] = fields.get("text") or fields["full_text"]
+    owner = identity.split_ticket_id(fields.get("ticket_id") or fields.get("ticket_ref") or "")
+    tag = owner[0] if owner else ""
+    if not tag and "customer_id" in fields:
+        tag = identity.customer_tag(fields["customer_id"])
+    return kind(
+        event_id=event_id,
+        received_at=now,
+        customer_tag=tag,
+        source=source,
+        imported=imported,
+        **fields,
+    )
+
+
+# converters, made once
+
+
+def _converter(name: str, annotation: Any) -> Callable[[Any], Any]:
+    if name == "sent_at":
+        return _sent_at
+    if name in _PROSE:
+        limit = MAX_SHORT if name in ("subject", "query", "reason") else 100_000
+        return lambda value: prose(msgspec.convert(value, str), limit)
+    if annotation is str:
+        return _short
+    return lambda value: _bounded(msgspec.convert(value, annotation))
+
+
+def _sent_at(value: Any) -> int | None:
+    return None if value is None else moment(value, now=2**62)
+
+
+def _short(value: Any) -> str:
+    text: str = msgspec.convert(value, str)
+    if len(text) > MAX_SHORT:
+        raise ValueError(f"is too long: {len(text)} characters, at most {MAX_SHORT}")
+    return prose(text, MAX_SHORT)
+
+
+def _bounded(value: Any) -> Any:
+    """Lists and mappings of bounded size, whose texts are bounded and masked as well."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("is out of range")
+    if isinstance(value, list | dict) and len(value) > _MAX_LIST:
+        raise ValueError(f"has {len(value)} entries, at most {_MAX_LIST}")
+    if isinstance(value, list):
+        return [_short(item) if isinstance(item, str) else _bounded(item) for item in value]
+    if isinstance(value, dict):
+        return {_short(key): _short(item) if isinstance(item, str) else _bounded(item) for key, item in value.items()}
+    if isinstance(value, events.Attachment):
+        return events.Attachment(
+            name=_short(value.name),
+            media_type=_short(value.media_type),
+            size_bytes=_bounded(value.size_bytes),
+            reference=_short(value.reference),
+        )
+    return value
+
+
+_CONVERTERS: dict[type[Event], dict[str, Callable[[Any], Any]]] = {}
+_NEEDED: dict[type[Event], tuple[str, ...]] = {}
+for _name, _type in KINDS.items():
+    _fields = [
+        field for field in msgspec.structs.fields(_type) if field.name not in _OURS and field.name not in _COMMON
+    ]
+    _CONVERTERS[_type] = {field.name: _converter(field.name, field.type) for field in _fields}
+    _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int)
+    _NEEDED[_type] = tuple(field.name for field in _fields if field.required)

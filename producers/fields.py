@@ -1,0 +1,84 @@
+"""Checks of single fields that people and programs send us; every problem of an input is reported at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from producers import charsets, privacy
+from schemas.clock import MICROS, to_micros
+from schemas.errors import Refused
+
+__all__ = ["MAX_SHORT", "MAX_TEXT", "FieldProblems", "address_problem", "moment", "prose", "time_zone_problem"]
+
+#: Characters of prose, and of everything else.
+MAX_TEXT, MAX_SHORT = 100_000, 1_000
+_ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
+_EARLIEST = 946_684_800 * MICROS  # 2000-01-01
+_AHEAD = 300 * MICROS
+
+
+class FieldProblems(Refused):
+    """Some fields are wrong. `fields` maps a field's name to what is wrong with it, one plain sentence each."""
+
+    def __init__(self, fields: dict[str, str], reason: str = "bad_fields") -> None:
+        self.fields = fields
+        super().__init__(reason, "; ".join(f"{name}: {problem}" for name, problem in fields.items()))
+
+
+def prose(text: str, limit: int = MAX_TEXT) -> str:
+    """Text as it goes to Kafka: no control characters, card numbers masked, cut to `limit` characters."""
+    return privacy.mask(charsets.clean(text[: limit + 1].replace("\r\n", "\n").replace("\r", "\n")))[:limit]
+
+
+def address_problem(address: str) -> str:
+    """What is wrong with an e-mail address, '' when nothing is."""
+    if not address:
+        return "is needed, we answer there"
+    if len(address) > 254 or not _ADDRESS.match(address):
+        return f"{address[:80]!r} is not an e-mail address such as ann@example.org"
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1024)
+def time_zone_problem(zone: str) -> str:
+    """What is wrong with an IANA time zone's name, '' when nothing is or none is given."""
+    if not zone or zone in _zones():
+        return ""
+    try:
+        ZoneInfo(zone)  # a zone that the listing leaves out, such as a link
+    except Exception:  # KeyError, ValueError, OSError, ... by kind of nonsense
+        return f"{zone[:60]!r} is not a time zone such as Asia/Tokyo"
+    return ""
+
+
+def moment(text: object, *, now: int) -> int:
+    """Microseconds of an ISO 8601 time with its offset from UTC.
+
+    Raises:
+        ValueError: it is not one, it is before 2000 or more than five minutes ahead of `now`; the text says so.
+    """
+    if not isinstance(text, str):
+        raise ValueError("must be a text such as 2026-03-02T10:00:00+09:00")
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is not an ISO 8601 time such as 2026-03-02T10:00:00+09:00") from None
+    if parsed.tzinfo is None:
+        raise ValueError(f"{text[:40]!r} has no offset from UTC: write ...Z or ...+09:00")
+    try:
+        micros = to_micros(parsed)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{text[:40]!r} is out of range") from None
+    if micros < _EARLIEST:
+        raise ValueError(f"{text[:40]!r} is before 2000")
+    if micros > now + _AHEAD:
+        raise ValueError(f"{text[:40]!r} is in the future")
+    return micros
