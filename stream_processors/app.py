@@ -16,14 +16,8 @@ import structlog
 
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
-
-# from stream_processors import rules as ruleset
 from stream_processors.processor import Processor
-
-# from stream_processors.routing.fold import RoutingProcessor
 from stream_processors.store import ROCKSDB_OPTIONS
-
-# from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.transport import Consumer
 from stream_processors.watchdog import Watchdog
 from stream_processors.worker import Worker, end_process
@@ -127,6 +121,10 @@ def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, healt
 
 def create() -> faust.App:
     """The app of this process, from the environment."""
+    from stream_processors import rules as ruleset
+    from stream_processors.routing.fold import RoutingProcessor
+    from stream_processors.tickets.fold import TicketsProcessor
+
     settings = load(WorkerSettings)
     configure_logging(settings)
     rules = ruleset.load(settings.config_dir, settings.mail_domain)

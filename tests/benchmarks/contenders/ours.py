@@ -1,0 +1,16 @@
+"""Deskstream: the tickets agent on one process, exactly as `python -m stream_processors` runs it, without the router."""
+
+from __future__ import annotations
+
+from schemas.process import Health, configure_logging
+from schemas.settings import WorkerSettings, load
+from stream_processors import rules
+from stream_processors.app import build
+from stream_processors.tickets.fold import TicketsProcessor
+
+settings = load(WorkerSettings)
+configure_logging(settings)
+app = build(settings, [TicketsProcessor(rules.load())], Health())
+
+if __name__ == "__main__":
+    app.Worker(loglevel="warning", override_logging=False, redirect_stdouts=False).execute_from_commandline()
