@@ -1,0 +1,370 @@
+"""Which ticket an event belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from schemas.events import (
+    ArticleViewed,
+    ErasureRequested,
+    MessageReceived,
+    OrderPlaced,
+    PresenceChanged,
+    RoutingUpdate,
+    TagCorrected,
+)
+from schemas.facts import ContactFact, TicketFact
+from schemas.identity import customer_tag
+from stream_processors.tickets.thread import MOST_TICKETS
+from tests.stream_processors.tickets.story import TAG, Story, at
+
+DAY = 86_400
+BOB = "email:bob@example.org"
+
+
+def numbers(story: Story) -> list[int]:
+    return [ticket.number for ticket in story.customer.tickets]
+
+
+def test_a_first_message_opens_a_ticket(story: Story) -> None:
+    story.message(0, customer_name="Ann", subject="Parcel", order_number="A-100", tier="vip")
+    assert numbers(story) == [1]
+    fact = story.ticket_fact()
+    assert (fact.ticket_id, fact.status, fact.created_at, fact.subject) == (f"{TAG}-1", "new", at(0), "Parcel")
+    assert (fact.customer_name, fact.tier, fact.order_number) == ("Ann", "vip", "A-100")
+    assert story.contact_facts()[0].opened_ticket
+
+
+def test_two_mails_without_a_reference_are_two_matters(story: Story) -> None:
+    story.message(0)
+    story.message(10)
+    assert numbers(story) == [1, 2]
+
+
+def test_a_ticket_that_the_source_proved_takes_the_message(story: Story) -> None:
+    story.message(0)
+    story.message(10)
+    story.more(20, number=1)
+    assert (story.ticket(1).customer_messages, story.ticket(2).customer_messages) == (2, 1)
+
+
+def test_a_mail_that_answers_the_customers_own_first_mail_joins_it(story: Story) -> None:
+    story.message(0, message_id="<one@ann>")
+    story.message(10, message_id="<other@ann>")
+    story.message(20, in_reply_to="<one@ann>", message_id="<three@ann>")
+    story.message(30, references=["<zero@ann>", "<three@ann>"])
+    assert story.ticket(1).customer_messages == 3
+
+
+def test_a_mail_that_answers_our_reply_joins_its_ticket(story: Story) -> None:
+    story.message(0, message_id="<one@ann>")
+    story.reply(60)
+    story.message(120, in_reply_to=story.replies()[0].message_id)
+    assert numbers(story) == [1]
+
+
+def test_only_the_last_twenty_message_ids_are_kept(story: Story) -> None:
+    story.message(0, message_id="<0@ann>")
+    for number in range(1, 30):
+        story.more(number, message_id=f"<{number}@ann>")
+    assert story.ticket().message_ids == tuple(f"<{number}@ann>" for number in range(10, 30))
+
+
+def test_a_channels_own_thread_keeps_a_conversation_together(tell: Callable[..., Story]) -> None:
+    story = tell(channel="social")
+    story.message(0, thread_id="dm-1")
+    story.message(10, thread_id="dm-1", address="@ann-renamed")
+    assert numbers(story) == [1]
+
+
+@pytest.mark.parametrize("channel", ["chat", "sms", "social", "bot"])
+def test_a_conversational_message_joins_the_newest_open_ticket_of_its_address(
+    channel: str, tell: Callable[..., Story]
+) -> None:
+    story = tell(channel=channel)
+    story.message(0)
+    story.message(60, "And another thing")
+    assert numbers(story) == [1]
+    story.message(70, address="other")
+    assert numbers(story) == [1, 2]
+
+
+def test_a_public_post_and_a_private_message_are_told_apart(tell: Callable[..., Story]) -> None:
+    story = tell(channel="social")
+    story.message(0, public=True)
+    story.message(10, public=False)
+    assert numbers(story) == [1, 2]
+
+
+def test_a_conversation_older_than_the_reopen_window_is_over(tell: Callable[..., Story]) -> None:
+    story = tell(channel="sms")
+    story.message(0)
+    story.message(7 * DAY)
+    assert numbers(story) == [1]  # exactly seven days after the last sign of life
+    story.message(14 * DAY + 1)
+    assert numbers(story) == [1, 2]
+
+
+def test_a_solved_conversation_is_a_new_matter_when_only_the_address_is_the_same(tell: Callable[..., Story]) -> None:
+    story = tell(channel="sms")
+    story.message(0)
+    story.solve(60)
+    story.message(120, "I have another question")
+    assert numbers(story) == [1, 2]
+    assert story.ticket(1).status == "solved"
+
+
+def test_thanks_after_a_solved_conversation_is_recorded_there(tell: Callable[..., Story]) -> None:
+    story = tell(channel="sms")
+    story.message(0)
+    story.solve(60)
+    story.message(120, "Thank you so much!")
+    assert numbers(story) == [1]
+    assert (story.ticket().status, story.ticket().customer_messages) == ("solved", 2)
+
+
+@pytest.mark.parametrize("text", ["Thanks!", "THANK YOU so much", "谢谢", "非常谢谢!", "謝謝", "ありがとうございます。"])
+def test_thanks_alone_does_not_reopen(text: str, story: Story) -> None:
+    story.message(0)
+    story.solve(60)
+    story.more(120, text)
+    assert story.ticket().status == "solved"
+    assert story.total("tickets_reopened") == 0
+    assert story.total("contacts_received") == 2
+
+
+@pytest.mark.parametrize("text", ["Thanks, but it is still broken", "so much", "", "谢谢，但是还没收到"])
+def test_more_than_thanks_reopens(text: str, story: Story) -> None:
+    story.message(0)
+    story.solve(60)
+    story.more(120, text)
+    assert (story.ticket().status, story.ticket().episode, story.ticket().reopens) == ("open", 2, 1)
+    assert story.total("tickets_reopened") == 1
+
+
+def test_thanks_may_name_the_agent(story: Story) -> None:
+    story.message(0)
+    story.reply(30, agent="mei")
+    story.solve(60)
+    story.more(120, "Thanks Mei")
+    assert story.ticket().status == "solved"
+
+
+def test_a_message_at_the_end_of_the_reopen_window_reopens(story: Story) -> None:
+    story.message(0)
+    story.solve(100)
+    story.more(100 + 7 * DAY)
+    assert numbers(story) == [1]
+    assert story.ticket().episode == 2
+
+
+def test_a_message_after_the_reopen_window_opens_a_follow_up(story: Story) -> None:
+    story.message(0)
+    story.solve(100)
+    story.more(101 + 7 * DAY)
+    assert numbers(story) == [2]  # the solved one is dropped from the state
+    assert story.ticket(2).status == "new"
+    assert story.ticket_fact(1).status == "solved"
+
+
+def test_a_message_to_a_closed_ticket_opens_a_follow_up(story: Story) -> None:
+    story.message(0)
+    story.status(100, "closed")
+    story.more(200)
+    assert numbers(story) == [1, 2]
+
+
+@pytest.mark.parametrize("status", ["pending", "hold"])
+def test_a_message_takes_a_ticket_out_of_waiting(status: str, story: Story) -> None:
+    story.message(0)
+    story.status(10, status)
+    story.more(20)
+    assert story.ticket().status == "open"
+
+
+def test_a_voicemail_is_a_ticket_to_call_back(tell: Callable[..., Story]) -> None:
+    story = tell(channel="phone")
+    story.call(0, "voicemail", transcript="Please call me back about my refund.")
+    assert story.ticket_fact().channel == "voicemail"
+    assert story.contact_facts()[0].text == "Please call me back about my refund."
+    assert story.ticket().status == "new"
+
+
+def test_an_answered_call_is_a_ticket_that_waits_for_the_customer(tell: Callable[..., Story]) -> None:
+    story = tell(channel="phone")
+    story.call(0, "answered", agent_id="tom", talk_seconds=60.0)
+    fact = story.ticket_fact()
+    assert (fact.channel, fact.status, fact.assignee_id, fact.public_replies) == ("phone", "pending", "tom", 1)
+    assert story.replies() == []
+
+
+def test_a_call_back_after_a_voicemail_is_the_same_ticket(tell: Callable[..., Story]) -> None:
+    story = tell(channel="phone")
+    story.call(0, "voicemail")
+    story.call(600, "answered", agent_id="tom", talk_seconds=60.0)
+    assert numbers(story) == [1]
+    assert story.ticket().status == "pending"
+
+
+def test_a_call_outcome_that_does_not_exist_is_refused(tell: Callable[..., Story]) -> None:
+    story = tell(channel="phone")
+    story.call(0, "exploded")
+    assert story.refused() == [("thread", "bad_outcome")]
+
+
+def test_orders_and_articles_are_recorded_without_a_ticket(story: Story) -> None:
+    story.tell(OrderPlaced(**story.base(0), customer_id=story.customer_id, order_number="A-1", amount=1999))
+    story.tell(ArticleViewed(**story.base(1), customer_id=story.customer_id, article_id="returns"))
+    assert numbers(story) == []
+    assert [(fact.kind, fact.detail, fact.amount) for fact in story.contact_facts()] == [
+        ("order_placed", "", 1999),
+        ("article_viewed", "returns", None),
+    ]
+    assert (story.total("orders_placed"), story.total("articles_viewed")) == (1, 1)
+
+
+def test_an_agents_event_about_an_unknown_ticket_is_refused(story: Story) -> None:
+    story.message(0)
+    story.reply(10, number=7)
+    assert story.refused() == [("thread", "unknown_ticket")]
+    assert story.ticket().public_replies == 0
+
+
+def test_a_ticket_of_somebody_else_is_unknown(story: Story) -> None:
+    story.message(0)
+    story.tell(TagCorrected(**story.base(1), ticket_id=f"{customer_tag(BOB)}-1", agent_id="mei"))
+    assert story.refused() == [("thread", "unknown_ticket")]
+
+
+def test_events_of_the_routing_topic_are_refused(story: Story) -> None:
+    story.tell(PresenceChanged(**story.base(0), agent_id="mei", team="support", status="online"))
+    story.tell(RoutingUpdate(**story.base(0), ticket_id=story.ticket_id(), team="support", action="queue"))
+    assert story.refused() == [("fold", "wrong_topic")] * 2
+
+
+def test_an_event_without_a_customer_is_refused(story: Story) -> None:
+    story.message(0, customer_tag="")
+    assert story.refused() == [("fold", "no_customer_tag")]
+
+
+def test_a_colleague_who_holds_the_ticket_token_joins_the_ticket(story: Story) -> None:
+    story.message(0, customer_name="Ann")
+    story.more(10, customer_id=BOB, address="bob@example.org", customer_name="Bob")
+    assert story.ticket().customer_messages == 2
+    assert (story.customer.customer_id, story.customer.name) == (story.customer_id, "Ann")
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_stranger_with_a_token_that_leads_nowhere_goes_to_their_own_log(ended: bool, story: Story) -> None:
+    if ended:
+        story.message(0)
+        story.status(10, "closed")
+    event = story.more(20, customer_id=BOB, address="bob@example.org", number=1)
+    forwarded = story.last(MessageReceived)
+    own = customer_tag(BOB)
+    assert forwarded == msgspec.structs.replace(event, customer_tag=own, ticket_ref="", causation_depth=1)
+    assert story.worker.outputs[-1].key == own.encode()
+    assert len(numbers(story)) == int(ended)
+    assert [fact.kind for fact in story.contact_facts()] == ["message_received", "status_changed"] * ended
+
+
+def test_a_forwarded_message_opens_a_ticket_in_its_own_log(story: Story, tell: Callable[..., Story]) -> None:
+    story.more(20, customer_id=BOB, address="bob@example.org", number=1)
+    bob = tell(customer_id=BOB)
+    bob.tell(story.last(MessageReceived))
+    assert bob.all(TicketFact)[-1].customer_id == BOB
+    assert bob.all(MessageReceived) == []
+
+
+def test_the_same_event_twice_is_one_event(story: Story) -> None:
+    event = story.message(0)
+    before = len(story.worker.outputs)
+    story.tell(event)
+    assert len(story.worker.outputs) == before
+    assert story.ticket().customer_messages == 1
+    assert story.customer.offset == 1
+
+
+def test_the_last_256_event_ids_are_remembered(story: Story) -> None:
+    event = story.message(0)
+    for number in range(255):
+        story.note(number)
+    story.tell(event)
+    assert story.ticket().customer_messages == 1
+    story.note(300)
+    assert len(story.customer.seen) == 256
+
+
+def test_a_refused_event_may_come_again_corrected(story: Story) -> None:
+    story.message(0)
+    refused = story.status(1, "sovled")
+    story.tell(msgspec.structs.replace(refused, status="solved"))
+    assert story.ticket().status == "solved"
+
+
+def test_at_most_fifty_unsolved_tickets_are_open_and_the_next_message_joins_the_newest(story: Story) -> None:
+    for number in range(MOST_TICKETS + 5):
+        story.message(number)
+    assert len(numbers(story)) == MOST_TICKETS
+    assert story.ticket(MOST_TICKETS).customer_messages == 6
+
+
+def test_solved_tickets_make_room_for_new_ones_oldest_first(story: Story) -> None:
+    for number in range(1, MOST_TICKETS + 1):
+        story.message(number)
+    story.solve(100, number=3)
+    story.solve(101, number=2)
+    story.message(102)
+    assert len(numbers(story)) == MOST_TICKETS
+    assert 2 not in numbers(story)
+    assert 3 in numbers(story)
+
+
+def test_history_that_goes_on_now_is_live(tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    story.message(0)
+    assert story.ticket().imported
+    assert story.routing() == []
+    story.more(60, imported=False)
+    assert not story.ticket().imported
+    assert [line.split()[0] for line in story.routing()] == ["queue"]
+
+
+def test_an_erased_customer_leaves_no_name_address_or_words_in_the_state(story: Story) -> None:
+    story.message(
+        0, customer_name="Ann Secret", subject="My secret", message_id="<secret@ann>", thread_id="secret", text="secret"
+    )
+    story.tell(ErasureRequested(**story.base(10), requested_by="ann"))
+    value = story.worker.store[b"c" + TAG.encode()].lower()
+    assert b"secret" not in value
+    assert b"ann@example.org" not in value
+    assert story.contact_facts()[-1].kind == "erasure_requested"
+    fact = story.ticket_fact()
+    assert (fact.customer_id, fact.customer_name, fact.subject) == ("", "", "")
+    story.reply(20)
+    assert story.replies() == []
+
+
+def test_the_state_is_read_back_as_it_was_written(story: Story) -> None:
+    story.message(0)
+    story.reply(10)
+    key = b"c" + TAG.encode()
+    dump, load = story.worker.folder.codec.dump, story.worker.folder.codec.load
+    assert dump(key, load(key, story.worker.store[key])) == story.worker.store[key]
+
+
+def test_an_assignment_makes_a_new_ticket_open(story: Story) -> None:
+    story.message(0)
+    story.assign(30, "mei", queued_at=at(0))
+    assert story.ticket().status == "open"
+
+
+def test_every_event_is_a_contact_fact_and_a_tick_is_none(story: Story) -> None:
+    story.message(0)
+    story.note(10)
+    story.tick(20)
+    assert [fact.kind for fact in story.all(ContactFact)] == ["message_received", "note_added"]
+    assert len(story.all(TicketFact)) == 2
