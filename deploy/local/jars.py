@@ -45,10 +45,13 @@ def cache_dir() -> Path:
 
 
 def locked_jars() -> tuple[Jar, ...]:
-    lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
-    return tuple(
-        Jar(*coordinates.split(":"), digest) for coordinates, digest in (line.split(" sha256:") for line in lines)
-    )
+    jars = []
+    for line in LOCK.read_text().splitlines():
+        if line and not line.startswith("#"):
+            coordinates, digest = line.split(" sha256:")
+            group, artifact, version = coordinates.split(":")
+            jars.append(Jar(group, artifact, version, digest))
+    return tuple(jars)
 
 
 def classpath(cache: Path | None = None) -> list[Path]:
