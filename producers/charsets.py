@@ -64,7 +64,7 @@ def _decode(data: bytes, declared: str) -> str:
     codec = _codec(declared.strip().strip("\"'").lower())
     if data.isascii() and not (codec and codec.startswith(("utf-7", "utf-16", "utf-32", "hz", "iso2022"))):
         return data.decode("ascii") if not _ISO_2022.search(data) else data.decode("iso2022_jp_ext", "replace")
-    if not codec.startswith(("utf-16", "utf-32", "utf-7")):
+    if not codec.startswith(("utf-16", "utf-32", "utf-7", "hz", "iso2022")):  # these are valid UTF-8 by chance
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError:
