@@ -1,0 +1,78 @@
+"""A promised time in words: in the customer's time zone and language, as Babel's patterns have it.
+
+Minutes round up, so that the time named is never before the one promised. The date is formatted once per day and
+locale, the zone's name once per offset; a time costs little more than putting the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, get_timezone_gmt, get_timezone_name
+
+from schemas.clock import MICROS
+
+__all__ = ["Promised", "promised"]
+
+_MINUTE = 60 * MICROS
+#: Per locale: Babel's locale, date pattern in full, date pattern in short, how they go together with time and zone.
+_WORDING = {
+    "en": ("en_GB", "EEEE d MMMM", "EEE d MMM", "{time} on {date} ({zone})", "{date} {time}{zone}"),
+    "zh-Hans": ("zh_Hans", "M月d日EEEE", "M月d日", "{date} {time}（{zone}）", "{date}{time}{zone}"),
+    "zh-Hant": ("zh_Hant", "M月d日EEEE", "M月d日", "{date} {time}（{zone}）", "{date}{time}{zone}"),
+    "ja": ("ja", "M月d日(E)", "M月d日", "{date} {time}（{zone}）", "{date} {time}{zone}"),
+}
+
+
+class Promised(NamedTuple):
+    """`full` names the time zone always, `short` only when the customer's own is unknown."""
+
+    full: str
+    short: str
+
+
+def promised(at: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> Promised:
+    """The words for `at` (micros) in the customer's time zone, or in `otherwise` when that is unknown."""
+    return _promised(-(-at // _MINUTE), time_zone, otherwise, locale)
+
+
+@lru_cache(maxsize=4096)
+def _promised(minute: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> Promised:
+    own = _zone(time_zone)
+    moment = datetime.fromtimestamp(minute * 60, UTC).astimezone(own or otherwise)
+    _, _, _, full, short = _WORDING[locale]
+    long_date, short_date = _dates(moment.date(), locale)
+    long_zone, short_zone = _zone_names(moment.tzinfo or UTC, moment.tzname() or "", moment.date(), locale)
+    time = f"{moment.hour:02}:{moment.minute:02}"
+    return Promised(
+        full.format(date=long_date, time=time, zone=long_zone),
+        short.format(date=short_date, time=time, zone="" if own else f" {short_zone}"),
+    )
+
+
+@lru_cache(maxsize=512)
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except Exception:  # not found, not a name, or not a file: all mean that the source made it up
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _dates(day: date, locale: str) -> tuple[str, str]:
+    babel_locale, full, short, _, _ = _WORDING[locale]
+    return format_date(day, full, locale=babel_locale), format_date(day, short, locale=babel_locale)
+
+
+@lru_cache(maxsize=1024)
+def _zone_names(zone: tzinfo, _abbreviation: str, day: date, locale: str) -> tuple[str, str]:
+    """The zone's name in full and in short; the abbreviation is a key because a day may have two."""
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone)
+    babel_locale = _WORDING[locale][0]
+    short = get_timezone_name(noon, width="short", locale=babel_locale)
+    if short[:1] in "+-":
+        short = get_timezone_gmt(noon, width="long", locale=babel_locale)
+    return get_timezone_name(noon, width="long", locale=babel_locale), short
