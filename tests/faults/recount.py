@@ -1,0 +1,68 @@
+"""What should have come of a log: read it from Kafka, fold it offline, and compare with what is in Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas import codec
+from schemas.settings import Settings
+from schemas.topics import FACT_TOPICS, OUTBOUND, Topic
+from stream_processors.processor import Processor
+from tests.stream_processors.memory_worker import IDS, MemoryWorker, Record
+
+Facts = dict[tuple[Any, ...], bytes]
+
+
+def read(settings: Settings, topic: Topic) -> Iterator[Any]:
+    """Every record of a topic, partition by partition in order."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None)
+    partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+    ends = consumer.end_offsets(partitions)
+    for partition in partitions:
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        while consumer.position(partition) < ends[partition]:
+            for records in consumer.poll(1000).values():
+                yield from records
+    consumer.close()
+
+
+def facts_in_kafka(settings: Settings) -> tuple[Facts, int]:
+    """Facts and outbound messages by identity, highest version; and how many records were written in all.
+
+    What was written twice (a crash between outputs and state) must be the same bytes.
+    """
+    found: dict[tuple[Any, ...], tuple[int, bytes]] = {}
+    written = 0
+    for topic in (*FACT_TOPICS, OUTBOUND):
+        for record in read(settings, topic):
+            fact = codec.decode(record.value)
+            identity = (type(fact).__name__, *(getattr(fact, name) for name in IDS[type(fact)]))
+            version, value = found.get(identity, (-1, b""))
+            written += 1
+            if fact.version == version:
+                assert record.value == value, f"{identity} was written differently at version {version}"
+            if fact.version >= version:
+                found[identity] = fact.version, record.value
+    return {identity: value for identity, (_, value) in found.items()}, written
+
+
+def facts_offline(settings: Settings, processor: Processor) -> Facts:
+    """The facts that the log gives when it is folded from offset 0 into an empty state, without any crash."""
+    logs: dict[int, list[Record]] = {}
+    for record in read(settings, processor.topic):
+        logs.setdefault(record.partition, []).append(Record(record.offset, record.key, record.value))
+    facts: Facts = {}
+    for partition, log in logs.items():
+        worker = MemoryWorker(processor, partition)
+        worker.log = log
+        worker.run()
+        facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
+    return facts
+
+
+def _is_fact(identity: tuple[Any, ...]) -> bool:
+    return identity[0] in {kind.__name__ for kind in IDS}
