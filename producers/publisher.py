@@ -210,7 +210,7 @@ class Publisher:
         Raises:
             Unavailable: Kafka does not have it; offer it again.
         """
-        return self._wait(self.submit(event, **about))  # type: ignore[arg-type]
+        return self.wait(self.submit(event, **about))  # type: ignore[arg-type]
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
         """Submit all, wait for all; receipts in the order of the events.
@@ -218,7 +218,7 @@ class Publisher:
         Raises:
             Unavailable: Kafka lacks at least one of them; offer all again, those it has are duplicates then.
         """
-        return [self._wait(future) for future in [self.submit(event) for event in events]]
+        return [self.wait(future) for future in [self.submit(event) for event in events]]
 
     async def publish_async(self, event: Event, **about: str | bytes) -> Receipt:
         """`publish` for an event loop: raises `Unavailable` at once while not connected or when too many wait."""
@@ -271,7 +271,7 @@ class Publisher:
         Raises:
             Unavailable: Kafka does not have it; offer it again.
         """
-        return self._wait(self.submit_dead_letter(raw, refused, **about))
+        return self.wait(self.submit_dead_letter(raw, refused, **about))
 
     async def dead_letter_async(self, raw: bytes, refused: Refused, **about: Any) -> Receipt:
         """`dead_letter` for an event loop."""
@@ -297,7 +297,12 @@ class Publisher:
         sent.add_callback(delivery.landed)
         sent.add_errback(delivery.settle)
 
-    def _wait(self, future: Future[Receipt]) -> Receipt:
+    def wait(self, future: Future[Receipt]) -> Receipt:
+        """The receipt of something submitted, when Kafka has it.
+
+        Raises:
+            Unavailable: Kafka does not have it; offer it again.
+        """
         try:
             return future.result(self.settings.publish_timeout_seconds + _CONNECT_SECONDS)
         except FutureTimeout as error:

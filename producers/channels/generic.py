@@ -25,7 +25,7 @@ from schemas.codec import snake
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["CHANNEL", "KINDS", "build", "normalise", "parse"]
+__all__ = ["CHANNEL", "KINDS", "build", "fields_of", "normalise", "parse"]
 
 CHANNEL = "generic"
 
@@ -330,3 +330,8 @@ for _name, _type in KINDS.items():
     _CONVERTERS[_type] = {field.name: _converter(field.name, field.type) for field in _fields}
     _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int)
     _NEEDED[_type] = tuple(field.name for field in _fields if field.required)
+
+
+def fields_of(kind: type[Event]) -> frozenset[str]:
+    """The keys that an object of this kind may have beside the common ones."""
+    return frozenset(_CONVERTERS[kind])

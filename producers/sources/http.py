@@ -1,0 +1,260 @@
+"""The HTTP producer: the contact form and the signed generic endpoint.
+
+202 is answered only when Kafka has the event. While Kafka does not answer it is 503 with Retry-After, and what was
+sent is counted nowhere: its sender still has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import HTTPException
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from producers import signature
+from producers.channels import form, generic
+from producers.fields import FieldProblems
+from producers.publisher import Outcome, Publisher, Receipt
+from producers.sources import openapi, page
+from schemas import metrics
+from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.events import Event
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+
+__all__ = ["create_app", "serve"]
+
+_FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
+_STATUS = {
+    "bad_json": 400,
+    "bad_encoding": 400,
+    "bad_media_type": 415,
+    "too_large": 413,
+    "missing_signature": 401,
+    "malformed_signature": 401,
+    "bad_signature": 401,
+    "stale_signature": 401,
+    "no_secret_configured": 403,
+}
+_HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
+_RECONNECT_SECONDS = 0.5
+
+log = structlog.get_logger("producers.http")
+
+
+def create_app(settings: ProducerSettings, publisher: Publisher, health: Health | None = None) -> FastAPI:
+    """The application; its lifespan keeps the publisher connected and `health` told."""
+    clock = settings.pipeline_clock
+    secrets = [secret.strip() for secret in settings.webhook_secrets.get_secret_value().split(",") if secret.strip()]
+    source = f"http:{socket.gethostname()}"
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(_stay_connected(publisher, health or Health()))
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    app = FastAPI(
+        title="Deskstream: contacts in",
+        description="Every contact that is answered with 202 is durable and will be acknowledged to the customer.",
+        version="1",
+        lifespan=lifespan,
+    )
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def contact_page() -> HTMLResponse:
+        return HTMLResponse(page.form_page(), headers=page.HEADERS)
+
+    @app.post("/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.RESPONSES, tags=["customers"])
+    async def post_form(request: Request) -> Response:
+        """Submit the contact form, form-encoded or as JSON."""
+        values: dict[str, Any] = {}
+        as_page = "text/html" in request.headers.get("accept", "")
+        try:
+            body = await _body(request, min(_FORM_BYTES, settings.max_body_bytes))
+            values = await _form_values(request, body)
+            event = form.normalise(values, now=clock.now(), source=source)
+            receipt = await publisher.publish_async(event, raw=body, producer=form.CHANNEL, origin=source)
+        except Refused as refused:
+            if refused.reason == "honeypot":  # a program is told nothing that it could learn from
+                _count_refusal(form.CHANNEL, refused)
+                return _thanks("", as_page) if as_page else JSONResponse({"event_id": "", "duplicate": False}, 202)
+            return _refusal(form.CHANNEL, refused, values if as_page else None)
+        except Unavailable as error:
+            return _unavailable(error)
+        return _accepted(event, receipt, as_page=as_page)
+
+    @app.post(
+        "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.RESPONSES, tags=["systems"]
+    )
+    async def post_event(request: Request) -> Response:
+        """Send one event of any channel, signed: customer messages, and what agents do."""
+        try:
+            body = await _body(request, min(_EVENT_BYTES, settings.max_body_bytes))
+            if not secrets:
+                raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
+            signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
+            event = generic.normalise(body, now=clock.now(), source=source)
+            receipt = await publisher.publish_async(event, raw=body, producer=generic.CHANNEL, origin=source)
+        except Refused as refused:
+            return _refusal(generic.CHANNEL, refused)
+        except Unavailable as error:
+            return _unavailable(error)
+        return _accepted(event, receipt)
+
+    @app.exception_handler(HTTPException)
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def wrong_way(_: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 500)
+        detail = "there is GET /, GET /docs, POST /v1/form and POST /v1/events"
+        return JSONResponse({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status)
+
+    @app.exception_handler(Exception)
+    async def defect(_: Request, error: Exception) -> Response:
+        log.error("defect", exc_info=error)
+        return JSONResponse({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
+
+    return app
+
+
+def serve(settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way; the caller's own handlers are called at the end.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+        listener = socket.create_server((settings.http_host, settings.http_port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.http_host}:{settings.http_port}: {error.strerror or error}",
+            where="DESKSTREAM_HTTP_PORT",
+            fix="choose another port, or 0 for a free one",
+        ) from error
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        create_app(settings, publisher, health),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        limit_concurrency=2000,
+        timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
+    )
+    log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", port=port)
+    server = uvicorn.Server(config)
+    with listener:
+        if not stop.is_set():
+            server.run(sockets=[listener])
+
+
+async def _stay_connected(publisher: Publisher, health: Health) -> None:
+    """Connect, and again after Kafka was lost; the loop's turning is what /livez sees."""
+    while True:
+        health.beat()
+        if not publisher.connected:
+            try:
+                await asyncio.to_thread(publisher.connect)
+                health.problem = ""
+            except Exception as error:  # the next turn tries again; /readyz shows why
+                if health.problem != str(error):
+                    log.warning("waiting_for_kafka", problem=str(error))
+                health.problem = str(error)
+        health.ready = publisher.connected
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refused: `too_large`, before more than `limit` bytes are kept.
+    """
+    too_large = Refused("too_large", f"the body has more than {limit} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+async def _form_values(request: Request, body: bytes) -> dict[str, Any]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return generic.parse(body)
+    if media_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise Refused(
+            "bad_media_type", "send application/x-www-form-urlencoded, multipart/form-data or application/json"
+        )
+    request._body = body  # the stream is used up; this is where Starlette looks first
+    try:
+        async with request.form(max_files=0, max_fields=50) as fields:
+            return {name: value for name, value in fields.items() if value != ""}
+    except (HTTPException, ValueError, KeyError) as error:
+        raise Refused("bad_encoding", str(getattr(error, "detail", error))[:200]) from error
+
+
+def _accepted(event: Event, receipt: Receipt, *, as_page: bool = False) -> Response:
+    if receipt.outcome is Outcome.DEAD_LETTERED:
+        detail = "it cannot be stored as it is; it is kept for a person to look at"
+        return JSONResponse({"reason": receipt.reason, "detail": detail}, 422)
+    known = getattr(event, "ticket_id", "") or getattr(event, "ticket_ref", "")
+    hint = known or (f"{event.customer_tag}-*" if event.customer_tag else "")
+    if as_page:
+        return _thanks(hint, as_page)
+    return JSONResponse(
+        {
+            "event_id": event.event_id,
+            "duplicate": receipt.outcome is Outcome.DUPLICATE,
+            "customer_tag": event.customer_tag,
+            "ticket_hint": hint,
+        },
+        202,
+    )
+
+
+def _thanks(hint: str, as_page: bool) -> Response:
+    return HTMLResponse(page.thanks_page(hint), 202, headers=page.HEADERS)
+
+
+def _refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None) -> Response:
+    _count_refusal(channel, refused)
+    problems = refused.fields if isinstance(refused, FieldProblems) else {}
+    status = _STATUS.get(refused.reason, 422)
+    if typed is not None:
+        values = {name: str(value) for name, value in typed.items()}
+        shown = problems or {"form": refused.detail or refused.reason}
+        return HTMLResponse(page.form_page(values, shown), status, headers=page.HEADERS)
+    answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
+    if problems:
+        answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
+    return JSONResponse(answer, status)
+
+
+def _count_refusal(channel: str, refused: Refused) -> None:
+    metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
+
+
+def _unavailable(error: Unavailable) -> Response:
+    log.warning("unavailable", problem=str(error))
+    retry = {"Retry-After": str(max(1, round(error.retry_after)))}
+    answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
+    return JSONResponse(answer, 503, headers=retry)

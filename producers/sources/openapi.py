@@ -1,0 +1,168 @@
+"""What /docs says about the two endpoints, made from the tables that also check the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from producers import signature
+from producers.channels import form, generic
+from schemas import events
+
+__all__ = ["EVENTS", "FORM", "RESPONSES"]
+
+_TICKET = "ABCDEFGHIJKL-1"
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    "message_received": {
+        "id": "m-17",
+        "channel": "chat",
+        "customer_id": "chat:visitor-5",
+        "thread_id": "c-3",
+        "text": "Hello?",
+    },
+    "agent_replied": {
+        "id": "r-9",
+        "ticket_id": _TICKET,
+        "agent_id": "mei",
+        "text": "Here is the label.",
+        "public": True,
+    },
+    "note_added": {"id": "n-1", "ticket_id": _TICKET, "agent_id": "mei", "text": "Asked the warehouse."},
+    "status_changed": {"id": "s-1", "ticket_id": _TICKET, "agent_id": "mei", "status": "solved"},
+    "transferred": {"id": "t-1", "ticket_id": _TICKET, "agent_id": "mei", "to_team": "delivery", "reason": "lost"},
+    "tag_corrected": {"id": "g-1", "ticket_id": _TICKET, "agent_id": "mei", "add": ["payment.card_declined"]},
+    "presence_changed": {
+        "id": "p-1",
+        "agent_id": "mei",
+        "team": "support",
+        "status": "online",
+        "capacity": {"chat": 2, "default": 4},
+        "languages": ["en", "zh-Hans"],
+    },
+    "survey_answered": {
+        "id": "a-1",
+        "ticket_id": _TICKET,
+        "survey_id": "sv-1",
+        "csat": 5,
+        "ces": 6,
+        "comment": "Fast!",
+    },
+    "call_ended": {
+        "id": "call-4",
+        "channel": "voicemail",
+        "customer_id": "tel:+15550100",
+        "outcome": "voicemail",
+        "wait_seconds": 41,
+        "transcript": "Please call me back.",
+    },
+    "article_viewed": {"id": "v-1", "customer_id": "email:ann@example.org", "article_id": "returns"},
+    "order_placed": {
+        "id": "o-1",
+        "customer_id": "email:ann@example.org",
+        "order_number": "10023",
+        "amount": 4990,
+        "currency": "EUR",
+    },
+}
+
+
+def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "type": {"const": name},
+        "id": {"type": "string", "description": "your own id of this event; the same id again is the same event"},
+        "occurred_at": {"type": "string", "format": "date-time", "description": "now when left out"},
+        "channel": {"enum": list(events.CHANNELS)},
+    }
+    for field in msgspec.structs.fields(kind):
+        if field.name in generic.fields_of(kind):
+            schemas, _ = msgspec.json.schema_components([field.type])
+            properties[field.name] = _plain(schemas[0], field.type)
+    needed = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name in properties]
+    about = (kind.__doc__ or "").strip()
+    return {
+        "title": name,
+        "description": about,
+        "type": "object",
+        "properties": properties,
+        "required": ["type", *(name for name in needed if name not in ("occurred_at", "address"))],
+        "additionalProperties": False,
+    }
+
+
+def _plain(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """No references: the attachment is the only nested record."""
+    if schema.get("items", {}).get("$ref"):
+        names = [field.name for field in msgspec.structs.fields(events.Attachment)]
+        return {"type": "array", "items": {"type": "object", "properties": {name: {} for name in names}}}
+    return schema
+
+
+_FORM_SCHEMA = {
+    "type": "object",
+    "properties": {
+        name: {"type": "string", "maxLength": longest, "description": about}
+        for name, (_, longest, about) in form.FIELDS.items()
+    },
+    "required": [name for name, (needed, _, _) in form.FIELDS.items() if needed],
+    "additionalProperties": False,
+}
+_FORM_EXAMPLE = {
+    "name": "Ann Lee",
+    "email": "ann@example.org",
+    "subject": "Where is my parcel?",
+    "message": "Order 10023 was to arrive on Friday.",
+    "order_number": "10023",
+    "language": "en",
+    "time_zone": "Europe/Dublin",
+}
+
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {"schema": _FORM_SCHEMA, "example": _FORM_EXAMPLE},
+            "application/json": {"schema": _FORM_SCHEMA, "example": _FORM_EXAMPLE},
+        },
+    }
+}
+EVENTS: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": signature.HEADER,
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "t=<unix seconds>,v1=<hex HMAC-SHA256, with the shared secret, of the time, a dot and the body>",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [_schema(name, kind) for name, kind in generic.KINDS.items()]},
+                "examples": {
+                    name: {"summary": name, "value": {"type": name, **value}} for name, value in _EXAMPLES.items()
+                },
+            }
+        },
+    },
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Kafka has it",
+        "content": {
+            "application/json": {
+                "example": {
+                    "event_id": "GIMTKYVM6JUZM5LDA2UU7NEWYQ",
+                    "duplicate": False,
+                    "customer_tag": "ABCDEFGHIJKL",
+                    "ticket_hint": "ABCDEFGHIJKL-*",
+                }
+            }
+        },
+    },
+    413: {"description": "the body is too large"},
+    422: {"description": "fields are wrong; `problems` names each with what is wrong"},
+    503: {"description": "Kafka does not answer; send the same again after Retry-After seconds"},
+}
