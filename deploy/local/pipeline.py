@@ -1,0 +1,288 @@
+"""The whole of Deskstream on this machine: servers, topics, tables, and every process of the pipeline.
+
+`run`, `demo` and the end-to-end tests start the same thing; they differ in clock, simulator and what they show.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from deploy.local.child import LOOPBACK, Child, free_ports, is_free
+from deploy.local.observe import Observer
+from deploy.local.stack import Stack
+from deploy.local.supervisor import ChildSpec, ProcessStatus, Supervisor, rss_bytes
+from deploy.local.timeline import Timeline
+from schemas.admin import create_topics
+from schemas.clock import MICROS, Clock
+from schemas.errors import Unavailable
+from schemas.settings import Settings, SinkSettings, load
+from sinks import connection, migrate
+
+S = TypeVar("S", bound=Settings)
+ROOT = Path(__file__).parents[2]
+HTTP_PORT, SMTP_PORT = 8080, 2525  # taken when they are free
+PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # the order of stopping
+STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
+INBOX_README = """\
+Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
+the maildir beside this folder (outbox-mail). Files that are read stay here: each is taken once.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where everything of one data directory is."""
+
+    data: Path
+
+    @property
+    def inbox(self) -> Path:
+        return self.data / "inbox"
+
+    @property
+    def outbox(self) -> Path:
+        return self.data / "outbox"
+
+    @property
+    def maildir(self) -> Path:
+        return self.data / "outbox-mail"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def env(self) -> Path:
+        return self.data / "env"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start.
+
+    speed, start, lead   of the pipeline clock: see `Timeline.resume`; `lead` wall seconds pass before `start` comes
+    simulate             the simulator's arguments, None for no simulator
+    environ              overrides the environment
+    """
+
+    data: Path
+    speed: float = 1.0
+    start: int | None = None
+    lead: float = 0.0
+    workers: int = 1
+    simulate: Sequence[str] | None = None
+    environ: Mapping[str, str] | None = None
+
+
+class Pipeline:
+    """Starts on `start()`, stops on `stop()` or at the end of its `with` block, from the main thread.
+
+    `say` hears one line per step while it starts.
+    """
+
+    def __init__(self, plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
+        self.plan, self._say = plan, say
+        self.places = Places(plan.data.absolute())
+        self.timeline = Timeline(self.places.data / "timeline.json")
+        self.clock = Clock()
+        self.env: dict[str, str] = {}
+        self.metrics: dict[str, str] = {}
+        self._stack = Stack(self.places.data, environ={**os.environ, **(plan.environ or {})})
+        self._supervisor: Supervisor | None = None
+        self._servers = _Servers(self._stack)
+        self._kept = 0.0
+
+    def start(self) -> None:
+        """Start everything; when anything fails, nothing is left running.
+
+        Raises:
+            ConfigurationError, Unavailable, TopicMismatch: in one line what is wrong.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> list[str]:
+        """Stop producers, workers, sinks, then the servers; returns who had to be killed. Safe to call twice."""
+        killed = []
+        if self._supervisor is not None:
+            killed = self._supervisor.stop(STOP_SECONDS)
+            self.timeline.keep(self.clock, _wall(), headroom=0.0)
+            self._supervisor = None
+        self._stack.stop()
+        return killed
+
+    def __enter__(self) -> Pipeline:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def supervisor(self) -> Supervisor:
+        if self._supervisor is None:
+            raise RuntimeError("the pipeline does not run")
+        return self._supervisor
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.env['DESKSTREAM_HTTP_PORT']}"
+
+    def settings(self) -> SinkSettings:
+        """The settings of this deployment, as its processes read them."""
+        return settings_of(SinkSettings, self.env)
+
+    def observer(self) -> Observer:
+        return Observer(self.settings(), self.metrics)
+
+    def poll(self) -> None:
+        """Look after the processes, and remember how far the clock has come. Call it a few times a second.
+
+        Raises:
+            ConfigurationError: a process is misconfigured.
+            Unavailable: one of our servers has ended.
+        """
+        self.supervisor.poll()
+        self._servers.check()
+        if time.monotonic() - self._kept >= 1.0:
+            self.timeline.keep(self.clock, _wall())
+            self._kept = time.monotonic()
+
+    def processes(self) -> list[ProcessStatus]:
+        """Every process: the servers that are ours, those of the pipeline, and this one."""
+        return [*self._servers.status(), *self.supervisor.status()]
+
+    def _start(self) -> None:
+        places = self.places
+        self._say("Starting Kafka and ClickHouse (the first time, Kafka is downloaded) ...")
+        self._stack.start()
+        for folder in (places.inbox, places.outbox, places.maildir, places.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        (places.inbox / "README").write_text(INBOX_README)
+        self.clock = self._clock()
+        self.env = self._environment()
+        self._say("Creating topics and tables ...")
+        create_topics(settings_of(Settings, self.env))
+        settings = self.settings()
+        connection.create_database(settings)
+        client = connection.connect(settings)
+        migrate.migrate(client)
+        migrate.replace_views(client)
+        client.close()
+        write_env(places.env, self.env)
+        self._say("Starting the pipeline ...")
+        self._supervisor = Supervisor(self._children(), places.logs, cwd=ROOT)
+        self.timeline.keep(self.clock, _wall())
+        self._supervisor.start()
+
+    def _clock(self) -> Clock:
+        clock = self.timeline.resume(self.plan.speed, _wall(), self.plan.start)
+        return replace(clock, wall_origin=clock.wall_origin + int(self.plan.lead * MICROS)) if self.plan.lead else clock
+
+    def _environment(self) -> dict[str, str]:
+        places = self.places
+        env = {
+            **self._stack.env,
+            "DESKSTREAM_CLOCK": self.clock.spec(),
+            "DESKSTREAM_STATE_DIR": str(places.data / "state"),
+            "DESKSTREAM_OUTBOX_DIR": str(places.outbox),
+            "DESKSTREAM_SMTP_HOST": LOOPBACK,
+            "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),
+            "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),
+            "DESKSTREAM_WEBHOOK_SECRETS": _secret(places.data / "webhook-secret"),
+        }
+        ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
+        return {**env, **ours, **(self.plan.environ or {}), **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
+
+    def _children(self) -> list[ChildSpec]:
+        places, smtp = self.places, self.env["DESKSTREAM_SMTP_PORT"]
+        workers = [f"worker-{number}" for number in range(self.plan.workers)]
+        commands: list[tuple[str, int, list[str]]] = [
+            ("mailbox", TARGETS, ["deploy.local", "mailbox", str(places.maildir), "--port", smtp]),
+            *((name, WORKERS, ["stream_processors"]) for name in workers),
+            ("sink-clickhouse", SINKS, ["sinks", "clickhouse"]),
+            ("sink-delivery", SINKS, ["sinks", "delivery"]),
+            ("producer-http", PRODUCERS, ["producers", "http"]),
+            ("producer-mail", PRODUCERS, ["producers", "mail", str(places.inbox)]),
+        ]
+        if self.plan.simulate is not None:
+            commands.append(("simulator", PRODUCERS, ["producers", "simulate", *self.plan.simulate]))
+        ports = free_ports(len(commands))
+        specs = []
+        for (name, stage, arguments), port in zip(commands, ports, strict=True):
+            env = {**self.env, "DESKSTREAM_METRICS_PORT": str(port)}
+            if stage == WORKERS:
+                env["DESKSTREAM_WORKER_ID"] = name
+            if stage != TARGETS:
+                self.metrics[name] = f"http://{LOOPBACK}:{port}/metrics"
+            argv = [sys.executable, "-m", *arguments]
+            specs.append(ChildSpec(name, argv, env, stage, ends=name == "simulator"))
+        return specs
+
+
+class _Servers:
+    """The servers as lines of the process table, this process among them."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._peaks: dict[str, int] = {}
+
+    def status(self) -> list[ProcessStatus]:
+        pids = {child.name: child.pid or 0 for child in self._children()}
+        return [self._line(name, pid) for name, pid in (pids | {"supervisor": os.getpid()}).items()]
+
+    def check(self) -> None:
+        for child in self._children():
+            if not child.running:
+                raise Unavailable(f"{child.name} ended by itself: {child.last_words()}")
+
+    def _children(self) -> list[Child]:
+        return [server.child for server in (self._stack.kafka, self._stack.clickhouse) if server is not None]
+
+    def _line(self, name: str, pid: int) -> ProcessStatus:
+        rss = rss_bytes(pid)
+        self._peaks[name] = max(self._peaks.get(name, 0), rss)
+        return ProcessStatus(name, pid, "running" if rss else "restarting", 0, rss, self._peaks[name])
+
+
+def settings_of(kind: type[S], env: Mapping[str, str]) -> S:
+    """The settings that a process with this environment reads."""
+    fields = {name.removeprefix("DESKSTREAM_").lower(): value for name, value in env.items()}
+    return load(kind, **{name: value for name, value in fields.items() if name in kind.model_fields})
+
+
+def write_env(path: Path, env: Mapping[str, str]) -> None:
+    """Write a file that a shell reads with `. FILE`; it holds the webhook secret, so only its owner may."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items())]
+    path.touch(mode=0o600)
+    path.write_text("# Written at every start. In a shell: . " + shlex.quote(str(path)) + "\n" + "".join(lines))
+
+
+def _port(wanted: int) -> int:
+    return wanted if is_free(wanted) else free_ports(1)[0]
+
+
+def _secret(path: Path) -> str:
+    """The secret of the signed endpoint, made once."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(24))
+    return path.read_text().strip()
+
+
+def _wall() -> int:
+    return time.time_ns() // 1000
