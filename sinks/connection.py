@@ -6,13 +6,14 @@ that was not granted, a wrong password), or *data* (this block cannot be inserte
 
 from __future__ import annotations
 
+import logging
 import re
 from enum import Enum
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
@@ -70,6 +71,7 @@ SETUP = {
 }
 STD_EXCEPTION = 1001
 _CODE = re.compile(r"\bCode:\s*(\d+)")
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
 _NOISE = re.compile(
     r"\s*\(version (?:[^()]|\([^()]*\))*\)|\s*\(for url [^)]*\)|^Received ClickHouse exception, code: \d+, server response: "
 )
@@ -99,7 +101,8 @@ def kind_of(error: BaseException) -> Kind:
     if code:
         return Kind.DATA
     # No code: nobody answered, or a proxy in between did; otherwise the client refused by itself, which no record causes.
-    return Kind.RETRY if isinstance(error, (DatabaseError, OSError, Unavailable)) else Kind.SETUP
+    unanswered = isinstance(error, (OperationalError, OSError, Unavailable)) or type(error) is DatabaseError
+    return Kind.RETRY if unanswered else Kind.SETUP
 
 
 def name_of(error: BaseException) -> str:
@@ -110,6 +113,8 @@ def name_of(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     """What the server said, without the address, the version and the stack trace."""
+    if not code_of(error) and (refused := _ERRNO.search(str(error))):
+        return refused[1].strip()
     text = _NOISE.sub("", str(error).split("Stack trace:")[0])
     return " ".join(text.split()) or type(error).__name__
 
@@ -122,6 +127,7 @@ def connect(settings: SinkSettings, *, database: str | None = None) -> Client:
         Unavailable: it does not answer, or is not ready.
     """
     url = _split(settings.clickhouse_url)
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # it warns of what it raises
     where = f"ClickHouse at {url.hostname}:{url.port or 8123}"
     try:
         return clickhouse_connect.get_client(

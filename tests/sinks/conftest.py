@@ -1,0 +1,196 @@
+"""What the tests of the sinks share: examples of every fact, a migrated database, Kafka by hand, processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas import deadletter
+from schemas.codec import encode
+from schemas.events import Micros
+from schemas.settings import SinkSettings
+from schemas.topics import TOPIC_OF, Topic
+from sinks import connection, migrate
+
+ROOT = Path(__file__).parents[2]
+NOW = 1_772_409_600_123_456  # 2026-03-02T00:00:00.123456Z
+
+
+def example(record: type[Any], number: int = 0, **fields: Any) -> Any:
+    """A record with every field set, all of them different and told apart by `number`; `fields` win."""
+    hints = typing.get_type_hints(record, include_extras=True)
+    values = {}
+    for place, name in enumerate(record.__struct_fields__):
+        values[name] = _value(hints[name], name, 1000 * number + place + 1)
+    return record(**(values | {"customer_tag": "ABCDEFGHIJKL", "version": number, "partition": 1} | fields))
+
+
+def sparse(record: type[Any], number: int = 0) -> Any:
+    """A record with only its required fields."""
+    required = [f.name for f in msgspec.structs.fields(record) if f.required]
+    full = example(record, number)
+    return record(**{name: getattr(full, name) for name in required})
+
+
+def _value(hint: Any, name: str, number: int) -> Any:
+    if hint is Micros:
+        return NOW + number
+    if hint is str:
+        return f"{name} {number} – 田中 “é” 🙂\n\ttab"
+    if hint is int:
+        return number % 250
+    if hint is float:
+        return number + 0.1
+    if hint is bool:
+        return True
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        return [_value(arguments[0], name, number), "", _value(arguments[0], name, number + 1)]
+    if origin is dict:
+        return {"k": _value(arguments[1], name, number), "": ""}
+    return _value(next(a for a in arguments if a is not type(None)), name, number)
+
+
+@pytest.fixture
+def settings(deployment: Any) -> SinkSettings:
+    return deployment.settings(SinkSettings, sink_batch_seconds=0.1, sink_drain_seconds=10)
+
+
+@pytest.fixture
+def clickhouse(settings: SinkSettings) -> Iterator[Any]:
+    """A client of the deployment's database, with all tables and views."""
+    client = connection.connect(settings)
+    migrate.migrate(client)
+    migrate.replace_views(client)
+    yield client
+    client.close()
+
+
+@dataclass
+class Log:
+    """Kafka by hand, in the deployment of one test."""
+
+    settings: SinkSettings
+
+    def write(self, records: Sequence[Any], partition: int | None = 0, headers: Any = ()) -> None:
+        """Each record to its topic, keyed by its customer tag."""
+        self.write_raw(
+            [(TOPIC_OF[type(r)], getattr(r, "customer_tag", "").encode(), encode(r)) for r in records],
+            partition,
+            headers,
+        )
+
+    def write_raw(
+        self, records: Sequence[tuple[Topic, bytes | None, bytes]], partition: int | None = 0, headers: Any = ()
+    ) -> None:
+        async def send() -> None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self.settings.kafka_bootstrap_servers, acks="all", enable_idempotence=True
+            )
+            await producer.start()
+            try:
+                sent = [
+                    await producer.send(
+                        self.settings.topic(topic), value, key=key, partition=partition, headers=list(headers)
+                    )
+                    for topic, key, value in records
+                ]
+                await asyncio.gather(*sent)
+            finally:
+                await producer.stop()
+
+        asyncio.run(send())
+
+    def read(self, topic: Topic) -> list[Any]:
+        """Every record of a topic now, in order within its partition."""
+
+        async def fetch() -> list[Any]:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.settings.kafka_bootstrap_servers, auto_offset_reset="earliest"
+            )
+            await consumer.start()
+            try:
+                await consumer.topics()
+                name = self.settings.topic(topic)
+                places = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name) or ())]
+                ends = await consumer.end_offsets(places)
+                consumer.assign(places)
+                found: list[Any] = []
+                while any([await consumer.position(place) < ends[place] for place in places]):
+                    for records in (await consumer.getmany(timeout_ms=100)).values():
+                        found += records
+                return found
+            finally:
+                await consumer.stop()
+
+        return asyncio.run(fetch())
+
+    def letters(self, topic: Topic) -> list[tuple[dict[str, str], bytes]]:
+        return [(deadletter.read(record.headers), record.value) for record in self.read(topic)]
+
+
+@pytest.fixture
+def log(settings: SinkSettings) -> Log:
+    return Log(settings)
+
+
+@dataclass
+class Processes:
+    """Sinks as processes of their own; whatever a test leaves running is killed."""
+
+    env: dict[str, str]
+    folder: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[bytes]:
+        env = os.environ | self.env | {"DESKSTREAM_SINK_BATCH_SECONDS": "0.1"}
+        env |= {f"DESKSTREAM_{name.upper()}": str(value) for name, value in settings.items()}
+        with (self.folder / f"process-{len(self.started)}.log").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, env=env, stdout=output, stderr=output
+            )
+        self.started.append(process)
+        return process
+
+    def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        env = os.environ | self.env | {f"DESKSTREAM_{name.upper()}": str(value) for name, value in settings.items()}
+        return subprocess.run(
+            [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        )
+
+    def output(self, process: subprocess.Popen[bytes]) -> str:
+        return (self.folder / f"process-{self.started.index(process)}.log").read_text()
+
+
+@pytest.fixture
+def processes(deployment: Any, tmp_path: Path) -> Iterator[Processes]:
+    ours = Processes(deployment.env, tmp_path)
+    yield ours
+    for process in ours.started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Any:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s (last: {value!r})"
+        time.sleep(0.05)

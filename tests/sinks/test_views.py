@@ -1,0 +1,253 @@
+"""The views of analysts over a handful of facts, against figures computed by hand."""
+
+import pytest
+
+from schemas import codec, facts
+from schemas.clock import MICROS
+from sinks.avro_file import shapes
+from sinks.inserter import SETTINGS
+from tests.sinks.conftest import NOW, example
+
+pytestmark = pytest.mark.stack
+HOUR = 3600 * MICROS
+MIDNIGHT = 1_772_409_600 * MICROS  # Monday 2026-03-02T00:00:00Z
+TICKET = "ABCDEFGHIJKL-1"
+
+
+@pytest.fixture
+def insert(clickhouse):
+    def put(*records):
+        for record in records:
+            shape = shapes()[codec.header(type(record))]
+            clickhouse.raw_insert(
+                shape.table.name, shape.columns, shape.file([codec.encode(record)]), settings=SETTINGS, fmt="Avro"
+            )
+
+    return put
+
+
+@pytest.fixture
+def ask(clickhouse):
+    def rows(sql):
+        answer = clickhouse.query(sql)
+        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
+
+    return rows
+
+
+def pane(version, start, *, partition=0, part=0, channel="email", **counts):
+    where = {"team": "support", "priority": "normal", "policy": "email"}
+    return facts.PaneFact(
+        customer_tag="ABCDEFGHIJKL",
+        version=version,
+        partition=partition,
+        at=start,
+        part=part,
+        start=start,
+        channel=channel,
+        **where,
+        **counts,
+    )
+
+
+def test_windows_are_sums_over_panes_partitions_and_parts_of_the_highest_versions(insert, ask):
+    insert(
+        pane(
+            1,
+            MIDNIGHT,
+            contacts_received=5,
+            first_responses=1,
+            first_response_seconds_sum=10.0,
+            first_response_seconds_max=10.0,
+        ),
+        pane(
+            2,
+            MIDNIGHT,
+            contacts_received=6,
+            first_responses=2,
+            first_response_seconds_sum=40.0,
+            first_response_seconds_max=30.0,
+        ),
+        pane(3, MIDNIGHT, part=3, contacts_received=1),  # late data after the state was dropped
+        pane(1, MIDNIGHT, partition=1, contacts_received=10, csat_answers=4, csat_sum=14, csat_low=1, orders_placed=50),
+        pane(4, MIDNIGHT + HOUR // 12, contacts_received=100),
+        pane(5, MIDNIGHT + 23 * HOUR, contacts_received=1000),
+        pane(6, MIDNIGHT + 24 * HOUR, contacts_received=10_000),
+        pane(7, MIDNIGHT, channel="chat", contacts_received=7),
+    )
+    five = ask("SELECT * FROM windows_5m WHERE channel = 'email' ORDER BY window_start")
+    assert [row["contacts_received"] for row in five] == [17, 100, 1000, 10_000]
+    first = five[0]
+    assert first["first_response_seconds_average"] == 20.0
+    assert first["first_response_seconds_longest"] == 30.0
+    assert (first["csat_average"], first["csat_low_share"], first["contacts_per_100_orders"]) == (3.5, 0.25, 34.0)
+    assert first["ces_average"] is None
+    assert five[1]["first_response_seconds_longest"] is None
+    assert [
+        r["contacts_received"] for r in ask("SELECT * FROM windows_1h WHERE channel = 'email' ORDER BY window_start")
+    ] == [117, 1000, 10_000]
+    assert [
+        r["contacts_received"] for r in ask("SELECT * FROM windows_24h WHERE channel = 'email' ORDER BY window_start")
+    ] == [1117, 10_000]
+    week = ask("SELECT * FROM windows_7d WHERE channel = 'email'")
+    assert [r["contacts_received"] for r in week] == [11_117]
+    assert str(week[0]["window_start"]) == "2026-02-26 00:00:00+00:00"
+    for name in ("windows_5m", "windows_1h", "windows_24h", "windows_7d"):
+        assert ask(f"SELECT sum(contacts_received) AS n FROM {name}") == [{"n": 11_124}]
+
+
+def clock(version, sequence, transition, at, **fields):
+    values = {
+        "customer_tag": "ABCDEFGHIJKL",
+        "version": version,
+        "partition": 0,
+        "at": at,
+        "ticket_id": TICKET,
+        "episode": 1,
+        "clock": "first_response",
+        "instance": 1,
+        "transition": transition,
+        "sequence": sequence,
+        "detected_at": at + MICROS,
+        "policy": "email",
+        "target_seconds": 3600.0,
+        "due_at": MIDNIGHT + HOUR,
+        "priority": "normal",
+        "channel": "email",
+    }
+    return facts.ClockFact(**(values | fields))
+
+
+def test_a_clock_that_was_met_in_time(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "fulfil", MIDNIGHT + HOUR // 2, elapsed_seconds=1800.0),
+    )
+    (row,) = ask("SELECT * FROM sla_status")
+    assert (row["state"], row["is_breached"], row["elapsed_seconds"], row["target_seconds"]) == (
+        "met",
+        False,
+        1800.0,
+        3600.0,
+    )
+    assert row["breached_at"] is None
+    (same,) = ask("SELECT * FROM sla_policies")
+    assert (same["metric"], same["target"], same["sla_elapsed_time"]) == ("first_response", 60.0, 30.0)
+    assert (same["is_active_sla"], same["is_sla_breach"]) == (False, False)
+
+
+def test_a_breach_is_stamped_with_the_deadline_and_stays_when_the_answer_comes_late(insert, ask):
+    insert(clock(1, 1, "activate", MIDNIGHT), clock(2, 2, "breach", MIDNIGHT + HOUR, detected_at=MIDNIGHT + HOUR + 5))
+    (row,) = ask(
+        "SELECT state, toUnixTimestamp64Micro(breached_at) AS at, toUnixTimestamp64Micro(breach_detected_at) AS seen FROM sla_status"
+    )
+    assert row == {"state": "breached", "at": MIDNIGHT + HOUR, "seen": MIDNIGHT + HOUR + 5}
+    assert ask("SELECT is_active_sla, is_sla_breach FROM sla_policies") == [
+        {"is_active_sla": True, "is_sla_breach": True}
+    ]
+    insert(clock(3, 3, "fulfil", MIDNIGHT + 2 * HOUR, elapsed_seconds=7200.0))
+    assert [row["state"] for row in ask("SELECT state FROM sla_status")] == ["breached_then_met"]
+
+
+def test_a_correction_takes_the_breach_back(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "breach", MIDNIGHT + HOUR),
+        clock(3, 3, "correct", MIDNIGHT + HOUR - 1, elapsed_seconds=3599.999999),
+    )
+    (row,) = ask("SELECT state, is_breached, is_corrected, breached_at FROM sla_status")
+    assert row == {"state": "met", "is_breached": False, "is_corrected": True, "breached_at": None}
+
+
+@pytest.mark.parametrize(("transition", "state"), [("cancel", "cancelled"), ("pause", "paused"), ("resume", "active")])
+def test_a_clock_that_is_neither_met_nor_breached(insert, ask, transition, state):
+    insert(clock(1, 1, "activate", MIDNIGHT), clock(2, 2, transition, MIDNIGHT + 1))
+    assert ask("SELECT state FROM sla_status") == [{"state": state}]
+
+
+def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask):
+    def ticket(number, **fields):
+        return example(facts.TicketFact, number, ticket_id=f"ABCDEFGHIJKL-{number}", created_at=NOW, **fields)
+
+    def tag(number, name, version=1, **fields):
+        return example(
+            facts.TagFact,
+            version,
+            ticket_id=f"ABCDEFGHIJKL-{number}",
+            tag=name,
+            quadrant="eliminate",
+            origin="taxonomy",
+            **fields,
+        )
+
+    insert(
+        ticket(1, dissatisfied=True, csat=1, status="open"),
+        ticket(2, dissatisfied=False, csat=4, status="solved"),
+        ticket(3, dissatisfied=False, csat=None, status="solved"),
+        tag(1, "payment.card_declined"),
+        tag(2, "payment.card_declined"),
+        tag(1, "delivery.carrier_delay"),
+        tag(3, "account.locked"),
+        tag(3, "account.locked", version=2, active=False),
+    )
+    ranked = ask(
+        "SELECT tag, tickets, share_of_tickets, dissatisfied_tickets, unsolved_tickets, csat_average, csat_worst FROM tag_ranking"
+    )
+    assert [row["tag"] for row in ranked] == ["payment.card_declined", "delivery.carrier_delay"]
+    assert ranked[0] == {
+        "tag": "payment.card_declined", "tickets": 2, "share_of_tickets": 2 / 3, "dissatisfied_tickets": 1,
+        "unsolved_tickets": 1, "csat_average": 2.5, "csat_worst": 1,
+    }  # fmt: skip
+
+
+def test_csat_counts_the_last_answer_to_each_survey(insert, ask):
+    def answer(survey, number, csat, ces=None, channel="email"):
+        return example(
+            facts.SurveyFact, number, survey_id=survey, answer=number, csat=csat, ces=ces, channel=channel, comment=""
+        )
+
+    insert(
+        answer("s1", 1, 1),
+        answer("s1", 2, 5),
+        answer("s2", 1, 2, 6),
+        answer("s3", 1, None, 3),
+        answer("s4", 1, 4, channel="chat"),
+    )
+    chat, email = ask("SELECT * FROM csat_by_channel")
+    assert (chat["csat_answers"], chat["csat_average"]) == (1, 4.0)
+    assert (email["surveys_answered"], email["csat_answers"], email["csat_average"], email["csat_worst"]) == (
+        3,
+        2,
+        3.5,
+        2,
+    )
+    assert [email[f"csat_{score}"] for score in range(1, 6)] == [0, 1, 0, 0, 1]
+    assert (email["csat_low_share"], email["ces_answers"], email["ces_average"]) == (0.5, 2, 4.5)
+
+
+def test_ticket_metrics_are_minutes_and_undefined_where_nothing_happened_yet(insert, ask):
+    blank = {"first_response_seconds": None, "first_resolution_seconds": None, "full_resolution_seconds": None}
+    insert(
+        example(facts.TicketFact, 1, ticket_id=TICKET, created_at=NOW, status="solved", public_replies=1, customer_messages=2,
+                internal_notes=3, first_response_seconds=90.0, first_resolution_seconds=120.0, full_resolution_seconds=600.0),
+        example(facts.TicketFact, 2, ticket_id="ABCDEFGHIJKL-2", created_at=NOW, status="open", public_replies=0, **blank),
+    )  # fmt: skip
+    one, two = ask("SELECT * FROM ticket_metrics ORDER BY ticket_id")
+    assert one["first_reply_time_calendar_minutes"] == 1.5
+    assert one["first_resolution_calendar_minutes"] == 2.0
+    assert one["final_resolution_calendar_minutes"] == 10.0
+    assert (one["is_one_touch_resolution"], one["total_comments"], one["count_public_comments"]) == (True, 6, 3)
+    assert two["first_reply_time_calendar_minutes"] is None
+    assert not two["is_one_touch_resolution"]
+
+
+def test_the_summary_of_an_empty_desk_is_one_row_of_zeroes(ask):
+    (row,) = ask("SELECT * FROM ticket_summary")
+    assert set(row.values()) == {0}
+
+
+def test_every_view_can_be_read_when_there_is_nothing(clickhouse):
+    from sinks.migrate import replace_views
+
+    for name in replace_views(clickhouse):
+        clickhouse.query(f"SELECT * FROM {name}")
