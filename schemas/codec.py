@@ -127,14 +127,14 @@ def encode(record: msgspec.Struct) -> bytes:
         BrokenBody: a field holds a value that its schema does not allow.
     """
     writer = _writers()[type(record)]
-    fields = {name: getattr(record, name) for name in record.__struct_fields__}
-    for name in writer.nested:
-        fields[name] = [msgspec.structs.asdict(item) for item in fields[name]]
-    buffer = BytesIO()
-    buffer.write(writer.header)
+    buffer = BytesIO(writer.header)
+    buffer.seek(HEADER_BYTES)
     try:
+        fields = {name: getattr(record, name) for name in record.__struct_fields__}
+        for name in writer.nested:
+            fields[name] = [msgspec.structs.asdict(item) for item in fields[name]]
         fastavro.schemaless_writer(buffer, writer.schema, fields)
-    except (ValueError, TypeError, OverflowError, UnicodeEncodeError) as error:
+    except Exception as error:  # fastavro raises ValueError, TypeError, AttributeError, ... on bad values
         raise BrokenBody(f"{type(record).__name__} cannot be encoded: {error}") from error
     return buffer.getvalue()
 

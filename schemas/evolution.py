@@ -95,10 +95,9 @@ def _type_name(kind: Any) -> str:
 def problems() -> Iterator[str]:
     """Everything that is wrong, one line each."""
     published = set(PUBLISHED.read_text("utf-8").split()) if PUBLISHED.exists() else set()
-    present = set()
+    present = _lines()
     for kind in RECORDS:
         known = versions(kind)
-        present |= {f"{snake(kind.__name__)}.v{number}={fingerprint(schema).hex()}" for number, schema in known.items()}
         wanted = derive(kind)
         if not known or known[max(known)] != wanted:
             yield f"{kind.__name__}: its struct differs from its newest schema; run `make generate`"
@@ -117,25 +116,33 @@ def conflicts(name: str, wanted: dict[str, Any], known: dict[int, dict[str, Any]
 
 
 def write() -> list[str]:
-    """Publish every struct that differs from its newest schema as the next version; returns the new file names."""
+    """Publish every struct that differs from its newest schema as the next version; returns the new file names.
+
+    Raises:
+        SystemExit: a change is not compatible; nothing was written.
+    """
+    wanted = {kind: derive(kind) for kind in RECORDS}
+    known = {kind: versions(kind) for kind in RECORDS}
+    changed = [kind for kind in RECORDS if not known[kind] or known[kind][max(known[kind])] != wanted[kind]]
+    clashes = [line for kind in changed for line in conflicts(kind.__name__, wanted[kind], known[kind])]
+    if clashes:
+        raise SystemExit("\n".join(clashes))
     new = []
-    for kind in RECORDS:
-        known, wanted = versions(kind), derive(kind)
-        if known and known[max(known)] == wanted:
-            continue
-        clashes = list(conflicts(kind.__name__, wanted, known))
-        if clashes:
-            raise SystemExit("\n".join(clashes))
-        path = AVRO / f"{snake(kind.__name__)}.v{max(known, default=0) + 1}.avsc"
-        path.write_text(json.dumps(wanted, indent=1) + "\n", "utf-8")
+    for kind in changed:
+        path = AVRO / f"{snake(kind.__name__)}.v{max(known[kind], default=0) + 1}.avsc"
+        path.write_text(json.dumps(wanted[kind], indent=1) + "\n", "utf-8")
         new.append(path.name)
-    lines = [
+    PUBLISHED.write_text("\n".join(sorted(_lines())) + "\n", "utf-8")
+    return new
+
+
+def _lines() -> set[str]:
+    """One `name.vN=fingerprint` for every schema that is there."""
+    return {
         f"{snake(kind.__name__)}.v{number}={fingerprint(schema).hex()}"
         for kind in RECORDS
         for number, schema in versions(kind).items()
-    ]
-    PUBLISHED.write_text("\n".join(sorted(lines)) + "\n", "utf-8")
-    return new
+    }
 
 
 def main(arguments: list[str]) -> int:
