@@ -59,14 +59,15 @@ def run(
 
     Example: python -m deploy.local run --speed 1 --no-simulate
     """
-    from deploy.local import run as module
     from deploy.local.pipeline import Pipeline, Plan
+    from deploy.local.run import run as show
+    from deploy.local.run import say
 
     console = Console(stderr=False)
     arguments = ("--contacts-per-day", str(contacts_per_day), "--seed", str(seed))
     plan = Plan(data, speed=speed, workers=workers, simulate=arguments if simulate else None)
-    pipeline = Pipeline(plan, lambda line: module.say(console, line))
-    _end(lambda: module.run(pipeline, console, view=view and console.is_terminal))
+    pipeline = Pipeline(plan, lambda line: say(console, line))
+    _end(lambda: show(pipeline, console, view=view and console.is_terminal))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -81,9 +82,9 @@ def demo(
 
     Exit code 0 when everything balances, 1 when something does not: it is listed, and the data is kept for a look.
     """
-    from deploy.local import demo as module
+    from deploy.local.demo import demo as play
 
-    _end(lambda: module.demo(Console(), data, contacts=contacts, seed=seed, speed=speed, workers=workers))
+    _end(lambda: play(Console(), data, contacts=contacts, seed=seed, speed=speed, workers=workers))
 
 
 @app.command(epilog=EXIT_CODES)

@@ -34,7 +34,7 @@ PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # the order of stopping
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
 Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
-the maildir beside this folder (outbox-mail). Files that are read stay here: each is taken once.
+the maildir beside this folder (outbox-mail). A mail that was taken is moved to done/.
 """
 
 
@@ -217,7 +217,7 @@ class Pipeline:
             ("sink-clickhouse", SINKS, ["sinks", "clickhouse"]),
             ("sink-delivery", SINKS, ["sinks", "delivery"]),
             ("producer-http", PRODUCERS, ["producers", "http"]),
-            ("producer-mail", PRODUCERS, ["producers", "mail", str(places.inbox)]),
+            ("producer-mail", PRODUCERS, ["producers", "mail", str(places.inbox), "--watch"]),
         ]
         if self.plan.simulate is not None:
             commands.append(("simulator", PRODUCERS, ["producers", "simulate", *self.plan.simulate]))

@@ -48,9 +48,9 @@ def try_it(pipeline: Pipeline) -> TryIt:
     places = pipeline.places
     python = Path(sys.executable)
     command = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
-    form = "-F name=Ann -F email=ann@example.org -F subject='My parcel' -F message='Where is order 10023?'"
+    form = "-d name=Ann -d email=ann@example.org -d subject='My parcel' -d message='Where is order 10023?'"
     return TryIt(
-        form=f"curl {form} {pipeline.http_url}/form",
+        form=f"curl {form} {pipeline.http_url}/v1/form",
         mail=f"cp YOUR.eml {short(places.inbox)}/   (the answer comes to {short(places.maildir)}/new)",
         query=f'. {short(places.env)}; {command} -m sinks query "SELECT * FROM tickets_current LIMIT 5"',  # noqa: S608
     )

@@ -114,8 +114,13 @@ class Supervisor:
         end = self._now() + seconds
         killed = []
         for stage in sorted({child.spec.stage for child in self._children}):
-            killed += self._stop_stage([child for child in self._children if child.spec.stage == stage], end)
+            killed += self.stop_stage(stage, end - self._now())
         return killed
+
+    def stop_stage(self, stage: int, seconds: float = 10.0) -> list[str]:
+        """Stop the children of one stage within `seconds`, for good; returns the names of those that had to be killed."""
+        children = [child for child in self._children if child.spec.stage == stage]
+        return self._stop_all(children, self._now() + seconds)
 
     def status(self) -> list[ProcessStatus]:
         return [self._status(child) for child in self._children]
@@ -160,7 +165,7 @@ class Supervisor:
         child.start_at = self._now() + child.pause
         child.pause = min(child.pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _stop_stage(self, children: list[_Child], end: float) -> list[str]:
+    def _stop_all(self, children: list[_Child], end: float) -> list[str]:
         running = [child for child in children if child.process is not None and child.process.poll() is None]
         asked = self._now()
         for child in running:

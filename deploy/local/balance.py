@@ -1,0 +1,323 @@
+"""Does it add up? What came in, what became of it, and what customers really received, counted independently.
+
+Four sources, each read from its own beginning: the log (Kafka), the ledger (ClickHouse), what was delivered (maildir
+and outbox files), and the producers' own counters. `check` compares them; it is pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from deploy.local.mailbox import messages
+from schemas import codec, deadletter
+from schemas.errors import CodecError
+from schemas.events import Assigned, CallEnded, Event, MessageReceived, Tick
+from schemas.facts import Outbound
+from schemas.settings import Settings
+from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, FACT_TOPICS, OUTBOUND, ROUTING, Topic
+
+#: Channels whose messages go out as mail; those of the others are lines in outbox files.
+MAIL_CHANNELS = ("email", "form")
+CUSTOMER_KINDS = (codec.snake(MessageReceived.__name__), codec.snake(CallEnded.__name__))
+_OURS = (Tick, Assigned)  # written to the log by the workers, not by producers
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """`kind` and `event_id` are those of the event in its raw bytes, '' when there is none."""
+
+    topic: str
+    reason: str
+    error: str
+    kind: str = ""
+    event_id: str = ""
+
+
+@dataclass(slots=True)
+class Log:
+    """`contact-events`, `outbound` and the dead letters.
+
+    events      kind → event ids, ticks left out; the same thing delivered twice is one
+    produced    records that producers wrote: no ticks, no assignments, no forwards
+    forwarded   records that a worker wrote again under the sender's own key
+    """
+
+    events: dict[str, set[str]] = field(default_factory=dict)
+    records: int = 0
+    ticks: int = 0
+    produced: int = 0
+    forwarded: int = 0
+    outbound: dict[str, Outbound] = field(default_factory=dict)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What ClickHouse holds.
+
+    contacts         kind → event ids
+    without_ticket   customer messages that belong to no ticket
+    episodes         ticket id → its episodes so far; without imported history, and without phone calls, where a
+                     person has answered already
+    decisions        (ticket id, episode, outcome, reason, outbound id) of every acknowledgement
+    deliveries       outbound id → outcome
+    """
+
+    contacts: Mapping[str, set[str]]
+    without_ticket: Sequence[str]
+    episodes: Mapping[str, int]
+    decisions: Sequence[tuple[str, int, str, str, str]]
+    deliveries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What customers have: Message-IDs of the maildir, outbound ids of the outbox files, each as often as it is there."""
+
+    mails: Counter[str]
+    lines: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement and whether it holds; `detail` has the figures, and examples when it does not."""
+
+    statement: str
+    holds: bool
+    detail: str
+
+
+def check(published: int, log: Log, ledger: Ledger, received: Received) -> list[Finding]:
+    """Every statement of the balance. `published` is the sum of the producers' own counters."""
+    return [
+        _same("what producers published is in the log", published, log.produced),
+        _contacts(log, ledger),
+        _tickets(ledger),
+        _episodes(ledger),
+        _reasons(ledger),
+        _decided(log, ledger),
+        _delivered(log, ledger, received),
+    ]
+
+
+def _same(statement: str, expected: int, found: int) -> Finding:
+    return Finding(statement, expected == found, f"{found:,}" if expected == found else f"{expected:,} and {found:,}")
+
+
+def _contacts(log: Log, ledger: Ledger) -> Finding:
+    """Per kind: the events of the log without those in the dead letters, exactly."""
+    dead = {letter.event_id for letter in log.dead_letters if letter.event_id}
+    differences = []
+    for kind in sorted(log.events.keys() | ledger.contacts.keys()):
+        wanted, found = log.events.get(kind, set()) - dead, ledger.contacts.get(kind, set())
+        if wanted != found:
+            differences.append(f"{kind}: {len(wanted - found)} missing, {len(found - wanted)} too many")
+    rows = sum(map(len, ledger.contacts.values()))
+    return Finding(
+        "every event of the log is a row of its kind, or a dead letter",
+        not differences,
+        _detail(f"{rows:,} rows", differences),
+    )
+
+
+def _tickets(ledger: Ledger) -> Finding:
+    count = sum(len(ledger.contacts.get(kind, ())) for kind in CUSTOMER_KINDS)
+    return Finding(
+        "every customer message belongs to a ticket",
+        not ledger.without_ticket,
+        _detail(f"{count:,} messages", ledger.without_ticket),
+    )
+
+
+def _episodes(ledger: Ledger) -> Finding:
+    decided = {(ticket, episode) for ticket, episode, *_ in ledger.decisions}
+    missing = [
+        f"{ticket} episode {episode}"
+        for ticket, episodes in ledger.episodes.items()
+        for episode in range(1, episodes + 1)
+        if (ticket, episode) not in decided
+    ]
+    sent = Counter((ticket, episode) for ticket, episode, outcome, *_ in ledger.decisions if outcome == "sent")
+    twice = [
+        f"{ticket} episode {episode} acknowledged {count} times"
+        for (ticket, episode), count in sent.items()
+        if count > 1
+    ]
+    return Finding(
+        "every episode of a ticket is acknowledged once, or deliberately not",
+        not missing and not twice,
+        _detail(f"{sum(ledger.episodes.values()):,} episodes of {len(ledger.episodes):,} tickets", missing + twice),
+    )
+
+
+def _reasons(ledger: Ledger) -> Finding:
+    silent = [decision for decision in ledger.decisions if decision[2] != "sent"]
+    without = [ticket for ticket, _, outcome, reason, _ in silent if outcome != "suppressed" or not reason]
+    return Finding("every silence has a reason", not without, _detail(f"{len(silent):,} silences", without))
+
+
+def _decided(log: Log, ledger: Ledger) -> Finding:
+    sent = {outbound for _, _, outcome, _, outbound in ledger.decisions if outcome == "sent"}
+    written = {outbound for outbound, message in log.outbound.items() if message.kind == "acknowledgement"}
+    return Finding(
+        "every acknowledgement that was decided was written, and no other",
+        sent == written,
+        _detail(f"{len(sent):,} acknowledgements", sorted(sent ^ written)),
+    )
+
+
+def _delivered(log: Log, ledger: Ledger, received: Received) -> Finding:
+    """Each message once in the maildir or an outbox file when its delivery says so, else not at all."""
+    wrong = []
+    for outbound, message in log.outbound.items():
+        outcome = ledger.deliveries.get(outbound, "")
+        by_mail = message.channel in MAIL_CHANNELS
+        copies = received.mails[message.message_id] if by_mail else received.lines[outbound]
+        if not outcome or copies != (outcome == "delivered"):
+            wrong.append(f"{message.channel} {outbound}: {outcome or 'no delivery'}, {copies} copies")
+    strangers = sorted(ledger.deliveries.keys() - log.outbound.keys())
+    ours = {message.message_id for message in log.outbound.values()}
+    strangers += sorted(received.mails.keys() - ours) + sorted(received.lines.keys() - log.outbound.keys())
+    count = received.mails.total() + received.lines.total()
+    return Finding(
+        "every message to a customer was delivered exactly once",
+        not wrong and not strangers,
+        _detail(f"{count:,} messages", wrong + [f"unknown {stranger}" for stranger in strangers]),
+    )
+
+
+def _detail(figures: str, problems: Sequence[str]) -> str:
+    if not problems:
+        return figures
+    more = f" and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
+    return f"{figures}; {', '.join(problems[:SHOWN])}{more}"
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_log(settings: Settings) -> Log:
+    """Read the three topics from the beginning to where they end now."""
+    log = Log()
+    for _, value, _ in records(settings, CONTACT_EVENTS):
+        log.records += 1
+        event = _decoded(value)
+        if isinstance(event, Tick):
+            log.ticks += 1
+        elif isinstance(event, Event):
+            log.events.setdefault(codec.snake(type(event).__name__), set()).add(event.event_id)
+            if event.causation_depth and isinstance(event, (MessageReceived, CallEnded)):
+                log.forwarded += 1
+            elif not isinstance(event, _OURS):
+                log.produced += 1
+    for _, value, _ in records(settings, OUTBOUND):
+        message = _decoded(value)
+        if isinstance(message, Outbound):
+            log.outbound[message.outbound_id] = message
+    for topic in DEAD_LETTERS:
+        for name, value, headers in records(settings, topic):
+            story, event = deadletter.read(headers), _decoded(value)
+            known = isinstance(event, Event)
+            log.dead_letters.append(
+                DeadLetter(
+                    name,
+                    story.get("reason", ""),
+                    story.get("error", ""),
+                    codec.snake(type(event).__name__) if known else "",
+                    event.event_id if known else "",
+                )
+            )
+    return log
+
+
+def records(settings: Settings, topic: Topic) -> Iterator[tuple[str, bytes, Any]]:
+    """`(topic, value, headers)` of every record of a topic up to its end at this moment."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
+    try:
+        partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for batch in consumer.poll(timeout_ms=200, max_records=5000).values():
+                yield from ((record.topic, record.value or b"", record.headers or []) for record in batch)
+    finally:
+        consumer.close()
+
+
+def read_ledger(client: Client) -> Ledger:
+    """Read the tables; Raises ClickHouseError."""
+    contacts: dict[str, set[str]] = {}
+    without = []
+    for kind, event, ticket in client.query("SELECT kind, event_id, ticket_id FROM contacts FINAL").result_rows:
+        contacts.setdefault(kind, set()).add(event)
+        if kind in CUSTOMER_KINDS and not ticket:
+            without.append(event)
+    tickets = client.query(
+        "SELECT ticket_id, episode FROM tickets FINAL WHERE NOT imported AND channel != 'phone'"
+    ).result_rows
+    decisions = client.query(
+        "SELECT ticket_id, episode, outcome, reason, outbound_id FROM acknowledgements FINAL"
+    ).result_rows
+    deliveries = client.query("SELECT outbound_id, outcome FROM deliveries FINAL").result_rows
+    return Ledger(
+        contacts, without, dict(map(tuple, tickets)), [tuple(row) for row in decisions], dict(map(tuple, deliveries))
+    )
+
+
+def read_received(maildir: Path, outbox: Path) -> Received:
+    """Read the maildir and the outbox files."""
+    mails: Counter[str] = Counter()
+    for path in messages(maildir):
+        with path.open("rb") as file:
+            mails[str(BytesHeaderParser().parse(file).get("Message-ID", "")).strip()] += 1
+    lines: Counter[str] = Counter()
+    for path in sorted(outbox.glob("*.jsonl")):
+        with path.open("rb") as file:
+            lines.update(json.loads(line)["outbound_id"] for line in file)
+    return Received(mails, lines)
+
+
+def lag(settings: Settings, app_id: str) -> dict[str, int]:
+    """Records that each consumer group has not committed yet: the workers' (`app_id`), and those of the two sinks."""
+    groups: dict[str, Iterable[Topic]] = {
+        app_id: (CONTACT_EVENTS, ROUTING),
+        settings.group("clickhouse"): FACT_TOPICS,
+        settings.group("delivery"): (OUTBOUND,),
+    }
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    try:
+        behind = {}
+        for group, topics in groups.items():
+            partitions = [
+                TopicPartition(settings.topic(topic), n) for topic in topics for n in range(settings.partitions)
+            ]
+            committed = admin.list_group_offsets({group: partitions})[group]
+            ends = consumer.end_offsets(partitions)
+            behind[group] = sum(ends[each] - _offset(committed.get(each)) for each in partitions)
+        return behind
+    finally:
+        consumer.close()
+        admin.close()
+
+
+def _offset(committed: Any) -> int:
+    return max(0, committed.offset) if committed is not None else 0
+
+
+def _decoded(value: bytes) -> Any:
+    try:
+        return codec.decode(value)
+    except CodecError:
+        return None
