@@ -185,10 +185,15 @@ class Taxonomy:
         """Where phrases occur, whole words only, without those that a longer phrase covers."""
         hits: list[_Hit] = []
         opened: dict[int, tuple[int, int]] = {}
-        words, gaps, length = self._words, self._gaps, len(text)
-        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+        words, gaps = self._words, self._gaps
+        try:
+            found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        except UnicodeEncodeError:  # half a surrogate pair, from a source that cut a text at the wrong place
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        for index, start, end in found:
             left, right, uses = words[index]
-            if (left and start and text[start - 1] in _WORD) or (right and end < length and text[end] in _WORD):
+            if (left and start and text[start - 1] in _WORD) or (right and text[end : end + 1] in _WORD):
                 continue
             for number, part in uses:
                 gap = gaps[number]

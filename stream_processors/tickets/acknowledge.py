@@ -1,0 +1,197 @@
+"""acknowledge: every contact is answered at once, on its own channel and in its language; machines are not.
+
+A contact that opens a ticket or reopens it is acknowledged once; what follows in the same episode is not. The answer
+repeats the subject, promises a time that the policy in force really means, and offers help articles where the tags
+are for self-service. What a guard suppresses is recorded with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from schemas.events import LOCALES, CallEnded, MessageReceived
+from schemas.facts import AcknowledgementFact, Outbound
+from schemas.identity import event_id, mail_message_id, subject_token
+from stream_processors.acknowledgements import REMEMBERED, subject_fingerprint
+from stream_processors.promised import promised
+from stream_processors.templates import Rendered, Situation, kind_of
+from stream_processors.tickets.state import SentAcknowledgement, Ticket
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["step"]
+
+MAIL_CHANNELS = ("email", "form")
+#: Ids of the conversation that a mail names at most; the first and the last ones.
+KEPT_REFERENCES = 10
+KEPT_MESSAGE_IDS = 20
+SUBJECT_CHARACTERS = 200
+_ANSWERED_BY_SMS = ("phone", "voicemail")
+_TOKEN = re.compile(r"\s*\[#[^\]]*\]")
+_REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+def step(turn: Turn) -> Turn:
+    """Send or suppress the acknowledgement of a contact that opened or reopened a ticket."""
+    event, ticket = turn.event, turn.ticket
+    if ticket is None or not (turn.opened or turn.reopened):
+        return turn
+    if not isinstance(event, MessageReceived):
+        if not isinstance(event, CallEnded) or event.outcome == "answered":
+            return turn
+        fingerprint = 0
+    else:
+        fingerprint = subject_fingerprint(event.subject)
+    reason = turn.rules.guards.suppression(event, turn.customer, ticket, turn.now, fingerprint)
+    return _suppress(turn, ticket, reason) if reason else _send(turn, ticket, event, fingerprint)
+
+
+def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
+    fact = AcknowledgementFact(
+        **turn.base,
+        event_id=turn.event.event_id,
+        ticket_id=turn.ticket_id,
+        episode=ticket.episode,
+        channel=ticket.channel,
+        outcome="suppressed",
+        reason=reason,
+    )
+    return turn.write(fact).note("suppressed")
+
+
+def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
+    customer, identity, base = turn.customer, turn.ticket_id, turn.base
+    name = getattr(event, "customer_name", "") or (customer.name if customer.customer_id == event.customer_id else "")
+    promised_at = turn.policy.promised_at(turn.now)
+    locale = ticket.language if ticket.language in LOCALES else "en"
+    written = _write(turn, ticket, event, name, locale, promised_at)
+    channel = _carrier(ticket.channel, event.address)
+    mail = channel in MAIL_CHANNELS
+    outbound_id = event_id("acknowledgement", identity, str(ticket.episode))
+    message_id = mail_message_id(identity, f"ack.{ticket.episode}", turn.rules.mail_domain) if mail else ""
+    outbound = Outbound(
+        **base,
+        outbound_id=outbound_id,
+        ticket_id=identity,
+        kind="acknowledgement",
+        channel=channel,
+        address=event.address,
+        sender=f"support+{identity}@{turn.rules.mail_domain}" if mail else "",
+        customer_name=_one_line(name),
+        subject=_subject(getattr(event, "subject", ""), identity) if mail else "",
+        text=written.text,
+        locale=locale,
+        message_id=message_id,
+        thread_id=getattr(event, "thread_id", ""),
+        headers=_headers(event, turn.rules.mail_domain) if mail else {},
+        causation_depth=event.causation_depth + 1,
+    )
+    fact = AcknowledgementFact(
+        **base,
+        event_id=event.event_id,
+        ticket_id=identity,
+        episode=ticket.episode,
+        channel=ticket.channel,
+        outcome="sent",
+        template=written.template,
+        template_version=written.version,
+        locale=locale,
+        promised_at=promised_at,
+        outbound_id=outbound_id,
+    )
+    sent = SentAcknowledgement(turn.now, fingerprint)
+    acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
+    return (
+        turn.on_ticket(
+            acknowledged_at=turn.now if ticket.acknowledged_at is None else ticket.acknowledged_at,
+            acknowledged_episode=ticket.episode,
+            promised_at=promised_at,
+            message_ids=(*ticket.message_ids, message_id)[-KEPT_MESSAGE_IDS:] if mail else ticket.message_ids,
+        )
+        .but(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
+        .write(outbound, fact)
+        .note("acknowledged")
+    )
+
+
+def _write(
+    turn: Turn,
+    ticket: Ticket,
+    event: MessageReceived | CallEnded,
+    name: str,
+    locale: str,
+    promised_at: int | None,
+) -> Rendered:
+    """The text. In public nothing is repeated that only the customer should read."""
+    rules = turn.rules
+    full = short = ""
+    if promised_at is not None:
+        full, short = promised(promised_at, ticket.time_zone, rules.policies.time_zone, locale)
+    public = isinstance(event, MessageReceived) and event.public
+    return rules.templates.render(
+        Situation(
+            kind=kind_of(ticket.channel, event.address),
+            locale=locale,
+            ticket=turn.ticket_id,
+            name=name,
+            subject="" if public else _bare(getattr(event, "subject", "")),
+            order_number="" if public else ticket.order_number,
+            promised=full,
+            promised_short=short,
+            articles=rules.taxonomy.articles(ticket.tags, locale),
+            dissatisfied=ticket.dissatisfied,
+        )
+    )
+
+
+def _carrier(channel: str, address: str) -> str:
+    """The channel that takes our answer: a call is answered by SMS, a person at the counter where they left word."""
+    if channel in _ANSWERED_BY_SMS:
+        return "sms"
+    if channel == "in_person" and "@" in address:
+        return "email"
+    return "sms" if channel in ("in_person", *MAIL_CHANNELS) and _is_number(address) else channel
+
+
+def _is_number(address: str) -> bool:
+    return address.startswith("+") and "@" not in address
+
+
+def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
+    """What makes a mail an automatic answer that no machine answers, and part of the customer's thread."""
+    headers = {
+        "Auto-Submitted": "auto-replied",
+        "X-Auto-Response-Suppress": "All",
+        "X-Loop": f"support@{domain}",
+    }
+    if isinstance(event, MessageReceived) and (answered := _MESSAGE_ID.fullmatch(event.message_id)):
+        thread = [each for each in event.references if _MESSAGE_ID.fullmatch(each) and each != answered[0]]
+        if len(thread) >= KEPT_REFERENCES:
+            thread = thread[:1] + thread[2 - KEPT_REFERENCES :]
+        headers["In-Reply-To"] = answered[0]
+        headers["References"] = " ".join((*thread, answered[0]))
+    return headers
+
+
+def _subject(subject: str, ticket: str) -> str:
+    """`Re: <subject> [#TICKET]`, with one Re:, this ticket's token alone, on one line."""
+    bare = _bare(subject)
+    if len(bare) > SUBJECT_CHARACTERS:
+        bare = bare[:SUBJECT_CHARACTERS].rstrip() + "..."
+    return f"Re: {bare} {subject_token(ticket)}" if bare else f"Re: {subject_token(ticket)}"
+
+
+def _bare(subject: str) -> str:
+    """The subject without ticket tokens and without the Re: before it, on one line."""
+    plain = _one_line(subject)
+    if "[#" in plain:
+        plain = _TOKEN.sub("", plain)
+    replied = _REPLY.match(plain)
+    return plain[replied.end() :].strip() if replied else plain.strip()
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else " ".join(_BREAKS.sub(" ", text).split())

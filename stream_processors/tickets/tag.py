@@ -1,0 +1,158 @@
+"""tag: why the customer contacts us, in which language, how they feel, and which order it is about.
+
+- Tags are the union over the messages of a ticket. What a person took away is not found again.
+- Dissatisfied is who says so, who comes back about the same bad news within the days that the taxonomy gives, and
+  who scored us low not long ago. It stays with the ticket.
+- The priority only ever rises: by what a tag says, by dissatisfaction (in public more), urgency and the tier.
+- Imported history is tagged as well: reasons are worth counting whenever they were written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.errors import Refused
+from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected
+from schemas.facts import TagFact
+from stream_processors.language import detect
+from stream_processors.taxonomy import Match, Reading, Taxonomy
+from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["step"]
+
+#: Reasons remembered per customer.
+KEPT_REASONS = 20
+_RANK = {priority: rank for rank, priority in enumerate(PRIORITIES)}
+
+
+def step(turn: Turn) -> Turn:
+    """Tag what a customer said; take over what a person corrected.
+
+    Raises:
+        Refused: `unknown_tag` for a correction to a tag that the taxonomy does not have, `contradictory_tags`.
+    """
+    event = turn.event
+    if turn.ticket is None:
+        return turn
+    if isinstance(event, MessageReceived):
+        return _read(turn, turn.ticket, event, event.text, event.subject)
+    if isinstance(event, CallEnded):
+        return _read(turn, turn.ticket, event, event.transcript, "")
+    if isinstance(event, TagCorrected):
+        return _corrected(turn, turn.ticket, event)
+    return turn
+
+
+def _read(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, text: str, subject: str) -> Turn:
+    customer, taxonomy = turn.customer, turn.rules.taxonomy
+    hint = event.language or ticket.language or customer.language
+    language = detect(f"{text} {subject}" if subject else text, hint)
+    reading = taxonomy.read(text, subject)
+    new = [
+        match for match in reading.matches if match.slug not in ticket.tags and match.slug not in ticket.tags_removed
+    ]
+    tags = (*ticket.tags, *(match.slug for match in new)) if new else ticket.tags
+    again = turn.opened or turn.reopened
+    dissatisfied = (
+        ticket.dissatisfied
+        or bool(reading.dissatisfied)
+        or (again and (_repeats(turn, reading) or _scored_low(customer, turn.now, taxonomy)))
+    )
+    turn = turn.on_ticket(
+        language=language,
+        tags=tags,
+        tagged_with=taxonomy.version,
+        dissatisfied=dissatisfied,
+        priority=_priority(turn, ticket, tags, dissatisfied, bool(reading.urgent)),
+        order_number=ticket.order_number or reading.order_number,
+    )
+    turn = turn.but(customer=_remember(turn, language, bool(text), again, reading.matches, new))
+    return turn.write(*(_fact(turn, match.slug, evidence=match.evidence) for match in new)) if new else turn
+
+
+def _repeats(turn: Turn, reading: Reading) -> bool:
+    """Whether the customer contacted us about one of these reasons lately; good news may repeat as often as it likes."""
+    taxonomy, since = turn.rules.taxonomy, turn.now - turn.rules.taxonomy.repeat_micros
+    found = {match.slug for match in reading.matches if taxonomy.tags[match.slug].valence != "good"}
+    return any(tag in found and at > since for tag, at in turn.customer.reasons)
+
+
+def _scored_low(customer: Customer, now: int, taxonomy: Taxonomy) -> bool:
+    at = customer.last_low_csat_at
+    return at is not None and at > now - taxonomy.low_csat_micros
+
+
+def _priority(turn: Turn, ticket: Ticket, tags: tuple[str, ...], dissatisfied: bool, urgent: bool) -> str:
+    taxonomy = turn.rules.taxonomy
+    raised = taxonomy.raised_priorities
+    effects = [ticket.priority, taxonomy.priority(tags), taxonomy.tier_priorities.get(turn.customer.tier, "")]
+    if dissatisfied:
+        effects.append(raised.get("dissatisfied", ""))
+        if ticket.public:
+            effects.append(raised.get("public_complaint", ""))
+    if urgent:
+        effects.append(raised.get("urgent", ""))
+    return max(effects, key=lambda priority: _RANK.get(priority, -1))
+
+
+def _remember(
+    turn: Turn, language: str, spoke: bool, again: bool, matches: tuple[Match, ...], new: list[Match]
+) -> Customer:
+    """The customer with the language they wrote and the reasons of this contact. Others' messages tell nothing."""
+    customer = turn.customer
+    changes: dict[str, Any] = {}
+    if customer.customer_id != turn.event.customer_id:  # type: ignore[attr-defined]
+        return customer
+    if spoke and language != customer.language:
+        changes["language"] = language
+    if reasons := [match.slug for match in (matches if again else new)]:
+        since = turn.now - turn.rules.taxonomy.repeat_micros
+        kept = [(tag, at) for tag, at in customer.reasons if tag not in reasons and at > since]
+        changes["reasons"] = (*kept, *((tag, turn.now) for tag in reasons))[-KEPT_REASONS:]
+    return msgspec.structs.replace(customer, **changes) if changes else customer
+
+
+def _corrected(turn: Turn, ticket: Ticket, event: TagCorrected) -> Turn:
+    taxonomy = turn.rules.taxonomy
+    for tag in event.add:
+        if tag not in taxonomy.tags:
+            raise Refused("unknown_tag", f"{tag!r} is not in the taxonomy {taxonomy.version}")
+    for tag in event.remove:
+        if tag not in taxonomy.tags and tag not in ticket.tags:
+            raise Refused("unknown_tag", f"{tag!r} is neither in the taxonomy {taxonomy.version} nor on the ticket")
+    if both := set(event.add) & set(event.remove):
+        raise Refused("contradictory_tags", f"{min(both)!r} is to be added and removed")
+    added = [tag for tag in dict.fromkeys(event.add) if tag not in ticket.tags]
+    removed = [tag for tag in dict.fromkeys(event.remove) if tag in ticket.tags]
+    tags = (*(tag for tag in ticket.tags if tag not in removed), *added)
+    turn = turn.on_ticket(
+        tags=tags,
+        tags_removed=tuple(dict.fromkeys((*(t for t in ticket.tags_removed if t not in event.add), *event.remove))),
+        priority=_priority(turn, ticket, tuple(added), False, False),
+        updated_at=turn.now,
+    )
+    facts = [_fact(turn, tag, agent=event.agent_id) for tag in added]
+    facts += [_fact(turn, tag, agent=event.agent_id, active=False) for tag in removed]
+    return turn.write(*facts)
+
+
+def _fact(turn: Turn, slug: str, *, evidence: str = "", agent: str | None = None, active: bool = True) -> TagFact:
+    ticket, taxonomy = turn.ticket, turn.rules.taxonomy
+    tag = taxonomy.tags.get(slug)
+    return TagFact(
+        **turn.base,
+        ticket_id=turn.ticket_id,
+        tag=slug,
+        active=active,
+        origin="taxonomy" if agent is None else "agent",
+        agent_id=agent or "",
+        taxonomy_version=taxonomy.version,
+        evidence=evidence,
+        quadrant=tag.quadrant if tag else "",
+        valence=tag.valence if tag else "",
+        owner_team=tag.owner if tag else "",
+        channel=ticket.channel if ticket else "",
+    )
