@@ -1,0 +1,266 @@
+"""`python -m producers mail|http|import|simulate`: everything that brings contacts into Kafka."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from producers.channels import generic
+from producers.publisher import Publisher
+from producers.sources import files, jsonl
+from schemas.errors import ConfigurationError
+from schemas.process import EXIT_USAGE, Health, configure_logging, guarded, serve_probes
+from schemas.settings import ProducerSettings, describe, load
+
+SETTINGS = "\n\n".join(
+    f"`{name}` {meaning}. Default: `{default or '(empty)'}`" for name, default, meaning in describe(ProducerSettings)
+)
+HELP = f"""
+Bring contacts into Kafka. A source is told "received" only when Kafka has the contact durably; what cannot become a
+contact goes to the dead-letter topic with its raw bytes and the reason.
+
+SIGTERM finishes what is under way and exits 0.
+
+Exit codes: 0 done or drained · 1 defect · 2 usage or configuration · 3 Kafka does not answer.
+
+**Settings** (environment)
+
+{SETTINGS}
+"""
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", help=HELP)
+log = structlog.get_logger("producers")
+
+Check = Annotated[bool, typer.Option("--check", help="validate settings and input, then exit without publishing")]
+
+
+@app.command("mail")
+def mail(
+    path: Annotated[Path, typer.Argument(help="a maildir, an mbox, a folder of .eml files, or one .eml file")],
+    watch: Annotated[bool, typer.Option("--watch", help="go on: take new mail within half a second")] = False,
+    imported: Annotated[
+        bool,
+        typer.Option("--imported", help="history: a mail happened at its Date; a maildir's read mail is taken too"),
+    ] = False,
+    check: Check = False,
+) -> None:
+    """Take e-mail from disk; what PATH is, is found out by looking at it.
+
+    A mail is moved only after Kafka has it (maildir: new → cur; folder: → done/; refused: → refused/), so nothing is
+    lost or doubled by a crash. An mbox is never changed. One run ends when nothing waits any more.
+
+    Examples
+
+    python -m producers mail inbox/ --watch
+
+    python -m producers mail archive.mbox --imported
+    """
+
+    def work() -> int:
+        settings = _settings()
+        if not watch or path.exists():
+            source = _source(path, settings, watch, imported)
+        else:
+            path.mkdir(parents=True)  # a folder to drop .eml files into
+            source = _source(path, settings, watch, imported)
+        if check:
+            print(f"{source.name} and the settings are valid")
+            return 0
+        with _process(settings, "mail") as (publisher, health, stop):
+            tally = files.run(source, publisher, settings, watch=watch, imported=imported, health=health, stop=stop)
+        log.info("done", source=source.name, taken=tally.taken, **tally.outcomes)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command("http")
+def http(check: Check = False) -> None:
+    """Serve the contact form and the signed endpoint: GET /, POST /v1/form, POST /v1/events, and GET /docs.
+
+    202 is answered only when Kafka has the contact; while Kafka does not answer it is 503 with Retry-After.
+
+    Example
+
+    DESKSTREAM_HTTP_PORT=8080 DESKSTREAM_WEBHOOK_SECRETS=s3cret python -m producers http
+
+    curl -d email=ann@example.org -d message='Where is my parcel?' http://127.0.0.1:8080/v1/form
+    """
+
+    def work() -> int:
+        from producers.sources import http as server  # FastAPI is slow to import and only needed here
+
+        settings = _settings()
+        if check:
+            print("the settings are valid")
+            return 0
+        if not settings.webhook_secrets.get_secret_value():
+            log.warning("signed_endpoint_off", fix="set DESKSTREAM_WEBHOOK_SECRETS to switch /v1/events on")
+        with _process(settings, "http") as (publisher, health, stop):
+            server.serve(settings, publisher, health, stop)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command(
+    "import",
+    help=f"""
+    Import history from JSON lines: FILE, or - for standard input.
+
+    Each line is an object as POST /v1/events takes it, with its own time:
+
+    `{{"type": "message_received", "occurred_at": "2025-11-03T09:12:00+08:00", "id": "old-1", "channel": "email",
+    "customer_id": "email:ann@example.org", "subject": "Late", "text": "Where is my order?"}}`
+
+    Types: {", ".join(generic.KINDS)}.
+
+    A ticket's id is not known beforehand: a history holds what customers sent, and replies to tickets that exist.
+    `id` makes a second import harmless; without it the whole line does. Lines should be in the order of their times.
+    A broken line becomes a dead letter with its line number, and the rest goes on.
+    """,
+)
+def import_(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="a JSON-lines file, or - for standard input")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what is wrong; publish nothing; exit 2 if any")
+    ] = False,
+    live: Annotated[bool, typer.Option("--live", help="not history: clocks run and customers are answered")] = False,
+    from_line: Annotated[int, typer.Option(min=1, help="go on from this line, the first is 1")] = 1,
+    check: Check = False,
+) -> None:
+    def work() -> int:
+        settings = _settings()
+        if dry_run or check:
+            report = jsonl.dry_run(path, settings, live=live, from_line=from_line)
+            _summary(f"{path}: nothing was published", report)
+            return EXIT_USAGE if report.outcomes["bad"] else 0
+        with _process(settings, "import", linger_ms=5) as (publisher, health, stop):
+            report = jsonl.run(path, publisher, settings, live=live, from_line=from_line, health=health, stop=stop)
+        _summary(path if report.finished else f"{path}: stopped; go on with --from-line {report.next_line}", report)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command("simulate")
+def simulate(
+    contacts: Annotated[
+        int | None, typer.Option(min=1, help="play one day with so many contacts; default 1200")
+    ] = None,
+    contacts_per_day: Annotated[
+        int | None, typer.Option(min=1, help="play a shop that never closes, with so many contacts a day")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="the same seed is the same day")] = 7,
+    start: Annotated[
+        str, typer.Option(help="the day's first moment, such as 2026-03-02T08:00:00Z; default: the pipeline clock")
+    ] = "",
+    duration: Annotated[float | None, typer.Option(min=0, help="hours to play; default: one day, or for ever")] = None,
+    agents: Annotated[bool, typer.Option("--agents/--no-agents", help="whether anybody answers")] = True,
+    rate: Annotated[
+        float | None, typer.Option(min=0, help="instead: send so many events a second, 0 flat out; no agents, no clock")
+    ] = None,
+    check: Check = False,
+) -> None:
+    """Play a shop on the pipeline's clock: customers, orders, machines, and agents who answer what is assigned.
+
+    The end of the day, or SIGTERM, ends it; it prints what it published.
+
+    Examples
+
+    python -m producers simulate --contacts 500 --seed 3
+
+    python -m producers simulate --rate 0 --contacts 100000
+    """
+
+    def work() -> int:
+        from producers.sources import simulator
+
+        settings = _settings()
+        if contacts is not None and contacts_per_day is not None:
+            raise ConfigurationError("give one of --contacts and --contacts-per-day", where="simulate")
+        shop = simulator.Shop.of(
+            contacts=contacts, contacts_per_day=contacts_per_day, seed=seed, agents=agents, hours=duration,
+            start=start or None, now=settings.pipeline_clock.now(),
+        )  # fmt: skip
+        if check:
+            print("the settings are valid")
+            return 0
+        with _process(settings, "simulate", linger_ms=5) as (publisher, health, stop):
+            if rate is None:
+                summary = simulator.play(publisher, settings, shop, health, stop)
+            else:
+                count = shop.contacts
+                summary = simulator.flood(publisher, settings, health, stop, seed=seed, count=count, rate=rate)
+        print("\n".join(summary.lines()))
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+def _settings() -> ProducerSettings:
+    settings = load(ProducerSettings)
+    configure_logging(settings)
+    return settings
+
+
+def _source(path: Path, settings: ProducerSettings, watch: bool, imported: bool) -> files.MailSource:
+    return files.open_source(path, max_bytes=settings.max_body_bytes, imported=imported, watched=watch)
+
+
+@contextmanager
+def _process(
+    settings: ProducerSettings, name: str, *, linger_ms: int = 0
+) -> Iterator[tuple[Publisher, Health, threading.Event]]:
+    """What every producer has: a publisher, probes, and an event that SIGTERM and SIGINT set."""
+    stop, health = threading.Event(), Health()
+
+    def ask_to_stop(*_: Any) -> None:
+        stop.set()
+
+    before: list[tuple[signal.Signals, Any]] = [
+        (number, signal.signal(number, ask_to_stop)) for number in (signal.SIGTERM, signal.SIGINT)
+    ]
+    stop_probes: Callable[[], None] = serve_probes(settings, health)
+    try:
+        with Publisher(settings, linger_ms=linger_ms) as publisher:
+            log.info("started", producer=name, kafka=settings.kafka_bootstrap_servers)
+            yield publisher, health, stop
+    finally:
+        stop_probes()
+        for number, handler in before:
+            signal.signal(number, handler)
+    if stop.is_set():
+        log.info("drained", producer=name)
+
+
+def _summary(title: str, report: jsonl.Report) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    table.add_column("lines", justify="right")
+    for outcome, count in report.outcomes.items():
+        table.add_row(outcome.replace("_", " "), f"{count:,}")
+    for reason, count in report.reasons.items():
+        table.add_row(f"  {reason}", f"{count:,}")
+    table.add_row("taken", f"{report.taken:,}", end_section=True)
+    table.add_row("blank", f"{report.blank:,}")
+    table.add_row("per second", f"{report.taken / max(report.seconds, 0.001):,.0f}")
+    console = Console()
+    console.print(table)
+    for problem in report.problems:
+        console.print(problem, style="red", markup=False, highlight=False)
+    if not report.taken and not report.blank and report.finished:
+        raise ConfigurationError("there is no line to import", where=title)
+
+
+if __name__ == "__main__":
+    app()

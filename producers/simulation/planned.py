@@ -1,0 +1,49 @@
+"""Something that will happen at a moment: a mail, a filled-in form, or an event as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from producers.channels import email, form
+from producers.simulation import mail
+from schemas.events import Event
+
+__all__ = ["SOURCE", "Form", "Planned", "Thing", "event_of"]
+
+#: `source` of everything that the simulator publishes.
+SOURCE = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A submitted contact form: field names and values."""
+
+    values: tuple[tuple[str, str], ...]
+
+
+Thing = mail.Mail | Form | Event
+
+
+class Planned(NamedTuple):
+    """`at` is the moment in simulated time, micros UTC; sorting by (`at`, `order`) is total.
+
+    ticket, turn, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`)
+    """
+
+    at: int
+    order: str
+    thing: Thing
+    ticket: str = ""
+    turn: int = 0
+    round: int = 0
+
+
+def event_of(planned: Planned) -> Event:
+    """The event, made by the normaliser of its channel as if it had come from outside at its moment."""
+    thing = planned.thing
+    if isinstance(thing, mail.Mail):
+        return email.normalise(mail.render(thing, planned.at), now=planned.at, source=SOURCE)
+    if isinstance(thing, Form):
+        return form.normalise(dict(thing.values), now=planned.at, source=SOURCE)
+    return thing

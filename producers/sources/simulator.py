@@ -1,0 +1,371 @@
+"""Plays a shop on the pipeline's clock: publishes the plan of the day, and lets the staff answer what is assigned.
+
+A contact planned for T is published when the clock reaches T, and says that it happened at T. Agents follow the facts
+of the tickets topic: whoever gets a ticket answers it after a while, as `simulation.agents` decides.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import structlog
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from msgspec.structs import replace
+
+from producers.publisher import Outcome, Publisher, Receipt
+from producers.simulation.agents import Director
+from producers.simulation.day import DAY, people_of, plan_day
+from producers.simulation.load import contacts as load
+from producers.simulation.people import Person, presences
+from producers.simulation.planned import Planned, event_of
+from schemas import codec
+from schemas.clock import MICROS, from_micros, to_micros
+from schemas.codec import snake
+from schemas.errors import CodecError, ConfigurationError, Refused, Unavailable
+from schemas.events import AgentReplied, Event, StatusChanged
+from schemas.facts import Fact
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+from schemas.topics import TICKET_FACTS
+
+__all__ = ["Shop", "Summary", "flood", "play"]
+
+#: Contacts in a day when nobody says how many.
+CONTACTS = 1200
+#: So many contacts a day are served with the usual capacities; more contacts get more.
+CONTACTS_PER_SCALE = 2000
+_IDLE_SECONDS = 0.05
+_IN_FLIGHT = 5000
+_RETRY_SECONDS = 1.0
+_DRAIN_SECONDS = 5.0
+
+log = structlog.get_logger("producers.simulator")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What to play.
+
+    contacts  a day, machines included
+    start     micros UTC of the first moment
+    days      how many; None: the shop never closes, and days begin at midnight UTC
+    agents    whether anybody answers
+    """
+
+    contacts: int
+    seed: int
+    start: int
+    days: float | None = 1.0
+    agents: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        contacts: int | None,
+        contacts_per_day: int | None,
+        seed: int,
+        agents: bool,
+        hours: float | None,
+        start: str | None,
+        now: int,
+    ) -> Shop:
+        """The shop that the command line asks for: one day, or one that never closes. `now` is the pipeline clock.
+
+        Raises:
+            ConfigurationError: `start` is not an ISO 8601 moment with an offset.
+        """
+        days = hours / 24 if hours is not None else None if contacts_per_day else 1.0
+        return cls(
+            contacts=contacts_per_day or contacts or CONTACTS,
+            seed=seed,
+            start=now if start is None else _moment(start),
+            days=days,
+            agents=agents,
+        )
+
+    @property
+    def end(self) -> int | None:
+        """Micros UTC; None for a shop that never closes."""
+        return None if self.days is None else self.start + round(self.days * DAY)
+
+    def chapters(self) -> Iterator[tuple[int, int]]:
+        """`(seed, start)` of one day after the other. Days of a shop that never closes are those of the calendar."""
+        if self.days is not None:
+            for number in range(-int(-self.days // 1)):
+                yield self.seed + 1_000_003 * number, self.start + number * DAY
+            return
+        first = self.start // DAY
+        while True:
+            yield self.seed + 1_000_003 * first, first * DAY
+            first += 1
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigurationError(
+            f"{text!r} is not a moment with an offset", where="--start", fix="write 2026-03-02T08:00:00Z"
+        )
+    return to_micros(moment)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was published, by kind of event; `late_seconds` is the most that an event waited, on the wall clock."""
+
+    published: Counter[str] = field(default_factory=Counter)
+    dead_lettered: int = 0
+    late_seconds: float = 0.0
+
+    def lines(self) -> list[str]:
+        """The summary, for people."""
+        width = max(map(len, self.published), default=0)
+        rows = [f"{kind:<{width}}  {count:>8,}" for kind, count in sorted(self.published.items())]
+        rows.append(f"{'together':<{width}}  {self.published.total():>8,}")
+        return rows + ([f"dead letters: {self.dead_lettered}"] if self.dead_lettered else [])
+
+
+def flood(
+    publisher: Publisher,
+    settings: ProducerSettings,
+    health: Health,
+    stop: threading.Event,
+    *,
+    seed: int,
+    count: int,
+    rate: float,
+) -> Summary:
+    """Send `count` events at `rate` a second (0: as fast as Kafka takes them) that happen when they are sent.
+
+    Raises:
+        Unavailable: Kafka does not answer at the start.
+    """
+    publisher.connect()
+    health.ready = True
+    clock, outbox = settings.pipeline_clock, _Outbox(publisher, health)
+    began = time.monotonic()
+    for index, event in enumerate(islice(load(seed), count)):
+        if stop.is_set():
+            break
+        ahead = began + index / rate - time.monotonic() if rate else 0.0
+        if ahead > 0 and stop.wait(ahead):
+            break
+        now = clock.now()
+        outbox.send(replace(event, occurred_at=now, received_at=now))
+        if index % 100 == 0:
+            health.beat()
+    outbox.drain(stop)
+    return outbox.summary
+
+
+def play(
+    publisher: Publisher, settings: ProducerSettings, shop: Shop, health: Health, stop: threading.Event
+) -> Summary:
+    """Publish the plan as the clock reaches it, and what the agents do about it, until its end or until `stop`.
+
+    Raises:
+        Unavailable: Kafka does not answer at the start; later, everything waits for it.
+    """
+    publisher.connect()
+    stage = _Stage(publisher, settings, shop, health)
+    try:
+        stage.open()
+        health.ready = True
+        while not stop.is_set() and not stage.over:
+            stage.publish_due()
+            stage.listen(stop)
+            health.beat()
+    finally:
+        stage.close(stop)
+    return stage.outbox.summary
+
+
+class _Stage:
+    """The running simulation: a heap of what is planned, the ears for facts, and the outbox."""
+
+    def __init__(self, publisher: Publisher, settings: ProducerSettings, shop: Shop, health: Health) -> None:
+        self._settings, self._shop, self._clock = settings, shop, settings.pipeline_clock
+        self.outbox = _Outbox(publisher, health)
+        self._director = Director(shop.seed, [], settings.mail_domain)
+        self._facts = _Facts(settings) if shop.agents else None
+        self._chapters = shop.chapters()
+        self._next_chapter: tuple[int, int] | None = next(self._chapters, None)
+        self._heap: list[tuple[int, str, int, Planned]] = []
+        self._serial = 0
+
+    @property
+    def over(self) -> bool:
+        end = self._shop.end
+        return end is not None and self._clock.now() >= end and not (self._heap and self._heap[0][0] < end)
+
+    def open(self) -> None:
+        """Catch up with what earlier runs left behind, then plan the first day."""
+        if self._facts is None:
+            return
+        self._facts.connect()
+        left = [planned for fact in self._facts.backlog() for planned in self._director.saw(fact)]
+        now = max(self._clock.now(), self._shop.start)
+        for index, planned in enumerate(sorted(left, key=lambda planned: planned[:2])):
+            kept = planned.at >= now or isinstance(planned.thing, AgentReplied | StatusChanged)
+            if kept and self._director.stands(planned):
+                self._plan(planned._replace(at=max(planned.at, now + index)))
+
+    def close(self, stop: threading.Event) -> None:
+        self.outbox.drain(stop)
+        if self._facts is not None:
+            self._facts.close()
+
+    def publish_due(self) -> None:
+        """Hand over everything whose moment has come."""
+        now = self._clock.now()
+        while self._next_chapter is not None and self._next_chapter[1] <= max(now, self._shop.start):
+            self._open_day(*self._next_chapter)
+            self._next_chapter = next(self._chapters, None)
+        while self._heap and self._heap[0][0] <= now:
+            planned = heapq.heappop(self._heap)[-1]
+            if not self._director.stands(planned):
+                continue
+            try:
+                event = event_of(planned)
+            except Refused as error:  # one text that its normaliser does not take must not end the day
+                log.warning("not_published", planned=planned.order, problem=str(error))
+                continue
+            self.outbox.send(replace(event, occurred_at=planned.at, received_at=now))
+            self.outbox.note_delay((now - planned.at) / MICROS / self._clock.speed)
+
+    def listen(self, stop: threading.Event) -> None:
+        """Wait for the next moment, and for facts meanwhile."""
+        due = self._clock.wall_seconds_until(self._heap[0][0]) if self._heap else _IDLE_SECONDS
+        seconds = min(max(due, 0.0), _IDLE_SECONDS)
+        if self._facts is None:
+            stop.wait(max(seconds, 0.001))
+            return
+        for fact in self._facts.poll(seconds):
+            for planned in self._director.saw(fact):
+                self._plan(planned)
+
+    def _open_day(self, seed: int, start: int) -> None:
+        shop, domain = self._shop, self._settings.mail_domain
+        people: list[Person] = people_of(seed, shop.contacts)
+        self._director.meet(people)
+        for planned in plan_day(seed, shop.contacts, start, mail_domain=domain):
+            if planned.at >= shop.start:
+                self._plan(planned)
+        if shop.agents:
+            scale = -(-shop.contacts // CONTACTS_PER_SCALE)
+            for event in presences(max(start, shop.start), start + DAY, scale):
+                self._plan(Planned(event.occurred_at, event.event_id, event))
+        log.info("day_planned", start=from_micros(start).isoformat(), contacts=shop.contacts, seed=seed)
+
+    def _plan(self, planned: Planned) -> None:
+        if (end := self._shop.end) is None or planned.at < end:
+            self._serial += 1
+            heapq.heappush(self._heap, (planned.at, planned.order, self._serial, planned))
+
+
+class _Outbox:
+    """Events on their way to Kafka, a bounded number of them; what Kafka did not take is offered again."""
+
+    def __init__(self, publisher: Publisher, health: Health) -> None:
+        self.summary = Summary()
+        self._publisher, self._health = publisher, health
+        self._sent: deque[tuple[Event, Future[Receipt]]] = deque()
+
+    def send(self, event: Event) -> None:
+        self._sent.append((event, self._publisher.submit(event)))
+        while self._sent and (self._sent[0][1].done() or len(self._sent) >= _IN_FLIGHT):
+            self._settle()
+
+    def note_delay(self, seconds: float) -> None:
+        self.summary.late_seconds = max(self.summary.late_seconds, seconds)
+
+    def drain(self, stop: threading.Event) -> None:
+        """Wait until Kafka has everything; once `stop` is set, not for long."""
+        deadline = None
+        while self._sent:
+            if stop.is_set():
+                deadline = deadline or time.monotonic() + _DRAIN_SECONDS
+                if time.monotonic() > deadline:
+                    log.warning("not_published", events=len(self._sent))
+                    return
+            self._settle()
+
+    def _settle(self) -> None:
+        event, future = self._sent.popleft()
+        try:
+            receipt = self._publisher.wait(future)
+        except Unavailable as error:
+            self._health.problem = str(error)
+            self._health.beat()  # waiting for Kafka is not being stuck
+            log.warning("waiting_for_kafka", problem=str(error))
+            time.sleep(_RETRY_SECONDS)
+            self._sent.append((event, self._publisher.submit(event)))
+            return
+        self._health.problem = ""
+        if receipt.outcome is Outcome.DEAD_LETTERED:
+            self.summary.dead_lettered += 1
+        else:
+            self.summary.published[snake(type(event).__name__)] += 1
+
+
+class _Facts:
+    """The facts about tickets, from the beginning of the topic."""
+
+    def __init__(self, settings: ProducerSettings) -> None:
+        self._settings = settings
+        self._consumer: Any = None
+
+    def connect(self) -> None:
+        topic = self._settings.topic(TICKET_FACTS)
+        servers = [server.strip() for server in self._settings.kafka_bootstrap_servers.split(",")]
+        try:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=servers,
+                client_id="deskstream-simulator",
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+            )
+            self._partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+            self._consumer.assign(self._partitions)
+            self._ends: dict[Any, int] = self._consumer.end_offsets(self._partitions)
+        except KafkaError as error:
+            raise Unavailable(f"Kafka at {','.join(servers)} does not answer: {error}") from error
+
+    def backlog(self) -> Iterator[Fact]:
+        """The facts that were there when we connected."""
+        while any(self._consumer.position(each) < self._ends[each] for each in self._partitions):
+            yield from self.poll(_IDLE_SECONDS)
+
+    def poll(self, seconds: float) -> Iterator[Fact]:
+        """The facts that arrive within so many wall seconds; none when Kafka does not answer."""
+        try:
+            batches = self._consumer.poll(timeout_ms=max(1, int(seconds * 1000)), max_records=2000)
+        except KafkaError as error:
+            log.warning("facts_unavailable", problem=str(error))
+            time.sleep(_IDLE_SECONDS)
+            return
+        for records in batches.values():
+            for record in records:
+                try:
+                    yield codec.decode(record.value)
+                except CodecError as error:
+                    log.warning("unreadable_fact", offset=record.offset, problem=str(error))
+
+    def close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
