@@ -58,6 +58,10 @@ def require_free(port: int, what: str, setting: str) -> None:
         )
 
 
+class PortTaken(Unavailable):
+    """A port that was free when we looked is not any more: choose another one and start again."""
+
+
 class Child:
     """One server process. `name` names its log (`<name>.out`) and its pid file (`<name>.pid`) in `data_dir`."""
 

@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local.child import LOOPBACK, Child, free_ports, require_free
+from deploy.local.child import LOOPBACK, Child, PortTaken, free_ports, require_free
+from schemas.errors import ConfigurationError, Unavailable
 
 START_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
@@ -43,12 +44,25 @@ class ClickHouseServer:
         """Wait until it answers.
 
         Raises:
-            Unavailable: it ended or does not answer.
+            PortTaken: somebody took the port that was free when we looked.
+            ConfigurationError: it ended; the reason is its last word.
+            Unavailable: it does not answer.
         """
-        self.child.wait_until(self._answers, START_SECONDS)
+        try:
+            self.child.wait_until(self._answers, START_SECONDS)
+        except Unavailable as error:
+            if self.child.running:
+                raise
+            reason = self.child.last_words()
+            if "Address already in use" in reason and not self._wanted_port:
+                raise PortTaken(f"port {self.port} was taken while ClickHouse started") from error
+            raise ConfigurationError(
+                f"ClickHouse cannot start: {reason}", where=str(self.data_dir), fix="to start afresh, delete it"
+            ) from error
 
-    def stop(self) -> None:
-        self.child.stop(10.0)
+    def stop(self, seconds: float = 10.0) -> None:
+        """Stop it in order; end it by force after `seconds`."""
+        self.child.stop(seconds)
 
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

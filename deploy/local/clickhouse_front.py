@@ -63,13 +63,13 @@ TRANSPORT = frozenset({
     "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
 })  # fmt: skip
 
-BAD_ARGUMENTS, UNKNOWN_EXCEPTION, CANNOT_DECOMPRESS = 36, 1001, 271
-NOT_IMPLEMENTED, AUTHENTICATION_FAILED, NETWORK_ERROR = 48, 516, 210
+BAD_ARGUMENTS, SYNTAX_ERROR, CANNOT_DECOMPRESS, UNKNOWN_EXCEPTION = 36, 62, 271, 1001
+NOT_IMPLEMENTED, ACCESS_DENIED, AUTHENTICATION_FAILED = 48, 497, 516
 #: ClickHouse error code -> HTTP status where it is not 500, as the ClickHouse server answers.
 STATUS = {
     AUTHENTICATION_FAILED: 403,
     164: 403,  # READONLY
-    497: 403,  # ACCESS_DENIED
+    ACCESS_DENIED: 403,
     BAD_ARGUMENTS: 400,
     CANNOT_DECOMPRESS: 400,
     6: 400,  # CANNOT_PARSE_TEXT
@@ -77,7 +77,7 @@ STATUS = {
     27: 400,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
     38: 400,  # CANNOT_PARSE_DATE
     41: 400,  # CANNOT_PARSE_DATETIME
-    62: 400,  # SYNTAX_ERROR
+    SYNTAX_ERROR: 400,
     53: 400,  # TYPE_MISMATCH
     60: 404,  # UNKNOWN_TABLE
     81: 404,  # UNKNOWN_DATABASE
@@ -106,7 +106,8 @@ class EngineError(Exception):
             found = _CODE.search(text)
             code = int(found[1]) if found else UNKNOWN_EXCEPTION
         self.code = code
-        super().__init__(text if text.startswith("Code:") else f"Code: {code}. DB::Exception: {text}")
+        known = text.find("Code: ")
+        super().__init__(text[known:] if known >= 0 else f"Code: {code}. DB::Exception: {text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,27 @@ def parse_insert(sql: bytes) -> Insert | None:
             if keyword == b"FORMAT" and (name := _NAME.match(sql, token.end())):
                 return Insert(sql[: token.start()].decode(), name[1].decode(), name.end())
     return None
+
+
+def require_one_statement(sql: bytes) -> None:
+    """ClickHouse's HTTP interface takes one statement; chdb would run several, and a migration would pass here alone.
+
+    Raises:
+        EngineError: there is none, or a second one follows.
+    """
+    if not sql.strip():
+        raise EngineError(
+            "Syntax error: failed at position 1 (end of query): Empty query. (SYNTAX_ERROR)", SYNTAX_ERROR
+        )
+    if b";" not in sql.rstrip(b"; \t\r\n"):
+        return
+    ended = False
+    for token in _TOKEN.finditer(sql):
+        word = token[0]
+        if word == b";":
+            ended = True
+        elif ended and not word.isspace() and not word.startswith((b"--", b"/*")):
+            raise EngineError("Syntax error: Multi-statements are not allowed. (SYNTAX_ERROR)", SYNTAX_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +211,19 @@ class Engine:
         finally:
             connection.close()
 
+    def damage(self) -> str:
+        """What the engine has set aside because it could not read it, in one line; empty when all is well.
+
+        ClickHouse goes on without such parts. Their rows would be missing without a word, so we do not.
+        """
+        found = self._root.query(
+            "SELECT concat(database, '.', table), count() FROM system.detached_parts WHERE startsWith(reason, 'broken')"
+            " GROUP BY 1 ORDER BY 1 LIMIT 3",
+            "TabSeparated",
+        )
+        tables = [line.split("\t") for line in (found.bytes() or b"").decode().splitlines()]
+        return ", ".join(f"{count} damaged part(s) of {table}" for table, count in tables)
+
     def close(self) -> None:
         self._root.close()
 
@@ -211,6 +246,7 @@ class Engine:
         return Answer(b"", "", _summary(written_rows=written.rows_written, written_bytes=written.bytes_written))
 
     def _query(self, connection: Any, request: Request) -> Answer:
+        require_one_statement(request.sql)
         try:
             sql = request.sql.decode()
         except UnicodeDecodeError as error:
@@ -320,6 +356,12 @@ def _user(request: web.Request) -> str:
     return request.headers.get("X-ClickHouse-User") or request.query.get("user") or "default"
 
 
+def _refuse_browsers(request: web.Request) -> None:
+    """A page in the user's browser could post to loopback, and there is no password; browsers then send an Origin."""
+    if "Origin" in request.headers:
+        raise EngineError("requests from a browser are refused", ACCESS_DENIED)
+
+
 class Front:
     """The HTTP handlers. The event loop only moves bytes; everything else happens on the worker threads."""
 
@@ -339,6 +381,7 @@ class Front:
 
     async def query(self, request: web.Request) -> web.Response:
         try:
+            _refuse_browsers(request)
             readonly = self._readonly(request)
             parameters, body = await self._read(request)
             loop = asyncio.get_running_loop()
@@ -427,14 +470,21 @@ def main(argv: list[str] | None = None) -> int:
         listener = socket.create_server((options.host, options.port), backlog=128)
         options.data.mkdir(parents=True, exist_ok=True)
         engine = Engine(str(options.data))
-    except Exception as error:
-        print(f"clickhouse: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    except Exception as error:  # chdb raises RuntimeError for whatever it finds in the directory
+        return _give_up(" ".join(str(error).split()))
+    if damage := engine.damage():
+        engine.close()
+        return _give_up(f"{damage}; they are in its folder `detached`: delete that to go on without their rows")
     try:
         asyncio.run(serve(engine, listener))
     finally:
         engine.close()
     return 0
+
+
+def _give_up(reason: str) -> int:
+    print(reason, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

