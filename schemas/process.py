@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
+from schemas.errors import ConfigurationError, DeskstreamError, TopicMismatch, Unavailable
 from schemas.settings import Settings
 
 EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
@@ -117,9 +117,8 @@ def guarded(main: Callable[[], int | None]) -> int:
     """Run an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
     try:
         return main() or 0
-    except ConfigurationError as error:
-        code = EXIT_USAGE
-        message = str(error)
+    except (ConfigurationError, TopicMismatch) as error:
+        code, message = EXIT_USAGE, str(error)
     except Unavailable as error:
         code, message = EXIT_UNAVAILABLE, str(error)
     except DeskstreamError as error:

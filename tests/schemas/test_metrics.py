@@ -1,0 +1,44 @@
+"""Metric names and labels follow one rule, so that alerts and dashboards can rely on it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from prometheus_client import Counter, Gauge, Histogram
+
+from schemas import metrics
+
+BOUNDED = {
+    "agent", "channel", "clock", "outcome", "partition", "phase", "policy", "priority", "process",
+    "reason", "sink", "stage", "table", "team", "topic", "version",
+}  # fmt: skip
+METRICS = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
+every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+
+
+def full_name(metric: Counter | Gauge | Histogram) -> str:
+    family = next(iter(metric.describe()))
+    return family.name + ("_total" if isinstance(metric, Counter) else "")
+
+
+@every_metric
+def test_the_name_is_deskstream_noun_and_unit(metric: Counter | Gauge | Histogram) -> None:
+    assert re.fullmatch(r"deskstream(_[a-z]+)+", full_name(metric))
+
+
+@every_metric
+def test_a_duration_is_in_seconds_and_has_buckets(metric: Counter | Gauge | Histogram) -> None:
+    name = full_name(metric)
+    assert not re.search(r"_(ms|millis|micros|minutes|hours)(_|$)", name)
+    assert isinstance(metric, Histogram) or not name.endswith("_seconds") or "timestamp" in name
+
+
+@every_metric
+def test_no_label_can_name_a_ticket_a_customer_or_free_text(metric: Counter | Gauge | Histogram) -> None:
+    assert set(metric._labelnames) <= BOUNDED
+
+
+@every_metric
+def test_a_metric_says_what_it_is(metric: Counter | Gauge | Histogram) -> None:
+    assert next(iter(metric.describe())).documentation
