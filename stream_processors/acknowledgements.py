@@ -40,6 +40,8 @@ REASONS = (
     "same_subject",
     "rate_cap",
 )
+#: The reasons that mean that no person wrote the message, whoever sent it.
+_MACHINES = frozenset(("auto_submitted", "delivery_report", "empty_return_path"))
 #: Acknowledgements remembered per customer; no cap can count higher.
 REMEMBERED = 100
 #: The headers that the guards read as shipped; names in lower case, as producers keep them.
@@ -126,6 +128,10 @@ class Guards:
         if ticket.acknowledged_episode >= ticket.episode:
             return "already_acknowledged"
         return self._by_count(customer.acknowledgements, now, fingerprint)
+
+    def from_machine(self, event: MessageReceived) -> bool:
+        """Whether a machine wrote this: an out-of-office answer, a delivery report. Nobody waits for our answer."""
+        return bool(event.headers) and self._by_headers(event.headers) in _MACHINES
 
     def _by_headers(self, headers: Mapping[str, str]) -> str:
         def first(name: str) -> str:

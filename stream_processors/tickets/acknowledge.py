@@ -20,7 +20,7 @@ from stream_processors.templates import Rendered, Situation, kind_of
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["step"]
+__all__ = ["carrier", "reply_subject", "step"]
 
 MAIL_CHANNELS = ("email", "form")
 #: Ids of the conversation that a mail names at most; the first and the last ones.
@@ -68,7 +68,7 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
     promised_at = turn.policy.promised_at(turn.now)
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(turn, ticket, event, name, locale, promised_at)
-    channel = _carrier(ticket.channel, event.address)
+    channel = carrier(ticket.channel, event.address)
     mail = channel in MAIL_CHANNELS
     outbound_id = event_id("acknowledgement", identity, str(ticket.episode))
     message_id = mail_message_id(identity, f"ack.{ticket.episode}", turn.rules.mail_domain) if mail else ""
@@ -81,7 +81,7 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
         address=event.address,
         sender=f"support+{identity}@{turn.rules.mail_domain}" if mail else "",
         customer_name=_one_line(name),
-        subject=_subject(getattr(event, "subject", ""), identity) if mail else "",
+        subject=reply_subject(getattr(event, "subject", ""), identity) if mail else "",
         text=written.text,
         locale=locale,
         message_id=message_id,
@@ -147,7 +147,7 @@ def _write(
     )
 
 
-def _carrier(channel: str, address: str) -> str:
+def carrier(channel: str, address: str) -> str:
     """The channel that takes our answer: a call is answered by SMS, a person at the counter where they left word."""
     if channel in _ANSWERED_BY_SMS:
         return "sms"
@@ -176,7 +176,7 @@ def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
     return headers
 
 
-def _subject(subject: str, ticket: str) -> str:
+def reply_subject(subject: str, ticket: str) -> str:
     """`Re: <subject> [#TICKET]`, with one Re:, this ticket's token alone, on one line."""
     bare = _bare(subject)
     if len(bare) > SUBJECT_CHARACTERS:

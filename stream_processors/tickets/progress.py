@@ -10,23 +10,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id, subject_token
+from schemas.identity import event_id, mail_message_id
+from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import KEPT_IDS, finished_at
 from stream_processors.tickets.turn import Turn
 
 __all__ = ["ROUTER", "is_stale", "step"]
 
-#: A person who answers a call in writing does so by SMS.
-DELIVERED_ON = {"phone": "sms", "voicemail": "sms"}
-MAIL_CHANNELS = frozenset(("email", "form"))
 KEPT_REFERENCES = 10
+#: Nothing else goes into a header: whatever a sender calls an id.
+MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 #: `source` of the assignments that the routing agent writes.
 ROUTER = "routing"
 KEPT_ASSIGNEES = 20
@@ -93,7 +94,8 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
 def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     ticket = turn.ticket
     assert ticket is not None
-    mail = ticket.channel in MAIL_CHANNELS
+    channel = carrier(ticket.channel, ticket.address)
+    mail = channel in MAIL_CHANNELS
     domain = turn.rules.mail_domain
     outbound_id = event_id("reply", event.event_id)
     message_id = event.message_id or mail_message_id(turn.ticket_id, outbound_id, domain) if mail else ""
@@ -102,11 +104,11 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
         outbound_id=outbound_id,
         ticket_id=turn.ticket_id,
         kind="reply",
-        channel=DELIVERED_ON.get(ticket.channel, ticket.channel),
+        channel=channel,
         address=ticket.address,
         sender=f"support+{turn.ticket_id}@{domain}" if mail else "",
         customer_name=turn.customer.name,
-        subject=_subject(ticket.subject, turn.ticket_id) if mail else "",
+        subject=reply_subject(ticket.subject, turn.ticket_id) if mail else "",
         text=event.text,
         locale=ticket.language,
         message_id=message_id,
@@ -119,17 +121,12 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     return turn.write(outbound)
 
 
-def _subject(subject: str, ticket: str) -> str:
-    token = subject_token(ticket)
-    reply = subject if subject[:3].casefold() == "re:" else f"Re: {subject}".rstrip()
-    return reply if token in reply else f"{reply} {token}"
-
-
 def _threading(ticket: Ticket) -> dict[str, str]:
-    if not ticket.last_message_id:
+    last = ticket.last_message_id
+    if not MESSAGE_ID.fullmatch(last):
         return {}
-    others = [each for each in ticket.message_ids[-KEPT_REFERENCES:] if each != ticket.last_message_id]
-    return {"In-Reply-To": ticket.last_message_id, "References": " ".join((*others, ticket.last_message_id))}
+    others = [each for each in ticket.message_ids[-KEPT_REFERENCES:] if each != last and MESSAGE_ID.fullmatch(each)]
+    return {"In-Reply-To": last, "References": " ".join((*others, last))}
 
 
 def _noted(turn: Turn, ticket: Ticket, event: NoteAdded) -> Turn:

@@ -22,8 +22,6 @@ __all__ = ["PANE_MICROS", "forget", "forget_at", "pane_key", "roll"]
 
 PANE_MICROS = 300 * MICROS
 KEPT_MICROS = 3600 * MICROS
-#: An end is put off by doubling the time, at most this often: 32 hours.
-MOST_POSTPONED = 5
 
 _Figures = dict[str, int | float]
 #: Happening → the figure that counts it.
@@ -50,8 +48,8 @@ def pane_key(start: int, channel: str, team: str, priority: str, policy: str) ->
 
 
 def forget_at(pane: Pane) -> int:
-    """When (pipeline micros) the pane's state may go."""
-    return pane.touched_at + (KEPT_MICROS << min(pane.postponed, MOST_POSTPONED))
+    """When (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
+    return pane.touched_at + KEPT_MICROS * (pane.postponed + 1) ** 2
 
 
 def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]:

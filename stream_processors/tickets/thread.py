@@ -7,7 +7,8 @@ A customer's message belongs to, in this order,
   4. on conversational channels, the newest open ticket of the same address, while it is recent,
   5. a new one.
 A solved ticket takes a message within the reopen window and reopens with a new episode, unless the message only
-says thanks. After the window, and when closed, a new ticket follows up.
+says thanks. After the window, and when closed, a new ticket follows up. What a machine answers on a ticket (out of
+office, delivery report) is recorded there and waits for nobody.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def _message(turn: Turn, event: MessageReceived) -> Turn:
     turn = _join_or_open(turn, event, found, turn.now)
     if turn.forwarded:
         return turn
-    return _said(turn, event, answer_expected=not only_thanks)
+    by_machine = not turn.opened and turn.rules.guards.from_machine(event)
+    return _said(turn, event, answer_expected=not only_thanks and not by_machine)
 
 
 def _said(turn: Turn, event: MessageReceived, *, answer_expected: bool) -> Turn:

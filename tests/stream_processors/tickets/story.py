@@ -1,7 +1,7 @@
 """Tell what happens to one customer, and see what the fold makes of it.
 
     story = Story(rules)
-    story.message(0, text="Where is my parcel?")
+    story.message(0, text="Hello")
     story.reply(1800)
     story.clock_rows("first_response")  # ["1 activate @0", "1 fulfil @1800 after 1800"]
 
@@ -61,7 +61,7 @@ class Story:
     def ticket_id(self, number: int = 1) -> str:
         return ticket_id(self.tag, number)
 
-    def message(self, seconds: float, text: str = "Where is my parcel?", **changes: Any) -> events.MessageReceived:
+    def message(self, seconds: float, text: str = "Hello", **changes: Any) -> events.MessageReceived:
         fields = {"customer_id": self.customer_id, "address": self.customer_id.partition(":")[2], "text": text}
         event = events.MessageReceived(**self.base(seconds) | fields | changes)
         self.tell(event)

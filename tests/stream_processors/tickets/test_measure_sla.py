@@ -126,7 +126,14 @@ CASES = [
     Case(
         "an earlier answer that arrives later restates first response",
         "0 message; 2000 reply; 1000 reply",
-        {FIRST: ["1 activate @0", "1 fulfil @2000 after 2000", "1 correct @1000 after 1000", "1 fulfil @1000 after 1000"]},
+        {
+            FIRST: [
+                "1 activate @0",
+                "1 fulfil @2000 after 2000",
+                "1 correct @1000 after 1000",
+                "1 fulfil @1000 after 1000",
+            ]
+        },
         {"first_response_seconds": 1000.0, "public_replies": 2},
     ),
     Case(

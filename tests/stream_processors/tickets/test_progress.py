@@ -59,6 +59,14 @@ def test_a_second_answer_refers_to_the_whole_thread(story: Story) -> None:
     assert references.index("<one@ann>") < references.index(first.message_id) < references.index("<two@ann>")
 
 
+def test_nothing_that_a_sender_wrote_breaks_out_of_a_header(story: Story) -> None:
+    story.message(0, subject="Parcel\r\nBcc: all@example.org", message_id="<one>\r\nBcc: all@example.org")
+    story.reply(60)
+    reply = story.replies()[0]
+    assert "\n" not in reply.subject + "".join(reply.headers.values())
+    assert "\r" not in reply.subject + "".join(reply.headers.values())
+
+
 def test_a_chat_is_answered_as_it_stands(tell: Callable[..., Story]) -> None:
     story = tell(channel="chat", customer_id="chat:abc")
     story.message(0, thread_id="room-7")

@@ -126,7 +126,9 @@ def test_thanks_after_a_solved_conversation_is_recorded_there(tell: Callable[...
     assert (story.ticket().status, story.ticket().customer_messages) == ("solved", 2)
 
 
-@pytest.mark.parametrize("text", ["Thanks!", "THANK YOU so much", "谢谢", "非常谢谢!", "謝謝", "ありがとうございます。"])
+@pytest.mark.parametrize(
+    "text", ["Thanks!", "THANK YOU so much", "谢谢", "非常谢谢!", "謝謝", "ありがとうございます。"]
+)
 def test_thanks_alone_does_not_reopen(text: str, story: Story) -> None:
     story.message(0)
     story.solve(60)
@@ -143,6 +145,17 @@ def test_more_than_thanks_reopens(text: str, story: Story) -> None:
     story.more(120, text)
     assert (story.ticket().status, story.ticket().episode, story.ticket().reopens) == ("open", 2, 1)
     assert story.total("tickets_reopened") == 1
+
+
+@pytest.mark.parametrize("header", ["auto-replied", "auto-generated"])
+def test_an_out_of_office_answer_is_recorded_and_waits_for_nobody(header: str, story: Story) -> None:
+    story.message(0)
+    story.reply(10)
+    story.more(20, "I am away until Monday", headers={"auto-submitted": header})
+    assert (story.ticket().status, story.ticket().waiting_since) == ("pending", None)
+    story.solve(30)
+    story.more(40, "I am away until Monday", headers={"auto-submitted": header})
+    assert (story.ticket().status, story.ticket().episode, story.ticket().customer_messages) == ("solved", 1, 3)
 
 
 def test_thanks_may_name_the_agent(story: Story) -> None:

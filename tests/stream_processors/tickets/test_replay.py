@@ -1,0 +1,258 @@
+"""What must hold for every log: nothing is lost, and how it was cut, crashed or repeated makes no difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas import events
+from schemas.events import STATUSES, Event
+from schemas.facts import ContactFact, TicketFact
+from schemas.identity import customer_tag, event_id, ticket_id
+from stream_processors.rules import Rules
+from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.tickets.state import customer_key
+from tests.stream_processors.memory_worker import Crashed, MemoryWorker
+from tests.stream_processors.tickets.story import at
+
+CUSTOMERS = ("email:ann@example.org", "email:bob@example.org", "chat:cat")
+TEXTS = ("Where is my parcel?", "Thank you!", "返金してください", "我的包裹还没到", "My card was declined", "")
+FAST = settings(
+    max_examples=40,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@st.composite
+def event(draw: st.DrawFn, number: int, clock: int) -> Event:
+    customer_id = draw(st.sampled_from(CUSTOMERS))
+    tag = customer_tag(customer_id)
+    seconds = clock - draw(st.sampled_from((0, 0, 0, 45, 4000)))  # some are late
+    identity = draw(st.integers(max(0, number - 3), number)) if draw(st.integers(0, 9)) == 0 else number
+    base: dict[str, Any] = {
+        "event_id": event_id("log", str(identity)),
+        "occurred_at": at(seconds),
+        "received_at": at(clock),
+        "customer_tag": tag,
+        "imported": draw(st.integers(0, 9)) == 0,
+    }
+    ticket = ticket_id(tag, draw(st.integers(1, 3)))
+    agent = draw(st.sampled_from(("mei", "tom")))
+    kind = draw(st.sampled_from("mmmmmmrrrssnxacvoet!"))
+    message = base | {"customer_id": customer_id, "address": customer_id.partition(":")[2]}
+    match kind:
+        case "m":
+            other = draw(st.sampled_from(CUSTOMERS))
+            return events.MessageReceived(
+                **message | {"customer_id": other if draw(st.integers(0, 9)) == 0 else customer_id},
+                channel=draw(st.sampled_from(("email", "chat", "sms"))),
+                text=draw(st.sampled_from(TEXTS)),
+                subject="Parcel",
+                priority=draw(st.sampled_from(("", "urgent"))),
+                ticket_ref=draw(st.sampled_from(("", "", ticket))),
+                message_id=f"<{identity}@log>",
+                in_reply_to=draw(st.sampled_from(("", f"<{number - 1}@log>"))),
+            )
+        case "r":
+            return events.AgentReplied(**base, ticket_id=ticket, agent_id=agent, text="Hello", public=number % 5 > 0)
+        case "s":
+            return events.StatusChanged(**base, ticket_id=ticket, status=draw(st.sampled_from(STATUSES)))
+        case "n":
+            return events.NoteAdded(**base, ticket_id=ticket, agent_id=agent, text="note")
+        case "x":
+            return events.Transferred(**base, ticket_id=ticket, to_team=draw(st.sampled_from(("returns", "nowhere"))))
+        case "a":
+            return events.Assigned(**base, ticket_id=ticket, team="support", agent_id=agent, source="routing")
+        case "c":
+            return events.CallEnded(
+                **message, channel="phone", outcome=draw(st.sampled_from(("answered", "voicemail"))), talk_seconds=9.0
+            )
+        case "v":
+            return events.SurveyAnswered(
+                **base, ticket_id=ticket, survey_id="s", csat=draw(st.integers(0, 5)), ces=draw(st.none() | st.just(7))
+            )
+        case "o":
+            return events.OrderPlaced(**base, customer_id=customer_id, order_number=f"A-{number}")
+        case "e":
+            return events.ErasureRequested(**base)
+        case "t":
+            return events.Tick(**base, state_key=customer_key(tag))
+        case _:
+            return events.TagCorrected(**base, ticket_id=ticket, agent_id=agent, add=["delivery.never_arrived"])
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    clock, log = 0, []
+    for number in range(draw(st.integers(1, 25))):
+        clock += draw(st.sampled_from((0, 1, 60, 1000, 5000, 40_000, 700_000)))
+        log.append(draw(event(number, clock)))
+    return log
+
+
+def worker(rules: Rules, *, offset_step: int = 1) -> MemoryWorker:
+    return MemoryWorker(TicketsProcessor(rules), offset_step=offset_step)
+
+
+def folded(rules: Rules, log: list[Event]) -> MemoryWorker:
+    """The log with the ticks that time adds to it, folded in one go; `.log` has them all."""
+    made = worker(rules)
+    for each in log:
+        made.advance(each.received_at)
+        made.feed([each])
+    clean = worker(rules)
+    clean.log = made.log
+    clean.run()
+    return clean
+
+
+@FAST
+@given(log=logs(), sizes=st.lists(st.integers(1, 9), max_size=40))
+def test_the_same_log_gives_the_same_bytes_however_it_was_cut_into_batches(
+    log: list[Event], sizes: list[int], rules: Rules
+) -> None:
+    clean = folded(rules, log)
+    other = worker(rules)
+    other.log = clean.log
+    other.run(sizes)
+    assert other.outputs == clean.outputs
+    assert other.store == clean.store
+    assert other.dead_letters == clean.dead_letters
+
+
+@FAST
+@given(log=logs(), sizes=st.lists(st.integers(1, 30), max_size=9), crashes=st.lists(st.integers(0, 120), max_size=4))
+def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
+    log: list[Event], sizes: list[int], crashes: list[int], rules: Rules
+) -> None:
+    clean = folded(rules, log)
+    crashed = worker(rules)
+    crashed.log = clean.log
+    for writes in crashes:
+        try:
+            crashed.run(sizes, crash_after=writes)
+        except Crashed:
+            continue
+    crashed.run()
+    assert crashed.store == clean.store
+    assert crashed.facts() == clean.facts()
+    assert set(crashed.outputs) == set(clean.outputs)
+
+
+@FAST
+@given(log=logs(), writes=st.integers(0, 400))
+def test_a_crash_while_panes_are_forgotten_counts_nothing_twice(log: list[Event], writes: int, rules: Rules) -> None:
+    """Offsets stand 1000 apart here, so panes are really forgotten within short logs; a batch spans 8 records."""
+    made = worker(rules, offset_step=1000)
+    for each in log:
+        made.advance(each.received_at)
+        made.feed([each])
+    clean, crashed = worker(rules, offset_step=1000), worker(rules, offset_step=1000)
+    clean.log = crashed.log = made.log
+    clean.run([8] * 200)
+    try:
+        crashed.run([8] * 200, crash_after=writes)
+    except Crashed:
+        crashed.run([8] * 200)
+    assert crashed.store == clean.store
+    assert set(crashed.outputs) == set(clean.outputs)
+
+
+@FAST
+@given(log=logs())
+def test_the_whole_log_again_into_an_empty_state_gives_the_same_facts(log: list[Event], rules: Rules) -> None:
+    first, second = folded(rules, log), worker(rules)
+    second.log = first.log
+    second.run()
+    assert second.outputs == first.outputs
+
+
+@FAST
+@given(log=logs())
+def test_the_log_delivered_twice_changes_no_ticket(log: list[Event], rules: Rules) -> None:
+    once = worker(rules)
+    once.feed(log)
+    twice = worker(rules)
+    twice.feed(log)
+    accepted = len(twice.outputs)
+    refused = len(twice.dead_letters)
+    twice.feed(each for each in log if not isinstance(each, events.Tick))
+    again = [each for each in twice.outputs[accepted:] if each.topic != "pane-facts"]
+    if not refused:  # what was refused is tried again, and may succeed now
+        assert again == []
+
+
+@FAST
+@given(log=logs())
+def test_every_message_joins_a_ticket_or_is_a_duplicate_or_forwarded_or_refused(log: list[Event], rules: Rules) -> None:
+    made = worker(rules)
+    made.feed(log)
+    messages = [each for each in log if isinstance(each, events.MessageReceived)]
+    joined = [f for f in made.records(ContactFact) if f.kind == "message_received" and f.ticket_id]
+    forwarded = made.records(events.MessageReceived)
+    refused = {offset for offset, *_ in made.dead_letters}
+    letters = [
+        offset
+        for offset, each in enumerate(log)
+        if offset in refused and isinstance(each, type(messages and messages[0]))
+    ]
+    seen: set[tuple[str, str]] = set()
+    duplicates = 0
+    for offset, each in enumerate(log):
+        if isinstance(each, events.Tick) or offset in refused:
+            continue
+        identity = (each.customer_tag, each.event_id)
+        duplicates += identity in seen and isinstance(each, events.MessageReceived)
+        seen.add(identity)
+    assert len(messages) == len(joined) + len(forwarded) + duplicates + len(letters)
+    assert letters == []
+
+
+@FAST
+@given(log=logs())
+def test_what_the_state_says_of_itself_is_true(log: list[Event], rules: Rules) -> None:
+    made = folded(rules, log)
+    newest = {fact.ticket_id: fact for fact in made.records(TicketFact)}
+    for key, customer in made.states(b"c"):
+        assert len(customer.tickets) <= 50
+        assert len(customer.seen) == len(set(customer.seen)) <= 256
+        for ticket in customer.tickets:
+            fact = newest[ticket_id(key[1:].decode(), ticket.number)]
+            assert (fact.status, fact.episode, fact.clocks_breached) == (
+                ticket.status,
+                ticket.episode,
+                ticket.clocks_breached,
+            )
+            assert ticket.waiting_since == (ticket.unanswered[0] if ticket.unanswered else None)
+            assert list(ticket.unanswered) == sorted(ticket.unanswered)
+            names = [clock.name for clock in ticket.clocks]
+            assert len(names) == len(set(names))
+            for clock in ticket.clocks:
+                assert clock.stopped_at is None or clock.stopped_at >= clock.started_at or clock.cancelled
+                running = clock.stopped_at is None
+                assert not (running and ticket.status in ("solved", "closed"))
+                if clock.name == "next_response" and running and not clock.breached:
+                    assert clock.started_at == ticket.waiting_since
+
+
+@FAST
+@given(log=logs())
+def test_panes_add_up_to_what_the_facts_say(log: list[Event], rules: Rules) -> None:
+    made = folded(rules, log)
+    contacts = [fact for fact in made.records(ContactFact) if fact.kind in ("message_received", "call_ended")]
+    total: dict[str, float] = {}
+    for identity, value in made.facts().items():
+        if identity[0] == "PaneFact":
+            from schemas import codec
+
+            pane = codec.decode(value)
+            for name in ("contacts_received", "tickets_created", "clocks_breached", "csat_answers"):
+                total[name] = total.get(name, 0) + getattr(pane, name)
+    assert total.get("contacts_received", 0) == len(contacts)
+    assert total.get("tickets_created", 0) == sum(fact.opened_ticket for fact in contacts)
+    newest = {fact.ticket_id: fact for fact in made.records(TicketFact)}
+    assert total.get("clocks_breached", 0) == sum(fact.clocks_breached for fact in newest.values())
