@@ -19,6 +19,7 @@ import fastavro
 import fastavro.schema
 import msgspec
 
+from schemas.compiled import compile_encoder
 from schemas.errors import BrokenBody, NotSingleObject, UnknownFingerprint
 from schemas.events import EVENTS
 from schemas.facts import FACTS
@@ -86,14 +87,13 @@ def _published(kind: type[msgspec.Struct]) -> dict[int, dict[str, Any]]:
 class _Writer:
     """Encodes one kind of record with its newest schema."""
 
-    __slots__ = ("header", "nested", "schema")
+    __slots__ = ("encode", "header")
 
     def __init__(self, kind: type[msgspec.Struct]) -> None:
         known = _published(kind)
         newest = known[max(known)]
         self.header = MARKER + fingerprint(newest)
-        self.schema = fastavro.parse_schema(_plain(newest))
-        self.nested = tuple(name for name, _ in _nested(kind))
+        self.encode = compile_encoder(newest, self.header)
 
 
 @cache
@@ -127,16 +127,10 @@ def encode(record: msgspec.Struct) -> bytes:
         BrokenBody: a field holds a value that its schema does not allow.
     """
     writer = _writers()[type(record)]
-    buffer = BytesIO(writer.header)
-    buffer.seek(HEADER_BYTES)
     try:
-        fields = {name: getattr(record, name) for name in record.__struct_fields__}
-        for name in writer.nested:
-            fields[name] = [msgspec.structs.asdict(item) for item in fields[name]]
-        fastavro.schemaless_writer(buffer, writer.schema, fields)
-    except Exception as error:  # fastavro raises ValueError, TypeError, AttributeError, ... on bad values
+        return writer.encode(record)
+    except Exception as error:  # ValueError, TypeError, AttributeError, OverflowError, ... on bad values
         raise BrokenBody(f"{type(record).__name__} cannot be encoded: {error}") from error
-    return buffer.getvalue()
 
 
 def decode(data: bytes) -> Any:

@@ -1,0 +1,103 @@
+"""The compiled encoder writes the very bytes that fastavro writes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import codec
+from schemas.compiled import long
+from schemas.errors import BrokenBody
+from schemas.events import NoteAdded, SurveyAnswered
+
+
+def by_fastavro(record: msgspec.Struct) -> bytes:
+    known = codec.versions(type(record))
+    buffer = BytesIO()
+    fastavro.schemaless_writer(
+        buffer,
+        fastavro.parse_schema(codec._plain(known[max(known)])),
+        msgspec.to_builtins(record, builtin_types=(bytes,)),
+    )
+    return codec.header(type(record)) + buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", codec.RECORDS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_compiled_bytes_are_those_of_fastavro(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+    record = data.draw(records(kind))
+    assert codec.encode(record) == by_fastavro(record)
+
+
+_FITS = st.integers(-(1 << 63), (1 << 63) - 1)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+def records(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({field.name: _values(field.type) for field in msgspec.structs.fields(kind)}).map(
+        lambda fields: kind(**fields)
+    )
+
+
+def _values(hint: Any) -> st.SearchStrategy[Any]:
+    base = getattr(hint, "__origin__", hint)
+    arguments = getattr(hint, "__args__", ())
+    if hasattr(hint, "__metadata__"):
+        return _values(arguments[0] if arguments else hint.__origin__)
+    if base is list:
+        return st.lists(_values(arguments[0]), max_size=3)
+    if base is dict:
+        return st.dictionaries(_TEXT, _values(arguments[1]), max_size=3)
+    if type(None) in arguments:
+        return st.none() | _values(next(each for each in arguments if each is not type(None)))
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return records(hint)
+    return {
+        str: _TEXT,
+        int: _FITS,
+        float: st.floats(allow_nan=False),
+        bool: st.booleans(),
+        bytes: st.binary(max_size=9),
+    }[hint]
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (0, "00"),
+        (-1, "01"),
+        (1, "02"),
+        (-64, "7f"),
+        (64, "8001"),
+        ((1 << 63) - 1, "feffffffffffffffff01"),
+        (-(1 << 63), "ff" * 9 + "01"),
+    ],
+)
+def test_longs_are_zigzag_and_variable_length(value: int, encoded: str) -> None:
+    assert long(value).hex() == encoded
+
+
+NOTE = NoteAdded(event_id="e", occurred_at=1, received_at=2, customer_tag="T", ticket_id="T-1", agent_id="a", text="t")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        msgspec.structs.replace(NOTE, text=None),
+        msgspec.structs.replace(NOTE, text=7),
+        msgspec.structs.replace(NOTE, text="\ud800"),
+        msgspec.structs.replace(NOTE, occurred_at="now"),
+        msgspec.structs.replace(NOTE, occurred_at=1 << 63),
+        msgspec.structs.replace(NOTE, occurred_at=None),
+        SurveyAnswered(event_id="e", occurred_at=1, received_at=2, customer_tag="T", ticket_id="T-1", survey_id="s", csat="five"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_type_is_refused_and_names_the_record(bad: msgspec.Struct) -> None:
+    with pytest.raises(BrokenBody, match=type(bad).__name__):
+        codec.encode(bad)
