@@ -1,0 +1,175 @@
+"""The demo's balance: what it accepts, and that it notices every kind of loss and doubling."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
+from deploy.local.demo import MARK, prepare
+from schemas.errors import ConfigurationError
+from schemas.facts import Outbound
+
+TICKETS = {"AAAAAAAAAAAA-1": 2, "BBBBBBBBBBBB-1": 1}
+
+
+def outbound(number: int, channel: str) -> Outbound:
+    return Outbound(
+        customer_tag="AAAAAAAAAAAA",
+        version=number,
+        partition=0,
+        at=0,
+        outbound_id=f"out-{number}",
+        ticket_id="AAAAAAAAAAAA-1",
+        kind="acknowledgement",
+        channel=channel,
+        address="ann@example.org",
+        message_id=f"<ds.{number}@support.example>" if channel == "email" else "",
+    )
+
+
+def books() -> tuple[int, Log, Ledger, Received]:
+    """Two customers, three messages, one answer, one assignment, an automatic reply; everything as it should be."""
+    log = Log(
+        events={"message_received": {"m1", "m2", "m3"}, "agent_replied": {"r1"}, "assigned": {"a1"}},
+        records=8,
+        ticks=2,
+        produced=4,
+        outbound={"out-1": outbound(1, "email"), "out-2": outbound(2, "sms")},
+    )
+    ledger = Ledger(
+        contacts={"message_received": {"m1", "m2", "m3"}, "agent_replied": {"r1"}, "assigned": {"a1"}},
+        without_ticket=[],
+        episodes=dict(TICKETS),
+        decisions=[
+            ("AAAAAAAAAAAA-1", 1, "sent", "", "out-1"),
+            ("AAAAAAAAAAAA-1", 2, "sent", "", "out-2"),
+            ("BBBBBBBBBBBB-1", 1, "suppressed", "auto_submitted", ""),
+        ],
+        deliveries={"out-1": "delivered", "out-2": "delivered"},
+    )
+    received = Received(Counter({"<ds.1@support.example>": 1}), Counter({"out-2": 1}))
+    return 4, log, ledger, received
+
+
+def broken(published: int, log: Log, ledger: Ledger, received: Received) -> list[str]:
+    return [finding.statement for finding in check(published, log, ledger, received) if not finding.holds]
+
+
+def test_books_that_balance_have_no_finding() -> None:
+    assert broken(*books()) == []
+
+
+def drop_row(ledger: Ledger) -> Ledger:
+    return replace(ledger, contacts={**ledger.contacts, "message_received": {"m1", "m3"}})
+
+
+def add_row(ledger: Ledger) -> Ledger:
+    return replace(ledger, contacts={**ledger.contacts, "agent_replied": {"r1", "r2"}})
+
+
+def loose_message(ledger: Ledger) -> Ledger:
+    return replace(ledger, without_ticket=["m2"])
+
+
+def silent_episode(ledger: Ledger) -> Ledger:
+    return replace(ledger, episodes={**TICKETS, "BBBBBBBBBBBB-1": 2})
+
+
+def acknowledged_twice(ledger: Ledger) -> Ledger:
+    return replace(ledger, decisions=[*ledger.decisions, ("AAAAAAAAAAAA-1", 1, "sent", "", "out-1")])
+
+
+def no_reason(ledger: Ledger) -> Ledger:
+    return replace(ledger, decisions=[*ledger.decisions[:2], ("BBBBBBBBBBBB-1", 1, "suppressed", "", "")])
+
+
+def never_written(ledger: Ledger) -> Ledger:
+    return replace(ledger, decisions=[*ledger.decisions[:2], ("BBBBBBBBBBBB-1", 1, "sent", "", "out-3")])
+
+
+def not_delivered(ledger: Ledger) -> Ledger:
+    return replace(ledger, deliveries={"out-1": "delivered"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "statement"),
+    [
+        (drop_row, "every event of the log is a row of its kind, or a dead letter"),
+        (add_row, "every event of the log is a row of its kind, or a dead letter"),
+        (loose_message, "every customer message belongs to a ticket"),
+        (silent_episode, "every episode of a ticket is acknowledged once, or deliberately not"),
+        (acknowledged_twice, "every episode of a ticket is acknowledged once, or deliberately not"),
+        (no_reason, "every silence has a reason"),
+        (never_written, "every acknowledgement that was decided was written, and no other"),
+        (not_delivered, "every message to a customer was delivered exactly once"),
+    ],
+)
+def test_each_damage_to_the_ledger_is_noticed(damage: Callable[[Ledger], Ledger], statement: str) -> None:
+    published, log, ledger, received = books()
+    assert broken(published, log, damage(ledger), received) == [statement]
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        Received(Counter({"<ds.1@support.example>": 2}), Counter({"out-2": 1})),
+        Received(Counter(), Counter({"out-2": 1})),
+        Received(Counter({"<ds.1@support.example>": 1}), Counter({"out-2": 2})),
+        Received(Counter({"<ds.1@support.example>": 1, "<other@example.org>": 1}), Counter({"out-2": 1})),
+    ],
+    ids=["a mail twice", "a mail lost", "a line twice", "a mail of nobody"],
+)
+def test_what_customers_hold_is_counted(received: Received) -> None:
+    published, log, ledger, _ = books()
+    assert broken(published, log, ledger, received) == ["every message to a customer was delivered exactly once"]
+
+
+def test_an_event_that_was_published_and_is_not_in_the_log_is_noticed() -> None:
+    _, log, ledger, received = books()
+    assert broken(5, log, ledger, received) == ["what producers published is in the log"]
+
+
+def test_a_dead_letter_accounts_for_its_event() -> None:
+    published, log, ledger, received = books()
+    log.dead_letters.append(DeadLetter("contact-events.dlq", "unknown_ticket", "", "agent_replied", "r1"))
+    ledger = replace(ledger, contacts={kind: ids for kind, ids in ledger.contacts.items() if kind != "agent_replied"})
+    assert broken(published, log, ledger, received) == []
+
+
+def test_a_bounced_message_must_not_be_in_the_mailbox() -> None:
+    published, log, ledger, received = books()
+    ledger = replace(ledger, deliveries={"out-1": "bounced", "out-2": "delivered"})
+    assert broken(published, log, ledger, received) == ["every message to a customer was delivered exactly once"]
+    assert broken(published, log, ledger, replace(received, mails=Counter())) == []
+
+
+def test_the_maildir_and_the_outbox_files_are_read_with_their_copies(tmp_path: Path) -> None:
+    maildir, outbox = tmp_path / "mail", tmp_path / "outbox"
+    (maildir / "new").mkdir(parents=True)
+    (maildir / "cur").mkdir()
+    outbox.mkdir()
+    for name in ("new/1", "cur/2"):
+        (maildir / name).write_bytes(b"Subject: x\r\nMessage-ID: <a@b>\r\n\r\nMessage-ID: <c@d>\r\n")
+    (outbox / "sms.jsonl").write_text('{"outbound_id": "o1"}\n{"outbound_id": "o1"}\n')
+    received = read_received(maildir, outbox)
+    assert received.mails == {"<a@b>": 2}
+    assert received.lines == {"o1": 2}
+
+
+def test_the_demo_empties_only_its_own_directory(tmp_path: Path) -> None:
+    data = tmp_path / "demo"
+    prepare(data)
+    (data / "old").touch()
+    prepare(data)
+    assert [path.name for path in data.iterdir()] == [MARK]
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").touch()
+    with pytest.raises(ConfigurationError, match="not from an earlier demo"):
+        prepare(precious)
+    assert (precious / "thesis.txt").exists()
