@@ -25,6 +25,8 @@ _ATTRIBUTION_START = re.compile(
     r"^\s*(?:On\s.{0,60}\d|At\s+\d|(?:在|于|於)\s*\d{4}|\d{4}\s*[年/.-]\s*\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|(?:El|Le|Am)\s.{0,40}\d)",
     re.IGNORECASE,
 )
+#: "客服 <support@...> 於 2026年3月2日 寫道：": the name stands first.
+_CHINESE_ATTRIBUTION = re.compile(r"(?:\d{4}|@).{0,120}(?:写道|寫道|写到|寫到)\s*[:：]\s*$")
 _SEPARATOR = re.compile(
     r"^\s*(?:[-_=－—]{2,}\s*(?:original message|原始邮件|原始郵件|原邮件|原郵件|邮件原件|元のメッセージ|オリジナルメッセージ"
     r"|original appointment)\s*[-_=－—]{2,}|[_]{30,})\s*$",
@@ -59,13 +61,17 @@ def newest_part(text: str) -> str:
     index = 0
     while index < len(lines):
         line = lines[index]
+        if not line or line.isspace():
+            kept.append("")
+            index += 1
+            continue
         if _is_quoted(line):
             index += 1
             continue
         if _FORWARDED.match(line):
             kept.extend(lines[index:])
             break
-        if _ends_reply(lines, index, anything_before=any(part.strip() for part in kept[-20:])):
+        if _ends_reply(lines, index, kept):
             break
         attribution, cuts = _attribution(lines, index)
         if cuts:
@@ -84,12 +90,12 @@ def _is_quoted(line: str) -> bool:
     return line.lstrip()[:4].startswith(_QUOTE_MARKS) if line else False
 
 
-def _ends_reply(lines: list[str], index: int, *, anything_before: bool) -> bool:
+def _ends_reply(lines: list[str], index: int, kept: list[str]) -> bool:
     line = lines[index]
-    if not line or len(line) > 400:
+    if len(line) > 400:
         return False
     if _SIGNATURE.match(line) or _SEPARATOR.match(line):
-        return anything_before
+        return any(kept[-20:])
     if _HEADER_FIRST.match(line):
         following = [later for later in lines[index + 1 : index + 8] if later.strip()][:4]
         return sum(bool(_HEADER_LINE.match(later[:200])) for later in following) >= 2
@@ -102,17 +108,25 @@ def _attribution(lines: list[str], index: int) -> tuple[int, bool]:
     A quote must follow, or nothing at all: otherwise "On Monday she wrote:" is the customer's own sentence. Only with
     an address in it is it believed without, because some mailers quote without marks.
     """
-    if len(lines[index]) > 300 or not _ATTRIBUTION_START.match(lines[index]):
+    if not _starts_attribution(lines[index]):
         return 0, False
     for count in range(1, _MAX_ATTRIBUTION_LINES + 1):
         position = index + count - 1
         if position >= len(lines) or not lines[position].strip() or len(lines[position]) > 300:
             return 0, False
-        if _WROTE.search(lines[position][-220:]):
+        if lines[position].rstrip()[-1:] in (":", "：") and _WROTE.search(lines[position][-220:]):
             if _quote_follows(lines, position + 1):
                 return count, False
             return 0, any(_ADDRESS.search(line) for line in lines[index : position + 1])
     return 0, False
+
+
+def _starts_attribution(line: str) -> bool:
+    if len(line) > 300:
+        return False
+    if line[-1] in ":：" and ("写" in line or "寫" in line):
+        return bool(_CHINESE_ATTRIBUTION.search(line) or _ATTRIBUTION_START.match(line))
+    return bool(_ATTRIBUTION_START.match(line))
 
 
 def _quote_follows(lines: list[str], index: int) -> bool:

@@ -186,7 +186,9 @@ def _collect(part: Message, body: _Body, depth: int) -> None:
         return
     content_type = part.get_content_type()
     payload = part.get_payload()
-    if content_type.startswith("message/") or not isinstance(payload, list):
+    if content_type.startswith("multipart/") and isinstance(payload, str):  # parts were announced and never began
+        body.texts.append((False, _part_text(part, "text/plain")))
+    elif content_type.startswith("message/") or not isinstance(payload, list):
         _leaf(part, content_type, body)
     elif content_type == "multipart/alternative":
         _alternatives([child for child in payload if isinstance(child, Message)], body, depth)
