@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas import events
+from schemas import codec, events
 from schemas.events import STATUSES, Event
 from schemas.facts import ContactFact, TicketFact
 from schemas.identity import customer_tag, event_id, ticket_id
@@ -20,61 +21,56 @@ from tests.stream_processors.tickets.story import at
 CUSTOMERS = ("email:ann@example.org", "email:bob@example.org", "chat:cat")
 TEXTS = ("Where is my parcel?", "Thank you!", "返金してください", "我的包裹还没到", "My card was declined", "")
 FAST = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
-    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
-@st.composite
-def event(draw: st.DrawFn, number: int, clock: int) -> Event:
-    customer_id = draw(st.sampled_from(CUSTOMERS))
+def event(random: Random, number: int, clock: int) -> Event:
+    """Any event at `clock` seconds: some late, some twice, some imported, some about what does not exist."""
+    pick, one_in = random.choice, lambda n: random.randrange(n) == 0
+    customer_id = pick(CUSTOMERS)
     tag = customer_tag(customer_id)
-    seconds = clock - draw(st.sampled_from((0, 0, 0, 45, 4000)))  # some are late
-    identity = draw(st.integers(max(0, number - 3), number)) if draw(st.integers(0, 9)) == 0 else number
+    identity = random.randint(max(0, number - 3), number) if one_in(10) else number
     base: dict[str, Any] = {
         "event_id": event_id("log", str(identity)),
-        "occurred_at": at(seconds),
+        "occurred_at": at(clock - pick((0, 0, 0, 45, 4000))),
         "received_at": at(clock),
         "customer_tag": tag,
-        "imported": draw(st.integers(0, 9)) == 0,
+        "imported": one_in(10),
     }
-    ticket = ticket_id(tag, draw(st.integers(1, 3)))
-    agent = draw(st.sampled_from(("mei", "tom")))
-    kind = draw(st.sampled_from("mmmmmmrrrssnxacvoet!"))
+    ticket = ticket_id(tag, random.randint(1, 3))
+    agent = pick(("mei", "tom"))
     message = base | {"customer_id": customer_id, "address": customer_id.partition(":")[2]}
-    match kind:
+    match pick("mmmmmmrrrssnxacvoet!"):
         case "m":
-            other = draw(st.sampled_from(CUSTOMERS))
             return events.MessageReceived(
-                **message | {"customer_id": other if draw(st.integers(0, 9)) == 0 else customer_id},
-                channel=draw(st.sampled_from(("email", "chat", "sms"))),
-                text=draw(st.sampled_from(TEXTS)),
+                **message | {"customer_id": pick(CUSTOMERS) if one_in(10) else customer_id},
+                channel=pick(("email", "chat", "sms")),
+                text=pick(TEXTS),
                 subject="Parcel",
-                priority=draw(st.sampled_from(("", "urgent"))),
-                ticket_ref=draw(st.sampled_from(("", "", ticket))),
+                priority=pick(("", "urgent")),
+                ticket_ref=pick(("", "", ticket)),
                 message_id=f"<{identity}@log>",
-                in_reply_to=draw(st.sampled_from(("", f"<{number - 1}@log>"))),
+                in_reply_to=pick(("", f"<{number - 1}@log>")),
             )
         case "r":
-            return events.AgentReplied(**base, ticket_id=ticket, agent_id=agent, text="Hello", public=number % 5 > 0)
+            return events.AgentReplied(**base, ticket_id=ticket, agent_id=agent, text="Hello", public=not one_in(5))
         case "s":
-            return events.StatusChanged(**base, ticket_id=ticket, status=draw(st.sampled_from(STATUSES)))
+            return events.StatusChanged(**base, ticket_id=ticket, status=pick(STATUSES))
         case "n":
             return events.NoteAdded(**base, ticket_id=ticket, agent_id=agent, text="note")
         case "x":
-            return events.Transferred(**base, ticket_id=ticket, to_team=draw(st.sampled_from(("returns", "nowhere"))))
+            return events.Transferred(**base, ticket_id=ticket, to_team=pick(("returns", "nowhere")))
         case "a":
             return events.Assigned(**base, ticket_id=ticket, team="support", agent_id=agent, source="routing")
         case "c":
-            return events.CallEnded(
-                **message, channel="phone", outcome=draw(st.sampled_from(("answered", "voicemail"))), talk_seconds=9.0
-            )
+            outcome = pick(("answered", "voicemail"))
+            return events.CallEnded(**message, channel="phone", outcome=outcome, talk_seconds=9.0)
         case "v":
-            return events.SurveyAnswered(
-                **base, ticket_id=ticket, survey_id="s", csat=draw(st.integers(0, 5)), ces=draw(st.none() | st.just(7))
-            )
+            csat, ces = random.randint(0, 5), pick((None, 7))
+            return events.SurveyAnswered(**base, ticket_id=ticket, survey_id="s", csat=csat, ces=ces)
         case "o":
             return events.OrderPlaced(**base, customer_id=customer_id, order_number=f"A-{number}")
         case "e":
@@ -85,13 +81,16 @@ def event(draw: st.DrawFn, number: int, clock: int) -> Event:
             return events.TagCorrected(**base, ticket_id=ticket, agent_id=agent, add=["delivery.never_arrived"])
 
 
-@st.composite
-def logs(draw: st.DrawFn) -> list[Event]:
-    clock, log = 0, []
-    for number in range(draw(st.integers(1, 25))):
-        clock += draw(st.sampled_from((0, 1, 60, 1000, 5000, 40_000, 700_000)))
-        log.append(draw(event(number, clock)))
+def log_of(seed: int, length: int) -> list[Event]:
+    """A log of three customers, the same for the same seed; times advance by seconds to days."""
+    random, clock, log = Random(seed), 0, []
+    for number in range(length):
+        clock += random.choice((0, 1, 60, 1000, 5000, 40_000, 700_000))
+        log.append(event(random, number, clock))
     return log
+
+
+logs = st.builds(log_of, st.integers(0, 2**32), st.integers(1, 40))
 
 
 def worker(rules: Rules, *, offset_step: int = 1) -> MemoryWorker:
@@ -111,7 +110,7 @@ def folded(rules: Rules, log: list[Event]) -> MemoryWorker:
 
 
 @FAST
-@given(log=logs(), sizes=st.lists(st.integers(1, 9), max_size=40))
+@given(log=logs, sizes=st.lists(st.integers(1, 9), max_size=40))
 def test_the_same_log_gives_the_same_bytes_however_it_was_cut_into_batches(
     log: list[Event], sizes: list[int], rules: Rules
 ) -> None:
@@ -125,7 +124,7 @@ def test_the_same_log_gives_the_same_bytes_however_it_was_cut_into_batches(
 
 
 @FAST
-@given(log=logs(), sizes=st.lists(st.integers(1, 30), max_size=9), crashes=st.lists(st.integers(0, 120), max_size=4))
+@given(log=logs, sizes=st.lists(st.integers(1, 30), max_size=9), crashes=st.lists(st.integers(0, 120), max_size=4))
 def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
     log: list[Event], sizes: list[int], crashes: list[int], rules: Rules
 ) -> None:
@@ -144,7 +143,7 @@ def test_a_crash_at_any_write_loses_nothing_and_doubles_nothing(
 
 
 @FAST
-@given(log=logs(), writes=st.integers(0, 400))
+@given(log=logs, writes=st.integers(0, 400))
 def test_a_crash_while_panes_are_forgotten_counts_nothing_twice(log: list[Event], writes: int, rules: Rules) -> None:
     """Offsets stand 1000 apart here, so panes are really forgotten within short logs; a batch spans 8 records."""
     made = worker(rules, offset_step=1000)
@@ -163,7 +162,7 @@ def test_a_crash_while_panes_are_forgotten_counts_nothing_twice(log: list[Event]
 
 
 @FAST
-@given(log=logs())
+@given(log=logs)
 def test_the_whole_log_again_into_an_empty_state_gives_the_same_facts(log: list[Event], rules: Rules) -> None:
     first, second = folded(rules, log), worker(rules)
     second.log = first.log
@@ -172,7 +171,7 @@ def test_the_whole_log_again_into_an_empty_state_gives_the_same_facts(log: list[
 
 
 @FAST
-@given(log=logs())
+@given(log=logs)
 def test_the_log_delivered_twice_changes_no_ticket(log: list[Event], rules: Rules) -> None:
     once = worker(rules)
     once.feed(log)
@@ -187,19 +186,14 @@ def test_the_log_delivered_twice_changes_no_ticket(log: list[Event], rules: Rule
 
 
 @FAST
-@given(log=logs())
-def test_every_message_joins_a_ticket_or_is_a_duplicate_or_forwarded_or_refused(log: list[Event], rules: Rules) -> None:
+@given(log=logs)
+def test_every_message_joins_a_ticket_or_is_a_duplicate_or_forwarded(log: list[Event], rules: Rules) -> None:
     made = worker(rules)
     made.feed(log)
     messages = [each for each in log if isinstance(each, events.MessageReceived)]
     joined = [f for f in made.records(ContactFact) if f.kind == "message_received" and f.ticket_id]
     forwarded = made.records(events.MessageReceived)
     refused = {offset for offset, *_ in made.dead_letters}
-    letters = [
-        offset
-        for offset, each in enumerate(log)
-        if offset in refused and isinstance(each, type(messages and messages[0]))
-    ]
     seen: set[tuple[str, str]] = set()
     duplicates = 0
     for offset, each in enumerate(log):
@@ -208,12 +202,11 @@ def test_every_message_joins_a_ticket_or_is_a_duplicate_or_forwarded_or_refused(
         identity = (each.customer_tag, each.event_id)
         duplicates += identity in seen and isinstance(each, events.MessageReceived)
         seen.add(identity)
-    assert len(messages) == len(joined) + len(forwarded) + duplicates + len(letters)
-    assert letters == []
+    assert len(messages) == len(joined) + len(forwarded) + duplicates
 
 
 @FAST
-@given(log=logs())
+@given(log=logs)
 def test_what_the_state_says_of_itself_is_true(log: list[Event], rules: Rules) -> None:
     made = folded(rules, log)
     newest = {fact.ticket_id: fact for fact in made.records(TicketFact)}
@@ -240,15 +233,13 @@ def test_what_the_state_says_of_itself_is_true(log: list[Event], rules: Rules) -
 
 
 @FAST
-@given(log=logs())
+@given(log=logs)
 def test_panes_add_up_to_what_the_facts_say(log: list[Event], rules: Rules) -> None:
     made = folded(rules, log)
     contacts = [fact for fact in made.records(ContactFact) if fact.kind in ("message_received", "call_ended")]
     total: dict[str, float] = {}
     for identity, value in made.facts().items():
         if identity[0] == "PaneFact":
-            from schemas import codec
-
             pane = codec.decode(value)
             for name in ("contacts_received", "tickets_created", "clocks_breached", "csat_answers"):
                 total[name] = total.get(name, 0) + getattr(pane, name)
