@@ -236,8 +236,8 @@ class Director:
         """The score falls with the wait for the first answer, measured in what the channel leads to expect."""
         target = HANDLING.get(case.channel, _MAIL).target
         waited = (case.first_response if case.first_response is not None else target) / target
-        mean = 4.7 - 1.3 * min(waited, 2.0) - 0.4 * (case.episode - 1)
-        csat = max(1, min(5, round(rng.gauss(mean, 0.7))))
+        mean = 4.7 - 1.5 * min(waited, 2.0) - 0.4 * (case.episode - 1)
+        csat = max(1, min(5, round(rng.gauss(mean, 0.9))))
         good, bad = COMMENTS[case.language]
         comment = rng.choice(good if csat >= 4 else bad) if csat != 3 and rng.random() < 0.4 else ""
         answered = SurveyAnswered(

@@ -13,7 +13,7 @@ from producers.simulation.mail import Mail
 from producers.simulation.people import PRODUCTS, Person, customers
 from producers.simulation.planned import SOURCE, Planned
 from producers.simulation.scenarios import CHASERS, DETAILS, INCIDENT, SCENARIOS
-from producers.simulation.writing import SUPPORT, Matter, contact, matter, message_id, spoken
+from producers.simulation.writing import SUPPORT, Matter, contact, matter, message_id, retold, spoken
 from schemas.clock import from_micros
 from schemas.events import ArticleViewed, OrderPlaced
 from schemas.identity import canonical_customer_id, customer_tag, event_id
@@ -132,19 +132,24 @@ def _incident_moment(rng: Random, start: int) -> int:
 def _follow_up(rng: Random, before: tuple[Planned, Person, Matter, str], end: int, unique: str, domain: str) -> Planned:
     """The same person about the same matter: a detail minutes later, or an impatient word hours later."""
     planned, person, about, channel = before
-    angry = about.angry or rng.random() < 0.3
-    texts, delay = (
-        (CHASERS, rng.randrange(3 * HOUR, 7 * HOUR)) if angry else (DETAILS, rng.randrange(3 * MINUTE, 40 * MINUTE))
-    )
+    mail = channel in ("email", "form")
+    if about.angry or rng.random() < 0.3:
+        texts, delay = CHASERS, rng.randrange(3 * HOUR, 7 * HOUR)
+    else:
+        texts, delay = (
+            DETAILS,
+            rng.randrange(3 * MINUTE, 40 * MINUTE) if mail else rng.randrange(MINUTE // 4, 2 * MINUTE),
+        )
     at, text = min(planned.at + delay, end - 1), rng.choice(texts[person.language])
-    if channel not in ("email", "form"):
-        return Planned(at, unique, spoken(person, channel, text, at, unique))
+    if not mail:
+        again = f" {retold(rng, person, about, at)}" if texts is CHASERS else ""
+        return Planned(at, unique, spoken(person, channel, text + again, at, unique))
     earlier = planned.thing if isinstance(planned.thing, Mail) else None
     letter = Mail(
         sender_name=person.name,
         sender=person.email,
         recipient=f"{SUPPORT}@{domain}",
-        subject=f"Re: {earlier.subject}" if earlier else text[:40],
+        subject=f"Re: {earlier.subject}" if earlier else text[:60].strip(),
         text=f"{text} ({about.order})\n\n{person.name}",
         message_id=message_id(person, unique),
         language=person.language,

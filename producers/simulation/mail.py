@@ -49,7 +49,7 @@ def render(mail: Mail, at: int) -> bytes:
     ]
     if mail.in_reply_to:
         head += [("In-Reply-To", mail.in_reply_to), ("References", mail.in_reply_to)]
-    text = mail.text + _quotation(mail)
+    text = mail.text + _quotation(mail, at)
     if mail.style == 1:
         boundary = "=_" + mail.message_id.strip("<>").partition("@")[0][-30:]
         head.append(("Content-Type", f'multipart/alternative; boundary="{boundary}"'))
@@ -71,10 +71,17 @@ def _charset(mail: Mail) -> str:
     return old
 
 
-def _quotation(mail: Mail) -> str:
+def _quotation(mail: Mail, at: int) -> str:
     if not mail.quoted:
         return ""
-    return "\n\nOn a day before, support wrote:\n" + "\n".join(f"> {line}" for line in mail.quoted.split("\n"))
+    day = from_micros(at)
+    date = f"{day.year}年{day.month}月{day.day}日"
+    line = {
+        "zh-Hans": f"在{date}，{mail.recipient} 写道：",
+        "zh-Hant": f"於{date}，{mail.recipient} 寫道：",
+        "ja": f"{date} {day:%H:%M} <{mail.recipient}>:",
+    }.get(mail.language, f"On {day:%a, %d %b %Y} at {day:%H:%M}, {mail.recipient} wrote:")
+    return f"\n\n{line}\n" + "\n".join(f"> {each}" for each in mail.quoted.split("\n"))
 
 
 def _part(content_type: str, text: str, charset: str, *, quoted: bool = False) -> str:

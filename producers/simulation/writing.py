@@ -13,7 +13,7 @@ from schemas.clock import from_micros
 from schemas.events import CallEnded, MessageReceived
 from schemas.identity import event_id, subject_token
 
-__all__ = ["Matter", "contact", "matter", "message_id", "on_ticket", "spoken", "worded"]
+__all__ = ["Matter", "contact", "matter", "message_id", "on_ticket", "retold", "spoken", "worded"]
 
 _DAY = 24 * 3600 * 1_000_000
 #: The local part of our own address.
@@ -54,6 +54,11 @@ def worded(rng: Random, language: str, about: Matter, at: int = 10 * _DAY) -> tu
     """Subject and text of a matter, without greeting and name."""
     wording = about.scenario.wordings[language]
     return _filled(wording.subject, about, language, at), _filled(rng.choice(wording.long), about, language, at)
+
+
+def retold(rng: Random, person: Person, about: Matter, at: int) -> str:
+    """The matter once more in one sentence, for somebody who has to say it again."""
+    return _filled(rng.choice(about.scenario.wordings[person.language].short), about, person.language, at)
 
 
 def on_ticket(person: Person, ticket: str, channel: str, text: str, subject: str, at: int, unique: str, domain: str,
