@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,7 @@ def facts_in_kafka(settings: Settings) -> tuple[Facts, int]:
             version, value = found.get(identity, (-1, b""))
             written += 1
             if fact.version == version:
-                assert record.value == value, f"{identity} was written differently at version {version}"
+                assert record.value == value, f"written differently at version {version}: {fact} after {codec.decode(value)}"
             if fact.version >= version:
                 found[identity] = fact.version, record.value
     return {identity: value for identity, (_, value) in found.items()}, written
@@ -60,8 +61,24 @@ def facts_offline(settings: Settings, processor: Processor) -> Facts:
         worker = MemoryWorker(processor, partition)
         worker.log = log
         worker.run()
+        assert worker.dead_letters == []
         facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
     return facts
+
+
+def difference(kafka: Facts, offline: Facts) -> dict[str, object]:
+    """Facts that only one side has, and facts that differ: counts by kind and one example of each. Empty: equal."""
+    found: dict[str, object] = {}
+    for name, identities in (
+        ("only in Kafka", kafka.keys() - offline.keys()),
+        ("only offline", offline.keys() - kafka.keys()),
+        ("different", {each for each in kafka.keys() & offline.keys() if kafka[each] != offline[each]}),
+    ):
+        if identities:
+            example = min(identities, key=str)
+            values = [codec.decode(side[example]) for side in (kafka, offline) if example in side]
+            found[name] = (Counter(identity[0] for identity in identities), values)
+    return found
 
 
 def _is_fact(identity: tuple[Any, ...]) -> bool:
