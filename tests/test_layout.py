@@ -1,0 +1,184 @@
+"""Rules about the project itself that no other tool checks: where things are, what imports what, what the lock holds."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("schemas", "producers", "stream_processors", "sinks")
+ENTRY_POINTS = ("__main__.py", "app.py")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PURE_CONTRACT = "Pure modules reach no broker, no database and no metric"
+
+#: The modules of stream_processors that do I/O; every other one is pure and stands in the import contract.
+DO_IO = {"__init__", "__main__", "app", "outbox", "store", "transport", "watchdog", "worker"}
+
+
+def modules(*places: str) -> list[Path]:
+    found = [path for place in places for path in (ROOT / place).rglob("*.py")]
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text("utf-8"))
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """`(module, name)` of every import, `name` is '' for a plain `import module`."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def attributes(path: Path) -> set[str]:
+    """Every `name.attribute` that the module mentions."""
+    return {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+
+
+def contract(name: str) -> dict[str, list[str]]:
+    return next(entry for entry in PROJECT["tool"]["importlinter"]["contracts"] if entry["name"] == name)
+
+
+def pure_modules() -> list[Path]:
+    pure = [name.replace(".", "/") for name in contract(PURE_CONTRACT)["source_modules"]]
+    return [path for path in modules(*PACKAGES) if any(path.with_suffix("").is_relative_to(name) for name in pure)]
+
+
+every_module = pytest.mark.parametrize("path", modules(*PACKAGES, "deploy"), ids=str)
+every_pure_module = pytest.mark.parametrize("path", pure_modules(), ids=str)
+
+
+# -- modules ------------------------------------------------------------------------------------------------------
+
+
+def test_the_contract_package_runs_nothing_when_it_is_imported() -> None:
+    assert (ROOT / "schemas" / "__init__.py").read_text("utf-8") == ""
+
+
+@every_module
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert not tree(path).body or ast.get_docstring(tree(path))
+
+
+def test_every_module_of_the_stream_processors_is_pure_or_known_to_do_io() -> None:
+    pure = {path.relative_to("stream_processors").parts[0].removesuffix(".py") for path in pure_modules()
+            if path.is_relative_to("stream_processors")}  # fmt: skip
+    present = {
+        path.relative_to("stream_processors").parts[0].removesuffix(".py") for path in modules("stream_processors")
+    }
+    assert present - DO_IO == pure
+    assert not pure & DO_IO
+
+
+@every_pure_module
+def test_a_pure_module_knows_the_time_only_from_its_arguments(path: Path) -> None:
+    wanted = set(imports(path)) - {("random", "Random")}  # which takes a seed
+    assert {module for module, _ in wanted} & {"time", "random", "secrets", "uuid", "asyncio", "threading"} == set()
+    assert attributes(path) & {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "os.urandom"} == set()
+
+
+@every_module
+def test_only_entry_points_read_the_environment(path: Path) -> None:
+    if path.name in ENTRY_POINTS or path.parts[0] == "deploy":
+        return
+    assert attributes(path) & {"os.environ", "os.getenv", "os.environb"} == set()
+
+
+@every_module
+def test_what_a_module_imports_is_a_declared_dependency(path: Path) -> None:
+    declared = {normal(re.split(r"[<>=\[ ;]", entry)[0]) for entry in PROJECT["project"]["dependencies"]}
+    for module, _ in imports(path):
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names or top in (*PACKAGES, "deploy", ""):
+            continue
+        assert {normal(name) for name in provides().get(top, [])} & declared, f"{top} is not in [project.dependencies]"
+
+
+@cache
+def provides() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_import_contracts_name_modules_that_exist() -> None:
+    named = [
+        module
+        for entry in PROJECT["tool"]["importlinter"]["contracts"]
+        for module in (*entry.get("source_modules", ()), *entry.get("modules", ()))
+    ]
+    paths = [ROOT / name.replace(".", "/") for name in named]
+    assert [str(path) for path in paths if not path.is_dir() and not path.with_suffix(".py").is_file()] == []
+
+
+# -- the lock -----------------------------------------------------------------------------------------------------
+
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def locked() -> dict[str, str]:
+    """Requirement line → the text that follows it, hashes and comments."""
+    parts = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    return {part.splitlines()[0]: part for part in parts}
+
+
+def test_every_locked_package_has_one_version_and_hashes() -> None:
+    for line, entry in locked().items():
+        assert re.match(r"[a-z0-9._-]+==[^ ]+( ; .+)? \\$", line), line
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), line
+
+
+def test_the_lock_holds_every_dependency_that_the_project_declares() -> None:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    declared = [*PROJECT["project"]["dependencies"], *(entry for extra in extras for entry in extra)]
+    names = {line.split("==")[0] for line in locked()}
+    assert {normal(re.split(r"[<>=\[ ;]", entry)[0]) for entry in declared} <= names
+
+
+def test_the_lock_names_no_host_and_no_directory() -> None:
+    assert re.findall(r"https?://|--index-url|--find-links|--extra-index|file:|/", re.sub(r"# +via .*", "", LOCK)) == []
+
+
+# -- make ---------------------------------------------------------------------------------------------------------
+
+TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "soak", "generate", "clean", "lock")
+
+
+def test_make_alone_lists_every_target_with_a_line_about_it() -> None:
+    done = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True)
+    listed = dict(re.findall(r"^  make ([a-z]+) +(\S.+)$", done.stdout, flags=re.MULTILINE))
+    assert set(listed) == {"help", *TARGETS}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_sets_up_what_it_needs(target: str, tmp_path: Path) -> None:
+    """Without an environment, `make -n TARGET` would create one first; only these two need none."""
+    plan = subprocess.run(
+        ["make", "-n", "-C", ROOT, target, f"VENV={tmp_path / 'none'}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert ("--require-hashes" in plan) == (target not in ("clean", "lock"))
+
+
+def test_the_ci_script_is_sound_and_can_be_executed() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", script], check=True)
