@@ -206,13 +206,13 @@ class Taxonomy:
         return hits if len(hits) < 2 else self._uncovered(hits)
 
     def _uncovered(self, hits: list[_Hit]) -> list[_Hit]:
-        """Without the phrases of tags that stand within a longer phrase of a tag; a phrase with a gap covers none."""
+        """Without the phrases of tags that a longer one covers. Exclusions and moods are not covered, gaps do not cover."""
         left: list[_Hit] = []
         cover_start = cover_end = -1
         for hit in sorted(hits, key=_outermost_first):
             start, end, number = hit
             phrase = self._phrases[number]
-            if phrase.role in _MOODS:
+            if phrase.excludes or phrase.role in _MOODS:
                 left.append(hit)
                 continue
             if end > cover_end or (start == cover_start and end == cover_end):
