@@ -126,7 +126,7 @@ class Child:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        self._pid_file.unlink(missing_ok=True)
+            self._pid_file.unlink(missing_ok=True)
 
     def reap(self) -> None:
         """End what an earlier run has left behind: the same pid with the same birth time, never a stranger."""
