@@ -20,7 +20,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from deploy.local.mailbox import messages
 from schemas import codec, deadletter
 from schemas.errors import CodecError
-from schemas.events import Assigned, CallEnded, Event, MessageReceived, Tick
+from schemas.events import Assigned, CallEnded, Event, MessageReceived, PresenceChanged, Tick
 from schemas.facts import Outbound
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, FACT_TOPICS, OUTBOUND, ROUTING, Topic
@@ -45,7 +45,7 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Log:
-    """`contact-events`, `outbound` and the dead letters.
+    """`contact-events`, `outbound`, the presences of `routing`, and the dead letters.
 
     events      kind → event ids, ticks left out; the same thing delivered twice is one
     produced    records that producers wrote: no ticks, no assignments, no forwards
@@ -220,6 +220,7 @@ def read_log(settings: Settings) -> Log:
                 log.forwarded += 1
             elif not isinstance(event, _OURS):
                 log.produced += 1
+    log.produced += sum(isinstance(_decoded(value), PresenceChanged) for _, value, _ in records(settings, ROUTING))
     for _, value, _ in records(settings, OUTBOUND):
         message = _decoded(value)
         if isinstance(message, Outbound):
@@ -227,6 +228,8 @@ def read_log(settings: Settings) -> Log:
     for topic in DEAD_LETTERS:
         for name, value, headers in records(settings, topic):
             story, event = deadletter.read(headers), _decoded(value)
+            if "replayed" in story:  # not a letter: the mark that one was sent back
+                continue
             known = isinstance(event, Event)
             log.dead_letters.append(
                 DeadLetter(
