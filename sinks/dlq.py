@@ -220,12 +220,7 @@ async def _reader(settings: SinkSettings) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def _partitions(settings: SinkSettings, consumer: AIOKafkaConsumer) -> dict[TopicPartition, tuple[int, int]]:
     """Partition → first offset and end, of every dead-letter topic that exists."""
-    await consumer.topics()
-    places = [
-        TopicPartition(settings.topic(topic), partition)
-        for topic in DEAD_LETTERS
-        for partition in sorted(consumer.partitions_for_topic(settings.topic(topic)) or ())
-    ]
+    places = await kafka.partitions(consumer, [settings.topic(topic) for topic in DEAD_LETTERS])
     if not places:
         return {}
     first, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)

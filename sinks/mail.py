@@ -18,7 +18,7 @@ from schemas.facts import Outbound
 from schemas.identity import mail_message_id
 from sinks.adapter import Undeliverable
 
-_HEADER_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,60}$")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _MESSAGE_IDS = re.compile(r"<[!-;=?-~]{3,900}>")  # visible ASCII, no angle brackets inside
 _THREADING = {"message-id": "Message-ID", "in-reply-to": "In-Reply-To", "references": "References"}
 _OURS = frozenset({"from", "to", "cc", "bcc", "sender", "return-path", "subject", "date", "reply-to", "mime-version"})
@@ -43,7 +43,7 @@ def compose(message: Outbound, *, sender: Address, now: int) -> tuple[str, bytes
         mail["Subject"] = _line(message.subject)
         mail["Date"] = format_datetime(from_micros(now))
         for name, value in message.headers.items():
-            if not _HEADER_NAME.match(name):
+            if not _HEADER_NAME.fullmatch(name):
                 raise Undeliverable("refused", "bad_header", f"{name[:80]!r} is not a header name")
             lower = name.lower()
             if lower not in _OURS and lower not in _THREADING and not lower.startswith("content-"):

@@ -23,7 +23,7 @@ from sinks.connection import Kind, code_of, kind_of, one_line
 
 HERE = Path(__file__).parent
 MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
-_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _END = re.compile(r";[ \t]*(?:\n|$)")
 _REGISTER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -63,7 +63,7 @@ def read(folder: Path = MIGRATIONS) -> list[Migration]:
     """
     found: dict[str, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
-        match = _NAME.match(path.name)
+        match = _NAME.fullmatch(path.name)
         if not match:
             raise ConfigurationError("a migration is named NNNN_name.sql", where=path.name)
         if match[1] in found:

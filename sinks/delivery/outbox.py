@@ -13,7 +13,7 @@ from schemas.settings import SinkSettings
 from sinks.adapter import REST, Away, Undeliverable
 
 CHANNELS = (REST,)
-_CHANNEL = re.compile(r"^[a-z][a-z_]{0,30}$")
+_CHANNEL = re.compile(r"[a-z][a-z_]{0,30}")
 
 
 class Outbox:
@@ -23,7 +23,7 @@ class Outbox:
         self._folder = folder
 
     async def deliver(self, message: Outbound) -> str:
-        if self._folder is None or not _CHANNEL.match(message.channel):
+        if self._folder is None or not _CHANNEL.fullmatch(message.channel):
             raise Undeliverable("refused", "no_adapter", f"no adapter for the channel {message.channel[:40]!r}")
         path = self._folder / f"{message.channel}.jsonl"
         line = msgspec.json.encode(message) + b"\n"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import typing
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +16,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas import deadletter
 from schemas.codec import encode
 from schemas.events import Micros
 from schemas.settings import SinkSettings
 from schemas.topics import TOPIC_OF, Topic
-from sinks import connection, migrate
+from sinks import connection, kafka, migrate
+from sinks.table import tables
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_772_409_600_123_456  # 2026-03-02T00:00:00.123456Z
@@ -34,7 +36,8 @@ def example(record: type[Any], number: int = 0, **fields: Any) -> Any:
     values = {}
     for place, name in enumerate(record.__struct_fields__):
         values[name] = _value(hints[name], name, 1000 * number + place + 1)
-    return record(**(values | {"customer_tag": "ABCDEFGHIJKL", "version": number, "partition": 1} | fields))
+    fixed = {"customer_tag": "ABCDEFGHIJKL", "version": number, "partition": 1}
+    return record(**(values | {name: value for name, value in fixed.items() if name in values} | fields))
 
 
 def sparse(record: type[Any], number: int = 0) -> Any:
@@ -68,13 +71,34 @@ def settings(deployment: Any) -> SinkSettings:
     return deployment.settings(SinkSettings, sink_batch_seconds=0.1, sink_drain_seconds=10)
 
 
-@pytest.fixture
-def clickhouse(settings: SinkSettings) -> Iterator[Any]:
-    """A client of the deployment's database, with all tables and views."""
+@pytest.fixture(scope="module")
+def migrated(stack: Any) -> Iterator[Any]:
+    """A client of a database of its own with all tables and views, shared by the tests of one file."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    settings = SinkSettings(clickhouse_url=stack.clickhouse_url, clickhouse_database=name)
+    connection.create_database(settings)
     client = connection.connect(settings)
     migrate.migrate(client)
     migrate.replace_views(client)
     yield client
+    client.command(f"DROP DATABASE {name}")
+    client.close()
+
+
+@pytest.fixture
+def clickhouse(migrated: Any) -> Any:
+    """The client of `migrated`, its tables empty."""
+    for table in tables().values():
+        migrated.command(f"TRUNCATE TABLE {table.name}")
+    return migrated
+
+
+@pytest.fixture
+def rows(settings: SinkSettings) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """Ask the deployment's database, whose tables are there."""
+    client = connection.connect(settings)
+    migrate.migrate(client)
+    yield lambda sql: [tuple(row) for row in client.query(sql).result_rows]
     client.close()
 
 
@@ -122,11 +146,8 @@ class Log:
             )
             await consumer.start()
             try:
-                await consumer.topics()
-                name = self.settings.topic(topic)
-                places = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name) or ())]
+                places = await kafka.partitions(consumer, [self.settings.topic(topic)])
                 ends = await consumer.end_offsets(places)
-                consumer.assign(places)
                 found: list[Any] = []
                 while any([await consumer.position(place) < ends[place] for place in places]):
                     for records in (await consumer.getmany(timeout_ms=100)).values():

@@ -31,6 +31,7 @@ def test_both_ways_into_every_table_give_the_row_view(clickhouse):
         )
         assert read_back(clickhouse, table, table.name) == expected, f"{table.name} as Avro"
 
+        clickhouse.command(f"DROP TABLE IF EXISTS by_columns_{table.name}")
         clickhouse.command(f"CREATE TABLE by_columns_{table.name} AS {table.name}")
         columns = [[row[name] for row in expected] for name in table.columns]
         clickhouse.insert(f"by_columns_{table.name}", columns, column_names=table.columns, column_oriented=True)
