@@ -61,7 +61,7 @@ _SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social"
 _SHORTEST_SUBJECT = 6
 _ELLIPSIS = "..."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-_ADVERTISEMENT = re.compile(r"https?:|www\.|@|\b[\w-]{2,}\.(?:[a-z]{2,4}/|(?:com|net|org|info|ru|cn|top|xyz)\b)", re.I)
+_ADVERTISEMENT = re.compile(r"https?:|www\.|@|[\w-]\.(?:[a-z]{2,4}/|(?:com|net|org|info|ru|cn|top|xyz)\b)", re.I)
 
 
 class Situation(NamedTuple):

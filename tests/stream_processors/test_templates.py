@@ -63,7 +63,7 @@ def test_every_acknowledgement_names_the_ticket_and_the_promise_in_good_words(ki
         assert "{{" not in text and "{%" not in text and "\ue000" not in text
 
 
-@pytest.mark.parametrize(("kind", "locale"), [(k, l) for k, l in ALL if k in ("sms", "call")])
+@pytest.mark.parametrize(("kind", "locale"), [(kind, locale) for kind, locale in ALL if kind in ("sms", "call")])
 def test_an_sms_is_one_sms_in_every_situation(kind: str, locale: str) -> None:
     for situation in situations(kind, locale):
         text = TEMPLATES.render(situation).text
@@ -83,10 +83,10 @@ def test_chat_is_one_sentence_on_one_line(locale: str) -> None:
         if situation.subject == "My kettle":
             text = TEMPLATES.render(situation).text
             assert "\n" not in text
-            assert len(re.findall(r"[.!?](?=\s|$)|[。！？]", text)) <= 1, text
+            assert len(re.findall(r"[.!?](?=\s|$)|[。！？]", text.replace("...", ""))) <= 1, text
 
 
-@pytest.mark.parametrize(("kind", "locale"), [(k, l) for k, l in ALL if k != "call"])
+@pytest.mark.parametrize(("kind", "locale"), [(kind, locale) for kind, locale in ALL if kind != "call"])
 def test_the_subject_is_repeated_and_the_customer_called_by_name(kind: str, locale: str) -> None:
     text = TEMPLATES.render(Situation(kind, locale, TICKET, "Ann", "Kettle")).text
     assert "Ann" in text and "Kettle" in text
@@ -98,7 +98,7 @@ def test_an_unhappy_customer_gets_warmer_words(kind: str, locale: str) -> None:
     assert TEMPLATES.render(calm).text != TEMPLATES.render(calm._replace(dissatisfied=True)).text
 
 
-@pytest.mark.parametrize(("kind", "locale"), [(k, l) for k, l in ALL if k in ("email", "chat")])
+@pytest.mark.parametrize(("kind", "locale"), [(kind, locale) for kind, locale in ALL if kind in ("email", "chat")])
 def test_help_articles_come_with_a_way_to_a_person(kind: str, locale: str) -> None:
     with_help = TEMPLATES.render(Situation(kind, locale, TICKET, articles=HELP)).text
     assert "Follow your order" in with_help and "https://help.example/track" in with_help
@@ -132,13 +132,7 @@ def test_no_words_of_a_customer_can_break_a_template(name: str, subject: str, wh
     text = TEMPLATES.render(Situation(*which, TICKET, name, subject, promised="then", promised_short="then")).text
     assert TICKET in text
     assert which[0] not in ("sms", "call") or sms.fits(text)
-    assert (
-        text.count("\n")
-        == TEMPLATES.render(
-            Situation(*which, TICKET, "x" if text.startswith(name.strip() or "\0") and which == ("email", "ja") else "")
-        ).text.count("\n")
-        or which[0] == "email"
-    )
+    assert which[0] == "email" or "\n" not in text
 
 
 @pytest.mark.parametrize(
