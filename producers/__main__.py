@@ -244,7 +244,9 @@ def _process(
 
 
 def _summary(title: str, report: jsonl.Report) -> None:
-    table = Table(title=title, title_justify="left")
+    console = Console()
+    console.print(title, soft_wrap=True, markup=False, highlight=False)
+    table = Table()
     table.add_column("")
     table.add_column("lines", justify="right")
     for outcome, count in report.outcomes.items():
@@ -254,10 +256,9 @@ def _summary(title: str, report: jsonl.Report) -> None:
     table.add_row("taken", f"{report.taken:,}", end_section=True)
     table.add_row("blank", f"{report.blank:,}")
     table.add_row("per second", f"{report.taken / max(report.seconds, 0.001):,.0f}")
-    console = Console()
     console.print(table)
     for problem in report.problems:
-        console.print(problem, style="red", markup=False, highlight=False)
+        console.print(problem, style="red", soft_wrap=True, markup=False, highlight=False)
     if not report.taken and not report.blank and report.finished:
         raise ConfigurationError("there is no line to import", where=title)
 

@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from producers import signature
 from producers.channels import form, generic
@@ -38,6 +39,7 @@ _STATUS = {
     "bad_json": 400,
     "bad_encoding": 400,
     "bad_media_type": 415,
+    "client_gone": 400,
     "too_large": 413,
     "missing_signature": 401,
     "malformed_signature": 401,
@@ -182,17 +184,20 @@ async def _body(request: Request, limit: int) -> bytes:
     """The request's body.
 
     Raises:
-        Refused: `too_large`, before more than `limit` bytes are kept.
+        Refused: `too_large`, before more than `limit` bytes are kept; `client_gone`.
     """
     too_large = Refused("too_large", f"the body has more than {limit} bytes")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large
+    except ClientDisconnect as error:
+        raise Refused("client_gone", "the connection ended before the body did") from error
     return bytes(body)
 
 

@@ -7,7 +7,6 @@ line becomes a dead letter that carries its line number, and the rest of the fil
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
 from collections import Counter, deque
@@ -182,7 +181,8 @@ def _too_long(line: Line, limit: int) -> Refused | None:
 @contextmanager
 def _opened(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
     if path == "-":
-        yield sys.stdin.buffer, None
+        # Not sys.stdin: a thread may still be reading when the interpreter ends, which would abort over its lock.
+        yield open(0, "rb", buffering=1 << 20, closefd=False), None  # noqa: SIM115
         return
     try:
         size = Path(path).stat().st_size
