@@ -6,11 +6,13 @@ keys hold no personal data. A ticket id is `<customer tag>-<n>`: whoever knows a
 
 from __future__ import annotations
 
-import base64
 import re
 from hashlib import blake2b
 
 TAG_LENGTH = 12
+EVENT_ID_LENGTH = 26
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _TAG = r"[A-Z2-7]{12}"
 _NUMBER = r"[1-9][0-9]{0,8}"  # one spelling per ticket: no leading zero, no other script's digits
 TICKET_ID = re.compile(rf"^({_TAG})-({_NUMBER})\Z")
@@ -29,7 +31,7 @@ def canonical_customer_id(kind: str, value: str) -> str:
 
 def customer_tag(customer_id: str) -> str:
     """12 base32 characters of BLAKE2b over the canonical customer id."""
-    return base64.b32encode(blake2b(_bytes(customer_id), digest_size=8).digest())[:TAG_LENGTH].decode()
+    return _base32(blake2b(_bytes(customer_id), digest_size=8).digest(), TAG_LENGTH)
 
 
 def ticket_id(tag: str, number: int) -> str:
@@ -47,11 +49,19 @@ def event_id(source: str, *parts: str | bytes) -> str:
 
     Each part is hashed behind its length, so that no two lists of parts run together into the same bytes.
     """
-    digest = blake2b(digest_size=16)
+    hashed = b""
     for part in (source, *parts):
         raw = part if isinstance(part, bytes) else _bytes(part)
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return base64.b32encode(digest.digest())[:26].decode()
+        hashed += len(raw).to_bytes(8, "big") + raw
+    return _base32(blake2b(hashed, digest_size=16).digest(), EVENT_ID_LENGTH)
+
+
+def _base32(digest: bytes, length: int) -> str:
+    """The first `length` (even) characters of the digest in base32: two at a time, several times as fast as `base64`."""
+    spare = len(digest) * 8 - length * 5
+    bits = int.from_bytes(digest, "big")
+    bits = bits >> spare if spare > 0 else bits << -spare
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(length * 5 - 10, -1, -10)])
 
 
 def _bytes(text: str) -> bytes:

@@ -66,8 +66,6 @@ def fold(customer: Customer, event: Event, position: Position, rules: Rules) -> 
             turn = step(turn)
         except Exception as error:
             raise StepFailed(name) from error
-        if turn.forwarded:
-            break
     return turn
 
 
@@ -132,4 +130,4 @@ class TicketsProcessor:
 
 
 def _fingerprint(event_id: str) -> int:
-    return int.from_bytes(blake2b(event_id.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+    return int.from_bytes(blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

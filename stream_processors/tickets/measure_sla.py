@@ -18,8 +18,6 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from schemas.clock import MICROS
@@ -152,13 +150,13 @@ def _finished(ledger: _Ledger, now: int) -> None:
 class _Ledger:
     """The clocks of one ticket while one event is folded, with the rows and happenings that come of it."""
 
-    __slots__ = ("_base", "_clocks", "_happened", "_noticed_at", "_rows", "_targets", "_team", "_ticket", "turn")
+    __slots__ = ("_clocks", "_happened", "_noticed_at", "_rows", "_targets", "_team", "_ticket", "_ticket_id", "turn")
 
     def __init__(self, turn: Turn, ticket: Ticket, team: str, targets: dict[str, float] | None = None) -> None:
         event = turn.event
         self.turn, self._ticket, self._team, self._targets = turn, ticket, team, targets or {}
         self._clocks = {clock.name: clock for clock in ticket.clocks}
-        self._base = turn.base
+        self._ticket_id = ticket_id(event.customer_tag, ticket.number)
         self._noticed_at = turn.now if event.imported else event.received_at
         self._rows: list[Output] = []
         self._happened: list[Happening] = []
@@ -272,25 +270,28 @@ class _Ledger:
         self._ticket = msgspec.structs.replace(self._ticket, clocks_breached=count)
 
     def _row(self, clock: Clock, transition: str, at: int, elapsed: float | None) -> None:
-        clock = msgspec.structs.replace(clock, sequence=clock.sequence + 1)
-        self._clocks[clock.name] = clock
-        fields: dict[str, Any] = self._base | {"at": at}
+        sequence = clock.sequence + 1
+        self._clocks[clock.name] = msgspec.structs.replace(clock, sequence=sequence)
+        ticket, (partition, offset) = self._ticket, self.turn.position
         row = ClockFact(
-            **fields,
-            ticket_id=ticket_id(self.turn.event.customer_tag, self._ticket.number),
+            customer_tag=self.turn.event.customer_tag,
+            version=offset,
+            partition=partition,
+            at=at,
+            ticket_id=self._ticket_id,
             episode=clock.episode,
             clock=clock.name,
             instance=clock.instance,
             transition=transition,
-            sequence=clock.sequence,
+            sequence=sequence,
             detected_at=self._noticed_at,
             policy=clock.policy,
             policy_version=clock.policy_version,
             target_seconds=clock.target_seconds,
             due_at=clock.due_at,
             elapsed_seconds=elapsed,
-            channel=self._ticket.channel,
-            priority=self._ticket.priority,
+            channel=ticket.channel,
+            priority=ticket.priority,
             team=self._team,
         )
         self._rows.append(Output(row))

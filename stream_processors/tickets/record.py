@@ -1,11 +1,12 @@
 """record: put the ticket back into the customer, and write what happened and how the tickets are now.
 
-One contact fact per event (none for a tick), one ticket fact per ticket that the event changed. Tickets that nobody
-can reopen any more are dropped: the facts have them.
+One contact fact per event (none for a tick, nor for one that was forwarded), one ticket fact per ticket that the event
+changed. Tickets that nobody can reopen any more are dropped: the facts have them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from schemas.events import (
     ArticleViewed,
     Assigned,
     CallEnded,
+    ErasureRequested,
+    Event,
     MessageReceived,
     NoteAdded,
     OrderPlaced,
@@ -41,12 +44,10 @@ _FROM_CUSTOMER = frozenset((MessageReceived, CallEnded, SurveyAnswered, ArticleV
 
 def step(turn: Turn) -> Turn:
     """Write the facts of this event; the customer is complete afterwards."""
-    if turn.forwarded:
-        return turn
     tickets = _put_back(turn)
     before = {ticket.number: ticket for ticket in turn.before.tickets}
     records: list[msgspec.Struct] = []
-    if type(turn.event) is not Tick:
+    if type(turn.event) is not Tick and not turn.forwarded:
         records.append(_contact(turn))
     for ticket in tickets:
         if (known := before.get(ticket.number)) is not ticket and known != ticket:
@@ -148,48 +149,83 @@ def _contact(turn: Turn) -> ContactFact:
         source=event.source,
         opened_ticket=turn.opened,
         imported=event.imported,
-        **{"direction": "in" if kind in _FROM_CUSTOMER else "internal", **fields, **_content(event)},
+        **{"direction": "in" if kind in _FROM_CUSTOMER else "internal", **fields, **_CONTENT[kind](event)},
     )
 
 
-def _content(event: Any) -> dict[str, Any]:
-    """What the kind of event says: author, text, detail."""
-    match event:
-        case MessageReceived():
-            return {
-                "author": event.customer_id,
-                "subject": event.subject,
-                "text": event.text,
-                "public": event.public,
-                "order_number": event.order_number,
-            }
-        case AgentReplied():
-            direction = "out" if event.public else "internal"
-            return {"author": event.agent_id, "text": event.text, "public": event.public, "direction": direction}
-        case NoteAdded():
-            return {"author": event.agent_id, "text": event.text}
-        case StatusChanged():
-            return {"author": event.agent_id, "detail": event.status}
-        case Assigned():
-            return {"author": event.agent_id, "detail": event.team}
-        case Transferred():
-            return {"author": event.agent_id, "text": event.reason, "detail": _path(event.to_team, event.to_agent)}
-        case TagCorrected():
-            changes = [*(f"+{tag}" for tag in event.add), *(f"-{tag}" for tag in event.remove)]
-            return {"author": event.agent_id, "detail": " ".join(changes)}
-        case SurveyAnswered():
-            scores = (("csat", event.csat), ("ces", event.ces))
-            detail = " ".join(f"{name}={score}" for name, score in scores if score is not None)
-            return {"ticket_id": event.ticket_id, "text": event.comment, "detail": detail}
-        case CallEnded():
-            return {"author": event.customer_id, "text": event.transcript, "detail": event.outcome}
-        case ArticleViewed():
-            detail = event.article_id or event.query
-            return {"author": event.customer_id, "detail": detail, "language": event.language}
-        case OrderPlaced():
-            return {"author": event.customer_id, "order_number": event.order_number, "amount": event.amount}
-    return {}
+# -- what each kind of event says: author, text, detail ---------------------------------------------------------------
 
 
-def _path(team: str, agent: str) -> str:
-    return f"{team}/{agent}" if agent else team
+def _message(event: MessageReceived) -> dict[str, Any]:
+    return {
+        "author": event.customer_id,
+        "subject": event.subject,
+        "text": event.text,
+        "public": event.public,
+        "order_number": event.order_number,
+    }
+
+
+def _reply(event: AgentReplied) -> dict[str, Any]:
+    direction = "out" if event.public else "internal"
+    return {"author": event.agent_id, "text": event.text, "public": event.public, "direction": direction}
+
+
+def _note(event: NoteAdded) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.text}
+
+
+def _status(event: StatusChanged) -> dict[str, Any]:
+    return {"author": event.agent_id, "detail": event.status}
+
+
+def _assigned(event: Assigned) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.reason, "detail": event.team}
+
+
+def _transferred(event: Transferred) -> dict[str, Any]:
+    where = f"{event.to_team}/{event.to_agent}" if event.to_agent else event.to_team
+    return {"author": event.agent_id, "text": event.reason, "detail": where}
+
+
+def _tags(event: TagCorrected) -> dict[str, Any]:
+    changes = [*(f"+{tag}" for tag in event.add), *(f"-{tag}" for tag in event.remove)]
+    return {"author": event.agent_id, "detail": " ".join(changes)}
+
+
+def _survey(event: SurveyAnswered) -> dict[str, Any]:
+    scores = (("csat", event.csat), ("ces", event.ces))
+    detail = " ".join(f"{name}={score}" for name, score in scores if score is not None)
+    return {"ticket_id": event.ticket_id, "text": event.comment, "detail": detail}
+
+
+def _call(event: CallEnded) -> dict[str, Any]:
+    return {"author": event.customer_id, "text": event.transcript, "detail": event.outcome}
+
+
+def _article(event: ArticleViewed) -> dict[str, Any]:
+    return {"author": event.customer_id, "detail": event.article_id or event.query, "language": event.language}
+
+
+def _order(event: OrderPlaced) -> dict[str, Any]:
+    return {"author": event.customer_id, "order_number": event.order_number, "amount": event.amount}
+
+
+def _erasure(event: ErasureRequested) -> dict[str, Any]:
+    return {"author": event.requested_by}
+
+
+_CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
+    MessageReceived: _message,
+    AgentReplied: _reply,
+    NoteAdded: _note,
+    StatusChanged: _status,
+    Assigned: _assigned,
+    Transferred: _transferred,
+    TagCorrected: _tags,
+    SurveyAnswered: _survey,
+    CallEnded: _call,
+    ArticleViewed: _article,
+    OrderPlaced: _order,
+    ErasureRequested: _erasure,
+}

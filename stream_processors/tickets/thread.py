@@ -271,6 +271,16 @@ def _newest_of_too_many(customer: Customer) -> Ticket | None:
 def _open(turn: Turn, event: MessageReceived | CallEnded, at: int) -> Turn:
     number = turn.customer.next_number
     channel = event.channel
+    said: dict[str, Any] = {}
+    if isinstance(event, MessageReceived):
+        said = {
+            "subject": event.subject,
+            "priority": event.priority if event.priority in PRIORITIES else "normal",
+            "time_zone": event.time_zone,
+            "public": event.public,
+        }
+    elif event.outcome == "voicemail" or not channel:
+        channel = "voicemail" if event.outcome == "voicemail" else "phone"
     ticket = Ticket(
         number=number,
         channel=channel,
@@ -279,17 +289,8 @@ def _open(turn: Turn, event: MessageReceived | CallEnded, at: int) -> Turn:
         language=event.language,
         imported=event.imported,
         updated_at=turn.now,
+        **said,
     )
-    if isinstance(event, MessageReceived):
-        ticket = msgspec.structs.replace(
-            ticket,
-            subject=event.subject,
-            priority=event.priority if event.priority in PRIORITIES else "normal",
-            time_zone=event.time_zone,
-            public=event.public,
-        )
-    elif event.outcome == "voicemail" or not channel:
-        ticket = msgspec.structs.replace(ticket, channel="voicemail" if event.outcome == "voicemail" else "phone")
     customer = msgspec.structs.replace(turn.customer, customer_id=event.customer_id, next_number=number + 1)
     return turn.but(customer=customer, ticket=ticket, opened=True)
 
@@ -309,14 +310,14 @@ def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
 
 def _announce(turn: Turn) -> Turn:
     """Tell the later steps: a contact, and whether it opened or reopened the ticket."""
+    if turn.opened:
+        return turn.note("contact").note("opened")
     ticket = turn.ticket
     assert ticket is not None
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
-    reopened = before is not None and ticket.episode > before.episode
-    turn = turn.but(reopened=reopened).note("contact")
-    if turn.opened:
-        return turn.note("opened")
-    return turn.note("reopened") if reopened else turn
+    before = next(each for each in turn.before.tickets if each.number == ticket.number)
+    if ticket.episode > before.episode:
+        return turn.but(reopened=True).note("contact").note("reopened")
+    return turn.note("contact")
 
 
 def _known(customer: Customer, event: MessageReceived | CallEnded | ArticleViewed | OrderPlaced) -> Customer:

@@ -284,6 +284,13 @@ def test_a_stranger_with_a_token_that_leads_nowhere_goes_to_their_own_log(ended:
     assert [fact.kind for fact in story.contact_facts()] == ["message_received", "status_changed"] * ended
 
 
+def test_what_falls_due_while_a_message_is_forwarded_is_recorded(story: Story) -> None:
+    story.message(0)
+    story.more(99_999, customer_id=BOB, address="bob@example.org", number=7)
+    assert story.ticket_fact().clocks_breached == 2
+    assert [fact.kind for fact in story.contact_facts()] == ["message_received"]
+
+
 def test_a_forwarded_message_opens_a_ticket_in_its_own_log(story: Story, tell: Callable[..., Story]) -> None:
     story.more(20, customer_id=BOB, address="bob@example.org", number=1)
     bob = tell(customer_id=BOB)
