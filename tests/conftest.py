@@ -138,7 +138,7 @@ def deployment(stack: Endpoints, tmp_path: Path) -> Iterator[Deployment]:
     admin.create_topics(settings)
     run_sql(stack.clickhouse_url, f"CREATE DATABASE {database}")
     yield deployment
-    admin.delete_topics(settings)
+    admin.delete_topics(settings, wait=False)
     run_sql(stack.clickhouse_url, f"DROP DATABASE IF EXISTS {database}")
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
 
 import fastavro
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.compiled import long
 from schemas.errors import BrokenBody
 from schemas.events import NoteAdded, SurveyAnswered
+from tests.schemas.records import records
 
 
 def by_fastavro(record: msgspec.Struct) -> bytes:
@@ -29,42 +29,11 @@ def by_fastavro(record: msgspec.Struct) -> bytes:
 
 
 @pytest.mark.parametrize("kind", codec.RECORDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=10, deadline=None)  # of each of 25 kinds
 @given(data=st.data())
 def test_compiled_bytes_are_those_of_fastavro(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     record = data.draw(records(kind))
     assert codec.encode(record) == by_fastavro(record)
-
-
-_FITS = st.integers(-(1 << 63), (1 << 63) - 1)
-_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-
-
-def records(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
-    return st.fixed_dictionaries({field.name: _values(field.type) for field in msgspec.structs.fields(kind)}).map(
-        lambda fields: kind(**fields)
-    )
-
-
-def _values(hint: Any) -> st.SearchStrategy[Any]:
-    base = getattr(hint, "__origin__", hint)
-    arguments = getattr(hint, "__args__", ())
-    if hasattr(hint, "__metadata__"):
-        return _values(arguments[0] if arguments else hint.__origin__)
-    if base is list:
-        return st.lists(_values(arguments[0]), max_size=3)
-    if base is dict:
-        return st.dictionaries(_TEXT, _values(arguments[1]), max_size=3)
-    if type(None) in arguments:
-        return st.none() | _values(next(each for each in arguments if each is not type(None)))
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return records(hint)
-    return {
-        str: _TEXT,
-        int: _FITS,
-        float: st.floats(allow_nan=False),
-        bool: st.booleans(),
-        bytes: st.binary(max_size=9),
-    }[hint]
 
 
 @pytest.mark.parametrize(
