@@ -5,23 +5,22 @@ The broker never creates a topic by itself, so this runs before any process does
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from schemas.errors import TopicMismatch, Unavailable
 from schemas.process import guarded
 from schemas.settings import Settings, load
 from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
 
-READY_SECONDS = 30.0
+BOOTSTRAP_SECONDS, READY_SECONDS = 10.0, 30.0
 
 
 def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
@@ -44,10 +43,8 @@ def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
     with _admin(settings) as admin:
         missing = [name for name in topics if name not in set(admin.list_topics())]
         if missing:
-            try:
+            with suppress(TopicAlreadyExistsError):  # another process was faster; what it made is verified below
                 admin.create_topics({name: _wanted(topics[name], settings) for name in missing}, timeout_ms=30_000)
-            except TopicAlreadyExistsError:
-                pass  # another process was faster; whether it made them right is verified below
         _await(admin, topics, settings)
     return missing
 
@@ -64,12 +61,19 @@ def verify_topics(settings: Settings, *, app_id: str = "") -> None:
             raise TopicMismatch("; ".join(problems))
 
 
-def delete_topics(settings: Settings, *, app_id: str = "") -> None:
-    """Delete every topic of this deployment that exists; for tests and for leaving a shared broker."""
+def delete_topics(settings: Settings, *, app_id: str = "", wait: bool = True) -> None:
+    """Delete every topic of this deployment, by default until they are gone; for tests and for leaving a shared broker."""
+    names = set(declared(settings, app_id=app_id))
+    deadline = time.monotonic() + READY_SECONDS
     with _admin(settings) as admin:
-        there = set(admin.list_topics())
-        if names := [name for name in declared(settings, app_id=app_id) if name in there]:
-            admin.delete_topics(names)
+        while there := names.intersection(admin.list_topics()):
+            with suppress(UnknownTopicOrPartitionError):  # gone already, but not every broker has heard
+                admin.delete_topics(sorted(there))
+            if not wait:
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{len(there)} topics are still there, such as {min(there)}")
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def _admin(settings: Settings) -> Iterator[Any]:
         admin = KafkaAdminClient(
             bootstrap_servers=servers.split(","),
             client_id="deskstream-admin",
-            bootstrap_timeout_ms=10_000,
+            bootstrap_timeout_ms=int(BOOTSTRAP_SECONDS * 1000),
             request_timeout_ms=30_000,
         )
         yield admin
@@ -93,14 +97,10 @@ def _admin(settings: Settings) -> Iterator[Any]:
 
 def _wanted(topic: Topic, settings: Settings) -> dict[str, Any]:
     return {
-        "num_partitions": _partitions(topic, settings),
+        "num_partitions": settings.partitions,
         "replication_factor": settings.replication_factor,
         "configs": {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms)},
     }
-
-
-def _partitions(topic: Topic, settings: Settings) -> int:
-    return settings.partitions
 
 
 def _await(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
@@ -126,50 +126,65 @@ def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_
             problems.append(f"topic {name} has no leader yet")
     if problems or only_missing:
         return problems
-    for name, topic in topics.items():
+    for name in topics:
         count = len(found[name]["partitions"])
-        if count != _partitions(topic, settings):
-            problems.append(f"topic {name} has {count} partitions, expected {_partitions(topic, settings)}")
+        if count != settings.partitions:
+            problems.append(f"topic {name} has {count} partitions, expected {settings.partitions}")
     return problems + _wrong_configs(admin, topics)
 
 
 def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None}) for name in topics]
-    described = admin.describe_configs(resources, config_filter="all")["topic"]
+    """Retention may be tuned on a cluster without asking us; another cleanup would lose state, or keep what must go."""
     problems = []
-    for name, topic in topics.items():
-        cleanup = described[name]["cleanup.policy"]["value"]
-        if cleanup != topic.cleanup:
-            problems.append(f"topic {name} has cleanup.policy={cleanup}, expected {topic.cleanup}")
+    for name, configs in describe_configs(admin, list(topics)).items():
+        if (cleanup := configs["cleanup.policy"]) != topics[name].cleanup:
+            problems.append(f"topic {name} has cleanup.policy={cleanup}, expected {topics[name].cleanup}")
     return problems
 
 
-def main(argv: list[str] | None = None) -> int:
-    app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+def describe_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+    """Topic -> the values of the settings that we declare, as the broker has them in force."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["cleanup.policy", "retention.ms"]) for name in names]
+    described = admin.describe_configs(resources, config_filter="all")["topic"]
+    return {name: {key: config["value"] for key, config in described[name].items()} for name in names}
 
-    @app.command()
-    def create() -> None:
-        """Create the topics that are missing and verify all of them. Safe to run again.
 
-        Reads DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_PARTITIONS and
-        DESKSTREAM_REPLICATION_FACTOR.
-        """
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="""Create and verify the Kafka topics that Deskstream declares.
+
+    Run `create` before any process starts; it is safe to run again. Both commands read
+    DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_PARTITIONS and DESKSTREAM_REPLICATION_FACTOR.
+
+    Exit codes: 0 all is as declared, 2 a topic is not, or a setting is wrong, 3 Kafka does not answer.
+    """,
+)
+
+
+@app.command()
+def create() -> None:
+    """Create the topics that are missing, and verify all of them."""
+
+    def work() -> None:
         settings = load(Settings)
         created = create_topics(settings)
         print(f"{len(created)} topics created, {len(declared(settings)) - len(created)} were there")
 
-    @app.command()
-    def verify() -> None:
-        """Check that every topic exists with the right partitions and cleanup policy; changes nothing.
+    raise SystemExit(guarded(work))
 
-        Exit code 0 when all is well, 1 for a mismatch, 3 when Kafka does not answer.
-        """
+
+@app.command()
+def verify() -> None:
+    """Check that every topic exists with the declared partitions and cleanup policy; changes nothing."""
+
+    def work() -> None:
         settings = load(Settings)
         verify_topics(settings)
         print(f"{len(declared(settings))} topics are as declared")
 
-    return guarded(lambda: app(argv, standalone_mode=False))
+    raise SystemExit(guarded(work))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app(prog_name="python -m schemas.admin")
