@@ -60,7 +60,6 @@ _NAME_CHARACTERS = 40
 _SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social": 60}
 _SHORTEST_SUBJECT = 6
 _ELLIPSIS = "..."
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _ADVERTISEMENT = re.compile(r"https?:|www\.|@|[\w-]\.(?:[a-z]{2,4}/|(?:com|net|org|info|ru|cn|top|xyz)\b)", re.I)
 
 
@@ -157,7 +156,7 @@ def _own_words(text: str, limit: int) -> str:
     if not text:
         return ""
     if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
+        text = "".join(character if character.isprintable() else " " for character in text)
     text = " ".join(text.split())
     if _ADVERTISEMENT.search(text):
         return ""

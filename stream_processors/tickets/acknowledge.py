@@ -31,7 +31,6 @@ _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 def step(turn: Turn) -> Turn:
@@ -194,4 +193,7 @@ def _bare(subject: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return text if text.isprintable() else " ".join(_BREAKS.sub(" ", text).split())
+    """Control characters, line breaks and all other invisible characters become single spaces."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
