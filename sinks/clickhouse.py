@@ -23,9 +23,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.client import Client
 
-from schemas.codec import decode
+from schemas.clock import MICROS
+from schemas.codec import decode, header
 from schemas.errors import CodecError, DeskstreamError
-from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED
+from schemas.facts import ContactFact
+from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED, VISIBLE_SECONDS
 from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, FACT_TOPICS
@@ -38,6 +40,7 @@ from sinks.signals import stop_on_signals
 SINK = "clickhouse"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == FACT_TOPICS[0].dlq)
 REVOKE_SECONDS = 5.0
+SAMPLED = 20
 log = structlog.get_logger()
 
 
@@ -130,8 +133,21 @@ class Sink:
         if letters:
             await self._letters.write(letters)
             log.warning("facts_dead_lettered", count=len(letters), first=str(letters[0][2]))
+        self._measure_delay(batch)
         if generation == self._generation:
             await self._commit(batch.commits())
+
+    def _measure_delay(self, batch: Batch) -> None:
+        """How long the first few contacts of a batch took from their producer to here; those waited longest."""
+        clock = self._settings.pipeline_clock
+        now = clock.now()
+        for record in batch.groups.get(header(ContactFact), ())[:SAMPLED]:
+            try:
+                fact = decode(record.value)
+            except CodecError:
+                continue
+            if fact.direction == "in" and not fact.imported:
+                VISIBLE_SECONDS.observe(max(0.0, (now - fact.received_at) / MICROS / clock.speed))
 
     async def _commit(self, offsets: dict[Any, int]) -> None:
         owned = self._consumer.assignment()

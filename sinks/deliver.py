@@ -259,7 +259,8 @@ class Delivery:
         )
         channel = _bounded(message.channel)
         DELIVERED.labels(channel, outcome).inc()
-        DELIVERY_SECONDS.labels(channel).observe(max(0.0, (now - message.at) / MICROS))
+        seconds = (now - message.at) / MICROS / self._settings.pipeline_clock.speed  # on the wall clock
+        DELIVERY_SECONDS.labels(channel).observe(max(0.0, seconds))
 
     def _away(self, channel: str, error: Away) -> None:
         if not self._waiting.seconds(channel):

@@ -125,9 +125,13 @@ def _moment(text: str) -> int:
 
 @dataclass(slots=True)
 class Summary:
-    """What was published, by kind of event; `late_seconds` is the most that an event waited, on the wall clock."""
+    """What was published, by kind of event; `late_seconds` is the most that an event waited, on the wall clock.
+
+    duplicates   events that Kafka had already
+    """
 
     published: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
     dead_lettered: int = 0
     late_seconds: float = 0.0
 
@@ -136,6 +140,8 @@ class Summary:
         width = max(map(len, self.published), default=0)
         rows = [f"{kind:<{width}}  {count:>8,}" for kind, count in sorted(self.published.items())]
         rows.append(f"{'together':<{width}}  {self.published.total():>8,}")
+        if self.duplicates:
+            rows.append(f"duplicates: {self.duplicates:,}")
         return rows + ([f"dead letters: {self.dead_lettered}"] if self.dead_lettered else [])
 
 
@@ -318,6 +324,8 @@ class _Outbox:
         self._health.problem = ""
         if receipt.outcome is Outcome.DEAD_LETTERED:
             self.summary.dead_lettered += 1
+        elif receipt.outcome is Outcome.DUPLICATE:
+            self.summary.duplicates += 1
         else:
             self.summary.published[snake(type(event).__name__)] += 1
 
