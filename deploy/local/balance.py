@@ -247,13 +247,8 @@ def records(settings: Settings, topic: Topic) -> Iterator[tuple[str, bytes, Any]
     """`(topic, value, headers)` of every record of a topic up to its end at this moment."""
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
     try:
-        partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            for batch in consumer.poll(timeout_ms=200, max_records=5000).values():
-                yield from ((record.topic, record.value or b"", record.headers or []) for record in batch)
+        places = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+        yield from _between(consumer, consumer.beginning_offsets(places), consumer.end_offsets(places))
     finally:
         consumer.close()
 
@@ -292,31 +287,45 @@ def read_received(maildir: Path, outbox: Path) -> Received:
 
 
 def lag(settings: Settings, app_id: str) -> dict[str, int]:
-    """Records that each consumer group has not committed yet: the workers' (`app_id`), and those of the two sinks."""
+    """Records that each consumer group still has to do: the workers' (`app_id`), and those of the two sinks.
+
+    Ticks do not count: time goes on, and deadlines with it, after everything that happened has been processed.
+    """
     groups: dict[str, Iterable[Topic]] = {
         app_id: (CONTACT_EVENTS, ROUTING),
         settings.group("clickhouse"): FACT_TOPICS,
         settings.group("delivery"): (OUTBOUND,),
     }
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    servers = settings.kafka_bootstrap_servers.split(",")
+    consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    admin = KafkaAdminClient(bootstrap_servers=servers)
     try:
         behind = {}
         for group, topics in groups.items():
-            partitions = [
-                TopicPartition(settings.topic(topic), n) for topic in topics for n in range(settings.partitions)
-            ]
-            committed = admin.list_group_offsets({group: partitions})[group]
-            ends = consumer.end_offsets(partitions)
-            behind[group] = sum(ends[each] - _offset(committed.get(each)) for each in partitions)
+            places = [TopicPartition(settings.topic(topic), n) for topic in topics for n in range(settings.partitions)]
+            committed = {
+                place: max(0, at.offset) for place, at in admin.list_group_offsets({group: places})[group].items()
+            }
+            starts = {place: committed.get(place, 0) for place in places}
+            values = _between(consumer, starts, consumer.end_offsets(places))
+            behind[group] = sum(not isinstance(_decoded(value), Tick) for _, value, _ in values)
         return behind
     finally:
         consumer.close()
         admin.close()
 
 
-def _offset(committed: Any) -> int:
-    return max(0, committed.offset) if committed is not None else 0
+def _between(
+    consumer: KafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> Iterator[tuple[str, bytes, Any]]:
+    """`(topic, value, headers)` of every record from `starts` up to `ends`."""
+    left = [place for place, start in starts.items() if start < ends[place]]
+    consumer.assign(left)
+    for place in left:
+        consumer.seek(place, starts[place])
+    while any(consumer.position(place) < ends[place] for place in left):
+        for batch in consumer.poll(timeout_ms=200, max_records=5000).values():
+            yield from ((record.topic, record.value or b"", record.headers or []) for record in batch)
 
 
 def _decoded(value: bytes) -> Any:

@@ -1,6 +1,6 @@
 """What the terminal view knows: figures of the desk from ClickHouse, of the processes from their `/metrics`.
 
-`Observer` gathers on a thread of its own, gently: it rests several times as long as ClickHouse needed to answer.
+`Observer` gathers on a thread of its own, gently: it rests twice as long as ClickHouse needed to answer.
 Whatever does not answer (yet) leaves its figures as they were, and a line says what is missing.
 """
 
@@ -284,7 +284,7 @@ class Observer:
                 self.gather()
             except Exception as error:  # the view must not end the pipeline
                 self._missing = (f"view: {type(error).__name__}: {error}",)
-            self._stop.wait(max(PAUSE_SECONDS, 4 * (self._now() - began)))
+            self._stop.wait(max(PAUSE_SECONDS, 2 * (self._now() - began)))
 
     # -- the processes ------------------------------------------------------------------------------------------
 
