@@ -133,6 +133,11 @@ class SinkSettings(Settings):
         250_000, ge=1, description="deliveries per partition remembered, so that nothing is sent twice"
     )
 
+    @field_validator("outbox_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return value or None
+
 
 def load(kind: type[S], **overrides: Any) -> S:
     """Read the settings from the environment; one clear line per problem.

@@ -1,11 +1,12 @@
 """`python -m sinks dlq list|show|replay`: dead letters of every topic, looked at and sent back.
 
-A replay writes the raw value with its original key to the topic named in the letter's `replay-topic`, with the header
-`replay-of` (topic:partition:offset of the letter), and then appends a *mark* to the dead-letter partition: an empty
-record with the header `replayed` (the letter's offset). Kafka's log cannot be changed in place, and a mark in the same
-partition lives exactly as long as the letters do and needs no other store. Marked letters are hidden and are not
-replayed again. A replay that is killed between the two writes is repeated by the next one, which does no harm: events
-carry deterministic ids, facts carry versions, and a message that was delivered is not delivered again.
+A replay writes the raw value with its original key to the topic named in the letter's `replay-topic`, into the
+partition that it came from, with the header `replay-of` (topic:partition:offset of the letter). Then it appends a
+*mark* to the dead-letter partition: an empty record with the header `replayed` (the letter's offset). Kafka's log
+cannot be changed in place, and a mark in the same partition lives exactly as long as the letters do and needs no other
+store. Marked letters are hidden and are not replayed again. A replay that is killed between the two writes is repeated
+by the next one, which does no harm: events carry deterministic ids, facts carry versions, and a message that was
+delivered is not delivered again.
 """
 
 from __future__ import annotations
@@ -80,6 +81,13 @@ def target(letter: Letter, settings: SinkSettings) -> str:
     return settings.namespace + name if name in {topic.name for topic in TOPICS} else name
 
 
+def home(letter: Letter, settings: SinkSettings) -> int | None:
+    """The partition that the record came from, where it goes back to; None when its key has to decide."""
+    topic, _, place = letter.headers.get("origin", "").partition("/")
+    partition = place.partition("/")[0]
+    return int(partition) if topic == target(letter, settings) and partition.isdigit() else None
+
+
 async def letters(settings: SinkSettings, *, include_replayed: bool = False) -> list[Letter]:
     """Every letter that was not replayed, oldest first; only letters that existed when this was called.
 
@@ -142,7 +150,11 @@ async def replay(settings: SinkSettings, chosen: Sequence[Letter]) -> tuple[int,
 async def _send(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[Letter]) -> None:
     sent = [
         await producer.send(
-            target(letter, settings), letter.value, key=letter.key, headers=[(REPLAY_HEADER, letter.place.encode())]
+            target(letter, settings),
+            letter.value,
+            key=letter.key,
+            partition=home(letter, settings),
+            headers=[(REPLAY_HEADER, letter.place.encode())],
         )
         for letter in some
     ]

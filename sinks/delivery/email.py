@@ -78,7 +78,7 @@ class Email:
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
         try:
-            _, answer = await connection.sendmail(self._sender.addr_spec, [recipient], mail)
+            _, answer = await connection.sendmail(self._sender.spec, [recipient], mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _verdict(error.recipients[0]) from error
         except aiosmtplib.SMTPResponseException as error:

@@ -65,12 +65,14 @@ def test_a_mail_program_reads_what_was_decided():
         ("Grüße aus Köln, wir melden uns bis morgen früh.\n", "quoted-printable"),
         ("お問い合わせありがとうございます。\n", "base64"),
         ("您好，我们已收到您的来信。\n", "base64"),
+        ("Grüße ohne Zeilenende " * 60, "quoted-printable"),
         ("x" * 5000 + "\n", "quoted-printable"),
     ],
 )
 def test_every_language_goes_over_seven_bits(text, encoding):
     _, raw = compose(outbound(text=text, subject=text[:60], customer_name="田中 さん"), sender=SENDER, now=NOW)
     assert raw.isascii()
+    assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
     assert max(len(line) for line in raw.splitlines()) <= 998
     mail = email.message_from_bytes(raw, policy=default)
     assert mail.get_content().replace("\r\n", "\n") == text

@@ -1,0 +1,111 @@
+"""Asking ClickHouse from the command line: readable, read-only, one line when it fails."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sinks.query import cell, draw
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "NULL"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (2.0, "2"),
+        (1 / 3, "0.333"),
+        (float("nan"), "nan"),
+        (True, "True"),
+        (["a", None], "a, NULL"),
+        (datetime(2026, 3, 2, 9, 5, tzinfo=UTC), "2026-03-02 09:05:00"),
+        (datetime(2026, 3, 2, 9, 5, 0, 7, tzinfo=UTC), "2026-03-02 09:05:00.000007"),
+        ("田中\x1b[31m", "田中·[31m"),
+    ],
+)
+def test_a_value_is_shown_as_people_read_it(value, text):
+    assert cell(value) == text
+
+
+def test_a_table_has_its_names_and_numbers_to_the_right():
+    lines = draw(["tag", "tickets"], [("payment.card_declined", 7), ("[bold]x", 1234)], width=60).splitlines()
+    assert lines[0].split() == ["tag", "┃", "tickets"]
+    assert lines[2].rstrip().endswith("│       7")
+    assert "[bold]x" in lines[3], "text is never markup"
+
+
+def test_one_wide_row_is_drawn_upright():
+    names = [f"column_{n}" for n in range(20)]
+    lines = draw(names, [list(range(20))], width=60).splitlines()
+    assert len(lines) == 20
+    assert lines[7].split() == ["column_7", "│", "7"]
+
+
+@pytest.fixture
+def desk(processes, rows):
+    rows(
+        "INSERT INTO tags (ticket_id, tag, version) SELECT 'T-' || toString(number), 'late', 1 FROM numbers(3) SETTINGS async_insert = 0"
+    )
+    return processes
+
+
+@pytest.mark.stack
+def test_the_answer_as_table_json_and_csv(desk):
+    sql = "SELECT ticket_id, version FROM tags FINAL ORDER BY ticket_id"
+    table = desk.run("query", sql)
+    assert table.returncode == 0, table.stderr
+    assert table.stdout.splitlines()[2].split() == ["T-0", "│", "1"]
+    assert table.stderr.strip() == "(3 rows)"
+    assert desk.run("query", sql, "--limit", "2").stderr.strip() == "(3 rows, the first 2 are shown)"
+    assert desk.run("query", sql + ";", "--format", "csv").stdout.splitlines() == [
+        '"ticket_id","version"',
+        *(f'"T-{n}",1' for n in range(3)),
+    ]
+    assert desk.run("query", sql, "-f", "json").stdout.splitlines()[0] == '{"ticket_id":"T-0","version":1}'
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DROP TABLE tags", "READONLY"),
+        ("INSERT INTO tags (tag) SELECT 'x'", "READONLY"),
+        ("SELECT nope FROM tags", "Unknown expression identifier `nope`"),
+        ("SELECT * FROM nowhere", "UNKNOWN_TABLE"),
+        ("SELEC 1", "Syntax error"),
+    ],
+)
+def test_a_query_that_fails_or_would_change_something_is_one_line(desk, sql, says):
+    done = desk.run("query", sql)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert says in line
+    assert desk.run("query", "SELECT count() FROM tags", "-f", "csv").stdout.splitlines()[1] == "3"
+
+
+def test_help_teaches_and_check_connects_to_nothing(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    from tests.sinks.conftest import ROOT
+
+    def run(*arguments):
+        env = os.environ | {
+            "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "DESKSTREAM_CLICKHOUSE_URL": "http://127.0.0.1:1",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, env=env, capture_output=True, text=True
+        )
+
+    page = run("--help")
+    assert page.returncode == 0
+    for word in ("clickhouse", "delivery", "migrate", "query", "dlq", "DESKSTREAM_CLICKHOUSE_URL", "Exit codes"):
+        assert word in page.stdout
+    for command in ("clickhouse", "delivery", "migrate"):
+        checked = run(command, "--check")
+        assert (checked.returncode, checked.stderr[:3]) == (0, "ok:")
+    wrong = run("nonsense")
+    assert wrong.returncode == 2
+    assert "No such command" in wrong.stderr
