@@ -20,7 +20,7 @@ from stream_processors.language import normalise
 from stream_processors.tickets.state import Customer, SentAcknowledgement, Ticket
 from stream_processors.yamlfile import Document, read
 
-__all__ = ["HEADERS", "REASONS", "REMEMBERED", "Cap", "Guards", "subject_fingerprint"]
+__all__ = ["REASONS", "REMEMBERED", "Cap", "Guards", "subject_fingerprint"]
 
 #: Why an acknowledgement was suppressed; metric labels.
 REASONS = (
@@ -44,23 +44,6 @@ REASONS = (
 _MACHINES = frozenset(("auto_submitted", "delivery_report", "empty_return_path"))
 #: Acknowledgements remembered per customer; no cap can count higher.
 REMEMBERED = 100
-#: The headers that the guards read as shipped; names in lower case, as producers keep them.
-HEADERS = (
-    "auto-submitted",
-    "x-auto-response-suppress",
-    "precedence",
-    "list-id",
-    "list-unsubscribe",
-    "list-post",
-    "list-help",
-    "x-autoreply",
-    "x-autorespond",
-    "x-autorespond-to",
-    "x-loop",
-    "return-path",
-    "content-type",
-    "x-failed-recipients",
-)
 
 _MINUTE = 60 * MICROS
 _TOKEN = re.compile(r"\[#[^\]]*\]")

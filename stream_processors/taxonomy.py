@@ -96,11 +96,19 @@ class _Phrase(NamedTuple):
 
 
 class _Word(NamedTuple):
-    """A phrase, or one part of it, as the automaton knows it. `uses` are (number of the phrase, which part)."""
+    """A phrase, or one part of one with a gap, as the automaton knows it.
+
+    left_edge, right_edge  whether it must not touch a Latin letter or digit there
+    phrases                numbers of the phrases that it is
+    opens                  whether it is the first part of a phrase
+    closes                 (number, index of the first part, gap) of the phrases whose second part it is
+    """
 
     left_edge: bool
     right_edge: bool
-    uses: tuple[tuple[int, int], ...]
+    phrases: tuple[int, ...]
+    opens: bool
+    closes: tuple[tuple[int, int, int], ...]
 
 
 #: Where a phrase stands in a text: start, end, number of the phrase.
@@ -122,11 +130,9 @@ class Taxonomy:
     low_csat_micros: int
     raised_priorities: dict[str, str]
     tier_priorities: dict[str, str]
-    _titles: dict[str, dict[str, str]]
-    _help_url: str
+    _help: dict[tuple[str, str], Article]
     _order_number: re.Pattern[str]
     _phrases: tuple[_Phrase, ...]
-    _gaps: tuple[int, ...]
     _words: tuple[_Word, ...]
     _automaton: AhoCorasick
 
@@ -174,35 +180,34 @@ class Taxonomy:
 
     def articles(self, tags: Iterable[str], locale: str) -> tuple[Article, ...]:
         """The help articles, two at most, for those of the tags that self-service is meant for (quadrant automate)."""
-        known = (self.tags[tag] for tag in tags if tag in self.tags)
-        named = dict.fromkeys(name for tag in known if tag.quadrant == "automate" for name in tag.articles)
-        return tuple(
-            Article(self._titles[name][locale], self._help_url.format(locale=locale, article=name))
-            for name in list(named)[:2]
-        )
+        found: list[Article] = []
+        for slug in tags:
+            tag = self.tags.get(slug)
+            if tag is not None and tag.quadrant == "automate":
+                found += [article for name in tag.articles if (article := self._help[name, locale]) not in found]
+        return tuple(found[:2])
 
     def _hits(self, text: str) -> list[_Hit]:
         """Where phrases occur, whole words only, without those that a longer phrase covers."""
         hits: list[_Hit] = []
         opened: dict[int, tuple[int, int]] = {}
-        words, gaps = self._words, self._gaps
+        words = self._words
         try:
             found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         except UnicodeEncodeError:  # half a surrogate pair, from a source that cut a text at the wrong place
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         for index, start, end in found:
-            left, right, uses = words[index]
+            left, right, phrases, opens, closes = words[index]
             if (left and start and text[start - 1] in _WORD) or (right and text[end : end + 1] in _WORD):
                 continue
-            for number, part in uses:
-                gap = gaps[number]
-                if not gap:
-                    hits.append((start, end, number))
-                elif part == 0:
-                    opened[number] = (start, end)
-                elif number in opened and _joins(text, opened[number][1], start, gap):
-                    hits.append((opened[number][0], end, number))
+            for number in phrases:
+                hits.append((start, end, number))
+            for number, first, gap in closes:
+                if first in opened and _joins(text, opened[first][1], start, gap):
+                    hits.append((opened[first][0], end, number))
+            if opens:
+                opened[index] = (start, end)
         return hits if len(hits) < 2 else self._uncovered(hits)
 
     def _uncovered(self, hits: list[_Hit]) -> list[_Hit]:
@@ -263,7 +268,8 @@ class _Loader:
         self._document, self._teams = document, teams
         self._data = self._mapping()
         self._phrases: list[_Phrase] = []
-        self._words: dict[str, list[tuple[int, int]]] = {}
+        self._parts: list[tuple[int, ...]] = []
+        self._words: dict[str, int] = {}
         self._slug_of: dict[str, str] = {}
 
     def taxonomy(self) -> Taxonomy:
@@ -288,12 +294,14 @@ class _Loader:
             low_csat_micros=self._whole("low_csat_within_days") * 86_400_000_000,
             raised_priorities=self._priorities("raised_priorities", ("dissatisfied", "public_complaint", "urgent")),
             tier_priorities=self._priorities("tier_priorities"),
-            _titles=titles,
-            _help_url=help_url,
+            _help={
+                (name, locale): Article(titles[name][locale], help_url.format(locale=locale, article=name))
+                for name in titles
+                for locale in LOCALES
+            },
             _order_number=self._pattern("order_number"),
             _phrases=tuple(self._phrases),
-            _gaps=tuple(phrase.gap for phrase in self._phrases),
-            _words=tuple(_Word(word[0] in _WORD, word[-1] in _WORD, tuple(uses)) for word, uses in self._words.items()),
+            _words=self._compiled(),
             _automaton=AhoCorasick(list(self._words), implementation=Implementation.ContiguousNFA),
         )
 
@@ -347,8 +355,27 @@ class _Loader:
                 self._document.refuse(f"the phrase {written!r} is in two tags, {owner} and {role}", *at)
         gap = 0 if len(parts) == 1 else GAP_LATIN if key.replace(_GAP, "").isascii() else GAP_CJK
         self._phrases.append(_Phrase(role, excludes, written, weight, gap))
-        for part, word in enumerate(parts):
-            self._words.setdefault(word, []).append((len(self._phrases) - 1, part))
+        self._parts.append(tuple(self._words.setdefault(part, len(self._words)) for part in parts))
+
+    def _compiled(self) -> tuple[_Word, ...]:
+        phrases: dict[int, list[int]] = {}
+        closes: dict[int, list[tuple[int, int, int]]] = {}
+        for number, parts in enumerate(self._parts):
+            if len(parts) == 1:
+                phrases.setdefault(parts[0], []).append(number)
+            else:
+                closes.setdefault(parts[1], []).append((number, parts[0], self._phrases[number].gap))
+        opening = {parts[0] for parts in self._parts if len(parts) == 2}
+        return tuple(
+            _Word(
+                word[0] in _WORD,
+                word[-1] in _WORD,
+                tuple(phrases.get(index, ())),
+                index in opening,
+                tuple(closes.get(index, ())),
+            )
+            for word, index in self._words.items()
+        )
 
     def _titles_of(self, name: str) -> dict[str, str]:
         titles = self._mapping("articles", name)

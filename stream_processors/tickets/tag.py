@@ -61,15 +61,18 @@ def _read(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, text: 
         or bool(reading.dissatisfied)
         or (again and (_repeats(turn, reading) or _scored_low(customer, turn.now, taxonomy)))
     )
-    turn = turn.on_ticket(
-        language=language,
-        tags=tags,
-        tagged_with=taxonomy.version,
-        dissatisfied=dissatisfied,
-        priority=_priority(turn, ticket, tags, dissatisfied, bool(reading.urgent)),
-        order_number=ticket.order_number or reading.order_number,
+    turn = turn.but(
+        ticket=msgspec.structs.replace(
+            ticket,
+            language=language,
+            tags=tags,
+            tagged_with=taxonomy.version,
+            dissatisfied=dissatisfied,
+            priority=_priority(turn, ticket, tags, dissatisfied, bool(reading.urgent)),
+            order_number=ticket.order_number or reading.order_number,
+        ),
+        customer=_remember(turn, language, bool(text), again, reading.matches, new),
     )
-    turn = turn.but(customer=_remember(turn, language, bool(text), again, reading.matches, new))
     return turn.write(*(_fact(turn, match.slug, evidence=match.evidence) for match in new)) if new else turn
 
 
