@@ -193,8 +193,10 @@ class KafkaServer:
                 where=str(log),
                 fix="restore it, or delete the directory",
             )
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        cluster = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip(
+            "="
+        )  # may start with -
+        command = [*java, "kafka.tools.StorageTool", "format", cluster, "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(log, ignore_errors=True)
