@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -277,7 +278,7 @@ def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, Non
     from sinks.inserter import TooManyRefused
 
     try:
-        asyncio.run(work)
+        uvloop.run(work)
     except TooManyRefused as error:
         _say(f"deskstream: {error}; stopped before the commit")
         raise typer.Exit(EXIT_PROTECTED) from error

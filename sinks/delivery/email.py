@@ -72,20 +72,28 @@ class Email:
         )
         try:
             await connection.connect()
+            if connection.is_ehlo_or_helo_needed:
+                await connection.ehlo()
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Away(f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {_said(error)}") from error
         return connection
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
+        """One SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
         try:
-            _, answer = await connection.sendmail(self._sender.spec, [recipient], mail)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _verdict(error.recipients[0]) from error
-        except aiosmtplib.SMTPResponseException as error:
-            raise _verdict(error) from error
+            for command in (
+                b"MAIL FROM:<" + self._sender.spec.encode() + b">",
+                b"RCPT TO:<" + recipient.encode() + b">",
+            ):
+                response = await connection.execute_command(command)
+                if response.code >= 300:
+                    await connection.execute_command(b"RSET")
+                    raise _verdict(response.code, _told(response.code, response.message))
+            return (await connection.data(mail)).message
+        except aiosmtplib.SMTPDataError as error:
+            raise _verdict(error.code, _told(error.code, error.message)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Away(f"SMTP: {_said(error)}") from error
-        return answer
 
 
 def connect(settings: SinkSettings) -> Email:
@@ -95,16 +103,20 @@ def connect(settings: SinkSettings) -> Email:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
 
 
-def _verdict(error: aiosmtplib.SMTPResponseException) -> Exception:
+def _verdict(code: int, answer: str) -> Exception:
     """What an SMTP answer means for the message: RFC 5321, section 4.2.1."""
-    if error.code in _ABOUT_US:
-        return Away(f"SMTP: {_said(error)}")
-    if 400 <= error.code < 500:
-        return TryLater(_said(error))
-    return Undeliverable("bounced", "smtp_permanent", _said(error))
+    if code in _ABOUT_US:
+        return Away(f"SMTP: {answer}")
+    if 400 <= code < 500:
+        return TryLater(answer)
+    return Undeliverable("bounced", "smtp_permanent", answer)
+
+
+def _told(code: int, message: str) -> str:
+    return " ".join(f"{code} {message}".split())[:500]
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return " ".join(f"{error.code} {error.message}".split())[:500]
+        return _told(error.code, error.message)
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
