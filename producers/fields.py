@@ -30,7 +30,11 @@ class FieldProblems(Refused):
 
 def prose(text: str, limit: int = MAX_TEXT) -> str:
     """Text as it goes to Kafka: no control characters, card numbers masked, cut to `limit` characters."""
-    return privacy.mask(charsets.clean(text[: limit + 1].replace("\r\n", "\n").replace("\r", "\n")))[:limit]
+    if len(text) > limit:
+        text = text[: limit + 1]
+    if not text.isprintable():
+        text = charsets.clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return privacy.mask(text)[:limit]
 
 
 def address_problem(address: str) -> str:
