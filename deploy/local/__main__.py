@@ -74,7 +74,7 @@ def run(
 def demo(
     contacts: Annotated[int, typer.Option(min=10, help="contacts of the day")] = 2000,
     seed: Annotated[int, typer.Option(help="another number is another day")] = 7,
-    speed: Annotated[float, typer.Option(min=1, max=2880, help="1440: the day takes a minute")] = 1440.0,
+    speed: Annotated[float, typer.Option(min=1, max=7200, help="1440: the day takes a minute")] = 1440.0,
     data: Annotated[Path, typer.Option("--data", help="emptied first; nothing else may be in it")] = DATA / "demo",
     workers: Annotated[int, typer.Option(min=1, max=4)] = 1,
 ) -> None:

@@ -119,7 +119,7 @@ def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: 
     client = connect(settings)
     desk = read_desk(client, pipeline.clock.now())
     log, ledger = balance.read_log(settings), balance.read_ledger(client)
-    received = balance.read_received(places.maildir, places.outbox)
+    received = balance.read_received(places.maildir, settings.outbox_dir or places.outbox)
     findings = balance.check(published(pipeline, observer), log, ledger, received)
     snapshot = observer.latest(pipeline.processes())
     for table in (

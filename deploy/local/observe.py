@@ -394,7 +394,7 @@ def read_desk(client: Client, now: int) -> Desk:
         TagFigures(str(tag), int(tickets), str(valence), str(quadrant))
         for tag, tickets, valence, quadrant in rows(
             "SELECT tag, count(), any(valence), any(quadrant) FROM tags FINAL WHERE active "
-            "GROUP BY tag ORDER BY count() DESC, tag LIMIT 12"
+            "GROUP BY tag ORDER BY count() DESC, tag LIMIT 30"
         )
     ]
     [(answers, mean, low)] = rows("SELECT count(csat), avgOrNull(csat), countIf(csat <= 2) FROM surveys FINAL")

@@ -36,6 +36,18 @@ INBOX_README = """\
 Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
 the maildir beside this folder (outbox-mail). A mail that was taken is moved to done/.
 """
+#: The same mail again is one contact: change its Message-ID, or leave it out and change a word.
+EXAMPLE = """\
+From: Kenji Sato <kenji@example.jp>
+To: support@support.example
+Subject: 荷物が届きません
+Message-ID: <example-1@example.jp>
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+先週注文したケトルがまだ届いていません。注文番号は 10023 です。いつ届きますか？
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,10 @@ class Places:
     @property
     def env(self) -> Path:
         return self.data / "env"
+
+    @property
+    def example(self) -> Path:
+        return self.data / "example.eml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +189,8 @@ class Pipeline:
         for folder in (places.inbox, places.outbox, places.maildir, places.logs):
             folder.mkdir(parents=True, exist_ok=True)
         (places.inbox / "README").write_text(INBOX_README)
+        if not places.example.exists():
+            places.example.write_text(EXAMPLE, "utf-8")
         self.clock = self._clock()
         self.env = self._environment()
         self._say("Creating topics and tables ...")

@@ -51,7 +51,7 @@ def try_it(pipeline: Pipeline) -> TryIt:
     form = "-d name=Ann -d email=ann@example.org -d subject='My parcel' -d message='Where is order 10023?'"
     return TryIt(
         form=f"curl {form} {pipeline.http_url}/v1/form",
-        mail=f"cp YOUR.eml {short(places.inbox)}/   (the answer comes to {short(places.maildir)}/new)",
+        mail=f"cp {short(places.example)} {short(places.inbox)}/; ls {short(places.maildir)}/new   (edit it first, if you like)",
         query=f'. {short(places.env)}; {command} -m sinks query "SELECT * FROM tickets_current LIMIT 5"',  # noqa: S608
     )
 

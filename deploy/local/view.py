@@ -114,7 +114,7 @@ def _head(snapshot: Snapshot) -> RenderableType:
     second = Text.assemble(
         ("contacts ", "dim"),
         (f"{desk.contacts:,}", "bold"),
-        ("  coming in ", "dim"),
+        ("  events ", "dim"),
         (rate, "bold"),
         ("  visible after ", "dim"),
         (_pair(flow.visible), "bold"),

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
+from deploy.local.child import free_ports
 from deploy.local.demo import MARK, prepare
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
+from tests.conftest import Deployment
+
+ROOT = Path(__file__).parents[2]
 
 TICKETS = {"AAAAAAAAAAAA-1": 2, "BBBBBBBBBBBB-1": 1}
 
@@ -173,3 +184,58 @@ def test_the_demo_empties_only_its_own_directory(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not from an earlier demo"):
         prepare(precious)
     assert (precious / "thesis.txt").exists()
+
+
+# -- on the real servers --------------------------------------------------------------------------------------------
+
+
+def command(name: str, *arguments: str, deployment: Deployment) -> dict[str, Any]:
+    """The arguments of a subprocess that runs one of the commands in this deployment."""
+    ports = free_ports(2)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DESKSTREAM_")}
+    environ |= {name: value for name, value in deployment.env.items() if name != "DESKSTREAM_STATE_DIR"}
+    environ |= {"DESKSTREAM_HTTP_PORT": str(ports[0]), "DESKSTREAM_SMTP_PORT": str(ports[1])}
+    return {
+        "args": [sys.executable, "-m", "deploy.local", name, *arguments],
+        "env": environ,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "cwd": ROOT,
+    }
+
+
+@pytest.mark.stack
+def test_a_small_day_balances(deployment: Deployment, tmp_path: Path) -> None:
+    arguments = ("--contacts", "60", "--speed", "4320", "--data", str(tmp_path / "demo"))
+    done = subprocess.run(**command("demo", *arguments, deployment=deployment), timeout=200)
+    assert done.returncode == 0, done.stdout
+    assert "It balances" in done.stdout
+    assert "NO" not in done.stdout.split()
+
+
+@pytest.mark.stack
+def test_run_shows_figures_restarts_who_dies_and_stops_within_ten_seconds(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    arguments = ("--no-view", "--speed", "1", "--no-simulate", "--data", str(data))
+    running = subprocess.Popen(**command("run", *arguments, deployment=deployment))
+    assert running.stdout is not None
+    try:
+        lines = iter(running.stdout)
+        assert any("0 contacts" in line and "waiting for" not in line for line in lines)
+        children = {" ".join(child.cmdline()[-2:]): child for child in psutil.Process(running.pid).children()}
+        assert len(children) == 6
+        children["sinks delivery"].kill()
+        assert any("sink-delivery restarted 1x" in line and "waiting for" not in line for line in lines)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        rest = running.communicate(timeout=30)[0]
+    assert time.monotonic() - began <= 10
+    assert running.returncode == 0
+    assert "Stopped in" in rest
+    _, alive = psutil.wait_procs(children.values(), timeout=1)
+    assert alive == []
+    assert f"DESKSTREAM_NAMESPACE={deployment.namespace}" in (data / "env").read_text()
