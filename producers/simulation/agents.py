@@ -102,7 +102,7 @@ class Director:
         """What follows from a fact; empty for facts that change nothing for anybody."""
         if isinstance(fact, AssignmentFact):
             case = self._case(fact.ticket_id)
-            if case.agent != fact.agent_id:
+            if case.agent != fact.agent_id and (case.waiting_since is not None or not case.turn):
                 case.turn += 1
                 case.answering = None
             case.agent, case.team, case.assigned_at = fact.agent_id, fact.team, fact.at
@@ -117,12 +117,14 @@ class Director:
     def stands(self, planned: Planned) -> bool:
         """Whether something planned still makes sense: nobody else took or answered the ticket, no new message came."""
         case = self._cases.get(planned.ticket)
-        if case is None or not isinstance(planned.thing, AgentReplied | StatusChanged):
+        if case is None or planned.turn == 0:
             return True
         if case.status in ("solved", "closed") or case.turn != planned.turn:
             return False
         if isinstance(planned.thing, AgentReplied):
             return case.replies == planned.round
+        if not isinstance(planned.thing, StatusChanged):
+            return True
         return case.waiting_since is None or case.waiting_since > planned.at or case.replies == planned.round
 
     def _case(self, ticket: str) -> Case:
@@ -150,10 +152,10 @@ class Director:
         """The answer to what waits, and what follows it; nothing when it is planned already."""
         if not case.agent or case.waiting_since is None or case.status in ("solved", "closed"):
             return []
-        waits = (case.agent, case.waiting_since, case.episode)
-        if case.answering == waits:
-            return []
-        case.answering = waits
+        answer = (case.agent, case.replies, case.episode)
+        if case.answering == answer:
+            return []  # a message more, or one that arrived out of order, does not make it two answers
+        case.answering = answer
         rng = self._rng(ticket, "answer", case.replies, case.episode)
         handling = HANDLING.get(case.channel, _MAIL)
         at = max(case.assigned_at, case.waiting_since) + round(_seconds(rng, handling) * MICROS)
@@ -179,7 +181,7 @@ class Director:
         at = case.waiting_since + round(handling.patience * rng.uniform(0.8, 1.5) * MICROS)
         if at >= answered_at or rng.random() >= _CHASES:
             return []
-        return self._says(ticket, case, rng.choice(CHASERS[case.language]), at, "chase")
+        return self._says(ticket, case, rng.choice(CHASERS[case.language]), at, "chase", case.turn)
 
     def _after_reply(self, rng: Random, ticket: str, case: Case, handling: Handling, at: int) -> list[Planned]:
         draw, quick = rng.random(), case.channel in ("chat", "phone")
@@ -187,8 +189,8 @@ class Director:
             return [self._solve(ticket, case, at + rng.randrange(20, 90) * MICROS)]
         if draw < _ANSWERED:
             delay = rng.uniform(15, 120) if quick else rng.uniform(3 * MINUTE, handling.patience)
-            said = self._says(ticket, case, rng.choice(ANSWERS[case.language]), at + round(delay * MICROS), "answer")
-            if said:
+            text, then = rng.choice(ANSWERS[case.language]), at + round(delay * MICROS)
+            if said := self._says(ticket, case, text, then, "answer", case.turn):
                 return said
         delay = rng.uniform(2 * MINUTE, 6 * MINUTE) if quick else rng.uniform(HOUR, 4 * HOUR)
         return [self._solve(ticket, case, at + round(delay * MICROS))]
@@ -208,14 +210,15 @@ class Director:
 
     # -- the customer -------------------------------------------------------------------------------------------
 
-    def _says(self, ticket: str, case: Case, text: str, at: int, what: str) -> list[Planned]:
-        """A customer of ours goes on in writing; who left a voice message waits for the call."""
+    def _says(self, ticket: str, case: Case, text: str, at: int, what: str, turn: int = 0) -> list[Planned]:
+        """A customer of ours goes on in writing, while it is still that `turn`; who left a voice message waits."""
         person = self._people.get(_tag(ticket))
         if person is None or case.channel not in ("email", "form", "chat", "sms", "social"):
             return []
         unique = event_id("sim-says", ticket, what, str(case.episode), str(case.replies))
         quoted = REPLIES[case.language][0][0] if what != "chase" else ""
-        return [on_ticket(person, ticket, case.channel, text, case.subject, at, unique, self._domain, quoted)]
+        said = on_ticket(person, ticket, case.channel, text, case.subject, at, unique, self._domain, quoted)
+        return [said._replace(turn=turn)]
 
     def _after_solve(self, ticket: str, case: Case, solved_at: int) -> list[Planned]:
         if case.surveyed >= case.episode:
@@ -253,7 +256,7 @@ class Director:
             ces=max(1, min(7, csat + rng.choice((0, 1, 2)))) if rng.random() < 0.6 else None,
             comment=comment,
         )
-        return Planned(at, answered.event_id, answered, ticket, case.turn)
+        return Planned(at, answered.event_id, answered, ticket)
 
     def _rng(self, ticket: str, *parts: object) -> Random:
         return Random(":".join(map(str, (self._seed, ticket, *parts))))

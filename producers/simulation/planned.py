@@ -28,7 +28,8 @@ Thing = mail.Mail | Form | Event
 class Planned(NamedTuple):
     """`at` is the moment in simulated time, micros UTC; sorting by (`at`, `order`) is total.
 
-    ticket, turn, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`)
+    ticket, turn, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`);
+                          turn 0 stays whatever happens
     """
 
     at: int

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from producers.simulation.agents import HANDLING, Director
+from producers.simulation.mail import Mail
 from producers.simulation.people import Person
 from producers.simulation.planned import Planned, event_of
 from schemas.events import AgentReplied, MessageReceived, StatusChanged, SurveyAnswered
@@ -98,6 +99,25 @@ def test_a_customer_who_answers_is_answered_again() -> None:
     wrote = AT + 3600 * SECOND
     (reply,) = of(AgentReplied, staff.saw(stands(TICKETS[0], "open", at=wrote, public_replies=1, waiting_since=wrote)))
     assert reply.at > wrote
+
+
+def test_messages_out_of_order_do_not_make_it_two_answers() -> None:
+    staff = director()
+    staff.saw(stands(TICKETS[0], "new", assignee_id=""))
+    staff.saw(assigned(TICKETS[0]))
+    staff.saw(stands(TICKETS[0], "pending", public_replies=1))
+    later, earlier = AT + 7200 * SECOND, AT + 3600 * SECOND
+    assert staff.saw(stands(TICKETS[0], "open", public_replies=1, waiting_since=later))
+    assert staff.saw(stands(TICKETS[0], "open", public_replies=1, waiting_since=earlier)) == []
+
+
+def test_customers_answer_only_an_answer_that_they_got() -> None:
+    for ticket in TICKETS:
+        staff = director()
+        staff.saw(stands(ticket, "new", assignee_id=""))
+        said = of(Mail, staff.saw(assigned(ticket, "mei")))
+        staff.saw(assigned(ticket, "tom"))
+        assert not any(staff.stands(planned) for planned in said)
 
 
 def test_a_message_between_answer_and_solve_keeps_the_ticket_open() -> None:
