@@ -45,7 +45,11 @@ def run(bench: Bench) -> list[Figure]:
 def _throughput(bench: Bench, name: str, module: str) -> float:
     count = FEWER_FOR_FAUST if name == "faust_take" else CONTACTS
     settings = bench.namespace(name)
-    preload(settings, CONTACT_EVENTS.name, ((event.customer_tag, event) for event in messages(count, at=time.time_ns() // 1000)))
+    preload(
+        settings,
+        CONTACT_EVENTS.name,
+        ((event.customer_tag, event) for event in messages(count, at=time.time_ns() // 1000)),
+    )
     console.print(f"[dim]{name}: {count} contacts …[/]")
     with bench.process(f"worker_{name}", settings, ["-m", module]):
         measured = rate(settings, CONTACT_FACTS.name, count)

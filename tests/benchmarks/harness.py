@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -176,6 +177,12 @@ def _wait(give_up: float, topic: str) -> None:
     if time.monotonic() > give_up:
         raise TimeoutError(f"{topic} did not fill up in time")
     time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def percentile(values: list[float], share: float) -> float:
