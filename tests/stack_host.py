@@ -8,6 +8,7 @@ process, which writes `DIRECTORY/endpoints.json` (or `error.txt`, one line) and 
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import threading
@@ -58,6 +59,8 @@ def main(mode: str, directory: Path, pid: int, born: float) -> int:
     except Exception as error:
         publish(directory / "error.txt", " ".join(f"{type(error).__name__}: {error}".split()))
         raise
+    if not stop.is_set():  # pytest was killed, and cannot tidy up any more
+        shutil.rmtree(directory, ignore_errors=True)
     return 0
 
 
