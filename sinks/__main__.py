@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Coroutine
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from schemas.errors import ConfigurationError, DeskstreamError
+from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, serve_probes
 from schemas.settings import SinkSettings, describe, load
@@ -264,6 +265,7 @@ def _known(topic: str, settings: SinkSettings) -> None:
 
 def _begin(settings: SinkSettings, process: str) -> Health:
     """Logging and probes, as every process here has them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing is held yet; the sink's own handler comes later
     configure_logging(settings)
     try:
         BUILD_INFO.labels(process, version("deskstream")).set(1)
@@ -275,6 +277,8 @@ def _begin(settings: SinkSettings, process: str) -> Health:
 
 
 def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, None]) -> None:
+    from aiokafka.errors import KafkaError
+
     from sinks.inserter import TooManyRefused
 
     try:
@@ -282,6 +286,8 @@ def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, Non
     except TooManyRefused as error:
         _say(f"deskstream: {error}; stopped before the commit")
         raise typer.Exit(EXIT_PROTECTED) from error
+    except KafkaError as error:
+        raise Unavailable(f"Kafka gave up on us: {error!r}; nothing unfinished was committed") from error
 
 
 def _out() -> Console:

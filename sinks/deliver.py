@@ -48,6 +48,7 @@ REPLAY_HEADER = "replay-of"
 MAX_UNFINISHED = 1000
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
 REVOKE_SECONDS = 5.0
+FACT_ATTEMPTS = 10
 log = structlog.get_logger()
 
 
@@ -254,13 +255,26 @@ class Delivery:
             attempts=attempts,
             detail=detail[:500],
         )
-        await self._producer.send_and_wait(
-            self._settings.topic(DELIVERIES), encode(fact), key=record.key, partition=record.partition
-        )
+        await self._write(encode(fact), record)
         channel = _bounded(message.channel)
         DELIVERED.labels(channel, outcome).inc()
         seconds = (now - message.at) / MICROS / self._settings.pipeline_clock.speed  # on the wall clock
         DELIVERY_SECONDS.labels(channel).observe(max(0.0, seconds))
+
+    async def _write(self, fact: bytes, record: Any) -> None:
+        """Write a fact, however long Kafka is away: the message is out, and without its fact it would go out again."""
+        for attempt in range(1, FACT_ATTEMPTS + 1):
+            try:
+                await self._producer.send_and_wait(
+                    self._settings.topic(DELIVERIES), fact, key=record.key, partition=record.partition
+                )
+                return
+            except KafkaError as error:
+                if attempt == FACT_ATTEMPTS:
+                    raise
+                self._health.problem = f"Kafka does not take a delivery fact: {error!r}"
+                log.warning("fact_tried_again", attempt=attempt, error=repr(error))
+                await asyncio.sleep(1.0)
 
     def _away(self, channel: str, error: Away) -> None:
         if not self._waiting.seconds(channel):

@@ -149,20 +149,54 @@ def test_a_breach_is_stamped_with_the_deadline_and_stays_when_the_answer_comes_l
     assert [row["state"] for row in ask("SELECT state FROM sla_status")] == ["breached_then_met"]
 
 
-def test_a_correction_takes_the_breach_back(insert, ask):
+def test_an_earlier_answer_that_arrives_late_takes_the_breach_back(insert, ask):
     insert(
         clock(1, 1, "activate", MIDNIGHT),
-        clock(2, 2, "breach", MIDNIGHT + HOUR),
+        clock(2, 2, "breach", MIDNIGHT + HOUR, elapsed_seconds=3600.0),
         clock(3, 3, "correct", MIDNIGHT + HOUR - 1, elapsed_seconds=3599.999999),
+        clock(3, 4, "fulfil", MIDNIGHT + HOUR - 1, elapsed_seconds=3599.999999),
     )
-    (row,) = ask("SELECT state, is_breached, is_corrected, breached_at FROM sla_status")
-    assert row == {"state": "met", "is_breached": False, "is_corrected": True, "breached_at": None}
+    (row,) = ask("SELECT state, is_breached, is_corrected, breached_at, elapsed_seconds FROM sla_status")
+    assert row == {
+        "state": "met", "is_breached": False, "is_corrected": True, "breached_at": None, "elapsed_seconds": 3599.999999,
+    }  # fmt: skip
+    assert ask("SELECT is_active_sla, is_sla_breach FROM sla_policies") == [
+        {"is_active_sla": False, "is_sla_breach": False}
+    ]
+
+
+def test_an_earlier_answer_that_is_late_itself_is_still_a_breach(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "breach", MIDNIGHT + HOUR, elapsed_seconds=3600.0),
+        clock(3, 3, "fulfil", MIDNIGHT + 3 * HOUR, elapsed_seconds=10_800.0),
+        clock(4, 4, "correct", MIDNIGHT + HOUR, elapsed_seconds=3600.0),
+        clock(4, 5, "fulfil", MIDNIGHT + HOUR, elapsed_seconds=3600.0),
+    )
+    (row,) = ask("SELECT state, is_corrected, elapsed_seconds FROM sla_status")
+    assert row == {"state": "breached_then_met", "is_corrected": True, "elapsed_seconds": 3600.0}, (
+        "at the deadline is late"
+    )
+
+
+def test_a_clock_that_should_have_started_earlier_is_due_earlier_and_not_met(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "correct", MIDNIGHT - HOUR, elapsed_seconds=0.0, due_at=MIDNIGHT),
+    )
+    (row,) = ask("SELECT state, is_running, activated_at, due_at FROM sla_status")
+    assert (row["state"], row["is_running"]) == ("active", True)
+    assert (str(row["activated_at"]), str(row["due_at"])) == ("2026-03-01 23:00:00+00:00", "2026-03-02 00:00:00+00:00")
+    insert(clock(3, 3, "breach", MIDNIGHT, elapsed_seconds=3600.0, due_at=MIDNIGHT))
+    assert ask("SELECT state FROM sla_status") == [{"state": "breached"}]
 
 
 @pytest.mark.parametrize(("transition", "state"), [("cancel", "cancelled"), ("pause", "paused"), ("resume", "active")])
 def test_a_clock_that_is_neither_met_nor_breached(insert, ask, transition, state):
     insert(clock(1, 1, "activate", MIDNIGHT), clock(2, 2, transition, MIDNIGHT + 1))
-    assert ask("SELECT state FROM sla_status") == [{"state": state}]
+    assert ask("SELECT state, elapsed_seconds, fulfilled_at FROM sla_status") == [
+        {"state": state, "elapsed_seconds": None, "fulfilled_at": None}
+    ]
 
 
 def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask):
