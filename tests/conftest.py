@@ -99,7 +99,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     try:
         host = psutil.Process(int((directory / "host.pid").read_text()))
         host.terminate()
-        host.wait(30)
+        try:
+            host.wait(30)
+        except psutil.TimeoutExpired:
+            host.kill()  # what it started dies with it
     except (OSError, ValueError, psutil.Error):
         pass  # it was never started, or has ended by itself
     shutil.rmtree(directory, ignore_errors=True)

@@ -11,15 +11,17 @@ import json
 import shutil
 import signal
 import sys
-import threading
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import psutil
 
 from deploy.local.stack import Stack
 from schemas.errors import DeskstreamError
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Endpoints(Protocol):
@@ -44,24 +46,29 @@ def is_alive(pid: int, born: float) -> bool:
 
 
 def main(mode: str, directory: Path, pid: int, born: float) -> int:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for number in _SIGNALS:
+        signal.signal(number, leave)
     try:
         with open_stack(mode, directory) as stack:
             answer = {"kafka_bootstrap_servers": stack.kafka_bootstrap_servers, "clickhouse_url": stack.clickhouse_url}
             publish(directory / "endpoints.json", json.dumps(answer))
-            while is_alive(pid, born) and not stop.wait(0.5):
-                pass
+            while is_alive(pid, born):
+                time.sleep(0.5)
     except DeskstreamError as error:
         publish(directory / "error.txt", str(error))
         return 1
     except Exception as error:
         publish(directory / "error.txt", " ".join(f"{type(error).__name__}: {error}".split()))
         raise
-    if not stop.is_set():  # pytest was killed, and cannot tidy up any more
-        shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)  # pytest was killed, and cannot tidy up any more
     return 0
+
+
+def leave(*_: object) -> NoReturn:
+    """Leave from wherever we are, also from the middle of a start, through every `with`; once."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(0)
 
 
 def publish(path: Path, text: str) -> None:
