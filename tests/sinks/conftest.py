@@ -206,6 +206,33 @@ def processes(deployment: Any, tmp_path: Path) -> Iterator[Processes]:
             process.wait()
 
 
+@dataclass
+class Outcome:
+    """What a command returned and wrote, named as `subprocess` names it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """`python -m sinks ...` inside this process, which saves its start. `env` are its DESKSTREAM_ variables."""
+
+    def call(env: dict[str, str], *arguments: str) -> Outcome:
+        from sinks.__main__ import main
+
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["sinks", *arguments])
+        capsys.readouterr()
+        code = main()
+        written = capsys.readouterr()
+        return Outcome(code, written.out, written.err)
+
+    return call
+
+
 def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Any:
     """The first true value of `condition`."""
     deadline = time.monotonic() + seconds

@@ -62,7 +62,10 @@ def test_a_letter_goes_back_to_the_topic_and_partition_that_it_came_from(headers
 
 
 @pytest.mark.stack
-def test_letters_are_listed_shown_and_replayed_once(log, processes, settings):
+def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settings):
+    def run(*arguments):
+        return cli(deployment.env, *arguments)
+
     good, bad = codec.encode(example(facts.TagFact, 5)), b"\xc3\x01\xffbroken"
     tags = settings.topic(TAG_FACTS)
     log.write_raw([(FACTS_DLQ, b"K1", good)], partition=1, headers=story(origin=f"{tags}/2/17", replay_topic=tags))
@@ -75,43 +78,43 @@ def test_letters_are_listed_shown_and_replayed_once(log, processes, settings):
         headers=story(reason="bad_mime", producer="mail", origin="maildir:in/1", traceback="Traceback:\n  line 1"),
     )
 
-    listed = processes.run("dlq", "list")
+    listed = run("dlq", "list")
     assert listed.returncode == 0, listed.stderr
     assert listed.stderr.strip() == "3 dead letters"
     for place in (f"{settings.namespace}facts.dlq:1:0", f"{settings.namespace}facts.dlq:1:1", "contact-events.dlq:0:0"):
         assert place in listed.stdout
     assert "bad_mime" in listed.stdout
-    only = processes.run("dlq", "list", "--reason", "bad_mime")
+    only = run("dlq", "list", "--reason", "bad_mime")
     assert only.stderr.strip() == "1 dead letter"
     assert "facts.dlq" not in only.stdout
 
-    shown = processes.run("dlq", "show", "facts.dlq:1:0")
+    shown = run("dlq", "show", "facts.dlq:1:0")
     assert shown.returncode == 0, shown.stderr
     assert '"tag": "tag 5006' in shown.stdout
     assert f"origin        {tags}/2/17" in shown.stdout
-    shown = processes.run("dlq", "show", "contact-events.dlq:0:0")
+    shown = run("dlq", "show", "contact-events.dlq:0:0")
     assert "Traceback:\n  line 1" in shown.stdout
     assert "00000000  46 72 6f 6d" in shown.stdout
     assert "python -m sinks dlq raw" in shown.stdout
 
-    replayed = processes.run("dlq", "replay", "facts.dlq:1:0")
+    replayed = run("dlq", "replay", "facts.dlq:1:0")
     assert (replayed.returncode, replayed.stderr.strip()) == (0, "1 replayed")
     (record,) = log.read(TAG_FACTS)
     assert (record.key, record.value, record.partition) == (b"K1", good, 2)
     assert dict(record.headers) == {"replay-of": f"{settings.namespace}facts.dlq:1:0".encode()}
-    again = processes.run("dlq", "replay", "facts.dlq:1:0")
+    again = run("dlq", "replay", "facts.dlq:1:0")
     assert (again.returncode, again.stderr.strip()) == (0, "0 replayed: this letter was replayed before")
 
-    rest = processes.run("dlq", "replay", "--all")
+    rest = run("dlq", "replay", "--all")
     assert rest.returncode == 0
     assert rest.stderr.splitlines()[0] == "1 replayed"
     assert "raw input of mail" in rest.stderr
     assert [record.value for record in log.read(TAG_FACTS) if record.partition != 2] == [bad]
     assert log.read(CONTACT_EVENTS) == []
-    assert processes.run("dlq", "replay", "--all").stderr.splitlines()[0] == "0 replayed"
-    left = processes.run("dlq", "list")
+    assert run("dlq", "replay", "--all").stderr.splitlines()[0] == "0 replayed"
+    left = run("dlq", "list")
     assert left.stderr.strip() == "1 dead letter"
-    assert processes.run("dlq", "list", "--all").stderr.strip() == "3 dead letters"
+    assert run("dlq", "list", "--all").stderr.strip() == "3 dead letters"
 
 
 @pytest.mark.stack
@@ -149,19 +152,16 @@ def test_a_record_that_was_repaired_goes_the_whole_way(log, processes, rows):
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
+def test_what_makes_no_sense_is_one_line(deployment, cli):
+    for arguments, says in (
         (["show", "facts.dlq:0:99"], "there is no letter at facts.dlq:0:99"),
         (["show", "tag-facts:0:0"], "'tag-facts:0:0' is not a dead letter's place"),
         (["show", "facts.dlq"], "TOPIC:PARTITION:OFFSET"),
         (["replay"], "name one letter, or say --all"),
         (["replay", "facts.dlq:0:1", "--all"], "name one letter, or say --all"),
         (["list", "--topic", FACT_TOPICS[0].name], "is no dead-letter topic"),
-    ],
-)
-def test_what_makes_no_sense_is_one_line(processes, arguments, says):
-    done = processes.run("dlq", *arguments)
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert says in line
+    ):
+        done = cli(deployment.env, "dlq", *arguments)
+        assert done.returncode == 2
+        (line,) = done.stderr.strip().splitlines()
+        assert says in line

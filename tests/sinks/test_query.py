@@ -42,26 +42,27 @@ def test_one_wide_row_is_drawn_upright():
 
 
 @pytest.fixture
-def desk(processes, rows):
-    rows(
-        "INSERT INTO tags (ticket_id, tag, version) SELECT 'T-' || toString(number), 'late', 1 FROM numbers(3) SETTINGS async_insert = 0"
+def ask(clickhouse, stack, cli):
+    clickhouse.command(
+        "INSERT INTO tags (ticket_id, tag, version) SELECT 'T-' || toString(number), 'late', 1 FROM numbers(3)"
     )
-    return processes
+    env = {"DESKSTREAM_CLICKHOUSE_URL": stack.clickhouse_url, "DESKSTREAM_CLICKHOUSE_DATABASE": clickhouse.database}
+    return lambda *arguments: cli(env, "query", *arguments)
 
 
 @pytest.mark.stack
-def test_the_answer_as_table_json_and_csv(desk):
+def test_the_answer_as_table_json_and_csv(ask):
     sql = "SELECT ticket_id, version FROM tags FINAL ORDER BY ticket_id"
-    table = desk.run("query", sql)
+    table = ask(sql)
     assert table.returncode == 0, table.stderr
     assert table.stdout.splitlines()[2].split() == ["T-0", "│", "1"]
     assert table.stderr.strip() == "(3 rows)"
-    assert desk.run("query", sql, "--limit", "2").stderr.strip() == "(3 rows, the first 2 are shown)"
-    assert desk.run("query", sql + ";", "--format", "csv").stdout.splitlines() == [
+    assert ask(sql, "--limit", "2").stderr.strip() == "(3 rows, the first 2 are shown)"
+    assert ask(sql + ";", "--format", "csv").stdout.splitlines() == [
         '"ticket_id","version"',
         *(f'"T-{n}",1' for n in range(3)),
     ]
-    assert desk.run("query", sql, "-f", "json").stdout.splitlines()[0] == '{"ticket_id":"T-0","version":1}'
+    assert ask(sql, "-f", "json").stdout.splitlines()[0] == '{"ticket_id":"T-0","version":1}'
 
 
 @pytest.mark.stack
@@ -75,12 +76,12 @@ def test_the_answer_as_table_json_and_csv(desk):
         ("SELEC 1", "Syntax error"),
     ],
 )
-def test_a_query_that_fails_or_would_change_something_is_one_line(desk, sql, says):
-    done = desk.run("query", sql)
+def test_a_query_that_fails_or_would_change_something_is_one_line(ask, sql, says):
+    done = ask(sql)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert says in line
-    assert desk.run("query", "SELECT count() FROM tags", "-f", "csv").stdout.splitlines()[1] == "3"
+    assert ask("SELECT count() FROM tags", "-f", "csv").stdout.splitlines()[1] == "3"
 
 
 def test_help_teaches_and_check_connects_to_nothing(tmp_path):
