@@ -6,23 +6,30 @@ Registered as the `faust.transports` entry point `deskstream`; changelog topics 
 
 What is overridden, and why (each has a regression test in tests/stream_processors/test_transport.py):
 
-| Faust's behaviour | here |
-|---|---|
-| a compaction gap counts the next offset as acknowledged, so a commit can pass an unprocessed record | gaps are never acknowledged; a batch covers its own gaps |
-| 31 unacknowledged and 32 acknowledged commits 33 | only the longest acknowledged prefix of delivered batches is committed |
-| an acknowledgement from before a rebalance still counts after it | a batch that is no longer tracked cannot be acknowledged |
-| a fetch that was under way while the position was sought back is delivered ahead of what must be read again | a batch that does not continue where the last one ended is not delivered; the partition is sought back to there |
+- A compaction gap counts the next offset as acknowledged, so that a commit can pass an unprocessed record.
+  Here: gaps are never acknowledged; a batch covers its own gaps.
+- 31 unacknowledged and 32 acknowledged commits 33.
+  Here: only the longest acknowledged prefix of delivered batches is committed.
+- An acknowledgement from before a rebalance still counts after it.
+  Here: a batch that is no longer tracked cannot be acknowledged.
+- A fetch that was under way while the position was sought back is delivered ahead of what must be read again.
+  Here: a batch that does not continue where the last one ended is not delivered; it is sought back to there.
+- After a recovery the streams fetch already while they are sought back, and then their queues are emptied: what came
+  in between is neither processed nor read again. Here: nothing is delivered until the queues were emptied.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+
+SEEK_POLL_SECONDS = 0.02
 
 
 class Delivered:
@@ -43,6 +50,7 @@ class Consumer(driver.Consumer):
         self._delivered: dict[TP, deque[Delivered]] = defaultdict(deque)
         self._expected: dict[TP, int] = {}  # the offset that the next batch of a partition continues at
         self._known_gap: dict[TP, int] = {}  # asked for once more: the log itself has a gap there
+        self._seeking = False  # the streams were resumed, but their queues will be emptied once more
         #: Wall time (monotonic) of the last successful commit, for the watchdog.
         self.committed_at = time.monotonic()
         super().__init__(*args, **kwargs)
@@ -50,6 +58,9 @@ class Consumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's signature)
         """Yield one message per fetched partition batch, and changelog records one by one."""
         generation = self.app.consumer_generation_id
+        if self._seeking:
+            await asyncio.sleep(SEEK_POLL_SECONDS)
+            return
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
@@ -65,6 +76,8 @@ class Consumer(driver.Consumer):
             if tp.topic not in self.batch_topics:
                 for record in self._restored(tp, batch):
                     yield tp, self._to_message(tp, record)
+            elif self._seeking:
+                self._expected.setdefault(tp, batch[0].offset)  # should the position stand behind it: read it again
             elif await self._continues(tp, batch[0].offset):
                 yield tp, self._batch_message(tp, batch, generation)
 
@@ -156,6 +169,16 @@ class Consumer(driver.Consumer):
         for tp, offset in self._committed_offset.items():
             if tp.topic in self.batch_topics and offset is not None:
                 self._expected[tp] = offset
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Let partitions be fetched again. Faust then seeks the streams, empties their queues and resumes the flow."""
+        super().resume_partitions(tps)
+        if any(tp.topic in self.batch_topics for tp in tps):
+            self._seeking = True
+
+    def resume_flow(self) -> None:
+        super().resume_flow()
+        self._seeking = False
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         for tp in revoked:

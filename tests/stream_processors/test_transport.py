@@ -159,3 +159,43 @@ def test_what_is_fetched_while_the_flow_stops_is_not_delivered(
 
     assert asyncio.run(stop_after_the_first()) == [P0]
     assert consumer._expected == {P0: 3}
+
+
+def test_nothing_is_delivered_into_queues_that_will_be_emptied(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by killing workers: what was fetched while the streams were sought back was never folded nor committed."""
+    feed(consumer, monkeypatch, {P0: records(7, 8)})
+    consumer.resume_partitions({P0})
+    assert asyncio.run(collect(consumer)) == []
+    consumer.resume_flow()  # Faust has emptied the agents' queues just before
+    (message,) = asyncio.run(collect(consumer))
+    assert [record.offset for record in message.value] == [7, 8]
+
+
+def test_a_fetch_that_ends_while_the_streams_are_sought_is_read_again(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought = feed(consumer, monkeypatch, {P0: records(7, 8)})
+    fetch = consumer._wait_next_records
+
+    async def resumed_meanwhile(timeout: float) -> Any:
+        consumer.resume_partitions({P0})
+        return await fetch(timeout)
+
+    monkeypatch.setattr(consumer, "_wait_next_records", resumed_meanwhile)
+    assert asyncio.run(collect(consumer)) == []
+    consumer.resume_flow()
+    sought = feed(consumer, monkeypatch, {P0: records(9)})
+    assert asyncio.run(collect(consumer)) == []
+    assert sought == [(P0, 7)]
+
+
+def test_restoring_a_changelog_goes_on_while_only_changelogs_are_resumed(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changelog = TP(TABLE, 0)
+    feed(consumer, monkeypatch, {changelog: records(7)})
+    monkeypatch.setattr(consumer, "_to_message", lambda tp, record: record)
+    consumer.resume_partitions({changelog})
+    assert len(asyncio.run(collect(consumer))) == 1
