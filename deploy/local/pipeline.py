@@ -245,6 +245,8 @@ class Pipeline:
             env = {**self.env, "DESKSTREAM_METRICS_PORT": str(port)}
             if stage == WORKERS:
                 env["DESKSTREAM_WORKER_ID"] = name
+            if stage == SINKS:
+                env["DESKSTREAM_SINK_INSTANCE"] = "0"  # a sink that was killed has its partitions back at once
             if stage != TARGETS:
                 self.metrics[name] = f"http://{LOOPBACK}:{port}/metrics"
             argv = [sys.executable, "-m", *arguments]
