@@ -106,7 +106,7 @@ class Pipeline:
     """
 
     def __init__(self, plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
-        self.plan, self._say = plan, say
+        self.plan, self._told, self._began = plan, say, time.monotonic()
         self.places = Places(plan.data.absolute())
         self.timeline = Timeline(self.places.data / "timeline.json")
         self.clock = Clock()
@@ -202,10 +202,13 @@ class Pipeline:
         migrate.replace_views(client)
         client.close()
         write_env(places.env, self.env)
-        self._say("Starting the pipeline ...")
+        self._say(f"Starting the pipeline; its logs are in {places.logs} ...")
         self._supervisor = Supervisor(self._children(), places.logs, cwd=ROOT)
         self.timeline.keep(self.clock, _wall())
         self._supervisor.start()
+
+    def _say(self, line: str) -> None:
+        self._told(f"{time.monotonic() - self._began:5.1f} s  {line}")
 
     def _clock(self) -> Clock:
         clock = self.timeline.resume(self.plan.speed, _wall(), self.plan.start)
