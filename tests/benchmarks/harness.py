@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import socket
@@ -36,6 +37,7 @@ from schemas.topics import PARTITIONS
 
 ROOT = Path(__file__).parents[2]
 console = Console(stderr=True)
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its retries while a new topic gets its leaders
 
 
 @dataclass
@@ -82,7 +84,7 @@ class Bench:
         try:
             yield child
             if child.poll() not in (None, 0):
-                raise RuntimeError(f"{name} ended with {child.returncode}:\n{log.read_text()[-3000:]}")
+                raise RuntimeError(f"{name} ended with {child.returncode}:\n{log.read_text()[:2500]}")
         finally:
             stop.set()
             child.terminate()

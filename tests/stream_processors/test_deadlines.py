@@ -49,7 +49,9 @@ def test_deadlines_that_could_not_be_appended_are_due_again() -> None:
     assert deadlines.due(10, limit=1) == [(10, b"a")]
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c", b"d"]), st.none() | st.integers(0, 50))), st.integers(0, 60))
+@given(
+    st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c", b"d"]), st.none() | st.integers(0, 50))), st.integers(0, 60)
+)
 def test_what_is_due_is_what_a_plain_dictionary_says(changes: list[tuple[bytes, int | None]], now: int) -> None:
     deadlines, plain = Deadlines(), {}
     for key, deadline in changes:

@@ -7,9 +7,11 @@ not awaited one by one, a table partitioned by key so that batches of several pa
 from __future__ import annotations
 
 import os
+import weakref
 from typing import Any
 
 import faust
+from faust.streams import _current_event
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACT_EVENTS, TOPICS
@@ -47,6 +49,7 @@ table = app.Table("state", partitions=settings.partitions, key_type=bytes, value
 async def steps(stream: Any) -> None:
     async for events in stream.take_events(1000, within=0.05):
         for event in events:
+            _current_event.set(weakref.ref(event))  # a table can be written only while Faust knows for which event
             message = event.message
             result = runner.run(message.value, message.key, message.partition, message.offset, table.get)
             for topic, key, value in result.records:
