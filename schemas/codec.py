@@ -19,7 +19,7 @@ import fastavro
 import fastavro.schema
 import msgspec
 
-from schemas.compiled import compile_encoder
+from schemas.compiled import compile_decoder, compile_encoder
 from schemas.errors import BrokenBody, NotSingleObject, UnknownFingerprint
 from schemas.events import EVENTS
 from schemas.facts import FACTS
@@ -101,18 +101,43 @@ def _writers() -> dict[type, _Writer]:
     return {kind: _Writer(kind) for kind in RECORDS}
 
 
+_Reader = Callable[[bytes], tuple[Any, int]]
+
+
 @cache
-def _readers() -> dict[bytes, tuple[Any, Any, Callable[[Any], Any]]]:
-    """Fingerprint → (writer's schema, reader's schema or None when they are the same, struct factory)."""
-    table = {}
+def _readers() -> dict[bytes, _Reader]:
+    """Fingerprint → from a whole record to the newest version of its struct, and the position after it."""
+    table: dict[bytes, _Reader] = {}
     for kind in RECORDS:
         known = _published(kind)
-        newest = fastavro.parse_schema(_plain(known[max(known)]))
-        for number, schema in known.items():
-            reader = None if number == max(known) else newest
-            written = fastavro.parse_schema(_plain(schema))
-            table[fingerprint(schema)] = (written, reader, _revive(kind, _nested(kind)))
+        newest = known[max(known)]
+        for schema in known.values():
+            table[fingerprint(schema)] = _resolver(kind, schema, newest)
+        table[fingerprint(newest)] = _decoder(kind, newest)
     return table
+
+
+def _decoder(kind: type[msgspec.Struct], schema: dict[str, Any]) -> _Reader:
+    """For records of the newest version."""
+    factories: dict[str, Callable[..., Any]] = {
+        kind.__name__: kind,
+        **{item.__name__: item for _, item in _nested(kind)},
+    }
+    decode_at = compile_decoder(schema, factories)
+    return lambda data: decode_at(data, HEADER_BYTES)
+
+
+def _resolver(kind: type[msgspec.Struct], schema: dict[str, Any], newest: dict[str, Any]) -> _Reader:
+    """For records of an older version: Avro's schema resolution, by fastavro."""
+    written, reader = fastavro.parse_schema(_plain(schema)), fastavro.parse_schema(_plain(newest))
+    revive = _revive(kind, _nested(kind))
+
+    def read(data: bytes) -> tuple[Any, int]:
+        body = BytesIO(data)
+        body.seek(HEADER_BYTES)
+        return revive(fastavro.schemaless_reader(body, written, reader)), body.tell()
+
+    return read
 
 
 def header(kind: type[msgspec.Struct]) -> bytes:
@@ -143,16 +168,15 @@ def decode(data: bytes) -> Any:
     """
     if data[:2] != MARKER or len(data) < HEADER_BYTES:
         raise NotSingleObject(f"{len(data)} bytes without the single-object marker C3 01")
-    known = _readers().get(data[2:HEADER_BYTES])
-    if known is None:
+    read = _readers().get(data[2:HEADER_BYTES])
+    if read is None:
         raise UnknownFingerprint(f"no schema has the fingerprint {data[2:HEADER_BYTES].hex()}")
-    written, reader, revive = known
-    body = BytesIO(data)
-    body.seek(HEADER_BYTES)
     try:
-        record = revive(fastavro.schemaless_reader(body, written, reader))
-    except Exception as error:  # fastavro raises IndexError, EOFError, UnicodeDecodeError, ... on bad bytes
+        record, end = read(data)
+    except Exception as error:  # IndexError, ValueError, UnicodeDecodeError, ... on bad bytes
         raise BrokenBody(f"the body does not match its schema: {type(error).__name__}: {error}") from error
-    if body.tell() != len(data):
-        raise BrokenBody(f"{len(data) - body.tell()} bytes after the end of the record")
+    if end < len(data):
+        raise BrokenBody(f"{len(data) - end} bytes after the end of the record")
+    if end > len(data):
+        raise BrokenBody(f"the body does not match its schema: {end - len(data)} bytes are missing")
     return record

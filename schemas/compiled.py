@@ -1,8 +1,9 @@
-"""An Avro encoder compiled from a schema: about three times the speed of a general one, for our flat records.
+"""Avro encoders and decoders compiled from a schema: two to four times the speed of general ones, for flat records.
 
 One contact becomes about ten records of up to forty fields, so encoding is the largest single cost of the stream
-processors. `compile_encoder` writes one straight-line Python function per record type; times, which recur within a
-contact, are encoded once. The bytes are those that fastavro writes (tests/schemas hold both against each other).
+processors. `compile_encoder` and `compile_decoder` write one straight-line Python function per record type; times,
+which recur within a contact, are encoded once. The bytes are those that fastavro writes and reads (tests/schemas
+hold both against each other).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from struct import Struct as Layout
 from typing import Any
 
 _DOUBLE = Layout("<d").pack
+_READ_DOUBLE = Layout("<d").unpack_from
 _LONGS: dict[int, bytes] = {}
 _MOST_LONGS = 65_536
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
@@ -102,4 +104,108 @@ _PRIMITIVES: dict[str, Callable[[str], list[str]]] = {
     "bytes": lambda name: [f"size = len({name})", "add(known(size) or long(size))", f"add({name})"],
     "boolean": lambda name: [f"add(b'\\x01' if {name} else b'\\x00')"],
     "double": lambda name: [f"add(double({name}))"],
+}
+
+
+# -- decoding -------------------------------------------------------------------------------------------------------
+
+
+def compile_decoder(
+    schema: dict[str, Any], factories: dict[str, Callable[..., Any]]
+) -> Callable[[bytes, int], tuple[Any, int]]:
+    """A function from bytes and a position to the record that starts there and the position after it.
+
+    `factories` names the struct of each record by its schema's name. The function raises whatever Python raises for
+    bytes that end early or make no sense, and may return a position behind the end: the caller checks it.
+    """
+    lines = ["def decode(data, at):"]
+    helpers: dict[str, Any] = {"more": _more, "double": _READ_DOUBLE, "make": factories[schema["name"]]}
+    for number, field in enumerate(schema["fields"]):
+        lines += _read(field["type"], f"v{number}", " ", helpers, factories)
+    arguments = ", ".join(f"{field['name']}=v{number}" for number, field in enumerate(schema["fields"]))
+    lines.append(f" return make({arguments}), at")
+    exec("\n".join(lines), helpers)  # noqa: S102 (the source is made of our own schemas only)
+    decode: Callable[[bytes, int], tuple[Any, int]] = helpers["decode"]
+    return decode
+
+
+def _more(data: bytes, at: int, first: int) -> tuple[int, int]:
+    """The rest of a variable-length number whose first byte has its high bit set."""
+    number, shift = first & 0x7F, 7
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")
+
+
+def _read(
+    kind: Any, name: str, indent: str, helpers: dict[str, Any], factories: dict[str, Callable[..., Any]]
+) -> list[str]:
+    """The lines that read one value into the variable `name`."""
+    if isinstance(kind, dict) and kind["type"] in _READERS:
+        kind = kind["type"]
+    if isinstance(kind, list):
+        (inner,) = [each for each in kind if each != "null"]
+        some, none = (2, 0) if kind[0] == "null" else (0, 2)
+        return [
+            f"{indent}n = data[at]; at += 1",
+            f"{indent}if n == {none}: {name} = None",
+            f"{indent}elif n == {some}:",
+            *_read(inner, name, indent + " ", helpers, factories),
+            f"{indent}else: raise ValueError('no such branch of a union')",
+        ]
+    if isinstance(kind, str):
+        return [indent + line for line in _READERS[kind](name)]
+    if kind["type"] == "record":
+        helper = f"decode_{kind['name']}"
+        helpers[helper] = compile_decoder(kind, factories)
+        return [f"{indent}{name}, at = {helper}(data, at)"]
+    return _read_blocks(kind, name, indent, helpers, factories)
+
+
+def _read_blocks(
+    kind: dict[str, Any], name: str, indent: str, helpers: dict[str, Any], factories: dict[str, Callable[..., Any]]
+) -> list[str]:
+    """Arrays and maps come in blocks of a count and that many items; a negative count is followed by a size."""
+    inner = indent + "  "
+    if kind["type"] == "array":
+        items = [*_read(kind["items"], "item", inner, helpers, factories), f"{inner}{name}.append(item)"]
+    else:
+        items = [
+            *_read("string", "word", inner, helpers, factories),
+            *_read(kind["values"], "item", inner, helpers, factories),
+            f"{inner}{name}[word] = item",
+        ]
+    count = [indent + line for line in _READERS["long"]("count")]
+    return [
+        f"{indent}{name} = {'[]' if kind['type'] == 'array' else '{}'}",
+        *count,
+        f"{indent}while count:",
+        f"{indent} if count < 0:",
+        f"{indent}  count = -count",
+        *[f"{indent}  {line}" for line in _READERS["long"]("size")],
+        f"{indent} for _ in range(count):",
+        *items,
+        *[" " + line for line in count],
+    ]
+
+
+_NUMBER = ["n = data[at]; at += 1", "if n > 127: n, at = more(data, at, n)"]
+_SIZE = [*_NUMBER, "if n & 1: raise ValueError('a negative size')", "end = at + (n >> 1)"]
+
+_READERS: dict[str, Callable[[str], list[str]]] = {
+    "long": lambda name: [*_NUMBER, f"{name} = (n >> 1) ^ -(n & 1)"],
+    "string": lambda name: [*_SIZE, f"{name} = data[at:end].decode(); at = end"],
+    "bytes": lambda name: [*_SIZE, f"{name} = data[at:end]; at = end"],
+    "boolean": lambda name: [
+        "n = data[at]; at += 1",
+        "if n > 1: raise ValueError('neither true nor false')",
+        f"{name} = n == 1",
+    ],
+    "double": lambda name: [f"({name},) = double(data, at); at += 8"],
 }
