@@ -37,7 +37,6 @@ def _check() -> int:
 
 def _work() -> int:
     from schemas.admin import verify_topics
-
     from stream_processors import app as module
 
     settings = load(WorkerSettings)

@@ -45,8 +45,7 @@ async def drain(app: faust.App) -> None:
     app.consumer.stop_flow()
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while any(worker.busy for worker in app.deskstream_workers):
-                await asyncio.sleep(0.01)
+            await asyncio.gather(*(worker.idle.wait() for worker in app.deskstream_workers))
             await app.consumer.commit()
             for worker in app.deskstream_workers:
                 await worker.stop()

@@ -39,7 +39,7 @@ class Deadlines:
 
     def due(self, now: int, limit: int) -> list[tuple[int, bytes]]:
         """Take at most `limit` deadlines that are not later than `now`, earliest first."""
-        taken = []
+        taken: list[tuple[int, bytes]] = []
         while len(taken) < limit and (first := self.next()) is not None and first <= now:
             deadline, key = heappop(self._heap)
             del self._current[key]

@@ -14,7 +14,6 @@ import msgspec
 from schemas.events import Event
 from schemas.topics import Topic
 
-
 #: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
 MOST_BATCH_RECORDS = 8192
 

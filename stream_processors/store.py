@@ -25,7 +25,7 @@ ROCKSDB_OPTIONS = {
 }
 
 
-class Store(RocksStore):
+class Store(RocksStore):  # type: ignore[misc]
     """One RocksDB database per partition; keys and values are bytes."""
 
     #: Called with the partitions whose state is complete after a recovery.

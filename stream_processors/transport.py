@@ -41,7 +41,7 @@ class Delivered:
         self.message, self.last, self.done = message, last, False
 
 
-class Consumer(driver.Consumer):
+class Consumer(driver.Consumer):  # type: ignore[misc]
     """Faust's aiokafka consumer, delivering and committing batches for the topics in `batch_topics`."""
 
     batch_topics: ClassVar[set[str]] = set()
@@ -193,7 +193,7 @@ class Consumer(driver.Consumer):
         return committed
 
 
-class Transport(driver.Transport):
+class Transport(driver.Transport):  # type: ignore[misc]
     """`deskstream://host:port`."""
 
     Consumer = Consumer

@@ -62,7 +62,8 @@ class Worker:
         self.deadlines: dict[int, Deadlines] = {}
         self.end: dict[int, int] = {}
         self.progress_at = time.monotonic()
-        self.busy = False
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
         self._producer: AIOKafkaProducer | None = None
         self._failure_run = 0
@@ -108,7 +109,7 @@ class Worker:
         """The Faust agent: one event is one partition batch. Never acknowledges what is not durable."""
         await self._started.wait()
         async for event in stream.noack().events():
-            self.busy = True
+            self.idle.clear()
             try:
                 await self._batch(event)
             except asyncio.CancelledError:
@@ -117,7 +118,7 @@ class Worker:
                 log.exception("batch failed", agent=self.processor.name)
                 end_process(EXIT_UNAVAILABLE, f"{type(error).__name__}: {error}")
             finally:
-                self.busy = False
+                self.idle.set()
 
     async def _batch(self, event: EventT) -> None:
         partition, records, generation = event.message.partition, event.message.value, event.message.generation_id
@@ -248,7 +249,7 @@ class Worker:
             await asyncio.sleep(TICK_POLL_SECONDS)
             try:
                 await self._append_ticks(self.clock.now())
-                if not self.busy:
+                if self.idle.is_set():
                     self.health.beat()
             except Exception as error:
                 log.exception("ticks failed", agent=self.processor.name)

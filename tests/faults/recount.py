@@ -45,7 +45,9 @@ def facts_in_kafka(settings: Settings) -> tuple[Facts, int]:
             version, value = found.get(identity, (-1, b""))
             written += 1
             if fact.version == version:
-                assert record.value == value, f"written differently at version {version}: {fact} after {codec.decode(value)}"
+                assert record.value == value, (
+                    f"written differently at version {version}: {fact} after {codec.decode(value)}"
+                )
             if fact.version >= version:
                 found[identity] = fact.version, record.value
     return {identity: value for identity, (_, value) in found.items()}, written
