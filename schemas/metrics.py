@@ -54,7 +54,7 @@ INSERT_SECONDS = Histogram("deskstream_insert_seconds", "Time of one insert", ["
 VISIBLE_SECONDS = Histogram(
     "deskstream_visible_seconds",
     "From received by a producer to a row that can be queried, wall seconds",
-    buckets=_FAST,
+    buckets=(*_FAST, 30, 60),
 )
 INSERT_RETRIES = Counter("deskstream_insert_retries_total", "Inserts tried again", ["table", "reason"])
 SINK_LAG_RECORDS = Gauge("deskstream_sink_lag_records", "Records behind the end of the log", ["sink", "topic"])

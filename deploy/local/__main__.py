@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +85,8 @@ def demo(
     """
     from deploy.local.demo import demo as play
 
-    _end(lambda: play(Console(), data, contacts=contacts, seed=seed, speed=speed, workers=workers))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    _end(lambda: play(console, data, contacts=contacts, seed=seed, speed=speed, workers=workers))
 
 
 @app.command(epilog=EXIT_CODES)

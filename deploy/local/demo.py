@@ -124,9 +124,9 @@ def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: 
     snapshot = observer.latest(pipeline.processes())
     for table in (
         _day(desk),
-        _sla(desk),
+        _sla(desk, pipeline.clock.speed),
         _rows(desk),
-        _memory(snapshot.processes),
+        _usage(snapshot.processes),
         _flow(snapshot, observer, log, seconds),
         _letters(log.dead_letters),
         _balance(findings),
@@ -186,8 +186,9 @@ def _day(desk: Desk) -> Table:
     return table
 
 
-def _sla(desk: Desk) -> Table:
-    table = _grid("SLA clocks", "clock", "met", "breached", "still running")
+def _sla(desk: Desk, speed: float) -> Table:
+    title = f"SLA clocks (at this speed a second of this machine is {speed / 60:.0f} minutes of the day)"
+    table = _grid(title, "clock", "met", "breached", "still running")
     for name, clock in sorted(desk.clocks.items()):
         share = _part(clock.breached, clock.met + clock.breached)
         table.add_row(name.replace("_", " "), f"{clock.met:,}", share, f"{clock.running:,}")
@@ -201,12 +202,13 @@ def _rows(desk: Desk) -> Table:
     return table
 
 
-def _memory(processes: Sequence[ProcessStatus]) -> Table:
-    table = _grid("Peak resident memory", "process", "MB", "restarts")
+def _usage(processes: Sequence[ProcessStatus]) -> Table:
+    table = _grid("Processes", "process", "peak MB", "CPU s", "restarts")
     for process in processes:
-        table.add_row(process.name, f"{process.peak_rss // MB:,}", str(process.restarts))
+        table.add_row(process.name, f"{process.peak_rss // MB:,}", f"{process.cpu_seconds:.1f}", str(process.restarts))
     table.add_section()
-    table.add_row("all", f"{sum(process.peak_rss for process in processes) // MB:,}", "")
+    peak, cpu = sum(process.peak_rss for process in processes), sum(process.cpu_seconds for process in processes)
+    table.add_row("all", f"{peak // MB:,}", f"{cpu:.1f}", "")
     return table
 
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 from deploy.local.child import LOOPBACK, Child, free_ports, is_free
 from deploy.local.observe import Observer
 from deploy.local.stack import Stack
-from deploy.local.supervisor import ChildSpec, ProcessStatus, Supervisor, rss_bytes
+from deploy.local.supervisor import ChildSpec, ProcessStatus, Supervisor, Usage, status_of
 from deploy.local.timeline import Timeline
 from schemas.admin import create_topics
 from schemas.clock import MICROS, Clock
@@ -262,7 +262,7 @@ class _Servers:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._peaks: dict[str, int] = {}
+        self._usage: dict[str, Usage] = {}
 
     def status(self) -> list[ProcessStatus]:
         pids = {child.name: child.pid or 0 for child in self._children()}
@@ -277,9 +277,9 @@ class _Servers:
         return [server.child for server in (self._stack.kafka, self._stack.clickhouse) if server is not None]
 
     def _line(self, name: str, pid: int) -> ProcessStatus:
-        rss = rss_bytes(pid)
-        self._peaks[name] = max(self._peaks.get(name, 0), rss)
-        return ProcessStatus(name, pid, "running" if rss else "restarting", 0, rss, self._peaks[name])
+        usage = self._usage.setdefault(name, Usage())
+        usage.see(pid)
+        return status_of(name, pid, "running" if usage.rss else "restarting", usage)
 
 
 def settings_of(kind: type[S], env: Mapping[str, str]) -> S:

@@ -50,7 +50,10 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """A line of the process table. `state` is `running`, `restarting` or `finished`; memory in bytes."""
+    """A line of the process table. `state` is `running`, `restarting` or `finished`; memory in bytes.
+
+    `peak_rss` and `cpu_seconds` are those seen by `status()`, and stay when the process has ended.
+    """
 
     name: str
     pid: int
@@ -59,6 +62,27 @@ class ProcessStatus:
     rss: int = 0
     peak_rss: int = 0
     exit_code: int | None = None
+    cpu_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a process uses; `peak_rss` and `cpu_seconds` outlive it. Bytes and seconds."""
+
+    rss: int = 0
+    peak_rss: int = 0
+    cpu_seconds: float = 0.0
+
+    def see(self, pid: int) -> None:
+        """Look at the process; pid 0 is none."""
+        self.rss = 0
+        if pid:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                self.rss = int(process.memory_info().rss)
+                times = process.cpu_times()
+                self.cpu_seconds = float(times.user + times.system)
+        self.peak_rss = max(self.peak_rss, self.rss)
 
 
 @dataclass(slots=True)
@@ -71,7 +95,7 @@ class _Child:
     starts: int = 0
     exit_code: int | None = None
     finished: bool = False
-    peak_rss: int = 0
+    usage: Usage = field(default_factory=Usage)
 
 
 class Supervisor:
@@ -188,22 +212,16 @@ class Supervisor:
 
     def _status(self, child: _Child) -> ProcessStatus:
         pid = child.process.pid if child.process else 0
-        rss = rss_bytes(pid)
-        child.peak_rss = max(child.peak_rss, rss)
+        child.usage.see(pid)
         state = "running" if pid else "finished" if child.finished else "restarting"
-        return ProcessStatus(
-            child.spec.name, pid, state, max(child.starts - 1, 0), rss, child.peak_rss, child.exit_code
-        )
+        restarts = max(child.starts - 1, 0)
+        return status_of(child.spec.name, pid, state, child.usage, restarts, child.exit_code)
 
 
-def rss_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 when there is none."""
-    if not pid:
-        return 0
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0
+def status_of(
+    name: str, pid: int, state: str, usage: Usage, restarts: int = 0, exit_code: int | None = None
+) -> ProcessStatus:
+    return ProcessStatus(name, pid, state, restarts, usage.rss, usage.peak_rss, exit_code, usage.cpu_seconds)
 
 
 def last_line(path: Path) -> str:
