@@ -94,7 +94,6 @@ def _type_name(kind: Any) -> str:
 
 def problems() -> Iterator[str]:
     """Everything that is wrong, one line each."""
-    published = set(PUBLISHED.read_text("utf-8").split()) if PUBLISHED.exists() else set()
     present = _lines()
     for kind in RECORDS:
         known = versions(kind)
@@ -102,10 +101,21 @@ def problems() -> Iterator[str]:
         if not known or known[max(known)] != wanted:
             yield f"{kind.__name__}: its struct differs from its newest schema; run `make generate`"
         yield from conflicts(kind.__name__, wanted, known)
-    for line in sorted(present - published):
+    for line in sorted(present - _published()):
         yield f"{line.split('=')[0]}: not in {PUBLISHED.name} as it stands; run `make generate`"
-    for line in sorted(published - present):
-        yield f"{line.split('=')[0]}: a published schema was changed or removed; restore it and add a new version"
+    yield from _edited(present)
+
+
+def _published() -> set[str]:
+    return set(PUBLISHED.read_text("utf-8").split()) if PUBLISHED.exists() else set()
+
+
+def _edited(present: set[str]) -> list[str]:
+    """Published schemas that are not there any more as they were."""
+    return [
+        f"{line.split('=')[0]}: a published schema was changed or removed; restore it and add a new version"
+        for line in sorted(_published() - present)
+    ]
 
 
 def conflicts(name: str, wanted: dict[str, Any], known: dict[int, dict[str, Any]]) -> Iterator[str]:
@@ -119,12 +129,13 @@ def write() -> list[str]:
     """Publish every struct that differs from its newest schema as the next version; returns the new file names.
 
     Raises:
-        SystemExit: a change is not compatible; nothing was written.
+        SystemExit: a change is not compatible, or a published schema was edited; nothing was written.
     """
     wanted = {kind: derive(kind) for kind in RECORDS}
     known = {kind: versions(kind) for kind in RECORDS}
     changed = [kind for kind in RECORDS if not known[kind] or known[kind][max(known[kind])] != wanted[kind]]
     clashes = [line for kind in changed for line in conflicts(kind.__name__, wanted[kind], known[kind])]
+    clashes += _edited(_lines())
     if clashes:
         raise SystemExit("\n".join(clashes))
     new = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import random
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from tests.faults.load import Load
 from tests.faults.recount import difference, facts_in_kafka, facts_offline
 
 ROOT = Path(__file__).parents[2]
-CONTACTS, PER_SECOND, KILLS = 12_000, 600.0, 5
+PER_SECOND = 600.0
 TABLES = {
     "contacts": "ContactFact",
     "tickets": "TicketFact",
@@ -73,8 +74,6 @@ class Fleet:
 
 @pytest.fixture
 def fleet(deployment: Any, tmp_path: Path) -> Iterator[Fleet]:
-    import os
-
     fleet = Fleet({**os.environ, **deployment.env, "DESKSTREAM_LOG_LEVEL": "info"}, tmp_path)
     yield fleet
     for process in fleet.running.values():
@@ -109,22 +108,28 @@ def await_drained(settings: WorkerSettings, fleet: Fleet, seconds: float) -> Non
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("contacts", "kills"),
+    [
+        pytest.param(6_000, 3, marks=pytest.mark.timeout(300), id="short"),
+        pytest.param(120_000, 40, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="soak"),
+    ],
+)
 def test_nothing_is_lost_or_doubled_when_workers_and_sink_are_killed_under_load(
-    deployment: Any, fleet: Fleet, tmp_path: Path
+    deployment: Any, fleet: Fleet, contacts: int, kills: int
 ) -> None:
     settings = deployment.settings(WorkerSettings)
     subprocess.run(
         [sys.executable, "-m", "sinks", "migrate"], cwd=ROOT, env={**fleet.env, "PYTHONPATH": str(ROOT)}, check=True
     )
     dice = random.Random(3)
-    load = Load(settings, CONTACTS, PER_SECOND)
+    load = Load(settings, contacts, PER_SECOND)
     load.start()
-    for _ in range(KILLS):
+    for _ in range(kills):
         load.join(dice.uniform(3.0, 5.0))
         fleet.kill(dice.choice(sorted(fleet.running)))
     load.join()
-    await_drained(settings, fleet, seconds=150)
+    await_drained(settings, fleet, seconds=150 + contacts / 100)
     assert fleet.stop() == dict.fromkeys(fleet.running, 0), "SIGTERM drains and exits with 0"
 
     kafka, written = facts_in_kafka(settings)
@@ -138,12 +143,12 @@ def test_nothing_is_lost_or_doubled_when_workers_and_sink_are_killed_under_load(
         return client.query(sql).result_rows
 
     kinds = dict(ask("SELECT kind, count() FROM contacts FINAL GROUP BY kind"))
-    assert kinds["message_received"] == sent[MessageReceived] == CONTACTS
+    assert kinds["message_received"] == sent[MessageReceived] == contacts
     assert kinds["agent_replied"] == sent[AgentReplied]
     rows = {table: ask(f"SELECT count() FROM {table} FINAL")[0][0] for table in TABLES}
     assert rows == {table: sum(identity[0] == fact for identity in kafka) for table, fact in TABLES.items()}
     messages = collections.Counter(event.channel for event in load.sent if isinstance(event, MessageReceived))
     panes = dict(ask("SELECT channel, sum(contacts_received) FROM panes FINAL GROUP BY channel"))
     assert {channel: count for channel, count in panes.items() if count} == dict(messages)
-    assert ask("SELECT sum(customer_messages) FROM tickets FINAL")[0][0] == CONTACTS
-    print(f"{KILLS} kills: {written} facts written, {len(kafka)} distinct, rows {rows}")
+    assert ask("SELECT sum(customer_messages) FROM tickets FINAL")[0][0] == contacts
+    print(f"{kills} kills: {written} facts written, {len(kafka)} distinct, rows {rows}")

@@ -170,6 +170,13 @@ def test_an_edited_published_file_is_noticed(registry: Registry) -> None:
     )
 
 
+def test_writing_does_not_make_an_edited_published_file_right(registry: Registry) -> None:
+    path = registry.path(NoteAdded, 1)
+    path.write_text(path.read_text("utf-8").replace('"agent_id"', '"agent"'), "utf-8")
+    with pytest.raises(SystemExit, match=r"note_added\.v1: a published schema was changed or removed"):
+        evolution.write()
+
+
 def test_a_removed_published_file_is_noticed(registry: Registry) -> None:
     registry.publish(NoteAdded, 2, codec.versions(NoteAdded)[1])
     registry.path(NoteAdded, 1).unlink()
