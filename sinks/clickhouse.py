@@ -40,6 +40,8 @@ from sinks.signals import stop_on_signals
 SINK = "clickhouse"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == FACT_TOPICS[0].dlq)
 REVOKE_SECONDS = 5.0
+#: Rows are gathered for half a second anyway; asking the broker for each as it comes would cost it more than writing.
+FETCH_MIN_BYTES = 256 * 1024
 SAMPLED = 20
 log = structlog.get_logger()
 
@@ -53,7 +55,7 @@ class Sink:
 
     def __init__(self, settings: SinkSettings, client: Client, health: Health) -> None:
         self._settings, self._health = settings, health
-        self._consumer: AIOKafkaConsumer = kafka.consumer(settings, SINK)
+        self._consumer: AIOKafkaConsumer = kafka.consumer(settings, SINK, fetch_min_bytes=FETCH_MIN_BYTES)
         self._producer: AIOKafkaProducer = kafka.producer(settings)
         self._letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
         self._inserter = Inserter(client, self._pause)

@@ -17,8 +17,13 @@ from schemas.topics import Topic
 from sinks.batch import Record
 
 
-def consumer(settings: SinkSettings, group: str | None, *, largest_fetch: int = 4 << 20) -> AIOKafkaConsumer:
-    """A consumer that starts at the beginning of the log and never commits by itself."""
+def consumer(
+    settings: SinkSettings, group: str | None, *, largest_fetch: int = 4 << 20, fetch_min_bytes: int = 1
+) -> AIOKafkaConsumer:
+    """A consumer that starts at the beginning of the log and never commits by itself.
+
+    With `fetch_min_bytes` above 1 the broker answers a fetch when there is that much, or after 100 ms.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=settings.group(group) if group else None,
@@ -28,6 +33,7 @@ def consumer(settings: SinkSettings, group: str | None, *, largest_fetch: int = 
         session_timeout_ms=10_000,
         heartbeat_interval_ms=3_000,
         max_partition_fetch_bytes=largest_fetch,
+        fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=100,
         metadata_max_age_ms=60_000,
     )

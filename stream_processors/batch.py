@@ -7,13 +7,16 @@ and leaves no trace in the states; its neighbours go on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from schemas import codec, deadletter
 from schemas.errors import CodecError, Refused
 from stream_processors.processor import Output, Position, Processor, State, StepFailed
 from stream_processors.states import StateCodec
+
+#: So many records are folded before the event loop has its turn: some milliseconds.
+RECORDS_AT_A_STRETCH = 20
 
 
 class Failure(NamedTuple):
@@ -82,11 +85,22 @@ class BatchFolder:
 
     def fold(self, partition: int, records: Sequence[Any], overlay: Overlay) -> Folded:
         """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record."""
+        steps = self.folding(partition, records, overlay)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def folding(
+        self, partition: int, records: Sequence[Any], overlay: Overlay
+    ) -> Generator[list[tuple[bytes | None, Output]], None, Folded]:
+        """As `fold`, pausing now and then so that an event loop can do something else; yields the outputs so far."""
         outputs: list[tuple[bytes | None, Output]] = []
         failures: list[Failure] = []
         folded = skipped = run = longest = 0
         process, decode = self.processor.process, codec.decode
-        for record in records:
+        for count, record in enumerate(records, start=1):
             try:
                 outcome = process(decode(record.value or b""), Position(partition, record.offset), overlay)
             except Exception as error:
@@ -101,6 +115,8 @@ class BatchFolder:
             else:
                 folded += 1
                 outputs.extend((record.key, output) for output in outcome.outputs)
+            if count % RECORDS_AT_A_STRETCH == 0:
+                yield outputs
         return Folded(overlay.changed, outputs, failures, folded, skipped, longest)
 
     def _failure(self, partition: int, record: Any, error: Exception) -> Failure:

@@ -30,13 +30,14 @@ from schemas.topics import TOPIC_OF
 from stream_processors.batch import BatchFolder, Folded, Overlay
 from stream_processors.deadlines import Deadlines
 from stream_processors.outbox import Outbox
-from stream_processors.processor import Processor
+from stream_processors.processor import Output, Processor
 from stream_processors.store import Store
 
 log = structlog.get_logger()
 RATIO_MINIMUM_RECORDS = 20
 TICK_POLL_SECONDS = 0.1
 TICKS_AT_ONCE = 1000
+BATCHES_WAITING = 64
 
 
 def end_process(code: int, why: str) -> NoReturn:
@@ -64,6 +65,9 @@ class Worker:
         self.progress_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
+        self._in_flight = 0
+        self._lanes: dict[int, asyncio.Queue[EventT]] = {}
+        self._lane_tasks: list[asyncio.Task[None]] = []
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
         self._producer: AIOKafkaProducer | None = None
         self._failure_run = 0
@@ -106,32 +110,57 @@ class Worker:
     # -- batches ------------------------------------------------------------------------------------------------
 
     async def agent(self, stream: StreamT[Any]) -> None:
-        """The Faust agent: one event is one partition batch. Never acknowledges what is not durable."""
+        """The Faust agent: one event is one partition batch. Never acknowledges what is not durable.
+
+        Each partition has a lane of its own: its batches one after another, while those of the others wait for Kafka.
+        """
         await self._started.wait()
         async for event in stream.noack().events():
+            partition = event.message.partition
+            if partition not in self._lanes:
+                lane: asyncio.Queue[EventT] = asyncio.Queue(maxsize=BATCHES_WAITING)
+                self._lanes[partition] = lane
+                self._lane_tasks.append(asyncio.create_task(self._run_lane(lane), name=f"{self.source}/{partition}"))
+            await self._lanes[partition].put(event)
+
+    async def _run_lane(self, lane: asyncio.Queue[EventT]) -> None:
+        """Fold what came for one partition; what came while a batch waited for Kafka is folded as one batch."""
+        first: EventT | None = None
+        while True:
+            events = [first or await lane.get()]
+            self._in_flight += 1
             self.idle.clear()
+            first = self._gather(events, lane)
             try:
-                await self._batch(event)
-            except asyncio.CancelledError:
-                raise  # a rebalance or a stop: the batch stays unacknowledged
+                await self._batch(events)
             except Exception as error:
                 log.exception("batch failed", agent=self.processor.name)
                 end_process(EXIT_UNAVAILABLE, f"{type(error).__name__}: {error}")
             finally:
-                self.idle.set()
+                self._in_flight -= 1
+                if not self._in_flight:
+                    self.idle.set()
 
-    async def _batch(self, event: EventT) -> None:
-        partition, records, generation = event.message.partition, event.message.value, event.message.generation_id
+    def _gather(self, events: list[EventT], lane: asyncio.Queue[EventT]) -> EventT | None:
+        """Append what waits in the lane while it fits into one batch; returns the one that does not, if any."""
+        room = self.settings.max_batch_records - len(events[0].message.value)
+        while not lane.empty():
+            event = lane.get_nowait()
+            room -= len(event.message.value)
+            if room < 0 or event.message.generation_id != events[0].message.generation_id:
+                return event
+            events.append(event)
+        return None
+
+    async def _batch(self, events: list[EventT]) -> None:
+        partition, generation = events[0].message.partition, events[0].message.generation_id
+        if self._lost(partition, generation):
+            return
+        records = [record for event in events for record in event.message.value]
         began = time.perf_counter()
-        overlay = Overlay(
-            self.folder.codec,
-            lambda key: self.store.get_bytes(partition, key),
-            lambda prefix: self.store.scan_bytes(partition, prefix),
-        )
-        folded = self.folder.fold(partition, records, overlay)
-        self._protect(len(records), folded)
         outbox = Outbox(self.producer, int(time.time() * 1000))
-        self._queue_outputs(outbox, partition, folded)
+        folded = await self._fold(partition, records, outbox)
+        self._protect(len(records), folded)
         after_fold = time.perf_counter()
         await outbox.flush()
         after_outputs = time.perf_counter()
@@ -145,7 +174,8 @@ class Worker:
             return
         if values:
             self.store.write(partition, values, offset)
-        event.ack()
+        for event in events:
+            event.ack()
         self._after(partition, records, folded, outbox.records)
         ended = time.perf_counter()
         self._phases["fold"].observe(after_fold - began)
@@ -153,28 +183,50 @@ class Worker:
         self._phases["states"].observe(ended - after_outputs)
         self._phases["whole"].observe(ended - began)
 
-    def _queue_outputs(self, outbox: Outbox, partition: int, folded: Folded) -> None:
+    async def _fold(self, partition: int, records: list[Any], outbox: Outbox) -> Folded:
+        """Fold the records and queue what they came to, letting the event loop have its turn in between."""
+        overlay = Overlay(
+            self.folder.codec,
+            lambda key: self.store.get_bytes(partition, key),
+            lambda prefix: self.store.scan_bytes(partition, prefix),
+        )
+        steps = self.folder.folding(partition, records, overlay)
+        queued = 0
+        while True:
+            try:
+                outputs = next(steps)
+            except StopIteration as end:
+                folded: Folded = end.value
+                break
+            self._queue_outputs(outbox, partition, outputs[queued:])
+            queued = len(outputs)
+            await asyncio.sleep(0)
+        self._queue_outputs(outbox, partition, folded.outputs[queued:])
+        letters = self.settings.namespace + self.processor.topic.dlq
+        for failure in folded.failures:
+            outbox.add(letters, partition, failure.key, failure.value, failure.headers)
+        return folded
+
+    def _queue_outputs(self, outbox: Outbox, partition: int, outputs: list[tuple[bytes | None, Output]]) -> None:
         encode, topics, add, partitions = codec.encode, self._topics, outbox.add, self.settings.partitions
-        for source_key, (record, key) in folded.outputs:
+        for source_key, (record, key) in outputs:
             if key is None:
                 add(topics[type(record)], partition, source_key, encode(record))
             else:
                 name = key.encode()
                 add(topics[type(record)], (murmur2(name) & 0x7FFFFFFF) % partitions, name, encode(record))
-        letters = self.settings.namespace + self.processor.topic.dlq
-        for failure in folded.failures:
-            add(letters, partition, failure.key, failure.value, failure.headers)
 
     async def _write_changelog(self, outbox: Outbox, partition: int, values: dict[bytes, bytes | None]) -> int:
-        """Make the states durable kind by kind, in the processor's order; returns the last changelog offset."""
-        offset = -1
+        """Make the states durable, in the processor's order of kinds; returns the last changelog offset.
+
+        They all go to one partition, whose log an idempotent producer never reorders: whatever a crash cuts off, what
+        stands there is a beginning of this sequence.
+        """
         for prefix in self.processor.kinds:
-            chosen = [item for item in values.items() if item[0][:1] == prefix]
-            for key, value in chosen:
-                outbox.add(self.changelog, partition, key, value)
-            if chosen:
-                offset = (await outbox.flush())[self.changelog, partition]
-        return offset
+            for key, value in values.items():
+                if key[:1] == prefix:
+                    outbox.add(self.changelog, partition, key, value)
+        return (await outbox.flush()).get((self.changelog, partition), -1)
 
     def _lost(self, partition: int, generation: int) -> bool:
         """Whether a rebalance took the partition away since this batch was delivered."""
