@@ -21,9 +21,8 @@ What is overridden, and why (each has a regression test in tests/stream_processo
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
@@ -67,8 +66,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._known_gap: dict[TP, int] = {}  # asked for once more: the log itself has a gap there
         self._gather = False
         self._seeking = False  # the streams were resumed, but their queues will be emptied once more
-        #: Wall time (monotonic) of the last successful commit, for the watchdog.
-        self.committed_at = time.monotonic()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -207,12 +204,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._delivered.pop(tp, None)
             self._expected.pop(tp, None)
         await super().on_partitions_revoked(revoked)
-
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        committed = bool(await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction))
-        if committed:
-            self.committed_at = time.monotonic()
-        return committed
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
