@@ -111,7 +111,7 @@ class SinkSettings(Settings):
     clickhouse_url: str = Field("http://127.0.0.1:8123", description="http(s)://[user[:password]@]host:port")
     clickhouse_database: str = Field("deskstream", description="database of all tables")
     sink_batch_rows: int = Field(50_000, ge=1, description="rows per insert at most")
-    sink_batch_seconds: float = Field(0.5, gt=0, description="rows wait at most so long for an insert")
+    sink_batch_seconds: float = Field(0.4, gt=0, description="rows wait so long for an insert; under load longer")
     sink_instance: str = Field("", description="static group membership, the pod's name on Kubernetes; empty for none")
     sink_migrate: bool = Field(True, description="apply migrations and views when the ClickHouse sink starts")
     sink_drain_seconds: float = Field(10.0, gt=0, description="after SIGTERM, how long the last work may take")

@@ -42,6 +42,11 @@ DLQ = next(topic for topic in DEAD_LETTERS if topic.name == FACT_TOPICS[0].dlq)
 REVOKE_SECONDS = 5.0
 #: Rows are gathered for half a second anyway; asking the broker for each as it comes would cost it more than writing.
 FETCH_MIN_BYTES = 256 * 1024
+#: An insert costs ClickHouse the same for ten rows as for a thousand. So many times as long as the last batch took to
+#: insert, the next one gathers: at most a fifth of the time goes into inserts, however slow the machine is.
+REST_PER_WORK = 4.0
+#: ... but an analyst waits no longer than this for want of rest.
+LONGEST_REST_SECONDS = 1.0
 SAMPLED = 20
 log = structlog.get_logger()
 
@@ -62,6 +67,7 @@ class Sink:
         self._stopping = asyncio.Event()
         self._batch = Batch()
         self._batch_since = 0.0
+        self._rest_seconds = 0.0
         self._flight: asyncio.Task[None] | None = None
         self._generation = 0
         self._committed: dict[Any, int] = {}
@@ -112,14 +118,18 @@ class Sink:
 
     def _patience(self) -> int:
         """Milliseconds that a fetch may wait: until the batch is due, a tenth of a second at most."""
-        left = 0.1 if not self._batch.rows else self._batch_since + self._settings.sink_batch_seconds - time.monotonic()
+        left = 0.1 if not self._batch.rows else self._batch_since + self._gather_seconds() - time.monotonic()
         return max(1, int(1000 * min(0.1, left)))
 
     def _due(self) -> bool:
         if not self._batch.rows:
             return False
         age = time.monotonic() - self._batch_since
-        return self._batch.rows >= self._settings.sink_batch_rows or age >= self._settings.sink_batch_seconds
+        return self._batch.rows >= self._settings.sink_batch_rows or age >= self._gather_seconds()
+
+    def _gather_seconds(self) -> float:
+        """How long rows wait for more rows."""
+        return max(self._settings.sink_batch_seconds, min(self._rest_seconds, LONGEST_REST_SECONDS))
 
     def _take_off(self) -> None:
         self._flight = asyncio.create_task(self._flush(self._batch, self._generation))
@@ -127,6 +137,7 @@ class Sink:
 
     async def _flush(self, batch: Batch, generation: int) -> None:
         """Make a batch durable, then commit it."""
+        began = time.monotonic()
         known = shapes()
         letters: list[Letter] = []
         for head, records in batch.groups.items():
@@ -135,6 +146,7 @@ class Sink:
         if letters:
             await self._letters.write(letters)
             log.warning("facts_dead_lettered", count=len(letters), first=str(letters[0][2]))
+        self._rest_seconds = REST_PER_WORK * (time.monotonic() - began)
         self._measure_delay(batch)
         if generation == self._generation:
             await self._commit(batch.commits())

@@ -69,7 +69,7 @@ def build(settings: WorkerSettings, processors: Sequence[Processor], health: Hea
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
-        stream_buffer_maxsize=16,
+        stream_buffer_maxsize=4,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         broker_max_poll_records=settings.max_batch_records,

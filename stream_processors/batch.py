@@ -15,9 +15,6 @@ from schemas.errors import CodecError, Refused
 from stream_processors.processor import Output, Position, Processor, State, StepFailed
 from stream_processors.states import StateCodec
 
-#: So many records are folded before the event loop has its turn: some milliseconds.
-RECORDS_AT_A_STRETCH = 20
-
 
 class Failure(NamedTuple):
     """A record that could not be folded, ready for the dead-letter topic."""
@@ -95,12 +92,12 @@ class BatchFolder:
     def folding(
         self, partition: int, records: Sequence[Any], overlay: Overlay
     ) -> Generator[list[tuple[bytes | None, Output]], None, Folded]:
-        """As `fold`, pausing now and then so that an event loop can do something else; yields the outputs so far."""
+        """As `fold`, pausing after each record so that an event loop can do something else; yields the outputs so far."""
         outputs: list[tuple[bytes | None, Output]] = []
         failures: list[Failure] = []
         folded = skipped = run = longest = 0
         process, decode = self.processor.process, codec.decode
-        for count, record in enumerate(records, start=1):
+        for record in records:
             try:
                 outcome = process(decode(record.value or b""), Position(partition, record.offset), overlay)
             except Exception as error:
@@ -115,8 +112,7 @@ class BatchFolder:
             else:
                 folded += 1
                 outputs.extend((record.key, output) for output in outcome.outputs)
-            if count % RECORDS_AT_A_STRETCH == 0:
-                yield outputs
+            yield outputs
         return Folded(overlay.changed, outputs, failures, folded, skipped, longest)
 
     def _failure(self, partition: int, record: Any, error: Exception) -> Failure:

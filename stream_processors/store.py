@@ -18,8 +18,8 @@ from stream_processors.states import stored_offset
 #: Small on purpose: one database per partition and table, and the state of a customer is a few hundred bytes.
 ROCKSDB_OPTIONS = {
     "driver": "rocksdict",
-    "block_cache_size": 16 * 1024 * 1024,
-    "write_buffer_size": 8 * 1024 * 1024,
+    "block_cache_size": 8 * 1024 * 1024,
+    "write_buffer_size": 4 * 1024 * 1024,
     "max_write_buffer_number": 2,
     "max_open_files": 256,
 }

@@ -37,7 +37,9 @@ log = structlog.get_logger()
 RATIO_MINIMUM_RECORDS = 20
 TICK_POLL_SECONDS = 0.1
 TICKS_AT_ONCE = 1000
-BATCHES_WAITING = 64
+BATCHES_WAITING = 8
+#: A flush takes some six turns of the event loop, so the turns of a fold are kept short.
+FOLD_STRETCH_SECONDS = 0.001
 
 
 def end_process(code: int, why: str) -> NoReturn:
@@ -66,6 +68,7 @@ class Worker:
         self.idle = asyncio.Event()
         self.idle.set()
         self._in_flight = 0
+        self._folding = asyncio.Lock()
         self._lanes: dict[int, asyncio.Queue[EventT]] = {}
         self._lane_tasks: list[asyncio.Task[None]] = []
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
@@ -159,7 +162,8 @@ class Worker:
         records = [record for event in events for record in event.message.value]
         began = time.perf_counter()
         outbox = Outbox(self.producer, int(time.time() * 1000))
-        folded = await self._fold(partition, records, outbox)
+        async with self._folding:
+            folded = await self._fold(partition, records, outbox)
         self._protect(len(records), folded)
         after_fold = time.perf_counter()
         await outbox.flush()
@@ -191,16 +195,19 @@ class Worker:
             lambda prefix: self.store.scan_bytes(partition, prefix),
         )
         steps = self.folder.folding(partition, records, overlay)
-        queued = 0
+        queued, turn_ends = 0, time.perf_counter() + FOLD_STRETCH_SECONDS
         while True:
             try:
                 outputs = next(steps)
             except StopIteration as end:
                 folded: Folded = end.value
                 break
+            if time.perf_counter() < turn_ends:
+                continue
             self._queue_outputs(outbox, partition, outputs[queued:])
             queued = len(outputs)
             await asyncio.sleep(0)
+            turn_ends = time.perf_counter() + FOLD_STRETCH_SECONDS
         self._queue_outputs(outbox, partition, folded.outputs[queued:])
         letters = self.settings.namespace + self.processor.topic.dlq
         for failure in folded.failures:

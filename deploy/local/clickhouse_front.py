@@ -17,6 +17,7 @@ import asyncio
 import base64
 import binascii
 import json
+import os
 import re
 import signal
 import socket
@@ -469,6 +470,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; there are no passwords")
     options = parser.parse_args(argv)
+    os.nice(10)  # beside a pipeline on a few cores: a merge can wait, a customer's acknowledgement cannot
     try:
         listener = socket.create_server((options.host, options.port), backlog=128)
         options.data.mkdir(parents=True, exist_ok=True)

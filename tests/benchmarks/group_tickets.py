@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 import time
 from collections import defaultdict, deque
+from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from clickhouse_connect import get_client
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas import codec
 from schemas.facts import Outbound
@@ -16,11 +17,12 @@ from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, OUTBOUND, TICKET_FACTS
 from tests.benchmarks.corpus import messages
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.harness import Bench, console, percentile, preload, rate
+from tests.benchmarks.harness import Bench, Ends, console, partition_of, percentile, preload, rate
 
 DESCRIPTION = "contacts/s of the whole tickets agent beside Quix Streams, Faust take() and aiokafka; delays at 500/s"
 CONTACTS = 40_000
 FEWER_FOR_FAUST = 4_000
+CONTACTS_OF_MANY_TICKETS, MANY_TICKETS = 180_000, 100_000
 LATENCY_RATE, LATENCY_SECONDS, WARM_UP_SECONDS = 500, 50, 20
 CONTENDERS = {
     "ours": "tests.benchmarks.contenders.ours",
@@ -31,7 +33,10 @@ CONTENDERS = {
 
 
 def run(bench: Bench) -> list[Figure]:
-    rates = {name: _throughput(bench, name, module) for name, module in CONTENDERS.items()}
+    rates = {
+        name: _throughput(bench, name, module, FEWER_FOR_FAUST if name == "faust_take" else CONTACTS)
+        for name, module in CONTENDERS.items()
+    }
     figures = [
         Figure("tickets_per_s", round(rates["ours"]), "contacts/s"),
         Figure("tickets_quix_per_s", round(rates["quix"]), "contacts/s"),
@@ -41,11 +46,10 @@ def run(bench: Bench) -> list[Figure]:
         Figure("tickets_vs_faust_take", round(rates["ours"] / rates["faust_take"], 2), "ratio", at_least=5.0),
         Figure("tickets_vs_aiokafka", round(rates["ours"] / rates["aiokafka"], 3), "ratio"),
     ]
-    return figures + _delays(bench)
+    return figures + _delays(bench) + _memory(bench)
 
 
-def _throughput(bench: Bench, name: str, module: str) -> float:
-    count = FEWER_FOR_FAUST if name == "faust_take" else CONTACTS
+def _throughput(bench: Bench, name: str, module: str, count: int) -> float:
     settings = bench.namespace(name)
     preload(
         settings,
@@ -55,8 +59,26 @@ def _throughput(bench: Bench, name: str, module: str) -> float:
     console.print(f"[dim]{name}: {count} contacts …[/]")
     with bench.process(f"worker_{name}", settings, ["-m", module]):
         measured = rate(settings, TICKET_FACTS.name, count)
+    if count >= CONTACTS_OF_MANY_TICKETS:
+        _require_open_tickets(settings)
     console.print(f"{name}: {measured:,.0f} contacts/s")
     return measured
+
+
+def _require_open_tickets(settings: Settings) -> None:
+    """Each ticket that opened was acknowledged once, and nobody was there to close one."""
+    acknowledged = Ends(settings, OUTBOUND.name)
+    opened = acknowledged.total()
+    acknowledged.close()
+    if opened < MANY_TICKETS:
+        raise RuntimeError(f"only {opened} tickets are open")
+
+
+def _memory(bench: Bench) -> list[Figure]:
+    """The peak of a worker that comes to hold 100,000 open tickets while it works as fast as it can."""
+    name = "ours_with_100k_open_tickets"
+    _throughput(bench, name, CONTENDERS["ours"], CONTACTS_OF_MANY_TICKETS)
+    return [Figure("worker_100k_tickets_mb", round(bench.memory[f"worker_{name}"]), "MB", at_most=400)]
 
 
 def _delays(bench: Bench) -> list[Figure]:
@@ -75,7 +97,7 @@ def _delays(bench: Bench) -> list[Figure]:
         bench.process("worker", settings, ["-m", "stream_processors"]),
         bench.process("sink_clickhouse", settings, ["-m", "sinks", "clickhouse"], **env),
     ):
-        acknowledgements, rows = asyncio.run(_measure(settings, bench.clickhouse_url, database))
+        acknowledgements, rows = _measure(settings, bench.clickhouse_url, database)
     client.command(f"DROP DATABASE {database}")
     return [
         Figure("ack_p50_ms", round(percentile(acknowledgements, 0.5), 1), "ms"),
@@ -111,61 +133,52 @@ class Pace:
         return not self.waiting and not any(self.unseen.values())
 
 
-async def _measure(settings: Settings, url: str, database: str) -> tuple[list[float], list[float]]:
-    """Delays in milliseconds of the contacts after the warm-up."""
+def _measure(settings: Settings, url: str, database: str) -> tuple[list[float], list[float]]:
+    """Delays in milliseconds of the contacts after the warm-up.
+
+    librdkafka sends and reads, because what measures must not take the cores of what is measured. Each contact counts
+    from the moment it was due, so that a sender that falls behind cannot hide a delay.
+    """
     events = list(messages(LATENCY_RATE * LATENCY_SECONDS + 1, seed=11, at=time.time_ns() // 1000))
     ready = [(event.customer_tag, event.customer_tag.encode(), codec.encode(event)) for event in events]
-    topic = settings.topic(CONTACT_EVENTS)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", linger_ms=5)
-    consumer = AIOKafkaConsumer(
-        settings.topic(OUTBOUND),
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        auto_offset_reset="earliest",
-        fetch_min_bytes=65_536,
-        fetch_max_wait_ms=10,
-    )
-    client = await asyncio.to_thread(get_client, dsn=url, database=database)
-    await producer.start()
-    await consumer.start()
-    tag, key, value = ready.pop()
-    await producer.send_and_wait(topic, value, key=key)
-    await asyncio.wait_for(consumer.getone(), 60)  # the worker is up
-    pace, known = Pace(), {tag}
-
-    async def watch_outbound() -> None:
-        async for record in consumer:
-            pace.outbound(codec.decode(record.value))
-
-    async def watch_rows() -> None:
-        while True:
-            answer = await asyncio.to_thread(
-                client.query, "SELECT partition, max(version) FROM contacts GROUP BY partition"
-            )
-            pace.rows(dict(answer.result_rows))
-            await asyncio.sleep(0.2)
-
-    watchers = [asyncio.create_task(watch_outbound()), asyncio.create_task(watch_rows())]
-    began = time.perf_counter()
-    for number, (tag, key, value) in enumerate(ready):
-        ahead = began + number / LATENCY_RATE - time.perf_counter()
-        if ahead > 0:
-            await asyncio.sleep(ahead)
-        measured, now = number >= LATENCY_RATE * WARM_UP_SECONDS, time.perf_counter()
-        if measured and tag not in known:
-            pace.waiting[tag] = now
-        known.add(tag)
-        written = await producer.send(topic, value, key=key)
-        if measured:
-            written.add_done_callback(lambda done, now=now: _sent(pace, done.result(), now))
-    await producer.flush()
-    for _ in range(200):
-        if pace.finished:
-            break
-        await asyncio.sleep(0.1)
+    first_tag, key, value = ready.pop()
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "acks": "all", "linger.ms": 5})
+    stop, pace, known = threading.Event(), Pace(), {first_tag}
+    up = threading.Event()
+    watchers = [
+        threading.Thread(target=_watch_outbound, args=(settings, pace, up, stop)),
+        threading.Thread(target=_watch_rows, args=(get_client(dsn=url, database=database), pace, stop)),
+    ]
     for watcher in watchers:
-        watcher.cancel()
-    await producer.stop()
-    await consumer.stop()
+        watcher.start()
+    topic = settings.topic(CONTACT_EVENTS)
+    producer.produce(topic, value, key, partition=partition_of(key))
+    producer.flush()
+    try:
+        if not up.wait(60):
+            raise TimeoutError("the worker acknowledged nothing in 60 s")
+        began = time.perf_counter()
+        for number, (tag, key, value) in enumerate(ready):
+            due = began + number / LATENCY_RATE
+            while (ahead := due - time.perf_counter()) > 0:
+                producer.poll(0)
+                time.sleep(ahead)
+            report = None
+            if number >= LATENCY_RATE * WARM_UP_SECONDS:
+                if tag not in known:
+                    pace.waiting[tag] = due
+                report = partial(_sent, pace, due)
+            known.add(tag)
+            producer.produce(topic, value, key, partition=partition_of(key), on_delivery=report)
+        producer.flush()
+        for _ in range(200):
+            if pace.finished:
+                break
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        for watcher in watchers:
+            watcher.join()
     if not pace.finished:
         console.print(
             f"[red]not acknowledged {len(pace.waiting)}, not visible {sum(map(len, pace.unseen.values()))}[/]"
@@ -173,5 +186,32 @@ async def _measure(settings: Settings, url: str, database: str) -> tuple[list[fl
     return pace.acknowledged_ms, pace.visible_ms
 
 
-def _sent(pace: Pace, place: Any, at: float) -> None:
-    pace.unseen[place.partition].append((place.offset, at))
+def _watch_outbound(settings: Settings, pace: Pace, up: threading.Event, stop: threading.Event) -> None:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "group.id": settings.group("bench"),
+            "fetch.min.bytes": 65_536,
+            "fetch.wait.max.ms": 10,
+        }
+    )
+    topic = settings.topic(OUTBOUND)
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(settings.partitions)])
+    while not stop.is_set():
+        for record in consumer.consume(100, timeout=0.01):
+            up.set()
+            if not record.error():
+                pace.outbound(codec.decode(record.value()))
+    consumer.close()
+
+
+def _watch_rows(client: Any, pace: Pace, stop: threading.Event) -> None:
+    while not stop.wait(0.2):
+        answer = client.query("SELECT partition, max(version) FROM contacts GROUP BY partition")
+        pace.rows(dict(answer.result_rows))
+
+
+def _sent(pace: Pace, due: float, error: Any, message: Any) -> None:
+    if error is not None:
+        raise RuntimeError(f"not sent: {error}")
+    pace.unseen[message.partition()].append((message.offset(), due))

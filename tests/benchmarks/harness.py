@@ -111,6 +111,11 @@ def running() -> Iterator[Bench]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def partition_of(key: bytes) -> int:
+    """Where every Kafka client in its standard setting puts a key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+
+
 def preload(settings: Settings, topic: str, records: Iterable[tuple[str, msgspec.Struct]]) -> int:
     """Write records (key, record) to a topic in large batches; returns how many."""
 
@@ -127,7 +132,7 @@ def preload(settings: Settings, topic: str, records: Iterable[tuple[str, msgspec
         now = int(time.time() * 1000)
         for key, record in records:
             raw, value = key.encode(), codec.encode(record)
-            partition = (murmur2(raw) & 0x7FFFFFFF) % PARTITIONS
+            partition = partition_of(raw)
             batch = open_batches.get(partition) or open_batches.setdefault(partition, producer.create_batch())
             if batch.append(key=raw, value=value, timestamp=now) is None:
                 futures.append(await producer.send_batch(batch, name, partition=partition))
