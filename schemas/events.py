@@ -153,13 +153,20 @@ class PresenceChanged(Event, frozen=True, kw_only=True):
 
 
 class SurveyAnswered(Event, frozen=True, kw_only=True):
-    """CSAT 1-5 and CES 1-7, each optional."""
+    """CSAT 1-5 and CES 1-7, each optional.
+
+    went_wrong  what a low score was about, in the customer's words
+    scanner     the vote looks like a machine's that opens every link
+    """
 
     ticket_id: str
     survey_id: str
     csat: int | None = None
     ces: int | None = None
     comment: str = ""
+    went_wrong: str = ""
+    language: str = ""
+    scanner: bool = False
 
 
 class CallEnded(Event, frozen=True, kw_only=True):
@@ -175,6 +182,49 @@ class CallEnded(Event, frozen=True, kw_only=True):
     transcript: str = ""
     recording: str = ""
     language: str = ""
+    call_id: str = ""
+
+
+class CallStarted(Event, frozen=True, kw_only=True):
+    """A call rings. `call_id` is the telephone system's."""
+
+    customer_id: str
+    address: str
+    call_id: str
+    language: str = ""
+
+
+class CallAnswered(Event, frozen=True, kw_only=True):
+    """A person took a call; `wait_seconds` after it began to ring."""
+
+    customer_id: str
+    address: str
+    call_id: str
+    agent_id: str = ""
+    wait_seconds: float = 0.0
+
+
+class ConsentChanged(Event, frozen=True, kw_only=True):
+    """A customer wants no more messages at this address (STOP), or wants them again (START), or asked what this is (HELP).
+
+    wish  `stop start help`; `keyword` is the word they sent
+    """
+
+    customer_id: str
+    address: str
+    wish: str
+    keyword: str = ""
+    language: str = ""
+
+
+class DeliveryReported(Event, frozen=True, kw_only=True):
+    """A carrier says what became of a message of ours. `status` is its own word, such as `delivered` or `failed`."""
+
+    customer_id: str
+    address: str
+    message_id: str
+    status: str
+    error_code: str = ""
 
 
 class ArticleViewed(Event, frozen=True, kw_only=True):
@@ -184,6 +234,19 @@ class ArticleViewed(Event, frozen=True, kw_only=True):
     article_id: str = ""
     query: str = ""
     language: str = ""
+    results: int | None = None
+
+
+class BotAnswered(Event, frozen=True, kw_only=True):
+    """One turn of a bot: what it was asked and what it said. `resolved` when the customer said that it helped."""
+
+    customer_id: str
+    thread_id: str
+    question: str = ""
+    answer: str = ""
+    article_id: str = ""
+    language: str = ""
+    resolved: bool = False
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
@@ -194,6 +257,17 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     amount: int = 0
     currency: str = ""
     products: list[str] = []
+
+
+class OrderChanged(Event, frozen=True, kw_only=True):
+    """An order was `cancelled` or `refunded`. `amount` is what is given back, in the currency's minor unit."""
+
+    customer_id: str
+    order_number: str
+    change: str
+    amount: int = 0
+    currency: str = ""
+    reason: str = ""
 
 
 class Tick(Event, frozen=True, kw_only=True):
@@ -244,6 +318,12 @@ EVENTS: tuple[type[Event], ...] = (
     CallEnded,
     ArticleViewed,
     OrderPlaced,
+    CallStarted,
+    CallAnswered,
+    ConsentChanged,
+    DeliveryReported,
+    BotAnswered,
+    OrderChanged,
     Tick,
     ErasureRequested,
     RoutingUpdate,

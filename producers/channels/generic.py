@@ -44,6 +44,11 @@ KINDS: dict[str, type[Event]] = {
         events.CallEnded,
         events.ArticleViewed,
         events.OrderPlaced,
+        events.OrderChanged,
+        events.CallStarted,
+        events.CallAnswered,
+        events.ConsentChanged,
+        events.BotAnswered,
     )
 }
 #: Names that people use for them.

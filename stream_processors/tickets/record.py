@@ -18,11 +18,17 @@ from schemas.events import (
     AgentReplied,
     ArticleViewed,
     Assigned,
+    BotAnswered,
+    CallAnswered,
     CallEnded,
+    CallStarted,
+    ConsentChanged,
+    DeliveryReported,
     ErasureRequested,
     Event,
     MessageReceived,
     NoteAdded,
+    OrderChanged,
     OrderPlaced,
     StatusChanged,
     SurveyAnswered,
@@ -39,7 +45,9 @@ from stream_processors.tickets.turn import Turn
 __all__ = ["step"]
 
 _KINDS = {kind: snake(kind.__name__) for kind in EVENTS}
-_FROM_CUSTOMER = frozenset((MessageReceived, CallEnded, SurveyAnswered, ArticleViewed, OrderPlaced))
+_FROM_CUSTOMER = frozenset(
+    (MessageReceived, CallEnded, CallStarted, SurveyAnswered, ArticleViewed, BotAnswered, ConsentChanged, OrderPlaced)
+)
 
 
 def step(turn: Turn) -> Turn:
@@ -211,6 +219,29 @@ def _order(event: OrderPlaced) -> dict[str, Any]:
     return {"author": event.customer_id, "order_number": event.order_number, "amount": event.amount}
 
 
+def _ringing(event: CallStarted | CallAnswered) -> dict[str, Any]:
+    agent = getattr(event, "agent_id", "")
+    return {"author": agent or event.customer_id, "detail": event.call_id}
+
+
+def _consent(event: ConsentChanged) -> dict[str, Any]:
+    return {"author": event.customer_id, "text": event.keyword, "detail": event.wish}
+
+
+def _report(event: DeliveryReported) -> dict[str, Any]:
+    return {"detail": " ".join(filter(None, (event.status, event.error_code)))}
+
+
+def _bot(event: BotAnswered) -> dict[str, Any]:
+    detail = "resolved" if event.resolved else event.article_id
+    return {"author": event.customer_id, "subject": event.question, "text": event.answer, "detail": detail}
+
+
+def _order_change(event: OrderChanged) -> dict[str, Any]:
+    detail = {"order_number": event.order_number, "amount": event.amount, "detail": event.change}
+    return {"author": event.customer_id, "text": event.reason, **detail}
+
+
 def _erasure(event: ErasureRequested) -> dict[str, Any]:
     return {"author": event.requested_by}
 
@@ -227,5 +258,11 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     CallEnded: _call,
     ArticleViewed: _article,
     OrderPlaced: _order,
+    CallStarted: _ringing,
+    CallAnswered: _ringing,
+    ConsentChanged: _consent,
+    DeliveryReported: _report,
+    BotAnswered: _bot,
+    OrderChanged: _order_change,
     ErasureRequested: _erasure,
 }

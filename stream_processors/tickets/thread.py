@@ -24,11 +24,17 @@ from schemas.events import (
     AgentReplied,
     ArticleViewed,
     Assigned,
+    BotAnswered,
+    CallAnswered,
     CallEnded,
+    CallStarted,
+    ConsentChanged,
+    DeliveryReported,
     ErasureRequested,
     Event,
     MessageReceived,
     NoteAdded,
+    OrderChanged,
     OrderPlaced,
     StatusChanged,
     SurveyAnswered,
@@ -136,8 +142,9 @@ def _call(turn: Turn, event: CallEnded) -> Turn:
 
 
 def _no_ticket(happening: str) -> Callable[[Turn, Any], Turn]:
-    def handle(turn: Turn, event: ArticleViewed | OrderPlaced) -> Turn:
-        return turn.but(customer=_known(turn.customer, event)).note(happening)
+    def handle(turn: Turn, event: Any) -> Turn:
+        turn = turn.but(customer=_known(turn.customer, event))
+        return turn.note(happening) if happening else turn
 
     return handle
 
@@ -320,7 +327,7 @@ def _announce(turn: Turn) -> Turn:
     return turn.note("contact")
 
 
-def _known(customer: Customer, event: MessageReceived | CallEnded | ArticleViewed | OrderPlaced) -> Customer:
+def _known(customer: Customer, event: Any) -> Customer:
     """What the event tells of the customer. A sender who only knew a ticket token is not this customer."""
     changes: dict[str, str] = {}
     if customer.customer_id != event.customer_id:
@@ -332,7 +339,7 @@ def _known(customer: Customer, event: MessageReceived | CallEnded | ArticleViewe
             changes["name"] = event.customer_name
         if event.tier and event.tier != customer.tier:
             changes["tier"] = event.tier
-    language = "" if isinstance(event, OrderPlaced) else event.language
+    language = getattr(event, "language", "")
     if language and language != customer.language:
         changes["language"] = language
     return msgspec.structs.replace(customer, **changes) if changes else customer
@@ -351,6 +358,8 @@ _HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
     CallEnded: _call,
     ArticleViewed: _no_ticket("article"),
     OrderPlaced: _no_ticket("order"),
+    **dict.fromkeys((CallStarted, CallAnswered), _no_ticket("")),
+    **dict.fromkeys((ConsentChanged, DeliveryReported, BotAnswered, OrderChanged), _no_ticket("")),
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,
     Tick: lambda turn, _: turn,
