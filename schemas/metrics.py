@@ -24,6 +24,10 @@ CONTACTS_REFUSED = Counter(
 PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )
+SOURCE_CONNECTED = Gauge("deskstream_source_connected", "1 while a mailbox or other source answers", ["source"])
+ATTACHMENTS = Counter(
+    "deskstream_attachments_total", "Attachments by outcome: stored, known, or why not stored", ["outcome"]
+)
 
 # stream processors
 RECORDS_PROCESSED = Counter("deskstream_records_processed_total", "Records folded", ["agent"])

@@ -80,11 +80,53 @@ class ProducerSettings(Settings):
         SecretStr(""),
         description="secrets of the signed endpoint, comma-separated; two may be valid while one is rotated out",
     )
+    public_url: str = Field("", description="how the outside reaches the HTTP producer; some senders sign it")
+    door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
+    door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="how long Kafka may take before a source is told to retry"
     )
+    attachments_url: str = Field(
+        "", description="where attachments are stored: a folder, file:///path, s3://bucket/prefix; empty: only listed"
+    )
+    attachments_max_bytes: int = Field(20_000_000, ge=1, description="a larger attachment is listed and not stored")
+    attachments_refused: str = Field(
+        "application/x-msdownload,application/x-msdos-program,application/x-sh,*.exe,*.bat,*.cmd,*.com,*.scr,*.pif,"
+        "*.js,*.jse,*.vbs,*.vbe,*.wsf,*.hta,*.lnk,*.msi,*.jar,*.ps1,*.reg",
+        description="attachments listed and not stored: patterns of media types, or of names when without a slash",
+    )
+    imap_accounts: SecretStr = Field(
+        SecretStr(""),
+        description="mailboxes: imaps://user:password@host:993/INBOX,... or the path of a .yaml or .json file of them",
+    )
+    imap_poll_seconds: float = Field(30.0, gt=0, description="how often a server without IDLE is asked for new mail")
+    imap_idle_seconds: float = Field(540.0, gt=0, le=1740, description="IDLE is begun anew after so long")
+    imap_timeout_seconds: float = Field(60.0, gt=0, description="one IMAP command may take so long")
+    imap_retry_seconds: float = Field(60.0, gt=0, description="longest pause before an IMAP server is tried again")
+    imap_rescan_days: int = Field(
+        7, ge=0, description="mail so recent is taken again, read or not, after a change of UIDVALIDITY"
+    )
+    imap_state_dir: Path | None = Field(
+        Path(".data/imap"), description="how far each mailbox was read; empty: unread mail only is taken after a start"
+    )
+    imap_ca_file: Path | None = Field(None, description="certificates that IMAP servers are checked against")
+    smtp_listen_host: str = Field("127.0.0.1", description="address of the SMTP and LMTP listener")
+    smtp_listen_port: int = Field(8025, ge=0, le=65535, description="port of the SMTP and LMTP listener")
+    smtp_listen_domains: str = Field(
+        "", description="domains that mail is taken for, comma-separated; empty: DESKSTREAM_MAIL_DOMAIN"
+    )
+    smtp_listen_connections: int = Field(200, ge=1, description="more connections at once are told to come back")
+    smtp_listen_seconds: float = Field(600.0, gt=0, description="a client may be silent for so long")
+    smtp_tls_cert: Path | None = Field(None, description="certificate chain of the listener; switches STARTTLS on")
+    smtp_tls_key: Path | None = Field(None, description="its private key; unset: it is in the same file")
+    smtp_require_starttls: bool = Field(False, description="take no mail without STARTTLS")
+
+    @field_validator("imap_state_dir", "imap_ca_file", "smtp_tls_cert", "smtp_tls_key", mode="before")
+    @classmethod
+    def _empty_path_is_unset(cls, value: Any) -> Any:
+        return value or None
 
 
 class WorkerSettings(Settings):
