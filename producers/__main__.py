@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from producers.channels import generic
+from producers.door import doors
 from producers.publisher import Publisher
 from producers.sources import files, jsonl
 from schemas.errors import ConfigurationError
@@ -208,6 +209,42 @@ def simulate(
         return 0
 
     raise SystemExit(guarded(work))
+
+
+def _door_command(process: str) -> None:
+    """`python -m producers <process>`: the doors of one kind of source, in a process of their own."""
+    served = doors(process)
+    lines = "\n\n".join(f"`POST {door.path}` {door.summary} (DESKSTREAM_{door.secrets.upper()})" for door in served)
+
+    def command(check: Check = False) -> None:
+        def work() -> int:
+            from producers.sources import http as server
+
+            settings = _settings()
+            if check:
+                print("the settings are valid")
+                return 0
+            with _process(settings, process) as (publisher, health, stop):
+                server.serve(settings, publisher, health, stop, process=process)
+            return 0
+
+        raise SystemExit(guarded(work))
+
+    app.command(
+        process,
+        help=f"""
+        Serve the webhooks of {process}, on DESKSTREAM_HTTP_HOST and DESKSTREAM_HTTP_PORT.
+
+        {lines}
+
+        Each is answered as received only when Kafka has it, needs its secret (in brackets), and is described at /docs.
+        `python -m producers http` serves them all in one process.
+        """,
+    )(command)
+
+
+for _process_name in sorted({door.process for door in doors()}):
+    _door_command(_process_name)
 
 
 def _settings() -> ProducerSettings:

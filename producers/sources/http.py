@@ -11,7 +11,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
@@ -19,14 +19,14 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from producers import signature
 from producers.channels import form, generic
-from producers.fields import FieldProblems
+from producers.door import doors
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.sources import openapi, page
-from schemas import metrics
+from producers.sources.requests import count_refusal, read_body, refusal, unavailable
+from producers.sources.webhooks import add_doors, secrets_of
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -35,28 +35,21 @@ from schemas.settings import ProducerSettings
 __all__ = ["create_app", "serve"]
 
 _FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
-_STATUS = {
-    "bad_json": 400,
-    "bad_encoding": 400,
-    "bad_media_type": 415,
-    "client_gone": 400,
-    "too_large": 413,
-    "missing_signature": 401,
-    "malformed_signature": 401,
-    "bad_signature": 401,
-    "stale_signature": 401,
-    "no_secret_configured": 403,
-}
 _HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
 _RECONNECT_SECONDS = 0.5
 
 log = structlog.get_logger("producers.http")
 
 
-def create_app(settings: ProducerSettings, publisher: Publisher, health: Health | None = None) -> FastAPI:
-    """The application; its lifespan keeps the publisher connected and `health` told."""
+def create_app(
+    settings: ProducerSettings, publisher: Publisher, health: Health | None = None, *, process: str = ""
+) -> FastAPI:
+    """The application with the doors of one process; '' for all doors, the form and the signed endpoint.
+
+    Its lifespan keeps the publisher connected and `health` told.
+    """
     clock = settings.pipeline_clock
-    secrets = [secret.strip() for secret in settings.webhook_secrets.get_secret_value().split(",") if secret.strip()]
+    secrets = secrets_of(settings, "webhook_secrets")
     source = f"http:{socket.gethostname()}"
 
     @contextlib.asynccontextmanager
@@ -74,6 +67,11 @@ def create_app(settings: ProducerSettings, publisher: Publisher, health: Health 
         lifespan=lifespan,
     )
 
+    _say_what_went_wrong(app)
+    add_doors(app, doors(process), settings, publisher, source=source)
+    if process:
+        return app
+
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page() -> HTMLResponse:
         return HTMLResponse(page.form_page(), headers=page.HEADERS)
@@ -84,17 +82,17 @@ def create_app(settings: ProducerSettings, publisher: Publisher, health: Health 
         values: dict[str, Any] = {}
         as_page = "text/html" in request.headers.get("accept", "")
         try:
-            body = await _body(request, min(_FORM_BYTES, settings.max_body_bytes))
+            body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
             values = await _form_values(request, body)
             event = form.normalise(values, now=clock.now(), source=source)
             receipt = await publisher.publish_async(event, raw=body, producer=form.CHANNEL, origin=source)
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
-                _count_refusal(form.CHANNEL, refused)
+                count_refusal(form.CHANNEL, refused)
                 return _thanks("", as_page) if as_page else JSONResponse({"event_id": "", "duplicate": False}, 202)
-            return _refusal(form.CHANNEL, refused, values if as_page else None)
+            return refusal(form.CHANNEL, refused, values if as_page else None)
         except Unavailable as error:
-            return _unavailable(error)
+            return unavailable(error)
         return _accepted(event, receipt, as_page=as_page)
 
     @app.post(
@@ -103,18 +101,22 @@ def create_app(settings: ProducerSettings, publisher: Publisher, health: Health 
     async def post_event(request: Request) -> Response:
         """Send one event of any channel, signed: customer messages, and what agents do."""
         try:
-            body = await _body(request, min(_EVENT_BYTES, settings.max_body_bytes))
+            body = await read_body(request, min(_EVENT_BYTES, settings.max_body_bytes))
             if not secrets:
                 raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
             signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
             event = generic.normalise(body, now=clock.now(), source=source)
             receipt = await publisher.publish_async(event, raw=body, producer=generic.CHANNEL, origin=source)
         except Refused as refused:
-            return _refusal(generic.CHANNEL, refused)
+            return refusal(generic.CHANNEL, refused)
         except Unavailable as error:
-            return _unavailable(error)
+            return unavailable(error)
         return _accepted(event, receipt)
 
+    return app
+
+
+def _say_what_went_wrong(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     @app.exception_handler(404)
     @app.exception_handler(405)
@@ -128,10 +130,10 @@ def create_app(settings: ProducerSettings, publisher: Publisher, health: Health 
         log.error("defect", exc_info=error)
         return JSONResponse({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
 
-    return app
 
-
-def serve(settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event) -> None:
+def serve(
+    settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event, *, process: str = ""
+) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is under way; the caller's own handlers are called at the end.
 
     Raises:
@@ -148,7 +150,7 @@ def serve(settings: ProducerSettings, publisher: Publisher, health: Health, stop
         ) from error
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(settings, publisher, health),
+        create_app(settings, publisher, health, process=process),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -178,27 +180,6 @@ async def _stay_connected(publisher: Publisher, health: Health) -> None:
                 health.problem = str(error)
         health.ready = publisher.connected
         await asyncio.sleep(_RECONNECT_SECONDS)
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """The request's body.
-
-    Raises:
-        Refused: `too_large`, before more than `limit` bytes are kept; `client_gone`.
-    """
-    too_large = Refused("too_large", f"the body has more than {limit} bytes")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise too_large
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise too_large
-    except ClientDisconnect as error:
-        raise Refused("client_gone", "the connection ended before the body did") from error
-    return bytes(body)
 
 
 async def _form_values(request: Request, body: bytes) -> dict[str, Any]:
@@ -238,28 +219,3 @@ def _accepted(event: Event, receipt: Receipt, *, as_page: bool = False) -> Respo
 
 def _thanks(hint: str, as_page: bool) -> Response:
     return HTMLResponse(page.thanks_page(hint), 202, headers=page.HEADERS)
-
-
-def _refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None) -> Response:
-    _count_refusal(channel, refused)
-    problems = refused.fields if isinstance(refused, FieldProblems) else {}
-    status = _STATUS.get(refused.reason, 422)
-    if typed is not None:
-        values = {name: str(value) for name, value in typed.items()}
-        shown = problems or {"form": refused.detail or refused.reason}
-        return HTMLResponse(page.form_page(values, shown), status, headers=page.HEADERS)
-    answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
-    if problems:
-        answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
-    return JSONResponse(answer, status)
-
-
-def _count_refusal(channel: str, refused: Refused) -> None:
-    metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
-
-
-def _unavailable(error: Unavailable) -> Response:
-    log.warning("unavailable", problem=str(error))
-    retry = {"Retry-After": str(max(1, round(error.retry_after)))}
-    answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
-    return JSONResponse(answer, 503, headers=retry)

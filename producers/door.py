@@ -1,0 +1,118 @@
+"""What a webhook door is: a pure description of one HTTP endpoint that another system calls.
+
+Every module in `producers/doors/` declares `DOORS`; `sources/http.py` serves them. A door says how a delivery is proved
+to be genuine, what events it becomes, and what its sender is answered. It reads no clock, no environment, no socket.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from schemas.errors import ConfigurationError, Refused
+from schemas.events import Event
+
+__all__ = ["Answer", "Delivery", "Door", "doors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One HTTP request as a door sees it. Header names are in lower case; `url` is the public one, with its query."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form-encoded body; of a field that is sent twice, the last.
+
+        Raises:
+            Refused: `bad_encoding`, too many fields or no UTF-8.
+        """
+        try:
+            pairs = parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=200, errors="strict")
+        except (ValueError, UnicodeDecodeError) as error:
+            raise Refused("bad_encoding", str(error)[:200]) from error
+        return dict(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told when everything is durable."""
+
+    status: int = 200
+    body: str = ""
+    media_type: str = "application/json"
+
+
+Verify = Callable[[Delivery, Sequence[str], float], None]
+Normalise = Callable[[Delivery, int, str], "Sequence[Event]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One endpoint.
+
+    process     whose it is: `python -m producers <process>` serves it, and `http` serves all
+    name        its metric label and the `producer` of its dead letters; unique
+    path        such as `/v1/sms/incoming`
+    channel     the channel of its contacts, the metric label of its refusals
+    secrets     name of the setting (a comma-separated SecretStr) with its secrets; two may be valid while one is
+                rotated out. Without a secret the door is closed (403)
+    verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
+    normalise   (delivery, now micros, source): the events of it, in order; may be none
+    answer      what the sender is told once Kafka has the events
+    challenge   answers a GET (a subscription check), given the secrets; raises `Refused`
+    max_bytes   larger bodies are 413
+    keep        a genuine delivery that cannot be normalised becomes a dead letter and is answered as received, because
+                its sender cannot mend it and would send it for ever; otherwise it is refused with 422
+    summary     a line for /docs and --help
+    example     a delivery that `normalise` takes, for /docs and the tests that run over every door
+    media_types of the body
+    """
+
+    process: str
+    name: str
+    path: str
+    channel: str
+    secrets: str
+    verify: Verify
+    normalise: Normalise
+    summary: str
+    example: Delivery
+    answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
+    challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
+    max_bytes: int = 1_000_000
+    keep: bool = True
+    media_types: tuple[str, ...] = ("application/json",)
+
+
+def doors(process: str = "", modules: Iterable[Any] | None = None) -> tuple[Door, ...]:
+    """The doors of one process ('' for all), sorted by path.
+
+    Raises:
+        ConfigurationError: two doors share a name or a path, or a module declares none.
+    """
+    found: dict[str, Door] = {}
+    paths: dict[str, str] = {}
+    for module in _modules() if modules is None else modules:
+        declared = getattr(module, "DOORS", ())
+        if not declared:
+            raise ConfigurationError("it declares no DOORS", where=module.__name__)
+        for door in declared:
+            if door.name in found or door.path in paths:
+                raise ConfigurationError(f"{door.name} at {door.path} is there already", where=module.__name__)
+            found[door.name], paths[door.path] = door, door.name
+    return tuple(sorted((d for d in found.values() if process in ("", d.process)), key=lambda door: door.path))
+
+
+def _modules() -> list[Any]:
+    package = importlib.import_module("producers.doors")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [importlib.import_module(f"producers.doors.{name}") for name in names]

@@ -1,0 +1,79 @@
+"""What every HTTP endpoint of the producers shares: reading a body within its limit, and saying no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
+
+from producers.fields import FieldProblems
+from producers.sources import page
+from schemas import metrics
+from schemas.errors import Refused, Unavailable
+
+__all__ = ["count_refusal", "read_body", "refusal", "unavailable"]
+
+_STATUS = {
+    "bad_json": 400,
+    "bad_encoding": 400,
+    "bad_media_type": 415,
+    "client_gone": 400,
+    "too_large": 413,
+    "missing_signature": 401,
+    "malformed_signature": 401,
+    "bad_signature": 401,
+    "stale_signature": 401,
+    "no_secret_configured": 403,
+}
+
+log = structlog.get_logger("producers.http")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refused: `too_large`, before more than `limit` bytes are kept; `client_gone`.
+    """
+    too_large = Refused("too_large", f"the body has more than {limit} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise too_large
+    except ClientDisconnect as error:
+        raise Refused("client_gone", "the connection ended before the body did") from error
+    return bytes(body)
+
+
+def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None) -> Response:
+    count_refusal(channel, refused)
+    problems = refused.fields if isinstance(refused, FieldProblems) else {}
+    status = _STATUS.get(refused.reason, 422)
+    if typed is not None:
+        values = {name: str(value) for name, value in typed.items()}
+        shown = problems or {"form": refused.detail or refused.reason}
+        return HTMLResponse(page.form_page(values, shown), status, headers=page.HEADERS)
+    answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
+    if problems:
+        answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
+    return JSONResponse(answer, status)
+
+
+def count_refusal(channel: str, refused: Refused) -> None:
+    metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
+
+
+def unavailable(error: Unavailable) -> Response:
+    log.warning("unavailable", problem=str(error))
+    retry = {"Retry-After": str(max(1, round(error.retry_after)))}
+    answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
+    return JSONResponse(answer, 503, headers=retry)

@@ -1,0 +1,183 @@
+"""Serves the doors (`producers/door.py`) on a FastAPI application: guards, then Kafka, then the answer.
+
+| happens                                   | the sender is told                              | counted as                |
+|-------------------------------------------|-------------------------------------------------|---------------------------|
+| more requests than its share              | 429, Retry-After                                | refused `rate_limited`    |
+| body too large, wrong media type          | 413, 415                                        | refused                   |
+| no secret configured                      | 403                                             | refused                   |
+| signature missing, wrong, stale           | 401                                             | refused                   |
+| genuine, but no event can be made of it   | as received (`keep`), otherwise 422             | dead-lettered, or refused |
+| Kafka does not answer                     | 503, Retry-After                                | nothing                   |
+| the same delivery again                   | as received                                     | duplicate                 |
+| durable in Kafka                          | the door's answer                               | published                 |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from producers.door import Answer, Delivery, Door
+from producers.publisher import Publisher
+from producers.ratelimit import RateLimit
+from producers.sources.requests import count_refusal, read_body, refusal, unavailable
+from schemas.errors import Refused, Unavailable
+from schemas.events import Event
+from schemas.settings import ProducerSettings
+
+__all__ = ["add_doors", "require_share", "secrets_of"]
+
+log = structlog.get_logger("producers.webhooks")
+
+
+def add_doors(
+    app: FastAPI, doors: Sequence[Door], settings: ProducerSettings, publisher: Publisher, *, source: str
+) -> None:
+    """Add a route for every door, and one for its challenge."""
+    limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
+    for door in doors:
+        secrets = secrets_of(settings, door.secrets)
+        if not secrets:
+            log.warning("door_closed", door=door.name, fix=f"set DESKSTREAM_{door.secrets.upper()} to open {door.path}")
+        handler = _Handler(door, secrets, settings, publisher, limit, source)
+        app.add_api_route(
+            door.path,
+            handler.post,
+            methods=["POST"],
+            summary=door.summary,
+            tags=[door.process],
+            openapi_extra=_openapi(door),
+            operation_id=door.name.replace("-", "_"),
+        )
+        if door.challenge is not None:
+            app.add_api_route(door.path, handler.get, methods=["GET"], include_in_schema=False)
+
+
+def secrets_of(settings: ProducerSettings, name: str) -> list[str]:
+    """The secrets of a setting, which is a comma-separated list."""
+    return [secret.strip() for secret in getattr(settings, name).get_secret_value().split(",") if secret.strip()]
+
+
+def require_share(limit: RateLimit, request: Request) -> None:
+    """Take one request of this sender's share.
+
+    Raises:
+        Unavailable: it sends too many; `retry_after` says when the next one is taken.
+    """
+    wait = limit.wait_seconds(request.client.host if request.client else "", time.monotonic())
+    if wait:
+        raise TooMany(wait)
+
+
+class TooMany(Exception):
+    """A sender is over its share; `args[0]` is the seconds to wait."""
+
+
+class _Handler:
+    """One door, open to requests."""
+
+    def __init__(
+        self,
+        door: Door,
+        secrets: Sequence[str],
+        settings: ProducerSettings,
+        publisher: Publisher,
+        limit: RateLimit,
+        source: str,
+    ) -> None:
+        self.door, self.secrets, self.settings, self.publisher = door, secrets, settings, publisher
+        self.limit, self.source, self.clock = limit, source, settings.pipeline_clock
+
+    async def post(self, request: Request) -> Response:
+        door = self.door
+        try:
+            require_share(self.limit, request)
+            delivery = await self._delivery(request)
+            self._require_secrets()
+            door.verify(delivery, self.secrets, time.time())
+            return _response(await self._take(delivery))
+        except TooMany as error:
+            count_refusal(door.channel, Refused("rate_limited", ""))
+            retry = {"Retry-After": str(max(1, round(error.args[0])))}
+            detail = "you send more than your share; send the same again later"
+            return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
+        except Refused as refused:
+            return refusal(door.channel, refused)
+        except Unavailable as error:
+            return unavailable(error)
+
+    async def get(self, request: Request) -> Response:
+        assert self.door.challenge is not None
+        try:
+            self._require_secrets()
+            return _response(self.door.challenge(await self._delivery(request), self.secrets))
+        except Refused as refused:
+            return refusal(self.door.channel, refused)
+
+    def _require_secrets(self) -> None:
+        if not self.secrets:
+            fix = f"set DESKSTREAM_{self.door.secrets.upper()}"
+            raise Refused("no_secret_configured", f"this endpoint is switched off: {fix}")
+
+    async def _delivery(self, request: Request) -> Delivery:
+        body = await read_body(request, min(self.door.max_bytes, self.settings.max_body_bytes))
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method == "POST" and media_type not in self.door.media_types:
+            raise Refused("bad_media_type", f"send {' or '.join(self.door.media_types)}")
+        query = f"?{request.url.query}" if request.url.query else ""
+        base = self.settings.public_url.rstrip("/")
+        url = f"{base}{request.url.path}{query}" if base else str(request.url)
+        return Delivery(request.method, url, dict(request.headers), dict(request.query_params), body)
+
+    async def _take(self, delivery: Delivery) -> Answer:
+        """Make everything of a genuine delivery durable; what its sender is told."""
+        door = self.door
+        try:
+            events = door.normalise(delivery, self.clock.now(), self.source)
+        except Refused as refused:
+            if not door.keep:
+                raise
+            return await self._keep(delivery, refused, "")
+        except Exception as error:  # a defect of ours must not lose the delivery
+            log.exception("normaliser_failed", door=door.name)
+            defect = Refused("defect", f"{type(error).__name__}: {error}")
+            return await self._keep(delivery, defect, traceback.format_exc())
+        about: dict[str, Any] = {"raw": delivery.body, "producer": door.name, "origin": self.source}
+        await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
+        return door.answer(delivery, events)
+
+    async def _keep(self, delivery: Delivery, refused: Refused, trace: str) -> Answer:
+        log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=refused.detail)
+        await self.publisher.dead_letter_async(
+            delivery.body,
+            refused,
+            channel=self.door.channel,
+            producer=self.door.name,
+            origin=self.source,
+            traceback=trace,
+        )
+        none: Sequence[Event] = ()
+        return self.door.answer(delivery, none)
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, media_type=answer.media_type)
+
+
+def _openapi(door: Door) -> dict[str, Any]:
+    example = door.example.body.decode("utf-8", "replace")
+    schema = {"type": "object"} if door.media_types == ("application/json",) else {"type": "string"}
+    content = {kind: {"schema": schema, "example": example} for kind in door.media_types}
+    told = {"400": "not readable", "401": "not genuine", "403": "switched off", "413": "too large", "415": "wrong type"}
+    told |= {"422": "not an event", "429": "too many", "503": "not stored; send it again"}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": {"description": "durable"}, **{code: {"description": why} for code, why in told.items()}},
+    }
