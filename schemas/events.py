@@ -83,13 +83,18 @@ class MessageReceived(Event, frozen=True, kw_only=True):
 
 
 class AgentReplied(Event, frozen=True, kw_only=True):
-    """A person answered. `public` answers go to the customer and stop the response clocks."""
+    """A person answered. `public` answers go to the customer and stop the response clocks.
+
+    thread_ref    here and below: instead of a `ticket_id`, which is '' then, the `thread_id` of the conversation. Who
+                  imports a history, or has a help desk of its own, does not know our ticket ids.
+    """
 
     ticket_id: str
     agent_id: str
     text: str
     public: bool = True
     message_id: str = ""
+    thread_ref: str = ""
 
 
 class NoteAdded(Event, frozen=True, kw_only=True):
@@ -98,6 +103,7 @@ class NoteAdded(Event, frozen=True, kw_only=True):
     ticket_id: str
     agent_id: str
     text: str
+    thread_ref: str = ""
 
 
 class StatusChanged(Event, frozen=True, kw_only=True):
@@ -106,6 +112,7 @@ class StatusChanged(Event, frozen=True, kw_only=True):
     ticket_id: str
     status: str
     agent_id: str = ""
+    thread_ref: str = ""
 
 
 class Transferred(Event, frozen=True, kw_only=True):
@@ -116,6 +123,7 @@ class Transferred(Event, frozen=True, kw_only=True):
     to_agent: str = ""
     agent_id: str = ""
     reason: str = ""
+    thread_ref: str = ""
 
 
 class TagCorrected(Event, frozen=True, kw_only=True):
@@ -125,6 +133,7 @@ class TagCorrected(Event, frozen=True, kw_only=True):
     agent_id: str
     add: list[str] = []
     remove: list[str] = []
+    thread_ref: str = ""
 
 
 class Assigned(Event, frozen=True, kw_only=True):
@@ -167,6 +176,7 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     went_wrong: str = ""
     language: str = ""
     scanner: bool = False
+    thread_ref: str = ""
 
 
 class CallEnded(Event, frozen=True, kw_only=True):

@@ -3,6 +3,10 @@
     {"type": "message_received", "id": "m-17", "channel": "chat", "customer_id": "chat:visitor-5", "text": "Hello?"}
     {"type": "agent_replied", "id": "r-9", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is."}
 
+Who does not know our ticket ids names the customer and the conversation, as the message that began it did:
+
+    {"type": "agent_replied", "id": "r-9", "customer_id": "chat:visitor-5", "thread_ref": "c-3", "agent_id": "mei", ...}
+
 Common keys: `type`; `id`, your own id of this event (the same id again is the same event); `occurred_at`, ISO 8601
 with offset, now when left out; `channel`; `causation_depth`. The others are the fields of the record of that type.
 """
@@ -25,7 +29,7 @@ from schemas.codec import snake
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["CHANNEL", "KINDS", "build", "fields_of", "normalise", "parse"]
+__all__ = ["BY_THREAD", "CHANNEL", "KINDS", "build", "fields_of", "normalise", "parse"]
 
 CHANNEL = "generic"
 
@@ -51,6 +55,8 @@ KINDS: dict[str, type[Event]] = {
         events.BotAnswered,
     )
 }
+#: Those that may name a conversation of a customer (`thread_ref`, `customer_id`) instead of the ticket.
+BY_THREAD = frozenset(kind for kind in KINDS.values() if "thread_ref" in kind.__struct_fields__)
 #: Names that people use for them.
 ALIASES = {
     "message": "message_received",
@@ -139,7 +145,7 @@ def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]
     for name, value in body.items():
         if name in _COMMON and name != "causation_depth":
             continue
-        convert = converters.get(name)
+        convert = converters.get(name) or (_short if name == "customer_id" and kind in BY_THREAD else None)
         if convert is None:
             close = difflib.get_close_matches(str(name), [*converters, *_COMMON], 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(converters))}"
@@ -152,7 +158,17 @@ def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]
     for name in _NEEDED[kind]:
         if name not in body and not (name == "address" and "customer_id" in body):
             problems[name] = "is needed"
+    if kind in BY_THREAD and "ticket_id" not in body:
+        _needed_by_thread(body, problems)
     return fields
+
+
+def _needed_by_thread(body: dict[str, Any], problems: dict[str, str]) -> None:
+    """Without a ticket id: the conversation's, and whose it is."""
+    if not body.get("thread_ref"):
+        problems["ticket_id"] = "is needed, or thread_ref and customer_id"
+    elif "customer_id" not in body:
+        problems["customer_id"] = "is needed beside thread_ref"
 
 
 def _occurred_at(body: dict[str, Any], now: int, needed: bool, problems: dict[str, str]) -> int:
@@ -271,6 +287,9 @@ def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int
     tag = owner[0] if owner else ""
     if not tag and "customer_id" in fields:
         tag = identity.customer_tag(fields["customer_id"])
+    if kind in BY_THREAD:
+        fields.pop("customer_id", None)
+        fields.setdefault("ticket_id", "")
     return kind(
         event_id=event_id,
         received_at=now,
@@ -334,7 +353,9 @@ for _name, _type in KINDS.items():
     ]
     _CONVERTERS[_type] = {field.name: _converter(field.name, field.type) for field in _fields}
     _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int)
-    _NEEDED[_type] = tuple(field.name for field in _fields if field.required)
+    _NEEDED[_type] = tuple(
+        field.name for field in _fields if field.required and not (field.name == "ticket_id" and _type in BY_THREAD)
+    )
 
 
 def fields_of(kind: type[Event]) -> frozenset[str]:

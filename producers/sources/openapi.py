@@ -67,6 +67,9 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+_NOT_NEEDED = {"occurred_at", "address"}
+
+
 def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "type": {"const": name},
@@ -78,6 +81,11 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
         if field.name in generic.fields_of(kind):
             schemas, _ = msgspec.json.schema_components([field.type])
             properties[field.name] = _plain(schemas[0], field.type)
+    named: dict[str, Any] = {}
+    left_out = _NOT_NEEDED | ({"ticket_id"} if kind in generic.BY_THREAD else set())
+    if kind in generic.BY_THREAD:
+        properties["customer_id"] = {"type": "string", "description": "whose conversation thread_ref names"}
+        named = {"anyOf": [{"required": ["ticket_id"]}, {"required": ["thread_ref", "customer_id"]}]}
     needed = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name in properties]
     about = (kind.__doc__ or "").strip()
     return {
@@ -85,7 +93,8 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
         "description": about,
         "type": "object",
         "properties": properties,
-        "required": ["type", *(name for name in needed if name not in ("occurred_at", "address"))],
+        "required": ["type", *(name for name in needed if name not in left_out)],
+        **named,
         "additionalProperties": False,
     }
 

@@ -1,7 +1,8 @@
 """record: put the ticket back into the customer, and write what happened and how the tickets are now.
 
 One contact fact per event (none for a tick, nor for one that was forwarded), one ticket fact per ticket that the event
-changed. Tickets that nobody can reopen any more are dropped: the facts have them.
+changed. Tickets that nobody can reopen any more are dropped: the facts have them. Those of a history stay longer, on
+the history's own time: other help desks close, rate and go on with a ticket weeks after it was solved.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from stream_processors.tickets.turn import Turn
 
 __all__ = ["step"]
 
+#: How long a ticket of a history is kept after its end while the history goes on.
+KEPT_HISTORY_MICROS = 60 * 86_400 * MICROS
 _KINDS = {kind: snake(kind.__name__) for kind in EVENTS}
 _FROM_CUSTOMER = frozenset(
     (MessageReceived, CallEnded, CallStarted, SurveyAnswered, ArticleViewed, BotAnswered, ConsentChanged, OrderPlaced)
@@ -75,9 +78,16 @@ def _put_back(turn: Turn) -> tuple[Ticket, ...]:
 
 def _worth_keeping(turn: Turn, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
     """Without tickets that ended before the reopen window, and of the ended ones only the newest."""
-    oldest = turn.now - turn.rules.policies.reopen_micros
+    window = turn.rules.policies.reopen_micros
+    longer = max(window, KEPT_HISTORY_MICROS) if turn.event.imported else window
     own = turn.ticket.number if turn.ticket else 0
-    kept = [each for each in tickets if each.number == own or (ended := finished_at(each)) is None or ended >= oldest]
+    kept = [
+        each
+        for each in tickets
+        if each.number == own
+        or (ended := finished_at(each)) is None
+        or ended >= turn.now - (longer if each.imported else window)
+    ]
     for each in [each for each in kept if finished_at(each) is not None and each.number != own]:
         if len(kept) <= MOST_TICKETS:
             break

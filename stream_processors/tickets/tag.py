@@ -120,6 +120,8 @@ def _remember(
 
 def _corrected(turn: Turn, ticket: Ticket, event: TagCorrected) -> Turn:
     taxonomy = turn.rules.taxonomy
+    if event.imported:
+        event = _ours_of(event, taxonomy, ticket)
     for tag in event.add:
         if tag not in taxonomy.tags:
             raise Refused("unknown_tag", f"{tag!r} is not in the taxonomy {taxonomy.version}")
@@ -140,6 +142,15 @@ def _corrected(turn: Turn, ticket: Ticket, event: TagCorrected) -> Turn:
     facts = [_fact(turn, tag, agent=event.agent_id) for tag in added]
     facts += [_fact(turn, tag, agent=event.agent_id, active=False) for tag in removed]
     return turn.write(*facts)
+
+
+def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorrected:
+    """Another help desk has tags of its own: the contact fact records them all, the ticket takes those that are ours."""
+    return msgspec.structs.replace(
+        event,
+        add=[tag for tag in event.add if tag in taxonomy.tags],
+        remove=[tag for tag in event.remove if tag in ticket.tags],
+    )
 
 
 def _fact(turn: Turn, slug: str, *, evidence: str = "", agent: str | None = None, active: bool = True) -> TagFact:

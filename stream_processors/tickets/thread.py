@@ -42,7 +42,7 @@ from schemas.events import (
     Tick,
     Transferred,
 )
-from schemas.identity import customer_tag, split_ticket_id
+from schemas.identity import customer_tag, split_ticket_id, ticket_id
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.turn import Turn
@@ -87,7 +87,8 @@ def _message(turn: Turn, event: MessageReceived) -> Turn:
     found = _by_reference(turn.customer, event) or _by_conversation(turn, event)
     only_thanks = False
     if found is not None and (solved := finished_at(found)) is not None:
-        if found.status == "closed" or turn.now - solved > turn.rules.policies.reopen_micros:
+        too_late = turn.now - solved > turn.rules.policies.reopen_micros and not _says_history(event, found)
+        if found.status == "closed" or too_late:
             found = None
         else:
             only_thanks = turn.rules.policies.thanks.only(event.text, found.assignee, _first_name(event.customer_name))
@@ -164,20 +165,43 @@ def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
 
 
 def _about_ticket(turn: Turn, event: Any) -> Turn:
-    ticket = _find(turn.customer, event.ticket_id, event.customer_tag)
+    ticket = _named(turn.customer, event)
     if ticket is None:
-        raise Refused("unknown_ticket", f"{event.ticket_id!r} is not a ticket of this customer, or it ended long ago")
-    return turn.but(ticket=ticket)
+        raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer, or it ended long ago")
+    return _resolved(turn, event, ticket)
 
 
 def _survey(turn: Turn, event: SurveyAnswered) -> Turn:
     """A survey may be answered after its ticket was dropped; it still counts."""
-    ticket = _find(turn.customer, event.ticket_id, event.customer_tag)
+    ticket = _named(turn.customer, event)
     if ticket is None:
         parts = split_ticket_id(event.ticket_id)
         if parts is None or parts[0] != event.customer_tag or not 0 < parts[1] < turn.customer.next_number:
-            raise Refused("unknown_ticket", f"{event.ticket_id!r} is not a ticket of this customer")
-    return turn.but(ticket=ticket)
+            raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer")
+        return turn.but(ticket=None)
+    return _resolved(turn, event, ticket)
+
+
+def _resolved(turn: Turn, event: Any, ticket: Ticket) -> Turn:
+    """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
+    if not event.ticket_id:
+        event = msgspec.structs.replace(event, ticket_id=ticket_id(event.customer_tag, ticket.number))
+    return turn.but(ticket=ticket, event=event)
+
+
+def _named(customer: Customer, event: Any) -> Ticket | None:
+    """The ticket that an event names: by its id, or the newest one that holds its conversation."""
+    if event.ticket_id:
+        return _find(customer, event.ticket_id, event.customer_tag)
+    reference = getattr(event, "thread_ref", "")
+    if not reference:
+        return None
+    return next((ticket for ticket in reversed(customer.tickets) if reference in ticket.thread_ids), None)
+
+
+def _name(event: Any) -> str:
+    reference = getattr(event, "thread_ref", "")
+    return repr(event.ticket_id) if event.ticket_id or not reference else f"the conversation {reference!r}"
 
 
 # -- finding ----------------------------------------------------------------------------------------------------------
@@ -211,7 +235,7 @@ def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tic
 
 def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket | None:
     """The newest recent ticket of this channel and address, an unsolved one first."""
-    if event.channel not in CONVERSATIONAL:
+    if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
         return None
     recent = [
         ticket
@@ -224,6 +248,16 @@ def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket |
     ]
     unsolved = [ticket for ticket in recent if ticket.status != "solved"]
     return next(reversed(unsolved or recent), None)
+
+
+def _tells_conversations_apart(event: MessageReceived | CallEnded) -> bool:
+    """A history that names its conversations has done this work: two chats of one day stay two."""
+    return event.imported and bool(getattr(event, "thread_id", ""))
+
+
+def _says_history(event: MessageReceived, ticket: Ticket) -> bool:
+    """Another help desk went on with this ticket after longer than ours would have: what happened, happened."""
+    return event.imported and ticket.imported and event.thread_id in ticket.thread_ids
 
 
 def _same_channel(one: str, other: str) -> bool:

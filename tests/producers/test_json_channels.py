@@ -104,6 +104,29 @@ def test_an_agents_reply_has_the_key_of_its_ticket() -> None:
     assert (made.ticket_id, made.customer_tag, made.public) == (TICKET, "ABCDEFGHIJKL", True)
 
 
+def test_a_reply_may_name_the_customer_and_the_conversation_instead_of_the_ticket() -> None:
+    made = event(type="reply", id="r1", customer_id="email:Ann@example.org", thread_ref="c-1", agent_id="mei", text="x")
+    assert isinstance(made, AgentReplied)
+    assert (made.ticket_id, made.thread_ref) == ("", "c-1")
+    assert made.customer_tag == identity.customer_tag("email:ann@example.org")
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({}, {"ticket_id": "is needed, or thread_ref and customer_id"}),
+        ({"thread_ref": "c-1"}, {"customer_id": "is needed beside thread_ref"}),
+        ({"thread_ref": "", "customer_id": "chat:v5"}, {"ticket_id": "is needed, or thread_ref and customer_id"}),
+        ({"thread_ref": "c-1", "customer_id": "Ann"}, {"customer_id": "'Ann' is not kind:value"}),
+    ],
+)
+def test_a_conversation_is_a_name_only_together_with_its_customer(
+    body: dict[str, str], problem: dict[str, str]
+) -> None:
+    found = problems(type="status", id="s1", status="solved", **body)
+    assert {name: text[: len(problem.get(name, ""))] for name, text in found.items()} == problem
+
+
 def test_presence_belongs_to_no_customer() -> None:
     made = event(type="presence", id="p1", agent_id="mei", team="support", status="online", capacity={"chat": 2})
     assert isinstance(made, PresenceChanged)

@@ -153,7 +153,8 @@ def test_a_change_that_old_versions_could_not_live_with_is_refused(
 
 
 def test_every_earlier_version_counts_not_only_the_one_before(registry: Registry) -> None:
-    newest = codec.versions(NoteAdded)[1]
+    versions = codec.versions(NoteAdded)
+    newest = versions[max(versions)]
     oldest = json.loads(json.dumps(newest))
     with_colour(oldest)
     registry.publish(NoteAdded, 1, oldest)
@@ -178,7 +179,7 @@ def test_writing_does_not_make_an_edited_published_file_right(registry: Registry
 
 
 def test_a_removed_published_file_is_noticed(registry: Registry) -> None:
-    registry.publish(NoteAdded, 2, codec.versions(NoteAdded)[1])
+    assert max(codec.versions(NoteAdded)) > 1  # the newest is still there
     registry.path(NoteAdded, 1).unlink()
     assert list(evolution.problems()) == [
         "note_added.v1: a published schema was changed or removed; restore it and add a new version"

@@ -11,12 +11,13 @@ from schemas.events import (
     ArticleViewed,
     ErasureRequested,
     MessageReceived,
+    NoteAdded,
     OrderPlaced,
     PresenceChanged,
     RoutingUpdate,
     TagCorrected,
 )
-from schemas.facts import ContactFact, TicketFact
+from schemas.facts import ContactFact, SurveyFact, TicketFact
 from schemas.identity import customer_tag
 from stream_processors.tickets.thread import MOST_TICKETS
 from tests.stream_processors.tickets.story import TAG, Story, at
@@ -388,3 +389,105 @@ def test_every_event_is_a_contact_fact_and_a_tick_is_none(story: Story) -> None:
     story.tick(20)
     assert [fact.kind for fact in story.all(ContactFact)] == ["message_received", "note_added"]
     assert len(story.all(TicketFact)) == 2
+
+
+# -- events that name the conversation instead of the ticket ---------------------------------------------------------
+
+
+def test_an_event_that_names_the_conversation_reaches_the_ticket_that_its_first_message_opened(story: Story) -> None:
+    story.message(0, thread_id="zendesk:1")
+    story.message(10, thread_id="zendesk:2")
+    named = {"ticket_id": "", "thread_ref": "zendesk:1"}
+    story.reply(60, **named)
+    story.about(NoteAdded, 70, agent_id="mei", text="Asked the carrier.", **named)
+    story.about(TagCorrected, 80, agent_id="mei", add=["payment.card_declined"], **named)
+    story.status(90, "solved", **named)
+    story.survey(100, csat=4, **named)
+    fact = story.ticket_fact(1)
+    assert (fact.status, fact.public_replies, fact.internal_notes, fact.tags, fact.csat) == (
+        "solved",
+        1,
+        1,
+        ["payment.card_declined"],
+        4,
+    )
+    assert (fact.first_response_at, fact.first_solved_at) == (at(60), at(90))
+    assert story.ticket(2).status == "new"
+    assert {each.ticket_id for each in story.contact_facts()[2:]} == {story.ticket_id(1)}
+    assert [each.ticket_id for each in story.all(SurveyFact)] == [story.ticket_id(1)]
+    assert story.refused() == []
+
+
+def test_the_ticket_id_counts_where_both_are_given(story: Story) -> None:
+    story.message(0, thread_id="c-1")
+    story.message(10, thread_id="c-2")
+    story.reply(60, number=2, thread_ref="c-1")
+    assert (story.ticket(1).public_replies, story.ticket(2).public_replies) == (0, 1)
+
+
+@pytest.mark.parametrize("reference", ["c-2", ""])
+def test_a_conversation_that_this_customer_does_not_have_is_refused(story: Story, reference: str) -> None:
+    story.message(0, thread_id="c-1")
+    story.reply(60, ticket_id="", thread_ref=reference)
+    story.survey(70, csat=5, ticket_id="", thread_ref=reference)
+    assert story.refused() == [("thread", "unknown_ticket")] * 2
+    assert (story.ticket().public_replies, story.ticket().csat) == (0, None)
+
+
+def test_a_conversation_that_went_on_in_a_new_ticket_is_the_new_ticket(story: Story) -> None:
+    story.message(0, thread_id="c-1")
+    story.solve(60)
+    story.message(30 * DAY, thread_id="c-1")
+    story.reply(30 * DAY + 60, ticket_id="", thread_ref="c-1")
+    assert numbers(story) == [2]
+    assert story.ticket(2).public_replies == 1
+
+
+def test_two_conversations_of_a_history_stay_two_where_live_ones_would_be_one(tell: Callable[..., Story]) -> None:
+    history, live = tell(channel="chat", imported=True), tell(channel="chat")
+    for story in (history, live):
+        story.message(0, thread_id="chatwoot:1")
+        story.message(60, thread_id="chatwoot:2")
+    assert (numbers(history), numbers(live)) == ([1, 2], [1])
+
+
+def test_a_history_goes_on_with_a_ticket_long_after_it_was_solved(tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    story.message(0, thread_id="zendesk:1")
+    story.status(60, "solved")
+    story.message(5 * DAY, thread_id="zendesk:2")
+    story.message(20 * DAY, "It is broken again", thread_id="zendesk:1")
+    assert numbers(story) == [1, 2]
+    assert (story.ticket(1).episode, story.ticket(1).status, story.ticket(1).reopens) == (2, "open", 1)
+
+
+def test_a_solved_ticket_of_a_history_is_still_there_when_it_is_closed_four_weeks_later(
+    tell: Callable[..., Story],
+) -> None:
+    story = tell(imported=True)
+    story.message(0, thread_id="zendesk:1")
+    story.status(60, "solved")
+    story.message(20 * DAY, thread_id="zendesk:2")
+    story.status(28 * DAY, "closed", ticket_id="", thread_ref="zendesk:1")
+    assert story.ticket_fact(1).status == "closed"
+    story.message(90 * DAY, thread_id="zendesk:3")
+    assert numbers(story) == [2, 3]
+
+
+def test_a_live_message_lets_go_of_the_history_that_a_live_ticket_would_not_have_kept(
+    tell: Callable[..., Story],
+) -> None:
+    story = tell(imported=True)
+    story.message(0, thread_id="zendesk:1")
+    story.status(60, "solved")
+    story.message(20 * DAY, imported=False)
+    assert numbers(story) == [2]
+
+
+def test_tags_of_another_help_desk_are_recorded_and_only_ours_are_put_on_the_ticket(tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    story.message(0)
+    story.about(TagCorrected, 60, agent_id="mei", add=["vip_eu", "payment.card_declined"], remove=["old"])
+    assert story.ticket().tags == ("payment.card_declined",)
+    assert story.contact_facts()[-1].detail == "+vip_eu +payment.card_declined -old"
+    assert story.refused() == []
