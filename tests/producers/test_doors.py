@@ -29,7 +29,8 @@ OUTAGE_SECONDS = 30.0
 @contextmanager
 def all_doors(deployment: Deployment, **env: str) -> Iterator[Server]:
     secrets = {f"DESKSTREAM_{door.secrets.upper()}": f"{SECRET}, {OLD_SECRET}" for door in DOORS.values()}
-    with serving(deployment, DESKSTREAM_PUBLIC_URL=PUBLIC_URL, **secrets | env) as server:
+    environment = {"DESKSTREAM_PUBLIC_URL": PUBLIC_URL} | secrets | env
+    with serving(deployment, await_ready=True, **environment) as server:
         yield server
 
 
