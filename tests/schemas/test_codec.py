@@ -90,6 +90,7 @@ def test_a_note_is_these_bytes() -> None:
         b"\x00\x00"  # imported: false; causation_depth: 0
         b"\x06T-1\x06mei"
         b"\x06\xe5\xa5\xbd"
+        b"\x00"  # thread_ref: empty
     )
     assert codec.encode(note)[10:] == body
 
