@@ -81,6 +81,19 @@ class ProducerSettings(Settings):
         description="secrets of the signed endpoint, comma-separated; two may be valid while one is rotated out",
     )
     public_url: str = Field("", description="how the outside reaches the HTTP producer; some senders sign it")
+    order_secrets: SecretStr = Field(
+        SecretStr(""), description="secrets of the order webhooks (shop), two may be valid"
+    )
+    help_secrets: SecretStr = Field(
+        SecretStr(""), description="secrets of the help centre and the bot, two may be valid"
+    )
+    kiosk_secrets: SecretStr = Field(
+        SecretStr(""), description="secrets of kiosks and of the tokens that they are given, two may be valid"
+    )
+    survey_secrets: SecretStr = Field(
+        SecretStr(""), description="secrets that survey links are signed with, the first signs, two may be valid"
+    )
+    survey_url: str = Field("http://127.0.0.1:8080", description="how customers reach the survey pages")
     door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
     door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
