@@ -12,7 +12,7 @@ from concurrent.futures import Future
 import structlog
 
 from producers.publisher import Publisher, Receipt
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 
 __all__ = ["Intake"]
@@ -42,6 +42,10 @@ class Intake:
                 event = self._normalise(raw)
             except Refused as error:
                 refused = error
+            except Unavailable as error:  # a store beside Kafka does not answer; the source keeps the input
+                failed: Future[Receipt] = Future()
+                failed.set_exception(error)
+                return failed
             except Exception as error:  # a defect of ours must not lose the input nor stop its neighbours
                 log.exception("normaliser_failed", producer=self.producer, origin=origin)
                 refused, trace = Refused("defect", f"{type(error).__name__}: {error}"), traceback.format_exc()

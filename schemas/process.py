@@ -29,7 +29,7 @@ def configure_logging(settings: Settings) -> None:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
-    for noisy in ("kafka", "aiokafka", "httpx", "urllib3", "mail.log"):
+    for noisy in ("kafka", "aiokafka", "httpx", "urllib3", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[

@@ -27,11 +27,11 @@ from typing import Protocol
 
 import structlog
 
-from producers.channels import email
+from producers.attachments import AttachmentStore
 from producers.intake import Intake
+from producers.mail import mail_intake
 from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.events import Event
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
@@ -231,16 +231,11 @@ def run(
     """Take every mail that waits; with `watch` go on until `stop` is set, whatever Kafka does meanwhile.
 
     Raises:
-        Unavailable: Kafka does not answer, and this is not a watch.
+        Unavailable: Kafka or the attachment store does not answer, and this is not a watch.
+        ConfigurationError: the attachment store cannot be one.
     """
-    clock = settings.pipeline_clock
-
-    def normalise(raw: bytes) -> Event:
-        return email.normalise(
-            raw, now=clock.now(), source=source.name, imported=imported, max_bytes=settings.max_body_bytes
-        )
-
-    intake, tally = Intake(publisher, email.CHANNEL, normalise), Tally()
+    store = AttachmentStore.of(settings)
+    intake, tally = mail_intake(publisher, settings, store, source=source.name, imported=imported), Tally()
     patience = time.monotonic() + _SETTLED_SECONDS * 5
     while True:
         try:
