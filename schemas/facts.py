@@ -246,6 +246,26 @@ class DeliveryFact(Fact, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class WebhookDelivered(Fact, frozen=True, kw_only=True):
+    """One attempt to hand a fact to a subscribed help desk. Id: `delivery_id, at`.
+
+    delivery_id  the same in every attempt, also after a restart; the receiver gets it as `Deskstream-Delivery`
+    fact, fact_id  the kind of the fact (`ticket_fact`, ...) and its own id
+    outcome      `delivered retried dead_lettered switched_off`; `at` is when the attempt ended
+    status       of the HTTP answer, None when there was none; `attempt` counts from 1 in each run of the sink
+    """
+
+    delivery_id: str
+    subscription: str
+    fact: str
+    fact_id: str
+    attempt: int
+    outcome: str
+    status: int | None = None
+    seconds: float = 0.0
+    detail: str = ""
+
+
 FACTS: tuple[type[Fact], ...] = (
     TicketFact,
     ContactFact,
@@ -257,4 +277,5 @@ FACTS: tuple[type[Fact], ...] = (
     PaneFact,
     Outbound,
     DeliveryFact,
+    WebhookDelivered,
 )

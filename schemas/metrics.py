@@ -66,6 +66,15 @@ SINK_PAUSED = Gauge("deskstream_sink_paused", "1 while the target does not answe
 SINK_DEAD_LETTERED = Counter("deskstream_sink_dead_lettered_total", "Records a sink could not use", ["sink", "reason"])
 DELIVERIES = Counter("deskstream_deliveries_total", "Messages handed to a customer's channel", ["channel", "outcome"])
 DELIVERY_SECONDS = Histogram("deskstream_delivery_seconds", "From decided to handed over", ["channel"], buckets=_FAST)
+WEBHOOK_DELIVERIES = Counter(
+    "deskstream_webhook_deliveries_total", "Attempts to hand a fact to a subscriber", ["subscription", "outcome"]
+)
+WEBHOOK_SECONDS = Histogram(
+    "deskstream_webhook_seconds", "Time of one attempt to hand a fact over", ["subscription"], buckets=(*_FAST, 30, 60)
+)
+WEBHOOK_BREAKER = Gauge(
+    "deskstream_webhook_breaker_state", "0 closed, 1 half-open, 2 open, 3 switched off by a 410", ["subscription"]
+)
 
 # every process
 BUILD_INFO = Gauge("deskstream_build_info", "1, with the version as label", ["process", "version"])

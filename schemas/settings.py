@@ -94,6 +94,9 @@ class ProducerSettings(Settings):
         SecretStr(""), description="secrets that survey links are signed with, the first signs, two may be valid"
     )
     survey_url: str = Field("http://127.0.0.1:8080", description="how customers reach the survey pages")
+    agent_secrets: SecretStr = Field(
+        SecretStr(""), description="secrets of /v1/agents/*, comma-separated; two may be valid while one is rotated out"
+    )
     door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
     door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
@@ -187,8 +190,21 @@ class SinkSettings(Settings):
     delivery_memory_records: int = Field(
         250_000, ge=1, description="deliveries per partition remembered, so that nothing is sent twice"
     )
+    webhooks_file: Path | None = Field(None, description="YAML file of the subscriptions of `webhooks`")
+    webhook_timeout_seconds: float = Field(10.0, gt=0, description="a subscriber may take so long to answer")
+    webhook_retry_seconds: float = Field(
+        86_400.0, gt=0, description="a fact may be refused temporarily for so long, open breaker not counted"
+    )
+    webhook_in_flight: int = Field(16, ge=1, description="customers of one subscription served at the same time")
+    webhook_breaker_failures: int = Field(10, ge=1, description="so many failures in a row open the breaker")
+    webhook_breaker_seconds: float = Field(
+        5.0, gt=0, description="how long it stays open the first time; doubled each time, up to 5 minutes"
+    )
+    webhook_allow_private: bool = Field(
+        False, description="allow subscribers in private address ranges, and without TLS"
+    )
 
-    @field_validator("outbox_dir", mode="before")
+    @field_validator("outbox_dir", "webhooks_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

@@ -69,6 +69,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.PaneFact: PANE_FACTS,
     facts.Outbound: OUTBOUND,
     facts.DeliveryFact: DELIVERIES,
+    facts.WebhookDelivered: DELIVERIES,
 }
 
 

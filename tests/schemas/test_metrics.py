@@ -11,7 +11,7 @@ from schemas import metrics
 
 BOUNDED = {
     "agent", "channel", "clock", "outcome", "partition", "phase", "policy", "priority", "process",
-    "reason", "sink", "stage", "table", "team", "topic", "version",
+    "reason", "sink", "stage", "subscription", "table", "team", "topic", "version",
 }  # fmt: skip
 METRICS = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
 every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
