@@ -1,4 +1,4 @@
-"""`python -m producers mail|http|import|simulate`: everything that brings contacts into Kafka."""
+"""`python -m producers mail|imap|smtp|http|import|simulate`: everything that brings contacts into Kafka."""
 
 from __future__ import annotations
 
@@ -80,6 +80,86 @@ def mail(
         with _process(settings, "mail") as (publisher, health, stop):
             tally = files.run(source, publisher, settings, watch=watch, imported=imported, health=health, stop=stop)
         log.info("done", source=source.name, taken=tally.taken, **tally.outcomes)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command("imap")
+def imap(
+    once: Annotated[bool, typer.Option("--once", help="take what waits now, then end")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="log in to every mailbox and count what waits; change and publish nothing")
+    ] = False,
+) -> None:
+    """Take e-mail from the mailboxes in DESKSTREAM_IMAP_ACCOUNTS, told of new mail by IDLE, or polling.
+
+    A mail is marked as read only after Kafka has it. What people read before us is taken all the same, because the
+    last UID is remembered in DESKSTREAM_IMAP_STATE_DIR. A mail above DESKSTREAM_MAX_BODY_BYTES stays in its mailbox;
+    its first part becomes a dead letter that says where it is kept.
+
+    The setting is a list of URLs, or the path of a .yaml or .json file with such a list; there, `password_file` and
+    `auth: xoauth2` may stand beside the `url`. In a URL, @ in a name is %40 and a comma is %2C.
+
+    Examples
+
+    DESKSTREAM_IMAP_ACCOUNTS=imaps://support%40shop.example:s3cret@imap.shop.example/INBOX python -m producers imap
+
+    DESKSTREAM_IMAP_ACCOUNTS=/etc/deskstream/mailboxes.yaml python -m producers imap --check
+    """
+
+    def work() -> int:
+        from producers.sources import imap as mailboxes
+        from producers.sources import imap_accounts
+
+        settings = _settings()
+        accounts = imap_accounts.parse(settings.imap_accounts.get_secret_value())
+        if check:
+            with Publisher(settings) as idle_publisher:
+                for name, count in mailboxes.check(accounts, idle_publisher, settings).items():
+                    print(f"{name}: {count} waiting")
+            return 0
+        with _process(settings, "imap") as (publisher, health, stop):
+            if once:
+                taken = mailboxes.once(accounts, publisher, settings, stop)
+            else:
+                taken = mailboxes.watch(accounts, publisher, settings, health, stop)
+        log.info("done", mailboxes=len(accounts), taken=taken)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command("smtp")
+def smtp(
+    lmtp: Annotated[
+        bool, typer.Option("--lmtp", help="speak LMTP, for a mail server on our side of the network")
+    ] = False,
+    check: Check = False,
+) -> None:
+    """Take e-mail as an SMTP or LMTP server, for the domains in DESKSTREAM_SMTP_LISTEN_DOMAINS only.
+
+    250 is answered only when Kafka has the mail; while Kafka does not answer it is 451, and the client keeps the mail.
+    Other domains are 550, mail above DESKSTREAM_MAX_BODY_BYTES is 552. With DESKSTREAM_SMTP_TLS_CERT there is
+    STARTTLS; a renewed certificate is taken up without a restart.
+
+    Examples
+
+    DESKSTREAM_MAIL_DOMAIN=shop.example DESKSTREAM_SMTP_LISTEN_PORT=2525 python -m producers smtp
+
+    Postfix hands over to `--lmtp` with: mailbox_transport = lmtp:inet:deskstream.internal:8025
+    """
+
+    def work() -> int:
+        from producers.sources import smtp as server
+
+        settings = _settings()
+        if check:
+            server.tls_context(settings)
+            print("the settings are valid")
+            return 0
+        with _process(settings, "lmtp" if lmtp else "smtp") as (publisher, health, stop):
+            server.serve(settings, publisher, health, stop, lmtp=lmtp)
         return 0
 
     raise SystemExit(guarded(work))

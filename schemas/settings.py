@@ -133,7 +133,7 @@ class ProducerSettings(Settings):
     smtp_listen_domains: str = Field(
         "", description="domains that mail is taken for, comma-separated; empty: DESKSTREAM_MAIL_DOMAIN"
     )
-    smtp_listen_connections: int = Field(200, ge=1, description="more connections at once are told to come back")
+    smtp_listen_connections: int = Field(100, ge=1, description="more connections at once are told to come back")
     smtp_listen_seconds: float = Field(600.0, gt=0, description="a client may be silent for so long")
     smtp_tls_cert: Path | None = Field(None, description="certificate chain of the listener; switches STARTTLS on")
     smtp_tls_key: Path | None = Field(None, description="its private key; unset: it is in the same file")
@@ -143,6 +143,42 @@ class ProducerSettings(Settings):
     @classmethod
     def _empty_path_is_unset(cls, value: Any) -> Any:
         return value or None
+
+
+class ChatSettings(ProducerSettings):
+    """`python -m producers chat`. Durations are wall seconds."""
+
+    chat_host: str = Field("127.0.0.1", description="address of the chat server")
+    chat_port: int = Field(8090, ge=0, le=65535, description="port of the chat server")
+    chat_instance: str = Field(
+        "", description="name of this process, the pod's name on Kubernetes: a restarted one goes on with its own chats"
+    )
+    chat_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets of the resume tokens, comma-separated; the first signs. Empty: no resuming after a restart",
+    )
+    chat_origins: str = Field(
+        "",
+        description="web pages that may embed chat, such as https://shop.example, comma-separated; empty: only ours; *",
+    )
+    chat_hours: str = Field("", description="when chat is offered: mon-fri 09:00-18:00, sat 10:00-14:00; empty: always")
+    chat_time_zone: str = Field("UTC", description="time zone of these hours")
+    chat_grace_seconds: float = Field(120.0, gt=0, description="a visitor may be away for so long")
+    chat_idle_seconds: float = Field(900.0, gt=0, description="an answered chat ends when nobody writes for so long")
+    chat_longest_seconds: float = Field(7_200.0, gt=0, description="a chat ends after so long; so far back it is read")
+    chat_presence_seconds: float = Field(
+        43_200.0, gt=0, description="how far back presences are read at the start: a shift, and a little more"
+    )
+    chat_max_connections: int = Field(5_000, ge=1, description="more connections are turned away")
+    chat_max_per_address: int = Field(50, ge=1, description="... and more of one address")
+    chat_starts_per_minute: float = Field(12.0, gt=0, description="conversations and messages begun by one address")
+    chat_frames_per_second: float = Field(5.0, gt=0, description="frames of one connection on average")
+    chat_frames_burst: float = Field(40.0, ge=1, description="... and at once")
+    chat_frame_bytes: int = Field(32_768, ge=1_024, description="a longer frame closes the connection")
+    chat_line_characters: int = Field(4_000, ge=1, le=20_000, description="a longer line is refused")
+    chat_trusted_proxies: str = Field(
+        "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated"
+    )
 
 
 class WorkerSettings(Settings):

@@ -1,0 +1,335 @@
+"""The SMTP listener, and LMTP for a mail server in front: mail is handed to us instead of fetched.
+
+A client is told 250 only when Kafka has the mail; while Kafka (or the attachment store) does not answer it is told 451
+and keeps it. What cannot become a contact is a dead letter, which is also 250: we have it, and sending it again would
+not mend it. Mail is taken for our own domains only, everything else is 550: nothing is ever relayed.
+
+The envelope goes before the mail's own header, because the guards against loops and the threading read it there:
+
+    Return-Path   the envelope's sender, when the mail has none or the envelope's is empty (`<>`: a bounce)
+    Delivered-To  every recipient; one mail to several of them is one contact
+
+Replies: 250 taken · 421 too many connections, or stopping · 451 Kafka does not answer · 452 too many recipients
+· 530 STARTTLS first · 550 not our domain · 552 too large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP
+
+from producers.attachments import AttachmentStore
+from producers.channels import email
+from producers.intake import Intake
+from producers.mail import mail_intake
+from producers.publisher import Outcome, Publisher, Receipt
+from schemas import metrics
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+
+__all__ = ["our_domains", "serve", "tls_context", "with_envelope"]
+
+MAX_RECIPIENTS = 100
+#: Far above the 998 octets of RFC 5322: mailers that write a whole page as one line are common.
+_LINE_BYTES = 1 << 20
+_WORKERS = 16
+_TURN_SECONDS, _RECONNECT_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
+_RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+#: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
+_REFUSALS = {
+    "452 4.5.3": "too_many_recipients",
+    "500 Line too long": "line_too_long",
+    "550": "not_our_domain",
+    "552": "too_large",
+}
+
+log = structlog.get_logger("producers.smtp")
+
+
+def with_envelope(content: bytes, sender: str, recipients: Sequence[str]) -> bytes:
+    """The mail with its envelope as its first headers. `sender` is `` or `<>` for a bounce."""
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")  # a blank line would end the header here
+    if content.startswith(b"From "):
+        content = content.partition(b"\n")[2]
+    sender = sender.strip("<> ")
+    end = _HEADER_END.search(content)
+    has_path = _RETURN_PATH.search(content, 0, end.start() if end else len(content))
+    lines = [] if sender and has_path else [f"Return-Path: <{sender}>"]
+    lines += [f"Delivered-To: {recipient}" for recipient in dict.fromkeys(recipients)]
+    return "".join(line + "\r\n" for line in lines).encode("utf-8", "surrogateescape") + content
+
+
+def our_domains(settings: ProducerSettings) -> frozenset[str]:
+    """The domains that mail is taken for, in lower-case ASCII."""
+    named = settings.smtp_listen_domains or settings.mail_domain
+    return frozenset(_ascii_domain(domain) for domain in named.split(",") if domain.strip())
+
+
+def tls_context(settings: ProducerSettings) -> ssl.SSLContext | None:
+    """What STARTTLS is offered with; None without a certificate.
+
+    Raises:
+        ConfigurationError: certificate and key cannot be used.
+    """
+    if settings.smtp_tls_cert is None:
+        if settings.smtp_require_starttls:
+            raise ConfigurationError("STARTTLS needs a certificate", where="DESKSTREAM_SMTP_TLS_CERT")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"certificate and key cannot be used: {error.strerror or error}", where="DESKSTREAM_SMTP_TLS_CERT"
+        ) from error
+    return context
+
+
+class _Desk:
+    """aiosmtpd's handler: what is answered to each command. One for all connections."""
+
+    def __init__(self, intake: Intake, publisher: Publisher, settings: ProducerSettings, *, lmtp: bool) -> None:
+        self.intake, self.publisher, self.lmtp = intake, publisher, lmtp
+        self.domains = our_domains(settings)
+        self.connections: set[Any] = set()
+        self.most_connections = settings.smtp_listen_connections
+        self.stopping = False
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="smtp-intake")
+
+    def close(self) -> None:
+        self._workers.shutdown(wait=True)
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [line for line in responses if not line.startswith("250-AUTH")]  # nobody has a password here
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if self.stopping:
+            return "421 4.3.2 we are stopping; please send it again in a moment"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
+            return f"452 4.5.3 at most {MAX_RECIPIENTS} recipients for one mail"
+        _, at, domain = address.rpartition("@")
+        if at and _ascii_domain(domain) not in self.domains:
+            return "550 5.7.1 we take mail for our own domains only"
+        if not at and address.lower() != "postmaster":  # RFC 5321, 4.5.1: always answered, without a domain too
+            return "550 5.1.3 an address has a domain"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        origin = f"{'lmtp' if self.lmtp else 'smtp'}:{_peer(session.peer)}"
+        try:
+            if not self.publisher.connected:
+                raise Unavailable("not connected to Kafka")
+            raw = with_envelope(envelope.content, envelope.mail_from, envelope.rcpt_tos)
+            loop = asyncio.get_running_loop()
+            receipt = await loop.run_in_executor(self._workers, self._take, raw, origin)
+            reply = _taken(receipt)
+        except Unavailable as error:
+            log.warning("unavailable", problem=str(error), origin=origin)
+            reply = "451 4.3.0 we cannot store this right now; please send it again later"
+        # LMTP answers for every recipient (RFC 2033, 4.2); they share one mail, and so one fate
+        return "\r\n".join([reply] * len(envelope.rcpt_tos)) if self.lmtp else reply
+
+    async def handle_exception(self, error: Exception) -> str:
+        log.error("defect", exc_info=error)
+        return "451 4.3.0 this is our mistake, it is logged; please send it again later"
+
+    def _take(self, raw: bytes, origin: str) -> Receipt:
+        return self.publisher.wait(self.intake.take(raw, origin=origin))
+
+
+class _Tracked:
+    """A connection that is counted, limited, and known when we stop. `event_handler` is the `_Desk`."""
+
+    line_length_limit = _LINE_BYTES
+    event_handler: _Desk
+    transport: Any
+    envelope: Any
+
+    def connection_made(self, transport: Any) -> None:
+        desk = self.event_handler
+        if self not in desk.connections and len(desk.connections) >= desk.most_connections:
+            metrics.CONTACTS_REFUSED.labels(email.CHANNEL, "too_many_connections").inc()
+            transport.write(b"421 4.3.2 too many connections; please come back in a moment\r\n")
+            transport.close()
+            return
+        desk.connections.add(self)
+        super().connection_made(transport)  # type: ignore[misc]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self.event_handler.connections:
+            self.event_handler.connections.discard(self)
+            super().connection_lost(error)  # type: ignore[misc]
+
+    async def push(self, status: str) -> None:
+        for begins, reason in _REFUSALS.items():
+            if status.startswith(begins):
+                metrics.CONTACTS_REFUSED.labels(email.CHANNEL, reason).inc()
+        await super().push(status)  # type: ignore[misc]
+
+    @property
+    def in_a_mail(self) -> bool:
+        """Whether a mail was begun and not yet answered."""
+        return self.transport is not None and bool(self.envelope and self.envelope.mail_from)
+
+    def dismiss(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"421 4.3.2 we are stopping; goodbye\r\n")
+            self.transport.close()
+
+
+class _Smtp(_Tracked, SMTP):  # type: ignore[misc]
+    pass
+
+
+class _Lmtp(_Tracked, LMTP):  # type: ignore[misc]
+    pass
+
+
+def serve(
+    settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event, *, lmtp: bool = False
+) -> None:
+    """Listen until `stop` is set, then answer the mails that were begun.
+
+    Raises:
+        ConfigurationError: the port is taken, or the certificate or the attachment store cannot be used.
+    """
+    tls, store = tls_context(settings), AttachmentStore.of(settings)
+    listener = _listener(settings)
+    intake = mail_intake(publisher, settings, store, source=f"{'lmtp' if lmtp else 'smtp'}:{socket.gethostname()}")
+    desk = _Desk(intake, publisher, settings, lmtp=lmtp)
+    if not lmtp and tls is None and settings.smtp_listen_host not in ("127.0.0.1", "localhost", "::1"):
+        log.warning("no_starttls", fix="set DESKSTREAM_SMTP_TLS_CERT, so that mail does not cross networks in plain")
+    try:
+        with listener:
+            asyncio.run(_run(settings, listener, desk, tls, health, stop))
+    finally:
+        desk.close()
+
+
+async def _run(
+    settings: ProducerSettings,
+    listener: socket.socket,
+    desk: _Desk,
+    tls: ssl.SSLContext | None,
+    health: Health,
+    stop: threading.Event,
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> Any:
+        return (_Lmtp if desk.lmtp else _Smtp)(
+            desk,
+            data_size_limit=settings.max_body_bytes,
+            enable_SMTPUTF8=True,
+            hostname=socket.gethostname(),
+            ident="Deskstream",
+            tls_context=tls,
+            require_starttls=settings.smtp_require_starttls,
+            timeout=settings.smtp_listen_seconds,
+            loop=loop,
+        )
+
+    server = await loop.create_server(protocol, sock=listener)
+    host, port = listener.getsockname()[:2]
+    log.info("listening", protocol="lmtp" if desk.lmtp else "smtp", host=host, port=port, domains=sorted(desk.domains))
+    keeping = asyncio.create_task(_keep(settings, desk.publisher, tls, health))
+    await asyncio.to_thread(stop.wait)
+    server.close()
+    await _drain(desk, settings.publish_timeout_seconds + _GRACE_SECONDS)
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+
+
+async def _drain(desk: _Desk, seconds: float) -> None:
+    """Let the mails that were begun come to their answer; everybody else is sent away at once."""
+    desk.stopping = True
+    deadline = asyncio.get_running_loop().time() + seconds
+    while desk.connections:
+        late = asyncio.get_running_loop().time() > deadline
+        for connection in list(desk.connections):
+            if late or not connection.in_a_mail:
+                connection.dismiss()
+        await asyncio.sleep(_TURN_SECONDS)
+
+
+async def _keep(settings: ProducerSettings, publisher: Publisher, tls: ssl.SSLContext | None, health: Health) -> None:
+    """Connect, and again after Kafka was lost; take up a renewed certificate; the loop's turning is what /livez sees."""
+    renewed = _certificate_age(settings)
+    while True:
+        health.beat()
+        if not publisher.connected:
+            try:
+                await asyncio.to_thread(publisher.connect)
+                health.problem = ""
+            except Exception as error:  # the next turn tries again; /readyz shows why
+                if health.problem != str(error):
+                    log.warning("waiting_for_kafka", problem=str(error))
+                health.problem = str(error)
+        health.ready = publisher.connected
+        if tls is not None and (now := _certificate_age(settings)) != renewed and settings.smtp_tls_cert is not None:
+            with contextlib.suppress(OSError, ssl.SSLError):  # half of the pair is there: next turn
+                tls.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
+                log.info("certificate_renewed")
+                renewed = now
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+def _certificate_age(settings: ProducerSettings) -> tuple[float, ...]:
+    paths = [path for path in (settings.smtp_tls_cert, settings.smtp_tls_key) if path is not None]
+    with contextlib.suppress(OSError):
+        return tuple(path.stat().st_mtime for path in paths)
+    return ()
+
+
+def _listener(settings: ProducerSettings) -> socket.socket:
+    host, port = settings.smtp_listen_host, settings.smtp_listen_port
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            where="DESKSTREAM_SMTP_LISTEN_PORT",
+            fix="choose another port, or 0 for a free one",
+        ) from error
+
+
+def _taken(receipt: Receipt) -> str:
+    if receipt.outcome is Outcome.DEAD_LETTERED:
+        log.warning("refused", reason=receipt.reason)
+        return "250 2.0.0 kept for a person to look at"
+    return f"250 2.0.0 taken as {receipt.event_id}"
+
+
+def _ascii_domain(domain: str) -> str:
+    domain = domain.strip().rstrip(".").lower()
+    with contextlib.suppress(UnicodeError):
+        return domain.encode("idna").decode()
+    return domain
+
+
+def _peer(peer: Any) -> str:
+    return str(peer[0]) if isinstance(peer, tuple) and peer else "local"
