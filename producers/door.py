@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import Event
 
-__all__ = ["Answer", "Delivery", "Door", "doors"]
+__all__ = ["Answer", "Delivery", "Door", "Partly", "doors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,14 @@ class Delivery:
         except (ValueError, UnicodeDecodeError) as error:
             raise Refused("bad_encoding", str(error)[:200]) from error
         return dict(pairs)
+
+
+class Partly(Refused):
+    """Of a batch, `events` are events and the rest is none: they are published, and the whole is kept for a person."""
+
+    def __init__(self, events: Sequence[Event], reason: str, detail: str = "") -> None:
+        self.events = events
+        super().__init__(reason, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +74,12 @@ class Door:
     secrets     name of the setting (a comma-separated SecretStr) with its secrets; two may be valid while one is
                 rotated out. Without a secret the door is closed (403)
     verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
-    normalise   (delivery, now micros, source): the events of it, in order; may be none
+    normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `Partly`
+                when other parts of the same delivery are events
     answer      what the sender is told once Kafka has the events
     challenge   answers a GET (a subscription check), given the secrets; raises `Refused`
+    tokens      name of the setting whose secrets `challenge` is given instead: a token that its sender writes into an
+                address ends up in logs, and must not be the secret that signs
     max_bytes   larger bodies are 413
     keep        a genuine delivery that cannot be normalised becomes a dead letter and is answered as received, because
                 its sender cannot mend it and would send it for ever; otherwise it is refused with 422
@@ -88,6 +99,7 @@ class Door:
     example: Delivery
     answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
     challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
+    tokens: str = ""
     max_bytes: int = 1_000_000
     keep: bool = True
     media_types: tuple[str, ...] = ("application/json",)

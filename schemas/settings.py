@@ -97,6 +97,22 @@ class ProducerSettings(Settings):
     agent_secrets: SecretStr = Field(
         SecretStr(""), description="secrets of /v1/agents/*, comma-separated; two may be valid while one is rotated out"
     )
+    social_secrets: SecretStr = Field(
+        SecretStr(""), description="app secrets of Facebook and Instagram, two may be valid while one is rotated out"
+    )
+    social_verify_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="verify tokens of their subscription check: they travel in addresses, so no app secret",
+    )
+    social_x_secrets: SecretStr = Field(
+        SecretStr(""), description="consumer secrets of X; the first answers its check, two may be valid"
+    )
+    sms_secrets: SecretStr = Field(
+        SecretStr(""), description="auth tokens that SMS and WhatsApp webhooks are signed with, two may be valid"
+    )
+    phone_secrets: SecretStr = Field(
+        SecretStr(""), description="auth tokens that telephone webhooks are signed with, two may be valid"
+    )
     door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
     door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
@@ -218,6 +234,19 @@ class SinkSettings(Settings):
     smtp_connections: int = Field(8, ge=1, description="SMTP connections kept open at most")
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="one SMTP command may take so long")
     mail_from: str = Field("support@support.example", description="sender of our mail")
+    sms_account: str = Field(
+        "", description="account id of the SMS service; empty: SMS go where channels without adapter go"
+    )
+    sms_token: SecretStr = Field(SecretStr(""), description="its auth token")
+    sms_from: str = Field(
+        "", description="number that SMS are sent from, E.164, or the id of a messaging service (MG...)"
+    )
+    sms_whatsapp_from: str = Field("", description="number that WhatsApp messages are sent from; empty: as SMS")
+    sms_base_url: str = Field("https://api.twilio.com", description="where the SMS service answers")
+    sms_status_url: str = Field(
+        "", description="public address of /v1/sms/status, where the service reports deliveries; empty: no reports"
+    )
+    sms_timeout_seconds: float = Field(15.0, gt=0, description="one request to the SMS service may take so long")
     outbox_dir: Path | None = Field(
         None, description="channels without an adapter write JSON lines here; unset: dead-lettered"
     )

@@ -24,7 +24,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from producers.door import Answer, Delivery, Door
+from producers.door import Answer, Delivery, Door, Partly
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
 from producers.sources.requests import count_refusal, read_body, refusal, unavailable
@@ -117,7 +117,8 @@ class _Handler:
         assert self.door.challenge is not None
         try:
             self._require_secrets()
-            return _response(self.door.challenge(await self._delivery(request), self.secrets))
+            tokens = secrets_of(self.settings, self.door.tokens) if self.door.tokens else self.secrets
+            return _response(self.door.challenge(await self._delivery(request), tokens))
         except Refused as refused:
             return refusal(self.door.channel, refused)
 
@@ -144,14 +145,19 @@ class _Handler:
         except Refused as refused:
             if not door.keep:
                 raise
+            if isinstance(refused, Partly):
+                await self._publish(delivery, refused.events)
             return await self._keep(delivery, refused, "")
         except Exception as error:  # a defect of ours must not lose the delivery
             log.exception("normaliser_failed", door=door.name)
             defect = Refused("defect", f"{type(error).__name__}: {error}")
             return await self._keep(delivery, defect, traceback.format_exc())
-        about: dict[str, Any] = {"raw": delivery.body, "producer": door.name, "origin": self.source}
-        await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
+        await self._publish(delivery, events)
         return door.answer(delivery, events)
+
+    async def _publish(self, delivery: Delivery, events: Sequence[Event]) -> None:
+        about: dict[str, Any] = {"raw": delivery.body, "producer": self.door.name, "origin": self.source}
+        await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
 
     async def _keep(self, delivery: Delivery, refused: Refused, trace: str) -> Answer:
         log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=refused.detail)
