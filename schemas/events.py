@@ -237,6 +237,43 @@ class DeliveryReported(Event, frozen=True, kw_only=True):
     error_code: str = ""
 
 
+class ChatEnded(Event, frozen=True, kw_only=True):
+    """A chat conversation is over.
+
+    address       the visitor's browser, as in its messages
+    outcome       `closed` by either side after a person answered · `abandoned` by the visitor before that
+                  · `timed_out` by us
+    wait_seconds  from the first line to the first answer of a person, or to the end when there was none
+    lines         of both sides
+    """
+
+    customer_id: str
+    address: str
+    thread_id: str
+    outcome: str
+    wait_seconds: float = 0.0
+    lines: int = 0
+
+
+class TranscriptRequested(Event, frozen=True, kw_only=True):
+    """A chat conversation is to be sent to the e-mail `address` of its customer; `transcript` is what was said."""
+
+    customer_id: str
+    address: str
+    thread_id: str
+    transcript: str
+    customer_name: str = ""
+    language: str = ""
+
+
+class TypingChanged(Event, frozen=True, kw_only=True):
+    """Somebody began or stopped writing in a chat: the visitor, or the agent if one is named. Kept for minutes."""
+
+    thread_id: str
+    on: bool
+    agent_id: str = ""
+
+
 class ArticleViewed(Event, frozen=True, kw_only=True):
     """Self-service: an article was read, or a search had no result (`article_id` '')."""
 
@@ -334,6 +371,9 @@ EVENTS: tuple[type[Event], ...] = (
     DeliveryReported,
     BotAnswered,
     OrderChanged,
+    ChatEnded,
+    TranscriptRequested,
+    TypingChanged,
     Tick,
     ErasureRequested,
     RoutingUpdate,

@@ -29,6 +29,15 @@ ATTACHMENTS = Counter(
     "deskstream_attachments_total", "Attachments by outcome: stored, known, or why not stored", ["outcome"]
 )
 
+CHAT_SOCKETS = Gauge("deskstream_chat_sockets", "Open connections of visitors")
+CHAT_CONVERSATIONS = Gauge("deskstream_chat_conversations", "Conversations of this process", ["phase"])
+CHAT_ENDED = Counter("deskstream_chat_ended_total", "Conversations that ended here", ["outcome"])
+CHAT_FREE = Gauge("deskstream_chat_free", "Conversations that could begin now, as the router reports")
+CHAT_LINE_SECONDS = Histogram(
+    "deskstream_chat_line_seconds", "From a visitor's line read to its acknowledgement sent", buckets=_FAST
+)
+CHAT_SAID = Counter("deskstream_chat_said_total", "Lines of ours forwarded to an open connection")
+
 # stream processors
 RECORDS_PROCESSED = Counter("deskstream_records_processed_total", "Records folded", ["agent"])
 RECORDS_SKIPPED = Counter("deskstream_records_skipped_total", "Records already folded before a restart", ["agent"])

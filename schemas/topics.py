@@ -34,6 +34,7 @@ TAG_FACTS = Topic("tag-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="fa
 CLOCK_FACTS = Topic("clock-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
 SURVEY_FACTS = Topic("survey-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
 PANE_FACTS = Topic("pane-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+CHAT_SIGNALS = Topic("chat-signals", "customer tag", retention_ms=600_000, dlq="contact-events.dlq")
 OUTBOUND = Topic("outbound", "customer tag", retention_ms=30 * DAY_MS, dlq="outbound.dlq")
 DELIVERIES = Topic("deliveries", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
 
@@ -52,13 +53,14 @@ FACT_TOPICS: tuple[Topic, ...] = (
     DELIVERIES,
 )
 
-TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, *DEAD_LETTERS)
+TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, CHAT_SIGNALS, *DEAD_LETTERS)
 
 #: Where each kind of record is written. A topic may carry several kinds: readers tell them apart by fingerprint.
 TOPIC_OF: dict[type, Topic] = {
     **dict.fromkeys(events.EVENTS, CONTACT_EVENTS),
     events.PresenceChanged: ROUTING,
     events.RoutingUpdate: ROUTING,
+    events.TypingChanged: CHAT_SIGNALS,
     facts.TicketFact: TICKET_FACTS,
     facts.AssignmentFact: TICKET_FACTS,
     facts.ContactFact: CONTACT_FACTS,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import Refused
-from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick
+from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
 from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.processor import Outcome, Position, Reader, State, StepFailed
 from stream_processors.rules import Rules
@@ -27,6 +27,7 @@ from stream_processors.tickets import (
     score_csat,
     tag,
     thread,
+    transcript,
 )
 from stream_processors.tickets.state import Customer, Pane, customer_key
 from stream_processors.tickets.turn import Turn
@@ -44,6 +45,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("acknowledge", acknowledge.step),
     ("measure_sla", measure_sla.step),
     ("score_csat", score_csat.step),
+    ("transcript", transcript.step),
     ("route", route.step),
     ("record", record.step),
 )
@@ -51,7 +53,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
 _TICK_STEPS = (STEPS[0], STEPS[-1])
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
-_ELSEWHERE = (PresenceChanged, RoutingUpdate)
+_ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 
 def fold(customer: Customer, event: Event, position: Position, rules: Rules) -> Turn:

@@ -2,7 +2,8 @@
 
 - A public answer of a person answers every message up to its time, and puts a new or open ticket on `pending`: it
   waits on the customer now, unless a message came that the agent cannot have seen. A `StatusChanged` decides
-  otherwise. The answer is written to `outbound` exactly as it is to be delivered.
+  otherwise. The answer is written to `outbound` exactly as it is to be delivered; when the chat that it answers has
+  ended, by e-mail.
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
@@ -94,7 +95,9 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
 def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     ticket = turn.ticket
     assert ticket is not None
-    channel = carrier(ticket.channel, ticket.address)
+    channel, address = carrier(ticket.channel, ticket.address), ticket.address
+    if channel == "chat" and (mailbox := _instead_of_chat(turn, ticket)):
+        channel, address = "email", mailbox
     mail = channel in MAIL_CHANNELS
     domain = turn.rules.mail_domain
     outbound_id = event_id("reply", event.event_id)
@@ -105,7 +108,7 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
         ticket_id=turn.ticket_id,
         kind="reply",
         channel=channel,
-        address=ticket.address,
+        address=address,
         sender=f"support+{turn.ticket_id}@{domain}" if mail else "",
         customer_name=turn.customer.name,
         subject=reply_subject(ticket.subject, turn.ticket_id) if mail else "",
@@ -119,6 +122,14 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     if mail:
         turn = turn.on_ticket(message_ids=(*ticket.message_ids, message_id)[-KEPT_IDS:])
     return turn.write(outbound)
+
+
+def _instead_of_chat(turn: Turn, ticket: Ticket) -> str:
+    """The customer's e-mail address when their newest chat on this ticket is over; '' while somebody reads along."""
+    if not ticket.ended_chat or ticket.thread_ids[-1:] != (ticket.ended_chat,):
+        return ""
+    kind, _, value = turn.customer.customer_id.partition(":")
+    return value if kind == "email" else ""
 
 
 def _threading(ticket: Ticket) -> dict[str, str]:

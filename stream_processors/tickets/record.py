@@ -23,6 +23,7 @@ from schemas.events import (
     CallAnswered,
     CallEnded,
     CallStarted,
+    ChatEnded,
     ConsentChanged,
     DeliveryReported,
     ErasureRequested,
@@ -35,6 +36,7 @@ from schemas.events import (
     SurveyAnswered,
     TagCorrected,
     Tick,
+    TranscriptRequested,
     Transferred,
 )
 from schemas.facts import ContactFact, TicketFact
@@ -221,6 +223,14 @@ def _call(event: CallEnded) -> dict[str, Any]:
     return {"author": event.customer_id, "text": event.transcript, "detail": event.outcome}
 
 
+def _chat_ended(event: ChatEnded) -> dict[str, Any]:
+    return {"author": event.customer_id, "detail": event.outcome}
+
+
+def _transcript(event: TranscriptRequested) -> dict[str, Any]:
+    return {"author": event.customer_id, "detail": event.thread_id}
+
+
 def _article(event: ArticleViewed) -> dict[str, Any]:
     return {"author": event.customer_id, "detail": event.article_id or event.query, "language": event.language}
 
@@ -270,6 +280,8 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     OrderPlaced: _order,
     CallStarted: _ringing,
     CallAnswered: _ringing,
+    ChatEnded: _chat_ended,
+    TranscriptRequested: _transcript,
     ConsentChanged: _consent,
     DeliveryReported: _report,
     BotAnswered: _bot,

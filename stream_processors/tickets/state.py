@@ -41,6 +41,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     clocks         at most one of each name: running, or the last that stopped
     unanswered     when the customer wrote what no person has answered yet, oldest first; `waiting_since` is its first
     message_ids    the last 20 e-mail ids of the conversation, theirs and ours; `last_message_id` is the customer's last
+    ended_chat     the thread whose conversation ended last: while it is the newest, answers go by e-mail
     routed_as      what the router was told last: `action:team:agent:priority`
     """
 
@@ -90,6 +91,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     updated_at: int = 0
     routed_as: str = ""
     unanswered: tuple[int, ...] = ()
+    ended_chat: str = ""
 
 
 class SentAcknowledgement(msgspec.Struct, frozen=True, array_like=True):

@@ -28,6 +28,7 @@ from schemas.events import (
     CallAnswered,
     CallEnded,
     CallStarted,
+    ChatEnded,
     ConsentChanged,
     DeliveryReported,
     ErasureRequested,
@@ -40,6 +41,7 @@ from schemas.events import (
     SurveyAnswered,
     TagCorrected,
     Tick,
+    TranscriptRequested,
     Transferred,
 )
 from schemas.identity import customer_tag, split_ticket_id, ticket_id
@@ -148,6 +150,15 @@ def _no_ticket(happening: str) -> Callable[[Turn, Any], Turn]:
         return turn.note(happening) if happening else turn
 
     return handle
+
+
+def _chat(turn: Turn, event: ChatEnded | TranscriptRequested) -> Turn:
+    """The ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
+    held = (ticket for ticket in reversed(turn.customer.tickets) if event.thread_id in ticket.thread_ids)
+    turn = turn.but(ticket=next(held, None))
+    if turn.ticket is None or not isinstance(event, ChatEnded):
+        return turn
+    return turn.on_ticket(ended_chat=event.thread_id, updated_at=max(turn.now, turn.ticket.updated_at))
 
 
 def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
@@ -394,6 +405,7 @@ _HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
     OrderPlaced: _no_ticket("order"),
     **dict.fromkeys((CallStarted, CallAnswered), _no_ticket("")),
     **dict.fromkeys((ConsentChanged, DeliveryReported, BotAnswered, OrderChanged), _no_ticket("")),
+    **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,
     Tick: lambda turn, _: turn,

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import topics
 from schemas.codec import RECORDS
-from schemas.events import EVENTS, PresenceChanged, RoutingUpdate
+from schemas.events import EVENTS, PresenceChanged, RoutingUpdate, TypingChanged
 from schemas.facts import FACTS
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
 
@@ -41,15 +41,17 @@ def test_every_topic_but_the_dead_letters_carries_some_kind_of_record() -> None:
 
 def test_what_happens_to_a_customer_is_one_log_and_what_teams_do_another() -> None:
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.ROUTING} == {PresenceChanged, RoutingUpdate}
+    assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CHAT_SIGNALS} == {TypingChanged}
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CONTACT_EVENTS} == {*EVENTS} - {
         PresenceChanged,
         RoutingUpdate,
+        TypingChanged,
     }
 
 
 def test_all_topics_keyed_by_customer_have_the_same_number_of_partitions() -> None:
     keyed = [topic for topic in TOPICS if topic.key == "customer tag"]
-    assert len(keyed) == 9
+    assert len(keyed) == 10
     assert len({topic.partitions for topic in keyed}) == 1
 
 

@@ -22,7 +22,7 @@ def module(name, *channels):
 
 def test_mail_and_forms_go_by_mail_and_everything_else_to_the_outbox():
     found = adapters(SinkSettings())
-    assert found.channels == ["*", "email", "form"]
+    assert found.channels == ["*", "chat", "email", "form"]
     assert type(found.of("form")).__name__ == "Email"
     assert found.of("form") is found.of("email")
     assert type(found.of("sms")).__name__ == "Outbox"
