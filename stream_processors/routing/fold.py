@@ -4,7 +4,8 @@ After every record nobody waits while an agent who suits them has room: a record
 or who is there, and then the heads of the queue's lanes are handed out until nothing fits any more.
 
 The agent of a ticket, in this order:
-1. who is on shift (online or away) and has the ticket's language; if nobody has it, everybody on shift;
+1. who is on shift (online or away), takes the channel at all and has the ticket's language; if nobody has it, everybody
+   on shift who takes the channel: a speaker who only chats does not keep an e-mail waiting for ever;
 2. of those, who has its skills; if nobody has them, all of those;
 3. of those, who is online with room on its channel (what is done elsewhere costs no room: only tickets that wait on us);
 4. of those, the one who had the customer last, else who holds the fewest, else whose last assignment is longest ago.
@@ -230,7 +231,7 @@ class Desk:
     def _with_room(self, lane: str) -> list[str]:
         """Who suits the tickets of a lane and has room for one now."""
         channel, language, skills = lane.split("\0")
-        on_shift = [name for name, agent in self._agents.items() if agent.status != "offline"]
+        on_shift = [name for name, agent in self._agents.items() if agent.status != "offline" and agent.limit(channel)]
         speaking = [name for name in on_shift if self._agents[name].speaks(language)] or on_shift
         needed = set(skills.split("+")) - {""}
         skilled = [name for name in speaking if needed.issubset(self._agents[name].skills)] or speaking

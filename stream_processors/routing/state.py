@@ -46,8 +46,11 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
 
     def has_room(self, channel: str) -> bool:
         """Whether they take one more ticket of this channel now."""
-        limit = self.capacity.get(channel, self.capacity.get("default", 0))
-        return self.status == "online" and self.open.get(channel, 0) < limit
+        return self.status == "online" and self.open.get(channel, 0) < self.limit(channel)
+
+    def limit(self, channel: str) -> int:
+        """How many tickets of this channel they take at all."""
+        return self.capacity.get(channel, self.capacity.get("default", 0))
 
     def speaks(self, language: str) -> bool:
         """`zh` covers `zh-Hans` and `zh-Hant`; a ticket without a language suits everybody."""

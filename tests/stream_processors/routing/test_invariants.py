@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,11 @@ class World:
 
     def see(self, event: Any) -> None:
         if isinstance(event, PresenceChanged):
-            self.agents[event.team, event.agent_id] = event
+            known = self.agents.get((event.team, event.agent_id), event)
+            # what a presence leaves out stays as it was known
+            self.agents[event.team, event.agent_id] = msgspec.structs.replace(
+                event, languages=event.languages or known.languages, capacity=event.capacity or known.capacity
+            )
             return
         key = (event.team, event.ticket_id)
         if event.action == "queue":
@@ -111,7 +116,11 @@ class World:
     def somebody_waits_in_vain(self) -> bool:
         for (team, ticket), holder in self.holder.items():
             update = self.ticket[team, ticket]
-            on_shift = [name for (of, name), p in self.agents.items() if of == team and p.status != "offline"]
+            on_shift = [
+                name
+                for (of, name), p in self.agents.items()
+                if of == team and p.status != "offline" and p.capacity.get(update.channel, p.capacity.get("default", 0))
+            ]
             known = [name for name in on_shift if self._speaks(team, name, update.language)] or on_shift
             if not holder and any(self.room(team, name, update.channel) > 0 for name in known):
                 return True

@@ -270,3 +270,10 @@ def test_a_fold_reads_no_more_when_tens_of_thousands_wait(router: Any, story: An
     assert router.fold(story.update("queue", C, language="ja")) == []
     assert len(router.fold(story.presence("tom", capacity={"default": 10}))) == 10
     assert router.reads < 60
+
+
+def test_a_speaker_who_does_not_take_the_channel_does_not_keep_a_ticket_waiting(router: Any, story: Any) -> None:
+    router.fold(story.presence("bob", languages=["ja"], capacity={"chat": 2}))
+    router.fold(story.presence("ann", languages=["en"], capacity={"default": 1}))
+    [assigned] = router.fold(story.update("queue", A, channel="email", language="ja"))
+    assert assigned.agent_id == "ann"
