@@ -273,7 +273,7 @@ def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int
     if "customer_id" in fields:
         scheme, _, value = fields["customer_id"].partition(":")
         fields["customer_id"] = identity.canonical_customer_id(scheme, value)
-        if kind in (events.MessageReceived, events.CallEnded):
+        if "address" in _NEEDED[kind]:
             fields.setdefault("address", value)
     for name in ("ticket_id", "ticket_ref"):
         if fields.get(name):

@@ -64,6 +64,40 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "amount": 4990,
         "currency": "EUR",
     },
+    "order_changed": {
+        "id": "o-2",
+        "customer_id": "email:ann@example.org",
+        "order_number": "10023",
+        "change": "refunded",
+        "amount": 4990,
+        "currency": "EUR",
+    },
+    "call_started": {"id": "call-5", "channel": "phone", "customer_id": "tel:+15550100", "call_id": "c-5"},
+    "call_answered": {
+        "id": "call-5-taken",
+        "channel": "phone",
+        "customer_id": "tel:+15550100",
+        "call_id": "c-5",
+        "agent_id": "mei",
+        "wait_seconds": 12,
+    },
+    "consent_changed": {
+        "id": "stop-1",
+        "channel": "sms",
+        "customer_id": "tel:+15550100",
+        "wish": "stop",
+        "keyword": "STOP",
+    },
+    "bot_answered": {
+        "id": "b-1",
+        "channel": "bot",
+        "customer_id": "chat:visitor-5",
+        "thread_id": "c-4",
+        "question": "How do I return this?",
+        "answer": "Print the label in your account.",
+        "article_id": "returns",
+        "resolved": True,
+    },
 }
 
 
