@@ -1,0 +1,56 @@
+"""Small texts that we sign and get back: whoever has one can prove that we made it, for this purpose, and unchanged.
+
+A sealed text is `<payload>.<MAC>`, both in URL-safe base64 without padding; the MAC is HMAC-SHA256 of the purpose and
+the payload (RFC 2104). The payload is signed, not hidden.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+__all__ = ["LONGEST", "seal", "unseal"]
+
+#: Longer texts are not ours, whatever they hold.
+LONGEST = 4_000
+
+
+def seal(purpose: bytes, payload: bytes, secrets: Sequence[str]) -> str:
+    """The payload, signed with the first of the secrets; `purpose` ends in a line feed, so that none begins another."""
+    return f"{_text(payload)}.{_text(_mac(secrets[0], purpose, payload))}"
+
+
+def unseal(purpose: bytes, text: str, secrets: Sequence[str]) -> bytes | None:
+    """The payload, or None when none of the secrets sealed it for this purpose.
+
+    Raises:
+        ValueError: it is no sealed text.
+    """
+    payload, _, mac = text.partition(".")
+    if len(text) > LONGEST or not payload or not mac:
+        raise ValueError("it is not <payload>.<MAC>")
+    raw, given = _bytes(payload), _bytes(mac)
+    matches = [hmac.compare_digest(_mac(secret, purpose, raw), given) for secret in secrets]
+    return raw if any(matches) else None  # all are compared, so that the time taken says nothing
+
+
+def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:
+    return hmac.new(secret.encode(), purpose + payload, hashlib.sha256).digest()
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes of unpadded URL-safe base64 in its only spelling."""
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("it is not base64") from error
+    if _text(raw) != text:
+        raise ValueError("it is not base64 as we write it")
+    return raw

@@ -1,0 +1,88 @@
+"""Links to a survey: what the side that writes them and the side that serves the pages must agree on.
+
+A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, sealed
+(`schemas/sealed.py`) with the first of the secrets; while a secret is rotated out, the others still open what they
+signed. Whoever has the token may vote on that episode of that ticket until it expires, and may do nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas import identity, sealed
+from schemas.errors import Refused
+from schemas.events import LOCALES
+
+__all__ = ["SurveyLink", "read", "survey_id", "token", "url"]
+
+_FORMAT = 1
+_LINK = b"deskstream-survey-link\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyLink:
+    """Who is asked about what.
+
+    episode   which time the ticket was solved, from 1
+    agent_id  who solved it: a late answer counts for them; '' when nobody did
+    expires   pipeline microseconds; from then on the link is of no use
+    locale    one of `schemas.events.LOCALES`
+    """
+
+    ticket_id: str
+    episode: int
+    agent_id: str
+    expires: int
+    locale: str = "en"
+
+
+def survey_id(link: SurveyLink) -> str:
+    """One survey for each resolution episode of a ticket, whoever solved it and however often the link is sent."""
+    return identity.event_id("survey", link.ticket_id, str(link.episode))
+
+
+def url(base: str, link: SurveyLink, secrets: Sequence[str]) -> str:
+    """The address to send to the customer."""
+    return f"{base.rstrip('/')}/s/{token(link, secrets)}"
+
+
+def token(link: SurveyLink, secrets: Sequence[str]) -> str:
+    """The link's token, signed with the first of the secrets."""
+    fields = [_FORMAT, link.ticket_id, link.episode, link.agent_id, link.expires, link.locale]
+    return sealed.seal(_LINK, msgspec.json.encode(fields), secrets)
+
+
+def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
+    """The link of a token; `now` is pipeline microseconds.
+
+    Raises:
+        Refused: `garbled_link` it is not a token of ours at all, or was cut; `forged_link` none of the secrets signed
+            it; `expired_link`.
+    """
+    try:
+        payload = sealed.unseal(_LINK, text, secrets)
+    except ValueError as error:
+        raise Refused("garbled_link", str(error)) from error
+    if payload is None:
+        raise Refused("forged_link", "none of our secrets signed it")
+    link = _link(payload)
+    if now >= link.expires:
+        raise Refused("expired_link", f"it expired at {link.expires}")
+    return link
+
+
+def _link(payload: bytes) -> SurveyLink:
+    """What we signed is well-formed, unless another version of ours signed it."""
+    try:
+        version, ticket, episode, agent, expires, locale = msgspec.json.decode(payload, type=_Fields)
+    except msgspec.DecodeError as error:
+        raise Refused("garbled_link", str(error)) from error
+    if version != _FORMAT or identity.split_ticket_id(ticket) is None:
+        raise Refused("garbled_link", f"format {version}, ticket {ticket[:40]!r}")
+    return SurveyLink(ticket, episode, agent, expires, locale if locale in LOCALES else "en")
+
+
+_Fields = tuple[int, str, int, str, int, str]
