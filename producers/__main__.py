@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +11,13 @@ from typing import Annotated, Any
 
 import structlog
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from producers.channels import generic
 from producers.door import doors
 from producers.publisher import Publisher
-from producers.sources import files, jsonl
+from producers.sources import files
 from schemas.errors import ConfigurationError
-from schemas.process import EXIT_USAGE, Health, configure_logging, guarded, serve_probes
+from schemas.process import Health, configure_logging, guarded, serve_probes
 from schemas.settings import ProducerSettings, describe, load
 
 SETTINGS = "\n\n".join(
@@ -197,41 +194,57 @@ def http(check: Check = False) -> None:
 @app.command(
     "import",
     help=f"""
-    Import history from JSON lines: FILE, or - for standard input.
+    Import history: JSON lines, an mbox, or the export of another help desk (Zendesk, Freshdesk, Chatwoot). PATH is a
+    file, a folder with the files of one export, or - for JSON lines on standard input.
 
-    Each line is an object as POST /v1/events takes it, with its own time:
+    Each of the JSON lines is an object as POST /v1/events takes it, with its own time:
 
     `{{"type": "message_received", "occurred_at": "2025-11-03T09:12:00+08:00", "id": "old-1", "channel": "email",
-    "customer_id": "email:ann@example.org", "subject": "Late", "text": "Where is my order?"}}`
+    "customer_id": "email:ann@example.org", "thread_id": "c-1", "subject": "Late", "text": "Where is my order?"}}`
+
+    `{{"type": "agent_replied", "occurred_at": "2025-11-03T10:40:00+08:00", "id": "old-2",
+    "customer_id": "email:ann@example.org", "thread_ref": "c-1", "agent_id": "mei", "text": "On its way."}}`
 
     Types: {", ".join(generic.KINDS)}.
 
-    A ticket's id is not known beforehand: a history holds what customers sent, and replies to tickets that exist.
-    `id` makes a second import harmless; without it the whole line does. Lines should be in the order of their times.
-    A broken line becomes a dead letter with its line number, and the rest goes on.
+    A ticket's id is not known beforehand: what belongs to one names its customer and its conversation (`thread_ref`),
+    or, if the ticket exists, its id. `id` makes a second import harmless; without it the whole line does.
+
+    An export is read to its end and published in the order of its times. JSON lines are published as they are read,
+    unless --sort is given; lines that are older than the one before of the same customer are counted.
+
+    What is broken becomes a dead letter with its file and record, and the rest goes on; --report lists all of it.
+    `.NAME.import` beside the input remembers how far Kafka has it: the same command goes on there, after a kill too.
     """,
 )
 def import_(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="a JSON-lines file, or - for standard input")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="a file, a folder, or - for standard input")],
+    format_: Annotated[
+        str, typer.Option("--format", help="auto, jsonl, mbox, zendesk, freshdesk or chatwoot")
+    ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="say what is wrong; publish nothing; exit 2 if any")
     ] = False,
     live: Annotated[bool, typer.Option("--live", help="not history: clocks run and customers are answered")] = False,
-    from_line: Annotated[int, typer.Option(min=1, help="go on from this line, the first is 1")] = 1,
+    from_line: Annotated[int, typer.Option(min=1, help="JSON lines: go on from this line, the first is 1")] = 1,
+    sort: Annotated[bool, typer.Option("--sort", help="JSON lines: read all, then publish in order of time")] = False,
+    state: Annotated[Path | None, typer.Option(help="remember how far it is here instead of beside the input")] = None,
+    again: Annotated[bool, typer.Option("--again", help="from the beginning, whatever is remembered")] = False,
+    report: Annotated[Path | None, typer.Option(help="write every refusal here, as JSON lines")] = None,
+    account: Annotated[str, typer.Option(help="tells two accounts of the same help desk apart")] = "",
+    time_zone: Annotated[str, typer.Option(help="of times that do not say it (CSV), such as Asia/Tokyo")] = "",
+    tags: Annotated[Path | None, typer.Option(help="CSV: their tag,our why-tag")] = None,
     check: Check = False,
 ) -> None:
     def work() -> int:
+        from producers.sources.import_command import Command
+
         settings = _settings()
-        if dry_run or check:
-            report = jsonl.dry_run(path, settings, live=live, from_line=from_line)
-            _summary(f"{path}: nothing was published", report)
-            return EXIT_USAGE if report.outcomes["bad"] else 0
-        with _process(settings, "import", linger_ms=50) as (publisher, health, stop):
-            # Kafka's client has a thread of its own; with the usual 5 ms each of its wake-ups would cost us 5 ms.
-            sys.setswitchinterval(0.0005)
-            report = jsonl.run(path, publisher, settings, live=live, from_line=from_line, health=health, stop=stop)
-        _summary(path if report.finished else f"{path}: stopped; go on with --from-line {report.next_line}", report)
-        return 0
+        command = Command(
+            path, format=format_, dry_run=dry_run or check, live=live, from_line=from_line, sort=sort, state=state,
+            again=again, report=report, account=account, time_zone=time_zone, tags=tags,
+        )  # fmt: skip
+        return command.run(settings, lambda: _process(settings, "import", linger_ms=50))
 
     raise SystemExit(guarded(work))
 
@@ -361,26 +374,6 @@ def _process(
             signal.signal(number, handler)
     if stop.is_set():
         log.info("drained", producer=name)
-
-
-def _summary(title: str, report: jsonl.Report) -> None:
-    console = Console()
-    console.print(title, soft_wrap=True, markup=False, highlight=False)
-    table = Table()
-    table.add_column("")
-    table.add_column("lines", justify="right")
-    for outcome, count in report.outcomes.items():
-        table.add_row(outcome.replace("_", " "), f"{count:,}")
-    for reason, count in report.reasons.items():
-        table.add_row(f"  {reason}", f"{count:,}")
-    table.add_row("taken", f"{report.taken:,}", end_section=True)
-    table.add_row("blank", f"{report.blank:,}")
-    table.add_row("per second", f"{report.taken / max(report.seconds, 0.001):,.0f}")
-    console.print(table)
-    for problem in report.problems:
-        console.print(problem, style="red", soft_wrap=True, markup=False, highlight=False)
-    if not report.taken and not report.blank and report.finished:
-        raise ConfigurationError("there is no line to import", where=title)
 
 
 if __name__ == "__main__":

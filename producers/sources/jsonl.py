@@ -1,7 +1,8 @@
 """JSON-lines history from a file or standard input, several thousand events a second.
 
 Event ids are deterministic, so a file may be imported again: what Kafka has already is dropped downstream. A broken
-line becomes a dead letter that carries its line number, and the rest of the file goes on.
+line becomes a dead letter that carries its line number, and the rest of the file goes on. How far Kafka has a file is
+remembered beside it (`import_memory`): a second start goes on there, also when lines were added at the end.
 """
 
 from __future__ import annotations
@@ -9,68 +10,51 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
-
-import structlog
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from typing import Any, BinaryIO
 
 from producers.channels import history
 from producers.intake import Intake
-from producers.publisher import MAX_RECORD_BYTES, Publisher, Receipt
+from producers.publisher import MAX_RECORD_BYTES, Publisher
+from producers.sources.import_memory import Memory
+from producers.sources.import_progress import progress
+from producers.sources.import_report import Report
+from producers.sources.import_send import IN_FLIGHT, Sender, Sent
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
-__all__ = ["Report", "dry_run", "lines", "run"]
+__all__ = ["dry_run", "lines", "run"]
 
-_IN_FLIGHT = 5_000
-_SHOWN_PROBLEMS = 20
-_REPORT_SECONDS = 5.0
-
-log = structlog.get_logger("producers.jsonl")
-
-
-@dataclass
-class Report:
-    """What became of a file. `next_line` is where `--from-line` goes on: all lines before it are durable."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    blank: int = 0
-    next_line: int = 1
-    seconds: float = 0.0
-    finished: bool = False
-
-    @property
-    def taken(self) -> int:
-        return sum(self.outcomes.values())
-
-    def refuse(self, number: int, problem: str) -> None:
-        if len(self.problems) < _SHOWN_PROBLEMS:
-            self.problems.append(f"line {number}: {problem}")
+#: So much of the file before the position must still be what was imported.
+_COMPARED_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line that is not blank; `raw` is its first part only when `total_bytes` is above the limit."""
+    """One line that is not blank; `raw` is its first part only when `total_bytes` is above the limit.
+
+    `end` is the offset behind it, in bytes.
+    """
 
     number: int
     raw: bytes
     total_bytes: int
+    end: int = 0
 
 
-def lines(file: BinaryIO, max_bytes: int, advance: Callable[[int], None] = lambda _: None) -> Iterator[Line | None]:
-    """The lines from the first on, None for blank ones; `advance` hears how many bytes were read."""
-    number = 0
+def lines(
+    file: BinaryIO, max_bytes: int, advance: Callable[[int], None] = lambda _: None, *, number: int = 0, end: int = 0
+) -> Iterator[Line | None]:
+    """The lines from here on, None for blank ones; `advance` hears how many bytes were read.
+
+    `number` lines and `end` bytes are before the place where the file stands.
+    """
     while True:
         raw = file.readline(max_bytes + 1)
         if not raw:
@@ -84,7 +68,29 @@ def lines(file: BinaryIO, max_bytes: int, advance: Callable[[int], None] = lambd
                 if rest.endswith(b"\n"):
                     break
         advance(total)
-        yield Line(number, raw.rstrip(b"\r\n"), total) if raw.strip() else None
+        end += total
+        yield Line(number, raw.rstrip(b"\r\n"), total, end) if raw.strip() else None
+
+
+class _Normaliser:
+    """Makes events of lines and keeps what the last one was: the intake only gives its future."""
+
+    def __init__(self, path: str, settings: ProducerSettings, live: bool, report: Report) -> None:
+        self._clock, self._live, self._report = settings.pipeline_clock, live, report
+        self._source = f"import:{Path(path).name if path != '-' else 'stdin'}"
+        self.tag, self.refused = "", Refused("")
+
+    def __call__(self, raw: bytes) -> Event:
+        self.tag = ""
+        try:
+            event = history.normalise(raw, now=self._clock.now(), source=self._source, live=self._live)
+        except Refused as error:
+            self.refused = error
+            raise
+        self.tag = event.customer_tag
+        if self.tag:
+            self._report.told(self.tag, event.occurred_at)
+        return event
 
 
 def run(
@@ -96,59 +102,79 @@ def run(
     from_line: int,
     health: Health,
     stop: threading.Event,
+    state: Path | None = None,
+    again: bool = False,
+    report_to: Path | None = None,
 ) -> Report:
     """Publish every line from `from_line` on; returns early, with everything durable, when `stop` is set.
 
+    A position that is remembered counts unless `from_line` or `again` says otherwise.
+
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, the report cannot be written.
         Unavailable: Kafka does not answer; the text says where to go on.
     """
-    report, started = Report(next_line=from_line), time.perf_counter()
-    intake = Intake(publisher, history.CHANNEL, _normaliser(path, settings, live))
-    pending: deque[tuple[Line, Future[Receipt]]] = deque()
+    memory = Memory.beside(path, state, {"format": "jsonl", "live": live})
+    with _opened(path) as (file, size):
+        number, end = (0, 0) if again or from_line > 1 else _position(path, file, size, memory)
+        report = Report(unit="lines", next_line=max(from_line, number + 1), already=number)
+        report.remembered = memory.path is not None and size is not None
+        report.write_to(report_to, again=number > 0)
+        started = time.perf_counter()
+        normalise = _Normaliser(path, settings, live, report)
 
-    def settle(most: int) -> None:
-        while len(pending) > most:
-            line, future = pending[0]
-            receipt = publisher.wait(future)
-            pending.popleft()
-            report.outcomes[receipt.outcome] += 1
-            report.next_line = line.number + 1
-            if receipt.reason:
-                report.reasons[receipt.reason] += 1
-                report.refuse(line.number, receipt.reason)
-            health.beat()
+        def settled(position: tuple[int, int]) -> None:
+            report.next_line = position[0] + 1
+            if size is not None:
+                memory.save(line=position[0], bytes=position[1], digest=_digest(path, position[1]))
 
-    try:
-        publisher.connect()
-        health.ready = True
-        with _opened(path) as (file, size), _progress(size, report) as advance:
-            found = lines(file, settings.max_body_bytes, advance)
-            for line in found if size is not None else _stoppable(found, stop):
-                if stop.is_set():
-                    break
-                if line is None:
-                    report.blank += 1
-                elif line.number >= from_line:
-                    refused = _too_long(line, settings.max_body_bytes)
-                    origin = f"{path}:{line.number}"
-                    future = intake.take(line.raw, origin=origin, refused=refused, total_bytes=line.total_bytes)
-                    pending.append((Line(line.number, b"", 0), future))
-                    settle(_IN_FLIGHT)
-            settle(0)
-            report.finished = not stop.is_set()
-    except Unavailable as error:
-        raise Unavailable(f"{error}; go on with --from-line {report.next_line}") from error
-    finally:
-        report.seconds = time.perf_counter() - started
+        sender = Sender(publisher, report, memory, health, settled)
+        intake = Intake(publisher, history.CHANNEL, normalise)
+        try:
+            publisher.connect()
+            health.ready = True
+            with progress("import", size, lambda: report.taken, done=end) as advance:
+                found = lines(file, settings.max_body_bytes, advance, number=number, end=end)
+                for line in found if size is not None else _stoppable(found, stop):
+                    if stop.is_set():
+                        break
+                    if line is None:
+                        report.blank += 1
+                    elif line.number >= from_line:
+                        sender.add(_take(line, intake, normalise, path, settings, report))
+                sender.settle(0)
+                report.finished = not stop.is_set()
+        except Unavailable as error:
+            sender.save()
+            raise Unavailable(f"{error}; go on with --from-line {report.next_line}") from error
+        finally:
+            report.seconds = time.perf_counter() - started
+            report.close()
+        sender.save()
     return report
 
 
-def dry_run(path: str, settings: ProducerSettings, *, live: bool, from_line: int) -> Report:
+def _take(
+    line: Line, intake: Intake, normalise: _Normaliser, path: str, settings: ProducerSettings, report: Report
+) -> Sent:
+    refused = _too_long(line, settings.max_body_bytes)
+    normalise.tag, normalise.refused = "", refused or Refused("defect")
+    future = intake.take(line.raw, origin=f"{path}:{line.number}", refused=refused, total_bytes=line.total_bytes)
+    position = (line.number, line.end)
+    if normalise.tag:
+        return Sent(future, position, normalise.tag, "line", line.number)
+    own_id = report.own_id(line.raw) if refused is None else ""
+    return Sent(future, position, "", "line", line.number, own_id, normalise.refused)
+
+
+def dry_run(
+    path: str, settings: ProducerSettings, *, live: bool, from_line: int, report_to: Path | None = None
+) -> Report:
     """Normalise every line and publish nothing."""
-    report, started = Report(next_line=from_line), time.perf_counter()
-    normalise = _normaliser(path, settings, live)
-    with _opened(path) as (file, size), _progress(size, report) as advance:
+    report, started = Report(unit="lines", next_line=from_line), time.perf_counter()
+    report.write_to(report_to, again=False)
+    normalise = _Normaliser(path, settings, live, report)
+    with _opened(path) as (file, size), progress("check", size, lambda: report.taken) as advance:
         for line in lines(file, settings.max_body_bytes, advance):
             if line is None:
                 report.blank += 1
@@ -160,16 +186,32 @@ def dry_run(path: str, settings: ProducerSettings, *, live: bool, from_line: int
                     report.outcomes["good"] += 1
                 except Refused as error:
                     report.outcomes["bad"] += 1
-                    report.reasons[error.reason] += 1
-                    report.refuse(line.number, str(error))
+                    report.refuse("line", line.number, report.own_id(line.raw), error)
                 report.next_line = line.number + 1
     report.seconds, report.finished = time.perf_counter() - started, True
+    report.close()
     return report
 
 
-def _normaliser(path: str, settings: ProducerSettings, live: bool) -> Callable[[bytes], Event]:
-    clock, source = settings.pipeline_clock, f"import:{Path(path).name if path != '-' else 'stdin'}"
-    return lambda raw: history.normalise(raw, now=clock.now(), source=source, live=live)
+def _position(path: str, file: BinaryIO, size: int | None, memory: Memory) -> tuple[int, int]:
+    """Lines and bytes that Kafka has, with the file standing there; the beginning when this is another file."""
+    known: dict[str, Any] | None = memory.load() if size is not None else None
+    if known is None or size is None:
+        return 0, 0
+    number, end = known.get("line"), known.get("bytes")
+    if not isinstance(number, int) or not isinstance(end, int) or end > size:
+        return 0, 0
+    if _digest(path, end) != known.get("digest"):
+        return 0, 0
+    file.seek(end)
+    return number, end
+
+
+def _digest(path: str, end: int) -> str:
+    """Of what the file holds just before a position."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, end - _COMPARED_BYTES))
+        return blake2b(file.read(min(end, _COMPARED_BYTES)), digest_size=16).hexdigest()
 
 
 def _too_long(line: Line, limit: int) -> Refused | None:
@@ -195,7 +237,7 @@ def _opened(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 def _stoppable(found: Iterator[Line | None], stop: threading.Event) -> Iterator[Line | None]:
     """The same lines; ends when `stop` is set even while a pipe is silent, which a blocking read would not notice."""
-    waiting: queue.Queue[tuple[bool, Line | None]] = queue.Queue(_IN_FLIGHT)
+    waiting: queue.Queue[tuple[bool, Line | None]] = queue.Queue(IN_FLIGHT)
 
     def read() -> None:
         for line in found:
@@ -211,32 +253,3 @@ def _stoppable(found: Iterator[Line | None], stop: threading.Event) -> Iterator[
         if not more:
             return
         yield line
-
-
-@contextmanager
-def _progress(size: int | None, report: Report) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, a log line now and then elsewhere."""
-    console = Console(stderr=True)
-    started = last = time.monotonic()
-    if not console.is_terminal:
-
-        def note(_: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > _REPORT_SECONDS:
-                last = time.monotonic()
-                log.info("progress", events=report.taken, per_second=round(report.taken / (last - started)))
-
-        yield note
-        return
-    columns = (TextColumn("import"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task, read, shown = bar.add_task("import", total=size, rate=""), 0, 0.0
-
-        def advance(count: int) -> None:
-            nonlocal read, shown
-            read += count
-            if (now := time.monotonic()) - shown > 0.1:
-                shown = now
-                bar.update(task, completed=read, rate=f"{report.taken / max(now - started, 0.001):,.0f} events/s")
-
-        yield advance
