@@ -1,0 +1,184 @@
+"""Calls and voicemail as Twilio reports them: form fields to events.
+
+A call is known by the id of the customer's leg (`ParentCallSid`, else `CallSid`). A call has at most one of each:
+
+| callback                                            | event                                                    |
+|-----------------------------------------------------|----------------------------------------------------------|
+| queued, initiated, ringing                          | CallStarted                                              |
+| in-progress, answered                               | CallAnswered                                             |
+| completed                                           | CallEnded `answered`                                     |
+| no-answer, busy, failed                             | CallEnded `missed`                                       |
+| canceled                                            | CallEnded `abandoned`: the customer hung up              |
+| DialCallStatus (the `action` of a Dial)             | CallEnded, as these words say                            |
+| QueueResult (the `action` of an Enqueue)            | CallEnded: `hangup` is abandoned, `bridged` answered     |
+| at the voicemail: RecordingUrl                      | CallEnded `voicemail`, at once                           |
+| ... and TranscriptionText                           | CallEnded `voicemail` with its words, on the same ticket |
+
+Of a leg to an agent (it has a `ParentCallSid`) only what tells of the customer's call is taken: who of three agents
+did not pick up is no end of it. Ids are made of the call's id and the event, so callbacks may come twice and in any
+order. What only the telephone system's settings know goes into the callback's address:
+
+`?menu=1`       the number is answered by a menu or machine: `in-progress` and `completed` of the customer's own leg say
+                nothing of a person, the legs to agents and the actions do
+`?caller=+...`  the customer's number, where a leg shows ours instead, or where a recording's callback shows none
+`?agent=mei`    who takes the call; otherwise the number or client that was called on the leg to an agent
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from producers.channels.telephone import caller, language_of
+from producers.channels.twilio import fields, moment, seconds, short
+from producers.door import Delivery
+from producers.fields import prose
+from schemas.errors import Refused
+from schemas.events import CallAnswered, CallEnded, CallStarted, Event
+from schemas.identity import canonical_customer_id, customer_tag, event_id
+
+__all__ = ["CHANNEL", "recording", "status"]
+
+CHANNEL = "phone"
+VOICEMAIL = "voicemail"
+_RINGING = frozenset(("queued", "initiated", "ringing"))
+_TAKEN = frozenset(("in-progress", "answered"))
+_OUTCOMES = {
+    "completed": "answered",
+    "no-answer": "missed",
+    "busy": "missed",
+    "failed": "missed",
+    "canceled": "abandoned",
+}
+_DIAL_OUTCOMES = {**_OUTCOMES, "answered": "answered"}
+_QUEUE_OUTCOMES = {
+    "bridged": "answered",
+    "hangup": "abandoned",
+    "queue-full": "missed",
+    "system-error": "missed",
+    "error": "missed",
+}
+
+
+def status(delivery: Delivery, now: int, source: str) -> list[Event]:
+    """The events of one callback about a call; none when it says nothing of the customer's call.
+
+    Raises:
+        Refused: `bad_encoding`; `bad_fields`, it names no call or no status that is known.
+    """
+    given = fields(delivery)
+    call_id, base = _base(given, now, source)
+    state = given.get("CallStatus", "").strip().lower()
+    if given.get("DialCallStatus"):
+        return _ended(given, base, _DIAL_OUTCOMES.get(given["DialCallStatus"].strip().lower(), ""))
+    if given.get("QueueResult"):
+        return _ended(given, base, _QUEUE_OUTCOMES.get(given["QueueResult"].strip().lower(), ""))
+    if state not in _RINGING and state not in _TAKEN and state not in _OUTCOMES:
+        raise Refused("bad_fields", f"CallStatus {state[:40]!r} is not known")
+    to_agent = bool(given.get("ParentCallSid"))
+    if given.get("Direction", "").strip().lower() == "outbound-api" and not to_agent:
+        return []  # we called them
+    if state in _RINGING:
+        return [CallStarted(**base, event_id=event_id(CHANNEL, "started", call_id))]
+    if (state in _TAKEN or state == "completed") and _by_machine(given, to_agent):
+        return []
+    if state in _TAKEN:
+        wait = seconds(given.get("QueueTime", ""))
+        return [
+            CallAnswered(
+                **_without(base, "language"),
+                event_id=event_id(CHANNEL, "answered", call_id),
+                agent_id=_agent(given),
+                wait_seconds=wait,
+            )
+        ]
+    if to_agent and state != "completed":
+        return []
+    return _ended(given, base, _OUTCOMES[state])
+
+
+def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
+    """What a customer left on the voicemail: the recording, or its transcript; none while it is being made.
+
+    Raises:
+        Refused: `bad_encoding`; `bad_fields`, it names no call or no recording.
+    """
+    given = fields(delivery)
+    if given.get("RecordingStatus", "completed").strip().lower() != "completed":
+        return []
+    call_id, base = _base(given, now, source)
+    url = short(given.get("RecordingUrl", ""))
+    if not url:
+        raise Refused("bad_fields", "RecordingUrl is missing or empty")
+    transcript = prose(given.get("TranscriptionText", "").strip())
+    own_id = given.get("RecordingSid") or call_id
+    return [
+        CallEnded(
+            **base | {"channel": VOICEMAIL},
+            event_id=event_id(CHANNEL, "transcript" if transcript else "voicemail", own_id),
+            outcome="voicemail",
+            talk_seconds=seconds(given.get("RecordingDuration", "")),
+            recording=url,
+            transcript=transcript,
+        )
+    ]
+
+
+def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:
+    """The call's id, and what every event of it says."""
+    call_id = short(given.get("ParentCallSid") or given.get("CallSid", ""), 100)
+    if not call_id:
+        raise Refused("bad_fields", "CallSid is missing or empty")
+    who = caller(given.get("caller") or given.get("From") or given.get("Caller", ""), given.get("FromCountry", ""))
+    kind, _, value = (who.customer or f"call:{call_id}").partition(":")
+    customer_id = canonical_customer_id(kind, value)
+    return call_id, {
+        "occurred_at": moment(given.get("Timestamp", ""), now),
+        "received_at": now,
+        "customer_tag": customer_tag(customer_id),
+        "channel": CHANNEL,
+        "source": source,
+        "customer_id": customer_id,
+        "address": who.address,
+        "call_id": call_id,
+        "language": language_of(who.address),
+    }
+
+
+def _ended(given: dict[str, str], base: dict[str, Any], outcome: str) -> list[Event]:
+    if not outcome:
+        return []  # it goes on: in a queue, with the next agent
+    whole, talk = seconds(given.get("CallDuration", "")), seconds(given.get("DialCallDuration", ""))
+    waited = seconds(given.get("QueueTime", ""))
+    if outcome != "answered":
+        talk, waited = 0.0, waited or whole
+    elif talk:
+        waited = waited or max(0.0, whole - talk)
+    else:
+        talk = max(0.0, whole - waited)
+    return [
+        CallEnded(
+            **base,
+            event_id=event_id(CHANNEL, "ended", base["call_id"]),
+            outcome=outcome,
+            agent_id=_agent(given) if outcome == "answered" else "",
+            wait_seconds=waited,
+            talk_seconds=talk,
+            recording=short(given.get("RecordingUrl", "")) if outcome == "answered" else "",
+        )
+    ]
+
+
+def _agent(given: dict[str, str]) -> str:
+    called = given.get("To", "") if given.get("ParentCallSid") else ""
+    return short(given.get("agent") or called.removeprefix("client:"), 100)
+
+
+def _by_machine(given: dict[str, str], to_agent: bool) -> bool:
+    """Whether no person took this leg: a menu on our side, or an agent's own answering machine."""
+    if to_agent:
+        return given.get("AnsweredBy", "").startswith(("machine", "fax"))
+    return given.get("menu", "") not in ("", "0")
+
+
+def _without(base: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in base.items() if key != name}

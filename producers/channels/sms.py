@@ -1,0 +1,203 @@
+"""SMS and WhatsApp messages, and what carriers report of ours, as Twilio sends them: form fields to events.
+
+| field                                     | becomes                                                             |
+|-------------------------------------------|---------------------------------------------------------------------|
+| From `+81...`, `whatsapp:+81...`          | customer `tel:+81...`; address as it is, so that we answer by the same service |
+| Body                                      | text, or a wish when it is nothing but a word of `KEYWORDS`         |
+| NumMedia, MediaUrl0, MediaContentType0 ...| attachments; where they are, not their bytes                        |
+| Latitude, Longitude, Address, Label       | the place that a WhatsApp message holds, as its text                |
+| MessageSid                                | the event's id                                                      |
+| OptOutType                                | the wish, recognised by the service itself, which has answered it   |
+| MessageStatus, ErrorCode                  | DeliveryReported, one per message and status                        |
+
+A wish comes before everything else: it is a ConsentChanged and never a message. Its word is the whole message,
+whatever the case, the width, the punctuation and the blanks around it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from producers.channels.telephone import Caller, caller, language_of
+from producers.channels.twilio import fields, short
+from producers.door import Delivery
+from producers.fields import prose
+from schemas.errors import Refused
+from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
+from schemas.identity import canonical_customer_id, customer_tag, event_id
+
+__all__ = ["CHANNEL", "KEYWORDS", "Keyword", "incoming", "keyword_of", "status"]
+
+CHANNEL = "sms"
+MOST_MEDIA = 20
+_WHATSAPP = "whatsapp:"
+#: What is reported of messages to us.
+_THEIRS = frozenset(("receiving", "received"))
+_STATUS = re.compile(r"[a-z][a-z_-]{0,29}")
+_AROUND = " \t\r\n.,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】\u200b\u200c\u200d\u2060\ufeff"
+
+
+class Keyword(NamedTuple):
+    """What a word asks for (`stop start help`), and its language, '' when it does not tell."""
+
+    wish: str
+    language: str = ""
+
+
+KEYWORDS: dict[str, Keyword] = {
+    **dict.fromkeys(
+        (
+            "stop",
+            "stopall",
+            "stop all",
+            "unsubscribe",
+            "cancel",
+            "end",
+            "quit",
+            "revoke",
+            "optout",
+            "opt out",
+            "opt-out",
+        ),
+        Keyword("stop"),
+    ),
+    **dict.fromkeys(("td", "停止", "拒收"), Keyword("stop")),
+    **dict.fromkeys(("退订", "取消订阅", "停止订阅"), Keyword("stop", "zh-Hans")),
+    **dict.fromkeys(("退訂", "取消訂閱", "停止訂閱"), Keyword("stop", "zh-Hant")),
+    **dict.fromkeys(("配信停止", "配信解除", "受信拒否", "ストップ"), Keyword("stop", "ja")),
+    **dict.fromkeys(("start", "yes", "unstop"), Keyword("start")),
+    **dict.fromkeys(("订阅", "恢复订阅", "重新订阅"), Keyword("start", "zh-Hans")),
+    **dict.fromkeys(("訂閱", "恢復訂閱", "重新訂閱"), Keyword("start", "zh-Hant")),
+    **dict.fromkeys(("配信再開", "配信開始"), Keyword("start", "ja")),
+    **dict.fromkeys(("help", "info"), Keyword("help")),
+    "帮助": Keyword("help", "zh-Hans"),
+    "幫助": Keyword("help", "zh-Hant"),
+    "ヘルプ": Keyword("help", "ja"),
+}
+
+
+def keyword_of(text: str) -> Keyword | None:
+    """The wish that a whole message is, or None for a message like any other."""
+    if len(text) > 100:
+        return None
+    plain = unicodedata.normalize("NFKC", text).strip(_AROUND).casefold()
+    return KEYWORDS.get(plain) or KEYWORDS.get(" ".join(plain.split()))
+
+
+def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
+    """The event of one incoming message; `now` in micros.
+
+    Raises:
+        Refused: `bad_encoding`; `bad_fields`, it has no sender or no id.
+    """
+    given = fields(delivery)
+    sid = given.get("MessageSid") or given.get("SmsMessageSid") or given.get("SmsSid", "")
+    who = _sender(given.get("From", ""), given.get("FromCountry", ""))
+    if not sid or not who.customer:
+        raise Refused("bad_fields", f"{'MessageSid' if not sid else 'From'} is missing or empty")
+    body = given.get("Body", "")
+    customer_id = canonical_customer_id(*_kind_and_value(who.customer))
+    base: dict[str, Any] = {
+        "event_id": event_id("sms", "message", sid),
+        "occurred_at": now,
+        "received_at": now,
+        "customer_tag": customer_tag(customer_id),
+        "channel": CHANNEL,
+        "source": source,
+        "customer_id": customer_id,
+        "address": who.address,
+    }
+    country = language_of(who.address.removeprefix(_WHATSAPP))
+    keyword = _by_service(given.get("OptOutType", "")) or keyword_of(body)
+    if keyword is not None:
+        word = short(body, 100)
+        return [ConsentChanged(**base, wish=keyword.wish, keyword=word, language=keyword.language or country)]
+    text = prose(body.strip() or _place(given))
+    return [
+        MessageReceived(
+            **base,
+            customer_name=short(given.get("ProfileName", ""), 200),
+            text=text,
+            full_text=text,
+            recipients=[short(given["To"], 200)] if given.get("To") else [],
+            attachments=_media(given),
+            language=country,
+        )
+    ]
+
+
+def status(delivery: Delivery, now: int, source: str) -> list[Event]:
+    """What became of a message of ours. `id` in the address is our own id of it, which our sender puts there.
+
+    Raises:
+        Refused: `bad_encoding`; `bad_fields`, it names no message, no recipient or no status.
+    """
+    given = fields(delivery)
+    sid = given.get("MessageSid") or given.get("SmsSid", "")
+    state = (given.get("MessageStatus") or given.get("SmsStatus", "")).strip().lower()
+    who = _sender(given.get("To", ""), "")
+    if not sid or not who.customer or not _STATUS.fullmatch(state):
+        missing = "MessageSid" if not sid else "To" if not who.customer else "MessageStatus"
+        raise Refused("bad_fields", f"{missing} is missing or is none")
+    if state in _THEIRS:
+        return []
+    customer_id = canonical_customer_id(*_kind_and_value(who.customer))
+    return [
+        DeliveryReported(
+            event_id=event_id("sms", "status", sid, state),
+            occurred_at=now,
+            received_at=now,
+            customer_tag=customer_tag(customer_id),
+            channel=CHANNEL,
+            source=source,
+            customer_id=customer_id,
+            address=who.address,
+            message_id=short(delivery.query.get("id", "") or sid, 100),
+            status=state,
+            error_code=short(given.get("ErrorCode", ""), 20),
+        )
+    ]
+
+
+def _sender(text: str, country: str) -> Caller:
+    """A WhatsApp sender is known by the same number, and answered where they wrote."""
+    if not text.strip().lower().startswith(_WHATSAPP):
+        return caller(text, country)
+    who = caller(text.strip()[len(_WHATSAPP) :], country)
+    return Caller(who.customer, f"{_WHATSAPP}{who.address}" if who.address else "")
+
+
+def _kind_and_value(customer: str) -> tuple[str, str]:
+    kind, _, value = customer.partition(":")
+    return kind, value
+
+
+def _by_service(kind: str) -> Keyword | None:
+    wish = kind.strip().lower()
+    return Keyword(wish) if wish in ("stop", "start", "help") else None
+
+
+def _media_count(given: dict[str, str]) -> int:
+    number = given.get("NumMedia", "0").strip()
+    return min(MOST_MEDIA, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 0
+
+
+def _media(given: dict[str, str]) -> list[Attachment]:
+    found = []
+    for number in range(_media_count(given)):
+        url = short(given.get(f"MediaUrl{number}", ""))
+        if url:
+            kind = short(given.get(f"MediaContentType{number}", ""), 100) or "application/octet-stream"
+            found.append(Attachment(name=urlsplit(url).path.rpartition("/")[2][:200], media_type=kind, reference=url))
+    return found
+
+
+def _place(given: dict[str, str]) -> str:
+    """A shared location in words: its label, its address, its coordinates."""
+    if not given.get("Latitude") or not given.get("Longitude"):
+        return ""
+    where = f"{given['Latitude']}, {given['Longitude']}"
+    return "\n".join(filter(None, (given.get("Label", ""), given.get("Address", ""), where)))

@@ -1,0 +1,76 @@
+"""Telephone numbers as senders write them: E.164 where they are numbers, and what their country tells of a language."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+import phonenumbers
+
+__all__ = ["Caller", "caller", "e164", "language_of"]
+
+#: Only where nearly everybody writes the one language (and script) that we would answer in.
+_LANGUAGES = {
+    "JP": "ja", "CN": "zh-Hans", "TW": "zh-Hant", "HK": "zh-Hant", "MO": "zh-Hant",
+    "GB": "en", "IE": "en", "AU": "en", "NZ": "en", "US": "en",
+}  # fmt: skip
+_NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")
+#: What telephone systems put in place of a number: the words, and the digits that the words are on a keypad.
+_ANONYMOUS = frozenset(
+    {
+        "anonymous", "restricted", "unavailable", "unknown", "private", "blocked", "+266696687", "+7378742833",
+        "+2562533", "+8656696", "+464",
+    }
+)  # fmt: skip
+
+
+class Caller(NamedTuple):
+    """Who called or wrote. `address` is '' when nobody can be answered there; `customer` is '' for anonymous ones."""
+
+    customer: str
+    address: str
+
+
+@lru_cache(maxsize=4096)
+def e164(text: str, country: str = "") -> str:
+    """`0044 (20) 7946-0000` → `+442079460000`; '' when it is no number. `country` is for numbers without their own."""
+    plain = text.strip()
+    if _NUMBER.fullmatch(plain):
+        return plain
+    try:
+        number = phonenumbers.parse(plain, country.strip().upper() or None)
+    except phonenumbers.NumberParseException:
+        return ""
+    # A short code such as 12345 is a possible number of nearly every country, and a valid one of none.
+    if not (phonenumbers.is_possible_number if plain.startswith("+") else phonenumbers.is_valid_number)(number):
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=4096)
+def language_of(number: str) -> str:
+    """The locale that a number's country suggests, '' where that is not clear."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ""
+    region = phonenumbers.region_code_for_number(parsed)
+    if region is None:  # a number that is not given out (yet) still has the code of its country
+        regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+        region = regions[0] if len(regions) == 1 else ""
+    return _LANGUAGES.get(region, "")
+
+
+def caller(text: str, country: str = "") -> Caller:
+    """Who it was: a number, a short code or a name (which can be known, and not answered), or nobody in particular."""
+    plain = text.strip()
+    if plain.lower() in _ANONYMOUS or not plain:
+        return Caller("", "")
+    if plain.lower().startswith("sip:"):
+        plain = plain[4:].partition("@")[0] if e164(plain[4:].partition("@")[0], country) else plain
+    number = e164(plain, country)
+    if number:
+        return Caller(f"tel:{number}", number)
+    kind, _, name = plain.partition(":") if ":" in plain else ("tel", "", plain)
+    return Caller(f"{kind.lower()}:{name[:200]}", "")

@@ -1,0 +1,93 @@
+"""What the SMS and the telephone webhooks share: form-encoded requests, signed as Twilio signs them.
+
+`X-Twilio-Signature` is base64 of HMAC-SHA1, keyed with the auth token, over the public address with its query and then
+every field in the order of its name, name and value run together. It holds no time: a delivery that is sent again is
+known by its ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl
+
+from producers.door import Delivery
+from producers.fields import MAX_SHORT, prose
+from schemas.clock import to_micros
+from schemas.errors import Refused
+
+__all__ = ["FORM", "HEADER", "TWIML", "fields", "moment", "seconds", "sign", "verify"]
+
+HEADER = "x-twilio-signature"
+FORM = "application/x-www-form-urlencoded"
+#: What a request is answered with when there is nothing to say or do.
+TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+MOST_FIELDS = 200
+
+
+def sign(token: str, url: str, body: bytes) -> str:
+    """The header's value for a form-encoded body that is sent to `url`.
+
+    Raises:
+        Refused: `bad_encoding`, the body has too many fields.
+    """
+    signed = hmac.new(token.encode(), _signed(url, body), hashlib.sha1)
+    return base64.b64encode(signed.digest()).decode()
+
+
+def verify(delivery: Delivery, tokens: Sequence[str], wall: float) -> None:
+    """Accept a delivery that was signed with any of `tokens`.
+
+    Raises:
+        Refused: `missing_signature`, `bad_signature`, `bad_encoding`.
+    """
+    given = delivery.headers.get(HEADER, "")
+    if not given:
+        raise Refused("missing_signature", "X-Twilio-Signature is missing")
+    ours = [sign(token, delivery.url, delivery.body).encode() for token in tokens]
+    matches = [hmac.compare_digest(each, given.encode("utf-8", "replace")) for each in ours]
+    if not any(matches):  # all were compared, so that the time taken says nothing
+        raise Refused(
+            "bad_signature", "it matches none of our tokens for this address; is DESKSTREAM_PUBLIC_URL right?"
+        )
+
+
+def fields(delivery: Delivery) -> dict[str, str]:
+    """The fields of a delivery, those in its address below those in its body.
+
+    Raises:
+        Refused: `bad_encoding`.
+    """
+    return {**delivery.query, **delivery.form()}
+
+
+def seconds(text: str) -> float:
+    """A duration; 0 for what is none."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
+
+
+def moment(text: str, now: int) -> int:
+    """Micros of an RFC 2822 time such as `Mon, 02 Mar 2026 09:00:00 +0000`, not after `now`; `now` when it is none."""
+    try:
+        at = parsedate_to_datetime(text)
+        return min(now, to_micros(at if at.tzinfo else at.replace(tzinfo=UTC)))
+    except (ValueError, TypeError, OverflowError):
+        return now
+
+
+def short(text: str, limit: int = MAX_SHORT) -> str:
+    """One line of somebody else's text, as it goes to Kafka."""
+    return prose(text.strip(), limit)
+
+
+def _signed(url: str, body: bytes) -> bytes:
+    """Latin-1 keeps every byte as it is: whether the text is UTF-8 is another question, asked later."""
+    try:
+        pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise Refused("bad_encoding", str(error)[:200]) from error
+    return url.encode() + "".join(name + value for name, value in sorted(set(pairs))).encode("latin-1")
