@@ -1,6 +1,7 @@
 """Service policies: how soon a customer is answered, what we promise, and until when a solved ticket can reopen.
 
-Policies are ordered and the first whose conditions all hold is in force. Every duration is in calendar time.
+Policies are ordered and the first whose conditions all hold is in force. A duration is calendar time, or working time
+where the policy names a business calendar.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from zoneinfo import ZoneInfo
 from schemas.clock import MICROS
 from schemas.events import CHANNELS, LOCALES, PRIORITIES
 from stream_processors import yamlfile
+from stream_processors.calendarfile import Calendars
+from stream_processors.calendars import Calendar, NeverOpen
 from stream_processors.teams import Teams
 
-__all__ = ["CLOCKS", "Policies", "Policy", "Thanks"]
+__all__ = ["CLOCKS", "Policies", "Policy", "Thanks", "due_at"]
 
 #: The SLA clocks that a policy may give a target for.
 CLOCKS = ("acknowledgement", "first_response", "next_response", "full_resolution")
@@ -25,6 +28,7 @@ CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _REMEMBERED = 10_000
+_SOME_TIME = 1_800_000_000 * MICROS
 _THANKS_CHARACTERS = 80
 
 
@@ -41,13 +45,17 @@ class Attributes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Targets in seconds by clock; a clock without target does not run. `version` is that of the whole file."""
+    """Targets in seconds by clock; a clock without target does not run. `version` is that of the whole file.
+
+    With a `calendar` targets and margin are working time, otherwise calendar time.
+    """
 
     name: str
     version: str
     targets: dict[str, float]
     margin_seconds: float = 0.0
     when: dict[str, frozenset[str]] = field(default_factory=dict)
+    calendar: Calendar | None = None
 
     def promised_at(self, received_at: int) -> int | None:
         """Until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
@@ -55,11 +63,17 @@ class Policy:
         The promise is the first-response target plus a margin: promise less, deliver more.
         """
         target = self.targets.get("first_response")
-        return None if target is None else received_at + round((target + self.margin_seconds) * MICROS)
+        return None if target is None else due_at(received_at, target + self.margin_seconds, self.calendar)
 
     def fits(self, wanted: Attributes) -> bool:
         """Whether all conditions hold."""
         return all(_holds(name, allowed, getattr(wanted, name)) for name, allowed in self.when.items())
+
+
+def due_at(since: int, target_seconds: float, calendar: Calendar | None) -> int:
+    """When (micros) so many seconds have passed since `since`: working time of the calendar, or all time without one."""
+    micros = round(target_seconds * MICROS)
+    return since + micros if calendar is None else calendar.add_business(since, micros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +131,8 @@ class Policies:
         return round(self.reopen_seconds * MICROS)
 
     @classmethod
-    def load(cls, path: Path, teams: Teams) -> Policies:
-        """Read `policies.yaml`.
+    def load(cls, path: Path, teams: Teams, calendars: Calendars | None = None) -> Policies:
+        """Read `policies.yaml`. `calendars` are those that a policy may name.
 
         Raises:
             ConfigurationError: with file and line.
@@ -131,7 +145,7 @@ class Policies:
         entries = data.get("policies")
         if not isinstance(entries, list) or not entries:
             document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
-        policies = tuple(_policy(document, number, entry, teams) for number, entry in enumerate(entries))
+        policies = tuple(_policy(document, number, entry, teams, calendars) for number, entry in enumerate(entries))
         _check_order(document, policies)
         seconds, thanks = _reopen(document, data.get("reopen"))
         return cls(policies, _zone(document, data.get("time_zone")), seconds, thanks, document.version)
@@ -167,11 +181,11 @@ def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
         document.refuse(f"{name!r} is not a time zone", "time_zone", fix="use an IANA name such as Europe/London")
 
 
-def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams) -> Policy:
+def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams, calendars: Calendars | None) -> Policy:
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a policy needs a name", *where)
-    _known(document, entry, ("name", "when", "targets", "margin"), *where)
+    _known(document, entry, ("name", "when", "targets", "margin", "calendar"), *where)
     targets = entry.get("targets")
     if not isinstance(targets, dict):
         document.refuse(f"policy {entry['name']!r} has no targets", *where)
@@ -182,7 +196,20 @@ def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams) 
         targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
         margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
         when=_conditions(document, number, entry.get("when") or {}, teams),
+        calendar=_calendar(document, entry["calendar"], calendars, *where, "calendar") if "calendar" in entry else None,
     )
+
+
+def _calendar(document: yamlfile.Document, name: Any, calendars: Calendars | None, *where: str | int) -> Calendar:
+    known = sorted(calendars.calendars) if calendars else []
+    if calendars is None or name not in known:
+        document.refuse(f"{name!r} is not a calendar", *where, fix=f"calendars.yaml has {', '.join(known) or 'none'}")
+    calendar = calendars[name]
+    try:
+        calendar.add_business(_SOME_TIME, 1)
+    except NeverOpen:
+        document.refuse(f"the calendar {name!r} never opens: no target could ever be due", *where)
+    return calendar
 
 
 def _conditions(document: yamlfile.Document, number: int, when: Any, teams: Teams) -> dict[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""The rules in force: policies, taxonomy, templates, teams, each with the version of its content.
+"""The rules in force: calendars, policies, taxonomy, templates, teams, each with the version of its content.
 
 `load(directory)` reads and validates them all and either returns a complete `Rules` or raises one
 `ConfigurationError` naming file and line: an invalid file never replaces a valid one.
@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from stream_processors.acknowledgements import Guards
+from stream_processors.calendarfile import Calendars
 from stream_processors.policies import Policies
 from stream_processors.taxonomy import Taxonomy
 from stream_processors.teams import Teams
@@ -29,6 +30,7 @@ class Rules:
     teams: Teams
     guards: Guards
     mail_domain: str
+    calendars: Calendars
 
 
 @cache
@@ -39,9 +41,11 @@ def load(directory: Path | None = None, mail_domain: str = "support.example") ->
         ConfigurationError: a file is missing or invalid; nothing is replaced.
     """
     root = directory or SHIPPED
-    teams = Teams.load(root / "teams.yaml")
+    own = root / "calendars.yaml"  # rules that were copied before there were calendars have none, and need none
+    teams, calendars = Teams.load(root / "teams.yaml"), Calendars.load(own if own.exists() else SHIPPED / own.name)
     return Rules(
-        policies=Policies.load(root / "policies.yaml", teams),
+        calendars=calendars,
+        policies=Policies.load(root / "policies.yaml", teams, calendars),
         taxonomy=Taxonomy.load(root / "taxonomy.yaml", teams),
         templates=Templates.load(root / "templates"),
         teams=teams,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
+from stream_processors.calendarfile import Calendars
 from stream_processors.policies import Policies, Policy
 from stream_processors.rules import SHIPPED
 from stream_processors.teams import Teams
@@ -199,3 +202,36 @@ def test_a_mistake_is_refused_with_its_line(text: str, line: int, problem: str, 
         load(tmp_path, text)
     assert refused.value.problem == problem
     assert refused.value.where == f"{tmp_path / 'policies.yaml'}:{line}"
+
+
+def test_a_policy_with_a_calendar_promises_working_time(tmp_path: Path) -> None:
+    (tmp_path / "calendars.yaml").write_text(
+        'calendars: [{name: office, time_zone: Europe/London, hours: {mon-fri: "09:00-18:00"}}]'
+    )
+    (tmp_path / "policies.yaml").write_text(
+        "time_zone: Europe/London\nreopen: {window: 7d}\n"
+        "policies:\n  - {name: mail, targets: {first_response: 4h}, margin: 1h, calendar: office}\n"
+    )
+    calendars = Calendars.load(tmp_path / "calendars.yaml")
+    [policy] = Policies.load(tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars).policies
+    friday = int(datetime(2026, 11, 20, 16, tzinfo=UTC).timestamp()) * MICROS
+    # Friday 16:00 + 5 working hours: 2 h on Friday, then Monday 09:00 + 3 h
+    assert policy.promised_at(friday) == int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * MICROS
+
+
+@pytest.mark.parametrize(
+    ("hours", "problem"),
+    [('{mon: "09:00-18:00"}', "'nowhere' is not a calendar"), ("{mon: []}", "never opens")],
+)
+def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: str, problem: str) -> None:
+    name = "nowhere" if "nowhere" in problem else "x"
+    (tmp_path / "calendars.yaml").write_text(f"calendars: [{{name: x, time_zone: UTC, hours: {hours}}}]")
+    (tmp_path / "policies.yaml").write_text(
+        "time_zone: UTC\nreopen: {window: 7d}\n"
+        f"policies:\n  - name: mail\n    targets: {{first_response: 4h}}\n    calendar: {name}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        Policies.load(
+            tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
+        )
+    assert "policies.yaml:6" in str(caught.value) and problem in str(caught.value)
