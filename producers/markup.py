@@ -19,11 +19,18 @@ _PARAGRAPHS = frozenset(["p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", 
 _LINES = frozenset(["div", "li", "tr", "dd", "dt", "center", "hr", "br"])
 _TAGS = {*_PARAGRAPHS, *_LINES, "td", "th"}
 _DROPPED_WITH_CONTENT = {"script", "style", "title", "head", "noscript", "template", "svg", "math", "object"}
-#: Preview text: markup that senders hide from the reader.
-_HIDDEN = re.compile(
-    r"<(div|span|p)\b[^<>]{0,300}\bdisplay\s?:\s?none[^<>]{0,300}>[^<]{0,2000}</\1\s?>",
-    re.IGNORECASE,
+#: Signs of markup that its sender hides from the reader: preview text for the list of mails.
+_MAY_HIDE = re.compile(r"display|visibility|font-size|max-height|hidden", re.IGNORECASE)
+_STYLES = {"display", "visibility", "font-size", "line-height", "max-height", "overflow", "opacity"}
+_INVISIBLE = re.compile(r"display:\s*none|visibility:\s*hidden|(?<![-\w])hidden=", re.IGNORECASE)
+#: Nothing by itself: layouts set a size of 0 around cells that set their own.
+_NO_SIZE = re.compile(r"font-size:\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
+_NO_HEIGHT = re.compile(r"(?:line-height|max-height|opacity):\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
+_CLIPPED = re.compile(
+    r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"].*overflow|overflow.*max-height:\s*0(?:px|pt|em|%)?\s*[;\"]"
 )
+#: Invisible characters in a row push the text of the mail out of its preview.
+_PADDING = re.compile("(?:[\u034f\u00ad\u200b\u200c\u200d\u200e\u2060\u2007\ufeff][ \u00a0]*){3,}")
 _OPEN_OR_CLOSE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 #: Elements that never nest in themselves: the parser closes them by itself.
 _SHALLOW = frozenset(
@@ -56,7 +63,8 @@ _DEEPEST = 250
 _MOST_ENTITIES = 20_000
 _ANY_TAG = re.compile(r"<[^<>]{0,2000}>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
-_TOKEN = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|([^<]+)")
+_TOKEN = re.compile(r"<(/?)([a-z0-9]+)((?:[^>\"]|\"[^\"]*\")*)>|([^<]+)")
+_EMPTY = frozenset(["br", "hr"])
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _MOST_QUOTED = 8
 
@@ -64,20 +72,40 @@ _MOST_QUOTED = 8
 def to_text(markup: str) -> str:
     """Plain text with paragraphs; links become their words, images disappear."""
     markup = markup[:MAX_HTML_CHARS].replace("\u00a0", " ")
-    if "display" in markup:
-        markup = _HIDDEN.sub(" ", markup)
     if _too_deep(markup) or markup.count("&") > _MOST_ENTITIES:
         return entities.unescape(_ANY_TAG.sub(" ", _BREAK.sub("\n", markup))).strip()
     page = _Page()
-    clean = nh3.clean(markup, tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
-    for closing, tag, words in _TOKEN.findall(clean):
-        if words:
+    hidden = 0  # how deep inside of something hidden
+    for closing, tag, attributes, words in _TOKEN.findall(_clean(markup)):
+        if hidden:
+            hidden += 0 if words or tag in _EMPTY else -1 if closing else 1
+        elif words:
             page.write(_plain(words))
         elif closing:
             page.close(tag)
+        elif attributes and tag not in _EMPTY and _is_hidden(tag, attributes):
+            hidden = 1
         else:
             page.open(tag)
     return page.text()
+
+
+def _clean(markup: str) -> str:
+    if not _MAY_HIDE.search(markup):
+        return nh3.clean(markup, tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
+    return nh3.clean(
+        markup,
+        tags=_TAGS | {"span"},
+        attributes={"*": {"style", "hidden"}},
+        clean_content_tags=_DROPPED_WITH_CONTENT,
+        filter_style_properties=_STYLES,
+    )
+
+
+def _is_hidden(tag: str, attributes: str) -> bool:
+    if _INVISIBLE.search(attributes) or _CLIPPED.search(attributes):
+        return True
+    return bool(_NO_SIZE.search(attributes)) and (tag == "span" or bool(_NO_HEIGHT.search(attributes)))
 
 
 def _too_deep(markup: str) -> bool:
@@ -106,6 +134,8 @@ class _Page:
         self._quoted = self._verbatim = 0
 
     def open(self, tag: str) -> None:
+        if tag == "span":
+            return
         if tag in _PARAGRAPHS:
             self._paragraph()
             self._quoted += tag == "blockquote"
@@ -135,10 +165,12 @@ class _Page:
                 self._break()
             self._line.append(rest)
         else:
-            self._line.append(_SPACES.sub(" ", words))
+            self._line.append(_SPACES.sub(" ", words if words.isascii() else _PADDING.sub("", words)))
 
     def text(self) -> str:
         self._end_line()
+        while self._lines and not self._lines[-1].strip("> "):
+            self._lines.pop()
         return "\n".join(self._lines).strip()
 
     def _end_line(self) -> None:
@@ -152,7 +184,7 @@ class _Page:
         line = line.rstrip() if self._verbatim else _SPACES.sub(" ", line).strip()
         self._line.clear()
         if line or (self._lines and self._lines[-1].strip("> ")):
-            self._lines.append(self._marks() + line)
+            self._lines.append(self._marks() + line if line else self._marks().rstrip())
 
     def _paragraph(self) -> None:
         self._end_line()

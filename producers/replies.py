@@ -2,7 +2,8 @@
 
 One pass over the lines, linear in their number whatever they hold, for English, Chinese and Japanese mailers.
 Lines quoted with `>` are dropped wherever they stand, so an answer between quotes survives; a block of mail headers
-(`From: ... Sent: ...`) or an "original message" line ends the reply. A forwarded mail is kept: it is the content.
+(`From: ... Sent: ...`) or an "original message" line ends the reply, and what mailers put between the words and that
+line goes as well. A forwarded mail is kept: it is the content.
 """
 
 from __future__ import annotations
@@ -33,57 +34,152 @@ _SEPARATOR = re.compile(
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"^\s*(?:[-_=－—]{2,}\s*(?:forwarded message|转发的?(?:邮件|信息)|轉寄的?(?:郵件|訊息)|轉發的?郵件"
-    r"|転送(?:された)?メッセージ)\s*[-_=－—]*|begin forwarded message:)\s*$",
+    r"^\s*(?:[-_=－—]{2,}\s*(?:(?:original )?forwarded message|转发的?(?:邮件|信息)(?:信息)?"
+    r"|轉寄的?(?:郵件|訊息)(?:訊息)?|轉發的?(?:郵件|訊息)|転送(?:された)?(?:メッセージ|メール))\s*[-_=－—]*|begin forwarded message:)\s*$",
     re.IGNORECASE,
 )
 _HEADER_LINE = re.compile(
     r"^[\s*]*(?:from|sent|to|cc|subject|date|发件人|發件人|寄件者|寄件人|差出人|送信者|发送时间|發送時間|寄件日期|发送日期"
-    r"|日期|送信日時|日時|收件人|收件者|宛先|抄送|副本|主题|主題|主旨|件名)[\s*]*[:：]",
+    r"|日期|日付|送信日時|日時|收件人|收件者|宛先|抄送|副本|主[\s\u3000]*题|主題|主旨|件名)[\s*]*[:：]",
     re.IGNORECASE,
 )
 _HEADER_FIRST = re.compile(r"^[\s*]*(?:from|发件人|發件人|寄件者|寄件人|差出人|送信者)[\s*]*[:：]", re.IGNORECASE)
+#: Lines that apps add on their own: "Sent from my phone". Their links are taken off before.
 _SENT_FROM = re.compile(
-    r"^\s*(?:sent from (?:my|outlook|yahoo|mail for|proton|samsung)\b.{0,60}|sent via .{0,40}|get outlook for .{0,30}"
-    r"|发自我的.{0,30}|發自我的.{0,30}|從我的.{0,30}傳送|从我的.{0,30}发送|来自我的.{0,30}|.{0,20}iPhoneから送信|.{0,30}から送信"
-    r"|發送自.{0,30}|发送自.{0,30})\s*$",
+    r"^\s*(?:sent from (?:my|outlook|yahoo|mail for|proton|samsung|gmail|the)\b.{0,60}|sent (?:via|with) .{0,40}"
+    r"|get outlook for .{0,30}|(?:发|發|寄|传送|傳送|发送|發送)自.{0,30}|来自我的.{0,30}"
+    r"|[从從](?:我的)?.{0,30}(?:发送|傳送|發送)|来自 ?.{0,10}邮箱.{0,10}|(?:获取|取得|獲取|下載).{0,20}outlook.{0,20}"
+    r"|(?:.{0,20}用 ?)?outlook.{0,20}(?:を入手|を取得|をダウンロード).{0,10}|.{0,30}から送信(?:されました)?。?"
+    r"|签名由.{0,20}定制)\s*$",
     re.IGNORECASE,
 )
+_LINK = re.compile(r"\s*[<(\[]https?://[^<>\s]{0,300}[>)\]]\s*")
+#: What stands for a picture in plain text.
+_PICTURE = re.compile(r"^\s*(?:\[(?:cid|image):[^\[\]]{0,200}\]|<image\d{1,4}\.\w{2,4}>)\s*$", re.IGNORECASE)
+_DECORATION = re.compile(r"^\s*[-=_*~#+━─═＝－＿＊～・…◆◇■□☆★┏┓┗┛]{8,}\s*$")
+_CONTACT = re.compile(
+    r"@|＠|〒|https?:|www\.|\b(?:tel|fax|phone|mobile|e-?mail|url)\b|電話|携帯|电话|手机|手機|株式会社|公司",
+    re.IGNORECASE,
+)
+_CARD_EDGE = re.compile(r"^[\s|]*\|[\s|]*$")
+_LONGEST_BLOCK = 14
 _SIGNATURE = re.compile(r"^(?:--|—|－－|ーー)\s*$")
 _ADDRESS = re.compile(r"[<(\[]?[^\s<>@]{1,64}@[^\s<>@]{1,255}[>)\]]?")
 _QUOTE_MARKS = (">", "＞", "&gt;", "|>")
 
 
-def newest_part(text: str) -> str:
-    """The new words of a mail, stripped; all of it, stripped, when nothing else would be left."""
-    lines = text.split("\n")
+def newest_part(text: str, *, forwarded: bool = False) -> str:
+    """The new words of a mail, stripped, one empty line between paragraphs.
+
+    All of it, stripped, when nothing else would be left. Of a `forwarded` mail (its subject says so) everything from
+    the first block of mail headers on is kept.
+    """
+    readable = _without_armour(text) if "-----BEGIN PGP" in text else text
+    lines = readable.split("\n")
     kept: list[str] = []
     index = 0
     while index < len(lines):
         line = lines[index]
         if not line or line.isspace():
-            kept.append("")
+            if kept and kept[-1]:
+                kept.append("")
             index += 1
             continue
         if _is_quoted(line):
             index += 1
             continue
-        if _FORWARDED.match(line):
-            kept.extend(lines[index:])
-            break
-        if _ends_reply(lines, index, kept):
-            break
-        attribution, cuts = _attribution(lines, index)
-        if cuts:
-            break
-        if attribution:
-            index += attribution
-            continue
-        if not _SENT_FROM.match(line) or len(line) > 100:
-            kept.append(line)
+        if _may_mark(line):
+            if _FORWARDED.match(line):
+                kept.extend(lines[index:])
+                break
+            if _ends_reply(lines, index, kept):
+                if forwarded and not _SIGNATURE.match(line):
+                    kept.extend(lines[index:])
+                else:
+                    _drop_what_mailers_add(kept)
+                break
+            attribution, cuts = _attribution(lines, index)
+            if cuts:
+                break
+            if attribution:
+                index += attribution
+                continue
+            if _is_added_by_an_app(line):
+                _drop_card(kept)
+                index += 1
+                continue
+        kept.append(line)
         index += 1
+    _drop_signature_block(kept)
     newest = "\n".join(kept).strip()
-    return newest or text.strip()
+    return newest or readable.strip()
+
+
+#: Most lines are neither a mark nor short enough to be one; these letters are in all marks.
+_MARKS = re.compile(
+    r"[-_=－—ー:：]|sent|get |outlook|自|送|发|傳|获取|取得|獲取|下載|定制|\[cid|\[image|<image|来自", re.IGNORECASE
+)
+
+
+def _may_mark(line: str) -> bool:
+    return _MARKS.search(line[:400]) is not None or _ATTRIBUTION_START.match(line) is not None
+
+
+def _is_added_by_an_app(line: str) -> bool:
+    if len(line) > 400:
+        return False
+    if "http" in line:
+        line = _LINK.sub(" ", line)
+    return len(line) <= 100 and bool(_SENT_FROM.match(line) or _PICTURE.match(line))
+
+
+def _drop_card(kept: list[str]) -> None:
+    """The table of bars that a mobile app draws around name and address, above its own line."""
+    while kept and not kept[-1]:
+        kept.pop()
+    if not (kept and _CARD_EDGE.match(kept[-1])):
+        return
+    first = max(len(kept) - _LONGEST_BLOCK, 0)
+    for index in range(first, len(kept)):
+        if _CARD_EDGE.match(kept[index]):
+            del kept[index:]
+            return
+
+
+def _drop_what_mailers_add(kept: list[str]) -> None:
+    """A ruled line, or the writer's own address alone, right above the quoted mail."""
+    while kept and (not kept[-1] or _DECORATION.match(kept[-1])):
+        kept.pop()
+    if len(kept) > 2 and not kept[-2] and _ADDRESS.fullmatch(kept[-1].strip()):
+        kept.pop()
+
+
+def _drop_signature_block(kept: list[str]) -> None:
+    """A block at the end below a ruled line, with a telephone number or the like in it, as Japanese mail has it."""
+    while kept and not kept[-1]:
+        kept.pop()
+    if len(kept) < 3:
+        return
+    framed = _DECORATION.match(kept[-1]) is not None
+    last = len(kept) - 1 if framed else len(kept)
+    for index in range(last - 1, max(last - _LONGEST_BLOCK, 0), -1):
+        if _DECORATION.match(kept[index]):
+            contacts = sum(_CONTACT.search(line[:200]) is not None for line in kept[index + 1 : last])
+            if contacts >= (1 if framed else 2):
+                del kept[index:]
+            return
+
+
+def _without_armour(text: str) -> str:
+    """Without the lines that PGP puts around the words, its signature and keys."""
+    before, begins, rest = text.partition("-----BEGIN PGP SIGNED MESSAGE-----\n")
+    if begins:
+        words, signed, rest = rest.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE-----")
+        after = rest.partition("-----END PGP SIGNATURE-----")[2]
+        if signed:
+            text = before + words.replace("\n- ", "\n").removeprefix("- ") + after
+    before, begins, rest = text.partition("-----BEGIN PGP PUBLIC KEY BLOCK-----")
+    return before + rest.partition("-----END PGP PUBLIC KEY BLOCK-----")[2] if begins else text
 
 
 def _is_quoted(line: str) -> bool:
@@ -94,6 +190,8 @@ def _ends_reply(lines: list[str], index: int, kept: list[str]) -> bool:
     line = lines[index]
     if len(line) > 400:
         return False
+    if "&nbsp;" in line:  # a mailer's own mistake: markup in its plain text
+        line = line.replace("&nbsp;", " ")
     if _SIGNATURE.match(line) or _SEPARATOR.match(line):
         return any(kept[-20:])
     if _HEADER_FIRST.match(line):
@@ -124,7 +222,7 @@ def _attribution(lines: list[str], index: int) -> tuple[int, bool]:
 def _starts_attribution(line: str) -> bool:
     if len(line) > 300:
         return False
-    if line[-1] in ":：" and ("写" in line or "寫" in line):
+    if ("写" in line or "寫" in line) and line.rstrip()[-1] in ":：":
         return bool(_CHINESE_ATTRIBUTION.search(line) or _ATTRIBUTION_START.match(line))
     return bool(_ATTRIBUTION_START.match(line))
 
