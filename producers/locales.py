@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["locale_hint"]
+__all__ = ["locale_hint", "negotiated"]
 
 _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
@@ -21,3 +21,19 @@ def locale_hint(text: str) -> str:
     if language in ("zh", "cmn", "yue", "chinese"):
         return "zh-Hant" if language == "yue" or _TRADITIONAL.intersection(rest) else "zh-Hans"
     return ""
+
+
+@lru_cache(maxsize=1024)
+def negotiated(accept_language: str, default: str = "en") -> str:
+    """The locale of a page for an `Accept-Language` header: the best of those that we answer in (RFC 9110 12.5.4)."""
+    best, most = default, 0.0
+    for item in accept_language[:500].split(","):
+        name, _, parameters = item.partition(";")
+        try:
+            quality = float(parameters.partition("q=")[2] or 1.0)
+        except ValueError:
+            continue
+        locale = locale_hint(name)
+        if locale and most < quality <= 1.0:
+            best, most = locale, quality
+    return best

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-__all__ = ["LONGEST", "seal", "unseal"]
+__all__ = ["LONGEST", "peek", "seal", "unseal"]
 
 #: Longer texts are not ours, whatever they hold.
 LONGEST = 4_000
@@ -29,12 +29,25 @@ def unseal(purpose: bytes, text: str, secrets: Sequence[str]) -> bytes | None:
     Raises:
         ValueError: it is no sealed text.
     """
+    raw, given = _parts(text)
+    matches = [hmac.compare_digest(_mac(secret, purpose, raw), given) for secret in secrets]
+    return raw if any(matches) else None  # all are compared, so that the time taken says nothing
+
+
+def peek(text: str) -> bytes:
+    """The payload of a text that `unseal` has accepted; proves nothing.
+
+    Raises:
+        ValueError: it is no sealed text.
+    """
+    return _parts(text)[0]
+
+
+def _parts(text: str) -> tuple[bytes, bytes]:
     payload, _, mac = text.partition(".")
     if len(text) > LONGEST or not payload or not mac:
         raise ValueError("it is not <payload>.<MAC>")
-    raw, given = _bytes(payload), _bytes(mac)
-    matches = [hmac.compare_digest(_mac(secret, purpose, raw), given) for secret in secrets]
-    return raw if any(matches) else None  # all are compared, so that the time taken says nothing
+    return _bytes(payload), _bytes(mac)
 
 
 def _mac(secret: str, purpose: bytes, payload: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""A submitted contact form, as a mapping of field names to values, to a `MessageReceived`."""
+"""A submitted contact form, as a mapping of field names to values, to a `MessageReceived`.
+
+A kiosk sends the same fields, and `place`, where it stands; its channel is `in_person`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import MessageReceived
 
-__all__ = ["CHANNEL", "FIELDS", "HONEYPOT", "normalise"]
+__all__ = ["CHANNEL", "FIELDS", "HONEYPOT", "KIOSK", "KIOSK_FIELDS", "FormProblems", "normalise"]
 
-CHANNEL = "form"
+CHANNEL, KIOSK = "form", "in_person"
 #: Hidden from people; programs that fill in everything fill it in.
 HONEYPOT = "website"
 #: What may be sent: name → (needed, longest in characters, what it is).
@@ -28,30 +31,56 @@ FIELDS: dict[str, tuple[bool, int, str]] = {
     "submission_id": (False, 100, "your own id of this submission: the same one again is the same contact"),
     HONEYPOT: (False, 1_000, "leave it empty"),
 }
+KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
+    **{name: spec for name, spec in FIELDS.items() if name != HONEYPOT},
+    "place": (False, 100, "where the kiosk stands, such as the branch and the floor"),
+}
+_FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
 _SAME_SUBMISSION = 600 * MICROS
 
 
-def normalise(values: Mapping[str, object], *, now: int, source: str = "") -> MessageReceived:
-    """The event of a form. `now` is the pipeline's time in microseconds.
+class FormProblems(FieldProblems):
+    """Some fields are wrong. `words` maps a field's name to the kind of its problem, for pages in other languages.
+
+    A kind is one of `needed address time_zone too_long not_text unknown`.
+    """
+
+    def __init__(self, fields: dict[str, str], words: dict[str, str]) -> None:
+        self.words = words
+        super().__init__(fields)
+
+
+class _Problems:
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+        self.words: dict[str, str] = {}
+
+    def add(self, name: str, word: str, problem: str) -> None:
+        if name not in self.fields:
+            self.fields[name], self.words[name] = problem, word
+
+
+def normalise(values: Mapping[str, object], *, now: int, source: str = "", channel: str = CHANNEL) -> MessageReceived:
+    """The event of a form, or of a kiosk's (`channel` KIOSK). `now` is the pipeline's time in microseconds.
 
     The same content again within ten minutes is the same submission (a double click), unless `submission_id` says so.
 
     Raises:
-        FieldProblems: `bad_fields`, with every problem by field.
+        FormProblems: `bad_fields`, with every problem by field.
         Refused: `honeypot`, a program filled in the hidden field.
     """
-    texts, problems = _texts(values)
+    texts, problems = _texts(values, _FIELDS_OF[channel])
     if texts.get(HONEYPOT):
         raise Refused("honeypot", "the hidden field is filled in")
-    address = texts.get("email", "")
-    if "email" not in problems and (problem := address_problem(address)):
-        problems["email"] = problem
-    if "message" not in problems and not texts.get("message"):
-        problems["message"] = "is needed"
-    if problem := time_zone_problem(texts.get("time_zone", "")):
-        problems.setdefault("time_zone", problem)
-    if problems:
-        raise FieldProblems(problems)
+    address, zone = texts.get("email", ""), texts.get("time_zone", "")
+    if problem := address_problem(address):
+        problems.add("email", "address" if address else "needed", problem)
+    if not texts.get("message"):
+        problems.add("message", "needed", "is needed")
+    if problem := time_zone_problem(zone):
+        problems.add("time_zone", "time_zone", problem)
+    if problems.fields:
+        raise FormProblems(problems.fields, problems.words)
 
     customer_id = identity.canonical_customer_id("email", address)
     message = prose(texts["message"])
@@ -59,11 +88,11 @@ def normalise(values: Mapping[str, object], *, now: int, source: str = "") -> Me
     ticket = identity.ticket_in_mail(subject, [], [])
     owner = identity.split_ticket_id(ticket)
     return MessageReceived(
-        event_id=_event_id(texts, address, now),
+        event_id=_event_id(channel, texts, address, now),
         occurred_at=now,
         received_at=now,
         customer_tag=owner[0] if owner else identity.customer_tag(customer_id),
-        channel=CHANNEL,
+        channel=channel,
         source=source,
         customer_id=customer_id,
         address=address,
@@ -73,31 +102,36 @@ def normalise(values: Mapping[str, object], *, now: int, source: str = "") -> Me
         full_text=message,
         ticket_ref=ticket,
         language=locale_hint(texts.get("language", "")),
-        time_zone=texts.get("time_zone", ""),
+        time_zone=zone,
         order_number=prose(texts.get("order_number", ""), 64),
+        fields={"place": prose(texts["place"], 100)} if texts.get("place") else {},
     )
 
 
-def _texts(values: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
+def _texts(
+    values: Mapping[str, object], fields: Mapping[str, tuple[bool, int, str]]
+) -> tuple[dict[str, str], _Problems]:
     texts: dict[str, str] = {}
-    problems: dict[str, str] = {}
+    problems = _Problems()
     for name, value in values.items():
-        known = FIELDS.get(name)
+        known = fields.get(name)
         if known is None:
-            problems[str(name)[:60]] = f"is not a field of this form; its fields are {', '.join(FIELDS)}"
+            told = f"is not a field of this form; its fields are {', '.join(fields)}"
+            problems.add(str(name)[:60], "unknown", told)
         elif value is None:
             continue
         elif not isinstance(value, str | int) or isinstance(value, bool):
-            problems[name] = "must be text"
+            problems.add(name, "not_text", "must be text")
         elif len(text := str(value).strip()) > known[1]:
-            problems[name] = f"is too long: {len(text)} characters, at most {known[1]}"
+            problems.add(name, "too_long", f"is too long: {len(text)} characters, at most {known[1]}")
         else:
             texts[name] = text
     return texts, problems
 
 
-def _event_id(texts: dict[str, str], address: str, now: int) -> str:
+def _event_id(channel: str, texts: dict[str, str], address: str, now: int) -> str:
+    kind = "form" if channel == CHANNEL else "kiosk"
     if own := texts.get("submission_id"):
-        return identity.event_id("form", address.lower(), own)
+        return identity.event_id(kind, address.lower(), own)
     content = (texts.get(name, "") for name in ("subject", "message", "order_number"))
-    return identity.event_id("form-content", address.lower(), *content, str(now // _SAME_SUBMISSION))
+    return identity.event_id(f"{kind}-content", address.lower(), *content, str(now // _SAME_SUBMISSION))

@@ -23,9 +23,12 @@ from starlette.exceptions import HTTPException
 from producers import signature
 from producers.channels import form, generic
 from producers.door import doors
+from producers.locales import negotiated
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.sources import openapi, page
+from producers.sources.docs import add_docs
 from producers.sources.requests import count_refusal, read_body, refusal, unavailable
+from producers.sources.survey_pages import survey_router
 from producers.sources.webhooks import add_doors, secrets_of
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
@@ -65,22 +68,28 @@ def create_app(
         description="Every contact that is answered with 202 is durable and will be acknowledged to the customer.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
 
     _say_what_went_wrong(app)
+    add_docs(app)
     add_doors(app, doors(process), settings, publisher, source=source)
+    if process in ("", "surveys"):
+        app.include_router(survey_router(settings, publisher, source=source))
     if process:
         return app
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def contact_page() -> HTMLResponse:
-        return HTMLResponse(page.form_page(), headers=page.HEADERS)
+    async def contact_page(request: Request) -> HTMLResponse:
+        return HTMLResponse(page.form_page(locale=_locale(request)), headers=page.HEADERS)
 
     @app.post("/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.RESPONSES, tags=["customers"])
     async def post_form(request: Request) -> Response:
         """Submit the contact form, form-encoded or as JSON."""
         values: dict[str, Any] = {}
         as_page = "text/html" in request.headers.get("accept", "")
+        locale = _locale(request)
         try:
             body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
             values = await _form_values(request, body)
@@ -89,11 +98,11 @@ def create_app(
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
-                return _thanks("", as_page) if as_page else JSONResponse({"event_id": "", "duplicate": False}, 202)
-            return refusal(form.CHANNEL, refused, values if as_page else None)
+                return _thanks("", locale) if as_page else JSONResponse(_told("", "", "", duplicate=False), 202)
+            return refusal(form.CHANNEL, refused, values if as_page else None, locale=locale)
         except Unavailable as error:
-            return unavailable(error)
-        return _accepted(event, receipt, as_page=as_page)
+            return unavailable(error, values if as_page else None, locale=locale)
+        return _accepted(event, receipt, page_locale=locale if as_page else "")
 
     @app.post(
         "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.RESPONSES, tags=["systems"]
@@ -198,24 +207,25 @@ async def _form_values(request: Request, body: bytes) -> dict[str, Any]:
         raise Refused("bad_encoding", str(getattr(error, "detail", error))[:200]) from error
 
 
-def _accepted(event: Event, receipt: Receipt, *, as_page: bool = False) -> Response:
+def _accepted(event: Event, receipt: Receipt, *, page_locale: str = "") -> Response:
     if receipt.outcome is Outcome.DEAD_LETTERED:
         detail = "it cannot be stored as it is; it is kept for a person to look at"
         return JSONResponse({"reason": receipt.reason, "detail": detail}, 422)
     known = getattr(event, "ticket_id", "") or getattr(event, "ticket_ref", "")
     hint = known or (f"{event.customer_tag}-*" if event.customer_tag else "")
-    if as_page:
-        return _thanks(hint, as_page)
-    return JSONResponse(
-        {
-            "event_id": event.event_id,
-            "duplicate": receipt.outcome is Outcome.DUPLICATE,
-            "customer_tag": event.customer_tag,
-            "ticket_hint": hint,
-        },
-        202,
-    )
+    if page_locale:
+        return _thanks(hint, page_locale)
+    duplicate = receipt.outcome is Outcome.DUPLICATE
+    return JSONResponse(_told(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
 
 
-def _thanks(hint: str, as_page: bool) -> Response:
-    return HTMLResponse(page.thanks_page(hint), 202, headers=page.HEADERS)
+def _told(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> dict[str, Any]:
+    return {"event_id": event_id, "duplicate": duplicate, "customer_tag": customer_tag, "ticket_hint": hint}
+
+
+def _thanks(hint: str, locale: str) -> Response:
+    return HTMLResponse(page.thanks_page(hint, locale=locale), 202, headers=page.HEADERS)
+
+
+def _locale(request: Request) -> str:
+    return negotiated(request.headers.get("accept-language", ""))

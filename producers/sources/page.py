@@ -1,4 +1,4 @@
-"""The contact form as a web page: works without JavaScript, with a screen reader and at any width."""
+"""The contact form as a web page, in four languages: works without JavaScript, with a screen reader and at any width."""
 
 from __future__ import annotations
 
@@ -6,99 +6,98 @@ import uuid
 from collections.abc import Mapping
 from html import escape
 
-from producers.channels.form import HONEYPOT
+from producers.channels.form import FIELDS, HONEYPOT
+from producers.sources.form_texts import FIELD_NAMES, say
+from producers.sources.html import SCRIPTED_HEADERS as HEADERS
+from producers.sources.html import described, document, note
 
 __all__ = ["HEADERS", "form_page", "thanks_page"]
 
-#: The page loads nothing from elsewhere and runs one script of its own.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
+#: Field → kind of input, what a browser may fill in.
+_VISIBLE = {
+    "name": ("text", "name"),
+    "email": ("email", "email"),
+    "subject": ("text", "off"),
+    "order_number": ("text", "off"),
 }
-_STYLE = """
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
-body { max-width: 36rem; margin: 2rem auto; padding: 0 1rem }
-label { display: block; margin-top: 1rem; font-weight: 600 }
-input, textarea { width: 100%; box-sizing: border-box; padding: .5rem; font: inherit }
-button { margin-top: 1.25rem; padding: .6rem 1.5rem; font: inherit }
-:focus-visible { outline: 3px solid #1a73e8; outline-offset: 2px }
-.wrong { color: #b3261e; font-weight: 600 } @media (prefers-color-scheme: dark) { .wrong { color: #f2b8b5 } }
-.no { position: absolute; left: -9999px }
-small { font-weight: 400 }
-"""
 _SCRIPT = """
 document.getElementById("time_zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 document.getElementById("language").value = navigator.language || "";
 """
-_VISIBLE = (
-    ("name", "Your name", "text", "name", False),
-    ("email", "Your e-mail address", "email", "email", True),
-    ("subject", "Subject", "text", "off", False),
-    ("order_number", "Order number", "text", "off", False),
-)
 
 
-def form_page(values: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None) -> str:
-    """The form; after a refusal with what was typed and what is wrong beside each field."""
-    values, problems = values or {}, problems or {}
-    known = {name for name, *_ in _VISIBLE} | {"message"}
-    summary = ""
-    if problems:
-        items = "".join(
-            f"<li>{escape(name)} {escape(text)}</li>" if name not in known
-            else f'<li><a href="#{name}">{escape(name.replace("_", " "))}</a> {escape(text)}</li>'
-            for name, text in problems.items()
-        )  # fmt: skip
-        summary = f'<div role="alert" class="wrong"><p>Please look at this again:</p><ul>{items}</ul></div>'
-    fields = "".join(_field(*spec, values.get(spec[0], ""), problems.get(spec[0], "")) for spec in _VISIBLE)
-    message, wrong = escape(values.get("message", "")), problems.get("message", "")
+def form_page(
+    values: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    words: Mapping[str, str] | None = None,
+    *,
+    locale: str = "en",
+    unavailable: bool = False,
+) -> str:
+    """The form; after a refusal with what was typed and what is wrong beside each field.
+
+    problems  field → what is wrong, in English; `words` field → its kind, which is said in the page's language
+    """
+    values = values or {}
+    wrongs = {name: _wrong(locale, (words or {}).get(name, ""), text) for name, text in (problems or {}).items()}
+    fields = "".join(_field(locale, name, values, wrongs) for name in _VISIBLE)
     submission = escape(values.get("submission_id") or uuid.uuid4().hex)
-    body = f"""<h1>How can we help?</h1>{summary}
+    body = f"""<h1>{say(locale, "heading")}</h1>{_alert(locale, wrongs, unavailable)}
 <form method="post" action="/v1/form">
 {fields}
-<label for="message">Your message <small>(needed)</small></label>{_note("message", wrong)}
-<textarea id="message" name="message" rows="8" required maxlength="20000"{_described("message", wrong)}>{message}</textarea>
-<div class="no" aria-hidden="true"><label for="{HONEYPOT}">Leave this empty</label>
+{_label(locale, "message")}{note("message", wrongs.get("message", ""))}
+<textarea id="message" name="message" rows="8" required maxlength="20000"{described("message", wrongs.get("message", ""))}>
+{escape(values.get("message", ""))}</textarea>
+<div class="no" aria-hidden="true"><label for="{HONEYPOT}">{say(locale, "leave_empty")}</label>
 <input id="{HONEYPOT}" name="{HONEYPOT}" tabindex="-1" autocomplete="off"></div>
 <input type="hidden" name="submission_id" value="{submission}">
-<input type="hidden" id="time_zone" name="time_zone"><input type="hidden" id="language" name="language" value="en">
-<button>Send</button>
+<input type="hidden" id="time_zone" name="time_zone">
+<input type="hidden" id="language" name="language" value="{locale}">
+<button>{say(locale, "send")}</button>
 </form><script>{_SCRIPT}</script>"""
-    return _page("Contact us", body)
+    return document(say(locale, "title"), body, locale=locale)
 
 
-def thanks_page(hint: str) -> str:
+def thanks_page(hint: str, *, locale: str = "en") -> str:
     """What a person sees once Kafka has the message."""
     number = hint.removesuffix("-*")
-    return _page(
-        "Thank you",
-        f"""<h1>Thank you, we have your message</h1>
-<p>You will find an acknowledgement in your mailbox within a minute. Your ticket number starts with
-<strong>{escape(number)}</strong>.</p><p><a href="/">Write another message</a></p>""",
-    )
+    told = f"{say(locale, 'number')} <strong>{escape(number)}</strong>." if number else ""
+    body = f"""<h1>{say(locale, "have_it")}</h1>
+<p>{say(locale, "mailed")} {told}</p><p><a href="/">{say(locale, "another")}</a></p>"""
+    return document(say(locale, "thanks"), body, locale=locale)
 
 
-def _page(title: str, body: str) -> str:
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>
-<body><main>{body}</main></body></html>"""
+def _wrong(locale: str, word: str, english: str) -> str:
+    """What is wrong with a field; what only programs can do wrong is said in English."""
+    return english if locale == "en" or word in ("", "unknown") else say(locale, word)
 
 
-def _field(name: str, label: str, kind: str, complete: str, needed: bool, value: str, wrong: str) -> str:
-    small = " <small>(needed)</small>" if needed else ""
+def _alert(locale: str, wrongs: Mapping[str, str], unavailable: bool) -> str:
+    if unavailable:
+        return f'<div role="alert" class="wrong"><p>{say(locale, "unavailable")}</p></div>'
+    if not wrongs:
+        return ""
+    items = "".join(f"<li>{_linked(locale, name)} {escape(text)}</li>" for name, text in wrongs.items())
+    return f'<div role="alert" class="wrong"><p>{say(locale, "look_again")}</p><ul>{items}</ul></div>'
+
+
+def _linked(locale: str, name: str) -> str:
+    """The name of a field, which leads to it."""
+    called = say(locale, name) if name in FIELD_NAMES else escape(name)
+    return f'<a href="#{name}">{called}</a>' if name in _VISIBLE or name == "message" else called
+
+
+def _field(locale: str, name: str, values: Mapping[str, str], wrongs: Mapping[str, str]) -> str:
+    kind, complete = _VISIBLE[name]
+    needed, longest, _ = FIELDS[name]
+    wrong = wrongs.get(name, "")
     return (
-        f'<label for="{name}">{label}{small}</label>{_note(name, wrong)}'
-        f'<input id="{name}" name="{name}" type="{kind}" autocomplete="{complete}" value="{escape(value)}"'
-        f"{' required' if needed else ''}{_described(name, wrong)}>"
+        f"{_label(locale, name)}{note(name, wrong)}"
+        f'<input id="{name}" name="{name}" type="{kind}" autocomplete="{complete}" maxlength="{longest}"'
+        f' value="{escape(values.get(name, ""))}"{" required" if needed else ""}{described(name, wrong)}>'
     )
 
 
-def _note(name: str, wrong: str) -> str:
-    return f'<span id="{name}-wrong" class="wrong">{escape(wrong)}</span>' if wrong else ""
-
-
-def _described(name: str, wrong: str) -> str:
-    return f' aria-invalid="true" aria-describedby="{name}-wrong"' if wrong else ""
+def _label(locale: str, name: str) -> str:
+    small = f" <small>{say(locale, 'needed_mark')}</small>" if FIELDS[name][0] else ""
+    return f'<label for="{name}">{say(locale, name)}{small}</label>'

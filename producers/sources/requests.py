@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
+from producers.channels.form import FormProblems
 from producers.fields import FieldProblems
 from producers.sources import page
 from schemas import metrics
@@ -54,14 +55,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None) -> Response:
+def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
+    """What a sender is told; with what was `typed`, as the form's page in that language. Counts the refusal."""
     count_refusal(channel, refused)
     problems = refused.fields if isinstance(refused, FieldProblems) else {}
     status = _STATUS.get(refused.reason, 422)
     if typed is not None:
         values = {name: str(value) for name, value in typed.items()}
         shown = problems or {"form": refused.detail or refused.reason}
-        return HTMLResponse(page.form_page(values, shown), status, headers=page.HEADERS)
+        words = refused.words if isinstance(refused, FormProblems) else {}
+        return HTMLResponse(page.form_page(values, shown, words, locale=locale), status, headers=page.HEADERS)
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
         answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
@@ -72,8 +75,12 @@ def count_refusal(channel: str, refused: Refused) -> None:
     metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
 
 
-def unavailable(error: Unavailable) -> Response:
+def unavailable(error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
+    """503: the sender still has it; with what was `typed`, as the form's page, from which it can be sent again."""
     log.warning("unavailable", problem=str(error))
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}
+    if typed is not None:
+        values = {name: str(value) for name, value in typed.items()}
+        return HTMLResponse(page.form_page(values, locale=locale, unavailable=True), 503, headers=page.HEADERS | retry)
     answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
     return JSONResponse(answer, 503, headers=retry)
