@@ -304,6 +304,66 @@ def simulate(
     raise SystemExit(guarded(work))
 
 
+@app.command("surveys")
+def surveys(
+    link: Annotated[
+        str, typer.Option("--link", metavar="TICKET", help="print the link to the survey of a ticket, and exit")
+    ] = "",
+    episode: Annotated[int, typer.Option(min=1, help="with --link: which time it was solved")] = 1,
+    agent: Annotated[str, typer.Option(help="with --link: who solved it")] = "",
+    locale: Annotated[str, typer.Option(help="with --link: en, zh-Hans, zh-Hant or ja")] = "en",
+    days: Annotated[float, typer.Option(min=0, help="with --link: how long it is valid")] = 30.0,
+    check: Check = False,
+) -> None:
+    """Serve the survey pages, under signed links that expire: GET /s/TOKEN shows, only POST votes.
+
+    CSAT 1-5, CES 1-7, a comment; after a low score, what went wrong. In the customer's language and English. Opening a
+    link changes nothing, because mail scanners open links; a vote that no person could have made so fast is marked.
+
+    Needs DESKSTREAM_SURVEY_SECRETS, which whoever writes the links has too. `python -m producers http` serves them as well.
+
+    Example
+
+    python -m producers surveys --link ABCDEFGHIJKL-1 --locale ja
+    """
+
+    def work() -> int:
+        from producers.sources import http as server
+        from producers.sources.survey_pages import link_to
+
+        settings = _settings()
+        if link:
+            print(link_to(settings, link, episode=episode, agent=agent, locale=locale, days=days))
+            return 0
+        if check:
+            print("the settings are valid")
+            return 0
+        with _process(settings, "surveys") as (publisher, health, stop):
+            server.serve(settings, publisher, health, stop, process="surveys")
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command("kiosk-token")
+def kiosk_token(
+    name: Annotated[str, typer.Argument(help="the device's name, such as dublin-1: it is the place")],
+) -> None:
+    """Print the token of a kiosk, to be sent as `Authorization: Bearer TOKEN`. Needs DESKSTREAM_KIOSK_SECRETS."""
+
+    def work() -> int:
+        from producers.device import device_token
+        from producers.sources.webhooks import secrets_of
+
+        secrets = secrets_of(_settings(), "kiosk_secrets")
+        if not secrets:
+            raise ConfigurationError("it is empty", where="DESKSTREAM_KIOSK_SECRETS", fix="set a long random text")
+        print(device_token(name.strip()[:100], secrets))
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
 def _door_command(process: str) -> None:
     """`python -m producers <process>`: the doors of one kind of source, in a process of their own."""
     served = doors(process)

@@ -32,15 +32,17 @@ from producers.sources import survey_html
 from producers.sources.html import HEADERS
 from producers.sources.requests import count_refusal, read_body
 from producers.sources.webhooks import TooMany, require_share, secrets_of
-from schemas import survey_link
-from schemas.errors import Refused, Unavailable
-from schemas.events import SurveyAnswered
+from schemas import identity, survey_link
+from schemas.clock import MICROS
+from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.events import LOCALES, SurveyAnswered
 from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
 
-__all__ = ["survey_router"]
+__all__ = ["link_to", "survey_router"]
 
 _BYTES = 200_000
+_DAY = 86_400 * MICROS
 _STATUS = {
     "garbled_link": 404,
     "forged_link": 403,
@@ -95,6 +97,31 @@ def survey_router(settings: ProducerSettings, publisher: Publisher, *, source: s
         openapi_extra=_body({"went_wrong": "in your words", "vote": "as on the page"}),
     )
     return router
+
+
+def link_to(
+    settings: ProducerSettings,
+    ticket: str,
+    *,
+    episode: int = 1,
+    agent: str = "",
+    locale: str = "en",
+    days: float = 30.0,
+) -> str:
+    """The link to the survey of a ticket, valid for so many days of the pipeline's clock.
+
+    Raises:
+        ConfigurationError: no secret is set, or an argument is wrong.
+    """
+    secrets = secrets_of(settings, "survey_secrets")
+    if not secrets:
+        raise ConfigurationError("it is empty", where="DESKSTREAM_SURVEY_SECRETS", fix="set a long random text")
+    if identity.split_ticket_id(ticket.upper()) is None:
+        raise ConfigurationError(f"{ticket!r} is not a ticket id such as ABCDEFGHIJKL-1", where="--link")
+    if locale not in LOCALES:
+        raise ConfigurationError(f"{locale!r} is none of {', '.join(LOCALES)}", where="--locale")
+    expires = settings.pipeline_clock.now() + int(days * _DAY)
+    return survey_link.url(settings.survey_url, SurveyLink(ticket.upper(), episode, agent, expires, locale), secrets)
 
 
 class _Pages:
