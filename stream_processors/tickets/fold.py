@@ -15,11 +15,12 @@ import msgspec
 from schemas.errors import Refused
 from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
 from schemas.topics import CONTACT_EVENTS, Topic
-from stream_processors.processor import Outcome, Position, Reader, State, StepFailed
+from stream_processors.processor import Outcome, Output, Position, Reader, State, StepFailed
 from stream_processors.rules import Rules
 from stream_processors.tickets import (
     acknowledge,
     measure_sla,
+    merge,
     progress,
     record,
     roll_windows,
@@ -29,7 +30,7 @@ from stream_processors.tickets import (
     thread,
     transcript,
 )
-from stream_processors.tickets.state import Customer, Pane, customer_key
+from stream_processors.tickets.state import Customer, Links, Pane, customer_key
 from stream_processors.tickets.turn import Turn
 
 __all__ = ["STEPS", "TicketsProcessor", "fold"]
@@ -49,8 +50,9 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("route", route.step),
     ("record", record.step),
 )
-#: A tick is only time passing.
+#: A tick is only time passing, and so is what belongs to somebody else by now.
 _TICK_STEPS = (STEPS[0], STEPS[-1])
+_MERGE_STEPS = (STEPS[0], ("merge", merge.step), STEPS[-1])
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
 _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
@@ -63,7 +65,14 @@ def fold(customer: Customer, event: Event, position: Position, rules: Rules) -> 
         StepFailed: a step raised; `stage` names it, the cause is chained.
     """
     turn = Turn(event=event, now=event.occurred_at, position=position, customer=customer, before=customer, rules=rules)
-    for name, step in _TICK_STEPS if type(event) is Tick else STEPS:
+    steps, kind = STEPS, type(event)
+    if kind is Tick:
+        steps = _TICK_STEPS
+    elif kind in merge.KINDS:
+        steps = _MERGE_STEPS
+    elif customer.links is not None and (onward := merge.passed_on(customer, event)) is not None:
+        steps, turn = _TICK_STEPS, turn.but(forwarded=True, outputs=(Output(onward, onward.customer_tag),))
+    for name, step in steps:
         try:
             turn = step(turn)
         except Exception as error:
@@ -102,11 +111,15 @@ class TicketsProcessor:
         if position.offset <= customer.offset:
             return Outcome({key: customer}, skipped=True)
         seen = _fingerprint(event.event_id)
-        if seen in customer.seen:
+        if seen in customer.seen or (customer.links is not None and _on_its_way(event) in customer.seen):
             return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
         turn = fold(customer, event, position, self.rules)
         panes, facts = roll_windows.roll(turn, read)
-        after = msgspec.structs.replace(turn.customer, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
+        after = turn.customer
+        if turn.forwarded:  # it may come back, as something new
+            seen = _on_its_way(event)
+            after = after if after.links is not None else msgspec.structs.replace(after, links=Links())
+        after = msgspec.structs.replace(after, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
         return Outcome({**panes, key: after}, (*turn.outputs, *facts))
 
     def deadline(self, key: bytes, state: Any) -> int | None:
@@ -129,6 +142,11 @@ class TicketsProcessor:
         panes, facts = roll_windows.roll(turn, read)
         after = msgspec.structs.replace(turn.customer, offset=position.offset)
         return Outcome({**panes, key: after}, (*turn.outputs, *facts))
+
+
+def _on_its_way(event: Event) -> int:
+    """What is passed on is known by how far it has come: it may come round again, and must not be lost then."""
+    return _fingerprint(f"{event.event_id}/{event.causation_depth}")
 
 
 def _fingerprint(event_id: str) -> int:

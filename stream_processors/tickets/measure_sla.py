@@ -23,7 +23,6 @@ import msgspec
 from schemas.clock import MICROS
 from schemas.events import Tick
 from schemas.facts import ClockFact
-from schemas.identity import ticket_id
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Clock, Customer, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -156,7 +155,7 @@ class _Ledger:
         event = turn.event
         self.turn, self._ticket, self._team, self._targets = turn, ticket, team, targets or {}
         self._clocks = {clock.name: clock for clock in ticket.clocks}
-        self._ticket_id = ticket_id(event.customer_tag, ticket.number)
+        self._ticket_id = ticket.id_at(event.customer_tag)
         self._noticed_at = turn.now if event.imported else event.received_at
         self._rows: list[Output] = []
         self._happened: list[Happening] = []
@@ -275,7 +274,7 @@ class _Ledger:
         ticket, (partition, offset) = self._ticket, self.turn.position
         row = ClockFact(
             customer_tag=self.turn.event.customer_tag,
-            version=offset,
+            version=ticket.version_at(offset),
             partition=partition,
             at=at,
             ticket_id=self._ticket_id,

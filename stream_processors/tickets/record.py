@@ -25,6 +25,8 @@ from schemas.events import (
     CallStarted,
     ChatEnded,
     ConsentChanged,
+    CustomersMerged,
+    CustomersSplit,
     DeliveryReported,
     ErasureRequested,
     Event,
@@ -36,11 +38,13 @@ from schemas.events import (
     SurveyAnswered,
     TagCorrected,
     Tick,
+    TicketAdopted,
     TranscriptRequested,
     Transferred,
 )
 from schemas.facts import ContactFact, TicketFact
-from schemas.identity import ticket_id
+from schemas.identity import customer_tag
+from stream_processors.tickets.merge import ended_here
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import MOST_TICKETS, finished_at
 from stream_processors.tickets.turn import Turn
@@ -66,7 +70,10 @@ def step(turn: Turn) -> Turn:
         if (known := before.get(ticket.number)) is not ticket and known != ticket:
             records.append(_ticket(turn, ticket))
     kept = _worth_keeping(turn, tickets)
-    return turn.write(*records).but(customer=msgspec.structs.replace(turn.customer, tickets=kept))
+    customer = msgspec.structs.replace(turn.customer, tickets=kept)
+    if customer.links is not None and len(kept) < len(tickets):
+        customer = ended_here(customer, tickets)
+    return turn.write(*records).but(customer=customer)
 
 
 def _put_back(turn: Turn) -> tuple[Ticket, ...]:
@@ -103,8 +110,11 @@ def _ticket(turn: Turn, ticket: Ticket) -> TicketFact:
     finished = finished_at(ticket) is not None
     dues = [clock.due_at for clock in ticket.clocks if clock.stopped_at is None and not clock.breached]
     return TicketFact(
-        **turn.base,
-        ticket_id=ticket_id(turn.event.customer_tag, ticket.number),
+        customer_tag=turn.event.customer_tag,
+        version=ticket.version_at(turn.position.offset),
+        partition=turn.position.partition,
+        at=turn.now,
+        ticket_id=ticket.id_at(turn.event.customer_tag),
         episode=ticket.episode,
         channel=ticket.channel,
         status=ticket.status,
@@ -266,6 +276,24 @@ def _erasure(event: ErasureRequested) -> dict[str, Any]:
     return {"author": event.requested_by}
 
 
+def _customers_merged(event: CustomersMerged) -> dict[str, Any]:
+    return _other_customer(event, event.from_customer_id, event.into_customer_id)
+
+
+def _customers_split(event: CustomersSplit) -> dict[str, Any]:
+    return _other_customer(event, event.customer_id, event.to_customer_id)
+
+
+def _other_customer(event: CustomersMerged | CustomersSplit, first: str, second: str) -> dict[str, Any]:
+    """`detail` is the tag of the other one, so that two timelines can be joined."""
+    tags = customer_tag(first), customer_tag(second)
+    return {"author": event.agent_id, "text": event.reason, "detail": tags[tags[0] == event.customer_tag]}
+
+
+def _ticket_adopted(event: TicketAdopted) -> dict[str, Any]:
+    return {"ticket_id": event.ticket_id, "author": event.agent_id, "detail": customer_tag(event.from_customer_id)}
+
+
 _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     MessageReceived: _message,
     AgentReplied: _reply,
@@ -287,4 +315,7 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     BotAnswered: _bot,
     OrderChanged: _order_change,
     ErasureRequested: _erasure,
+    CustomersMerged: _customers_merged,
+    CustomersSplit: _customers_split,
+    TicketAdopted: _ticket_adopted,
 }

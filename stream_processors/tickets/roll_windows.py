@@ -151,7 +151,10 @@ def _add(figures: _Figures, figure: str, amount: int | float) -> None:
 def _fact(turn: Turn, pane: Pane) -> PaneFact:
     figures: dict[str, object] = dict(pane.figures)
     return PaneFact(
-        **turn.base,
+        customer_tag=turn.event.customer_tag,
+        version=turn.position.offset,
+        partition=turn.position.partition,
+        at=turn.now,
         part=pane.part,
         start=pane.start,
         channel=pane.channel,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.identity import ticket_id
 from stream_processors.processor import State
 
 
@@ -35,6 +36,18 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     episode: int = 1
 
 
+class Adopted(msgspec.Struct, frozen=True, array_like=True):
+    """What a ticket that has changed hands keeps (ADR 0011): its id, and versions that go on where they were.
+
+    moves   how often it has changed hands
+    lift    is added to the offset, so that its facts here are newer than those from its partition before
+    """
+
+    ticket_id: str
+    moves: int
+    lift: int
+
+
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
     """One ticket. `episode` counts from 1 and rises when it is reopened.
 
@@ -43,6 +56,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     message_ids    the last 20 e-mail ids of the conversation, theirs and ours; `last_message_id` is the customer's last
     ended_chat     the thread whose conversation ended last: while it is the newest, answers go by e-mail
     routed_as      what the router was told last: `action:team:agent:priority`
+    adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     """
 
     number: int
@@ -92,6 +106,47 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     routed_as: str = ""
     unanswered: tuple[int, ...] = ()
     ended_chat: str = ""
+    adopted: Adopted | None = None
+
+    def id_at(self, tag: str) -> str:
+        """The ticket's id; `tag` is that of the customer who has it."""
+        return ticket_id(tag, self.number) if self.adopted is None else self.adopted.ticket_id
+
+    def version_at(self, offset: int) -> int:
+        """The version of a fact about the ticket that comes of the record at `offset`."""
+        return offset if self.adopted is None else offset + self.adopted.lift
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """Whom a customer was merged into; `tag` is that of `customer_id`."""
+
+    customer_id: str
+    tag: str
+    stamp: int
+
+
+class Away(msgspec.Struct, frozen=True, array_like=True):
+    """A ticket that was this customer's and went to the customer with the tag `holder`; '' when it ended here.
+
+    moves    how often it had changed hands then
+    threads  its conversations then
+    """
+
+    ticket_id: str
+    holder: str
+    moves: int
+    threads: tuple[str, ...] = ()
+
+
+class Links(msgspec.Struct, frozen=True, array_like=True):
+    """What merges and splits left behind. `clock` is the highest stamp seen."""
+
+    mark: Mark | None = None
+    away: tuple[Away, ...] = ()
+    clock: int = 0
+
+    def gone(self, ticket: str) -> Away | None:
+        return next((each for each in self.away if each.ticket_id == ticket), None)
 
 
 class SentAcknowledgement(msgspec.Struct, frozen=True, array_like=True):
@@ -106,6 +161,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
 
     seen        BLAKE2b-64 of the last event ids, oldest first: the same thing delivered twice is one event
     reasons     (why-tag, when) of recent contacts, for "repeat contact about the same reason within 7 days"
+    links       None for a customer to whom no merge or split ever came
     """
 
     customer_id: str = ""
@@ -118,6 +174,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     acknowledgements: tuple[SentAcknowledgement, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
     last_low_csat_at: int | None = None
+    links: Links | None = None
 
 
 class Pane(State, frozen=True, kw_only=True, array_like=True):

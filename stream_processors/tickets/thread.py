@@ -44,12 +44,12 @@ from schemas.events import (
     TranscriptRequested,
     Transferred,
 )
-from schemas.identity import customer_tag, split_ticket_id, ticket_id
+from schemas.identity import customer_tag, split_ticket_id
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["MOST_TICKETS", "finished_at", "step"]
+__all__ = ["MOST_TICKETS", "find", "finished_at", "step"]
 
 #: Channels on which a customer goes on talking without referring to anything.
 CONVERSATIONAL = frozenset(("chat", "sms", "social", "phone", "voicemail", "bot"))
@@ -169,7 +169,15 @@ def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
         )
         for ticket in turn.customer.tickets
     )
-    return turn.but(customer=msgspec.structs.replace(turn.customer, customer_id="", name="", tickets=tickets))
+    customer = msgspec.structs.replace(turn.customer, customer_id="", name="", tickets=tickets)
+    if (links := customer.links) is None:
+        return turn.but(customer=customer)
+    away = tuple(msgspec.structs.replace(each, threads=()) for each in links.away)
+    turn = turn.but(customer=msgspec.structs.replace(customer, links=msgspec.structs.replace(links, away=away)))
+    if links.mark is None:
+        return turn
+    also = msgspec.structs.replace(event, customer_tag=links.mark.tag, causation_depth=event.causation_depth + 1)
+    return turn.but(outputs=(*turn.outputs, Output(also, links.mark.tag)))
 
 
 # -- what agents, the router and surveys do --------------------------------------------------------------------------
@@ -186,8 +194,9 @@ def _survey(turn: Turn, event: SurveyAnswered) -> Turn:
     """A survey may be answered after its ticket was dropped; it still counts."""
     ticket = _named(turn.customer, event)
     if ticket is None:
-        parts = split_ticket_id(event.ticket_id)
-        if parts is None or parts[0] != event.customer_tag or not 0 < parts[1] < turn.customer.next_number:
+        parts, links = split_ticket_id(event.ticket_id), turn.customer.links
+        ours = parts is not None and parts[0] == event.customer_tag and 0 < parts[1] < turn.customer.next_number
+        if not ours and (links is None or links.gone(event.ticket_id) is None):
             raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer")
         return turn.but(ticket=None)
     return _resolved(turn, event, ticket)
@@ -196,14 +205,14 @@ def _survey(turn: Turn, event: SurveyAnswered) -> Turn:
 def _resolved(turn: Turn, event: Any, ticket: Ticket) -> Turn:
     """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
     if not event.ticket_id:
-        event = msgspec.structs.replace(event, ticket_id=ticket_id(event.customer_tag, ticket.number))
+        event = msgspec.structs.replace(event, ticket_id=ticket.id_at(event.customer_tag))
     return turn.but(ticket=ticket, event=event)
 
 
 def _named(customer: Customer, event: Any) -> Ticket | None:
     """The ticket that an event names: by its id, or the newest one that holds its conversation."""
     if event.ticket_id:
-        return _find(customer, event.ticket_id, event.customer_tag)
+        return find(customer, event.ticket_id, event.customer_tag)
     reference = getattr(event, "thread_ref", "")
     if not reference:
         return None
@@ -218,17 +227,25 @@ def _name(event: Any) -> str:
 # -- finding ----------------------------------------------------------------------------------------------------------
 
 
-def _find(customer: Customer, reference: str, tag: str) -> Ticket | None:
+def find(customer: Customer, reference: str, tag: str) -> Ticket | None:
+    """The ticket of this id, if the customer (with this tag) has it."""
     parts = split_ticket_id(reference)
-    if parts is None or parts[0] != tag:
+    if parts is None:
         return None
-    return next((ticket for ticket in customer.tickets if ticket.number == parts[1]), None)
+    own, number = parts[0] == tag, parts[1]
+    for ticket in customer.tickets:
+        if ticket.adopted is None:
+            if own and ticket.number == number:
+                return ticket
+        elif ticket.adopted.ticket_id == reference:
+            return ticket
+    return None
 
 
 def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
     if not customer.tickets:
         return None
-    if event.ticket_ref and (found := _find(customer, event.ticket_ref, event.customer_tag)) is not None:
+    if event.ticket_ref and (found := find(customer, event.ticket_ref, event.customer_tag)) is not None:
         return found
     if isinstance(event, CallEnded):
         return None
@@ -277,7 +294,7 @@ def _same_channel(one: str, other: str) -> bool:
 
 def _only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool:
     """Whether nothing but the address ties the event to this solved ticket: then it is a new matter."""
-    if event.ticket_ref and split_ticket_id(event.ticket_ref) == (event.customer_tag, ticket.number):
+    if event.ticket_ref and event.ticket_ref == ticket.id_at(event.customer_tag):
         return False
     if isinstance(event, CallEnded):
         return True

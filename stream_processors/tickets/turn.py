@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from schemas.events import Event
-from schemas.identity import ticket_id
 from stream_processors.processor import Output, Position
 from stream_processors.tickets.state import Customer, Ticket
 
@@ -95,7 +94,7 @@ class Turn(msgspec.Struct, frozen=True):
 
     @property
     def ticket_id(self) -> str:
-        return ticket_id(self.event.customer_tag, self.ticket.number) if self.ticket else ""
+        return self.ticket.id_at(self.event.customer_tag) if self.ticket else ""
 
     @property
     def team(self) -> str:
@@ -116,10 +115,11 @@ class Turn(msgspec.Struct, frozen=True):
 
     @property
     def base(self) -> dict[str, Any]:
-        """The four fields that every fact carries."""
+        """The four fields that every fact carries; those about the ticket have its versions."""
+        offset, ticket = self.position.offset, self.ticket
         return {
             "customer_tag": self.event.customer_tag,
-            "version": self.position.offset,
+            "version": offset if ticket is None else ticket.version_at(offset),
             "partition": self.position.partition,
             "at": self.now,
         }

@@ -6,16 +6,20 @@
     worker.run()                              # what a restart does: the same records again, from the last commit
     worker.advance(now)                       # append a tick for every deadline that is due, and fold them
 
+`MemoryCluster` is several of them, whose outputs come back as events where they are events.
+
 Durability has the order of `stream_processors.worker`: outputs, states kind by kind, the commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 import msgspec
+from aiokafka.partitioner import murmur2
 
 from schemas import codec, deadletter, facts
 from schemas.events import Event, Tick
@@ -76,16 +80,19 @@ class MemoryWorker:
     def append(self, events: Iterable[Event]) -> None:
         for event in events:
             key = event.customer_tag or bytes(getattr(event, "state_key", b"")).decode("latin-1")
-            self.log.append(Record(len(self.log) * self.offset_step, key.encode(), codec.encode(event)))
+            self.append_raw(key.encode(), codec.encode(event))
+
+    def append_raw(self, key: bytes, value: bytes) -> None:
+        self.log.append(Record(len(self.log) * self.offset_step, key, value))
 
     def feed(self, events: Iterable[Event], sizes: Iterable[int] = ()) -> None:
         self.append(events)
         self.run(sizes)
 
-    def run(self, sizes: Iterable[int] = (), crash_after: int | None = None) -> None:
-        """Fold what is not committed, in batches of these sizes (then of 500)."""
+    def run(self, sizes: Iterable[int] = (), crash_after: int | None = None, batches: int | None = None) -> None:
+        """Fold what is not committed, in batches of these sizes (then of 500); at most so many batches."""
         self._writes_left = float("inf") if crash_after is None else crash_after
-        for size in chain(sizes, repeat(500)):
+        for size in islice(chain(sizes, repeat(500)), batches):
             if self.committed >= len(self.log):
                 return
             self._batch(self.log[self.committed : self.committed + size])
@@ -93,9 +100,17 @@ class MemoryWorker:
 
     def advance(self, now: int) -> None:
         """Let time pass until `now`: ticks for what is due, and for what becomes due by them."""
-        while due := self._due(now):
-            self.append(self._tick(key, deadline, now) for deadline, key in due)
+        while ticks := self.ticks(now):
+            self.append(ticks)
             self.run()
+
+    def due_before(self, now: int) -> bool:
+        """Whether any state has a deadline that no tick was appended for."""
+        return bool(self._due(now, take=False))
+
+    def ticks(self, now: int) -> list[Event]:
+        """A tick for every deadline that is due, each once."""
+        return [self._tick(key, deadline, now) for deadline, key in self._due(now)]
 
     # -- what came of it ----------------------------------------------------------------------------------------
 
@@ -167,12 +182,13 @@ class MemoryWorker:
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def _due(self, now: int) -> list[tuple[int, bytes]]:
+    def _due(self, now: int, *, take: bool = True) -> list[tuple[int, bytes]]:
         due = []
         for key, state in self.states():
             deadline = self.processor.deadline(key, state)
             if deadline is not None and deadline <= now and (key, deadline) not in self._ticked:
-                self._ticked.add((key, deadline))
+                if take:
+                    self._ticked.add((key, deadline))
                 due.append((deadline, key))
         return sorted(due)
 
@@ -194,3 +210,73 @@ def by_type(records: Iterable[msgspec.Struct]) -> dict[str, int]:
     for record in records:
         counts[type(record).__name__] = counts.get(type(record).__name__, 0) + 1
     return counts
+
+
+class MemoryCluster:
+    """All the partitions of a topic, each with a worker; what they write back to the topic is appended to its logs.
+
+    cluster = MemoryCluster(processor_of, partitions=3)
+    cluster.append(events)
+    cluster.step(partition=1, size=4, crash_after=7)   # one batch of one partition, or less
+    cluster.settle()                                   # until nothing is left to fold
+    cluster.advance(now)                               # as time passes: ticks, and what comes of them
+    """
+
+    def __init__(self, processor_of: Callable[[], Processor], partitions: int = 2, most_batches: int = 2000) -> None:
+        self.workers = [MemoryWorker(processor_of(), partition) for partition in range(partitions)]
+        self.most_batches = most_batches
+        self._delivered = [0] * partitions
+
+    def partition_of(self, key: bytes) -> int:
+        return (murmur2(key) & 0x7FFFFFFF) % len(self.workers)
+
+    def append(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.workers[self.partition_of(event.customer_tag.encode())].append([event])
+
+    def step(self, partition: int, size: int = 500, crash_after: int | None = None) -> None:
+        """Fold at most `size` records of one partition; a crash leaves them to be folded again."""
+        worker = self.workers[partition]
+        with contextlib.suppress(Crashed):
+            worker.run([size], crash_after, batches=1)
+        self._deliver(partition)
+
+    def settle(self) -> None:
+        """Fold everything, and what comes of it. Fails when that has no end."""
+        for _ in range(self.most_batches):
+            waiting = [worker.partition for worker in self.workers if worker.committed < len(worker.log)]
+            if not waiting:
+                return
+            self.step(waiting[0])
+        raise AssertionError(f"still something to fold after {self.most_batches} batches")
+
+    def advance(self, now: int) -> None:
+        """Let time pass until `now` in every partition."""
+        self.settle()
+        while ticks := [(worker, worker.ticks(now)) for worker in self.workers if worker.due_before(now)]:
+            for worker, events in ticks:
+                worker.append(events)
+            self.settle()
+
+    def records(self, *kinds: type) -> list[Any]:
+        """As `MemoryWorker.records`, of one partition after the other."""
+        return [record for worker in self.workers for record in worker.records(*kinds)]
+
+    def states(self, prefix: bytes = b"") -> Iterator[tuple[bytes, Any]]:
+        return chain.from_iterable(worker.states(prefix) for worker in self.workers)
+
+    def state(self, key: bytes) -> Any | None:
+        return self.workers[self.partition_of(key[1:])].state(key)
+
+    def dead_letters(self) -> list[str]:
+        """The reasons, in no particular order."""
+        return [reason for worker in self.workers for _, _, reason, _ in worker.dead_letters]
+
+    def _deliver(self, partition: int) -> None:
+        worker = self.workers[partition]
+        topic = worker.processor.topic.name
+        for written in worker.outputs[self._delivered[partition] :]:
+            if written.topic == topic:
+                target = self.workers[self.partition_of(written.key or b"")]
+                target.append_raw(written.key or b"", written.value)
+        self._delivered[partition] = len(worker.outputs)
