@@ -1,0 +1,48 @@
+"""The counters of a producer process, as its /metrics page shows them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The pages of one process. `port` is its DESKSTREAM_METRICS_PORT."""
+
+    port: int
+
+    def counted(self, name: str) -> dict[str, float]:
+        """Labels → value of the samples of `deskstream_<name>` that are not 0."""
+        page = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
+        pattern = re.compile(rf"deskstream_{name}\{{(.*)\}} (.*)")
+        return {
+            match[1]: float(match[2])
+            for line in page.splitlines()
+            if (match := pattern.match(line)) and float(match[2])
+        }
+
+    def balance(self) -> tuple[int, int, int, int]:
+        """received, published, duplicates, dead-lettered; the first is the sum of the others, whatever happens."""
+        received, published, duplicates, dead = (
+            int(sum(self.counted(f"contacts_{name}_total").values()))
+            for name in ("received", "published", "duplicate", "dead_lettered")
+        )
+        assert received == published + duplicates + dead
+        return received, published, duplicates, dead
+
+    def refused(self) -> dict[str, int]:
+        """Reason → how many were turned away."""
+        labels = self.counted("contacts_refused_total")
+        return {re.findall(r'reason="(.*?)"', label)[0]: int(value) for label, value in labels.items()}
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def live(self) -> bool:
+        return httpx.get(f"http://127.0.0.1:{self.port}/livez", trust_env=False).status_code == 200

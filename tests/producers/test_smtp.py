@@ -1,0 +1,350 @@
+"""The SMTP and LMTP listener as a mail server sees it: a real process, a real client, a real Kafka."""
+
+from __future__ import annotations
+
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.channels import email
+from producers.publisher import Publisher
+from producers.sources import smtp
+from schemas.errors import ConfigurationError
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+from tests.conftest import Deployment
+from tests.own_kafka import own_kafka
+from tests.producers.balance import Metrics
+from tests.producers.log_reader import events, eventually, free_port, letters, logged, producer
+
+OURS, THEIRS = "support@support.example", "ann@example.org"
+TICKET = "ABCDEFGHIJKL-1"
+
+
+def mail(number: int | str, body: str = "Hello", *, sender: str = THEIRS, more: str = "") -> bytes:
+    return (
+        f"From: {sender}\r\nTo: {OURS}\r\nSubject: S{number}\r\nMessage-ID: <{number}@example.org>\r\n{more}\r\n{body}\r\n"
+    ).encode()
+
+
+# the envelope
+
+
+@pytest.mark.parametrize(
+    ("content", "sender", "expected"),
+    [
+        (b"Subject: a\r\n\r\nb", "x@y.z", b"Return-Path: <x@y.z>\r\nDelivered-To: s@o\r\nSubject: a\r\n\r\nb"),
+        (b"Subject: a\r\n\r\nb", "<>", b"Return-Path: <>\r\nDelivered-To: s@o\r\nSubject: a\r\n\r\nb"),
+        (b"return-path: <q@r.s>\n\nb", "x@y.z", b"Delivered-To: s@o\r\nreturn-path: <q@r.s>\n\nb"),
+        (b"Return-Path: <q@r.s>\n\nb", "<>", b"Return-Path: <>\r\nDelivered-To: s@o\r\nReturn-Path: <q@r.s>\n\nb"),
+        (b"A: b\n\nReturn-Path: <q@r.s>\n", "x@y.z", b"Return-Path: <x@y.z>\r\nDelivered-To: s@o\r\nA: b\n\nReturn-Path: <q@r.s>\n"),
+        (b"\r\n\r\nno header", "x@y.z", b"Return-Path: <x@y.z>\r\nDelivered-To: s@o\r\nno header"),
+        (b"From ann Mon Mar  2 10:00:00 2026\nA: b\n\nc", "x@y.z", b"Return-Path: <x@y.z>\r\nDelivered-To: s@o\r\nA: b\n\nc"),
+    ],
+)  # fmt: skip
+def test_the_envelope_becomes_the_first_headers(content: bytes, sender: str, expected: bytes) -> None:
+    assert smtp.with_envelope(content, sender, ["s@o", "s@o"]) == expected
+
+
+@given(content=st.binary(max_size=200), empty=st.booleans())
+def test_whatever_the_mail_holds_the_normaliser_sees_the_envelope(content: bytes, empty: bool) -> None:
+    raw = smtp.with_envelope(b"From: a@b.example\r\n" + content, "" if empty else "x@y.example", [OURS])
+    event = email.normalise(raw, now=1)
+    assert OURS in event.recipients
+    assert not empty or event.headers["return-path"] == "<>"
+
+
+def test_the_domains_that_mail_is_taken_for() -> None:
+    assert smtp.our_domains(ProducerSettings(mail_domain="Shop.Example.")) == {"shop.example"}
+    several = ProducerSettings(smtp_listen_domains="a.example, b.example,", mail_domain="c.example")
+    assert smtp.our_domains(several) == {"a.example", "b.example"}
+    assert smtp.our_domains(ProducerSettings(mail_domain="例え.example")) == {"xn--r8jz45g.example"}
+
+
+def test_starttls_without_a_usable_certificate_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="DESKSTREAM_SMTP_TLS_CERT: STARTTLS needs a certificate"):
+        smtp.tls_context(ProducerSettings(smtp_require_starttls=True))
+    with pytest.raises(ConfigurationError, match="certificate and key cannot be used: No such file"):
+        smtp.tls_context(ProducerSettings(smtp_tls_cert=tmp_path / "none.pem"))
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = ProducerSettings(smtp_listen_port=port)
+        with pytest.raises(ConfigurationError, match=f"SMTP_LISTEN_PORT: cannot listen on 127.0.0.1:{port}: "):
+            smtp.serve(settings, Publisher(settings), Health(), threading.Event())
+
+
+# the process
+
+
+class Server:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, metrics: Metrics) -> None:
+        self.process, self.port, self.metrics = process, port, metrics
+
+    @contextmanager
+    def client(self) -> Iterator[smtplib.SMTP]:
+        client = smtplib.SMTP("127.0.0.1", self.port, timeout=30)
+        try:
+            client.ehlo()
+            yield client
+        finally:
+            client.close()
+
+    def send(self, raw: bytes, *, sender: str = THEIRS, to: list[str] | None = None) -> tuple[int, str]:
+        """The reply to the whole mail, on a connection of its own."""
+        with self.client() as client:
+            assert client.mail(sender)[0] == 250
+            for recipient in to or [OURS]:
+                assert client.rcpt(recipient)[0] == 250
+            code, text = client.data(raw)
+            return code, text.decode()
+
+
+@contextmanager
+def serving(deployment: Deployment, *arguments: str, await_ready: bool = True, **env: str) -> Iterator[Server]:
+    metrics = Metrics(free_port())
+    ours = {"DESKSTREAM_SMTP_LISTEN_PORT": "0", "DESKSTREAM_METRICS_PORT": str(metrics.port)}
+    with producer(deployment, "smtp", *arguments, **ours | env) as process:
+        port = int(logged(process, r'"port": (\d+)')[1])
+        if await_ready:
+            eventually(metrics.ready)
+        yield Server(process, port, metrics)
+
+
+@pytest.mark.stack
+def test_250_means_that_kafka_has_the_mail_with_its_envelope_once_for_all_recipients(deployment: Deployment) -> None:
+    with serving(deployment) as server:
+        hidden = f"support+{TICKET}@support.example"
+        code, text = server.send(mail(1), to=[OURS, hidden], sender="bounces@example.org")
+        (event,) = events(deployment)
+        assert (code, text) == (250, f"2.0.0 taken as {event.event_id}")
+        assert (event.subject, event.text, event.address, event.channel) == ("S1", "Hello", THEIRS, "email")
+        assert event.recipients == [OURS, hidden] and event.ticket_ref == TICKET
+        assert event.headers["return-path"] == "<bounces@example.org>"
+        assert event.source == f"smtp:{socket.gethostname()}"
+
+        assert server.send(mail(2), sender="")[0] == 250
+        paths = {event.subject: event.headers["return-path"] for event in events(deployment)}
+        assert paths == {"S1": "<bounces@example.org>", "S2": "<>"}
+        assert server.metrics.balance() == (2, 2, 0, 0)
+
+
+@pytest.mark.stack
+def test_sent_again_in_any_order_and_charset_and_what_is_no_contact_all_of_it_is_accounted_for(
+    deployment: Deployment,
+) -> None:
+    with serving(deployment) as server:
+        answer, question = mail("b", more="In-Reply-To: <a@example.org>\r\n"), mail("a")
+        lies = mail("c", more="Content-Type: text/plain; charset=us-ascii\r\n").replace(
+            b"Hello", "注文が届きません".encode("shift_jis")
+        )
+        long = mail("d", "x" * 20_000)
+        for raw in (answer, question, question, answer, lies, long):
+            assert server.send(raw)[0] == 250
+        code, text = server.send(b"Subject: from nobody\r\n\r\nHello\r\n", sender="")
+        assert (code, text) == (250, "2.0.0 kept for a person to look at")
+        found = {event.subject: event for event in events(deployment)}
+        assert sorted(found) == ["Sa", "Sb", "Sc", "Sd"]
+        assert found["Sb"].in_reply_to == "<a@example.org>"
+        assert found["Sc"].text == "注文が届きません"
+        (letter,) = letters(deployment)
+        assert letter.headers["reason"] == "no_sender" and letter.headers["producer"] == "email"
+        assert (
+            letter.raw
+            == b"Return-Path: <>\r\nDelivered-To: support@support.example\r\nSubject: from nobody\r\n\r\nHello\r\n"
+        )
+        assert server.metrics.balance() == (7, 4, 2, 1)
+
+
+@pytest.mark.stack
+def test_what_is_not_ours_or_too_large_is_turned_away_and_nothing_is_relayed(deployment: Deployment) -> None:
+    limits = {"DESKSTREAM_MAX_BODY_BYTES": "50000", "DESKSTREAM_SMTP_LISTEN_DOMAINS": "support.example,shop.example"}
+    with serving(deployment, **limits, DESKSTREAM_SMTP_LISTEN_CONNECTIONS="2") as server:
+        with server.client() as client:
+            assert client.esmtp_features["size"] == "50000" and not client.has_extn("auth")
+            client.mail(THEIRS)
+            strangers = ["ann@example.org", "a@support.example.org", "a@sub.support.example", "a@x.org@y.org", "nobody"]
+            assert [client.rcpt(stranger)[0] // 10 for stranger in strangers] == [55] * 5
+            assert client.docmd("DATA")[0] == 503
+            ours = ["A@SHOP.Example", "ann%example.org@support.example", "postmaster@support.example"]
+            assert [client.rcpt(address)[0] for address in ours] == [250] * 3
+            assert client.data(mail(1))[0] == 250
+
+            assert client.mail(THEIRS, ["size=50001"])[0] == 552
+            client.mail(THEIRS)
+            client.rcpt(OURS)
+            assert client.data(mail(2, "x\r\n" * 20_000))[0] == 552
+            client.mail(THEIRS)
+            codes = [client.rcpt(f"a{number}@shop.example")[0] for number in range(101)]
+            assert codes == [250] * 100 + [452]
+            client.rset()
+
+            with server.client():
+                refused = smtplib.SMTP()
+                assert refused.connect("127.0.0.1", server.port)[0] == 421
+            eventually(lambda: smtplib.SMTP().connect("127.0.0.1", server.port)[0] == 220)
+        assert [event.subject for event in events(deployment)] == ["S1"]
+        assert server.metrics.balance() == (1, 1, 0, 0)
+        refused_for = server.metrics.refused()
+        assert refused_for["too_large"] == 2 and refused_for["too_many_recipients"] == 1
+        assert refused_for["not_our_domain"] >= 4 and refused_for["too_many_connections"] >= 1
+
+
+@pytest.mark.stack
+def test_lmtp_answers_for_every_recipient_of_one_contact(deployment: Deployment) -> None:
+    with serving(deployment, "--lmtp") as server, socket.create_connection(("127.0.0.1", server.port), 30) as wire:
+        lines = wire.makefile("rb")
+
+        def say(line: bytes, replies: int = 1) -> list[int]:
+            wire.sendall(line + b"\r\n")
+            codes = []
+            while len(codes) < replies:
+                answer = lines.readline()
+                if answer[3:4] == b" ":
+                    codes.append(int(answer[:3]))
+            return codes
+
+        assert lines.readline().startswith(b"220 ")
+        assert say(b"EHLO mx.example") == [500]
+        assert say(b"LHLO mx.example") == [250]
+        assert say(b"MAIL FROM:<>") == [250]
+        recipients = [b"a@support.example", b"b@support.example", b"c@example.org"]
+        assert [say(b"RCPT TO:<" + each + b">")[0] for each in recipients] == [250, 250, 550]
+        assert say(b"DATA") == [354]
+        assert say(mail(1) + b".", replies=2) == [250, 250]
+        (event,) = events(deployment)
+        assert event.recipients == ["support@support.example", "a@support.example", "b@support.example"]
+        assert event.headers["return-path"] == "<>"
+        assert server.metrics.balance() == (1, 1, 0, 0)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Callable[[int], Path]:
+    """Writes a certificate for `localhost` with the given serial number, and its key, into one file."""
+
+    def make(serial: int) -> Path:
+        key, name = (
+            ec.generate_private_key(ec.SECP256R1()),
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+        )
+        now = datetime.now(UTC)
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(serial)
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path = tmp_path / "certificate.pem"
+        path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    return make
+
+
+@pytest.mark.stack
+def test_with_a_certificate_mail_comes_by_starttls_only_and_a_renewed_one_is_taken_up(
+    deployment: Deployment, certificate: Callable[[int], Path]
+) -> None:
+    path = certificate(1)
+
+    def serial(server: Server) -> int:
+        context = ssl.create_default_context(cafile=str(path))
+        with server.client() as client:
+            client._host = "localhost"  # type: ignore[attr-defined]
+            client.starttls(context=context)
+            client.ehlo()
+            assert not client.has_extn("starttls")
+            assert client.sendmail(THEIRS, [OURS], mail(1)) == {}
+            found: Any = client.sock
+            return x509.load_der_x509_certificate(found.getpeercert(binary_form=True)).serial_number
+
+    tls = {"DESKSTREAM_SMTP_TLS_CERT": str(path), "DESKSTREAM_SMTP_REQUIRE_STARTTLS": "true"}
+    with serving(deployment, **tls) as server:
+        with server.client() as client:
+            assert client.has_extn("starttls") and client.mail(THEIRS)[0] == 530
+        assert serial(server) == 1
+        certificate(2)
+        logged(server.process, "certificate_renewed")
+        assert serial(server) == 2
+        assert server.metrics.balance() == (2, 1, 1, 0)
+
+
+@pytest.mark.stack
+def test_sigterm_lets_a_mail_that_was_begun_come_to_its_answer(deployment: Deployment) -> None:
+    with serving(deployment) as server, server.client() as busy, server.client() as idle:
+        busy.mail(THEIRS)
+        busy.rcpt(OURS)
+        assert busy.docmd("DATA")[0] == 354
+        server.process.send_signal(signal.SIGTERM)
+        assert idle.getreply()[0] == 421
+        with pytest.raises(ConnectionRefusedError):
+            eventually(lambda: smtplib.SMTP("127.0.0.1", server.port, timeout=5).close(), 5)
+        busy.send(mail(1) + b".\r\n")
+        assert busy.getreply()[0] == 250
+        assert server.process.wait(20) == 0
+    assert [event.subject for event in events(deployment)] == ["S1"]
+
+
+@pytest.mark.stack
+def test_without_kafka_it_is_451_and_nothing_is_counted(deployment: Deployment) -> None:
+    closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    with serving(deployment, await_ready=False, **closed) as server:
+        assert server.send(mail(1))[0] == 451
+        assert not server.metrics.ready() and server.metrics.live()
+        assert server.metrics.balance() == (0, 0, 0, 0) and server.metrics.refused() == {}
+
+
+@pytest.mark.stack
+def test_kafka_that_falls_silent_and_a_process_that_is_killed_cost_no_mail(tmp_path: Path) -> None:
+    """As a mail server does: what was not answered with 250 is sent again."""
+    with own_kafka(tmp_path) as kafka:
+        with serving(kafka.deployment, DESKSTREAM_PUBLISH_TIMEOUT_SECONDS="3") as server:
+            assert server.send(mail(0))[0] == 250
+            with kafka.silenced():
+                assert server.send(mail(1))[0] == 451
+            eventually(lambda: server.send(mail(1))[0] == 250)
+            assert server.metrics.balance() in ((2, 2, 0, 0), (3, 2, 1, 0))
+
+        with serving(kafka.deployment) as server, kafka.silenced(), server.client() as client:
+            client.mail(THEIRS)
+            client.rcpt(OURS)
+            client.docmd("DATA")
+            client.send(mail(2) + b".\r\n")
+            assert client.sock is not None
+            client.sock.settimeout(1.0)
+            with pytest.raises(TimeoutError):  # it has the whole mail, and says nothing
+                client.sock.recv(1)
+            server.process.kill()
+            server.process.wait()
+        with serving(kafka.deployment) as server:
+            assert server.send(mail(2))[0] == 250
+            assert server.metrics.balance() == (1, 1, 0, 0)
+        assert {event.subject for event in events(kafka.deployment)} == {"S0", "S1", "S2"}
+        assert len({event.event_id for event in events(kafka.deployment)}) == 3
