@@ -1,4 +1,4 @@
-"""`python -m producers mail|imap|smtp|http|import|simulate`: everything that brings contacts into Kafka."""
+"""`python -m producers mail|imap|smtp|http|chat|import|simulate`: everything that brings contacts into Kafka."""
 
 from __future__ import annotations
 
@@ -18,11 +18,32 @@ from producers.publisher import Publisher
 from producers.sources import files
 from schemas.errors import ConfigurationError
 from schemas.process import Health, configure_logging, guarded, serve_probes
-from schemas.settings import ProducerSettings, describe, load
+from schemas.settings import ChatSettings, ProducerSettings, describe, load
 
 SETTINGS = "\n\n".join(
     f"`{name}` {meaning}. Default: `{default or '(empty)'}`" for name, default, meaning in describe(ProducerSettings)
 )
+CHAT_SETTINGS = "\n\n".join(
+    f"`{name}` {meaning}. Default: `{default or '(empty)'}`"
+    for name, default, meaning in describe(ChatSettings)
+    if "_CHAT_" in name
+)
+CHAT_HELP = f"""
+Serve live chat: a WebSocket at /chat, the widget at /widget.js, a page that shows it at /, and the protocol as
+AsyncAPI at /asyncapi.json.
+
+A web page has chat with one line: `<script src="https://chat.example/widget.js" async></script>`. It is offered in
+business hours and while the router reports free slots; otherwise the visitor leaves a message that is answered by
+e-mail. A line is acknowledged to the visitor only when Kafka has it, and sent again until then.
+
+Example
+
+DESKSTREAM_CHAT_HOURS="mon-fri 09:00-18:00" DESKSTREAM_CHAT_TIME_ZONE=Asia/Tokyo python -m producers chat
+
+**Settings of chat** (environment)
+
+{CHAT_SETTINGS}
+"""
 HELP = f"""
 Bring contacts into Kafka. A source is told "received" only when Kafka has the contact durably; what cannot become a
 contact goes to the dead-letter topic with its raw bytes and the reason.
@@ -185,6 +206,37 @@ def http(check: Check = False) -> None:
         if not settings.webhook_secrets.get_secret_value():
             log.warning("signed_endpoint_off", fix="set DESKSTREAM_WEBHOOK_SECRETS to switch /v1/events on")
         with _process(settings, "http") as (publisher, health, stop):
+            server.serve(settings, publisher, health, stop)
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+@app.command(
+    "chat",
+    help=CHAT_HELP,
+)
+def chat(
+    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="print the protocol's description and exit")] = False,
+    check: Check = False,
+) -> None:
+    def work() -> int:
+        from producers.channels.chat_hours import Hours
+        from producers.sources import chat as server
+        from producers.sources.chat_pages import document
+
+        if asyncapi:
+            sys.stdout.write(document().decode())
+            return 0
+        settings = load(ChatSettings)
+        configure_logging(settings)
+        Hours.parse(settings.chat_hours, settings.chat_time_zone)
+        if check:
+            print("the settings are valid")
+            return 0
+        with _process(settings, "chat") as (publisher, health, stop):
+            # Kafka's client has a thread of its own; with the usual 5 ms each of its wake-ups would cost us 5 ms.
+            sys.setswitchinterval(0.0005)
             server.serve(settings, publisher, health, stop)
         return 0
 

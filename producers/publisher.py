@@ -226,6 +226,17 @@ class Publisher:
         self._ensure_room()
         return await self._await(self.submit(event, **about))  # type: ignore[arg-type]
 
+    def remember(self, event_id: str) -> None:
+        """The log says that Kafka has this event: offered again, it is a duplicate, also after a restart."""
+        with self._ids:
+            self._remember(event_id)
+
+    def signal(self, event: Event) -> None:
+        """Send what nobody misses when it is lost (somebody is typing): not waited for, not counted, not sent again."""
+        if (producer := self._producer) is not None:
+            with contextlib.suppress(KafkaError):
+                producer.send(self._topics[type(event)], codec.encode(event), event.customer_tag.encode())
+
     # dead letters
 
     def submit_dead_letter(
@@ -350,9 +361,12 @@ class Publisher:
         with self._ids:
             self._waiting.pop(event_id, None)
             if published:
-                self._published[event_id] = None
-                if len(self._published) > REMEMBERED_IDS:
-                    self._published.popitem(last=False)
+                self._remember(event_id)
+
+    def _remember(self, event_id: str) -> None:
+        self._published[event_id] = None
+        if len(self._published) > REMEMBERED_IDS:
+            self._published.popitem(last=False)
 
     def _follow(self, twin: Future[Receipt], result: Future[Receipt], event: Event) -> None:
         """A duplicate of something in flight is received when its twin is."""

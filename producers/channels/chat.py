@@ -399,9 +399,10 @@ def _remembered(state: Conversation, record: MessageReceived) -> Conversation:
     line = record.fields.get(LINE_FIELD, "")
     if not line or state.wrote(line):
         return state
-    if state.phase == "form":
-        state = Conversation(
-            phase="queued",
+    if not state.started_at:  # an answer may have been read before the question: they are on two topics
+        state = replace(
+            state,
+            phase=("queued" if state.answered_at is None else "answered") if state.phase == "form" else state.phase,
             thread_id=record.thread_id,
             visitor=record.fields.get(VISITOR_FIELD, ""),
             customer_id=record.customer_id,

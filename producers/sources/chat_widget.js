@@ -1,0 +1,1 @@
+/* The widget of Deskstream's live chat. */
