@@ -48,7 +48,7 @@ _TEXT_TYPES = _PLAIN_TYPES | {"text/html"}
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something that came along. `content()` are its bytes; `size` is known without."""
+    """Something that came along. `content()` decodes its bytes anew: a mail is not held in memory twice."""
 
     name: str
     media_type: str
@@ -187,15 +187,6 @@ class _Part:
             return b""
         written = buffer.getvalue().partition(b"\n\n")[2] if self.fields else buffer.getvalue().lstrip(b"\n")
         return written if self.kind == "message/rfc822" else written.rstrip(b"\n")
-
-    def size(self) -> int:
-        """How long `content()` is, without decoding base64 for it."""
-        payload = self.payload
-        encoding = self.fields.get("content-transfer-encoding", "").lower()
-        if isinstance(payload, str) and encoding.strip() == "base64" and payload.isascii():
-            letters = len(payload) - payload.count("\n") - payload.count("\r")
-            return max(letters * 3 // 4 - payload[-4:].count("="), 0)
-        return len(self.content())
 
     def text(self) -> str:
         """The words of a text part."""
@@ -346,7 +337,7 @@ def _outlook(part: _Part, body: Body, name: str) -> None:
     elif container.rtf:
         body.substitutes.append((0, container.words))
     if not container.whole:
-        _add(body, File(name or "winmail.dat", part.kind, part.size(), part.content))
+        _add(body, File(name or "winmail.dat", part.kind, len(part.content()), part.content))
 
 
 def _file(part: _Part, body: Body, name: str, depth: int) -> None:
@@ -364,10 +355,10 @@ def _file(part: _Part, body: Body, name: str, depth: int) -> None:
             inner_body = Body()
         body.texts += inner_body.texts
         body.substitutes += inner_body.substitutes
-        _add(body, File(name, part.kind[:100], part.size(), part.content))
+        _add(body, File(name, part.kind[:100], len(part.content()), part.content))
         body.files += inner_body.files[: max(_MAX_FILES - len(body.files), 0)]
         return
-    _add(body, File(name, part.kind[:100], part.size(), part.content))
+    _add(body, File(name, part.kind[:100], len(part.content()), part.content))
 
 
 def _keep(body: Body, name: str, media_type: str, content: bytes) -> None:

@@ -7,6 +7,8 @@ import re
 
 __all__ = ["decode", "uuencoded"]
 
+_WHITE = b" \t\r\n\v\f"
+_BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
 #: Of one letter in this many it is believed that it got into base64 by accident.
@@ -26,7 +28,7 @@ def decode(data: bytes, encoding: str) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    wrong = len(_NO_BASE64.findall(data))
+    wrong = len(data.translate(None, _BASE64_LETTERS))
     if wrong * _ACCIDENTS > len(data):  # words: the whole of it, or a footer below
         encoded = b"".join(_lines_before_words(data))
         return _lenient(encoded) if encoded.strip() else data
@@ -44,7 +46,7 @@ def _lines_before_words(data: bytes) -> list[bytes]:
 
 def _lenient(data: bytes) -> bytes:
     """Everything that is there: without the padding, or without the last, incomplete group."""
-    letters = b"".join(data.split())
+    letters = data.translate(None, _WHITE)
     missing = -len(letters.rstrip(b"=")) % 4
     try:
         return binascii.a2b_base64(letters + b"=" * missing)
