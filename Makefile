@@ -47,8 +47,9 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas
+generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat
 	$(BIN)/python -m schemas.evolution --write
+	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
 
 clean: ## Remove the environment, caches and build output; what the pipeline stored in .data stays
 	rm -rf $(VENV) .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
