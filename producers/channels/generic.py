@@ -53,6 +53,8 @@ KINDS: dict[str, type[Event]] = {
         events.CallAnswered,
         events.ConsentChanged,
         events.BotAnswered,
+        events.CustomersMerged,
+        events.CustomersSplit,
     )
 }
 #: Those that may name a conversation of a customer (`thread_ref`, `customer_id`) instead of the ticket.
@@ -69,8 +71,10 @@ ALIASES = {
     "call": "call_ended",
     "article": "article_viewed",
     "order": "order_placed",
+    "merge": "customers_merged",
+    "split": "customers_split",
 }
-_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported"))
+_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known"))
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _PROSE = frozenset(("text", "full_text", "transcript", "comment", "subject", "query", "reason"))
 _MAX_LIST = 200
@@ -205,6 +209,8 @@ def _check(kind: type[Event], fields: dict[str, Any], problems: dict[str, str]) 
         problems["add"] = "is needed, or remove"
     if kind is events.SurveyAnswered and fields.get("csat") is None and fields.get("ces") is None:
         problems["csat"] = "is needed, or ces"
+    if kind in _OTHER and _canonical(fields[_OWN[kind]]) == _canonical(fields[_OTHER[kind]]):
+        problems[_OTHER[kind]] = f"is the same customer as {_OWN[kind]}"
 
 
 Check = Callable[[type[Event], Any], str]
@@ -238,6 +244,14 @@ def _not_empty(kind: type[Event], value: str) -> str:
     return "" if value.strip() else "must not be empty"
 
 
+def _canonical(customer_id: str) -> str:
+    scheme, _, value = customer_id.partition(":")
+    return identity.canonical_customer_id(scheme, value)
+
+
+#: Whose log a merge or split belongs to, and who the other customer is.
+_OWN: dict[type[Event], str] = {events.CustomersMerged: "from_customer_id", events.CustomersSplit: "customer_id"}
+_OTHER: dict[type[Event], str] = {events.CustomersMerged: "into_customer_id", events.CustomersSplit: "to_customer_id"}
 _CHECKS: dict[str, Check] = {
     "status": _status_problem,
     "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
@@ -250,6 +264,10 @@ _CHECKS: dict[str, Check] = {
     "causation_depth": _between(0, 1000),
     "time_zone": lambda _, value: time_zone_problem(value),
     "customer_id": _customer_problem,
+    "from_customer_id": _customer_problem,
+    "into_customer_id": _customer_problem,
+    "to_customer_id": _customer_problem,
+    "ticket_ids": lambda kind, value: next(filter(None, (_ticket_problem(kind, each) for each in value)), ""),
     "ticket_id": _ticket_problem,
     "ticket_ref": lambda kind, value: _ticket_problem(kind, value) if value else "",
     "agent_id": lambda kind, value: _not_empty(kind, value) if "agent_id" in _NEEDED[kind] else "",
@@ -270,14 +288,16 @@ def _event_id(kind: type[Event], body: dict[str, Any], fields: dict[str, Any], m
 
 
 def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int, source: str, imported: bool) -> Event:
-    if "customer_id" in fields:
-        scheme, _, value = fields["customer_id"].partition(":")
-        fields["customer_id"] = identity.canonical_customer_id(scheme, value)
-        if "address" in _NEEDED[kind]:
-            fields.setdefault("address", value)
+    if "customer_id" in fields and "address" in _NEEDED[kind]:
+        fields.setdefault("address", fields["customer_id"].partition(":")[2])
+    for name in ("customer_id", "from_customer_id", "into_customer_id", "to_customer_id"):
+        if name in fields:
+            fields[name] = _canonical(fields[name])
     for name in ("ticket_id", "ticket_ref"):
         if fields.get(name):
             fields[name] = fields[name].upper()
+    if "ticket_ids" in fields:
+        fields["ticket_ids"] = [each.upper() for each in fields["ticket_ids"]]
     if fields.get("language"):
         fields["language"] = locale_hint(fields["language"])
     if kind is events.MessageReceived:
@@ -285,8 +305,8 @@ def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int
         fields["text"] = fields.get("text") or fields["full_text"]
     owner = identity.split_ticket_id(fields.get("ticket_id") or fields.get("ticket_ref") or "")
     tag = owner[0] if owner else ""
-    if not tag and "customer_id" in fields:
-        tag = identity.customer_tag(fields["customer_id"])
+    if not tag and (own := _OWN.get(kind, "customer_id")) in fields:
+        tag = identity.customer_tag(fields[own])
     if kind in BY_THREAD:
         fields.pop("customer_id", None)
         fields.setdefault("ticket_id", "")

@@ -72,6 +72,20 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "amount": 4990,
         "currency": "EUR",
     },
+    "customers_merged": {
+        "id": "mg-1",
+        "from_customer_id": "email:ann@example.org",
+        "into_customer_id": "ext:4711",
+        "agent_id": "mei",
+        "reason": "Same person, told me on the phone.",
+    },
+    "customers_split": {
+        "id": "sp-1",
+        "customer_id": "ext:4711",
+        "to_customer_id": "email:ann@example.org",
+        "ticket_ids": [_TICKET],
+        "agent_id": "mei",
+    },
     "call_started": {"id": "call-5", "channel": "phone", "customer_id": "tel:+15550100", "call_id": "c-5"},
     "call_answered": {
         "id": "call-5-taken",
