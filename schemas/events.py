@@ -166,6 +166,8 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
 
     went_wrong  what a low score was about, in the customer's words
     scanner     the vote looks like a machine's that opens every link
+    episode     which time the ticket was solved, from 1; 0 when unknown
+    agent_id    who solved it then: a late answer counts for them
     """
 
     ticket_id: str
@@ -177,6 +179,8 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     language: str = ""
     scanner: bool = False
     thread_ref: str = ""
+    episode: int = 0
+    agent_id: str = ""
 
 
 class CallEnded(Event, frozen=True, kw_only=True):
@@ -297,13 +301,17 @@ class BotAnswered(Event, frozen=True, kw_only=True):
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
-    """The denominator of the contact rate. `amount` in the currency's minor unit."""
+    """The denominator of the contact rate. `amount` in the currency's minor unit.
+
+    order_number  what the customer calls it; `order_id` is the shop's own id, which it uses in what happens later
+    """
 
     customer_id: str
     order_number: str
     amount: int = 0
     currency: str = ""
     products: list[str] = []
+    order_id: str = ""
 
 
 class OrderChanged(Event, frozen=True, kw_only=True):
@@ -315,6 +323,7 @@ class OrderChanged(Event, frozen=True, kw_only=True):
     amount: int = 0
     currency: str = ""
     reason: str = ""
+    order_id: str = ""
 
 
 class Tick(Event, frozen=True, kw_only=True):
