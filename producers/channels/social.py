@@ -1,0 +1,168 @@
+"""What the social networks have in common: JSON bodies, HMAC-SHA256 signatures, posts in public and messages in private."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import mimetypes
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from producers.fields import MAX_SHORT, prose
+from schemas.clock import MICROS
+from schemas.errors import Refused
+from schemas.events import Attachment, MessageReceived
+from schemas.identity import canonical_customer_id, customer_tag
+
+__all__ = [
+    "CHANNEL",
+    "attachment",
+    "digest",
+    "every",
+    "identifier",
+    "message",
+    "millis",
+    "objects",
+    "parse",
+    "part",
+    "require_match",
+    "text",
+]
+
+CHANNEL = "social"
+MOST_ATTACHMENTS = 20
+_EARLIEST = 946_684_800 * MICROS  # 2000-01-01
+_KINDS = {"image": "image/*", "photo": "image/*", "video": "video/*", "animated_gif": "video/*", "audio": "audio/*"}
+
+
+def digest(secret: str, raw: bytes) -> bytes:
+    """HMAC-SHA256."""
+    return hmac.new(secret.encode(), raw, hashlib.sha256).digest()
+
+
+def require_match(given: str, ours: Iterable[str], header: str) -> None:
+    """Compare a header's value with what each of our secrets would have made it.
+
+    Raises:
+        Refused: `missing_signature`, `malformed_signature`, `bad_signature`.
+    """
+    if not given:
+        raise Refused("missing_signature", f"{header} is missing")
+    if not given.startswith("sha256="):
+        raise Refused("malformed_signature", f"{header} is not sha256=...")
+    matches = [hmac.compare_digest(each.encode(), given.encode("utf-8", "replace")) for each in ours]
+    if not any(matches):  # all were compared, so that the time taken says nothing
+        raise Refused("bad_signature", "it matches none of our secrets")
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`.
+
+    Raises:
+        Refused: `bad_json`.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Refused("bad_json", str(error)[:300]) from error
+    if not isinstance(value, dict):
+        raise Refused("bad_json", f"an object is expected, not {type(value).__name__}")
+    return value
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing where there is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def every(value: Any, problems: list[str]) -> list[dict[str, Any]]:
+    """The objects of a list that should hold nothing else; what else it holds is a problem."""
+    found = objects(value)
+    if not isinstance(value, list) or len(found) < len(value):
+        problems.append("something stands where an object is expected")
+    return found
+
+
+def part(value: Any, *names: str) -> dict[str, Any]:
+    """The object at a path of names, or an empty one."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any) -> str:
+    """A text or a number as text; '' for everything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value)
+
+
+def short(value: Any, limit: int = MAX_SHORT) -> str:
+    """The same as it goes to Kafka: bounded, cleaned, card numbers masked."""
+    return prose(text(value).strip(), limit)
+
+
+def identifier(value: Any) -> str:
+    """An id as it is: it is no text, and numbers in it are no cards."""
+    return text(value).strip()[:MAX_SHORT]
+
+
+def millis(value: Any, now: int, *, unit: int = 1_000) -> int:
+    """Micros of a time in milliseconds (`unit` micros each), not after `now`; `now` when it is none."""
+    digits = text(value)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 16:
+        return now
+    at = int(digits) * unit
+    return min(at, now) if at >= _EARLIEST else now
+
+
+def attachment(kind: str, url: str, media_type: str = "", name: str = "") -> Attachment:
+    """One part that is not text. Its media type by what is said, by its address, by its kind; where it is, not its bytes."""
+    file = name or urlsplit(url).path.rpartition("/")[2]
+    guessed = media_type or mimetypes.guess_type(file)[0] or _KINDS.get(kind, "application/octet-stream")
+    return Attachment(name=short(file or kind, 200), media_type=short(guessed, 100), reference=url[:MAX_SHORT])
+
+
+def message(
+    customer_id: str,
+    *,
+    event_id: str,
+    said_at: int,
+    now: int,
+    source: str,
+    thread: str,
+    public: bool,
+    words: str,
+    whole: str = "",
+    name: str = "",
+    language: str = "",
+    attachments: Sequence[Attachment] = (),
+    recipient: str = "",
+    **details: str,
+) -> MessageReceived:
+    """A post or a message as an event. `details` are what an answer, or a person, may need (`fields`)."""
+    kind, _, value = customer_id.partition(":")
+    customer_id = canonical_customer_id(kind, value)
+    return MessageReceived(
+        event_id=event_id,
+        occurred_at=said_at,
+        received_at=now,
+        sent_at=said_at,
+        customer_tag=customer_tag(customer_id),
+        channel=CHANNEL,
+        source=source,
+        customer_id=customer_id,
+        address=customer_id,
+        customer_name=short(name, 200),
+        text=prose(words.strip()),
+        full_text=prose((whole or words).strip()),
+        public=public,
+        thread_id=thread,
+        recipients=[recipient] if recipient else [],
+        attachments=list(attachments[:MOST_ATTACHMENTS]),
+        language=language,
+        fields={key: value for key, value in details.items() if value},
+    )
