@@ -78,7 +78,7 @@ class BatchFolder:
 
     def __init__(self, processor: Processor, source_topic: str, now: Callable[[], int]) -> None:
         self.processor, self.source_topic, self._now = processor, source_topic, now
-        self.codec = StateCodec(processor.kinds)
+        self.codec = StateCodec(processor.kinds, processor.deadline)
 
     def fold(self, partition: int, records: Sequence[Any], overlay: Overlay) -> Folded:
         """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record."""

@@ -180,7 +180,7 @@ class Worker:
             self.store.write(partition, values, offset)
         for event in events:
             event.ack()
-        self._after(partition, records, folded, outbox.records)
+        self._after(partition, records, folded, values, outbox.records)
         ended = time.perf_counter()
         self._phases["fold"].observe(after_fold - began)
         self._phases["outputs"].observe(after_outputs - after_fold)
@@ -253,11 +253,13 @@ class Worker:
         if records >= RATIO_MINIMUM_RECORDS and failed / records > self.settings.dlq_max_ratio:
             end_process(EXIT_PROTECTED, f"{failed} of {records} records of one batch failed: {_story(folded)}")
 
-    def _after(self, partition: int, records: list[Any], folded: Folded, written: int) -> None:
+    def _after(
+        self, partition: int, records: list[Any], folded: Folded, values: dict[bytes, bytes | None], written: int
+    ) -> None:
         name = self.processor.name
         deadlines = self.deadlines.setdefault(partition, Deadlines())
-        for key, state in folded.states.items():
-            deadlines.set(key, None if state is None else self.processor.deadline(key, state))
+        for key, value in values.items():
+            deadlines.set(key, None if value is None else self.folder.codec.deadline(key, value))
         metrics.RECORDS_PROCESSED.labels(name).inc(folded.folded)
         metrics.RECORDS_SKIPPED.labels(name).inc(folded.skipped)
         metrics.OUTPUTS_WRITTEN.labels(name).inc(written)
@@ -286,11 +288,12 @@ class Worker:
     # -- deadlines ----------------------------------------------------------------------------------------------
 
     async def _rebuild_deadlines(self, partitions: set[int]) -> None:
-        """After an assignment: read every state of the partitions once and remember when each is next due."""
+        """After an assignment: read the head of every state of the partitions and remember when each is next due."""
         self.deadlines = {partition: Deadlines() for partition in partitions}
         for partition in partitions:
             for count, (key, value) in enumerate(self._states(partition)):
-                self.deadlines[partition].set(key, self.processor.deadline(key, self.folder.codec.load(key, value)))
+                if (due := self.folder.codec.deadline(key, value)) is not None:
+                    self.deadlines[partition].set(key, due)
                 if count % 1000 == 999:
                     self._progress()
                     await asyncio.sleep(0)

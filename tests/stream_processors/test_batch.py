@@ -107,6 +107,17 @@ def test_a_state_from_a_newer_build_is_refused_clearly() -> None:
         codec_.load(b"cA", b"\x09" + stored[1:])
 
 
+def test_when_a_state_is_due_stands_before_its_body_and_in_older_values_it_is_worked_out() -> None:
+    codec_ = StateCodec({b"c": Count}, lambda key, state: 100 + state.n if state.n else None)
+    stored = codec_.dump(b"cA", Count(n=7, offset=5))
+    assert codec_.load(b"cA", stored) == Count(n=7, offset=5)
+    assert codec_.deadline(b"cA", stored[:17] + b"not even a body") == 107
+    assert codec_.deadline(b"cA", codec_.dump(b"cA", Count(n=0, offset=5))) is None
+    old = bytes([1]) + stored[1:9] + stored[17:]  # as it was written before there were deadlines
+    assert (codec_.load(b"cA", old), stored_offset(old)) == (Count(n=7, offset=5), 5)
+    assert codec_.deadline(b"cA", old) == 107
+
+
 keys = st.binary(min_size=0, max_size=2).map(lambda rest: b"c" + rest)
 
 

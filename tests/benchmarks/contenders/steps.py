@@ -42,7 +42,7 @@ class StepRunner:
 
     def __init__(self, settings: Settings) -> None:
         self.processor = TicketsProcessor(rules.load())
-        self.codec = StateCodec(self.processor.kinds)
+        self.codec = StateCodec(self.processor.kinds, self.processor.deadline)
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
 
     def run(
