@@ -86,6 +86,7 @@ class Door:
     summary     a line for /docs and --help
     example     a delivery that `normalise` takes, for /docs and the tests that run over every door
     media_types of the body
+    schema      JSON schema of the body, for /docs, where it is known better than "an object"
     """
 
     process: str
@@ -103,6 +104,7 @@ class Door:
     max_bytes: int = 1_000_000
     keep: bool = True
     media_types: tuple[str, ...] = ("application/json",)
+    schema: Mapping[str, Any] | None = None
 
 
 def doors(process: str = "", modules: Iterable[Any] | None = None) -> tuple[Door, ...]:

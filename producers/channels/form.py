@@ -6,6 +6,7 @@ A kiosk sends the same fields, and `place`, where it stands; its channel is `in_
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from producers.fields import FieldProblems, address_problem, prose, time_zone_problem
 from producers.locales import locale_hint
@@ -14,7 +15,7 @@ from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import MessageReceived
 
-__all__ = ["CHANNEL", "FIELDS", "HONEYPOT", "KIOSK", "KIOSK_FIELDS", "FormProblems", "normalise"]
+__all__ = ["CHANNEL", "FIELDS", "HONEYPOT", "KIOSK", "KIOSK_FIELDS", "FormProblems", "json_schema", "normalise"]
 
 CHANNEL, KIOSK = "form", "in_person"
 #: Hidden from people; programs that fill in everything fill it in.
@@ -37,6 +38,19 @@ KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
 }
 _FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
 _SAME_SUBMISSION = 600 * MICROS
+
+
+def json_schema(fields: Mapping[str, tuple[bool, int, str]]) -> dict[str, Any]:
+    """The JSON schema of a form with these fields."""
+    return {
+        "type": "object",
+        "properties": {
+            name: {"type": "string", "maxLength": longest, "description": about}
+            for name, (_, longest, about) in fields.items()
+        },
+        "required": [name for name, (needed, _, _) in fields.items() if needed],
+        "additionalProperties": False,
+    }
 
 
 class FormProblems(FieldProblems):

@@ -142,6 +142,8 @@ def _answered(
         went_wrong=went_wrong,
         language=link.locale,
         scanner=scanner,
+        episode=link.episode,
+        agent_id=link.agent_id,
     )
 
 

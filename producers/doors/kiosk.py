@@ -51,5 +51,6 @@ DOORS = (
         max_bytes=200_000,
         keep=False,
         media_types=(_JSON, _FORM),
+        schema=form.json_schema(form.KIOSK_FIELDS),
     ),
 )

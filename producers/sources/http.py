@@ -84,7 +84,9 @@ def create_app(
     async def contact_page(request: Request) -> HTMLResponse:
         return HTMLResponse(page.form_page(locale=_locale(request)), headers=page.HEADERS)
 
-    @app.post("/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.RESPONSES, tags=["customers"])
+    @app.post(
+        "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
+    )
     async def post_form(request: Request) -> Response:
         """Submit the contact form, form-encoded or as JSON."""
         values: dict[str, Any] = {}
@@ -105,7 +107,7 @@ def create_app(
         return _accepted(event, receipt, page_locale=locale if as_page else "")
 
     @app.post(
-        "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.RESPONSES, tags=["systems"]
+        "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.EVENT_RESPONSES, tags=["systems"]
     )
     async def post_event(request: Request) -> Response:
         """Send one event of any channel, signed: customer messages, and what agents do."""

@@ -8,9 +8,10 @@ import msgspec
 
 from producers import signature
 from producers.channels import form, generic
+from producers.sources.requests import JSON_PROBLEM
 from schemas import events
 
-__all__ = ["EVENTS", "FORM", "RESPONSES"]
+__all__ = ["EVENTS", "EVENT_RESPONSES", "FORM", "FORM_RESPONSES"]
 
 _TICKET = "ABCDEFGHIJKL-1"
 _EXAMPLES: dict[str, dict[str, Any]] = {
@@ -155,15 +156,7 @@ def _plain(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
     return schema
 
 
-_FORM_SCHEMA = {
-    "type": "object",
-    "properties": {
-        name: {"type": "string", "maxLength": longest, "description": about}
-        for name, (_, longest, about) in form.FIELDS.items()
-    },
-    "required": [name for name, (needed, _, _) in form.FIELDS.items() if needed],
-    "additionalProperties": False,
-}
+_FORM_SCHEMA = form.json_schema(form.FIELDS)
 _FORM_EXAMPLE = {
     "name": "Ann Lee",
     "email": "ann@example.org",
@@ -205,21 +198,43 @@ EVENTS: dict[str, Any] = {
         },
     },
 }
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "Kafka has it",
-        "content": {
-            "application/json": {
-                "example": {
-                    "event_id": "GIMTKYVM6JUZM5LDA2UU7NEWYQ",
-                    "duplicate": False,
-                    "customer_tag": "ABCDEFGHIJKL",
-                    "ticket_hint": "ABCDEFGHIJKL-*",
-                }
-            }
-        },
+_ACCEPTED = {
+    "type": "object",
+    "properties": {
+        "event_id": {"type": "string"},
+        "duplicate": {"type": "boolean"},
+        "customer_tag": {"type": "string"},
+        "ticket_hint": {"type": "string"},
     },
-    413: {"description": "the body is too large"},
-    422: {"description": "fields are wrong; `problems` names each with what is wrong"},
-    503: {"description": "Kafka does not answer; send the same again after Retry-After seconds"},
+    "required": ["event_id", "duplicate", "customer_tag", "ticket_hint"],
 }
+_WHY = {
+    400: "not readable",
+    401: "not signed, wrongly signed, or more than five minutes ago",
+    403: "switched off",
+    413: "the body is too large",
+    415: "wrong type",
+    422: "fields are wrong; `problems` names each with what is wrong",
+    503: "Kafka does not answer; send the same again after Retry-After seconds",
+}
+_PAGE = {"text/html": {"schema": {"type": "string"}}}
+
+
+def _responses(*codes: int, page: bool) -> dict[int | str, dict[str, Any]]:
+    """202 and what else may be answered; `page`: as a web page to who asks for one."""
+    other = _PAGE if page else {}
+    example = {
+        "event_id": "GIMTKYVM6JUZM5LDA2UU7NEWYQ",
+        "duplicate": False,
+        "customer_tag": "ABCDEFGHIJKL",
+        "ticket_hint": "ABCDEFGHIJKL-*",
+    }
+    told = {"application/json": {"schema": _ACCEPTED, "example": example}, **other}
+    return {
+        202: {"description": "Kafka has it", "content": told},
+        **{code: {"description": _WHY[code], "content": {**JSON_PROBLEM, **other}} for code in codes},
+    }
+
+
+FORM_RESPONSES = _responses(400, 413, 415, 422, 503, page=True)
+EVENT_RESPONSES = _responses(400, 401, 403, 413, 422, 503, page=False)

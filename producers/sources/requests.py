@@ -16,7 +16,7 @@ from producers.sources import page
 from schemas import metrics
 from schemas.errors import Refused, Unavailable
 
-__all__ = ["count_refusal", "read_body", "refusal", "unavailable"]
+__all__ = ["JSON_PROBLEM", "count_refusal", "read_body", "refusal", "unavailable"]
 
 _STATUS = {
     "bad_json": 400,
@@ -29,6 +29,28 @@ _STATUS = {
     "bad_signature": 401,
     "stale_signature": 401,
     "no_secret_configured": 403,
+}
+
+#: What the body of a refusal is, for the OpenAPI document.
+JSON_PROBLEM: dict[str, Any] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "reason": {"type": "string"},
+                "detail": {"type": "string"},
+                "problems": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+                        "required": ["field", "problem"],
+                    },
+                },
+            },
+            "required": ["reason", "detail"],
+        }
+    }
 }
 
 log = structlog.get_logger("producers.http")

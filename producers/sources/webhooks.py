@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import traceback
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from fastapi.responses import JSONResponse
 from producers.door import Answer, Delivery, Door, Partly
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
-from producers.sources.requests import count_refusal, read_body, refusal, unavailable
+from producers.sources.requests import JSON_PROBLEM, count_refusal, read_body, refusal, unavailable
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
@@ -55,6 +56,7 @@ def add_doors(
             tags=[door.process],
             openapi_extra=_openapi(door),
             operation_id=door.name.replace("-", "_"),
+            response_class=Response,
         )
         if door.challenge is not None:
             app.add_api_route(door.path, handler.get, methods=["GET"], include_in_schema=False)
@@ -177,13 +179,31 @@ def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, media_type=answer.media_type)
 
 
+_WHY = {
+    "400": "not readable",
+    "401": "not genuine",
+    "403": "switched off",
+    "413": "too large",
+    "415": "wrong type",
+    "422": "genuine, and no event can be made of it",
+    "429": "too many; send the same again after Retry-After seconds",
+    "503": "not stored; send the same again after Retry-After seconds",
+}
+
+
 def _openapi(door: Door) -> dict[str, Any]:
+    """What /docs says of a door, without what FastAPI would guess."""
     example = door.example.body.decode("utf-8", "replace")
-    schema = {"type": "object"} if door.media_types == ("application/json",) else {"type": "string"}
-    content = {kind: {"schema": schema, "example": example} for kind in door.media_types}
-    told = {"400": "not readable", "401": "not genuine", "403": "switched off", "413": "too large", "415": "wrong type"}
-    told |= {"422": "not an event", "429": "too many", "503": "not stored; send it again"}
+    content = {}
+    for kind in door.media_types:
+        is_json = kind == "application/json"
+        schema = door.schema or ({"type": "object"} if is_json else {"type": "string"})
+        of_this_kind = door.example.headers.get("content-type", door.media_types[0]).startswith(kind)
+        shown = {"example": json.loads(example) if is_json else example} if of_this_kind else {}
+        content[kind] = {"schema": schema, **shown}
+    told = door.answer(door.example, ())
     return {
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": {"description": "durable"}, **{code: {"description": why} for code, why in told.items()}},
+        "responses": {str(told.status): {"description": "durable", "content": {told.media_type: {}}}}
+        | {code: {"description": why, "content": JSON_PROBLEM} for code, why in _WHY.items()},
     }

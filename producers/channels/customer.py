@@ -1,0 +1,40 @@
+"""Who a customer is, of what a source knows about them: e-mail before telephone before the source's own id."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from producers.channels.telephone import e164
+from producers.fields import MAX_SHORT, address_problem, prose
+from schemas import identity
+
+__all__ = ["Known", "known"]
+
+
+class Known(NamedTuple):
+    """`customer_id` is canonical; `address` is where they can be answered. Both are '' for nobody in particular."""
+
+    customer_id: str
+    address: str
+
+
+def known(
+    email: object = "", phone: object = "", country: object = "", *, other: tuple[str, object] = ("", "")
+) -> Known:
+    """The first of them that is usable.
+
+    phone    as people write it; `country` (such as JP) is for numbers without their own
+    other    kind and value of the source's own id: ('shopify', 77) → `shopify:77`
+    """
+    address = _text(email)
+    if address and not address_problem(address):
+        return Known(identity.canonical_customer_id("email", address), address)
+    number = e164(_text(phone)[:40], _text(country)[:2]) if phone else ""
+    if number:
+        return Known(identity.canonical_customer_id("tel", number), number)
+    kind, value = other[0], prose(_text(other[1]), MAX_SHORT)
+    return Known(identity.canonical_customer_id(kind, value), value) if value else Known("", "")
+
+
+def _text(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
