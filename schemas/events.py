@@ -221,7 +221,8 @@ class CallAnswered(Event, frozen=True, kw_only=True):
 class ConsentChanged(Event, frozen=True, kw_only=True):
     """A customer wants no more messages at this address (STOP), or wants them again (START), or asked what this is (HELP).
 
-    wish  `stop start help`; `keyword` is the word they sent
+    wish      `stop start help`; `keyword` is the word they sent
+    answered  the service that carries it has confirmed it already: we do not
     """
 
     customer_id: str
@@ -229,6 +230,7 @@ class ConsentChanged(Event, frozen=True, kw_only=True):
     wish: str
     keyword: str = ""
     language: str = ""
+    answered: bool = False
 
 
 class DeliveryReported(Event, frozen=True, kw_only=True):

@@ -111,10 +111,11 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
         "address": who.address,
     }
     country = language_of(who.address.removeprefix(_WHATSAPP))
-    keyword = _by_service(given.get("OptOutType", "")) or keyword_of(body)
+    known = _by_service(given.get("OptOutType", ""))
+    keyword = known or keyword_of(body)
     if keyword is not None:
-        word = short(body, 100)
-        return [ConsentChanged(**base, wish=keyword.wish, keyword=word, language=keyword.language or country)]
+        word, language = short(body, 100), keyword.language or country
+        return [ConsentChanged(**base, wish=keyword.wish, keyword=word, language=language, answered=known is not None)]
     text = prose(body.strip() or _place(given))
     return [
         MessageReceived(

@@ -205,7 +205,7 @@ def test_the_same_message_has_the_same_id_whatever_came_with_it() -> None:
 def test_a_word_that_is_the_whole_message_is_a_wish_and_no_message(body: str, wish: str, language: str) -> None:
     event = incoming(Body=body)
     assert isinstance(event, ConsentChanged)
-    assert (event.wish, event.language, event.keyword) == (wish, language, body.strip())
+    assert (event.wish, event.language, event.keyword, event.answered) == (wish, language, body.strip(), False)
     assert (event.customer_id, event.address) == ("tel:+819012345678", "+819012345678")
 
 
@@ -229,10 +229,10 @@ def test_a_word_among_others_is_a_message(body: str) -> None:
     assert isinstance(incoming(Body=body), MessageReceived)
 
 
-def test_the_services_own_recognition_counts() -> None:
+def test_the_services_own_recognition_counts_and_it_has_answered() -> None:
     event = incoming(Body="Arrêt", OptOutType="STOP")
     assert isinstance(event, ConsentChanged)
-    assert (event.wish, event.keyword) == ("stop", "Arrêt")
+    assert (event.wish, event.keyword, event.answered) == ("stop", "Arrêt", True)
 
 
 def test_a_wish_is_obeyed_with_a_picture_and_by_whatsapp() -> None:
