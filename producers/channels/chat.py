@@ -482,11 +482,11 @@ def _request(state: Conversation, now: int, rules: Rules) -> TranscriptRequested
 def _as_text(state: Conversation) -> str:
     """`10:02 Ann: text`, a line each, in the visitor's time zone; who we are is for the template to say."""
     zone = ZoneInfo(state.time_zone or "UTC")
-    spoken = [(written.at, 0, state.name or state.email, written.text) for written in state.written]
-    spoken += [(said.at * 1000, said.number, "", said.text) for said in state.said]
+    spoken = [(written.at // 1000, 0, state.name or state.email, written.text) for written in state.written]
+    spoken += [(said.at, said.number, "", said.text) for said in state.said]
     lines = []
     for at, _, name, text in sorted(spoken, key=lambda line: line[:2]):
-        clock = from_micros(at).astimezone(zone).strftime("%H:%M")
+        clock = from_micros(at * 1000).astimezone(zone).strftime("%H:%M")
         lines.append(f"{clock} {name}: {text}" if name else f"{clock} > {text}")
     return "\n".join(lines)
 
