@@ -129,6 +129,8 @@ class ClockFact(Fact, frozen=True, kw_only=True):
 
     clock       `acknowledgement first_response next_response full_resolution` (later also `answer`, ...)
     transition  `activate pause resume fulfil breach correct cancel`; `at` is when it is true, `detected_at` when noticed
+    calendar    whose working time the target counts, '' when it counts all time; without one
+                `elapsed_business_seconds` is NULL
     """
 
     ticket_id: str
@@ -147,6 +149,7 @@ class ClockFact(Fact, frozen=True, kw_only=True):
     channel: str = ""
     priority: str = ""
     team: str = ""
+    calendar: str = ""
 
 
 class SurveyFact(Fact, frozen=True, kw_only=True):

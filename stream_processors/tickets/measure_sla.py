@@ -1,4 +1,4 @@
-"""measure_sla: the SLA clocks of a ticket, in calendar time, and their ledger.
+"""measure_sla: the SLA clocks of a ticket, in calendar time or working time, and their ledger.
 
 What the clocks follow is the ticket, not the kind of event: this step compares the ticket with what it was before.
 
@@ -11,7 +11,8 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 - An answer from before the deadline that arrives after the breach withdraws it: `correct`, then `fulfil`.
 - An answer that arrives late and is older than the one that stopped a clock restates it in the same way.
 - A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
-- A clock keeps the policy with which it started; a change of priority, tags or team counts for later clocks.
+- Where the policy names a calendar, targets count its working time, and rows say both: seconds and business seconds.
+- A clock keeps the policy and the calendar with which it started; a change of priority, tags or team counts for later clocks.
 - Reopening starts next_response and full_resolution anew; first_response and acknowledgement stay as they were.
 - Solving fulfils full_resolution and cancels the other clocks; closing without a solve (spam) cancels all.
 """
@@ -23,6 +24,8 @@ import msgspec
 from schemas.clock import MICROS
 from schemas.events import Tick
 from schemas.facts import ClockFact
+from stream_processors.calendars import Calendar
+from stream_processors.policies import Policy, due_at
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Clock, Customer, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -72,7 +75,7 @@ def step(turn: Turn) -> Turn:
     if ticket.policy != policy.name or ticket.policy_version != policy.version:
         ticket = msgspec.structs.replace(ticket, policy=policy.name, policy_version=policy.version)
     before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
-    ledger = _Ledger(turn, ticket, team, policy.targets)
+    ledger = _Ledger(turn, ticket, team, policy)
     if before is None:
         _opened(ledger)
     elif ticket.episode > before.episode:
@@ -149,11 +152,11 @@ def _finished(ledger: _Ledger, now: int) -> None:
 class _Ledger:
     """The clocks of one ticket while one event is folded, with the rows and happenings that come of it."""
 
-    __slots__ = ("_clocks", "_happened", "_noticed_at", "_rows", "_targets", "_team", "_ticket", "_ticket_id", "turn")
+    __slots__ = ("_clocks", "_happened", "_noticed_at", "_policy", "_rows", "_team", "_ticket", "_ticket_id", "turn")
 
-    def __init__(self, turn: Turn, ticket: Ticket, team: str, targets: dict[str, float] | None = None) -> None:
+    def __init__(self, turn: Turn, ticket: Ticket, team: str, policy: Policy | None = None) -> None:
         event = turn.event
-        self.turn, self._ticket, self._team, self._targets = turn, ticket, team, targets or {}
+        self.turn, self._ticket, self._team, self._policy = turn, ticket, team, policy
         self._clocks = {clock.name: clock for clock in ticket.clocks}
         self._ticket_id = ticket.id_at(event.customer_tag)
         self._noticed_at = turn.now if event.imported else event.received_at
@@ -176,8 +179,8 @@ class _Ledger:
 
     def activate(self, name: str, since: int) -> None:
         """Start a clock, if the policy has a target for it. A new instance replaces the one that stopped."""
-        target = self._targets.get(name)
-        if target is None:
+        policy = self._policy
+        if policy is None or (target := policy.targets.get(name)) is None:
             return
         if self.running(name):
             self.cancel(name, self.turn.now)
@@ -188,25 +191,26 @@ class _Ledger:
             instance=last.instance + 1 if last is not None and last.episode == episode else 1,
             started_at=since,
             target_seconds=target,
-            due_at=since + round(target * MICROS),
+            due_at=due_at(since, target, policy.calendar),
             policy=self._ticket.policy,
             policy_version=self._ticket.policy_version,
             sequence=0,
             episode=episode,
+            calendar=policy.calendar.name if policy.calendar else "",
         )
-        self._row(clock, "activate", since, None)
+        self._row(clock, "activate", since)
 
     def move(self, name: str, since: int) -> None:
         """A running clock should have started earlier: an older message came late."""
         clock = self._clocks[name]
-        due_at = since + round(clock.target_seconds * MICROS)
-        self._row(msgspec.structs.replace(clock, started_at=since, due_at=due_at), "correct", since, 0.0)
+        due = due_at(since, clock.target_seconds, self._calendar(clock))
+        self._row(msgspec.structs.replace(clock, started_at=since, due_at=due), "correct", since)
 
     def breach(self, name: str) -> None:
         clock = self._clocks[name]
         breached = msgspec.structs.replace(clock, breached=True, team=self._team, priority=self._ticket.priority)
         self._breaches(+1)
-        self._row(breached, "breach", clock.due_at, clock.target_seconds)
+        self._row(breached, "breach", clock.due_at)
         self.note("breached", clock.due_at)
 
     def fulfil(self, name: str, at: int) -> None:
@@ -220,7 +224,7 @@ class _Ledger:
             self.breach(name)
         corrected = self._clocks[name]
         stopped = msgspec.structs.replace(corrected, stopped_at=at, cancelled=False)
-        self._row(stopped, "fulfil", at, _seconds(clock, at))
+        self._row(stopped, "fulfil", at)
         was_met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
         if not corrected.breached and not was_met:
             self.note("met", at)
@@ -241,7 +245,7 @@ class _Ledger:
         clock = self.running(name)
         if clock is not None:
             stopped = msgspec.structs.replace(clock, stopped_at=at, cancelled=True)
-            self._row(stopped, "cancel", at, _seconds(clock, at))
+            self._row(stopped, "cancel", at)
 
     def note(self, name: str, at: int, detail: float = 0.0, *, within: bool = False) -> None:
         self._happened.append(Happening(name, at, self._ticket, detail, within))
@@ -255,20 +259,25 @@ class _Ledger:
 
     def _correct(self, clock: Clock, at: int) -> None:
         if not (clock.breached and at < clock.due_at):
-            self._row(clock, "correct", at, _seconds(clock, at))
+            self._row(clock, "correct", at)
             return
         charged_to = msgspec.structs.replace(
             self._ticket, team=clock.team, priority=clock.priority, policy=clock.policy
         )
         self._breaches(-1)
-        self._row(msgspec.structs.replace(clock, breached=False), "correct", at, _seconds(clock, at))
+        self._row(msgspec.structs.replace(clock, breached=False), "correct", at)
         self._happened.append(Happening("corrected", clock.due_at, charged_to))
 
     def _breaches(self, step: int) -> None:
         count = self._ticket.clocks_breached + step
         self._ticket = msgspec.structs.replace(self._ticket, clocks_breached=count)
 
-    def _row(self, clock: Clock, transition: str, at: int, elapsed: float | None) -> None:
+    def _calendar(self, clock: Clock) -> Calendar | None:
+        """The calendar that a clock started with; None for calendar time, or when the rules no longer have it."""
+        return self.turn.rules.calendars.calendars.get(clock.calendar) if clock.calendar else None
+
+    def _row(self, clock: Clock, transition: str, at: int) -> None:
+        calendar = self._calendar(clock)
         sequence = clock.sequence + 1
         self._clocks[clock.name] = msgspec.structs.replace(clock, sequence=sequence)
         ticket, (partition, offset) = self._ticket, self.turn.position
@@ -288,13 +297,13 @@ class _Ledger:
             policy_version=clock.policy_version,
             target_seconds=clock.target_seconds,
             due_at=clock.due_at,
-            elapsed_seconds=elapsed,
+            elapsed_seconds=None if transition == "activate" else max(0, at - clock.started_at) / MICROS,
+            elapsed_business_seconds=None
+            if transition == "activate" or calendar is None
+            else max(0.0, calendar.business_seconds(clock.started_at, at)),
+            calendar=clock.calendar,
             channel=ticket.channel,
             priority=ticket.priority,
             team=self._team,
         )
         self._rows.append(Output(row))
-
-
-def _seconds(clock: Clock, at: int) -> float:
-    return max(0, at - clock.started_at) / MICROS

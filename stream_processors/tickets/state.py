@@ -17,7 +17,7 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows.
 
     `team` and `priority` are those that its breach was charged to, so that a correction withdraws it there;
-    `cancelled` is set when it stopped without an answer.
+    `cancelled` is set when it stopped without an answer. `calendar` is '' for one that runs day and night.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     priority: str = ""
     cancelled: bool = False
     episode: int = 1
+    calendar: str = ""
 
 
 class Adopted(msgspec.Struct, frozen=True, array_like=True):
