@@ -14,23 +14,29 @@ class Metrics:
 
     port: int
 
-    def counted(self, name: str) -> dict[str, float]:
+    def page(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
+
+    def counted(self, name: str, page: str = "") -> dict[str, float]:
         """Labels → value of the samples of `deskstream_<name>` that are not 0."""
-        page = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
-        pattern = re.compile(rf"deskstream_{name}\{{(.*)\}} (.*)")
-        return {
-            match[1]: float(match[2])
-            for line in page.splitlines()
-            if (match := pattern.match(line)) and float(match[2])
-        }
+        pattern = re.compile(rf"^deskstream_{name}\{{(.*)\}} (.*)$", re.MULTILINE)
+        return {labels: float(value) for labels, value in pattern.findall(page or self.page()) if float(value)}
+
+    def received(self) -> int:
+        return self._counts()[0]
 
     def balance(self) -> tuple[int, int, int, int]:
         """received, published, duplicates, dead-lettered; the first is the sum of the others, whatever happens."""
+        received, published, duplicates, dead = self._counts()
+        assert received == published + duplicates + dead
+        return received, published, duplicates, dead
+
+    def _counts(self) -> tuple[int, int, int, int]:
+        page = self.page()
         received, published, duplicates, dead = (
-            int(sum(self.counted(f"contacts_{name}_total").values()))
+            int(sum(self.counted(f"contacts_{name}_total", page).values()))
             for name in ("received", "published", "duplicate", "dead_lettered")
         )
-        assert received == published + duplicates + dead
         return received, published, duplicates, dead
 
     def refused(self) -> dict[str, int]:
@@ -39,10 +45,13 @@ class Metrics:
         return {re.findall(r'reason="(.*?)"', label)[0]: int(value) for label, value in labels.items()}
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
+        return self._answers("readyz")
 
     def live(self) -> bool:
-        return httpx.get(f"http://127.0.0.1:{self.port}/livez", trust_env=False).status_code == 200
+        return self._answers("livez")
+
+    def _answers(self, probe: str) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/{probe}", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False

@@ -331,18 +331,17 @@ def test_kafka_that_falls_silent_and_a_process_that_is_killed_cost_no_mail(tmp_p
                 assert server.send(mail(1))[0] == 451
             eventually(lambda: server.send(mail(1))[0] == 250)
             assert server.metrics.balance() in ((2, 2, 0, 0), (3, 2, 1, 0))
-
-        with serving(kafka.deployment) as server, kafka.silenced(), server.client() as client:
-            client.mail(THEIRS)
-            client.rcpt(OURS)
-            client.docmd("DATA")
-            client.send(mail(2) + b".\r\n")
-            assert client.sock is not None
-            client.sock.settimeout(1.0)
-            with pytest.raises(TimeoutError):  # it has the whole mail, and says nothing
-                client.sock.recv(1)
-            server.process.kill()
-            server.process.wait()
+            with kafka.silenced(), server.client() as client:
+                client.mail(THEIRS)
+                client.rcpt(OURS)
+                client.docmd("DATA")
+                client.send(mail(2) + b".\r\n")
+                assert client.sock is not None
+                client.sock.settimeout(1.0)
+                with pytest.raises(TimeoutError):  # it has the whole mail, and says nothing
+                    client.sock.recv(1)
+                server.process.kill()
+                server.process.wait()
         with serving(kafka.deployment) as server:
             assert server.send(mail(2))[0] == 250
             assert server.metrics.balance() == (1, 1, 0, 0)

@@ -1,0 +1,336 @@
+"""Mailboxes read by a real process from a real IMAP server (pymap) into a real Kafka."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from producers.sources.imap import Memory
+from producers.sources.imap_accounts import Account, parse
+from schemas.errors import ConfigurationError, Unavailable
+from tests.conftest import Deployment
+from tests.own_kafka import own_kafka
+from tests.producers.balance import Metrics
+from tests.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
+from tests.producers.log_reader import events, eventually, free_port, letters, logged, producer, records
+
+LIMIT = 100_000
+
+
+def mail(number: int | str, body: str = "Hello", more: str = "") -> bytes:
+    return (
+        f"From: ann@example.org\r\nTo: {USER}\r\nSubject: S{number}\r\nMessage-ID: <{number}@example.org>\r\n{more}\r\n{body}\r\n"
+    ).encode()
+
+
+# which mailboxes
+
+
+def test_mailboxes_are_named_by_urls() -> None:
+    first, second, third = parse(
+        "imaps://orders%40shop.example:p%40ss%2Cword@imap.example.org/Help%20desk/Orders,"
+        "imap+starttls://bob:x@mail.example.org, imap://eve:y@127.0.0.1:1143/INBOX"
+    )
+    assert first == Account("imaps", "imap.example.org", 993, "orders@shop.example", "Help desk/Orders", "p@ss,word")
+    assert (second.tls, second.port, second.folder) == ("imap+starttls", 143, "INBOX")
+    assert third.name == "eve@127.0.0.1:1143/INBOX"
+    assert first.message_url(7, 21) == (
+        "imap://orders%40shop.example@imap.example.org:993/Help%20desk/Orders;UIDVALIDITY=7/;UID=21"
+    )
+    assert "p@ss" not in repr(first)
+
+
+def test_mailboxes_are_named_by_a_file_that_keeps_secrets_elsewhere(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    entries = [
+        "imaps://a:pw@imap.example.org",
+        {"url": "imaps://b@imap.example.org/INBOX", "password_file": str(secret), "auth": "xoauth2"},
+    ]
+    for name in ("boxes.json", "boxes.yaml"):
+        (tmp_path / name).write_text(json.dumps(entries))
+        one, two = parse(str(tmp_path / name))
+        assert (one.secret(), two.secret(), two.auth) == ("pw", "first", "xoauth2")
+    secret.write_text("rotated")
+    assert two.secret() == "rotated"
+    secret.unlink()
+    with pytest.raises(Unavailable, match=r"the password file of b@imap\.example\.org/INBOX cannot be read"):
+        two.secret()
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("", "no mailbox is named"),
+        ("imaps://a:SECRET@h,b:SECRET@h", "entry 2: is not imaps://"),
+        ("imaps://a:SEC,RET@h", "entry 1: is not imaps://"),
+        ("pop3://a:SECRET@h", "entry 1: is not imaps://"),
+        ("imaps://a:SECRET@h:port", "entry 1: is not imaps://"),
+        ("imaps://a@h", "entry 1: needs one of password and password_file"),
+        ("imaps://a:SECRET@h/X,imaps://a:SECRET@h/X", "a@h/X is named twice"),
+        ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_is_said_in_one_line_without_its_secrets(setting: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as error:
+        parse(setting)
+    assert "SEC" not in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- imaps://a:SECRET@h\n- [", ":2: is not valid YAML"),
+        ("password: SECRET", "is not a list of mailboxes"),
+        ("- {url: 'imaps://a@h', pasword: SECRET}", "entry 1: is not a URL, nor an object of auth, password"),
+        ("- {url: 'imaps://a@h', password: 12345}", "entry 1: every value must be text"),
+        ("- {url: 'imaps://a@h', password: SECRET, auth: plain}", "entry 1: auth is login or xoauth2"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_in_one_line_without_its_secrets(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "boxes.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=says) as error:
+        parse(str(path))
+    assert "SECRET" not in str(error.value) and "12345" not in str(error.value)
+
+
+def test_how_far_a_mailbox_was_read_survives_a_restart_and_a_broken_file_is_forgotten(tmp_path: Path) -> None:
+    account = Account("imaps", "h", 993, "a")
+    memory = Memory(tmp_path, account)
+    assert memory.uid_validity is None
+    memory.save(account, 7, 21)
+    again = Memory(tmp_path, account)
+    assert (again.uid_validity, again.next_uid) == (7, 21)
+    assert Memory(tmp_path, Account("imaps", "h", 993, "b")).uid_validity is None
+    next(tmp_path.glob("*.json")).write_text("{")
+    assert Memory(tmp_path, account).uid_validity is None
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"DESKSTREAM_IMAP_STATE_DIR: .* cannot be used"):
+        Memory(tmp_path / "file" / "below", account)
+
+
+# the process
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ImapServer]:
+    with imap_server() as server:
+        yield server
+
+
+class Reader:
+    def __init__(self, process: subprocess.Popen[bytes], metrics: Metrics) -> None:
+        self.process, self.metrics = process, metrics
+
+
+def settings_of(accounts: str, state: Path) -> dict[str, str]:
+    return {
+        "DESKSTREAM_IMAP_ACCOUNTS": accounts,
+        "DESKSTREAM_IMAP_STATE_DIR": str(state),
+        "DESKSTREAM_IMAP_RETRY_SECONDS": "1",
+        "DESKSTREAM_MAX_BODY_BYTES": str(LIMIT),
+    }
+
+
+@contextmanager
+def reading(
+    deployment: Deployment, accounts: str, state: Path, *, await_ready: bool = True, **env: str
+) -> Iterator[Reader]:
+    metrics = Metrics(free_port())
+    ours = settings_of(accounts, state) | {"DESKSTREAM_METRICS_PORT": str(metrics.port)}
+    with producer(deployment, "imap", **ours | env) as process:
+        eventually(metrics.ready if await_ready else metrics.live)
+        yield Reader(process, metrics)
+
+
+def subjects(deployment: Deployment) -> list[str]:
+    """In the order of the log: all of them are of one customer."""
+    return [event.subject for event in events(deployment)]
+
+
+def took(reader: Reader, received: int) -> None:
+    """Wait until the process has taken so many mails since its start."""
+    eventually(lambda: reader.metrics.received() >= received)
+
+
+def log_of(reader: Reader) -> bytes:
+    """Everything that was not read from it yet, after its end."""
+    reader.process.send_signal(signal.SIGTERM)
+    assert reader.process.wait(20) == 0
+    assert reader.process.stderr is not None
+    return reader.process.stderr.read()
+
+
+@pytest.mark.stack
+def test_what_waits_is_taken_in_order_then_what_comes_and_also_what_a_person_read_first(
+    deployment: Deployment, server: ImapServer, tmp_path: Path
+) -> None:
+    server.add([mail(-1)], "Live", read=True)
+    server.add([mail(number) for number in range(60)], "Live")
+    with reading(deployment, server.url("Live"), tmp_path) as reader:
+        took(reader, 60)
+        eventually(lambda: server.unread("Live") == 0)
+        server.add([mail("new")], "Live")
+        took(reader, 61)
+        server.add([mail("read")], "Live", read=True)
+        took(reader, 62)
+        assert reader.metrics.balance() == (62, 62, 0, 0)
+        assert list(reader.metrics.counted("source_connected").values()) == [1.0]
+        assert PASSWORD.encode() not in log_of(reader)
+    server.add([mail("while away")], "Live", read=True)
+    with reading(deployment, server.url("Live"), tmp_path) as reader:
+        took(reader, 1)
+        assert reader.metrics.balance() == (1, 1, 0, 0)
+    assert subjects(deployment) == [*(f"S{number}" for number in range(60)), "Snew", "Sread", "Swhile away"]
+    assert events(deployment)[0].source == f"imap:{USER}@127.0.0.1:{server.port}/Live"
+
+
+@pytest.mark.stack
+def test_twice_delivered_too_large_in_the_wrong_charset_and_no_mail_at_all_are_all_accounted_for(
+    deployment: Deployment, server: ImapServer, tmp_path: Path
+) -> None:
+    lies = mail("lies", more="Content-Type: text/plain; charset=us-ascii\r\n").replace(
+        b"Hello", "注文が届きません".encode("shift_jis")
+    )
+    huge = mail("huge", "x" * LIMIT)
+    answer, question = mail("b", more="In-Reply-To: <a@example.org>\r\n"), mail("a")
+    server.add([answer, question, question, huge, lies, b"\x01\x02 no mail"], "Odd")
+    accounts = server.url("Odd")
+    with reading(deployment, accounts, tmp_path) as reader:
+        took(reader, 6)
+        assert reader.metrics.balance() == (6, 3, 1, 2)
+        eventually(lambda: server.unread("Odd") == 0)
+    found = {event.subject: event for event in events(deployment)}
+    assert list(found) == ["Sb", "Sa", "Slies"]
+    assert found["Slies"].text == "注文が届きません"
+    by_reason = {letter.headers["reason"]: letter for letter in letters(deployment)}
+    assert by_reason["undecodable_mime"].raw == b"\x01\x02 no mail"
+    kept = by_reason["too_large"]
+    assert kept.raw == huge and kept.headers["producer"] == "email"
+    assert re.fullmatch(
+        rf"imap://support%40shop\.example@127\.0\.0\.1:{server.port}/Odd;UIDVALIDITY=\d+/;UID=104",
+        kept.headers["kept-at"],
+    )
+    with producer(deployment, "imap", "--once", **settings_of(accounts, tmp_path)) as again:
+        assert again.wait(30) == 0
+    assert len(records(deployment, "contact-events")) == 3
+
+
+@pytest.mark.stack
+def test_a_mailbox_with_another_uidvalidity_is_scanned_again_and_nothing_is_doubled(
+    deployment: Deployment, server: ImapServer, tmp_path: Path
+) -> None:
+    old = [mail(number) for number in range(3)]
+    server.add(old, "Moved")
+    with reading(deployment, server.url("Moved"), tmp_path, DESKSTREAM_IMAP_IDLE_SECONDS="0.5") as reader:
+        took(reader, 3)
+        server.replace("Moved", [*old, mail(3)])  # all of them read, as after a restored backup
+        logged(reader.process, "uid_validity_changed")
+        took(reader, 7)
+        assert reader.metrics.balance() == (7, 4, 3, 0)
+    assert subjects(deployment) == ["S0", "S1", "S2", "S3"]
+
+
+@pytest.mark.stack
+def test_a_server_that_goes_away_is_found_again_and_one_mailbox_is_no_other_ones_trouble(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    with imap_server() as going, imap_server("--no-idle") as staying:
+        accounts = ",".join([going.url(), staying.url(), staying.url("Other", password="wrong")])
+        polling = {"DESKSTREAM_IMAP_POLL_SECONDS": "0.3"}
+        with reading(deployment, accounts, tmp_path, await_ready=False, **polling) as reader:
+            going.add([mail(1)])
+            took(reader, 1)
+            going.stop()
+            logged(reader.process, "cannot connect: .*refused.*mailbox_lost")
+            staying.add([mail(2)])
+            took(reader, 2)
+            going.start()
+            going.add([mail(1), mail(3)])
+            took(reader, 4)
+            assert len(reader.metrics.counted("source_connected")) == 2
+            assert reader.metrics.live() and not reader.metrics.ready()
+            assert reader.metrics.balance() == (4, 3, 1, 0)
+            assert b"login refused" in log_of(reader)
+    assert subjects(deployment) == ["S1", "S2", "S3"]
+
+
+@pytest.mark.stack
+def test_kafka_that_falls_silent_and_a_process_that_is_killed_cost_no_mail(tmp_path: Path) -> None:
+    with own_kafka(tmp_path / "kafka") as kafka, imap_server() as server:
+        accounts, state = server.url(), tmp_path / "state"
+        with reading(kafka.deployment, accounts, state, DESKSTREAM_PUBLISH_TIMEOUT_SECONDS="3") as reader:
+            server.add([mail(0)])
+            eventually(lambda: server.unread() == 0)
+            with kafka.silenced():
+                server.add([mail(1)])
+                logged(reader.process, '"event": "waiting"')
+                assert server.unread() == 1  # nobody was told that it was received
+            eventually(lambda: server.unread() == 0)
+            reader.metrics.balance()
+            with kafka.silenced():
+                server.add([mail(2), mail(3)])
+                logged(reader.process, '"event": "waiting"')
+                reader.process.kill()
+                reader.process.wait()
+                assert server.unread() == 2
+        with reading(kafka.deployment, accounts, state) as reader:
+            eventually(lambda: server.unread() == 0)
+            assert reader.metrics.balance() == (2, 2, 0, 0)
+        found = events(kafka.deployment)
+        assert len({event.event_id for event in found}) == 4
+        assert {event.subject for event in found} == {"S0", "S1", "S2", "S3"}
+
+
+# one line and an exit code
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    nobody = Deployment("", "", {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
+
+    def run(accounts: str, *arguments: str) -> tuple[int, str, str]:
+        with producer(nobody, "imap", *arguments, **settings_of(accounts, tmp_path)) as process:
+            out, err = process.communicate(timeout=40)
+            return process.returncode, out.decode(), err.decode()
+
+    return run
+
+
+def test_check_logs_in_and_counts_what_waits_and_changes_nothing(server: ImapServer, run: Run) -> None:
+    server.add([mail(1), mail(2)], "Checked")
+    code, out, _ = run(server.url("Checked"), "--check")
+    assert (code, out) == (0, f"{USER}@127.0.0.1:{server.port}/Checked: 2 waiting\n")
+    assert server.unread("Checked") == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "says"),
+    [
+        ("wrong password", 2, r"DESKSTREAM_IMAP_ACCOUNTS: .*: login refused: "),
+        ("no folder", 3, "cannot select Nowhere: "),
+        ("no server", 3, "cannot connect: .*refused"),
+        ("no setting", 2, "DESKSTREAM_IMAP_ACCOUNTS: no mailbox is named"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(server: ImapServer, run: Run, kind: str, code: int, says: str) -> None:
+    accounts = {
+        "wrong password": server.url(password="wrong"),
+        "no folder": server.url("Nowhere"),
+        "no server": f"imap://a:b@127.0.0.1:{free_port()}",
+        "no setting": "",
+    }
+    found, _, err = run(accounts[kind], "--check")
+    assert found == code and re.search(rf"deskstream: .*{says}", err), err
+    assert "Traceback" not in err and "wrong" not in err
