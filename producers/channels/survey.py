@@ -162,7 +162,7 @@ def _text(values: Mapping[str, str], name: str, problems: dict[str, str]) -> str
     if len(text) > LONGEST_COMMENT:
         problems[name] = "too_long"
         return ""
-    return prose(text, LONGEST_COMMENT)
+    return prose(text, LONGEST_COMMENT).strip()
 
 
 def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
