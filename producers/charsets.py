@@ -155,8 +155,8 @@ def _looks_east_asian(data: bytes) -> bool:
     """Long runs of bytes above 7F: two-byte text that was declared as Latin-1."""
     sample = data[:_GUESS_BYTES]
     high = sum(byte > 0x7F for byte in sample)
-    in_runs = sum(len(run) for run in re.findall(rb"[\x81-\xfe]{4,}", sample))
-    return high > 16 and in_runs * 2 > high and high / len(sample) > 0.25
+    in_runs = sum(len(run) for run in re.findall(rb"[\x81-\xfe]{2,}", sample))
+    return high > 16 and in_runs * 10 > high * 7 and high / len(sample) > 0.25
 
 
 def _guess(data: bytes, declared: str) -> str:
@@ -189,7 +189,7 @@ def _everyday(text: str, codec: str) -> float:
     points = 0.0
     for char in foreign:
         if char in common:
-            points += 0.9
+            points += 0.97 if char > "\uac00" else 0.9  # what reads as Hangul throughout is no Chinese by chance
         elif char in _PUNCTUATION:
             points += 0.8
         elif "\u4e00" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3":

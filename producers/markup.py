@@ -21,11 +21,11 @@ _TAGS = {*_PARAGRAPHS, *_LINES, "td", "th"}
 _DROPPED_WITH_CONTENT = {"script", "style", "title", "head", "noscript", "template", "svg", "math", "object"}
 #: Signs of markup that its sender hides from the reader: preview text for the list of mails.
 _MAY_HIDE = re.compile(r"display|visibility|font-size|max-height|hidden", re.IGNORECASE)
-_STYLES = {"display", "visibility", "font-size", "line-height", "max-height", "overflow", "opacity"}
+_STYLES = {"display", "visibility", "font-size", "max-height", "overflow", "opacity"}
 _INVISIBLE = re.compile(r"display:\s*none|visibility:\s*hidden|(?<![-\w])hidden=", re.IGNORECASE)
 #: Nothing by itself: layouts set a size of 0 around cells that set their own.
 _NO_SIZE = re.compile(r"font-size:\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
-_NO_HEIGHT = re.compile(r"(?:line-height|max-height|opacity):\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
+_NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
 _CLIPPED = re.compile(
     r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"].*overflow|overflow.*max-height:\s*0(?:px|pt|em|%)?\s*[;\"]"
 )
@@ -105,7 +105,7 @@ def _clean(markup: str) -> str:
 def _is_hidden(tag: str, attributes: str) -> bool:
     if _INVISIBLE.search(attributes) or _CLIPPED.search(attributes):
         return True
-    return bool(_NO_SIZE.search(attributes)) and (tag == "span" or bool(_NO_HEIGHT.search(attributes)))
+    return bool(_NO_SIZE.search(attributes)) and (tag in ("span", "p") or bool(_NO_HEIGHT.search(attributes)))
 
 
 def _too_deep(markup: str) -> bool:

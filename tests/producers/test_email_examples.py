@@ -40,5 +40,5 @@ def test_an_example_mail_becomes_what_is_written_beside_it(path: Path) -> None:
     assert codec.decode(codec.encode(event)) == event
 
 
-def test_there_are_at_least_forty_examples() -> None:
-    assert len(EXAMPLES) >= 40
+def test_there_are_at_least_150_examples() -> None:
+    assert len(EXAMPLES) >= 150

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["attachment", "message_props", "old_body", "tnef"]
+__all__ = ["attachment", "attribute", "message_props", "old_body", "tnef"]
 
 _UNICODE, _STRING, _BINARY, _LONG = 0x1F, 0x1E, 0x102, 0x03
 BODY, HTML, RTF, LONG_NAME, CODEPAGE = 0x1000, 0x1013, 0x1009, 0x3707, 0x3FDE
 
 
-def _attribute(level: int, tag: int, data: bytes) -> bytes:
+def attribute(level: int, tag: int, data: bytes) -> bytes:
+    """One attribute of the message (level 1) or of a file (2), with its checksum."""
     return struct.pack("<BII", level, tag, len(data)) + data + struct.pack("<H", sum(data) & 0xFFFF)
 
 
@@ -36,27 +37,27 @@ def message_props(*, body: str = "", html: bytes = b"", rtf: bytes = b"", codepa
         values.append((_BINARY, HTML, html))
     if rtf:
         values.append((_BINARY, RTF, rtf))
-    return _attribute(1, 0x00069003, _props(values))
+    return attribute(1, 0x00069003, _props(values))
 
 
 def old_body(text: bytes) -> bytes:
     """The text as older clients wrote it, in the code page of the message."""
-    return _attribute(1, 0x0002800C, text + b"\x00")
+    return attribute(1, 0x0002800C, text + b"\x00")
 
 
 def attachment(title: bytes, data: bytes, *, long_name: str = "") -> bytes:
     """A file: its short name in the code page of the message, and its long one."""
-    done = _attribute(2, 0x00069002, bytes(14))
-    done += _attribute(2, 0x00018010, title + b"\x00")
-    done += _attribute(2, 0x0006800F, data)
+    done = attribute(2, 0x00069002, bytes(14))
+    done += attribute(2, 0x00018010, title + b"\x00")
+    done += attribute(2, 0x0006800F, data)
     if long_name:
-        done += _attribute(2, 0x00069005, _props([(_UNICODE, LONG_NAME, (long_name + "\x00").encode("utf-16-le"))]))
+        done += attribute(2, 0x00069005, _props([(_UNICODE, LONG_NAME, (long_name + "\x00").encode("utf-16-le"))]))
     return done
 
 
 def tnef(*attributes: bytes, codepage: int = 1252) -> bytes:
     """The whole file."""
     head = struct.pack("<IH", 0x223E9F78, 1)
-    head += _attribute(1, 0x00089006, struct.pack("<I", 0x00010000))
-    head += _attribute(1, 0x00069007, struct.pack("<II", codepage, 0))
+    head += attribute(1, 0x00089006, struct.pack("<I", 0x00010000))
+    head += attribute(1, 0x00069007, struct.pack("<II", codepage, 0))
     return head + b"".join(attributes)
