@@ -120,6 +120,18 @@ class ProducerSettings(Settings):
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="how long Kafka may take before a source is told to retry"
     )
+    phone_region: str = Field("", description="country (GB, JP, ...) of telephone numbers without one; empty for none")
+    email_plus_is_same: bool = Field(False, description="ann+shop@example.org is the customer ann@example.org")
+    gmail_dots_are_same: bool = Field(False, description="a.nn@gmail.com and ann@googlemail.com are ann@gmail.com")
+    directory_url: SecretStr = Field(
+        SecretStr(""),
+        description="who customers are: a CSV file (path or file:///path), or http(s)://crm/...{customer_id} or {address}",
+    )
+    directory_token: SecretStr = Field(SecretStr(""), description="sent to that server as Authorization: Bearer")
+    directory_timeout_seconds: float = Field(
+        0.3, gt=0, le=10, description="a contact waits for its directory entry at most so long"
+    )
+    directory_cache_seconds: float = Field(300.0, ge=0, description="an answer of the directory is good for so long")
     attachments_url: str = Field(
         "", description="where attachments are stored: a folder, file:///path, s3://bucket/prefix; empty: only listed"
     )
@@ -134,7 +146,7 @@ class ProducerSettings(Settings):
         description="mailboxes: imaps://user:password@host:993/INBOX,... or the path of a .yaml or .json file of them",
     )
     imap_poll_seconds: float = Field(30.0, gt=0, description="how often a server without IDLE is asked for new mail")
-    imap_idle_seconds: float = Field(540.0, gt=0, le=1740, description="IDLE is begun anew after so long")
+    imap_idle_seconds: float = Field(120.0, gt=0, le=1740, description="IDLE is begun anew after so long")
     imap_timeout_seconds: float = Field(60.0, gt=0, description="one IMAP command may take so long")
     imap_retry_seconds: float = Field(60.0, gt=0, description="longest pause before an IMAP server is tried again")
     imap_rescan_days: int = Field(
