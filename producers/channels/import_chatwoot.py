@@ -111,7 +111,7 @@ class _Conversation:
 
     def __init__(self, ticket: Mapping[str, Any], people: People, origin: Origin, number: str) -> None:
         self.ticket, self.origin, self.number, self._people = ticket, origin, number, people
-        self.messages = self._messages()
+        self.messages, self.told_status = self._messages(), False
         contact = self._contact()
         kind = text(inside(ticket, "meta").get("channel")) or text(ticket.get("channel"))
         channel = _CHANNELS.get(kind.rpartition("::")[2].lower(), "chat")
@@ -143,7 +143,7 @@ class _Conversation:
                 self._tell(lambda message=message: self._message(message), message)
         self._final_state()
         self._ratings()
-        if labels := [text(label) for label in self.ticket.get("labels") or [] if text(label)]:
+        if labels := _labels(self.ticket):
             talk.tagged(opened, f"{self.number}-labels", "chatwoot", labels, [])
         return talk.reading()
 
@@ -211,14 +211,14 @@ class _Conversation:
                 agent = "" if "system" in words.lower() else self._agent(message)
                 at = when(message.get("created_at"), self.origin)
                 self.talk.became(at, status, agent if status == "solved" else "", text(message.get("id")))
-                self.talk.statuses_known = True
+                self.told_status = True
                 return
         self.talk.left_out["activity"] += 1
 
     def _final_state(self) -> None:
         """The state at the end, where no activity has told it."""
         status = text(self.ticket.get("status"))
-        if self.talk.statuses_known or not status:
+        if self.told_status or not status:
             return
         known = _STATUSES.get(status)
         if known is None:
@@ -245,7 +245,7 @@ class _Conversation:
     def _about(self, first: Mapping[str, Any]) -> dict[str, Any]:
         ticket = self.ticket
         extra = inside(ticket, "additional_attributes")
-        fields = {"chatwoot_conversation": self.number, "tags": " ".join(map(text, ticket.get("labels") or []))}
+        fields = {"chatwoot_conversation": self.number, "tags": " ".join(_labels(ticket))}
         fields |= {"inbox_id": text(ticket.get("inbox_id")), "referer": text(extra.get("referer"))}
         fields |= {name: text(value) for name, value in inside(ticket, "custom_attributes").items()}
         return {
@@ -257,6 +257,11 @@ class _Conversation:
 
 
 # -- reading loose JSON -------------------------------------------------------------------------------------------
+
+
+def _labels(ticket: Mapping[str, Any]) -> list[str]:
+    found = ticket.get("labels")
+    return [text(label) for label in found if text(label)] if isinstance(found, list) else []
 
 
 def _type(message: Mapping[str, Any]) -> str:

@@ -117,7 +117,7 @@ def recognises(record: Mapping[str, Any]) -> bool:
 def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
     """Everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
     for wrapper, kind in _WRAPPERS.items():
-        if isinstance(record.get(wrapper), Mapping):
+        if isinstance(record.get(wrapper), Mapping) and "id" not in record:
             yield _part(kind, record[wrapper])
             return
     pages = [name for name in _PAGES if isinstance(record.get(name), list)]

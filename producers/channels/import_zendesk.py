@@ -97,18 +97,32 @@ def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
     if pages and "requester_id" not in record and "requester" not in record:
         for name in pages:
             for entry in entries(record, name):
-                yield _part(_PAGES[name], entry)
+                yield from _with_people(_PAGES[name], entry)
         return
     for name, kind in (("ticket", "ticket"), ("user", "person"), ("audit", "audits")):
         if isinstance(record.get(name), Mapping):
-            yield _part(kind, record[name])
+            yield from _with_people(kind, record[name])
             return
     kind = _kind(record)
-    yield _part(kind, record) if kind else unknown("Zendesk", record)
+    if kind:
+        yield from _with_people(kind, record)
+    else:
+        yield unknown("Zendesk", record)
+
+
+def _with_people(kind: str, body: Mapping[str, Any]) -> Iterator[Part | Refusal]:
+    """The part, and the people that the JSON export writes into each ticket: they wrote in others as well."""
+    yield _part(kind, body)
+    if kind == "ticket":
+        for name in ("requester", "submitter", "assignee"):
+            if (person := inside(body, name)) and text(person.get("id")):
+                yield part_of("person", person.get("id"), person)
 
 
 def _kind(record: Mapping[str, Any]) -> str:
     if "requester_id" in record or isinstance(record.get("requester"), Mapping):
+        return "ticket"
+    if isinstance(record.get("via"), Mapping) and "status" in record:
         return "ticket"
     for names, kind in (
         (("child_events",), "ticket_events"),

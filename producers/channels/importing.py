@@ -209,12 +209,16 @@ def attachments(found: object, name: str, media_type: str, size: str, url: str) 
         Attachment(
             name=prose(text(each.get(name)), MAX_SHORT),
             media_type=text(each.get(media_type))[:200] or "application/octet-stream",
-            size_bytes=max(0, min(int(each.get(size) or 0), 2**53)) if isinstance(each.get(size), int | float) else 0,
+            size_bytes=_size(each.get(size)),
             reference=text(each.get(url))[:MAX_SHORT],
         )
         for each in found[:_MOST_ATTACHMENTS]
         if isinstance(each, dict)
     ]
+
+
+def _size(value: object) -> int:
+    return max(0, min(value, 2**53)) if isinstance(value, int) else 0
 
 
 def entries(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -232,6 +236,10 @@ def inside(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _telephone(number: str) -> str:
     bare = re.sub(r"[\s().\-/]", "", number)
     return bare if _TELEPHONE.match(bare) else ""
+
+
+#: What happens to a ticket that is not closed.
+_GOING_ON = ("said", "replied", "noted", "status")
 
 
 @dataclass
@@ -321,7 +329,9 @@ class Conversation:
                 if item.kind == "replied" and self._stays_open(status, items, place):
                     told.append((item.at, self._status(item, "open", "after-reply")))
                 continue
-            for wanted in self._wanted(item.status, status, last=not any(each.event for each in items[place + 1 :])):
+            for wanted in self._wanted(
+                item.status, status, last=not any(each.kind in _GOING_ON for each in items[place + 1 :])
+            ):
                 told.append((item.at, self._status(item, wanted, wanted)))
             status = "solved" if item.status == "closed" else item.status
         return told

@@ -34,7 +34,7 @@ from schemas.events import Event
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
-__all__ = ["Export", "dry_run", "run"]
+__all__ = ["Export", "dry_run", "read", "run"]
 
 log = structlog.get_logger("producers.import")
 
@@ -122,12 +122,10 @@ def run(
 
 def dry_run(export: Export, settings: ProducerSettings, *, report_to: Path | None = None) -> Report:
     """Read everything and publish nothing."""
-    started = time.perf_counter()
-    report, spool = Report(), Spool()
+    report, started = Report(), time.perf_counter()
     report.write_to(report_to, again=False)
     try:
-        _fill(spool, export, export_files.found_at(export.path), settings, report, Health(), threading.Event())
-        for outgoing in spool.in_order():
+        for outgoing in read(export, settings, report):
             if refused := outgoing.refused:
                 report.outcomes["bad"] += 1
                 report.refuse(f"{outgoing.place} record", outgoing.record, outgoing.own_id, refused)
@@ -137,8 +135,17 @@ def dry_run(export: Export, settings: ProducerSettings, *, report_to: Path | Non
     finally:
         report.seconds, report.finished = time.perf_counter() - started, True
         report.close()
-        spool.close()
     return report
+
+
+def read(export: Export, settings: ProducerSettings, report: Report) -> Iterator[Outgoing]:
+    """What would be published, in order: refusals first, then the events by time. `report` hears what is left out."""
+    spool = Spool()
+    try:
+        _fill(spool, export, export_files.found_at(export.path), settings, report, Health(), threading.Event())
+        yield from spool.in_order()
+    finally:
+        spool.close()
 
 
 def _publish(
@@ -264,8 +271,14 @@ class _Filler:
                 whole.update({**body, **inner})
             else:
                 whole[part.kind] = [*_list(whole.get(part.kind)), body]
-        _, read = _READERS[self.export.format]
-        reading = read(whole, self._people, self._origin)
+        _, read_ticket = _READERS[self.export.format]
+        try:
+            reading = read_ticket(whole, self._people, self._origin)
+        except Exception as error:  # a defect of ours must not lose the ticket nor stop its neighbours
+            log.exception("reader_failed", format=self.export.format, ticket=owner)
+            problem = Refused("defect", f"{type(error).__name__}: {error}")
+            self._refuse(last.place, last.record, owner, problem, msgspec.json.encode(whole))
+            return
         for event in reading.events:
             self._event(last.place, last.record, event)
         for refusal in reading.refused:
