@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from producers import directory
 from producers.channels import generic
 from producers.door import doors
 from producers.publisher import Publisher
@@ -456,6 +458,7 @@ for _process_name in sorted({door.process for door in doors()}):
 def _settings() -> ProducerSettings:
     settings = load(ProducerSettings)
     configure_logging(settings)
+    directory.check(settings)
     return settings
 
 
@@ -478,7 +481,10 @@ def _process(
     ]
     stop_probes: Callable[[], None] = serve_probes(settings, health)
     try:
-        with Publisher(settings, linger_ms=linger_ms) as publisher:
+        with (
+            contextlib.closing(directory.enricher(settings)) as enrich,
+            Publisher(settings, linger_ms=linger_ms, enrich=enrich) as publisher,
+        ):
             log.info("started", producer=name, kafka=settings.kafka_bootstrap_servers)
             yield publisher, health, stop
     finally:

@@ -19,7 +19,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from kafka import KafkaProducer
@@ -32,7 +32,7 @@ from schemas.events import Event, PresenceChanged
 from schemas.settings import ProducerSettings
 from schemas.topics import CONTACT_EVENTS, ROUTING, TOPIC_OF
 
-__all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Outcome", "Publisher", "Receipt"]
+__all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt"]
 
 #: The largest value that fits beside key and headers into the 4 MB that our topics accept.
 MAX_RECORD_BYTES = 3_900_000
@@ -63,6 +63,16 @@ class Receipt:
     reason: str = ""
 
 
+class Enrich(Protocol):
+    """What is done to every event before it is published, on every channel. Takes bounded time and never raises."""
+
+    def __call__(self, event: Event) -> Event:
+        """May block."""
+
+    async def later(self, event: Event) -> Event:
+        """The same without blocking the event loop."""
+
+
 class Publisher:
     """Publishes events and dead letters; safe to use from several threads and from an event loop.
 
@@ -70,8 +80,9 @@ class Publisher:
     the event loop. Each ends in a `Receipt` once Kafka has the record (acks=all), or in `Unavailable`.
     """
 
-    def __init__(self, settings: ProducerSettings, *, linger_ms: int = 0) -> None:
+    def __init__(self, settings: ProducerSettings, *, linger_ms: int = 0, enrich: Enrich | None = None) -> None:
         self.settings = settings
+        self._enrich = enrich
         self._clock = settings.pipeline_clock
         self._linger_ms = linger_ms
         self._producer: Any = None
@@ -185,8 +196,15 @@ class Publisher:
         """Hand an event over; the future ends in its receipt or in `Unavailable`.
 
         An event that Kafka could never take (too large, not encodable) becomes a dead letter of `raw`. Connects when
-        needed, which blocks; an event loop calls `publish_async` instead.
+        needed, and waits for what the directory knows of the customer; an event loop calls `publish_async` instead.
         """
+        if self._enrich is not None:
+            event = self._enrich(event)
+        return self._submit(event, raw=raw, producer=producer, origin=origin, kept_at=kept_at)
+
+    def _submit(
+        self, event: Event, *, raw: bytes = b"", producer: str = "", origin: str = "", kept_at: str = ""
+    ) -> Future[Receipt]:
         try:
             value = codec.encode(event)
             if len(value) > MAX_RECORD_BYTES:
@@ -224,7 +242,9 @@ class Publisher:
     async def publish_async(self, event: Event, **about: str | bytes) -> Receipt:
         """`publish` for an event loop: raises `Unavailable` at once while not connected or when too many wait."""
         self._ensure_room()
-        return await self._await(self.submit(event, **about))  # type: ignore[arg-type]
+        if self._enrich is not None:
+            event = await self._enrich.later(event)
+        return await self._await(self._submit(event, **about))  # type: ignore[arg-type]
 
     def remember(self, event_id: str) -> None:
         """The log says that Kafka has this event: offered again, it is a duplicate, also after a restart."""

@@ -29,6 +29,13 @@ ATTACHMENTS = Counter(
     "deskstream_attachments_total", "Attachments by outcome: stored, known, or why not stored", ["outcome"]
 )
 
+DIRECTORY_LOOKUPS = Counter(
+    "deskstream_directory_lookups_total",
+    "Look-ups of customers: found, unknown, cached, stale, timeout, error, or open (not asked, it fails)",
+    ["outcome"],
+)
+DIRECTORY_SECONDS = Histogram("deskstream_directory_seconds", "Time of one request to the directory", buckets=_FAST)
+
 CHAT_SOCKETS = Gauge("deskstream_chat_sockets", "Open connections of visitors")
 CHAT_CONVERSATIONS = Gauge("deskstream_chat_conversations", "Conversations of this process", ["phase"])
 CHAT_ENDED = Counter("deskstream_chat_ended_total", "Conversations that ended here", ["outcome"])
