@@ -41,6 +41,8 @@ dlq_app = typer.Typer(
     help="Dead letters: what could not be processed, why, and how to send it back.", no_args_is_help=True
 )
 app.add_typer(dlq_app, name="dlq")
+webhooks_app = typer.Typer(invoke_without_command=True)
+app.add_typer(webhooks_app, name="webhooks")
 Check = Annotated[bool, typer.Option("--check", help="Check the configuration, say ok, and exit; connects to nothing.")]
 
 
@@ -238,6 +240,8 @@ def dlq_replay(
 
 
 def _by_hand(letter: Any) -> str:
+    if letter.headers.get("stage") == "webhooks":
+        return f"{letter.place}: a webhook. Repair the cause, then: python -m sinks {letter.headers['producer']}"
     producer = letter.headers.get("producer", "") or letter.headers.get("origin", "") or "its producer"
     return (
         f"{letter.place}: raw input of {producer}. Repair the cause, save the bytes "
@@ -253,6 +257,104 @@ def dlq_raw(
     from sinks import dlq
 
     sys.stdout.buffer.write(asyncio.run(dlq.find(load(SinkSettings), place)).value)
+
+
+@webhooks_app.callback(epilog=EXIT_CODES)
+def webhooks(context: typer.Context, check: Check = False) -> None:
+    """Send facts to the systems that subscribe to them, signed, until SIGTERM.
+
+    Subscriptions are in the YAML file of DESKSTREAM_WEBHOOKS_FILE: name, url, secret (or secrets: two while it is
+    changed), facts (a list, or "*"), and if wanted channels, teams, start (beginning or now), enabled.
+
+    Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (t=<unix seconds>,
+    v1=<hex HMAC-SHA256 of "t.body">) and Deskstream-Delivery, an id that stays the same when it is sent again: drop
+    what you have seen. Facts of one customer come in the order of their topic; keep the highest version of an id.
+
+    2xx is received. 408, 425, 429, 5xx and silence: again, later each time, as Retry-After says, for
+    DESKSTREAM_WEBHOOK_RETRY_SECONDS; then a dead letter. 410 switches the subscription off until a restart. Anything
+    else, redirections too, is a dead letter at once. Many failures in a row: nothing is read until one attempt succeeds.
+
+    Every attempt is a row of the table `webhook_deliveries`.
+    """
+    if context.invoked_subcommand:
+        return
+    from sinks.webhooks import serve, subscriptions
+
+    settings = load(SinkSettings)
+    found = subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
+    if check:
+        _say(f"ok: {len(found)} subscription{'' if len(found) == 1 else 's'}")
+        return
+    health = _begin(settings, "sink-webhooks")
+    _serve(settings, health, serve.serve(settings, found, health))
+
+
+@webhooks_app.command("list", epilog=EXIT_CODES)
+def webhooks_list() -> None:
+    """Show every subscription, the state of its breaker, and how many records it is behind.
+
+    State: new (nothing was read yet), closed (all is well), open and half_open (the receiver fails), off (it answered
+    410), disabled (by the file).
+    """
+    from sinks.webhooks import status
+
+    settings, found = _subscriptions()
+    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
+    for column in ("name", "state", "since", "lag", "facts", "url"):
+        grid.add_column(column, overflow="fold", justify="right" if column == "lag" else "left")
+    for each in asyncio.run(status.standings(settings, found)):
+        ours = each.subscription
+        since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(each.since)) if each.since else ""
+        grid.add_row(ours.name, each.state, since, str(each.lag), ", ".join(ours.names), Text(_plain(ours.url)))
+    _out().print(grid)
+
+
+@webhooks_app.command("test", epilog=EXIT_CODES)
+def webhooks_test(name: Annotated[str, typer.Argument(metavar="NAME", help="as `webhooks list` shows it")]) -> None:
+    """Send a signed ping to a subscriber and print the answer; exit code 3 when it is not 2xx."""
+    from sinks.webhooks import byhand
+    from sinks.webhooks.subscriptions import named
+    from sinks.webhooks.verdict import Verdict, judge
+
+    settings, found = _subscriptions()
+    answer = asyncio.run(byhand.ping(settings, named(found, name)))
+    said = f"HTTP {answer.status}" if answer.status else "no answer"
+    line = _plain(f"{said} after {answer.seconds * 1000:.0f} ms{': ' if answer.detail else ''}{answer.detail}")
+    if judge(answer.status) is not Verdict.DELIVERED:
+        raise Unavailable(f"{name}: {line}")
+    print(line)
+
+
+@webhooks_app.command("replay", epilog=EXIT_CODES)
+def webhooks_replay(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="as `webhooks list` shows it")],
+) -> None:
+    """Send the dead letters of a subscription again, oldest first; those that are refused stay.
+
+    Each has the Deskstream-Delivery that it had, and goes to this subscriber only. A letter is replayed once.
+    """
+    from sinks.webhooks import byhand
+    from sinks.webhooks.subscriptions import named
+
+    settings, found = _subscriptions()
+    subscription = named(found, name)
+
+    async def again() -> byhand.Replayed:
+        return await byhand.replay(settings, subscription, await byhand.waiting(settings, subscription))
+
+    done = asyncio.run(again())
+    _say(f"{done.taken} replayed" + (f", {done.left} left" if done.left else ""))
+    for problem in done.problems:
+        _say(_plain(problem))
+    if done.left:
+        raise Unavailable(f"{name} did not take all of them")
+
+
+def _subscriptions() -> tuple[SinkSettings, Any]:
+    from sinks.webhooks import subscriptions
+
+    settings = load(SinkSettings)
+    return settings, subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
 
 
 def _known(topic: str, settings: SinkSettings) -> None:

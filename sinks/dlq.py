@@ -160,6 +160,11 @@ async def _send(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequen
     ]
     for future in sent:
         await future
+    await mark(settings, producer, some)
+
+
+async def mark(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[Letter]) -> None:
+    """Note that these letters were replayed; returns when that is durable."""
     now = str(settings.pipeline_clock.now()).encode()
     marks = [
         await producer.send(

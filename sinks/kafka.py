@@ -98,10 +98,11 @@ class DeadLetters:
     def __init__(self, settings: SinkSettings, producer: AIOKafkaProducer, sink: str, topic: Topic) -> None:
         self._settings, self._producer, self._sink, self._topic = settings, producer, sink, topic
 
-    async def write(self, letters: Sequence[tuple[Record, str, Exception]]) -> None:
+    async def write(self, letters: Sequence[tuple[Record, str, Exception]], *, producer: str = "") -> None:
         """Dead-letter `(record, reason, error)`s; returns when all of them are durable.
 
         A sink that is killed before its commit writes the same letter again: `origin` tells that it is the same.
+        With `producer` only it can take the letters again, and they do not go back to their topic.
         """
         clock = self._settings.pipeline_clock
         pending = [
@@ -115,7 +116,8 @@ class DeadLetters:
                     stage=self._sink,
                     origin=f"{record.topic}/{record.partition}/{record.offset}",
                     at=clock.now(),
-                    replay_topic=record.topic,
+                    replay_topic="" if producer else record.topic,
+                    producer=producer,
                     traceback="".join(traceback.format_exception(error)),
                 ),
             )

@@ -240,6 +240,8 @@ class Pipeline:
             ("producer-http", PRODUCERS, ["producers", "http"]),
             ("producer-mail", PRODUCERS, ["producers", "mail", str(places.inbox), "--watch"]),
         ]
+        if self.env.get("DESKSTREAM_WEBHOOKS_FILE"):
+            commands.append(("sink-webhooks", SINKS, ["sinks", "webhooks"]))
         if self.plan.simulate is not None:
             commands.append(("simulator", PRODUCERS, ["producers", "simulate", *self.plan.simulate]))
         ports = free_ports(len(commands))

@@ -1,0 +1,94 @@
+"""A circuit breaker as a pure object: it is told what happened and when, and says whether an attempt may begin.
+
+| state      | an attempt may begin          | it succeeds | it fails                                      |
+|------------|-------------------------------|-------------|-----------------------------------------------|
+| closed     | yes                           | closed      | open, after `failures` in a row               |
+| open       | no; after the wait: half-open | closed      | open (it began before)                        |
+| half-open  | one, the probe                | closed      | the probe's: open, and the wait doubles       |
+| off        | no                            | off         | off                                           |
+
+A pause (`Retry-After`) holds back attempts in every state. Times are seconds of any clock that never goes back.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+__all__ = ["Breaker", "State"]
+
+
+class State(Enum):
+    """The values are those of the metric."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+    OFF = 3
+
+
+class Breaker:
+    """One receiver's breaker. Opens for `seconds` the first time, at most for `longest`."""
+
+    def __init__(self, failures: int, seconds: float, longest: float = 300.0) -> None:
+        self._failures, self._seconds, self._longest = failures, seconds, max(seconds, longest)
+        self.state = State.CLOSED
+        self._in_a_row = 0
+        self._wait = seconds
+        self._open_until = 0.0
+        self._paused_until = 0.0
+        self._attempts = 0
+        self._probe: int | None = None
+        self._opened_at = 0.0
+        self._open_before = 0.0
+
+    def wait_seconds(self, now: float) -> float:
+        """0 when an attempt may begin; otherwise when to ask again, `inf` when something has to happen first."""
+        if self.state is State.OFF or self._probe is not None:
+            return math.inf
+        until = max(self._paused_until, self._open_until if self.state is State.OPEN else 0.0)
+        return max(0.0, until - now)
+
+    def begin(self, now: float) -> int:
+        """Begin an attempt, which `wait_seconds` allowed; returns what to name it with when it is over."""
+        if self.wait_seconds(now) > 0:
+            raise RuntimeError(f"no attempt may begin while {self.state.name}")
+        self._attempts += 1
+        if self.state in (State.OPEN, State.HALF_OPEN):
+            self.state, self._probe = State.HALF_OPEN, self._attempts
+        return self._attempts
+
+    def succeeded(self, attempt: int, now: float) -> None:
+        """The receiver answered as one that works does; whichever attempt it was, it is back."""
+        if self.state is State.OFF:
+            return
+        self._open_before = self.open_seconds(now)
+        self.state, self._probe, self._in_a_row, self._wait = State.CLOSED, None, 0, self._seconds
+
+    def failed(self, attempt: int, now: float) -> None:
+        """It did not answer, or answered that it cannot."""
+        if self.state is State.CLOSED:
+            self._in_a_row += 1
+            if self._in_a_row >= self._failures:
+                self.state, self._opened_at, self._open_until = State.OPEN, now, now + self._wait
+        elif self.state is State.HALF_OPEN and attempt == self._probe:
+            self._wait = min(self._wait * 2, self._longest)
+            self.state, self._probe, self._open_until = State.OPEN, None, now + self._wait
+
+    def abandoned(self, attempt: int) -> None:
+        """We gave it up before there was an answer: nothing was learnt, another may probe."""
+        if attempt == self._probe:
+            self._probe = None
+
+    def pause(self, until: float) -> None:
+        """The receiver asked to be left alone until then."""
+        self._paused_until = max(self._paused_until, until)
+
+    def switch_off(self) -> None:
+        """For good: the receiver wants nothing more."""
+        self.state, self._probe = State.OFF, None
+
+    def open_seconds(self, now: float) -> float:
+        """For how long in all it has been open or half-open."""
+        running = now - self._opened_at if self.state in (State.OPEN, State.HALF_OPEN) else 0.0
+        return self._open_before + max(0.0, running)

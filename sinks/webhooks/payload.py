@@ -1,0 +1,72 @@
+"""A fact as JSON: `{"id", "type", "occurred_at", "version", "data"}`.
+
+id           the fact's own id: the same fact, known better, has the same id and a higher `version`
+type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact survey_fact assignment_fact pane_fact
+             outbound delivery_fact`
+occurred_at  ISO 8601, UTC, as are all times in `data`
+version      offset of the event that caused it: of two facts of one customer, the later one has the higher version
+data         every field of the fact (schemas/facts.py); null is undefined and never 0
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from schemas.clock import from_micros
+from schemas.codec import MARKER, RECORDS, fingerprint, snake, versions
+from schemas.facts import FACTS, Fact, Outbound, WebhookDelivered
+from sinks.table import tables, time_fields
+
+__all__ = ["KINDS", "body", "fact_id", "kinds_by_header", "name_of"]
+
+#: What can be subscribed to, by name. Not what became of webhooks themselves: each would cause the next.
+KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind is not WebhookDelivered}
+
+
+def name_of(kind: type) -> str:
+    """`TicketFact` → `ticket_fact`."""
+    return snake(kind.__name__)
+
+
+@cache
+def kinds_by_header() -> dict[bytes, type]:
+    """Ten-byte header → record kind, of every published version of every record."""
+    return {MARKER + fingerprint(schema): kind for kind in RECORDS for schema in versions(kind).values()}
+
+
+def fact_id(fact: Fact) -> str:
+    """The values of the fact's id, joined by `/`."""
+    return "/".join(str(getattr(fact, name)) for name in _key(type(fact)))
+
+
+def body(fact: Fact) -> bytes:
+    """The JSON of a fact, the same bytes for the same fact."""
+    times = time_fields(type(fact))
+    data = {name: getattr(fact, name) for name in fact.__struct_fields__}
+    for name in times:
+        data[name] = _time(data[name])
+    message = {
+        "id": fact_id(fact),
+        "type": name_of(type(fact)),
+        "occurred_at": data["at"],
+        "version": fact.version,
+        "data": data,
+    }
+    return msgspec.json.encode(message)
+
+
+@cache
+def _key(kind: type[Fact]) -> tuple[str, ...]:
+    return ("outbound_id",) if kind is Outbound else tables()[kind].key
+
+
+def _time(micros: int | None) -> Any:
+    if micros is None:
+        return None
+    try:
+        return from_micros(micros).isoformat(timespec="microseconds")
+    except OverflowError:  # no calendar has it; the number is better than nothing
+        return micros

@@ -1,0 +1,100 @@
+"""One POST to one receiver: no redirection is followed, no private address connected to, little of the answer read."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from schemas.settings import SinkSettings
+from sinks.webhooks import signing
+from sinks.webhooks.addresses import is_public, literal
+from sinks.webhooks.subscriptions import Subscription
+from sinks.webhooks.verdict import Answer, retry_after
+
+__all__ = ["Sender"]
+
+READ_BYTES = 1000
+
+
+class PrivateAddress(OSError):
+    """A name that leads into an address range which webhooks must not reach."""
+
+
+class PublicOnly(AbstractResolver):
+    """Looks names up, and keeps the public addresses: what is connected to is what was checked."""
+
+    def __init__(self) -> None:
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """As the system's resolver.
+
+        Raises:
+            PrivateAddress: the name has no public address.
+        """
+        found = await self._inner.resolve(host, port, family)
+        public = [each for each in found if is_public(each["host"])]
+        if not public:
+            raise PrivateAddress(errno.EACCES, f"{host} has no public address")
+        return public
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class Sender:
+    """The connections to one receiver. Needs a running event loop; many `post`s at once are fine."""
+
+    def __init__(self, subscription: Subscription, settings: SinkSettings) -> None:
+        self._subscription, self._private = subscription, settings.webhook_allow_private
+        self._seconds = settings.webhook_timeout_seconds
+        resolver = None if self._private else PublicOnly()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=settings.webhook_in_flight, resolver=resolver),
+            timeout=aiohttp.ClientTimeout(total=self._seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def post(self, body: bytes, delivery: str, kind: str) -> Answer:
+        """Send a body, signed now. Whatever happens is an answer; only cancellation is raised."""
+        secrets = self._subscription.secrets
+        began = time.monotonic()
+        try:
+            self._require_public()
+            async with self._session.post(
+                self._subscription.url,
+                data=body,
+                headers=signing.headers(secrets, body, delivery, kind, int(time.time())),
+                allow_redirects=False,
+            ) as answer:
+                said = (await answer.content.read(READ_BYTES)).decode("utf-8", "replace")
+                wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
+                return Answer(answer.status, " ".join(said.split()), wait, time.monotonic() - began)
+        except TimeoutError:
+            return Answer(None, f"no answer within {self._seconds:g} s", seconds=time.monotonic() - began)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            problem = " ".join(str(error).split()) or type(error).__name__
+            return Answer(None, problem[:300], seconds=time.monotonic() - began)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._session.close()
+        await asyncio.sleep(0)
+
+    def _require_public(self) -> None:
+        """A URL that names an address is never looked up."""
+        host = urlsplit(self._subscription.url).hostname or ""
+        address = literal(host)
+        if not self._private and address is not None and not is_public(address):
+            raise PrivateAddress(errno.EACCES, f"{host} is not a public address")
