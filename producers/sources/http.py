@@ -133,8 +133,9 @@ def _say_what_went_wrong(app: FastAPI) -> None:
     @app.exception_handler(405)
     async def wrong_way(_: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
-        detail = "there is GET /, GET /docs, POST /v1/form and POST /v1/events"
-        return JSONResponse({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status)
+        headers = getattr(error, "headers", None)  # of 405, what is allowed
+        detail = "GET /docs says what there is"
+        return JSONResponse({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status, headers)
 
     @app.exception_handler(Exception)
     async def defect(_: Request, error: Exception) -> Response:

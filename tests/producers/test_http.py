@@ -47,12 +47,12 @@ class Server:
 
 
 @contextmanager
-def serving(deployment: Deployment, *, await_ready: bool = True, **env: str) -> Iterator[Server]:
+def serving(deployment: Deployment, *, process: str = "http", await_ready: bool = True, **env: str) -> Iterator[Server]:
     port = free_port()
     ours = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_METRICS_PORT": str(port), "DESKSTREAM_WEBHOOK_SECRETS": "new, old"}
-    with producer(deployment, "http", **ours | env) as process:
-        url = logged(process, r'"url": "(http[^"]+)"')[1]
-        server = Server(process, url, f"http://127.0.0.1:{port}")
+    with producer(deployment, process, **ours | env) as running:
+        url = logged(running, r'"url": "(http[^"]+)"')[1]
+        server = Server(running, url, f"http://127.0.0.1:{port}")
         if await_ready:
             eventually(server.ready)
         yield server

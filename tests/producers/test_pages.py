@@ -1,0 +1,203 @@
+"""The pages that we make: valid HTML, in four languages, usable without a script, a mouse or eyes."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pytest
+
+from producers.channels import form
+from producers.channels.form import FormProblems
+from producers.locales import negotiated
+from producers.publisher import Publisher
+from producers.sources import docs, http, page, survey_html
+from producers.sources.html import HEADERS
+from schemas.events import LOCALES
+from schemas.settings import ProducerSettings
+
+TICKET = "ABCDEFGHIJKL-1"
+NASTY = '"><script>alert(1)</script>'
+
+
+def parsed(html: str) -> Element:
+    """The document; fails on anything that the HTML standard calls a parse error."""
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    document: Any = parser.parse(html)
+    return document  # type: ignore[no-any-return]
+
+
+def survey_pages(locale: str) -> dict[str, str]:
+    typed = {"csat": "4", "comment": NASTY, "went_wrong": NASTY}
+    wrong = {"csat": "needed", "ces": "out_of_range", "comment": "too_long"}
+    asked = survey_html.question_page
+    return {
+        "questions": asked(locale, TICKET, "tok", {}),
+        "questions, answered": asked(locale, TICKET, NASTY, typed),
+        "questions, wrong": asked(locale, TICKET, "tok", typed, wrong),
+        "questions, not stored": asked(locale, TICKET, "tok", typed, unavailable=True),
+        "thanks": survey_html.thanks_page(locale, again="tok"),
+        "thanks, low score": survey_html.thanks_page(locale, NASTY, action="tok/more", again="tok"),
+        "what went wrong, wrong": survey_html.thanks_page(locale, "tok", typed, {"went_wrong": "too_long"}),
+        "what went wrong, empty": survey_html.thanks_page(locale, "tok", {}, {"went_wrong": "needed"}),
+        "told": survey_html.told_page(locale),
+    } | {
+        f"sorry, {reason}": survey_html.sorry_page(locale, reason)
+        for reason in ("expired_link", "forged_link", "garbled_link", "no_secret_configured", "rate_limited", "other")
+    }
+
+
+def form_pages(locale: str) -> dict[str, str]:
+    wrong, words = {"email": "bad", "message": "is needed", NASTY: "no"}, {"email": "address", "message": "needed"}
+    return {
+        "form": page.form_page(locale=locale),
+        "form, wrong": page.form_page({"email": NASTY, "message": NASTY}, wrong, words, locale=locale),
+        "form, not stored": page.form_page({"message": NASTY}, locale=locale, unavailable=True),
+        "thanks": page.thanks_page("ABCDEFGHIJKL-*", locale=locale),
+        "thanks, honeypot": page.thanks_page("", locale=locale),
+    }
+
+
+PAGES = {
+    f"{kind}, {locale}": html
+    for locale, make in product(LOCALES, (survey_pages, form_pages))
+    for kind, html in {f"{make.__name__[:4]} {name}": html for name, html in make(locale).items()}.items()
+}
+every_page = pytest.mark.parametrize("name", PAGES)
+
+
+@every_page
+def test_a_page_is_valid_html_with_a_language_a_title_and_one_heading(name: str) -> None:
+    document = parsed(PAGES[name])
+    assert document.get("lang") == name.rpartition(", ")[2]
+    assert (document.findtext(".//title") or "").strip()
+    assert len(document.findall(".//h1")) == 1
+
+
+@every_page
+def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_that_was_typed(name: str) -> None:
+    document = parsed(PAGES[name])
+    loading = [e for e in document.iter() if e.get("src") or (e.tag == "link" and e.get("href"))]
+    assert not loading
+    assert not [e for e in document.iter() if any(attribute.startswith("on") for attribute in e.attrib)]
+    scripts = [e.text or "" for e in document.iter("script")]
+    assert all("alert" not in script for script in scripts)
+    assert len(scripts) == (1 if "form form" in name else 0)
+
+
+@every_page
+def test_every_control_has_a_label_and_every_problem_is_told_to_a_screen_reader(name: str) -> None:
+    document = parsed(PAGES[name])
+    ids = [e.get("id") for e in document.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    labelled = {e.get("for") for e in document.iter("label")}
+    controls = [e for tag in ("input", "textarea") for e in document.iter(tag) if e.get("type") != "hidden"]
+    assert {e.get("id") for e in controls} <= labelled
+    described = " ".join(e.get("aria-describedby", "") for e in document.iter()).split()
+    assert set(described) <= set(ids)
+    notes = {e.get("id") for e in document.iter("span") if "wrong" in (e.get("class") or "").split()}
+    assert notes <= set(described)
+    links = [e.get("href", "")[1:] for e in document.iter("a") if e.get("href", "").startswith("#")]
+    assert set(links) <= set(ids)
+    alerts = [e for e in document.iter() if e.get("role") == "alert"]
+    assert len(alerts) == (1 if re.search("wrong|not stored|sorry|empty", name) and "low score" not in name else 0)
+
+
+@every_page
+def test_every_form_is_sent_by_a_button_and_asks_before_it_acts(name: str) -> None:
+    for sent in parsed(PAGES[name]).iter("form"):
+        assert sent.get("method") == "post"
+        assert len(list(sent.iter("button"))) == 1
+
+
+@pytest.mark.parametrize("locale", ["zh-Hans", "zh-Hant", "ja"])
+def test_a_survey_is_in_the_customers_language_and_in_english(locale: str) -> None:
+    document = parsed(survey_html.question_page(locale, TICKET, "tok", {}))
+    english = [e for e in document.iter() if e.get("lang") == "en"]
+    assert len(english) == 12  # heading, intro, two questions, five answers, the scale, the comment, the button
+    assert all((e.text or "").isascii() for e in english)
+    assert not re.search(r"[぀-ヿ一-鿿]", survey_html.question_page("en", TICKET, "tok", {}))
+
+
+def test_a_survey_asks_both_questions_in_groups_of_their_own_with_nothing_chosen() -> None:
+    document = parsed(survey_html.question_page("en", TICKET, "tok", {}))
+    groups = {
+        (group.findtext("legend") or ""): [(e.get("name"), e.get("value")) for e in group.iter("input")]
+        for group in document.iter("fieldset")
+    }
+    assert groups == {
+        "How satisfied are you with our help?": [("csat", str(score)) for score in range(1, 6)],
+        "It was easy to get my request handled.": [("ces", str(score)) for score in range(1, 8)],
+    }
+    assert not [e for e in document.iter("input") if e.get("checked") is not None]
+
+
+def test_what_was_chosen_and_typed_is_still_there_when_something_is_wrong() -> None:
+    shown = survey_html.question_page(
+        "ja", TICKET, "tok", {"csat": "2", "comment": "\n遅い\n<b>"}, {"ces": "out_of_range"}
+    )
+    document = parsed(shown)
+    assert [e.get("value") for e in document.iter("input") if e.get("checked") is not None] == ["2"]
+    assert next(document.iter("textarea")).text == "\n遅い\n<b>"
+
+
+@pytest.mark.parametrize(
+    ("accept", "locale"),
+    [
+        ("", "en"), ("ja", "ja"), ("zh-TW,zh;q=0.9,en;q=0.8", "zh-Hant"), ("zh-CN", "zh-Hans"), ("fr, de;q=0.9", "en"),
+        ("fr, ja;q=0.5, en;q=0.4", "ja"), ("en;q=0.4, ja;q=0.5", "ja"), ("ja;q=0, en;q=0.1", "en"), ("ja;q=x", "en"),
+        ("*", "en"), ("ja;q=2", "en"), (";;,,q=", "en"), ("x" * 10_000 + ",ja", "en"),
+    ],
+)  # fmt: skip
+def test_a_page_is_in_the_language_that_the_browser_likes_best_of_ours(accept: str, locale: str) -> None:
+    assert negotiated(accept) == locale
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, {"email": "needed", "message": "needed"}),
+        ({"email": "nowhere", "message": "x"}, {"email": "address"}),
+        ({"email": "a@b.example", "message": "x" * 20_001}, {"message": "too_long"}),
+        ({"email": "a@b.example", "message": "x", "time_zone": "Mars"}, {"time_zone": "time_zone"}),
+        ({"email": "a@b.example", "message": ["x"], "cat": "1"}, {"message": "not_text", "cat": "unknown"}),
+    ],
+)
+def test_every_problem_of_a_form_has_a_word_that_each_language_has_a_sentence_for(
+    values: dict[str, object], words: dict[str, str]
+) -> None:
+    with pytest.raises(FormProblems) as caught:
+        form.normalise(values, now=1772445600_000000)
+    assert caught.value.words == words and set(caught.value.fields) == set(words)
+    shown = page.form_page({}, caught.value.fields, words, locale="ja")
+    for name, word in words.items():
+        assert word == "unknown" or caught.value.fields[name] not in shown
+
+
+def test_a_form_with_a_problem_says_it_beside_the_field_in_the_language_of_the_page() -> None:
+    document = parsed(page.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
+    field = next(e for e in document.iter("input") if e.get("name") == "email")
+    assert (field.get("aria-invalid"), field.get("aria-describedby"), field.get("value")) == (
+        "true",
+        "email-wrong",
+        "x",
+    )
+    assert (
+        next(e.text for e in document.iter() if e.get("id") == "email-wrong")
+        == "不是有效的邮箱地址，例如 ann@example.org"
+    )
+
+
+def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
+    settings = ProducerSettings()
+    described = http.create_app(settings, Publisher(settings)).openapi()
+    shown = docs.docs_page(described)
+    document = parsed(shown)
+    assert not list(document.iter("script")) and "http://" not in shown.split("<nav")[0]
+    headings = ["".join(e.itertext()) for e in document.iter("h2")]
+    assert headings == [f"{method.upper()} {path}" for path, kinds in described["paths"].items() for method in kinds]
+    assert {"POST /v1/orders", "POST /v1/help-centre", "POST /v1/kiosk", "POST /s/{token}"} <= set(headings)
+    assert "script-src" not in HEADERS["Content-Security-Policy"]
