@@ -8,17 +8,13 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +27,7 @@ from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
 from tests.own_kafka import own_kafka
 from tests.producers.balance import Metrics
+from tests.producers.certificate import self_signed
 from tests.producers.log_reader import events, eventually, free_port, letters, logged, producer
 
 OURS, THEIRS = "support@support.example", "ann@example.org"
@@ -236,43 +233,11 @@ def test_lmtp_answers_for_every_recipient_of_one_contact(deployment: Deployment)
         assert server.metrics.balance() == (1, 1, 0, 0)
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Callable[[int], Path]:
-    """Writes a certificate for `localhost` with the given serial number, and its key, into one file."""
-
-    def make(serial: int) -> Path:
-        key, name = (
-            ec.generate_private_key(ec.SECP256R1()),
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
-        )
-        now = datetime.now(UTC)
-        built = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(serial)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        path = tmp_path / "certificate.pem"
-        path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
-        return path
-
-    return make
-
-
 @pytest.mark.stack
 def test_with_a_certificate_mail_comes_by_starttls_only_and_a_renewed_one_is_taken_up(
-    deployment: Deployment, certificate: Callable[[int], Path]
+    deployment: Deployment, tmp_path: Path
 ) -> None:
-    path = certificate(1)
+    path = self_signed(tmp_path / "certificate.pem", serial=1)
 
     def serial(server: Server) -> int:
         context = ssl.create_default_context(cafile=str(path))
@@ -290,7 +255,7 @@ def test_with_a_certificate_mail_comes_by_starttls_only_and_a_renewed_one_is_tak
         with server.client() as client:
             assert client.has_extn("starttls") and client.mail(THEIRS)[0] == 530
         assert serial(server) == 1
-        certificate(2)
+        self_signed(path, serial=2)
         logged(server.process, "certificate_renewed")
         assert serial(server) == 2
         assert server.metrics.balance() == (2, 1, 1, 0)
