@@ -62,6 +62,7 @@ class Sender:
         else:
             self.settle(IN_FLIGHT)
             if self._memory.due():
+                self._settle_answered()
                 self.save()
 
     def settle(self, most: int) -> None:
@@ -70,16 +71,23 @@ class Sender:
         Raises:
             Unavailable: Kafka does not have one of them.
         """
+        while len(self._pending) > most:
+            self._settle_first()
+
+    def _settle_answered(self) -> None:
         pending = self._pending
-        while len(pending) > most:
-            sent = pending[0]
-            receipt = self._publisher.wait(sent.future)
-            pending.popleft()
-            self._count(sent, receipt)
-            if sent.tag:
-                self._overlap.settled(sent.tag)
-            self._position = sent.position
-            self._health.beat()
+        while pending and pending[0].future.done():
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        sent = self._pending[0]
+        receipt = self._publisher.wait(sent.future)
+        self._pending.popleft()
+        self._count(sent, receipt)
+        if sent.tag:
+            self._overlap.settled(sent.tag)
+        self._position = sent.position
+        self._health.beat()
 
     def save(self) -> None:
         """Remember what is settled."""
