@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.clock import MICROS
-from schemas.events import CallEnded, MessageReceived
+from schemas.events import CallEnded, ConsentChanged, MessageReceived
 from stream_processors.language import normalise
 from stream_processors.tickets.state import Customer, SentAcknowledgement, Ticket
 from stream_processors.yamlfile import Document, read
@@ -26,6 +26,7 @@ __all__ = ["REASONS", "REMEMBERED", "Cap", "Guards", "subject_fingerprint"]
 REASONS = (
     "imported",
     "no_address",
+    "opted_out",
     "auto_submitted",
     "auto_response_suppress",
     "precedence",
@@ -102,6 +103,8 @@ class Guards:
             return "imported"
         if not event.address:
             return "no_address"
+        if customer.wants_nothing_at(event.address):
+            return "opted_out"
         if isinstance(event, MessageReceived) and event.headers and (reason := self._by_headers(event.headers)):
             return reason
         if "@" in event.address and (reason := self._by_address(event.address.strip().lower())):
@@ -111,6 +114,12 @@ class Guards:
         if ticket.acknowledged_episode >= ticket.episode:
             return "already_acknowledged"
         return self._by_count(customer.acknowledgements, now, fingerprint)
+
+    def notice_suppression(self, event: ConsentChanged, customer: Customer, now: int) -> str:
+        """Why a STOP, START or HELP must not be answered, one of `REASONS`, or '' when it must be."""
+        if event.causation_depth >= self.causation_depth:
+            return "causation_depth"
+        return self._by_count(customer.acknowledgements, now, 0)
 
     def from_machine(self, event: MessageReceived) -> bool:
         """Whether a machine wrote this: an out-of-office answer, a delivery report. Nobody waits for our answer."""

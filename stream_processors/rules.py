@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stream_processors.acknowledgements import Guards
 from stream_processors.calendarfile import Calendars
+from stream_processors.notices import Notices
 from stream_processors.policies import Policies
 from stream_processors.taxonomy import Taxonomy
 from stream_processors.teams import Teams
@@ -31,6 +32,7 @@ class Rules:
     guards: Guards
     mail_domain: str
     calendars: Calendars
+    notices: Notices
 
 
 @cache
@@ -42,6 +44,7 @@ def load(directory: Path | None = None, mail_domain: str = "support.example") ->
     """
     root = directory or SHIPPED
     own = root / "calendars.yaml"  # rules that were copied before there were calendars have none, and need none
+    notices = root / "notices.yaml"  # the same
     teams, calendars = Teams.load(root / "teams.yaml"), Calendars.load(own if own.exists() else SHIPPED / own.name)
     return Rules(
         calendars=calendars,
@@ -51,4 +54,5 @@ def load(directory: Path | None = None, mail_domain: str = "support.example") ->
         teams=teams,
         guards=Guards.load(root / "acknowledgements.yaml", mail_domain),
         mail_domain=mail_domain,
+        notices=Notices.load(notices if notices.exists() else SHIPPED / notices.name, mail_domain),
     )

@@ -256,6 +256,7 @@ _CHECKS: dict[str, Check] = {
     "status": _status_problem,
     "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
     "priority": _one_of("", *events.PRIORITIES),
+    "wish": _one_of("stop", "start", "help"),
     "csat": _between(1, 5),
     "ces": _between(1, 7),
     "wait_seconds": _between(0, 10**7),

@@ -19,6 +19,7 @@ from stream_processors.processor import Outcome, Output, Position, Reader, State
 from stream_processors.rules import Rules
 from stream_processors.tickets import (
     acknowledge,
+    consent,
     measure_sla,
     merge,
     progress,
@@ -35,11 +36,13 @@ from stream_processors.tickets.turn import Turn
 
 __all__ = ["STEPS", "TicketsProcessor", "fold"]
 
-#: In this order: deadlines that have passed before what came after them; the ticket before all that is about it;
+#: In this order: deadlines that have passed before what came after them; wishes such as STOP before all that is sent,
+#: and because a YES may turn out to be a message; the ticket before all that is about it;
 #: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
 #: that it stops; routing after the tags that decide the team; the record of it all last.
 STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("expire", measure_sla.expire),
+    ("consent", consent.step),
     ("thread", thread.step),
     ("progress", progress.step),
     ("tag", tag.step),

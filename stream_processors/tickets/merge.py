@@ -17,12 +17,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.errors import Refused
-from schemas.events import EVENTS, CustomersMerged, CustomersSplit, Event, SurveyAnswered, TicketAdopted
+from schemas.events import EVENTS, ConsentChanged, CustomersMerged, CustomersSplit, Event, SurveyAnswered, TicketAdopted
 from schemas.identity import customer_tag, event_id, split_ticket_id
 from stream_processors.acknowledgements import REMEMBERED
 from stream_processors.processor import Output
 from stream_processors.states import StateCodec
-from stream_processors.tickets.state import Adopted, Away, Customer, Links, Mark, Ticket
+from stream_processors.tickets.state import MOST_OPTED_OUT, Adopted, Away, Customer, Links, Mark, Ticket
 from stream_processors.tickets.tag import KEPT_REASONS
 from stream_processors.tickets.thread import find
 from stream_processors.tickets.turn import Turn
@@ -151,8 +151,30 @@ def _split(turn: Turn, event: CustomersSplit) -> Turn:
     stamp = links.clock + 1
     word = _addressed(event, target, event_id=event_id("split", event.event_id, source), stamp=stamp)
     turn = _with_links(turn, replace(links, clock=stamp))
-    turn = turn.but(outputs=(*turn.outputs, Output(word, target)))
+    turn = turn.but(outputs=(*turn.outputs, Output(word, target), *_stopped(turn, event, target)))
     return _give(turn, chosen, event.customer_id, event.to_customer_id, event.agent_id)
+
+
+def _stopped(turn: Turn, event: CustomersSplit, target: str) -> list[Output]:
+    """What may not be sent to stays so, whoever the address belongs to; as history, so that nobody is told again."""
+    return [
+        Output(
+            ConsentChanged(
+                event_id=event_id("split", event.event_id, "stop", address),
+                occurred_at=event.occurred_at,
+                received_at=event.received_at,
+                customer_tag=target,
+                source="tickets",
+                imported=True,
+                causation_depth=event.causation_depth + 1,
+                customer_id=event.to_customer_id,
+                address=address,
+                wish="stop",
+            ),
+            target,
+        )
+        for address in turn.customer.opted_out
+    ]
 
 
 def _told_of_split(turn: Turn, event: CustomersSplit, source: str) -> Turn:
@@ -265,6 +287,7 @@ def _learned(customer: Customer, known: bytes) -> Customer:
         reasons=tuple(sorted(reasons.items(), key=lambda each: (each[1], each[0])))[-KEPT_REASONS:],
         acknowledgements=tuple(heard)[-REMEMBERED:],
         last_low_csat_at=max(lows, default=None),
+        opted_out=tuple(dict.fromkeys((*customer.opted_out, *other.opted_out)))[-MOST_OPTED_OUT:],
     )
 
 

@@ -3,7 +3,7 @@
 - A public answer of a person answers every message up to its time, and puts a new or open ticket on `pending`: it
   waits on the customer now, unless a message came that the agent cannot have seen. A `StatusChanged` decides
   otherwise. The answer is written to `outbound` exactly as it is to be delivered; when the chat that it answers has
-  ended, by e-mail.
+  ended, by e-mail. To an address that wants nothing more of us it is a refused delivery instead.
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
@@ -20,6 +20,7 @@ from schemas.events import STATUSES, AgentReplied, Assigned, Event, NoteAdded, S
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
+from stream_processors.tickets.consent import refused
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import KEPT_IDS, finished_at
 from stream_processors.tickets.turn import Turn
@@ -101,6 +102,8 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     mail = channel in MAIL_CHANNELS
     domain = turn.rules.mail_domain
     outbound_id = event_id("reply", event.event_id)
+    if turn.customer.wants_nothing_at(address):
+        return refused(turn, outbound_id, turn.ticket_id, channel, "reply", "opted_out")
     message_id = event.message_id or mail_message_id(turn.ticket_id, outbound_id, domain) if mail else ""
     outbound = Outbound(
         **turn.base,

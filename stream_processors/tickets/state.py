@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.identity import ticket_id
+from schemas.identity import event_id, ticket_id
 from stream_processors.processor import State
+
+#: Addresses that a customer may have stopped; far more than anybody has.
+MOST_OPTED_OUT = 100
+_SEAL = "#"
 
 
 class Clock(msgspec.Struct, frozen=True, array_like=True):
@@ -163,6 +167,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     seen        BLAKE2b-64 of the last event ids, oldest first: the same thing delivered twice is one event
     reasons     (why-tag, when) of recent contacts, for "repeat contact about the same reason within 7 days"
     links       None for a customer to whom no merge or split ever came
+    opted_out   addresses that nothing may be sent to; after an erasure digests of them
     """
 
     customer_id: str = ""
@@ -176,6 +181,31 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     reasons: tuple[tuple[str, int], ...] = ()
     last_low_csat_at: int | None = None
     links: Links | None = None
+    opted_out: tuple[str, ...] = ()
+
+    def wants_nothing_at(self, address: str) -> bool:
+        """Whether nothing more may be sent to an address."""
+        if not self.opted_out:
+            return False
+        plain = _plain(address)
+        return plain in self.opted_out or _sealed(plain) in self.opted_out
+
+    def opt_out(self, address: str) -> Customer:
+        """The customer, who wants nothing more at an address."""
+        if self.wants_nothing_at(address):
+            return self
+        return msgspec.structs.replace(self, opted_out=(*self.opted_out, _plain(address))[-MOST_OPTED_OUT:])
+
+    def opt_in(self, address: str) -> Customer:
+        """The customer, who wants to hear from us at an address again."""
+        plain = _plain(address)
+        kept = tuple(each for each in self.opted_out if each not in (plain, _sealed(plain)))
+        return msgspec.structs.replace(self, opted_out=kept)
+
+    def forgotten(self) -> Customer:
+        """The customer without their name and id. What they wanted no more of they still do not want: as digests."""
+        digests = tuple(each if each.startswith(_SEAL) else _sealed(each) for each in self.opted_out)
+        return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests)
 
 
 class Pane(State, frozen=True, kw_only=True, array_like=True):
@@ -193,6 +223,14 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     figures: dict[str, int | float] = msgspec.field(default_factory=dict)
     touched_at: int = 0
     postponed: int = 0
+
+
+def _plain(address: str) -> str:
+    return address.strip().lower()
+
+
+def _sealed(plain: str) -> str:
+    return _SEAL + event_id("opted-out", plain).lower()
 
 
 def customer_key(tag: str) -> bytes:

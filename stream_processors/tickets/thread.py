@@ -169,7 +169,7 @@ def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
         )
         for ticket in turn.customer.tickets
     )
-    customer = msgspec.structs.replace(turn.customer, customer_id="", name="", tickets=tickets)
+    customer = msgspec.structs.replace(turn.customer.forgotten(), tickets=tickets)
     if (links := customer.links) is None:
         return turn.but(customer=customer)
     away = tuple(msgspec.structs.replace(each, threads=()) for each in links.away)

@@ -1,0 +1,101 @@
+"""consent: STOP, START and HELP are obeyed before anything else.
+
+| wish    | and                              | then                                                              |
+|---------|----------------------------------|-------------------------------------------------------------------|
+| `stop`  | messages went to that address    | no more do, from here on; one last one confirms it                |
+| `stop`  | it was stopped already           | nothing                                                           |
+| `start` | it was stopped                   | messages go there again; one confirms it                          |
+| `start` | it was not, and the word is YES  | an answer in the conversation there, if one is open; else nothing |
+| `help`  |                                  | one short text says who we are, also after a STOP                 |
+
+An address, not a person, is stopped: who wants no SMS may still want e-mail. Acknowledgements and replies to it are
+suppressed where they are decided (`Guards`, `progress`). What somebody else has confirmed (`answered`), and history, is
+obeyed and not confirmed; nor is a wish beyond the caps that count for acknowledgements: a machine may say HELP for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec.structs import replace
+
+from schemas.events import LOCALES, ConsentChanged, MessageReceived
+from schemas.facts import DeliveryFact, Outbound
+from schemas.identity import event_id
+from stream_processors.acknowledgements import REMEMBERED
+from stream_processors.language import normalise
+from stream_processors.tickets.acknowledge import carrier
+from stream_processors.tickets.state import SentAcknowledgement
+from stream_processors.tickets.thread import finished_at
+from stream_processors.tickets.turn import Turn
+
+__all__ = ["refused", "step"]
+
+_AROUND = re.compile(r"\W+")
+
+
+def step(turn: Turn) -> Turn:
+    """Obey a ConsentChanged; any other event passes."""
+    event = turn.event
+    if not isinstance(event, ConsentChanged) or not event.address:
+        return turn
+    stopped = turn.customer.wants_nothing_at(event.address)
+    if event.wish == "help":
+        return _say(turn, event, "help")
+    if event.wish == "stop" and not stopped:
+        return _say(turn.but(customer=turn.customer.opt_out(event.address)), event, "opt_out")
+    if event.wish == "start" and stopped:
+        return _say(turn.but(customer=turn.customer.opt_in(event.address)), event, "opt_in")
+    return _answer(turn, event) if event.wish == "start" else turn
+
+
+def refused(turn: Turn, outbound_id: str, ticket_id: str, channel: str, kind: str, reason: str) -> Turn:
+    """Record that a message was not sent, as if the channel had refused it."""
+    fact = DeliveryFact(
+        **turn.base,
+        outbound_id=outbound_id,
+        ticket_id=ticket_id,
+        channel=channel,
+        kind=kind,
+        outcome="refused",
+        attempts=0,
+        detail=reason,
+    )
+    return turn.write(fact)
+
+
+def _say(turn: Turn, event: ConsentChanged, kind: str) -> Turn:
+    channel = carrier(event.channel or "form", event.address)
+    if channel != "sms" or event.answered or event.imported:
+        return turn
+    outbound_id = event_id("notice", event.event_id)
+    if reason := turn.rules.guards.notice_suppression(event, turn.customer, turn.now):
+        return refused(turn, outbound_id, "", channel, kind, reason)
+    locale = next((each for each in (event.language, turn.customer.language) if each in LOCALES), "en")
+    outbound = Outbound(
+        **turn.base,
+        outbound_id=outbound_id,
+        ticket_id="",
+        kind=kind,
+        channel=channel,
+        address=event.address,
+        text=turn.rules.notices.text(kind, locale),
+        locale=locale,
+        causation_depth=event.causation_depth + 1,
+    )
+    heard = (*turn.customer.acknowledgements, SentAcknowledgement(turn.now, 0))[-REMEMBERED:]
+    return turn.but(customer=replace(turn.customer, acknowledgements=heard)).write(outbound)
+
+
+def _answer(turn: Turn, event: ConsentChanged) -> Turn:
+    """A YES that lifts nothing is what was asked for: the answer to a question of ours."""
+    if _AROUND.sub("", normalise(event.keyword)) != "yes":
+        return turn
+    there = [ticket for ticket in turn.customer.tickets if ticket.address == event.address]
+    if all(finished_at(ticket) is not None for ticket in there):
+        return turn
+    said: dict[str, Any] = {
+        name: getattr(event, name) for name in event.__struct_fields__ if name in MessageReceived.__struct_fields__
+    }
+    return turn.but(event=MessageReceived(**said, text=event.keyword, full_text=event.keyword))
