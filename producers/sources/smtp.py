@@ -9,8 +9,8 @@ The envelope goes before the mail's own header, because the guards against loops
     Return-Path   the envelope's sender, when the mail has none or the envelope's is empty (`<>`: a bounce)
     Delivered-To  every recipient; one mail to several of them is one contact
 
-Replies: 250 taken · 421 too many connections, or stopping · 451 Kafka does not answer · 452 too many recipients
-· 530 STARTTLS first · 550 not our domain · 552 too large.
+Replies: 250 taken · 421 too many connections, or stopping · 450 too much mail at once from one address
+· 451 Kafka does not answer · 452 too many recipients · 530 STARTTLS first · 550 not our domain · 552 too large.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,6 +35,7 @@ from producers.channels import email
 from producers.intake import Intake
 from producers.mail import mail_intake
 from producers.publisher import Outcome, Publisher, Receipt
+from producers.ratelimit import RateLimit
 from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health
@@ -50,6 +52,7 @@ _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 #: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
 _REFUSALS = {
+    "450 4.7.1": "rate_limited",
     "452 4.5.3": "too_many_recipients",
     "500 Line too long": "line_too_long",
     "550": "not_our_domain",
@@ -107,6 +110,7 @@ class _Desk:
         self.connections: set[Any] = set()
         self.most_connections = settings.smtp_listen_connections
         self.stopping = False
+        self._rate = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="smtp-intake")
 
     def close(self) -> None:
@@ -121,6 +125,8 @@ class _Desk:
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if self.stopping:
             return "421 4.3.2 we are stopping; please send it again in a moment"
+        if self._rate.wait_seconds(_peer(session.peer), time.monotonic()) > 0:
+            return "450 4.7.1 too much mail at once from this address; please send it again in a moment"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"

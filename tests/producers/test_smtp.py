@@ -287,6 +287,17 @@ def test_without_kafka_it_is_451_and_nothing_is_counted(deployment: Deployment) 
 
 
 @pytest.mark.stack
+def test_who_sends_more_than_a_share_is_asked_to_wait(deployment: Deployment) -> None:
+    share = {"DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.1", "DESKSTREAM_DOOR_BURST_REQUESTS": "2"}
+    with serving(deployment, **share) as server:
+        assert [server.send(mail(number))[0] for number in range(2)] == [250, 250]
+        with server.client() as client:
+            assert client.mail(THEIRS)[0] == 450
+        assert server.metrics.refused() == {"rate_limited": 1}
+        assert server.metrics.balance() == (2, 2, 0, 0)
+
+
+@pytest.mark.stack
 def test_kafka_that_falls_silent_and_a_process_that_is_killed_cost_no_mail(tmp_path: Path) -> None:
     """As a mail server does: what was not answered with 250 is sent again."""
     with own_kafka(tmp_path) as kafka:
