@@ -1,7 +1,8 @@
 """What a delivery channel is to the delivery sink, and which there are: every module in `delivery/` declares one.
 
 A module declares `CHANNELS`, the channels it serves (`("*",)`: all that no other module serves), and `connect`, which
-makes the `Adapter`. `deliver` returns when the channel has taken the message, and raises one of the three below.
+makes the `Adapter`, or None when the settings do not ask for it: then it claims nothing. `deliver` returns when the
+channel has taken the message, and raises one of the three below.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ def adapters(settings: SinkSettings, modules: Iterable[Any] | None = None) -> Ad
         if not channels:
             raise ConfigurationError("it declares no CHANNELS", where=module.__name__)
         adapter = module.connect(settings)
+        if adapter is None:
+            continue
         for channel in channels:
             if channel in owner:
                 raise ConfigurationError(f"{channel} already belongs to {owner[channel]}", where=module.__name__)

@@ -1,0 +1,308 @@
+"""SMS and WhatsApp over the REST interface, against a small server that answers as the service does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from schemas.errors import ConfigurationError
+from schemas.settings import SinkSettings
+from sinks.adapter import Away, TryLater, Undeliverable, adapters
+from sinks.delivery import sms
+from tests.sinks.test_mail import outbound
+
+MG = "MG" + "0" * 32
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 100
+
+
+class Service:
+    """Takes messages and lists them. `answers` are given first: a status and a body, 'taken' or 'lost' and no answer."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+        self.asked: list[tuple[str, str, str]] = []
+        self.answers: list[Any] = []
+        self.created = 0.0
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                fields = dict(
+                    parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode(), strict_parsing=True)
+                )
+                service.asked.append(("POST", self.path, self.headers["Authorization"]))
+                answer = service.answers.pop(0) if service.answers else "taken"
+                if answer in ("taken", "taken and lost", "taken and 503"):
+                    service.taken.append(fields)
+                if answer in ("lost", "taken and lost"):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                if answer == "taken and 503":
+                    answer = (503, {})
+                self.answer(*answer) if isinstance(answer, tuple) else self.answer(201, {"sid": service.sid(-1)})
+
+            def do_GET(self) -> None:
+                service.asked.append(("GET", self.path, self.headers["Authorization"]))
+                if service.answers and service.answers[0] == "unlisted":
+                    service.answers.pop(0)
+                    return self.answer(500, {})
+                to = dict(parse_qsl(urlsplit(self.path).query))["To"]
+                listed = [
+                    {"sid": service.sid(number), "to": each["To"], "body": each["Body"],
+                     "date_created": formatdate(service.created or time.time())}
+                    for number, each in enumerate(service.taken) if each["To"] == to
+                ]  # fmt: skip
+                return self.answer(200, {"messages": listed})
+
+            def answer(self, status: int, body: Any) -> None:
+                raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def sid(self, number: int) -> str:
+        return f"SM{number % max(1, len(self.taken))}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.close()
+
+
+def settings(service: Service, **more: Any) -> SinkSettings:
+    given = {
+        "sms_account": "AC1", "sms_token": "secret", "sms_from": "+15550199", "sms_base_url": service.url,
+        "sms_timeout_seconds": 2.0, "sms_status_url": "https://hooks.example/v1/sms/status",
+    }  # fmt: skip
+    return SinkSettings(**given | more)
+
+
+def using(config: SinkSettings, work: Callable[[sms.Sms], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        adapter = sms.connect(config)
+        assert adapter is not None
+        try:
+            return await work(adapter)
+        finally:
+            await adapter.close()
+
+    return asyncio.run(run())
+
+
+def message(**fields: Any) -> Any:
+    return outbound(
+        **{"channel": "sms", "address": "+819012345678", "text": "受け付けました。", "message_id": ""} | fields
+    )
+
+
+def send(service: Service, *messages: Any, **more: Any) -> list[str]:
+    async def work(adapter: sms.Sms) -> list[str]:
+        return [await adapter.deliver(each) for each in messages]
+
+    return using(settings(service, **more), work)
+
+
+# -- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_one_signed_in_request_that_names_our_id_for_the_report(service: Service) -> None:
+    assert send(service, message()) == ["SM0"]
+    assert service.asked == [
+        ("POST", "/2010-04-01/Accounts/AC1/Messages.json", "Basic " + base64.b64encode(b"AC1:secret").decode())
+    ]
+    assert service.taken == [
+        {
+            "To": "+819012345678",
+            "From": "+15550199",
+            "Body": "受け付けました。",
+            "StatusCallback": "https://hooks.example/v1/sms/status?id=OUT1",
+        }
+    ]
+
+
+def test_whatsapp_goes_from_its_own_number_or_from_the_same(service: Service) -> None:
+    send(service, message(address="whatsapp:+819012345678"), sms_whatsapp_from="+15550188")
+    send(service, message(address="whatsapp:+819012345678"))
+    assert [(each["From"], each["To"]) for each in service.taken] == [
+        ("whatsapp:+15550188", "whatsapp:+819012345678"),
+        ("whatsapp:+15550199", "whatsapp:+819012345678"),
+    ]
+
+
+def test_a_messaging_service_chooses_the_number_itself(service: Service) -> None:
+    send(service, message(), sms_from=MG)
+    assert (service.taken[0]["MessagingServiceSid"], "From" in service.taken[0]) == (MG, False)
+
+
+def test_the_status_address_may_have_a_query_and_may_be_missing(service: Service) -> None:
+    send(service, message(), sms_status_url="https://hooks.example/s?a=1")
+    send(service, message(), sms_status_url="")
+    assert [each.get("StatusCallback") for each in service.taken] == ["https://hooks.example/s?a=1&id=OUT1", None]
+
+
+def test_many_messages_at_once_are_each_sent_once(service: Service) -> None:
+    async def work(adapter: sms.Sms) -> None:
+        await asyncio.gather(*(adapter.deliver(message(outbound_id=f"O{n}", text=f"{n}")) for n in range(40)))
+
+    using(settings(service), work)
+    assert sorted(int(each["Body"]) for each in service.taken) == list(range(40))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"address": "12345"}, {"address": ""}, {"address": "ann@example.org"}, {"text": " \n"}]
+)
+def test_what_can_go_nowhere_is_not_even_tried(service: Service, fields: dict[str, str]) -> None:
+    with pytest.raises(Undeliverable) as refused:
+        send(service, message(**fields))
+    assert (refused.value.outcome, service.asked) == ("refused", [])
+
+
+# -- what the service says ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((400, {"code": 21610, "message": "unsubscribed recipient"}), Undeliverable),
+        ((400, {"code": 21211, "message": "no such number"}), Undeliverable),
+        ((400, b"<html>"), Undeliverable),
+        ((400, {"code": 21611, "message": "queue overflow"}), TryLater),
+        ((401, {"code": 20003, "message": "authenticate"}), Away),
+        ((403, {}), Away),
+        ((403, {"code": 21408, "message": "not to this region"}), Undeliverable),
+        ((404, {"code": 20404}), Away),
+        ((404, b""), Away),
+        ((429, {"code": 20429, "message": "too many requests"}), Away),
+        ((500, {}), Away),
+        ((503, b"busy"), Away),
+        ((400, {"code": "21610"}), Undeliverable),
+        ((400, []), Undeliverable),
+    ],
+)  # fmt: skip
+def test_what_an_answer_means(service: Service, answer: Any, kind: type[Exception]) -> None:
+    service.answers = [answer]
+    with pytest.raises(kind) as said:
+        send(service, message())
+    assert str(answer[0]) in str(said.value)
+    if isinstance(said.value, Undeliverable):
+        assert (said.value.outcome, said.value.reason) == ("bounced", "sms_permanent")
+
+
+def test_a_service_that_is_not_there_is_away(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(Away, match="ConnectError"):
+        send(service, message(), sms_base_url=url)
+
+
+# -- nothing twice --------------------------------------------------------------------------------------------------
+
+
+def again(service: Service, *attempts: Any, **more: Any) -> list[str]:
+    """Try a message again until it is taken, as the sink does; what each attempt ended in."""
+
+    async def work(adapter: sms.Sms) -> list[str]:
+        said = []
+        for each in attempts:
+            try:
+                said.append(await adapter.deliver(each))
+            except Away:
+                said.append("away")
+        return said
+
+    return using(settings(service, **more), work)
+
+
+@pytest.mark.parametrize("lost", ["taken and lost", "taken and 503"])
+def test_a_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(service: Service, lost: str) -> None:
+    service.answers = [lost]
+    assert again(service, message(), message()) == ["away", "SM0"]
+    assert [method for method, *_ in service.asked] == ["POST", "GET"]
+    assert len(service.taken) == 1
+
+
+def test_a_message_that_never_arrived_is_sent_again(service: Service) -> None:
+    service.answers = ["lost"]
+    assert again(service, message(), message()) == ["away", "SM0"]
+    assert [method for method, *_ in service.asked] == ["POST", "GET", "POST"]
+    assert len(service.taken) == 1
+
+
+def test_while_the_list_is_not_answered_nothing_is_sent(service: Service) -> None:
+    service.answers = ["taken and lost", "unlisted"]
+    assert again(service, message(), message(), message()) == ["away", "away", "SM0"]
+    assert len(service.taken) == 1
+
+
+def test_the_same_words_of_another_message_of_ours_are_not_taken_for_it(service: Service) -> None:
+    service.answers = ["taken", "lost"]
+    one, two = message(outbound_id="A", text="OK"), message(outbound_id="B", text="OK")
+    assert again(service, one, two, two) == ["SM0", "away", "SM1"]
+    assert len(service.taken) == 2
+
+
+def test_the_same_words_of_long_ago_are_not_taken_for_it(service: Service) -> None:
+    send(service, message(outbound_id="A", text="OK"))
+    service.created, service.answers = time.time() - 3600, ["lost"]
+    assert again(service, message(outbound_id="B", text="OK"), message(outbound_id="B", text="OK"))[-1] == "SM1"
+    assert len(service.taken) == 2
+
+
+# -- who serves the channel -----------------------------------------------------------------------------------------
+
+
+def test_without_an_account_sms_go_where_they_went(service: Service) -> None:
+    assert "sms" not in adapters(SinkSettings()).channels
+    assert type(adapters(SinkSettings()).of("sms")).__name__ == "Outbox"
+    found = adapters(settings(service))
+    assert type(found.of("sms")).__name__ == "Sms"
+    asyncio.run(found.close())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"sms_token": ""}, "DESKSTREAM_SMS_TOKEN"),
+        ({"sms_from": ""}, "DESKSTREAM_SMS_FROM"),
+        ({"sms_from": "our+number"}, "DESKSTREAM_SMS_FROM"),
+        ({"sms_whatsapp_from": "15@550188"}, "DESKSTREAM_SMS_WHATSAPP_FROM"),
+        ({"sms_base_url": "api.example"}, "DESKSTREAM_SMS_BASE_URL"),
+    ],
+)
+def test_half_a_configuration_is_refused_at_the_start(service: Service, wrong: dict[str, str], where: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        sms.connect(settings(service, **wrong))
+    assert refused.value.where == where
+    assert "secret" not in str(refused.value)
