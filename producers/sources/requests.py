@@ -99,7 +99,7 @@ def count_refusal(channel: str, refused: Refused) -> None:
 
 def unavailable(error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
     """503: the sender still has it; with what was `typed`, as the form's page, from which it can be sent again."""
-    log.warning("unavailable", problem=str(error))
+    log.debug("unavailable", problem=str(error))  # once per request is too much; `waiting_for_kafka` says it once
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}
     if typed is not None:
         values = {name: str(value) for name, value in typed.items()}
