@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas import codec, events
 from schemas.events import Event
@@ -284,6 +285,20 @@ def test_the_same_mail_again_after_the_merge_is_the_same_mail(merged: Town) -> N
     again = merged.message(60, ANN)
     merged.settle().cluster.append([again, merged.appended[0]])
     before = dict(merged.held())
+    assert dict(merged.settle().held()) == before
+
+
+def test_an_adoption_that_is_written_again_when_everybody_has_forgotten_its_id_changes_nothing(merged: Town) -> None:
+    """As after a rebuild: where the ticket is by now, where it was once, and where it ended."""
+    merged.split(40, BOB, CAT, first(ANN, 1))
+    merged.settle().merge(41, BOB, DAN)
+    merged.status(42, first(BOB), "solved")
+    merged.settle().message(43 + 30 * 86_400, DAN)
+    before = dict(merged.settle().held())
+    adoptions = merged.facts(events.TicketAdopted)
+    assert {each.moves for each in adoptions} == {1, 2}
+    assert first(BOB) not in before
+    merged.cluster.append(replace(each, event_id=f"again-{each.event_id}") for each in adoptions)
     assert dict(merged.settle().held()) == before
 
 
