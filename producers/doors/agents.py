@@ -72,7 +72,8 @@ def _door(resource: str) -> Door:
         secrets="agent_secrets",
         verify=_verify,
         normalise=_normaliser(resource),
-        summary=f"{summary} One object, or an array of at most {agents.MOST}.",
+        summary=f"{summary} One object, or an array of at most {agents.MOST}; "
+        f"fields: those of {agents.RESOURCES[resource]} at /v1/events.",
         example=Delivery("POST", path, body=msgspec.json.encode(example)),
         answer=_answer,
         max_bytes=4_000_000,

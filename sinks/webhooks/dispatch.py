@@ -81,7 +81,7 @@ class Dispatch:
         self._producer: AIOKafkaProducer = kafka.producer(settings)
         self._letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
         self._journal = Journal(settings, self._producer, self._problem)
-        self._sender = Sender(subscription, settings)
+        self._sender: Sender
         self._gate = Gate(
             Breaker(settings.webhook_breaker_failures, settings.webhook_breaker_seconds), self._breaker_changed
         )
@@ -109,6 +109,7 @@ class Dispatch:
             Unavailable: Kafka does not answer at the start, or a topic is missing.
         """
         await kafka.start(self._settings, self._consumer, self._producer)
+        self._sender = Sender(self._subscription, self._settings)
         try:
             topics = self._subscription.topics
             await kafka.require(self._settings, self._consumer, (*topics, DELIVERIES, DLQ))

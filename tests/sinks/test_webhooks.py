@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import time
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from schemas.errors import ConfigurationError, Refused
 from sinks.webhooks import payload, signing, verdict
 from sinks.webhooks.addresses import is_public, literal
 from sinks.webhooks.breaker import Breaker, State
+from sinks.webhooks.gate import Gate
+from sinks.webhooks.lane import Lane
 from sinks.webhooks.status import state_of
 from sinks.webhooks.subscriptions import named, read
 from sinks.webhooks.verdict import Verdict, backoff, judge, retry_after
@@ -266,6 +270,64 @@ def test_whatever_happens_open_lets_nothing_through_and_half_open_one_at_a_time(
                 breaker.abandoned(attempt)
         assert open_before <= breaker.open_seconds(now) <= now
         open_before = breaker.open_seconds(now)
+
+
+def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
+    """One fact that always fails must not be the only one that is tried."""
+    turns: list[str] = []
+
+    async def persist(gate: Gate, name: str) -> None:
+        while "good" not in turns:
+            attempt = await gate.enter()
+            turns.append(name)
+            await asyncio.sleep(0)
+            (gate.succeeded if name == "good" else gate.failed)(attempt)
+
+    async def run() -> None:
+        breaker = Breaker(1, 0.001, longest=0.001)
+        breaker.failed(breaker.begin(0.0), time.monotonic())
+        seen: list[State] = []
+        gate = Gate(breaker, seen.append)
+        await asyncio.wait_for(asyncio.gather(*(persist(gate, name) for name in ("bad", "worse", "good"))), 5)
+        assert seen[0] is State.HALF_OPEN and State.CLOSED in seen
+
+    asyncio.run(run())
+    assert turns[:3] == ["bad", "worse", "good"]
+
+
+def test_one_that_waits_and_is_called_off_makes_room_for_the_next() -> None:
+    async def run() -> None:
+        breaker = Breaker(1, 0.02)
+        breaker.failed(breaker.begin(0.0), time.monotonic())
+        gate = Gate(breaker)
+        first, second = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
+        await asyncio.sleep(0)
+        first.cancel()
+        gate.succeeded(await asyncio.wait_for(second, 5))
+        assert first.cancelled() and gate.state is State.CLOSED
+
+    asyncio.run(run())
+
+
+def test_nothing_behind_an_unfinished_record_is_committed() -> None:
+    async def run() -> None:
+        lane, slow = Lane(), asyncio.create_task(asyncio.sleep(3600))
+        lane.add(5, None)
+        lane.add(6, slow)
+        lane.add(9, None)
+        assert lane.due("closed@1") == (5, "closed@1"), "nothing is finished, but the state can be told"
+        lane.advance()
+        assert lane.due("closed@1") == (6, "closed@1")
+        lane.committed = (6, "closed@1")
+        lane.advance()
+        assert lane.due("closed@1") is None
+        assert lane.due("open@2") == (6, "open@2"), "the state is news as well"
+        slow.cancel()
+        await asyncio.wait({slow})
+        lane.advance()
+        assert lane.finished_to == 6, "it was given back"
+
+    asyncio.run(run())
 
 
 # -- where webhooks may go ------------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_a_sink_that_is_killed_loses_nothing_and_what_it_repeats_has_the_id_it_h
     receiver = desk.receiver(lambda body: Say(seconds=0.005))
     file = subscribe(desk.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
     log.write([ticket(customer, version) for version in range(20) for customer in range(20)], partition=0)
-    for enough in (100, 250):
+    for enough in (80, 200):
         sink = desk.start(file)
         until(lambda enough=enough: len(receiver.taken()) >= enough, f"{enough} facts")
         sink.kill()
@@ -288,6 +288,21 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_replayed_to_that_receiver_a
     assert taken == before, "each with the id that it had"
     assert len(other.taken()) == 5, "nobody else hears of it"
     assert cli(env, "webhooks", "replay", "picky").stderr.startswith("0 replayed, 1 left\n")
+
+
+@stack
+def test_an_open_breaker_with_nothing_left_to_try_reads_on_for_its_probe(log: Log, desk: Desk) -> None:
+    receiver = desk.receiver(lambda body: Say(500))
+    file = subscribe(desk.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
+    sink = desk.start(file, webhook_retry_seconds=0.001, webhook_breaker_failures=1)
+    log.write([ticket(1, 1)])
+    until(lambda: len(log.letters(FACTS_DLQ)) == 1, "its letter, and with it nothing is left")
+    log.write([ticket(1, 2)])
+    until(lambda: receiver.heard[-1].body["version"] == 2, "the next one is the probe")
+    receiver.answers = lambda body: Say()
+    until(lambda: [each.body["version"] for each in receiver.taken()] == [2], "and is taken when that is possible")
+    assert len(log.letters(FACTS_DLQ)) == 1, "a receiver that fails is not the fault of the fact"
+    assert ended(sink) == 0, desk.processes.output(sink)
 
 
 @stack
