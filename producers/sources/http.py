@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from producers import signature
 from producers.channels import form, generic
@@ -28,7 +29,7 @@ from producers.publisher import Outcome, Publisher, Receipt
 from producers.sources import openapi, page
 from producers.sources.docs import add_docs
 from producers.sources.requests import count_refusal, read_body, refusal, unavailable
-from producers.sources.survey_pages import survey_router
+from producers.sources.survey_pages import add_surveys
 from producers.sources.webhooks import add_doors, secrets_of
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
@@ -76,7 +77,7 @@ def create_app(
     add_docs(app)
     add_doors(app, doors(process), settings, publisher, source=source)
     if process in ("", "surveys"):
-        app.include_router(survey_router(settings, publisher, source=source))
+        add_surveys(app, settings, publisher, source=source)
     if process:
         return app
 
@@ -131,9 +132,9 @@ def _say_what_went_wrong(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     @app.exception_handler(404)
     @app.exception_handler(405)
-    async def wrong_way(_: Request, error: Exception) -> Response:
+    async def wrong_way(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
-        headers = getattr(error, "headers", None)  # of 405, what is allowed
+        headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None
         detail = "GET /docs says what there is"
         return JSONResponse({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status, headers)
 
@@ -141,6 +142,12 @@ def _say_what_went_wrong(app: FastAPI) -> None:
     async def defect(_: Request, error: Exception) -> Response:
         log.error("defect", exc_info=error)
         return JSONResponse({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of every route that is at the request's path; the framework knows those of the first one only."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
 
 def serve(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from producers.channels import survey
@@ -39,7 +39,7 @@ from schemas.events import LOCALES, SurveyAnswered
 from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
 
-__all__ = ["link_to", "survey_router"]
+__all__ = ["add_surveys", "link_to"]
 
 _BYTES = 200_000
 _DAY = 86_400 * MICROS
@@ -59,44 +59,45 @@ _FORM = "application/x-www-form-urlencoded"
 log = structlog.get_logger("producers.surveys")
 
 
-def survey_router(settings: ProducerSettings, publisher: Publisher, *, source: str) -> APIRouter:
-    """The routes of the survey pages."""
+def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, *, source: str) -> None:
+    """Add the routes of the survey pages."""
     pages = _Pages(settings, publisher, source)
     if not pages.secrets:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS to open the survey pages")
-    router = APIRouter(tags=["customers"])
-    router.add_api_route(
+    app.add_api_route(
         "/s/{token}",
         pages.get,
         methods=["GET"],
         summary="Show a survey; changes nothing",
         operation_id="show_survey",
+        tags=["customers"],
         response_class=HTMLResponse,
         responses=_told(403, 404, 410, 429),
         openapi_extra=_PARAMETERS,
     )
-    router.add_api_route("/s/{token}", pages.get, methods=["HEAD"], include_in_schema=False)
-    router.add_api_route(
+    app.add_api_route("/s/{token}", pages.get, methods=["HEAD"], include_in_schema=False)
+    app.add_api_route(
         "/s/{token}",
         pages.vote,
         methods=["POST"],
         summary="Vote: CSAT 1-5, CES 1-7, or both, and a comment",
         operation_id="answer_survey",
+        tags=["customers"],
         response_class=HTMLResponse,
         responses=_told(400, 403, 404, 410, 413, 415, 422, 429, 503),
         openapi_extra=_body({"csat": "1 to 5", "ces": "1 to 7", "comment": "in your words", "page": "as on the page"}),
     )
-    router.add_api_route(
+    app.add_api_route(
         f"/s/{{token}}/{survey_html.MORE}",
         pages.went_wrong,
         methods=["POST"],
         summary="Say what went wrong, after a low score",
         operation_id="explain_survey",
+        tags=["customers"],
         response_class=HTMLResponse,
         responses=_told(400, 403, 404, 410, 413, 415, 422, 429, 503),
         openapi_extra=_body({"went_wrong": "in your words", "vote": "as on the page"}),
     )
-    return router
 
 
 def link_to(

@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -191,16 +192,19 @@ _WHY = {
 }
 
 
+_ANY_FORM = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 def _openapi(door: Door) -> dict[str, Any]:
     """What /docs says of a door, without what FastAPI would guess."""
-    example = door.example.body.decode("utf-8", "replace")
-    content = {}
+    body = door.example.body.decode("utf-8", "replace")
+    content: dict[str, Any] = {}
     for kind in door.media_types:
         is_json = kind == "application/json"
-        schema = door.schema or ({"type": "object"} if is_json else {"type": "string"})
+        schema = door.schema or ({"type": "object"} if is_json else _ANY_FORM)
         of_this_kind = door.example.headers.get("content-type", door.media_types[0]).startswith(kind)
-        shown = {"example": json.loads(example) if is_json else example} if of_this_kind else {}
-        content[kind] = {"schema": schema, **shown}
+        example = json.loads(body) if is_json and of_this_kind else dict(parse_qsl(body, keep_blank_values=True))
+        content[kind] = {"schema": schema, **({"example": example} if of_this_kind else {})}
     told = door.answer(door.example, ())
     return {
         "requestBody": {"required": True, "content": content},
