@@ -20,6 +20,8 @@ from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
 from sinks.adapter import Away, TryLater, Undeliverable, adapters
 from sinks.delivery import sms
+from tests.sinks.conftest import until
+from tests.sinks.test_delivery import deliveries, ended
 from tests.sinks.test_mail import outbound
 
 MG = "MG" + "0" * 32
@@ -306,3 +308,28 @@ def test_half_a_configuration_is_refused_at_the_start(service: Service, wrong: d
         sms.connect(settings(service, **wrong))
     assert refused.value.where == where
     assert "secret" not in str(refused.value)
+
+
+# -- the whole sink ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.stack
+def test_the_sink_hands_an_sms_over_once_whatever_became_of_the_answer(
+    log: Any, processes: Any, service: Service
+) -> None:
+    service.answers = ["taken and lost", (400, {"code": 21610, "message": "unsubscribed"})]
+    log.write([message(outbound_id="A", customer_tag="AAAAAAAAAAAA", text="one")], partition=1)
+    log.write([message(outbound_id="A", customer_tag="AAAAAAAAAAAA", text="one")], partition=1)
+    worker = processes.start(
+        "delivery", sms_account="AC1", sms_token="secret", sms_from="+15550199", sms_base_url=service.url
+    )
+    first = until(lambda: deliveries(log), "the first fact")
+    log.write([message(outbound_id="B", customer_tag="AAAAAAAAAAAA", text="two")], partition=1)
+    facts = until(lambda: len(found := deliveries(log)) == 2 and found, "both facts")
+    assert ended(worker) == 0, processes.output(worker)
+    assert [fact.outcome for _, fact in first] == ["delivered"]
+    assert {fact.outbound_id: (fact.outcome, fact.channel) for _, fact in facts} == {
+        "A": ("delivered", "sms"),
+        "B": ("bounced", "sms"),
+    }
+    assert [each["Body"] for each in service.taken] == ["one"]

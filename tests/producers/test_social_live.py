@@ -1,0 +1,63 @@
+"""The social doors of a real process: subscription checks, and a batch that is broken in part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from producers.channels import social_meta, social_x
+from tests.conftest import Deployment
+from tests.producers.doors_social import batch, meta_signed
+from tests.producers.log_reader import events, letters
+from tests.producers.test_http import Server, serving
+
+pytestmark = pytest.mark.stack
+
+SECRETS = {
+    "DESKSTREAM_SOCIAL_SECRETS": "app-secret",
+    "DESKSTREAM_SOCIAL_VERIFY_TOKENS": "token-1, token-2",
+    "DESKSTREAM_SOCIAL_X_SECRETS": "consumer-new, consumer-old",
+}
+
+
+@pytest.fixture
+def server(deployment: Deployment) -> Iterator[Server]:
+    with serving(deployment, **SECRETS) as server:
+        yield server
+
+
+def test_a_subscription_check_is_answered_with_the_verify_token_and_never_with_the_app_secret(server: Server) -> None:
+    query = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
+    answers = [
+        server.client.get("/v1/social/meta", params=query | {"hub.verify_token": token})
+        for token in ("token-1", "token-2", "app-secret", "")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 401, 401]
+    assert [answer.text for answer in answers[:2]] == ["1158201444"] * 2
+    assert answers[0].headers["content-type"].startswith("text/plain")
+
+
+def test_a_check_of_x_is_signed_with_the_first_secret(server: Server) -> None:
+    answer = server.client.get("/v1/social/x", params={"crc_token": "nonce"})
+    assert answer.json() == {"response_token": social_x.signature("consumer-new", b"nonce")}
+    assert server.client.get("/v1/social/x").status_code == 422
+
+
+def test_of_a_batch_with_a_broken_part_the_rest_is_published_and_the_whole_is_kept(
+    deployment: Deployment, server: Server
+) -> None:
+    told = json.loads(batch(1))
+    told["entry"][0]["messaging"].append({"sender": {}, "message": {"mid": "m_9", "text": "from nobody"}})
+    body = json.dumps(told).encode()
+    request = meta_signed(body, "app-secret", 0.0)
+    assert request.headers["X-Hub-Signature-256"] == social_meta.signature("app-secret", body)
+    answer = server.client.post("/v1/social/meta", content=body, headers=dict(request.headers))
+    assert answer.status_code == 200
+    assert len(events(deployment)) == 3
+    [letter] = letters(deployment)
+    assert (letter.raw, letter.headers["reason"]) == (body, "bad_fields")
+    assert server.counted("received") == {'channel="social"': 4.0}
+    assert server.counted("published") == {'channel="social"': 3.0}
+    assert sum(server.counted("dead_lettered").values()) == 1.0
