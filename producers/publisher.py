@@ -91,6 +91,7 @@ class Publisher:
         self._published: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, Future[Receipt]] = {}
         self._unsettled = 0
+        self._in_flight: dict[int, set[_Delivery]] = {}  # by id of the client that they were handed to
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
         self._dlq = settings.namespace + _DEAD_LETTER_TOPIC
 
@@ -325,6 +326,7 @@ class Publisher:
             return
         with self._ids:
             self._unsettled += 1
+            self._in_flight.setdefault(id(producer), set()).add(delivery)
         delivery.counted = True
         sent.add_callback(delivery.landed)
         sent.add_errback(delivery.settle)
@@ -361,8 +363,20 @@ class Publisher:
         """A record was not delivered: start over with a new client, as an idempotent producer has to."""
         if self._producer is producer:
             self._producer = None
-            patience = self.settings.publish_timeout_seconds + _CONNECT_SECONDS  # by then all of it has expired
-            threading.Thread(target=_close_quietly, args=(producer, patience), name="kafka-close", daemon=True).start()
+            threading.Thread(target=self._give_up, args=(producer,), name="kafka-close", daemon=True).start()
+
+    def _give_up(self, producer: Any) -> None:
+        """Close a lost client. What it leaves without an answer is given up: its sources offer it again.
+
+        The client drops records that were on their way when the broker fell silent, without a word to who waits.
+        """
+        patience = self.settings.publish_timeout_seconds + _CONNECT_SECONDS  # by then all of it has expired
+        with contextlib.suppress(Exception):
+            producer.close(patience)
+        with self._ids:
+            left = self._in_flight.pop(id(producer), set())
+        for delivery in left:
+            delivery.settle(self._no_answer("it fell silent"))
 
     # what was published already
 
@@ -414,12 +428,16 @@ class _Delivery:
         self.counted = False
 
     def landed(self, _: object) -> None:
+        if self.result.done():
+            return  # given up, and it arrived after all: the next attempt is a duplicate for the workers
         self._left(published=self.receipt.outcome is Outcome.PUBLISHED)
         _count(self.channel, self.receipt)
         _counters(self.channel)[3].observe(time.perf_counter() - self.started)
         self.result.set_result(self.receipt)
 
     def settle(self, error: BaseException) -> None:
+        if self.result.done():
+            return
         self._left(published=False)
         if self.through is not None:
             self.owner._lost(self.through)
@@ -431,6 +449,7 @@ class _Delivery:
         if self.counted:
             with self.owner._ids:
                 self.owner._unsettled -= 1
+                self.owner._in_flight.get(id(self.through), set()).discard(self)
         if self.receipt.event_id:
             self.owner._release(self.receipt.event_id, published=published)
 
@@ -467,7 +486,3 @@ def _count(channel: str, receipt: Receipt) -> None:
 def _one_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:300]
 
-
-def _close_quietly(producer: Any, patience: float) -> None:
-    with contextlib.suppress(Exception):
-        producer.close(patience)
