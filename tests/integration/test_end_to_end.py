@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from aiokafka.partitioner import murmur2
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
 
@@ -43,6 +44,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 T = TypeVar("T")
 START_SECONDS, PATIENCE_SECONDS = 120.0, 30.0
 PROMISED_SECONDS = 2.0
+JSON = {"Content-Type": "application/json"}
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -330,6 +332,60 @@ def test_a_machine_is_not_answered_and_the_reason_is_kept(desk: Desk) -> None:
     assert desk.answers(address) == []
 
 
+# -- customers who turn out to be one -----------------------------------------------------------------------------
+
+
+def send(desk: Desk, **body: object) -> None:
+    """One signed event, from a help desk."""
+    from producers.signature import HEADER, sign
+
+    raw = json.dumps(body).encode()
+    secret = desk.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"].split(",")[0]
+    status, answer = desk.post("/v1/events", raw, {**JSON, HEADER: sign(secret, raw, int(time.time()))})
+    assert status == 202, answer
+
+
+def test_the_ticket_of_a_merged_customer_is_answered_and_solved_under_its_old_id(desk: Desk) -> None:
+    """Through the real log, across two partitions: what names the old id reaches the ticket where it is now."""
+    partitions = settings_of(Settings, desk.pipeline.env).partitions
+    address = someone()
+    number = next(
+        each for each in range(99) if place(f"ext:{address}{each}", partitions) != place(f"email:{address}", partitions)
+    )
+    into = f"ext:{address}{number}"
+    desk.drop(mail(address, "My parcel", "Where is my order 10023?"))
+    [before] = await_(lambda: desk.ticket_of(address))
+    send(
+        desk,
+        type="customers_merged",
+        id=address,
+        from_customer_id=f"email:{address}",
+        into_customer_id=into,
+        agent_id="mei",
+    )
+
+    def ticket(**wanted: object) -> dict[str, Any] | None:
+        rows = desk.rows("SELECT * FROM tickets FINAL WHERE ticket_id = {id:String}", id=before["ticket_id"])
+        return next((row for row in rows if all(row[name] == value for name, value in wanted.items())), None)
+
+    moved = await_(lambda: ticket(customer_id=into))
+    assert moved["customer_tag"] == customer_tag(into)
+    assert (moved["created_at"], moved["subject"]) == (before["created_at"], "My parcel")
+    send(desk, type="reply", id=f"{address}r", ticket_id=before["ticket_id"], agent_id="mei", text="It comes today.")
+    await_(lambda: any("It comes today." in body_of(answer) for answer in desk.answers(address)))
+    desk.drop(mail(address, f"Re: {subject_token(before['ticket_id'])}", "It did not come."))
+    await_(lambda: ticket(customer_messages=2))
+    send(desk, type="status", id=f"{address}s", ticket_id=before["ticket_id"], agent_id="mei", status="solved")
+    await_(lambda: ticket(status="solved", public_replies=1))
+    desk.drop(mail(address, "Another thing", "Do you sell blue ones?"))
+    await_(lambda: len(desk.rows("SELECT 1 FROM tickets FINAL WHERE customer_id = {id:String}", id=into)) == 2)
+    assert desk.ticket_of(address) == []
+
+
+def place(customer_id: str, partitions: int) -> int:
+    return (murmur2(customer_tag(customer_id).encode()) & 0x7FFFFFFF) % partitions
+
+
 # -- bad input ----------------------------------------------------------------------------------------------------
 
 
@@ -379,9 +435,6 @@ def test_a_mail_without_text_is_still_a_contact(desk: Desk) -> None:
     await_(lambda: desk.answers(address))
     [ticket] = await_(lambda: desk.ticket_of(address))
     assert ticket["subject"] == "Where is my order 10023?"
-
-
-JSON = {"Content-Type": "application/json"}
 
 
 @pytest.mark.parametrize(
