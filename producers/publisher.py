@@ -485,4 +485,3 @@ def _count(channel: str, receipt: Receipt) -> None:
 
 def _one_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:300]
-

@@ -30,9 +30,7 @@ PATIENCE_YEARS = 12
 #: No zone has changed its clocks twice within so many seconds.
 _SAMPLE_SECONDS = 6 * 3600
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_YEAR_STARTS = [
-    int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * MICROS for year in range(FIRST_YEAR, LAST_YEAR + 2)
-]
+_YEAR_STARTS = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * MICROS for year in range(FIRST_YEAR, LAST_YEAR + 2)]
 
 #: Seconds after local midnight, [start, end); an end beyond 86,400 is on the next day.
 Span = tuple[int, int]

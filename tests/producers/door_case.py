@@ -11,7 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECRET, OLD_SECRET, WRONG_SECRET = "new-secret-0123456789abcdef", "old-secret-0123456789abcdef", "wrong-secret-0123456789"
+SECRET, OLD_SECRET, WRONG_SECRET = (
+    "new-secret-0123456789abcdef",
+    "old-secret-0123456789abcdef",
+    "wrong-secret-0123456789",
+)
 PUBLIC_URL = "https://hooks.example"
 
 
