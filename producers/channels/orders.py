@@ -113,7 +113,8 @@ def _cancelled(order: Mapping[str, Any], fields: dict[str, Any], now: int, trigg
 
 def _refunded(refund: Mapping[str, Any], fields: dict[str, Any], now: int, triggered_at: str) -> OrderChanged:
     own, number = _id(refund, "id"), _id(refund, "order_id")
-    order = refund.get("order") if isinstance(refund.get("order"), dict) else {}
+    inner = refund.get("order")
+    order: dict[str, Any] = inner if isinstance(inner, dict) else {}
     amount, currency = _given_back(refund, _currency(refund))
     return OrderChanged(
         event_id=identity.event_id("shopify-refund", own),
@@ -124,7 +125,7 @@ def _refunded(refund: Mapping[str, Any], fields: dict[str, Any], now: int, trigg
         amount=_believable(amount),
         currency=currency,
         reason=_short(refund.get("note")),
-        **_of(_customer(refund | order, number)),
+        **_of(_customer({**refund, **order}, number)),
         **fields,
     )
 
@@ -191,7 +192,7 @@ def _customer(order: Mapping[str, Any], order_id: str) -> Known:
     return own if own.customer_id else known(other=("order", order_id))
 
 
-def _of(who: Known) -> dict[str, str]:
+def _of(who: Known) -> dict[str, Any]:
     return {"customer_id": who.customer_id, "customer_tag": identity.customer_tag(who.customer_id)}
 
 
