@@ -25,7 +25,7 @@ ANN, BOB, CAT, DAN = "email:ann@example.org", "tel:+15550100", "ext:4711", "emai
 PEOPLE = (ANN, BOB, CAT, DAN)
 PARTITIONS = 3
 FAST = settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -571,7 +571,7 @@ def holds(town: Town) -> None:
     nobody_goes_in_circles(town)
 
 
-lives = {"seed": st.integers(0, 2**32), "length": st.integers(1, 60)}
+lives = {"seed": st.integers(0, 2**32), "length": st.integers(1, 50)}
 
 
 @FAST
