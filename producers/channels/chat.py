@@ -170,9 +170,8 @@ def opened_by(token: str, secrets: Sequence[str]) -> str:
         Refused: `bad_token`.
     """
     thread_id = token.partition(".")[0]
-    given = token.encode("utf-8", "surrogatepass")
-    signed = [sign(thread_id, secret).encode("utf-8", "surrogatepass") for secret in secrets]
-    if not any(hmac.compare_digest(each, given) for each in signed):
+    signed = [sign(thread_id, secret) for secret in secrets] if token.isascii() else []
+    if not any(hmac.compare_digest(each, token) for each in signed):
         raise Refused("bad_token", "this token opens no conversation")
     return thread_id
 

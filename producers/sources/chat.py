@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import socket
 import threading
@@ -52,6 +53,8 @@ _STRIKES = 20
 #: So many frames wait for a client that does not read them before it is disconnected.
 _UNREAD = 1_000
 _RECONNECT_SECONDS, _TICK_SECONDS = 0.5, 1.0
+#: A full collection stops everybody's chats, the longer the more sockets are open: let it be rare.
+_GC_THRESHOLDS = (20_000, 50, 100)
 _REASONS = {1007: "bad_encoding", 1009: "too_large"}
 
 log = structlog.get_logger("producers.chat")
@@ -63,6 +66,7 @@ def serve(settings: ChatSettings, publisher: Publisher, health: Health, stop: th
     Raises:
         ConfigurationError: the port is taken, or a setting is malformed.
     """
+    gc.set_threshold(*_GC_THRESHOLDS)
     server = Server(settings, publisher, health)
     with _listener(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.run(listener, stop))
@@ -130,6 +134,8 @@ class Server:
             self._health.beat()
             if not self.hub.ready and self._log.caught_up.is_set():
                 self.hub.caught_up()
+                gc.collect()
+                gc.freeze()  # what was imported and read stays: no collection need walk it
             if self.hub.ready and time.monotonic() >= due:
                 due = time.monotonic() + _TICK_SECONDS
                 try:

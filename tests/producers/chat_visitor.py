@@ -52,7 +52,10 @@ class Visitor:
         """The next frame of this type with these fields."""
         end = time.monotonic() + seconds
         while True:
-            frame: dict[str, Any] = json.loads(self.socket.recv(timeout=max(0.01, end - time.monotonic())))
+            try:
+                frame: dict[str, Any] = json.loads(self.socket.recv(timeout=max(0.01, end - time.monotonic())))
+            except TimeoutError:
+                raise TimeoutError(f"no {type_} came within {seconds:g} s, after {self.seen[-8:]}") from None
             self.seen.append(frame)
             if frame["type"] == type_ and fields.items() <= frame.items():
                 return frame
@@ -74,6 +77,8 @@ class Visitor:
         try:
             while True:
                 self.seen.append(json.loads(self.socket.recv(timeout=seconds)))
+        except TimeoutError:
+            raise TimeoutError(f"not closed within {seconds:g} s, after {self.seen[-8:]}") from None
         except ConnectionClosed as closed:
             assert closed.rcvd is not None, "the connection broke"
             return closed.rcvd.code
