@@ -88,7 +88,7 @@ def create_app(
     @app.post(
         "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
     )
-    async def post_form(request: Request) -> Response:
+    async def submit_form(request: Request) -> Response:
         """Submit the contact form, form-encoded or as JSON."""
         values: dict[str, Any] = {}
         as_page = "text/html" in request.headers.get("accept", "")
@@ -110,7 +110,7 @@ def create_app(
     @app.post(
         "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.EVENT_RESPONSES, tags=["systems"]
     )
-    async def post_event(request: Request) -> Response:
+    async def send_event(request: Request) -> Response:
         """Send one event of any channel, signed: customer messages, and what agents do."""
         try:
             body = await read_body(request, min(_EVENT_BYTES, settings.max_body_bytes))

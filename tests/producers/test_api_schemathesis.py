@@ -6,6 +6,7 @@ document knows, with its media type and its shape. `make test` sends a few reque
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def server(deployment: Deployment) -> Iterator[Server]:
     secrets = {f"DESKSTREAM_{door.secrets.upper()}": SECRET for door in DOOR_AT.values()}
     own = {"DESKSTREAM_WEBHOOK_SECRETS": SECRET, "DESKSTREAM_SURVEY_SECRETS": SECRET}
     with serving(deployment, **secrets, **own, DESKSTREAM_PUBLIC_URL=PUBLIC_URL) as server:
+        assert server.process.stderr is not None
+        threading.Thread(target=server.process.stderr.read, daemon=True).start()  # a full pipe would stop the server
         yield server
 
 
