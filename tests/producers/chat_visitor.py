@@ -48,7 +48,7 @@ class Visitor:
     def send(self, type_: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": type_, **fields}))
 
-    def receive(self, type_: str, seconds: float = 15.0, **fields: Any) -> dict[str, Any]:
+    def receive(self, type_: str, seconds: float = 30.0, **fields: Any) -> dict[str, Any]:
         """The next frame of this type with these fields."""
         end = time.monotonic() + seconds
         while True:
@@ -72,7 +72,7 @@ class Visitor:
         self.send("line", line=line, text=text)
         return self.receive("ack", line=line)
 
-    def closed(self, seconds: float = 15.0) -> int:
+    def closed(self, seconds: float = 30.0) -> int:
         """The code with which the server closes the connection."""
         try:
             while True:
