@@ -26,11 +26,12 @@ from producers.channels import form, generic
 from producers.door import doors
 from producers.locales import negotiated
 from producers.publisher import Outcome, Publisher, Receipt
+from producers.ratelimit import RateLimit
 from producers.sources import openapi, page
 from producers.sources.docs import add_docs
 from producers.sources.requests import count_refusal, read_body, refusal, unavailable
 from producers.sources.survey_pages import add_surveys
-from producers.sources.webhooks import add_doors, secrets_of
+from producers.sources.webhooks import TooMany, add_doors, require_share, secrets_of, too_many
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -55,6 +56,7 @@ def create_app(
     clock = settings.pipeline_clock
     secrets = secrets_of(settings, "webhook_secrets")
     source = f"http:{socket.gethostname()}"
+    limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -94,10 +96,13 @@ def create_app(
         as_page = "text/html" in request.headers.get("accept", "")
         locale = _locale(request)
         try:
+            require_share(limit, request)
             body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
             values = await _form_values(request, body)
             event = form.normalise(values, now=clock.now(), source=source)
             receipt = await publisher.publish_async(event, raw=body, producer=form.CHANNEL, origin=source)
+        except TooMany as error:
+            return too_many(form.CHANNEL, error)
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
@@ -113,12 +118,15 @@ def create_app(
     async def send_event(request: Request) -> Response:
         """Send one event of any channel, signed: customer messages, and what agents do."""
         try:
+            require_share(limit, request)
             body = await read_body(request, min(_EVENT_BYTES, settings.max_body_bytes))
             if not secrets:
                 raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
             signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
             event = generic.normalise(body, now=clock.now(), source=source)
             receipt = await publisher.publish_async(event, raw=body, producer=generic.CHANNEL, origin=source)
+        except TooMany as error:
+            return too_many(generic.CHANNEL, error)
         except Refused as refused:
             return refusal(generic.CHANNEL, refused)
         except Unavailable as error:

@@ -34,7 +34,7 @@ from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
 
-__all__ = ["add_doors", "require_share", "secrets_of"]
+__all__ = ["TooMany", "add_doors", "require_share", "secrets_of", "too_many"]
 
 log = structlog.get_logger("producers.webhooks")
 
@@ -83,6 +83,14 @@ class TooMany(Exception):
     """A sender is over its share; `args[0]` is the seconds to wait."""
 
 
+def too_many(channel: str, error: TooMany) -> Response:
+    """429: the sender is over its share."""
+    count_refusal(channel, Refused("rate_limited", ""))
+    retry = {"Retry-After": str(max(1, round(error.args[0])))}
+    detail = "you send more than your share; send the same again later"
+    return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
+
+
 class _Handler:
     """One door, open to requests."""
 
@@ -107,10 +115,7 @@ class _Handler:
             door.verify(delivery, self.secrets, time.time())
             return _response(await self._take(delivery))
         except TooMany as error:
-            count_refusal(door.channel, Refused("rate_limited", ""))
-            retry = {"Retry-After": str(max(1, round(error.args[0])))}
-            detail = "you send more than your share; send the same again later"
-            return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
+            return too_many(door.channel, error)
         except Refused as refused:
             return refusal(door.channel, refused)
         except Unavailable as error:

@@ -213,3 +213,17 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(deployment: Deployment) -> No
         with producer(deployment, "http", DESKSTREAM_HTTP_PORT=port) as second:
             logged(second, rf"deskstream: DESKSTREAM_HTTP_PORT: cannot listen on 127.0.0.1:{port}: ")
             assert second.wait(20) == 2
+
+
+def test_who_sends_more_than_its_share_is_asked_to_wait_and_nothing_is_taken(deployment: Deployment) -> None:
+    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "2", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.1"}
+    with serving(deployment, await_ready=True, **share) as server:
+        answers = [server.client.post("/v1/form", data=CONTACT | {"message": f"Number {n}"}) for n in range(2)]
+        answers += [server.client.post("/v1/form", data=CONTACT), server.post_event(REPLY)]
+        assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
+        assert all(1 <= int(answer.headers["retry-after"]) <= 10 for answer in answers[2:])
+        assert server.counted("refused") == {
+            'channel="form",reason="rate_limited"': 1.0,
+            'channel="generic",reason="rate_limited"': 1.0,
+        }
+        assert len(events(deployment)) == 2
