@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from typer.testing import CliRunner
+from pydantic import SecretStr
 
-from producers.__main__ import app
+from producers.sources.survey_pages import link_to
 from schemas import survey_link
 from schemas.events import SurveyAnswered
+from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
 from tests.producers.log_reader import events, free_port, letters
@@ -145,8 +146,8 @@ def test_without_kafka_a_vote_is_not_thanked_and_stays_on_the_page(deployment: D
 
 
 def test_the_surveys_process_serves_surveys_only_and_writes_links_that_it_opens(deployment: Deployment) -> None:
-    printed = CliRunner().invoke(app, ["surveys", "--link", "abcdefghijkl-3", "--locale", "ja"], env=SECRETS)
-    url = httpx.URL(printed.stdout.strip())
+    settings = ProducerSettings(survey_secrets=SecretStr("new-secret"), survey_url="https://help.example")
+    url = httpx.URL(link_to(settings, "abcdefghijkl-3", locale="ja"))
     with serving(deployment, process="surveys", **SECRETS) as server:
         shown = server.client.get(url.path)
         assert shown.status_code == 200 and "ABCDEFGHIJKL-3" in shown.text and 'lang="ja"' in shown.text
