@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from schemas import metrics
 
 BOUNDED = {
-    "agent", "channel", "clock", "outcome", "partition", "phase", "policy", "priority", "process",
+    "agent", "channel", "clock", "outcome", "partition", "phase", "policy", "priority", "process", "source",
     "reason", "sink", "stage", "subscription", "table", "team", "topic", "version",
 }  # fmt: skip
 METRICS = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
