@@ -51,6 +51,9 @@ _GUESSES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
 _GUESS_BYTES = 4000
 #: Text of which this share is everyday is what it was declared to be; below, the others are tried as well.
 _PLAUSIBLE, _DECLARED_BONUS = 0.8, 0.1
+#: Fewer East Asian characters than these are no evidence against what was declared: `ā` in GB18030 is `芋` in Big5.
+_EVIDENCE = 3
+_EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\ue000-\ufaff\uff00-\uffef]")
 #: Two bytes above 7F together: Western text has them one by one.
 _HIGH_PAIR = re.compile(rb"[\x80-\xff]{2}")
 _OF_ASCII_BYTES = ("utf-7", "utf-16", "utf-32", "hz", "iso2022")
@@ -94,7 +97,9 @@ def _decode(data: bytes, declared: str) -> str:
             pass
         else:
             if codec in _GUESSES:
-                return text if _everyday(text[:_GUESS_BYTES], codec) > _PLAUSIBLE else _guess(data, codec)
+                sample = text[:_GUESS_BYTES]
+                believed = _everyday(sample, codec) > _PLAUSIBLE or len(_EAST_ASIAN.findall(sample)) < _EVIDENCE
+                return text if believed else _guess(data, codec)
             if codec not in ("cp1252", "iso8859-1") or not _looks_east_asian(data):
                 return text
     return _guess(data, codec)

@@ -6,7 +6,7 @@ import base64
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from producers import charsets, privacy
@@ -149,6 +149,7 @@ texts = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), mi
 
 
 @settings(max_examples=100, deadline=None)
+@example("ā", "ā", "gb18030")
 @given(texts, texts, st.sampled_from(["utf-8", "utf-16", "utf-7", "gb18030", "utf-32-le"]))
 def test_what_was_sent_well_is_read_back(subject: str, body: str, charset: str) -> None:
     def encoded(text: str) -> bytes:
