@@ -16,9 +16,9 @@ from typing import Any
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, ConsentChanged, MessageReceived
+from schemas.yamlfile import Document, read
 from stream_processors.language import normalise
 from stream_processors.tickets.state import Customer, SentAcknowledgement, Ticket
-from stream_processors.yamlfile import Document, read
 
 __all__ = ["REASONS", "REMEMBERED", "Cap", "Guards", "subject_fingerprint"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import holidays
 import icalendar
 
+from schemas.yamlfile import Document, read
 from stream_processors.calendars import Calendar, Era, Span
-from stream_processors.yamlfile import Document, read
 
 __all__ = ["Calendars"]
 
@@ -71,7 +71,7 @@ def _entry(document: Document, number: int, entry: Any) -> tuple[str, ZoneInfo, 
     where = ("calendars", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a calendar needs a name", *where)
-    _known(document, entry, _FIELDS, *where)
+    document.known(entry, _FIELDS, *where)
     try:
         zone = ZoneInfo(entry["time_zone"])
     except Exception:  # a missing key, a name that is no name, or a zone that does not exist
@@ -83,12 +83,6 @@ def _entry(document: Document, number: int, entry: Any) -> tuple[str, ZoneInfo, 
         document.refuse(f"{first!r} is not a day", *where, "from", fix="write for example 2027-01-01")
     week = _week(document, entry.get("hours"), *where, "hours")
     return entry["name"], zone, Era(first, week, _holidays(document, entry.get("holidays") or {}, *where, "holidays"))
-
-
-def _known(document: Document, fields: dict[Any, Any], names: Iterable[str], *where: str | int) -> None:
-    for key in fields:
-        if key not in names:
-            document.refuse(f"{key!r} is not known here", *where, str(key), fix=f"use {', '.join(names)}")
 
 
 # -- hours --------------------------------------------------------------------------------------------------------
@@ -146,7 +140,7 @@ def _span(document: Document, text: Any, *where: str | int) -> Span:
 def _holidays(document: Document, data: Any, *where: str | int) -> Callable[[date], bool]:
     if not isinstance(data, dict):
         document.refuse("`holidays` is not a mapping", *where, fix="write `holidays: {country: JP}`")
-    _known(document, data, _HOLIDAY_FIELDS, *where)
+    document.known(data, _HOLIDAY_FIELDS, *where)
     extra, still_open = _dates(document, data, "dates", *where), _dates(document, data, "open", *where)
     for number, file in enumerate(_listed(data.get("ical"))):
         extra |= _ical(document, file, *where, "ical", number)

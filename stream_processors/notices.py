@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.events import LOCALES
+from schemas.yamlfile import Document, read
 from stream_processors import sms
-from stream_processors.yamlfile import Document, read
 
 __all__ = ["KINDS", "Notices"]
 

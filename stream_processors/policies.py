@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas import yamlfile
 from schemas.clock import MICROS
 from schemas.events import CHANNELS, LOCALES, PRIORITIES
-from stream_processors import yamlfile
 from stream_processors.calendarfile import Calendars
 from stream_processors.calendars import Calendar, NeverOpen
 from stream_processors.teams import Teams
@@ -141,7 +141,7 @@ class Policies:
         data = document.data
         if not isinstance(data, dict):
             document.refuse("holds no policies", fix="write `policies:` with a list")
-        _known(document, data, ("time_zone", "reopen", "policies"))
+        document.known(data, ("time_zone", "reopen", "policies"))
         entries = data.get("policies")
         if not isinstance(entries, list) or not entries:
             document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
@@ -159,12 +159,6 @@ def _holds(name: str, allowed: frozenset[str], value: Any) -> bool:
 
 def _letters(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
-
-
-def _known(document: yamlfile.Document, fields: dict[Any, Any], names: Iterable[str], *where: str | int) -> None:
-    for key in fields:
-        if key not in names:
-            document.refuse(f"{key!r} is not known here", *where, str(key), fix=f"use {', '.join(names)}")
 
 
 def _seconds(document: yamlfile.Document, value: Any, *where: str | int) -> float:
@@ -185,11 +179,11 @@ def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams, 
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a policy needs a name", *where)
-    _known(document, entry, ("name", "when", "targets", "margin", "calendar"), *where)
+    document.known(entry, ("name", "when", "targets", "margin", "calendar"), *where)
     targets = entry.get("targets")
     if not isinstance(targets, dict):
         document.refuse(f"policy {entry['name']!r} has no targets", *where)
-    _known(document, targets, CLOCKS, *where, "targets")
+    document.known(targets, CLOCKS, *where, "targets")
     return Policy(
         name=entry["name"],
         version=document.version,
@@ -216,7 +210,7 @@ def _conditions(document: yamlfile.Document, number: int, when: Any, teams: Team
     where: tuple[str | int, ...] = ("policies", number, "when")
     if not isinstance(when, dict):
         document.refuse("`when` is not a mapping", *where)
-    _known(document, when, CONDITIONS, *where)
+    document.known(when, CONDITIONS, *where)
     allowed: dict[str, Iterable[str]] = {
         "channel": CHANNELS,
         "priority": PRIORITIES,
@@ -249,7 +243,7 @@ def _check_order(document: yamlfile.Document, policies: tuple[Policy, ...]) -> N
 def _reopen(document: yamlfile.Document, value: Any) -> tuple[float, Thanks]:
     if not isinstance(value, dict):
         document.refuse("`reopen` is missing", "reopen", fix="write `reopen: {window: 7d}`")
-    _known(document, value, ("window", "thanks", "fillers"), "reopen")
+    document.known(value, ("window", "thanks", "fillers"), "reopen")
     words = {}
     for name in ("thanks", "fillers"):
         listed = value.get(name) or []

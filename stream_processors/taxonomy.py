@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Protocol
 from ahocorasick_rs import AhoCorasick, Implementation
 
 from schemas.events import LOCALES, PRIORITIES
+from schemas.yamlfile import Document, read
 from stream_processors.language import normalise
-from stream_processors.yamlfile import Document, read
 
 __all__ = ["QUADRANTS", "VALENCES", "Article", "Match", "Reading", "Tag", "Taxonomy"]
 

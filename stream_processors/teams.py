@@ -7,8 +7,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas import yamlfile
 from schemas.events import LOCALES
-from stream_processors import yamlfile
 
 __all__ = ["Team", "Teams"]
 

@@ -15,18 +15,24 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
-from producers.door import Delivery
+from producers.door import Answer, Delivery
 from producers.fields import MAX_SHORT, prose
 from schemas.clock import to_micros
 from schemas.errors import Refused
+from schemas.events import Event
 
-__all__ = ["FORM", "HEADER", "TWIML", "fields", "moment", "seconds", "sign", "verify"]
+__all__ = ["FORM", "HEADER", "TWIML", "answer", "fields", "moment", "seconds", "sign", "verify"]
 
 HEADER = "x-twilio-signature"
 FORM = "application/x-www-form-urlencoded"
 #: What a request is answered with when there is nothing to say or do.
 TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 MOST_FIELDS = 200
+
+
+def answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
+    """The pipeline answers by itself; the service is to do nothing."""
+    return Answer(body=TWIML, media_type="text/xml")
 
 
 def sign(token: str, url: str, body: bytes) -> str:

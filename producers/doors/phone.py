@@ -11,17 +11,10 @@ An `action` is answered with an empty `<Response/>`: the call ends there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from producers.channels import phone, twilio
-from producers.door import Answer, Delivery, Door
-from schemas.events import Event
+from producers.door import Delivery, Door
 
 __all__ = ["DOORS"]
-
-
-def _nothing_to_do(delivery: Delivery, events: Sequence[Event]) -> Answer:
-    return Answer(body=twilio.TWIML, media_type="text/xml")
 
 
 DOORS = (
@@ -33,7 +26,7 @@ DOORS = (
         secrets="phone_secrets",
         verify=twilio.verify,
         normalise=phone.status,
-        answer=_nothing_to_do,
+        answer=twilio.answer,
         summary="What becomes of a call: it rings, is taken, ends.",
         example=Delivery(
             "POST",
@@ -51,7 +44,7 @@ DOORS = (
         secrets="phone_secrets",
         verify=twilio.verify,
         normalise=phone.recording,
-        answer=_nothing_to_do,
+        answer=twilio.answer,
         summary="What a customer said to the voicemail: the recording, and its transcript.",
         example=Delivery(
             "POST",

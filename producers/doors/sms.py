@@ -7,18 +7,10 @@ themselves when `DESKSTREAM_SMS_STATUS_URL` of the delivery sink is `<DESKSTREAM
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from producers.channels import sms, twilio
-from producers.door import Answer, Delivery, Door
-from schemas.events import Event
+from producers.door import Delivery, Door
 
 __all__ = ["DOORS"]
-
-
-def _nothing_to_do(delivery: Delivery, events: Sequence[Event]) -> Answer:
-    """The pipeline answers by itself; the service is to do nothing."""
-    return Answer(body=twilio.TWIML, media_type="text/xml")
 
 
 DOORS = (
@@ -30,7 +22,7 @@ DOORS = (
         secrets="sms_secrets",
         verify=twilio.verify,
         normalise=sms.incoming,
-        answer=_nothing_to_do,
+        answer=twilio.answer,
         summary="An SMS or WhatsApp message; STOP, START and HELP are obeyed before anything else.",
         example=Delivery(
             "POST",
@@ -48,7 +40,7 @@ DOORS = (
         secrets="sms_secrets",
         verify=twilio.verify,
         normalise=sms.status,
-        answer=_nothing_to_do,
+        answer=twilio.answer,
         summary="What became of a message of ours: sent, delivered, failed.",
         example=Delivery(
             "POST",

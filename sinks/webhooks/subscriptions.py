@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+from schemas import yamlfile
 from schemas.errors import ConfigurationError
 from schemas.events import CHANNELS
 from schemas.facts import Fact
 from schemas.topics import TOPIC_OF, Topic
-from sinks import yamlfile
 from sinks.webhooks.addresses import is_public, literal
 from sinks.webhooks.payload import KINDS
 

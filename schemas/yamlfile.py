@@ -6,6 +6,7 @@ which a value stands.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +39,12 @@ class Document:
     def refuse(self, problem: str, *keys: str | int, fix: str = "") -> NoReturn:
         """Raise a `ConfigurationError` that names this file and the line of `keys`."""
         raise ConfigurationError(problem, where=f"{self.path}:{self.line(*keys)}", fix=fix)
+
+    def known(self, fields: dict[Any, Any], names: Iterable[str], *keys: str | int) -> None:
+        """Refuse what the mapping at `keys` holds beside these names."""
+        for name in fields:
+            if name not in names:
+                self.refuse(f"{name!r} is not known here", *keys, str(name), fix=f"use {', '.join(names)}")
 
 
 def _child(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
