@@ -31,7 +31,7 @@ demo: $(INSTALLED) ## Play one fixed day, check that every contact is accounted 
 
 # -- the code ----------------------------------------------------------------------------------------------------
 
-.PHONY: fmt check test bench soak generate clean lock
+.PHONY: fmt check test bench soak generate tools clean lock
 fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -51,8 +51,11 @@ generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas,
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
 
+tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests use (Debian's, into .tools)
+	$(BIN)/python -m deploy.tools
+
 clean: ## Remove the environment, caches and build output; what the pipeline stored in .data stays
-	rm -rf $(VENV) .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .tools .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)

@@ -26,7 +26,9 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
+from deploy.tools import Tools, install
 from schemas import admin
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -143,6 +145,15 @@ def deployment(stack: Endpoints, tmp_path: Path) -> Iterator[Deployment]:
     yield deployment
     admin.delete_topics(settings, wait=False)
     run_sql(stack.clickhouse_url, f"DROP DATABASE IF EXISTS {database}")
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """The real prometheus, promtool, alertmanager and amtool; the test is skipped where they cannot be had."""
+    try:
+        return install()
+    except Unavailable as error:
+        pytest.skip(f"no Prometheus here: {error}")
 
 
 def run_sql(url: str, statement: str) -> str:

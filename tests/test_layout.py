@@ -160,7 +160,7 @@ def test_the_lock_names_no_host_and_no_directory() -> None:
 
 # -- make ---------------------------------------------------------------------------------------------------------
 
-TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "soak", "generate", "clean", "lock")
+TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "soak", "generate", "tools", "clean", "lock")
 
 
 def test_make_alone_lists_every_target_with_a_line_about_it() -> None:
