@@ -153,7 +153,16 @@ class ClockFact(Fact, frozen=True, kw_only=True):
 
 
 class SurveyFact(Fact, frozen=True, kw_only=True):
-    """One answered survey. Id: `survey_id, answer`."""
+    """One answer to a survey. Id: `survey_id, answer`; `answer` counts from 1.
+
+    agent_id   who solved that episode, whoever has the ticket when the answer comes; `team` is that of the episode
+    episode    which time the ticket was solved, from 1; 0 when unknown
+    scanner    a machine's vote: kept, and in no figure
+    first_csat, first_ces  the first score that a person gave in this survey; the row with the highest `answer` of a
+               person has the last one
+    thanked    `sent`, or why this answer was not thanked for: `already scanner imported machine no_address opted_out`
+    follow_up  this answer opened a follow-up
+    """
 
     ticket_id: str
     survey_id: str
@@ -164,6 +173,127 @@ class SurveyFact(Fact, frozen=True, kw_only=True):
     channel: str = ""
     team: str = ""
     agent_id: str = ""
+    went_wrong: str = ""
+    episode: int = 0
+    scanner: bool = False
+    first_csat: int | None = None
+    first_ces: int | None = None
+    thanked: str = ""
+    follow_up: bool = False
+    imported: bool = False
+
+
+class InvitationFact(Fact, frozen=True, kw_only=True):
+    """Whether a customer was asked about one resolution episode. Id: `ticket_id, episode`; decided once.
+
+    outcome     `sent`, or `withheld` for a `reason` (`stream_processors.tickets.invite.REASONS`)
+    expires_at  when the signed link ends
+    """
+
+    ticket_id: str
+    episode: int
+    survey_id: str
+    outcome: str
+    reason: str = ""
+    channel: str = ""
+    team: str = ""
+    agent_id: str = ""
+    locale: str = ""
+    texts_version: str = ""
+    outbound_id: str = ""
+    solved_at: Micros | None = None
+    expires_at: Micros | None = None
+
+
+class FollowUpFact(Fact, frozen=True, kw_only=True):
+    """A person looks after a customer who scored us low (CSAT 1 or 2). Id: `ticket_id, episode`.
+
+    status     `open` in the queue of the team · `assigned` to `agent_id` · `done`, by `done_by`
+    solved_by  whose work was scored
+    comment    what the customer said, shortened; the whole of it is in the answers of the survey
+    """
+
+    ticket_id: str
+    episode: int
+    survey_id: str
+    status: str
+    opened_at: Micros
+    csat: int | None = None
+    comment: str = ""
+    channel: str = ""
+    team: str = ""
+    solved_by: str = ""
+    agent_id: str = ""
+    done_at: Micros | None = None
+    done_by: str = ""
+    done_seconds: float | None = None
+
+
+class ResolutionFact(Fact, frozen=True, kw_only=True):
+    """One time that a ticket was solved. Id: `ticket_id, episode`.
+
+    agent_id        who solved it
+    public_answers  of people in this episode; a chat conversation is one answer, however many lines it has
+    fcr             first contact resolution: solved in one public answer, not reopened, and no other contact about one
+                    of its tags within 7 days (configurable); NULL while undecided
+    decided_at      exactly the end of these days, or the moment that falsified it
+    decide_at       when it is decided at the latest
+    reason          why not: `several_answers no_answer reopened contacted_again`; `forgotten` when it stays undecided
+    """
+
+    ticket_id: str
+    episode: int
+    solved_at: Micros
+    decide_at: Micros
+    channel: str = ""
+    team: str = ""
+    agent_id: str = ""
+    priority: str = ""
+    tags: list[str] = []
+    public_answers: int = 0
+    fcr: bool | None = None
+    decided_at: Micros | None = None
+    reason: str = ""
+    imported: bool = False
+
+
+class ConversationFact(Fact, frozen=True, kw_only=True):
+    """A telephone call or a chat that is over. Id: `event_id`, that of its end.
+
+    kind            `call chat`
+    outcome         `answered` by a person · `abandoned` before that by the customer · `voicemail missed timed_out`
+    wait_seconds    until a person answered, or until the customer gave up
+    handle_seconds  how long a person had it: talk time of a call; of a chat from the first answer to the end. NULL
+                    where nobody had it, or where its beginning is not known
+    """
+
+    event_id: str
+    kind: str
+    outcome: str
+    ticket_id: str = ""
+    channel: str = ""
+    team: str = ""
+    agent_id: str = ""
+    wait_seconds: float | None = None
+    handle_seconds: float | None = None
+    imported: bool = False
+
+
+class RepeatFact(Fact, frozen=True, kw_only=True):
+    """A customer contacted us about a reason again within 7 days (`repeat_days` of the taxonomy). Id: `event_id, tag`.
+
+    previous_at  when they last did; good news is no repeat
+    """
+
+    event_id: str
+    tag: str
+    ticket_id: str
+    previous_at: Micros
+    seconds: float
+    channel: str = ""
+    team: str = ""
+    quadrant: str = ""
+    imported: bool = False
 
 
 class AssignmentFact(Fact, frozen=True, kw_only=True):
@@ -217,7 +347,7 @@ class PaneFact(Fact, frozen=True, kw_only=True):
 class Outbound(Fact, frozen=True, kw_only=True):
     """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
 
-    kind     `acknowledgement reply`
+    kind     `acknowledgement reply transcript survey thanks`, and `help opt_out opt_in` for what SMS keywords say
     headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...)
     """
 
@@ -281,4 +411,9 @@ FACTS: tuple[type[Fact], ...] = (
     Outbound,
     DeliveryFact,
     WebhookDelivered,
+    InvitationFact,
+    FollowUpFact,
+    ResolutionFact,
+    ConversationFact,
+    RepeatFact,
 )

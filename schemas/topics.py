@@ -72,6 +72,11 @@ TOPIC_OF: dict[type, Topic] = {
     facts.Outbound: OUTBOUND,
     facts.DeliveryFact: DELIVERIES,
     facts.WebhookDelivered: DELIVERIES,
+    facts.InvitationFact: SURVEY_FACTS,
+    facts.FollowUpFact: TICKET_FACTS,
+    facts.ResolutionFact: TICKET_FACTS,
+    facts.ConversationFact: CONTACT_FACTS,
+    facts.RepeatFact: CONTACT_FACTS,
 }
 
 

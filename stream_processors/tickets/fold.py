@@ -20,6 +20,7 @@ from stream_processors.rules import Rules
 from stream_processors.tickets import (
     acknowledge,
     consent,
+    handle,
     measure_sla,
     merge,
     progress,
@@ -49,6 +50,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("acknowledge", acknowledge.step),
     ("measure_sla", measure_sla.step),
     ("score_csat", score_csat.step),
+    ("handle", handle.step),
     ("transcript", transcript.step),
     ("route", route.step),
     ("record", record.step),

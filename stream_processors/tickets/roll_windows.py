@@ -41,6 +41,8 @@ _COUNTS = {
     "order": "orders_placed",
     "article": "articles_viewed",
 }
+#: What changes no figure touches no pane.
+_COUNTED = frozenset((*_COUNTS, "corrected"))
 
 
 def pane_key(start: int, channel: str, team: str, priority: str, policy: str) -> bytes:
@@ -74,6 +76,8 @@ def roll(turn: Turn, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
     offset, touched = turn.position.offset, turn.event.received_at
     panes: dict[bytes, Pane] = {}
     for happening in turn.happened:
+        if happening.name not in _COUNTED:
+            continue
         start = happening.at - happening.at % PANE_MICROS
         dimensions = _dimensions(turn, happening)
         key = pane_key(start, *dimensions)

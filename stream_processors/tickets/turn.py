@@ -34,6 +34,23 @@ HAPPENINGS = (
     "corrected",  # an answer from before a deadline came after its breach, which is withdrawn
     "csat",  # detail: score
     "ces",  # detail: score
+    "csat_withdrawn",  # detail: the score that another answer of the same survey replaces, at the time of that answer
+    "ces_withdrawn",
+    "invited",  # to a survey; the denominator of the response rate
+    "uninvited",  # deliberately not
+    "survey_answered",  # the first answer of a person to a survey; the numerator of the response rate
+    "thanked",  # for an answer
+    "follow_up",  # a low score opened one
+    "followed_up",  # a person has seen to it; detail: seconds since it was opened
+    "fcr_kept",  # an episode was solved in one answer, and that held; at the end of its seven days
+    "fcr_lost",  # ... and was not; at the moment that falsified it
+    "fcr_corrected",  # one that was `fcr_kept` (at that time) is `fcr_lost` after all: late evidence
+    "repeat_contact",  # a contact about a reason of the last seven days
+    "call_answered",  # a call or chat that a person took; detail: seconds that the customer waited
+    "abandoned",  # a call or chat that the customer gave up; detail: seconds waited
+    "handled",  # a call or chat is over; detail: seconds that a person had it
+    "transferred",
+    "deflected",  # the customer said that self-service helped
     "order",
     "article",
 )

@@ -40,6 +40,11 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
     facts.Outbound: ("outbound_id",),
     facts.DeliveryFact: ("outbound_id",),
+    facts.InvitationFact: ("ticket_id", "episode"),
+    facts.FollowUpFact: ("ticket_id", "episode"),
+    facts.ResolutionFact: ("ticket_id", "episode"),
+    facts.ConversationFact: ("event_id",),
+    facts.RepeatFact: ("event_id", "tag"),
 }
 
 
