@@ -47,9 +47,10 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat
+generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
+	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
 
 tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests use (Debian's, into .tools)
 	$(BIN)/python -m deploy.tools

@@ -1,12 +1,19 @@
 """Every Prometheus metric, with its unit and labels: one place, so that rules, dashboards and code agree.
 
 Names are `deskstream_<noun>_<unit>[_total]`. Labels are bounded: never a ticket, a customer or free text.
+`deploy/prometheus/METRICS.md` is made of this file by `make generate`.
 """
 
 from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+#: Of answers of people: from the seconds of a chat to a week.
+_ANSWERS = (
+    *(30, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 3 * _DAY, 7 * _DAY),
+)
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # producers: received = published + duplicates + dead-lettered, always
@@ -67,6 +74,90 @@ LAST_COMMIT_SECONDS = Gauge(
 )
 TICKS_APPENDED = Counter("deskstream_ticks_appended_total", "Deadlines appended to the log", ["agent"])
 DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap", ["agent"])
+
+# service: how customers are served (ADR 17). Imported history moves none of these. Counters move once what they count is
+# durable. Gauges are worked out at the scrape, of the partitions that the process holds then and has read (`registry`
+# is None: `stream_processors.figures` exports them); add them up over processes, but take the maximum of the longest wait.
+SLA_MET = Counter(
+    "deskstream_sla_met_total",
+    "Clocks fulfilled within their target",
+    ["clock", "policy", "channel", "team", "priority"],
+)
+SLA_BREACHED = Counter(
+    "deskstream_sla_breached_total",
+    "Clocks whose deadline passed without what they wait for",
+    ["clock", "policy", "channel", "team", "priority"],
+)
+SLA_CORRECTED = Counter(
+    "deskstream_sla_corrected_total",
+    "Breaches withdrawn by late evidence, under the labels that the breach had; such a clock counts as met as well",
+    ["clock", "policy", "channel", "team", "priority"],
+)
+FIRST_RESPONSE_SECONDS = Histogram(
+    "deskstream_first_response_seconds",
+    "From a customer's first message to the first public answer of a person, calendar time",
+    ["channel", "team"],
+    buckets=_ANSWERS,
+)
+CSAT_ANSWERS = Counter("deskstream_csat_answers_total", "CSAT scores given, 1 to 5", ["channel", "team", "score"])
+TAGS_APPLIED = Counter(
+    "deskstream_tags_applied_total",
+    "Why-tags put on tickets, by the taxonomy or by a person; the team owns the tag",
+    ["tag", "quadrant", "team"],
+)
+ACKNOWLEDGEMENTS = Counter(
+    "deskstream_acknowledgements_total",
+    "Decisions to acknowledge: sent, or suppressed and why",
+    ["channel", "outcome", "reason"],
+)
+TICKETS_OPEN = Gauge(
+    "deskstream_tickets_open",
+    "Tickets that are neither solved nor closed: new, open, pending or hold",
+    ["channel", "team", "priority", "status"],
+    registry=None,
+)
+TICKETS_AT_RISK = Gauge(
+    "deskstream_tickets_at_risk",
+    "Running clocks before their deadline, under the highest threshold (50, 75, 90 % of the target) that they passed",
+    ["clock", "channel", "team", "threshold"],
+    registry=None,
+)
+TICKETS_OVERDUE = Gauge(
+    "deskstream_tickets_overdue",
+    "Running clocks past their deadline: breached, and still waited for",
+    ["clock", "channel", "team", "priority"],
+    registry=None,
+)
+LONGEST_WAIT_SECONDS = Gauge(
+    "deskstream_longest_wait_seconds",
+    "Age of the oldest customer message that no person has answered; absent when nobody waits; the maximum over processes",
+    ["channel", "team"],
+    registry=None,
+)
+BACKLOG_AGE_SECONDS = Gauge(
+    "deskstream_backlog_age_seconds",
+    "Sum of the ages of the open tickets since they were created; over deskstream_tickets_open it is their mean age",
+    ["channel", "team"],
+    registry=None,
+)
+WINDOW_CSAT_SCORE_SUM = Gauge(
+    "deskstream_window_csat_score_sum",
+    "Sum of the CSAT scores of the last 5m, 1h, 24h or 7d, in whole panes of five minutes of event time",
+    ["window", "channel", "team"],
+    registry=None,
+)
+WINDOW_CSAT_ANSWERS = Gauge(
+    "deskstream_window_csat_answers",
+    "CSAT scores given in the last 5m, 1h, 24h or 7d; the sum of the scores over it is the mean",
+    ["window", "channel", "team"],
+    registry=None,
+)
+FIGURES_READY = Gauge(
+    "deskstream_figures_ready",
+    "1 when the states of a partition are counted; before, the other gauges do not have it",
+    ["partition"],
+    registry=None,
+)
 
 # sinks
 ROWS_WRITTEN = Counter("deskstream_rows_written_total", "Rows inserted into ClickHouse", ["table"])
