@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ _MIDNIGHT = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """All calendars by name; `version` is that of the file's content."""
+    """All calendars by name; `version` is that of the content of the file and of the iCalendar files it names."""
 
     calendars: dict[str, Calendar]
     version: str
@@ -63,8 +64,18 @@ class Calendars:
                     f"{name!r} is there already from {eras[name][-1].first} on", *where, fix="give a later `from`"
                 )
             eras.setdefault(name, []).append(era)
-        version = document.version
+        version = _version(document, data["calendars"])
         return cls({name: Calendar(name, version, zones[name], tuple(each)) for name, each in eras.items()}, version)
+
+
+def _version(document: Document, entries: list[Any]) -> str:
+    files = [name for entry in entries for name in _listed((entry.get("holidays") or {}).get("ical"))]
+    if not files:
+        return document.version
+    digest = sha256(document.version.encode())
+    for name in files:
+        digest.update(sha256((document.path.parent / name).read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def _entry(document: Document, number: int, entry: Any) -> tuple[str, ZoneInfo, Era]:
@@ -191,6 +202,8 @@ def _country(document: Document, data: dict[str, Any], *where: str | int) -> Cal
 def _ical(document: Document, file: Any, *where: str | int) -> set[date]:
     """The days of all events of an iCalendar file beside this one. An event's DTEND is the day after its last."""
     path = document.path.parent / str(file)
+    if not isinstance(file, str) or Path(file).is_absolute() or ".." in Path(file).parts:
+        document.refuse(f"{file!r} is not beside this file", *where, fix="put the iCalendar file into this directory")
     try:
         events = icalendar.Calendar.from_ical(path.read_bytes()).walk("VEVENT")
         days: set[date] = set()

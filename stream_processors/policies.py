@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -45,7 +46,7 @@ class Attributes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Targets in seconds by clock; a clock without target does not run. `version` is that of the whole file.
+    """Targets in seconds by clock; a clock without target does not run. `version` is that of all policies.
 
     With a `calendar` targets and margin are working time, otherwise calendar time.
     """
@@ -106,7 +107,10 @@ class Thanks:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """All policies in order; `time_zone` is used for customers whose own is unknown."""
+    """All policies in order; `time_zone` is used for customers whose own is unknown.
+
+    `version` is 12 hex characters of the file's content, and of the calendars' where a policy uses one.
+    """
 
     policies: tuple[Policy, ...]
     time_zone: ZoneInfo
@@ -145,10 +149,13 @@ class Policies:
         entries = data.get("policies")
         if not isinstance(entries, list) or not entries:
             document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
-        policies = tuple(_policy(document, number, entry, teams, calendars) for number, entry in enumerate(entries))
+        version = _version(document, entries, calendars)
+        policies = tuple(
+            _policy(document, number, entry, teams, calendars, version) for number, entry in enumerate(entries)
+        )
         _check_order(document, policies)
         seconds, thanks = _reopen(document, data.get("reopen"))
-        return cls(policies, _zone(document, data.get("time_zone")), seconds, thanks, document.version)
+        return cls(policies, _zone(document, data.get("time_zone")), seconds, thanks, version)
 
 
 def _holds(name: str, allowed: frozenset[str], value: Any) -> bool:
@@ -175,7 +182,16 @@ def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
         document.refuse(f"{name!r} is not a time zone", "time_zone", fix="use an IANA name such as Europe/London")
 
 
-def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams, calendars: Calendars | None) -> Policy:
+def _version(document: yamlfile.Document, entries: list[Any], calendars: Calendars | None) -> str:
+    """That of the file; with the calendars in it where a policy uses one, for a target then means what they say."""
+    if calendars is None or not any(isinstance(entry, dict) and "calendar" in entry for entry in entries):
+        return document.version
+    return sha256(f"{document.version} {calendars.version}".encode()).hexdigest()[:12]
+
+
+def _policy(
+    document: yamlfile.Document, number: int, entry: Any, teams: Teams, calendars: Calendars | None, version: str
+) -> Policy:
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a policy needs a name", *where)
@@ -186,7 +202,7 @@ def _policy(document: yamlfile.Document, number: int, entry: Any, teams: Teams, 
     document.known(targets, CLOCKS, *where, "targets")
     return Policy(
         name=entry["name"],
-        version=document.version,
+        version=version,
         targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
         margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
         when=_conditions(document, number, entry.get("when") or {}, teams),

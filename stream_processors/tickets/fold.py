@@ -16,6 +16,7 @@ from schemas.errors import Refused
 from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
 from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.processor import Outcome, Output, Position, Reader, State, StepFailed
+from stream_processors.rulebook import Rulebook, time_of
 from stream_processors.rules import Rules
 from stream_processors.tickets import (
     acknowledge,
@@ -63,13 +64,21 @@ KEPT_SEEN = 256
 _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 
-def fold(customer: Customer, event: Event, position: Position, rules: Rules) -> Turn:
-    """Run the steps over one event. Pure: the same arguments give the same turn.
+def fold(customer: Customer, event: Event, position: Position, book: Rulebook) -> Turn:
+    """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
 
     Raises:
         StepFailed: a step raised; `stage` names it, the cause is chained.
     """
-    turn = Turn(event=event, now=event.occurred_at, position=position, customer=customer, before=customer, rules=rules)
+    turn = Turn(
+        event=event,
+        now=event.occurred_at,
+        position=position,
+        customer=customer,
+        before=customer,
+        rules=book.at(time_of(event)),
+        book=book,
+    )
     steps, kind = STEPS, type(event)
     if kind is Tick:
         steps = _TICK_STEPS
@@ -89,13 +98,14 @@ class TicketsProcessor:
     """The `Processor` of `contact-events`. Panes become durable before customers.
 
     After a crash in between, a customer is folded again from its old state and comes to the same facts; the panes
-    that already hold those records stand at their offsets and are left alone.
+    that already hold those records stand at their offsets and are left alone. `rules` that stand alone are in force
+    for ever.
     """
 
     name = "tickets"
 
-    def __init__(self, rules: Rules, topic: Topic = CONTACT_EVENTS) -> None:
-        self.rules, self.topic = rules, topic
+    def __init__(self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS) -> None:
+        self.rules, self.topic = Rulebook.of(rules), topic
         self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:

@@ -273,8 +273,7 @@ class _Ledger:
         self._ticket = msgspec.structs.replace(self._ticket, clocks_breached=count)
 
     def _calendar(self, clock: Clock) -> Calendar | None:
-        """The calendar that a clock started with; None for calendar time, or when the rules no longer have it."""
-        return self.turn.rules.calendars.calendars.get(clock.calendar) if clock.calendar else None
+        return self.turn.calendar_of(clock)
 
     def _row(self, clock: Clock, transition: str, at: int) -> None:
         calendar = self._calendar(clock)

@@ -13,10 +13,12 @@ import msgspec
 
 from schemas.events import Event
 from stream_processors.processor import Output, Position
-from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.state import Clock, Customer, Ticket
 
 if TYPE_CHECKING:
+    from stream_processors.calendars import Calendar
     from stream_processors.policies import Policy
+    from stream_processors.rulebook import Rulebook
     from stream_processors.rules import Rules
 
 #: What a step can tell the later ones. `roll_windows` counts them.
@@ -72,9 +74,11 @@ class Happening(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True):
     """One event between two states of its customer. `ticket` is None for events that belong to no ticket.
 
+    rules       those in force for this event
     before      the customer as this event found them
     replied_at  when a person answered the customer publicly, if this event says so
     forwarded   the event belongs to another customer tag and was written there: nothing is concluded here
+    book        all editions of the rules, for what began under an earlier one
     """
 
     event: Event
@@ -90,6 +94,7 @@ class Turn(msgspec.Struct, frozen=True):
     before: Customer = Customer()
     replied_at: int | None = None
     forwarded: bool = False
+    book: Rulebook | None = None
 
     def but(self, **changes: Any) -> Turn:
         """A copy with these fields changed."""
@@ -129,6 +134,16 @@ class Turn(msgspec.Struct, frozen=True):
         return self.rules.policies.match(
             ticket.channel, ticket.priority, ticket.tags, self.customer.tier, self.team, ticket.language
         )
+
+    def calendar_of(self, clock: Clock) -> Calendar | None:
+        """The calendar that a clock started with, whatever later rules made of it; None for calendar time.
+
+        A clock from before rules had editions gets the calendar of that name in today's rules, or None.
+        """
+        if not clock.calendar:
+            return None
+        started_with = self.book.calendar(clock.calendar, clock.policy_version) if self.book is not None else None
+        return started_with or self.rules.calendars.calendars.get(clock.calendar)
 
     @property
     def base(self) -> dict[str, Any]:
