@@ -67,6 +67,8 @@ TOPIC_OF: dict[type, Topic] = {
     facts.AcknowledgementFact: CONTACT_FACTS,
     facts.TagFact: TAG_FACTS,
     facts.ClockFact: CLOCK_FACTS,
+    facts.TicketClocks: CLOCK_FACTS,
+    facts.ClockShare: CLOCK_FACTS,
     facts.SurveyFact: SURVEY_FACTS,
     facts.PaneFact: PANE_FACTS,
     facts.Outbound: OUTBOUND,

@@ -24,7 +24,16 @@ from stream_processors.teams import Teams
 __all__ = ["CLOCKS", "Policies", "Policy", "Thanks", "due_at"]
 
 #: The SLA clocks that a policy may give a target for.
-CLOCKS = ("acknowledgement", "first_response", "next_response", "full_resolution")
+CLOCKS = (
+    "acknowledgement",
+    "answer",
+    "first_response",
+    "next_response",
+    "requester_wait",
+    "agent_work",
+    "first_resolution",
+    "full_resolution",
+)
 CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -48,7 +57,8 @@ class Attributes(NamedTuple):
 class Policy:
     """Targets in seconds by clock; a clock without target does not run. `version` is that of all policies.
 
-    With a `calendar` targets and margin are working time, otherwise calendar time.
+    With a `calendar` targets and margin are working time, otherwise calendar time. `at_risk` are the percentages of a
+    target at which its clock warns, in rising order.
     """
 
     name: str
@@ -57,6 +67,7 @@ class Policy:
     margin_seconds: float = 0.0
     when: dict[str, frozenset[str]] = field(default_factory=dict)
     calendar: Calendar | None = None
+    at_risk: tuple[int, ...] = ()
 
     def promised_at(self, received_at: int) -> int | None:
         """Until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
@@ -145,13 +156,14 @@ class Policies:
         data = document.data
         if not isinstance(data, dict):
             document.refuse("holds no policies", fix="write `policies:` with a list")
-        document.known(data, ("time_zone", "reopen", "policies"))
+        document.known(data, ("time_zone", "reopen", "at_risk", "policies"))
         entries = data.get("policies")
         if not isinstance(entries, list) or not entries:
             document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
         version = _version(document, entries, calendars)
+        at_risk = _at_risk(document, data["at_risk"], "at_risk") if "at_risk" in data else ()
         policies = tuple(
-            _policy(document, number, entry, teams, calendars, version) for number, entry in enumerate(entries)
+            _policy(document, number, entry, teams, calendars, version, at_risk) for number, entry in enumerate(entries)
         )
         _check_order(document, policies)
         seconds, thanks = _reopen(document, data.get("reopen"))
@@ -189,13 +201,26 @@ def _version(document: yamlfile.Document, entries: list[Any], calendars: Calenda
     return sha256(f"{document.version} {calendars.version}".encode()).hexdigest()[:12]
 
 
+def _at_risk(document: yamlfile.Document, value: Any, *where: str | int) -> tuple[int, ...]:
+    whole = isinstance(value, list) and all(type(each) is int and 0 < each < 100 for each in value)
+    if not whole or sorted(set(value)) != value:
+        document.refuse(f"{value!r} is no rising list of percentages", *where, fix="write for example [50, 75, 90]")
+    return tuple(value)
+
+
 def _policy(
-    document: yamlfile.Document, number: int, entry: Any, teams: Teams, calendars: Calendars | None, version: str
+    document: yamlfile.Document,
+    number: int,
+    entry: Any,
+    teams: Teams,
+    calendars: Calendars | None,
+    version: str,
+    at_risk: tuple[int, ...],
 ) -> Policy:
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a policy needs a name", *where)
-    document.known(entry, ("name", "when", "targets", "margin", "calendar"), *where)
+    document.known(entry, ("name", "when", "targets", "margin", "calendar", "at_risk"), *where)
     targets = entry.get("targets")
     if not isinstance(targets, dict):
         document.refuse(f"policy {entry['name']!r} has no targets", *where)
@@ -207,6 +232,7 @@ def _policy(
         margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
         when=_conditions(document, number, entry.get("when") or {}, teams),
         calendar=_calendar(document, entry["calendar"], calendars, *where, "calendar") if "calendar" in entry else None,
+        at_risk=_at_risk(document, entry["at_risk"], *where, "at_risk") if "at_risk" in entry else at_risk,
     )
 
 

@@ -1,5 +1,5 @@
 -- The SLA clocks under the names that analysts know from the dbt package for Zendesk. `target` and
--- `sla_elapsed_time` are in minutes, as there. What is a breach: see the view sla_status.
+-- `sla_elapsed_time` are in minutes, of working time where the policy counts that. What is a breach: see the view sla_status.
 CREATE OR REPLACE VIEW sla_policies AS
 SELECT
     concat(ticket_id, '/', toString(episode), '/', clock, '/', toString(instance)) AS sla_event_id,
@@ -8,15 +8,15 @@ SELECT
     clock AS metric,
     argMaxIf(at, order_of, transition = 'activate' OR (transition = 'correct' AND ledger.elapsed_seconds = 0)) AS sla_applied_at,
     argMaxIf(ledger.target_seconds, order_of, ledger.target_seconds IS NOT NULL) / 60 AS target,
-    false AS in_business_hours,
+    argMax(ledger.calendar, order_of) != '' AS in_business_hours,
     argMaxIf(ledger.due_at, order_of, ledger.due_at IS NOT NULL) AS sla_breach_at,
-    argMaxIf(ledger.elapsed_seconds, order_of, ledger.elapsed_seconds IS NOT NULL) / 60 AS sla_elapsed_time,
+    argMaxIf(
+        if(ledger.calendar = '', ledger.elapsed_seconds, ledger.elapsed_business_seconds),
+        order_of, ledger.elapsed_seconds IS NOT NULL
+    ) / 60 AS sla_elapsed_time,
     argMax(transition, order_of) NOT IN ('fulfil', 'cancel') AS is_active_sla,
-    if(
-        countIf(transition = 'fulfil') > 0,
-        argMaxOrNullIf(at, order_of, transition = 'fulfil') >= sla_breach_at,
-        countIf(transition = 'breach') > 0
-    ) = 1 AS is_sla_breach,
+    countIf(transition = 'breach') > 0 AND maxIf(order_of, transition = 'breach')
+        > maxIf(order_of, transition = 'correct' AND at < ledger.due_at) AS is_sla_breach,
     argMax(ledger.priority, order_of) AS priority_applied
 FROM (SELECT *, (sequence, version) AS order_of FROM clocks FINAL) AS ledger
 GROUP BY ticket_id, episode, clock, instance;

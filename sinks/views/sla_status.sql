@@ -1,6 +1,7 @@
 -- One row per SLA clock instance, from its ledger: the row with the highest sequence is what is true now.
--- A clock that was answered is breached when the answer that counts came at its deadline or later; one that was not
--- is breached when its deadline passed. So a breach that a correction took back is none.
+-- A clock is breached when its breach was not taken back: by a correction with a time before the deadline, later in the
+-- ledger. One that is paused is not due (`due_at` is the last that it had). `risk` is the highest percentage of its
+-- target at which it has warned, 100 after a breach.
 -- state: met, breached (no answer yet, or none needed any more), breached_then_met, cancelled, paused, active.
 CREATE OR REPLACE VIEW sla_status AS
 SELECT
@@ -22,8 +23,9 @@ SELECT
     if(is_breached, argMaxOrNullIf(ledger.detected_at, order_of, transition = 'breach'), NULL) AS breach_detected_at,
     argMaxIf(ledger.elapsed_seconds, order_of, ledger.elapsed_seconds IS NOT NULL) AS elapsed_seconds,
     argMaxIf(ledger.elapsed_business_seconds, order_of, ledger.elapsed_business_seconds IS NOT NULL) AS elapsed_business_seconds,
-    countIf(transition = 'fulfil') > 0 AS is_fulfilled,
-    if(is_fulfilled, fulfilled_at >= due_at, countIf(transition = 'breach') > 0) = 1 AS is_breached,
+    argMax(transition, order_of) = 'fulfil' AS is_fulfilled,
+    countIf(transition = 'breach') > 0 AND maxIf(order_of, transition = 'breach')
+        > maxIf(order_of, transition = 'correct' AND at < ledger.due_at) AS is_breached,
     countIf(transition = 'correct') > 0 AS is_corrected,
     argMax(transition, order_of) NOT IN ('fulfil', 'cancel') AS is_running,
     multiIf(
@@ -31,8 +33,13 @@ SELECT
         is_fulfilled, 'met',
         is_breached, 'breached',
         argMax(transition, order_of) = 'cancel', 'cancelled',
-        argMax(transition, order_of) = 'pause', 'paused',
+        argMaxIf(transition, order_of, transition IN ('activate', 'pause', 'resume')) = 'pause', 'paused',
         'active'
-    ) AS state
+    ) AS state,
+    argMax(ledger.calendar, order_of) AS calendar,
+    if(is_breached, 100, maxIf(threshold, transition = 'at_risk')) AS risk,
+    argMax(reason, order_of) AS cancelled_because,
+    countIf(transition = 'pause') AS pauses,
+    argMax(ledger.ticket_policy, order_of) AS ticket_policy
 FROM (SELECT *, (sequence, version) AS order_of FROM clocks FINAL) AS ledger
 GROUP BY ticket_id, episode, clock, instance;

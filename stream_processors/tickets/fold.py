@@ -22,6 +22,7 @@ from stream_processors.tickets import (
     acknowledge,
     consent,
     handle,
+    keep_time,
     measure_sla,
     merge,
     progress,
@@ -41,7 +42,8 @@ __all__ = ["STEPS", "TicketsProcessor", "fold"]
 #: In this order: deadlines that have passed before what came after them; wishes such as STOP before all that is sent,
 #: and because a YES may turn out to be a message; the ticket before all that is about it;
 #: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
-#: that it stops; routing after the tags that decide the team; the record of it all last.
+#: that it stops; routing after the tags that decide the team; time is charged when it is known who has the ticket now;
+#: the record of it all last.
 STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("expire", measure_sla.expire),
     ("consent", consent.step),
@@ -54,6 +56,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("handle", handle.step),
     ("transcript", transcript.step),
     ("route", route.step),
+    ("keep_time", keep_time.step),
     ("record", record.step),
 )
 #: A tick is only time passing, and so is what belongs to somebody else by now.

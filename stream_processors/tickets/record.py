@@ -108,7 +108,7 @@ def _ticket(turn: Turn, ticket: Ticket) -> TicketFact:
     customer = turn.customer
     created = ticket.created_at
     finished = finished_at(ticket) is not None
-    dues = [clock.due_at for clock in ticket.clocks if clock.stopped_at is None and not clock.breached]
+    dues = [clock.due_at for clock in ticket.clocks if clock.running and not clock.breached]
     return TicketFact(
         customer_tag=turn.event.customer_tag,
         version=ticket.version_at(turn.position.offset),

@@ -17,11 +17,62 @@ MOST_OPTED_OUT = 100
 _SEAL = "#"
 
 
+class Station(msgspec.Struct, frozen=True, array_like=True):
+    """How a ticket stood from `at` on: in which state, with which team, in whose hands ('' nobody's)."""
+
+    at: int
+    status: str
+    team: str
+    agent: str = ""
+
+
+class Share(msgspec.Struct, frozen=True, array_like=True):
+    """Time of a clock (micros) that one holder is charged with; `business` is working time, 0 without a calendar."""
+
+    team: str
+    agent: str
+    micros: int
+    business: int = 0
+
+
+class Spell(msgspec.Struct, frozen=True, array_like=True):
+    """Time that a ticket spent in one state (micros); `unassigned` is what of it passed in nobody's hands."""
+
+    status: str
+    micros: int = 0
+    business: int = 0
+    unassigned: int = 0
+    unassigned_business: int = 0
+
+
+class Waits(msgspec.Struct, frozen=True, array_like=True):
+    """How often and how long (micros) the customer waited for a next response.
+
+    started_at, answered_at   of the last one, which a late answer may still restate; the sums are of those before it
+    """
+
+    started_at: int
+    answered_at: int
+    count: int = 1
+    micros: int = 0
+    business: int = 0
+    longest: int = 0
+    longest_business: int = 0
+
+
 class Clock(msgspec.Struct, frozen=True, array_like=True):
     """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows.
 
     `team` and `priority` are those that its breach was charged to, so that a correction withdraws it there;
     `cancelled` is set when it stopped without an answer. `calendar` is '' for one that runs day and night.
+
+    paused_at        since when it stands still, in a state of the ticket that is not its own; it is not due then
+    run_at, ran      when it last began to run (0: at its start), and its own time (micros) until then
+    at_risk          the percentages of its target at which it warns; `risk` is the highest that has passed, 0 for none
+    alert_at         when the next of them will have passed, None after the last
+    written          whom the clock was charged to in this episode, as the facts say; `carried` is what of it comes from
+                     earlier instances, and from stations before `counted_from`, which are forgotten
+    spent            the forgotten time of this instance (micros), `spent_business` in working time
     """
 
     name: str
@@ -39,6 +90,29 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     cancelled: bool = False
     episode: int = 1
     calendar: str = ""
+    paused_at: int | None = None
+    run_at: int = 0
+    ran: int = 0
+    at_risk: tuple[int, ...] = ()
+    risk: int = 0
+    alert_at: int | None = None
+    written: tuple[Share, ...] = ()
+    carried: tuple[Share, ...] = ()
+    counted_from: int = 0
+    spent: int = 0
+    spent_business: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether time counts: it has neither stopped nor is it paused."""
+        return self.stopped_at is None and self.paused_at is None
+
+    @property
+    def next_at(self) -> int | None:
+        """When (micros) it will have something to say next: a warning or its breach."""
+        if self.stopped_at is not None or self.paused_at is not None or self.breached:
+            return None
+        return self.due_at if self.alert_at is None else min(self.alert_at, self.due_at)
 
 
 class Adopted(msgspec.Struct, frozen=True, array_like=True):
@@ -61,6 +135,11 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     message_ids    the last 20 e-mail ids of the conversation, theirs and ours; `last_message_id` is the customer's last
     ended_chat     the thread whose conversation ended last: while it is the newest, answers go by e-mail
     routed_as      what the router was told last: `action:team:agent:priority`
+    stations       how it stood since when, oldest first; the oldest of very many go into `spells`
+    calendar       whose working time its measures count, from the policy (of this version) that it opened with; '' for none
+    waits          its next responses; None before the first
+    rang_at        since when a live conversation (chat, phone) waits for a person, None when none does
+    answered       when the first live conversation that a person answered began, and when that was
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     """
 
@@ -112,6 +191,13 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     unanswered: tuple[int, ...] = ()
     ended_chat: str = ""
     adopted: Adopted | None = None
+    stations: tuple[Station, ...] = ()
+    spells: tuple[Spell, ...] = ()
+    calendar: str = ""
+    waits: Waits | None = None
+    rang_at: int | None = None
+    answered: tuple[int, int] | None = None
+    calendar_version: str = ""
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""

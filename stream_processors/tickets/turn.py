@@ -140,10 +140,17 @@ class Turn(msgspec.Struct, frozen=True):
 
         A clock from before rules had editions gets the calendar of that name in today's rules, or None.
         """
-        if not clock.calendar:
+        return self._calendar(clock.calendar, clock.policy_version)
+
+    def measured_in(self, ticket: Ticket) -> Calendar | None:
+        """The calendar whose working time the ticket's measures count: that of the policy with which it opened."""
+        return self._calendar(ticket.calendar, ticket.calendar_version)
+
+    def _calendar(self, name: str, policy_version: str) -> Calendar | None:
+        if not name:
             return None
-        started_with = self.book.calendar(clock.calendar, clock.policy_version) if self.book is not None else None
-        return started_with or self.rules.calendars.calendars.get(clock.calendar)
+        started_with = self.book.calendar(name, policy_version) if self.book is not None else None
+        return started_with or self.rules.calendars.calendars.get(name)
 
     @property
     def base(self) -> dict[str, Any]:

@@ -33,6 +33,8 @@ TABLES = {
     "acknowledgements": "AcknowledgementFact",
     "tags": "TagFact",
     "clocks": "ClockFact",
+    "ticket_clocks": "TicketClocks",
+    "clock_shares": "ClockShare",
     "assignments": "AssignmentFact",
     "panes": "PaneFact",
 }

@@ -35,6 +35,8 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.AcknowledgementFact: ("event_id",),
     facts.TagFact: ("ticket_id", "tag"),
     facts.ClockFact: ("ticket_id", "episode", "clock", "instance", "transition", "sequence"),
+    facts.TicketClocks: ("ticket_id",),
+    facts.ClockShare: ("ticket_id", "episode", "clock", "team", "agent_id"),
     facts.SurveyFact: ("survey_id", "answer"),
     facts.AssignmentFact: ("event_id",),
     facts.PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
