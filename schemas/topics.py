@@ -71,6 +71,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.ClockShare: CLOCK_FACTS,
     facts.SurveyFact: SURVEY_FACTS,
     facts.PaneFact: PANE_FACTS,
+    facts.PaneBucketFact: PANE_FACTS,
     facts.Outbound: OUTBOUND,
     facts.DeliveryFact: DELIVERIES,
     facts.WebhookDelivered: DELIVERIES,

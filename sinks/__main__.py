@@ -122,7 +122,7 @@ def query(
     """Ask ClickHouse, read-only.
 
     Views to begin with: tickets_current, sla_status, ticket_metrics, ticket_summary, tag_ranking, csat_by_channel,
-    acknowledgement_times, customer_timeline, windows_5m, windows_1h, windows_24h, windows_7d.
+    acknowledgement_times, customer_timeline; windows_1h, quantiles_1h and backlog_1h, the same of 5m, 24h and 7d.
 
     Example: python -m sinks query "SELECT tag, tickets, quadrant FROM tag_ranking LIMIT 10"
     """

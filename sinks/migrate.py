@@ -23,6 +23,8 @@ from sinks.connection import Kind, code_of, kind_of, one_line
 
 HERE = Path(__file__).parent
 MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
+#: A view file with `{window}` in its name makes a view for each: what `{window}` and `{interval}` stand for in it.
+WINDOWS = {"5m": "5 MINUTE", "1h": "1 HOUR", "24h": "24 HOUR", "7d": "7 DAY"}
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _END = re.compile(r";[ \t]*(?:\n|$)")
 _REGISTER = """
@@ -130,14 +132,25 @@ def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
     return missing
 
 
+def views(folder: Path = VIEWS) -> Iterator[Migration]:
+    """Every view, sorted by file name; one with `{window}` in its name for each window. `name` is without `.sql`."""
+    for path in sorted(folder.glob("*.sql")):
+        text = path.read_text("utf-8")
+        if "{window}" not in path.stem:
+            yield Migration(path.stem, text)
+            continue
+        for window, interval in WINDOWS.items():
+            sql = text.replace("{window}", window).replace("{interval}", interval)
+            yield Migration(path.stem.replace("{window}", window), sql)
+
+
 def replace_views(client: Client, folder: Path = VIEWS) -> list[str]:
     """Create or replace every view, sorted by file name; returns their names."""
     names = []
-    for path in sorted(folder.glob("*.sql")):
-        view = Migration(path.name, path.read_text("utf-8"))
+    for view in views(folder):
         for statement in view.statements():
-            _run(client, statement, f"views/{path.name}", attempts=5)
-        names.append(path.stem)
+            _run(client, statement, f"views/{view.name}", attempts=5)
+        names.append(view.name)
     return names
 
 

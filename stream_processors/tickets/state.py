@@ -298,6 +298,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`.
 
     touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
+    buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
 
     part: int = 0
@@ -309,6 +310,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     figures: dict[str, int | float] = msgspec.field(default_factory=dict)
     touched_at: int = 0
     postponed: int = 0
+    buckets: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
 
 def _plain(address: str) -> str:

@@ -37,6 +37,7 @@ TABLES = {
     "clock_shares": "ClockShare",
     "assignments": "AssignmentFact",
     "panes": "PaneFact",
+    "pane_buckets": "PaneBucketFact",
 }
 
 

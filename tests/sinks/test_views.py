@@ -1,11 +1,17 @@
 """The views of analysts over a handful of facts, against figures computed by hand."""
 
+import collections
+import itertools
+import math
+import random
+
 import pytest
 
 from schemas import codec, facts
 from schemas.clock import MICROS
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
+from stream_processors.tickets.sketch import bucket_of, quantile
 from tests.sinks.conftest import NOW, example
 
 pytestmark = pytest.mark.stack
@@ -17,11 +23,12 @@ TICKET = "ABCDEFGHIJKL-1"
 @pytest.fixture
 def insert(clickhouse):
     def put(*records):
+        kinds = {}
         for record in records:
-            shape = shapes()[codec.header(type(record))]
-            clickhouse.raw_insert(
-                shape.table.name, shape.columns, shape.file([codec.encode(record)]), settings=SETTINGS, fmt="Avro"
-            )
+            kinds.setdefault(codec.header(type(record)), []).append(codec.encode(record))
+        for header, values in kinds.items():
+            shape = shapes()[header]
+            clickhouse.raw_insert(shape.table.name, shape.columns, shape.file(values), settings=SETTINGS, fmt="Avro")
 
     return put
 
@@ -94,6 +101,74 @@ def test_windows_are_sums_over_panes_partitions_and_parts_of_the_highest_version
     assert str(week[0]["window_start"]) == "2026-02-26 00:00:00+00:00"
     for name in ("windows_5m", "windows_1h", "windows_24h", "windows_7d"):
         assert ask(f"SELECT sum(contacts_received) AS n FROM {name}") == [{"n": 11_124}]
+
+
+def durations(version, measure, *seconds, start=MIDNIGHT, part=0, partition=0):
+    """The facts that panes write for these durations: the count of each bucket."""
+    counts = collections.Counter(map(bucket_of, seconds))
+    for bucket, count in counts.items():
+        yield facts.PaneBucketFact(
+            customer_tag="ABCDEFGHIJKL", version=version, partition=partition, at=start, part=part, start=start,
+            measure=measure, bucket=bucket, count=count, channel="email", team="support", priority="normal", policy="email",
+        )  # fmt: skip
+
+
+def test_quantiles_of_merged_sketches_are_within_one_percent_of_the_real_ones(insert, ask):
+    draw = random.Random(7)
+    drawn = [[draw.lognormvariate(7, 2) for _ in range(300)] for _ in range(3)]
+    insert(
+        *durations(1, "first_response", *drawn[0][:10]),
+        *durations(2, "first_response", *drawn[0]),
+        *durations(3, "first_response", *drawn[1], part=3),
+        *durations(4, "first_response", *drawn[2], partition=1, start=MIDNIGHT + HOUR // 12),
+        *durations(5, "answer", 0.0, 0.001),
+    )
+    five = ask("SELECT * FROM quantiles_5m WHERE measure = 'first_response' ORDER BY window_start")
+    assert [row["measured"] for row in five] == [600, 300]
+    for rows, real in (
+        (five[0], sorted(drawn[0] + drawn[1])),
+        (ask("SELECT * FROM quantiles_24h WHERE measure = 'first_response'")[0], sorted(itertools.chain(*drawn))),
+    ):
+        for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+            exact = real[math.floor(share * (len(real) - 1))]
+            assert abs(rows[name] - exact) <= 0.01001 * exact
+            assert rows[name] == pytest.approx(quantile(rows["sketch"], share))
+    (answers,) = ask("SELECT measured, p50, p99 FROM quantiles_7d WHERE measure = 'answer'")
+    assert answers == {"measured": 2, "p50": 0.0, "p99": 0.0}
+
+
+def test_the_backlog_is_the_running_sum_of_what_came_and_went_and_late_data_corrects_it(insert, ask):
+    created = MIDNIGHT // MICROS
+    insert(
+        pane(1, MIDNIGHT, backlog_change=3, backlog_created_change=3 * created),
+        pane(2, MIDNIGHT + HOUR, backlog_change=-1, backlog_created_change=-created),
+        pane(3, MIDNIGHT + HOUR, partition=1, backlog_change=1, backlog_created_change=created + 3600),
+        pane(4, MIDNIGHT + 3 * HOUR, backlog_change=-2, backlog_created_change=-2 * created),
+    )
+    sql = "SELECT backlog, age_seconds_average FROM backlog_1h ORDER BY window_start"
+    # 3 of an hour; then 2 of two hours and 1 of one: 5 / 3 hours; then that one, three hours old
+    assert ask(sql) == [
+        {"backlog": 3, "age_seconds_average": 3600.0},
+        {"backlog": 3, "age_seconds_average": 6000.0},
+        {"backlog": 1, "age_seconds_average": 10_800.0},
+    ]
+    insert(pane(5, MIDNIGHT, part=5, backlog_change=1, backlog_created_change=created))
+    assert [row["backlog"] for row in ask(sql)] == [4, 4, 2]
+    (last,) = ask(f"SELECT backlog FROM backlog_1h WHERE window_start >= fromUnixTimestamp({created + 3 * 3600})")
+    assert last == {"backlog": 2}, "a filter does not begin the sum anew"
+
+
+def test_a_part_that_corrects_another_is_negative(insert, ask):
+    insert(
+        pane(1, MIDNIGHT, clocks_breached=2, csat_answers=2, csat_sum=6, csat_low=1, csat_1=1, csat_5=1, fcr_kept=1),
+        pane(
+            2, MIDNIGHT, part=2, clocks_breached=-1, csat_answers=-1, csat_sum=-1, csat_low=-1, csat_1=-1, fcr_kept=-1
+        ),
+    )
+    (row,) = ask("SELECT clocks_breached, csat_answers, csat_average, csat_low, csat_worst, fcr_kept FROM windows_1h")
+    assert row == {
+        "clocks_breached": 1, "csat_answers": 1, "csat_average": 5.0, "csat_low": 0, "csat_worst": 5, "fcr_kept": 0,
+    }  # fmt: skip
 
 
 def clock(version, sequence, transition, at, **fields):

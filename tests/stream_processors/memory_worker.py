@@ -40,6 +40,10 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.SurveyFact: ("survey_id", "answer"),
     facts.AssignmentFact: ("event_id",),
     facts.PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
+    facts.PaneBucketFact: (
+        *("partition", "part", "start", "channel", "team", "priority", "policy"),
+        *("measure", "bucket"),
+    ),
     facts.Outbound: ("outbound_id",),
     facts.DeliveryFact: ("outbound_id",),
     facts.InvitationFact: ("ticket_id", "episode"),

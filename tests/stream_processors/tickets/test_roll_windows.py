@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from schemas.events import Tick
-from schemas.facts import PaneFact
-from stream_processors.processor import MOST_BATCH_RECORDS
+from schemas.facts import PaneBucketFact, PaneFact
+from stream_processors.processor import MOST_BATCH_RECORDS, Position
 from stream_processors.rules import Rules
 from stream_processors.tickets.fold import TicketsProcessor
-from stream_processors.tickets.roll_windows import pane_key
+from stream_processors.tickets.roll_windows import forget, pane_key
+from stream_processors.tickets.sketch import bucket_of
 from stream_processors.tickets.state import Pane
 from tests.stream_processors.memory_worker import MemoryWorker
 from tests.stream_processors.tickets.story import T0, Story, at
@@ -144,3 +145,121 @@ def test_imported_history_is_counted_in_its_own_time_and_forgotten_in_ours(tell:
     pane = pane_states(story)[0]
     assert pane.start == at(-year)
     assert story.worker.processor.deadline(b"p", pane) == at(HOUR)
+
+
+def buckets(story: Story, measure: str) -> dict[int, int]:
+    """The sketch of one measure over all panes: the newest count of each bucket of each pane."""
+    newest = {}
+    for fact in story.all(PaneBucketFact):
+        if fact.measure == measure:
+            newest[fact.start, fact.part, fact.team, fact.priority, fact.policy, fact.bucket] = fact.count
+    counts: dict[int, int] = {}
+    for (*_, bucket), count in newest.items():
+        counts[bucket] = counts.get(bucket, 0) + count
+    return counts
+
+
+def test_durations_are_counted_in_buckets_and_only_those_that_change_are_written(story: Story) -> None:
+    story.message(0, "Hello")
+    story.message(0, "Hello")
+    story.message(0, "Hello")
+    for number, seconds in ((1, 100), (2, 100), (3, 250)):
+        story.reply(seconds, number=number)
+    assert buckets(story, "first_response") == {bucket_of(100): 2, bucket_of(250): 1}
+    assert [fact.count for fact in story.all(PaneBucketFact)] == [1, 2, 1]
+
+
+def test_a_next_response_is_measured_from_the_oldest_message_that_waited(story: Story) -> None:
+    story.message(0, "Hello")
+    story.reply(100)
+    story.more(200)
+    story.more(250)
+    story.reply(500)  # 500 - 200
+    story.reply(600)  # nobody waited
+    assert buckets(story, "next_response") == {bucket_of(300): 1}
+    figures = ["next_responses", "next_response_seconds_sum", "first_responses", "messages_in", "messages_out"]
+    assert [story.total(figure) for figure in figures] == [1, 300.0, 1, 3, 3]
+
+
+def test_the_first_answer_after_a_reopening_is_a_next_response_even_if_it_is_the_first_of_all(story: Story) -> None:
+    story.message(0, "Hello")
+    story.solve(50)
+    story.more(200)
+    story.reply(260)
+    assert buckets(story, "next_response") == {bucket_of(60): 1}
+    assert buckets(story, "first_response") == {bucket_of(260): 1}
+    assert buckets(story, "resolution") == {bucket_of(50): 1}
+
+
+def backlog(story: Story) -> dict[tuple[str, str], int]:
+    """Open tickets by team and priority, as the panes add up."""
+    counts: dict[tuple[str, str], int] = {}
+    for pane in story.panes():
+        counts[pane.team, pane.priority] = counts.get((pane.team, pane.priority), 0) + pane.backlog_change
+    return {place: count for place, count in counts.items() if count}
+
+
+def test_the_backlog_is_what_came_less_what_went(story: Story) -> None:
+    story.message(0, "Hello")
+    story.message(300, "Hello")
+    assert backlog(story) == {("support", "normal"): 2}
+    story.reply(400)  # pending is still open
+    story.solve(700)
+    assert backlog(story) == {("support", "normal"): 1}
+    story.more(1000, "No, not yet")
+    story.status(1100, "closed", number=2)
+    assert backlog(story) == {("support", "normal"): 1}
+    # what is open was created at T0: 0 + 300 came, then the first went and came again, then the second went
+    assert story.total("backlog_created_change") == T0 // 1_000_000
+
+
+def test_a_transferred_ticket_leaves_the_backlog_of_one_team_for_that_of_the_other(story: Story) -> None:
+    story.message(0, "Hello")
+    story.transfer(400, "payments")
+    assert backlog(story) == {("payments", "normal"): 1}
+    assert {(pane.team, pane.start, pane.backlog_change) for pane in story.panes() if pane.backlog_change} == {
+        ("support", T0, 1),
+        ("support", at(300), -1),
+        ("payments", at(300), 1),
+    }
+
+
+def test_the_backlog_is_right_whatever_comes_late(story: Story) -> None:
+    story.message(1000, "Hello")
+    story.solve(2000)
+    story.message(10, "Hello, late")
+    by_pane = {pane.start: pane.backlog_change for pane in story.panes()}
+    assert by_pane == {at(900): 1, at(1800): -1, T0: 1}
+
+
+def test_csat_has_a_distribution_and_what_of_it_is_history(tell: Callable[..., Story]) -> None:
+    live, history = tell(), tell(imported=True)
+    for story in (live, history):
+        story.message(0, "Hello")
+        story.solve(10)
+        story.survey(20, csat=2)
+        assert [story.total(figure) for figure in ("csat_answers", "csat_sum", "csat_2", "csat_low")] == [1, 2, 1, 1]
+    figures = ("csat_answers_imported", "csat_sum_imported")
+    assert [live.total(figure) for figure in figures] == [0, 0]
+    assert [history.total(figure) for figure in figures] == [1, 2]
+
+
+def test_a_pane_with_scores_is_kept_for_a_week(rules: Rules) -> None:
+    story = Story(rules)
+    story.worker = MemoryWorker(TicketsProcessor(rules), offset_step=MOST_BATCH_RECORDS)
+    story.message(0, "Hello")
+    story.solve(10)
+    story.survey(20, csat=5)
+    story.worker.advance(at(7 * 24 * HOUR))
+    assert T0 in [state.start for state in pane_states(story)]
+    story.worker.advance(at(7 * 24 * HOUR + HOUR))
+    assert T0 not in [state.start for state in pane_states(story)]
+
+
+def test_a_tick_that_is_too_early_lets_the_pane_tell_its_own_time(rules: Rules) -> None:
+    story = Story(rules)
+    story.worker = MemoryWorker(TicketsProcessor(rules), offset_step=MOST_BATCH_RECORDS)
+    story.message(0, "Hello")
+    _, pane = next(story.worker.states(b"p"))
+    changed, kept = forget(pane, at(HOUR) - 1, Position(0, 10**9))
+    assert (changed, kept) == (True, pane)

@@ -1,0 +1,190 @@
+"""figures: what each happening adds to the figures of a pane, and what happens between two states of a ticket.
+
+All figures can be added up over panes, partitions and parts, but for those that end in `_max`, whose maximum counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.clock import MICROS
+from schemas.events import MessageReceived
+from stream_processors.tickets.score_csat import LOW_CSAT
+from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.thread import finished_at
+from stream_processors.tickets.turn import Happening, Turn
+
+__all__ = ["COUNTED", "MEASURES", "Dimensions", "Figures", "count", "happenings"]
+
+Figures = dict[str, int | float]
+#: Channel, team, priority, policy.
+Dimensions = tuple[str, str, str, str]
+
+#: Happening → the figure that counts it.
+_COUNTS = {
+    "contact": "contacts_received",
+    "message": "messages_in",
+    "opened": "tickets_created",
+    "reopened": "tickets_reopened",
+    "acknowledged": "acknowledged",
+    "suppressed": "suppressed",
+    "replied": "messages_out",
+    "first_response": "first_responses",
+    "next_response": "next_responses",
+    "solved": "tickets_solved",
+    "met": "clocks_met",
+    "breached": "clocks_breached",
+    "csat": "csat_answers",
+    "ces": "ces_answers",
+    "order": "orders_placed",
+    "article": "articles_viewed",
+    "call_answered": "answers",
+    "requester_waited": "requester_waits",
+    "abandoned": "abandoned",
+    "handled": "handled",
+    "transferred": "transferred",
+    "deflected": "deflected",
+    "fcr_kept": "fcr_kept",
+    "fcr_lost": "fcr_lost",
+    "repeat_contact": "repeat_contacts",
+    "invited": "surveys_sent",
+    "survey_answered": "surveys_answered",
+    "follow_up": "follow_ups",
+    "followed_up": "followed_up",
+}
+#: Happening → the figure that it takes one from.
+_TAKEN = {"corrected": "clocks_breached", "fcr_corrected": "fcr_kept"}
+#: Happening whose detail is a duration → its measure: a sum, a maximum, and quantiles (`sketch`).
+MEASURES = {
+    "first_response": "first_response",
+    "next_response": "next_response",
+    "solved": "resolution",
+    "call_answered": "answer",
+    "requester_waited": "requester_wait",
+}
+_SUMS = {"handled": "handled_seconds_sum", "abandoned": "abandoned_seconds_sum"}
+_SCORES = {"csat": 1, "csat_withdrawn": -1}
+_EFFORTS = {"ces": 1, "ces_withdrawn": -1}
+#: A ticket begins and ceases to be open under these dimensions.
+_BACKLOG = {"came": 1, "went": -1}
+COUNTED = frozenset((*_COUNTS, *_TAKEN, *_SCORES, *_EFFORTS, *_BACKLOG))
+
+
+def happenings(turn: Turn) -> Iterator[tuple[Happening, Dimensions]]:
+    """All that is to be counted of a turn, and under which dimensions.
+
+    A happening counts as its ticket was then; what it did not have yet, under what it has at the end of the turn.
+    """
+    now = turn.ticket
+    for happening in turn.happened:
+        if happening.name in COUNTED:
+            then = happening.ticket
+            if then is None:
+                dimensions = turn.event.channel, "", "", ""
+            else:
+                if (not then.team or not then.policy) and now is not None and now.number == then.number:
+                    then = now
+                dimensions = then.channel, then.team, then.priority, then.policy
+            yield happening, dimensions
+            if happening.name == "contact" and type(turn.event) is MessageReceived:
+                yield Happening("message", happening.at, then), dimensions
+            elif happening.name == "solved" and (waited := _requester_wait(turn)) is not None:
+                yield Happening("requester_waited", happening.at, then, waited), dimensions
+    if turn.replied_at is not None and (waited := _next_response(turn)) is not None:
+        assert now is not None
+        yield Happening("next_response", turn.replied_at, now, waited), _where(now)
+    before, after = turn.before, turn.customer
+    if before.tickets is not after.tickets:
+        yield from _backlog(turn, before, after)
+
+
+def count(figures: Figures, happening: Happening, imported: bool) -> None:
+    """Add one happening to the figures of its pane. `imported`: of these some are shown apart."""
+    name, detail = happening.name, happening.detail
+    if (figure := _COUNTS.get(name)) is not None:
+        _add(figures, figure, 1)
+    if (measure := MEASURES.get(name)) is not None:
+        _add(figures, f"{measure}_seconds_sum", detail)
+        largest = f"{measure}_seconds_max"
+        figures[largest] = max(figures.get(largest, 0.0), detail)
+        if name == "solved":
+            _add(figures, "resolutions", 1)
+        elif happening.within:
+            _add(figures, "first_responses_within_target", 1)
+    elif (step := _BACKLOG.get(name)) is not None:
+        _add(figures, "backlog_change", step)
+        _add(figures, "backlog_created_change", step * int(detail))
+    elif (step := _SCORES.get(name)) is not None:
+        _score(figures, int(detail), step, imported)
+    elif (step := _EFFORTS.get(name)) is not None:
+        _add(figures, "ces_sum", step * int(detail))
+        if step < 0:
+            _add(figures, "ces_answers", step)
+    elif (figure := _SUMS.get(name)) is not None:
+        _add(figures, figure, detail)
+    elif (figure := _TAKEN.get(name)) is not None:
+        _add(figures, figure, -1)
+
+
+def _score(figures: Figures, score: int, step: int, imported: bool) -> None:
+    if step < 0:
+        _add(figures, "csat_answers", step)
+    _add(figures, "csat_sum", step * score)
+    _add(figures, f"csat_{score}", step)
+    if score <= LOW_CSAT:
+        _add(figures, "csat_low", step)
+    if imported:
+        _add(figures, "csat_answers_imported", step)
+        _add(figures, "csat_sum_imported", step * score)
+
+
+def _add(figures: Figures, figure: str, amount: int | float) -> None:
+    figures[figure] = figures.get(figure, 0) + amount
+
+
+# -- between two states -----------------------------------------------------------------------------------------------
+
+
+def _where(ticket: Ticket) -> Dimensions:
+    return ticket.channel, ticket.team, ticket.priority, ticket.policy
+
+
+def _next_response(turn: Turn) -> float | None:
+    """Seconds from the oldest message that waited after an answer, or after a reopening, to this answer; else None."""
+    ticket, at = turn.ticket, turn.replied_at
+    assert ticket is not None and at is not None
+    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    if before is None or not before.unanswered or (before.first_response_at is None and before.episode == 1):
+        return None
+    return (at - before.unanswered[0]) / MICROS if at >= before.unanswered[0] else None
+
+
+def _requester_wait(turn: Turn) -> float | None:
+    """How long the customer has waited for us in all, up to this solve, as the fact with all clocks says it."""
+    for record, _ in turn.outputs:
+        if (waited := getattr(record, "requester_wait_seconds", None)) is not None:
+            return float(waited)
+    return None
+
+
+def _backlog(turn: Turn, before: Customer, after: Customer) -> Iterator[tuple[Happening, Dimensions]]:
+    """Tickets that came into the backlog, left it, or changed their place in it."""
+    known = {ticket.number: ticket for ticket in before.tickets}
+    for ticket in after.tickets:
+        was = known.pop(ticket.number, None)
+        if was is ticket:
+            continue
+        was_open, is_open = was is not None and finished_at(was) is None, finished_at(ticket) is None
+        if was_open and is_open and was is not None and _where(was) == _where(ticket):
+            continue
+        if was_open and was is not None:
+            yield _moved("went", turn, was)
+        if is_open:
+            yield _moved("came", turn, ticket)
+    for ticket in known.values():  # handed over to another customer, or forgotten
+        if finished_at(ticket) is None:
+            yield _moved("went", turn, ticket)
+
+
+def _moved(name: str, turn: Turn, ticket: Ticket) -> tuple[Happening, Dimensions]:
+    return Happening(name, turn.now, ticket, ticket.created_at // MICROS), _where(ticket)
