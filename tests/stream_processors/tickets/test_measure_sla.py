@@ -525,6 +525,6 @@ def test_a_withdrawn_breach_is_withdrawn_where_it_was_charged(story: Story) -> N
     team = story.ticket().team
     story.transfer(3700, "returns")
     story.reply(3000)
-    breached = {(pane.team, pane.start): pane.clocks_breached for pane in story.panes() if pane.start == at(3600)}
-    assert breached == {(team, at(3600)): 0}
+    breached = {pane.team: pane.clocks_breached for pane in story.panes() if pane.start == at(3600)}
+    assert breached[team] == sum(breached.values()) == 0
     assert story.total("clocks_breached") == 0
