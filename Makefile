@@ -36,7 +36,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: check-format check-lint check-types check-imports check-schemas check-names ## Format, lint, types, imports, schemas (-k: go on after a failure)
+check: check-format check-lint check-types check-imports check-schemas check-alerts check-names ## Format, lint, types, imports, schemas, alert rules (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark and not soak" $(ARGS)
@@ -47,10 +47,11 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics
+generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics, the alert rules
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
 	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
+	$(BIN)/python -m deploy.prometheus --write
 
 tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests use (Debian's, into .tools)
 	$(BIN)/python -m deploy.tools
@@ -65,7 +66,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 
 # -- the parts of `make check` -----------------------------------------------------------------------------------
 
-.PHONY: check-format check-lint check-types check-imports check-schemas check-names
+.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-names
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
@@ -80,6 +81,9 @@ check-imports: $(INSTALLED)
 
 check-schemas: $(INSTALLED)
 	$(BIN)/python -m schemas.evolution
+
+check-alerts: $(INSTALLED)
+	$(BIN)/python -m deploy.prometheus
 
 check-names:
 	@if git grep -nIE '$(UNWANTED)'; then echo "^ name no package registry's host and no path of one machine" >&2; exit 1; fi

@@ -32,6 +32,11 @@ PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )
 SOURCE_CONNECTED = Gauge("deskstream_source_connected", "1 while a mailbox or other source answers", ["source"])
+CERTIFICATE_EXPIRY_SECONDS = Gauge(
+    "deskstream_certificate_expiry_timestamp_seconds",
+    "When the certificate that is in use ends, Unix time",
+    ["listener"],
+)
 ATTACHMENTS = Counter(
     "deskstream_attachments_total", "Attachments by outcome: stored, known, or why not stored", ["outcome"]
 )
@@ -47,6 +52,8 @@ CHAT_SOCKETS = Gauge("deskstream_chat_sockets", "Open connections of visitors")
 CHAT_CONVERSATIONS = Gauge("deskstream_chat_conversations", "Conversations of this process", ["phase"])
 CHAT_ENDED = Counter("deskstream_chat_ended_total", "Conversations that ended here", ["outcome"])
 CHAT_FREE = Gauge("deskstream_chat_free", "Conversations that could begin now, as the router reports")
+CHAT_OPEN = Gauge("deskstream_chat_open", "1 within the business hours of chat, whether or not it is offered")
+CHAT_OFFERED = Gauge("deskstream_chat_offered", "1 while a visitor could begin a conversation")
 CHAT_LINE_SECONDS = Histogram(
     "deskstream_chat_line_seconds", "From a visitor's line read to its acknowledgement sent", buckets=_FAST
 )

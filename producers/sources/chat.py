@@ -136,10 +136,12 @@ class Server:
                 self.hub.caught_up()
                 gc.collect()
                 gc.freeze()  # what was imported and read stays: no collection need walk it
-            if self.hub.ready and time.monotonic() >= due:
+            if time.monotonic() >= due:
                 due = time.monotonic() + _TICK_SECONDS
                 try:
-                    self.hub.pass_time()
+                    self.hub.show_offer()  # also while it is not ready, for then it is not on offer
+                    if self.hub.ready:
+                        self.hub.pass_time()
                 except Exception:  # a defect in one conversation must not stop the clock of all
                     log.exception("time_did_not_pass")
             self._health.ready = self.hub.ready and self._publisher.connected

@@ -343,6 +343,11 @@ class Hub:
             metrics.CHAT_CONVERSATIONS.labels(phase).set(count)
         metrics.CHAT_FREE.set(self.free(now))
 
+    def show_offer(self) -> None:
+        """To Prometheus: whether chat should be on offer at this hour, and whether it is."""
+        metrics.CHAT_OPEN.set(int(self._hours.open_at(self._clock.now())))
+        metrics.CHAT_OFFERED.set(int(self.offer().available))
+
     def _pass_soon(self, live: Live) -> None:
         """End the conversation, if this process is the one to do it."""
         if self.ready and live.ours:

@@ -29,6 +29,7 @@ from typing import Any
 import structlog
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
+from asn1crypto import pem, x509
 
 from producers.attachments import AttachmentStore
 from producers.channels import email
@@ -99,6 +100,18 @@ def tls_context(settings: ProducerSettings) -> ssl.SSLContext | None:
             f"certificate and key cannot be used: {error.strerror or error}", where="DESKSTREAM_SMTP_TLS_CERT"
         ) from error
     return context
+
+
+def show_expiry(settings: ProducerSettings, listener: str) -> None:
+    """Tell Prometheus when our certificate ends: the first of the file, which is the one that is presented."""
+    if settings.smtp_tls_cert is None:
+        return
+    with contextlib.suppress(OSError, ValueError):  # what cannot be read was refused when it was loaded
+        blocks = pem.unarmor(settings.smtp_tls_cert.read_bytes(), multiple=True)
+        first = next((der for kind, _, der in blocks if kind == "CERTIFICATE"), None)
+        if first is not None:
+            ends = x509.Certificate.load(first).not_valid_after
+            metrics.CERTIFICATE_EXPIRY_SECONDS.labels(listener).set(ends.timestamp())
 
 
 class _Desk:
@@ -223,6 +236,7 @@ def serve(
         ConfigurationError: the port is taken, or the certificate or the attachment store cannot be used.
     """
     tls, store = tls_context(settings), AttachmentStore.of(settings)
+    show_expiry(settings, "lmtp" if lmtp else "smtp")
     listener = _listener(settings)
     intake = mail_intake(publisher, settings, store, source=f"{'lmtp' if lmtp else 'smtp'}:{socket.gethostname()}")
     desk = _Desk(intake, publisher, settings, lmtp=lmtp)
@@ -261,7 +275,7 @@ async def _run(
     server = await loop.create_server(protocol, sock=listener)
     host, port = listener.getsockname()[:2]
     log.info("listening", protocol="lmtp" if desk.lmtp else "smtp", host=host, port=port, domains=sorted(desk.domains))
-    keeping = asyncio.create_task(_keep(settings, desk.publisher, tls, health))
+    keeping = asyncio.create_task(_keep(settings, desk, tls, health))
     await asyncio.to_thread(stop.wait)
     server.close()
     await _drain(desk, settings.publish_timeout_seconds + _GRACE_SECONDS)
@@ -282,9 +296,9 @@ async def _drain(desk: _Desk, seconds: float) -> None:
         await asyncio.sleep(_TURN_SECONDS)
 
 
-async def _keep(settings: ProducerSettings, publisher: Publisher, tls: ssl.SSLContext | None, health: Health) -> None:
+async def _keep(settings: ProducerSettings, desk: _Desk, tls: ssl.SSLContext | None, health: Health) -> None:
     """Connect, and again after Kafka was lost; take up a renewed certificate; the loop's turning is what /livez sees."""
-    renewed = _certificate_age(settings)
+    publisher, renewed = desk.publisher, _certificate_age(settings)
     while True:
         health.beat()
         if not publisher.connected:
@@ -299,6 +313,7 @@ async def _keep(settings: ProducerSettings, publisher: Publisher, tls: ssl.SSLCo
         if tls is not None and (now := _certificate_age(settings)) != renewed and settings.smtp_tls_cert is not None:
             with contextlib.suppress(OSError, ssl.SSLError):  # half of the pair is there: next turn
                 tls.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
+                show_expiry(settings, "lmtp" if desk.lmtp else "smtp")
                 log.info("certificate_renewed")
                 renewed = now
         await asyncio.sleep(_RECONNECT_SECONDS)

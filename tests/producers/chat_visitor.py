@@ -106,6 +106,13 @@ class ChatServer:
         found = [match for line in lines if (match := pattern.match(line)) and float(match[2])]
         return {",".join(re.findall(r'"([^"]*)"', match[1] or "")): float(match[2]) for match in found}
 
+    def on_offer(self) -> tuple[int, int]:
+        """What Prometheus is told: whether chat is within its hours, and whether it is offered."""
+        page = httpx.get(self.metrics_url + "/metrics", trust_env=False).text
+        hours, offered = (re.search(rf"^deskstream_chat_{name} (.*)$", page, re.M) for name in ("open", "offered"))
+        assert hours and offered
+        return int(float(hours[1])), int(float(offered[1]))
+
     def balance(self) -> tuple[float, float, float, float]:
         """received, published, duplicate, dead-lettered; they always balance."""
         received, published, duplicate, dead = (

@@ -161,8 +161,10 @@ def test_chat_is_offered_while_there_is_room_and_otherwise_a_message_can_be_left
         third.send("leave", message="m1", text="Call me", email="tom@example.org")
         assert third.receive("done") == {"type": "done", "what": "leave", "message": "m1"}
         assert [(message.channel, message.text) for message in messages(deployment)][2] == ("form", "Call me")
+        eventually(lambda: server.on_offer() == (1, 0))
         desk.present(capacity=3)
         eventually(lambda: server.offered()["available"])
+        eventually(lambda: server.on_offer() == (1, 1))
     assert server.balance() == (3, 3, 0, 0)
     assert server.counted("contacts_refused") == {"chat,not_offered": 1.0, "form,bad_fields": 1.0}
 
@@ -175,6 +177,7 @@ def test_outside_business_hours_chat_is_not_offered(deployment: Deployment, desk
             offer = visitor.seen[0]
             assert (offer["available"], offer["reason"]) == (False, "closed")
             assert offer["opens_at"] > time.time() * 1000
+            eventually(lambda: server.on_offer() == (0, 0))
             with pytest.raises(InvalidStatus) as refused, server.visitor():
                 pass
             assert refused.value.response.status_code == 429

@@ -258,6 +258,11 @@ def test_with_a_certificate_mail_comes_by_starttls_only_and_a_renewed_one_is_tak
         self_signed(path, serial=2)
         logged(server.process, "certificate_renewed")
         assert serial(server) == 2
+        (ends,) = server.metrics.counted("certificate_expiry_timestamp_seconds").items()
+        assert ends == (
+            'listener="smtp"',
+            x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp(),
+        )
         assert server.metrics.balance() == (2, 1, 1, 0)
 
 

@@ -1,0 +1,219 @@
+"""Alerts of the pipeline, whose owner is not the service desk: is it late, stuck, losing, or badly set up?
+
+`late: yes` marks those after which figures of the service are late as well: they inhibit the burn-rate alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deploy.prometheus.rule import OPERATIONS, Alert, Group, counted
+from deploy.prometheus.slos import Plan
+
+__all__ = ["groups"]
+
+LATE = {"late": "yes"}
+_DAY = 86_400
+
+
+def groups(plan: Plan) -> list[Group]:
+    alerts = [
+        *(_process_down(plan), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
+        *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
+        *(_certificate("page", 3), _certificate("ticket", 21), _source_away(), _rules_invalid()),
+    ]
+    return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
+
+
+def _pipeline(
+    name: str,
+    expr: str,
+    wait: str,
+    severity: str,
+    summary: str,
+    description: str,
+    extra: Mapping[str, str] | None = None,
+) -> Alert:
+    return Alert(
+        name, expr, wait, severity, "platform", "pipeline", summary, description, OPERATIONS, dict(extra or {})
+    )
+
+
+def _process_down(plan: Plan) -> Alert:
+    return _pipeline(
+        "ProcessDown",
+        f'up{{job=~"{plan.job}"}} == 0\nor absent(up{{job=~"{plan.job}"}})',
+        "5m",
+        "page",
+        "A Deskstream process does not answer: {{ $labels.instance }}",
+        "Prometheus has not been able to read its /metrics for five minutes, or finds no process of ours at all.",
+    )
+
+
+def _no_commit() -> Alert:
+    """Contacts were published more than a minute ago, and their worker or sink has not committed since."""
+    published = "sum by (namespace) (increase(deskstream_contacts_published_total[4m] offset 1m)) > 0"
+    parts = [
+        f'  time() - max by (namespace, agent) (deskstream_last_commit_timestamp_seconds{{agent="{agent}"}}) > 300\n'
+        f"  or\n"
+        f'  label_replace(time() - 0 * ({published}), "agent", "{agent}", "", "")\n'
+        f'  unless on (namespace) deskstream_last_commit_timestamp_seconds{{agent="{agent}"}}'
+        for agent in ("tickets", "clickhouse")
+    ]
+    either = "\n  or\n".join(parts)
+    return _pipeline(
+        "NoCommit",
+        f"(\n{either}\n)\nand on (namespace) ({published})",
+        "1m",
+        "page",
+        "{{ $labels.agent }} has not committed for {{ $value | humanizeDuration }} while contacts arrive",
+        "Contacts are safe in Kafka and are not worked on: no acknowledgement, no routing, no figures.",
+        LATE,
+    )
+
+
+def _processor_lagging() -> Alert:
+    lag = "sum by (namespace, agent) (deskstream_lag_records)"
+    rate = "sum by (namespace, agent) (rate(deskstream_records_processed_total[5m]))"
+    return _pipeline(
+        "ProcessorLagging",
+        f"{lag} > 500\nand {lag} > 60 * {rate}",
+        "5m",
+        "page",
+        "{{ $labels.agent }} is {{ $value | humanize }} records behind, more than it does in a minute",
+        "Acknowledgements are late for everybody, and breaches are noticed late.",
+        LATE,
+    )
+
+
+def _sink_paused() -> Alert:
+    return _pipeline(
+        "SinkPaused",
+        "max by (namespace, sink) (deskstream_sink_paused) == 1",
+        "5m",
+        "page",
+        "The {{ $labels.sink }} sink waits for a target that does not answer",
+        "Nothing is lost: facts and messages stay in Kafka. clickhouse: analysts see old rows. delivery: customers get no mail.",
+    )
+
+
+def _sink_lagging() -> Alert:
+    return _pipeline(
+        "SinkLagging",
+        "sum by (namespace, sink) (deskstream_sink_lag_records) > 20000",
+        "10m",
+        "ticket",
+        "The {{ $labels.sink }} sink is {{ $value | humanize }} records behind",
+        "It runs, and does not keep up. Rows, mails or webhooks are late.",
+    )
+
+
+def _loss_balance() -> Alert:
+    """A scrape is no instant, so what had arrived ten minutes ago is compared with what is accounted for now."""
+    handled = '{__name__=~"deskstream_contacts_(published|duplicate|dead_lettered)_total"}'
+    received = "deskstream_contacts_received_total"
+
+    def more(counter: str, than: str) -> str:
+        by = "sum by (namespace, instance, channel)"
+        return f"{by} ({counter} offset 10m) - {by} ({than}) > 0"
+
+    return _pipeline(
+        "LossBalance",
+        f"{more(received, handled)}\nor\n{more(handled, received)}",
+        "15m",
+        "page",
+        "{{ $labels.channel }}: {{ $value }} contacts are not accounted for at {{ $labels.instance }}",
+        "received is not published + duplicates + dead-lettered: something was lost, doubled, or is counted wrongly.",
+    )
+
+
+def _contacts_dead_lettered() -> Alert:
+    dead = f"sum by (namespace, channel) (\n    {counted('deskstream_contacts_dead_lettered_total', '30m')}\n  )"
+    received = f"sum by (namespace, channel) (\n    {counted('deskstream_contacts_received_total', '30m')}\n  )"
+    return _pipeline(
+        "ContactsDeadLettered",
+        f"(\n  {dead}\n  /\n  {received}\n) > 0.05\nand\n  {dead} > 4.5",
+        "5m",
+        "ticket",
+        "{{ $labels.channel }}: {{ $value | humanizePercentage }} of what arrives cannot be read",
+        "These contacts are kept with their raw bytes in contact-events.dlq, and nobody answers them until they are replayed.",
+    )
+
+
+def _records_dead_lettered() -> Alert:
+    """A worker or a sink makes dead letters of records that a producer had checked: even a few are a defect."""
+    parts = [
+        f"sum by (namespace, agent) (\n  {counted('deskstream_records_dead_lettered_total', '30m')}\n)",
+        "label_replace(sum by (namespace, sink) (\n"
+        f"  {counted('deskstream_sink_dead_lettered_total', '30m')}\n"
+        '), "agent", "$1", "sink", "(.*)")',
+    ]
+    return _pipeline(
+        "RecordsDeadLettered",
+        "(\n" + "\nor\n".join(parts) + "\n) > 2.5",
+        "",
+        "page",
+        "{{ $labels.agent }} made dead letters of {{ $value | humanize }} records in half an hour",
+        "They are in tickets.dlq, facts.dlq or outbound.dlq with step and traceback, and can be replayed when it is mended.",
+    )
+
+
+def _bounces() -> Alert:
+    bounced = counted('deskstream_deliveries_total{outcome="bounced"}', "1h")
+    all_of_them = counted("deskstream_deliveries_total", "1h")
+    failed = f"sum by (namespace, channel) (\n    {bounced}\n  )"
+    return _pipeline(
+        "BounceRateHigh",
+        f"(\n  {failed}\n  /\n  sum by (namespace, channel) (\n    {all_of_them}\n  )\n) > 0.05\nand\n  {failed} > 4.5",
+        "5m",
+        "ticket",
+        "{{ $labels.channel }}: {{ $value | humanizePercentage }} of our messages bounce",
+        "Customers do not get acknowledgements and answers, and mail servers begin to refuse the rest.",
+    )
+
+
+def _certificate(severity: str, days: int) -> Alert:
+    return _pipeline(
+        "CertificateExpiring",
+        f"min by (namespace, listener) (deskstream_certificate_expiry_timestamp_seconds) - time() < {days * _DAY}",
+        "15m",
+        severity,
+        "The certificate of {{ $labels.listener }} ends in {{ $value | humanizeDuration }}",
+        f"Less than {days} days are left. Afterwards mail servers that check it keep their mail and try for some days.",
+    )
+
+
+def _source_away() -> Alert:
+    return _pipeline(
+        "SourceAway",
+        "min by (namespace, source) (deskstream_source_connected) == 0",
+        "15m",
+        "page",
+        "{{ $labels.source }} has not answered for 15 minutes",
+        "Customers' mail waits in that mailbox: nothing is lost, nobody is acknowledged.",
+    )
+
+
+def _rules_invalid() -> Alert:
+    return _pipeline(
+        "RulesInvalid",
+        "min by (namespace, instance) "
+        '({__name__=~"prometheus_config_last_reload_successful|alertmanager_config_last_reload_successful"}) == 0\n'
+        "or\nsum by (namespace, instance) (increase(prometheus_rule_evaluation_failures_total"
+        '{rule_group=~".*deskstream.*"}[10m])) > 0',
+        "10m",
+        "page",
+        "The rules that page us are not in force at {{ $labels.instance }}",
+        "Prometheus or Alertmanager refuses its configuration and runs the old one, or a rule of ours fails to evaluate.",
+    )
+
+
+def _watchdog() -> Alert:
+    return _pipeline(
+        "Watchdog",
+        "vector(1)",
+        "",
+        "none",
+        "Alerts get through",
+        "This alert always fires. When it stops arriving, Prometheus, Alertmanager or the way between is broken.",
+    )
