@@ -36,7 +36,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: check-format check-lint check-types check-imports check-schemas check-alerts check-names ## Format, lint, types, imports, schemas, alert rules (-k: go on after a failure)
+check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names ## Format, lint, types, imports, schemas, alert rules, manifests (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark and not soak" $(ARGS)
@@ -47,11 +47,12 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics, the alert rules
+generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics, alert rules, manifests
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
 	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
 	$(BIN)/python -m deploy.prometheus --write
+	$(BIN)/python -m deploy.kubernetes.generate --write
 
 tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests use (Debian's, into .tools)
 	$(BIN)/python -m deploy.tools
@@ -66,7 +67,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 
 # -- the parts of `make check` -----------------------------------------------------------------------------------
 
-.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-names
+.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
@@ -84,6 +85,9 @@ check-schemas: $(INSTALLED)
 
 check-alerts: $(INSTALLED)
 	$(BIN)/python -m deploy.prometheus
+
+check-manifests: $(INSTALLED)
+	$(BIN)/python -m deploy.kubernetes.generate
 
 check-names:
 	@if git grep -nIE '$(UNWANTED)'; then echo "^ name no package registry's host and no path of one machine" >&2; exit 1; fi

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from kafka import KafkaAdminClient
@@ -16,7 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from schemas.errors import TopicMismatch, Unavailable
-from schemas.process import guarded
+from schemas.process import guarded, patiently
 from schemas.settings import Settings, load
 from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
 
@@ -162,25 +162,31 @@ app = typer.Typer(
 )
 
 
+Wait = Annotated[float, typer.Option("--wait", min=0, help="try again for so many seconds before giving up")]
+
+
 @app.command()
-def create() -> None:
+def create(wait: Wait = 0.0) -> None:
     """Create the topics that are missing, and verify all of them."""
 
     def work() -> None:
         settings = load(Settings)
-        created = create_topics(settings)
+        created = patiently(lambda: create_topics(settings), wait)
         print(f"{len(created)} topics created, {len(declared(settings)) - len(created)} were there")
 
     raise SystemExit(guarded(work))
 
 
 @app.command()
-def verify() -> None:
-    """Check that every topic exists with the declared partitions and cleanup policy; changes nothing."""
+def verify(wait: Wait = 0.0) -> None:
+    """Check that every topic exists with the declared partitions and cleanup policy; changes nothing.
+
+    With --wait this is what a pod's init container runs: it ends well once the topics are there.
+    """
 
     def work() -> None:
         settings = load(Settings)
-        verify_topics(settings)
+        patiently(lambda: verify_topics(settings), wait)
         print(f"{len(declared(settings))} topics are as declared")
 
     raise SystemExit(guarded(work))

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -21,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from schemas.errors import ConfigurationError, DeskstreamError, TopicMismatch, Unavailable
 from schemas.settings import Settings
 
+T = TypeVar("T")
 EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
 
 
@@ -111,6 +112,27 @@ def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
         server.server_close()
 
     return stop
+
+
+def patiently(work: Callable[[], T], seconds: float, *, pause_seconds: float = 1.0) -> T:
+    """Do `work`, again and again while it says that something is missing or away, for `seconds` at most.
+
+    This is how a container waits for the Jobs that make its topics and tables. The problem is said whenever it changes.
+
+    Raises:
+        DeskstreamError: what `work` raised last, when the time is over.
+    """
+    deadline, said = time.monotonic() + seconds, ""
+    while True:
+        try:
+            return work()
+        except DeskstreamError as error:
+            if time.monotonic() + pause_seconds > deadline:
+                raise
+            if (problem := str(error)) != said:
+                said = problem
+                print(f"deskstream: waiting: {problem}", file=sys.stderr, flush=True)
+        time.sleep(pause_seconds)
 
 
 def guarded(main: Callable[[], int | None]) -> int:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
-from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, serve_probes
+from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, describe, load
 from schemas.topics import DEAD_LETTERS
 
@@ -93,10 +93,17 @@ def delivery(check: Check = False) -> None:
 
 
 @app.command(epilog=EXIT_CODES)
-def migrate(check: Check = False) -> None:
+def migrate(
+    check: Check = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="change nothing: say whether every migration of this build is applied")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="try again for so many seconds before giving up")] = 0.0,
+) -> None:
     """Create the database if need be, apply new migrations, replace the views.
 
     Each migration is applied once and remembered with its checksum; an edited one is refused. Two may run at once.
+    `--verify --wait 600` is what the sink's init container runs on Kubernetes.
     """
     from sinks import connection
     from sinks import migrate as steps
@@ -106,7 +113,11 @@ def migrate(check: Check = False) -> None:
     if check:
         _say(f"ok: {len(plan)} migrations")
         return
-    connection.create_database(settings)
+    if verify:
+        count = patiently(lambda: steps.verify(connection.connect(settings)), wait)
+        _say(f"all {count} migrations are applied")
+        return
+    patiently(lambda: connection.create_database(settings), wait)
     client = connection.connect(settings)
     done = steps.migrate(client, say=lambda name: _say(f"applying {name}"))
     views = steps.replace_views(client)

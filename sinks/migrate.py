@@ -106,6 +106,22 @@ def applied(client: Client) -> dict[str, str]:
     return {str(name): str(checksum) for name, checksum in rows}
 
 
+def verify(client: Client, folder: Path = MIGRATIONS) -> int:
+    """Check that every migration of this build is applied, changing nothing; returns their number.
+
+    Raises:
+        ConfigurationError: some are not applied yet, or one was edited.
+        Unavailable: ClickHouse does not answer.
+    """
+    wanted = read(folder)
+    if missing := plan(wanted, applied(client)):
+        raise ConfigurationError(
+            f"{len(missing)} of {len(wanted)} migrations are not applied, the first is {missing[0].name}",
+            fix="run `python -m sinks migrate`",
+        )
+    return len(wanted)
+
+
 def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
     """What has to be applied, in order. Applied ones that this build does not know belong to a newer build: ignored.
 

@@ -14,8 +14,9 @@ from deploy.local.child import free_ports
 from deploy.local.kafka import MAX_RECORD_BYTES
 from schemas.errors import Unavailable
 
-KAFKA_IMAGE = os.environ.get("DESKSTREAM_TEST_KAFKA_IMAGE", "apache/kafka:4.1.0")
-CLICKHOUSE_IMAGE = os.environ.get("DESKSTREAM_TEST_CLICKHOUSE_IMAGE", "clickhouse/clickhouse-server:25.8")
+DEFAULT_KAFKA_IMAGE, DEFAULT_CLICKHOUSE_IMAGE = "apache/kafka:4.1.0", "clickhouse/clickhouse-server:25.8"
+KAFKA_IMAGE = os.environ.get("DESKSTREAM_TEST_KAFKA_IMAGE", DEFAULT_KAFKA_IMAGE)
+CLICKHOUSE_IMAGE = os.environ.get("DESKSTREAM_TEST_CLICKHOUSE_IMAGE", DEFAULT_CLICKHOUSE_IMAGE)
 START_SECONDS = 120
 
 # `stack_host.py` removes the containers, also when pytest was killed: no reaper container, one image less to pull.

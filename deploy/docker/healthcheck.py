@@ -1,0 +1,27 @@
+"""The image's HEALTHCHECK: asks the process beside it for /livez, or for the path given. 0 is well, 1 is not.
+
+Docker only: Kubernetes asks over the network. A command that serves no probes (a Job) ends before it matters.
+"""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+
+def main() -> int:
+    path = sys.argv[1] if len(sys.argv) > 1 else "/livez"
+    port = os.environ.get("DESKSTREAM_METRICS_PORT", "9464")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=4) as answer:
+            print(answer.read(500).decode())
+            return 0
+    except urllib.error.HTTPError as error:
+        print(error.read(500).decode())
+    except OSError as error:
+        print(error)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

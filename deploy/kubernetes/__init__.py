@@ -1,0 +1,1 @@
+"""Manifests, and what generates the derived ones."""

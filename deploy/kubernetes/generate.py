@@ -1,0 +1,167 @@
+"""Writes the manifests that are derived from the code: `python -m deploy.kubernetes.generate --write` (without it, what differs).
+
+| file                                              | from                                               |
+|---------------------------------------------------|----------------------------------------------------|
+| stream_processors/config/kustomization.yaml       | the rules beside it: a ConfigMap whose name is their hash |
+| base/patches/rules.yaml                           | the same files, where the worker finds them        |
+| components/strimzi/topics.yaml                    | schemas/topics.py                                  |
+| components/keda/limits.yaml                       | the partition count: more workers have no work     |
+| components/prometheus-operator/rules/             | deploy/prometheus/rules/*.yaml                     |
+
+A kustomization in the rules' own folder, because kustomize takes no file from outside a kustomization's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.admin import declared
+from schemas.settings import Settings, load
+from schemas.topics import PARTITIONS
+
+ROOT = Path(__file__).parents[2]
+HERE = "deploy/kubernetes"
+RULES = "stream_processors/config"
+ALERTS = "deploy/prometheus/rules"
+#: The Kafka of components/strimzi; topics and users carry its name.
+CLUSTER = "kafka"
+REPLICAS, IN_SYNC = 3, 2
+NOTE = "# Written by `make generate`; edits are lost.\n"
+CONFIG_API = "kustomize.config.k8s.io/v1beta1"
+
+
+def files(root: Path = ROOT) -> dict[str, str]:
+    """Path below the root -> content of every generated file."""
+    alerts = sorted((root / ALERTS).glob("*.y*ml"))
+    rules = sorted(path.relative_to(root / RULES).as_posix() for path in rule_files(root / RULES))
+    written = {
+        f"{RULES}/kustomization.yaml": text(rules_kustomization(rules)),
+        f"{HERE}/base/patches/rules.yaml": text(rules_volume(rules)),
+        f"{HERE}/components/strimzi/topics.yaml": text(*topics()),
+        f"{HERE}/components/keda/limits.yaml": text(limits()),
+    }
+    folder = f"{HERE}/components/prometheus-operator/rules"
+    names = [f"{path.stem}.yaml" for path in alerts]
+    written[f"{folder}/kustomization.yaml"] = text(
+        {"apiVersion": CONFIG_API, "kind": "Kustomization", "resources": names}
+    )
+    for path, name in zip(alerts, names, strict=True):
+        written[f"{folder}/{name}"] = text(prometheus_rule(path.stem, yaml.safe_load(path.read_text("utf-8"))))
+    return written
+
+
+def rule_files(folder: Path) -> Iterator[Path]:
+    """The files that `stream_processors.rules` may read: YAML at the top, text in templates/."""
+    yield from (path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
+    yield from (folder / "templates").glob("*.txt")
+
+
+def rules_kustomization(names: list[str]) -> dict[str, Any]:
+    return {
+        "apiVersion": CONFIG_API,
+        "kind": "Kustomization",
+        "configMapGenerator": [{"name": "deskstream-rules", "files": names}],
+    }
+
+
+def rules_volume(names: list[str]) -> dict[str, Any]:
+    """A ConfigMap has no folders: its keys are file names, and the volume puts each where it belongs."""
+    items = [{"key": name.rpartition("/")[2], "path": name} for name in names]
+    volume = {"name": "rules", "configMap": {"name": "deskstream-rules", "items": items}}
+    main = {"name": "main", "volumeMounts": [{"name": "rules", "mountPath": "/etc/deskstream/rules", "readOnly": True}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "worker"},
+        "spec": {"template": {"spec": {"containers": [main], "volumes": [volume]}}},
+    }
+
+
+def topics() -> list[dict[str, Any]]:
+    """One KafkaTopic per declared topic, changelogs included."""
+    settings = load(Settings, namespace="", partitions=PARTITIONS, replication_factor=REPLICAS)
+    return [
+        {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaTopic",
+            "metadata": {"name": name, "labels": {"strimzi.io/cluster": CLUSTER}},
+            "spec": {
+                "topicName": name,
+                "partitions": settings.partitions,
+                "replicas": settings.replication_factor,
+                "config": {
+                    "cleanup.policy": topic.cleanup,
+                    "min.insync.replicas": IN_SYNC,
+                    "retention.ms": topic.retention_ms,
+                },
+            },
+        }
+        for name, topic in sorted(declared(settings).items())
+    ]
+
+
+def limits() -> dict[str, Any]:
+    """A worker without a partition is idle."""
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "worker"},
+        "spec": {"maxReplicaCount": PARTITIONS},
+    }
+
+
+def prometheus_rule(name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """The operator's wrapping of one file of Prometheus rules."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": f"deskstream-{name.replace('_', '-')}"},
+        "spec": {"groups": content["groups"]},
+    }
+
+
+def text(*documents: dict[str, Any]) -> str:
+    return NOTE + yaml.safe_dump_all(documents, sort_keys=False, width=110, allow_unicode=True)
+
+
+def differences(root: Path = ROOT) -> list[str]:
+    """The generated files that are not as they should be: missing, different, or no longer wanted."""
+    wanted = files(root)
+    folder = root / HERE / "components/prometheus-operator/rules"
+    stale = [path.relative_to(root).as_posix() for path in sorted(folder.glob("*.yaml"))]
+    return [
+        name for name in wanted if not (root / name).is_file() or (root / name).read_text("utf-8") != wanted[name]
+    ] + [name for name in stale if name not in wanted]
+
+
+def write(root: Path = ROOT) -> None:
+    wanted = files(root)
+    for name in differences(root):
+        path = root / name
+        if name in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[name], "utf-8")
+        else:
+            path.unlink()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The manifests that are derived from the code.")
+    parser.add_argument("--write", action="store_true", help="write what differs; without it, say what does")
+    if parser.parse_args().write:
+        write()
+        return 0
+    if changed := differences():
+        print("\n".join(changed) + "\n^ these manifests are out of date: run `make generate`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
