@@ -74,6 +74,7 @@ class Worker:
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
         self._producer: AIOKafkaProducer | None = None
         self._failure_run = 0
+        self.ready = False
         self._started = asyncio.Event()
         label = processor.name
         self._phases = {
@@ -298,7 +299,8 @@ class Worker:
                     self._progress()
                     await asyncio.sleep(0)
         self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
-        self.health.ready = True
+        self.ready = True
+        self.health.ready = all(worker.ready for worker in self.app.deskstream_workers)
         log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
 
     def _states(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
