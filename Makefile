@@ -47,9 +47,10 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: the Avro schemas, the protocol of chat, the table of metrics, alert rules, manifests
+generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
+	$(BIN)/python -m deploy.grafana --write
 	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
 	$(BIN)/python -m deploy.prometheus --write
 	$(BIN)/python -m deploy.kubernetes.generate --write

@@ -318,6 +318,9 @@ def simulate(
     ] = "",
     duration: Annotated[float | None, typer.Option(min=0, help="hours to play; default: one day, or for ever")] = None,
     agents: Annotated[bool, typer.Option("--agents/--no-agents", help="whether anybody answers")] = True,
+    absent_file: Annotated[
+        Path | None, typer.Option(help="while this file exists agents do nothing: see promises break, and alerts")
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(min=0, help="instead: send so many events a second, 0 flat out; no agents, no clock")
     ] = None,
@@ -342,7 +345,7 @@ def simulate(
             raise ConfigurationError("give one of --contacts and --contacts-per-day", where="simulate")
         shop = simulator.Shop.of(
             contacts=contacts, contacts_per_day=contacts_per_day, seed=seed, agents=agents, hours=duration,
-            start=start or None, now=settings.pipeline_clock.now(),
+            start=start or None, now=settings.pipeline_clock.now(), absent=absent_file,
         )  # fmt: skip
         if check:
             print("the settings are valid")

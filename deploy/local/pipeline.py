@@ -77,6 +77,11 @@ class Places:
         return self.data / "env"
 
     @property
+    def absent(self) -> Path:
+        """While it exists the simulated agents do nothing."""
+        return self.data / "agents-absent"
+
+    @property
     def example(self) -> Path:
         return self.data / "example.eml"
 
@@ -243,7 +248,8 @@ class Pipeline:
         if self.env.get("DESKSTREAM_WEBHOOKS_FILE"):
             commands.append(("sink-webhooks", SINKS, ["sinks", "webhooks"]))
         if self.plan.simulate is not None:
-            commands.append(("simulator", PRODUCERS, ["producers", "simulate", *self.plan.simulate]))
+            absent = ("--absent-file", str(places.absent))
+            commands.append(("simulator", PRODUCERS, ["producers", "simulate", *absent, *self.plan.simulate]))
         ports = free_ports(len(commands))
         specs = []
         for (name, stage, arguments), port in zip(commands, ports, strict=True):

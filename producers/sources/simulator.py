@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -48,6 +49,8 @@ _IDLE_SECONDS = 0.05
 _IN_FLIGHT = 5000
 _RETRY_SECONDS = 1.0
 _DRAIN_SECONDS = 5.0
+#: So much later an agent who did nothing (see `Shop.absent`) looks at the same ticket again.
+_LOOKS_AGAIN_MICROS = 60 * MICROS
 
 log = structlog.get_logger("producers.simulator")
 
@@ -60,6 +63,7 @@ class Shop:
     start     micros UTC of the first moment
     days      how many; None: the shop never closes, and days begin at midnight UTC
     agents    whether anybody answers
+    absent    while this file exists nobody does anything, though all are at their desks; afterwards they catch up
     """
 
     contacts: int
@@ -67,6 +71,7 @@ class Shop:
     start: int
     days: float | None = 1.0
     agents: bool = True
+    absent: Path | None = None
 
     @classmethod
     def of(
@@ -79,6 +84,7 @@ class Shop:
         hours: float | None,
         start: str | None,
         now: int,
+        absent: Path | None = None,
     ) -> Shop:
         """The shop that the command line asks for: one day, or one that never closes. `now` is the pipeline clock.
 
@@ -92,6 +98,7 @@ class Shop:
             start=now if start is None else _moment(start),
             days=days,
             agents=agents,
+            absent=absent,
         )
 
     @property
@@ -245,6 +252,9 @@ class _Stage:
             planned = heapq.heappop(self._heap)[-1]
             if not self._director.stands(planned):
                 continue
+            if isinstance(planned.thing, AgentReplied | StatusChanged) and self._nobody_is_there:
+                self._plan(planned._replace(at=now + _LOOKS_AGAIN_MICROS))
+                continue
             try:
                 event = event_of(planned)
             except Refused as error:  # one text that its normaliser does not take must not end the day
@@ -252,6 +262,10 @@ class _Stage:
                 continue
             self.outbox.send(replace(event, occurred_at=planned.at, received_at=now))
             self.outbox.note_delay((now - planned.at) / MICROS / self._clock.speed)
+
+    @property
+    def _nobody_is_there(self) -> bool:
+        return self._shop.absent is not None and self._shop.absent.exists()
 
     def listen(self, stop: threading.Event) -> None:
         """Wait for the next moment, and for facts meanwhile."""

@@ -1,0 +1,191 @@
+"""For analysts: from ClickHouse, why customers write, what it costs, and how it went."""
+
+from deploy.grafana.panels import Bars, Board, Lines, Number, Row, Sql, Stacked, Table
+
+BOARD = Board(
+    uid="deskstream-analysts",
+    title="Deskstream: reasons and results",
+    why="Contacts, reasons, promises and scores from ClickHouse; each query can be taken into a notebook as it is.",
+    source="clickhouse",
+    since="now-7d",
+    rows=(
+        Row(
+            "The desk",
+            (
+                Number(
+                    "Tickets",
+                    "Opened in the chosen time, and how many of them nobody has solved yet.",
+                    (
+                        Sql(
+                            "SELECT count() AS opened, countIf(unsolved) AS unsolved, countIf(unanswered) AS unanswered\n"
+                            "FROM tickets_current WHERE $__timeFilter(created_at)"
+                        ),
+                    ),
+                    width=6,
+                ),
+                Stacked(
+                    "Contacts, by channel",
+                    "Everything that customers sent, follow-ups included.",
+                    (
+                        Sql(
+                            "SELECT $__timeInterval(at) AS time, channel, count() AS contacts\n"
+                            "FROM contacts FINAL\n"
+                            "WHERE direction = 'in' AND $__timeFilter(at)\n"
+                            "GROUP BY time, channel ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    width=9,
+                ),
+                Stacked(
+                    "Tickets opened, by language",
+                    "In which languages people are needed.",
+                    (
+                        Sql(
+                            "SELECT $__timeInterval(created_at) AS time, language, count() AS tickets\n"
+                            "FROM tickets FINAL\n"
+                            "WHERE $__timeFilter(created_at)\n"
+                            "GROUP BY time, language ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    width=9,
+                ),
+            ),
+        ),
+        Row(
+            "Why they write",
+            (
+                Table(
+                    "Reasons, most frequent first",
+                    "With the quadrant of the value-irritant matrix: eliminate and automate first.",
+                    (
+                        Sql(
+                            "SELECT tag, quadrant, owner_team, tickets, round(100 * share_of_tickets, 1) AS percent_of_tickets,\n"
+                            "    dissatisfied_tickets, round(csat_average, 2) AS csat, round(first_response_seconds_average / 60)"
+                            " AS first_response_minutes\n"
+                            "FROM tag_ranking ORDER BY tickets DESC LIMIT 25"
+                        ),
+                    ),
+                    width=14,
+                ),
+                Bars(
+                    "Tickets, by quadrant",
+                    "What could be taken away (eliminate), given to self-service (automate), made easier (simplify).",
+                    (
+                        Sql(
+                            "SELECT quadrant, uniqExact(ticket_id) AS tickets FROM tags FINAL\n"
+                            "WHERE active AND $__timeFilter(at) GROUP BY quadrant ORDER BY tickets DESC"
+                        ),
+                    ),
+                    width=10,
+                ),
+            ),
+        ),
+        Row(
+            "Promises and waiting",
+            (
+                Table(
+                    "SLA clocks, by policy",
+                    "From the ledger: a breach that a late answer took back is none.",
+                    (
+                        Sql(
+                            "SELECT clock, policy, count() AS instances, countIf(is_breached) AS breached,\n"
+                            "    round(100 * (1 - breached / instances), 1) AS percent_kept,\n"
+                            "    round(quantileExact(0.9)(elapsed_seconds) / 60) AS p90_minutes\n"
+                            "FROM sla_status WHERE $__timeFilter(activated_at)\n"
+                            "GROUP BY clock, policy ORDER BY percent_kept"
+                        ),
+                    ),
+                    width=12,
+                ),
+                Lines(
+                    "First response, average and longest",
+                    "By the hour in which a person first answered. The average hides people: the longest does not.",
+                    (
+                        Sql(
+                            "SELECT window_start AS time,\n"
+                            "    sum(first_response_seconds_sum) / sum(first_responses) AS average,\n"
+                            "    max(first_response_seconds_longest) AS longest\n"
+                            "FROM windows_1h WHERE $__timeFilter(window_start) AND first_responses > 0\n"
+                            "GROUP BY time ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    unit="s",
+                    width=12,
+                ),
+                Table(
+                    "How fast customers hear from us",
+                    "Acknowledgement, by channel: the promise is seconds.",
+                    (Sql("SELECT * FROM acknowledgement_times"),),
+                    width=12,
+                ),
+                Table(
+                    "Waiting longest",
+                    "Open tickets whose customer has waited longest for a person.",
+                    (
+                        Sql(
+                            "SELECT ticket_id, channel, priority, team, assignee_id, waiting_since, tags\n"
+                            "FROM tickets_current WHERE unsolved AND waiting_since IS NOT NULL\n"
+                            "ORDER BY waiting_since LIMIT 20"
+                        ),
+                    ),
+                    width=12,
+                ),
+            ),
+        ),
+        Row(
+            "Results",
+            (
+                Table(
+                    "CSAT, by channel",
+                    "Mean, distribution and share of 1 and 2.",
+                    (Sql("SELECT * FROM csat_by_channel"),),
+                    width=14,
+                ),
+                Lines(
+                    "CSAT against response time, by the hour",
+                    "An alarming pair: read them together.",
+                    (
+                        Sql(
+                            "SELECT window_start AS time, sum(csat_sum) / nullIf(sum(csat_answers), 0) AS csat,\n"
+                            "    sum(first_response_seconds_sum) / nullIf(sum(first_responses), 0) / 3600 AS first_response_hours\n"
+                            "FROM windows_1h WHERE $__timeFilter(window_start)\n"
+                            "GROUP BY time ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    width=10,
+                ),
+                Table(
+                    "Agents",
+                    "Tickets held, answered and scored. Read it with what kind of tickets they get.",
+                    (
+                        Sql(
+                            "SELECT assignee_id, team, count() AS tickets, countIf(status IN ('solved', 'closed')) AS solved,\n"
+                            "    round(avg(csat), 2) AS csat, sum(reopens) AS reopens\n"
+                            "FROM tickets FINAL WHERE assignee_id != '' AND $__timeFilter(created_at)\n"
+                            "GROUP BY assignee_id, team ORDER BY tickets DESC LIMIT 50"
+                        ),
+                    ),
+                    width=12,
+                ),
+                Lines(
+                    "Contacts per 100 orders, by the day",
+                    "The contact rate: growth of the shop taken out.",
+                    (
+                        Sql(
+                            "SELECT toStartOfDay(window_start) AS time,\n"
+                            "    100 * sum(contacts_received) / nullIf(sum(orders_placed), 0) AS contacts_per_100_orders\n"
+                            "FROM windows_1h WHERE $__timeFilter(window_start)\n"
+                            "GROUP BY time ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    width=12,
+                ),
+            ),
+        ),
+    ),
+)

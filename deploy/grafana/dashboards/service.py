@@ -1,0 +1,199 @@
+"""For whoever runs the desk: are promises kept, who waits, what do customers say."""
+
+from deploy.grafana.panels import Bars, Board, Lines, Number, Prom, Row, Stacked, Table
+
+_WHERE = 'channel=~"$channel", team=~"$team"'
+_MET, _BREACHED = f"deskstream_sla_met_total{{{_WHERE}}}", f"deskstream_sla_breached_total{{{_WHERE}}}"
+
+
+def _kept(window: str) -> str:
+    """The share of clocks that were met; a clock that nobody breached has no series of breaches yet."""
+    met, breached = (f"sum by (clock) (increase({name}[{window}]))" for name in (_MET, _BREACHED))
+    return f"{met} / ({met} + ({breached} or {met} * 0))"
+
+
+def _quantile(share: float) -> str:
+    rate = f"sum by (le) (rate(deskstream_first_response_seconds_bucket{{{_WHERE}}}[$__rate_interval]))"
+    return f"histogram_quantile({share}, {rate})"
+
+
+BOARD = Board(
+    uid="deskstream-service",
+    title="Deskstream: service",
+    why="Whether customers get what they were promised: SLOs and their burn, queues, waiting, CSAT.",
+    filters=("channel", "team"),
+    rows=(
+        Row(
+            "Promises",
+            (
+                Number(
+                    "Kept, by clock",
+                    "Share of SLA clocks met in the chosen time. Below the objective the error budget burns.",
+                    (Prom(_kept("$__range"), "{{clock}}", now=True),),
+                    unit="percentunit",
+                    width=12,
+                    warn=0.95,
+                    bad=0.8,
+                    decimals=1,
+                ),
+                Bars(
+                    "Open clocks past half, three quarters and nine tenths of their target",
+                    "Work that will breach next. Look at the queue of the team before it does.",
+                    (
+                        Prom(
+                            f"sum by (clock, threshold) (deskstream_tickets_at_risk{{{_WHERE}}})",
+                            "{{clock}} over {{threshold}} %",
+                            now=True,
+                        ),
+                    ),
+                    width=6,
+                    warn=1,
+                    bad=20,
+                ),
+                Bars(
+                    "Overdue",
+                    "Promises broken and still waited for. Each is a customer to write to now.",
+                    (
+                        Prom(
+                            f"sum by (clock, priority) (deskstream_tickets_overdue{{{_WHERE}}})",
+                            "{{clock}}, {{priority}}",
+                            now=True,
+                        ),
+                    ),
+                    width=6,
+                    warn=1,
+                    bad=10,
+                ),
+                Lines(
+                    "Burn: share breached in the last hour, by clock",
+                    "What the burn-rate alerts see. A step here and none in the pipeline's lag is a matter of people.",
+                    (Prom(f"1 - ({_kept('1h')})", "{{clock}}"),),
+                    unit="percentunit",
+                    width=12,
+                ),
+                Stacked(
+                    "Breaches an hour, by team and clock",
+                    "Who breaks which promise. The ledger (table clocks) names the tickets.",
+                    (
+                        Prom(
+                            f"sum by (team, clock) (rate({_BREACHED}[$__rate_interval])) * 3600",
+                            "{{team}}: {{clock}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+            ),
+        ),
+        Row(
+            "Who waits",
+            (
+                Lines(
+                    "Longest wait",
+                    "Age of the oldest customer message that no person has answered, by channel. Averages hide this one.",
+                    (Prom(f"max by (channel) (deskstream_longest_wait_seconds{{{_WHERE}}})", "{{channel}}"),),
+                    unit="s",
+                ),
+                Stacked(
+                    "Backlog, by team",
+                    "Tickets that are neither solved nor closed.",
+                    (Prom(f"sum by (team) (deskstream_tickets_open{{{_WHERE}}})", "{{team}}"),),
+                ),
+                Stacked(
+                    "Backlog, by status",
+                    "New waits for a first look, open for us, pending for the customer, hold for somebody else.",
+                    (Prom(f"sum by (status) (deskstream_tickets_open{{{_WHERE}}})", "{{status}}"),),
+                ),
+                Lines(
+                    "First response: median, p90, p99",
+                    "Of the tickets answered by a person then. Quantiles of buckets: exact only to the bucket.",
+                    tuple(Prom(_quantile(share), name) for share, name in ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"))),
+                    unit="s",
+                ),
+                Lines(
+                    "Mean age of the backlog, by team",
+                    "Rising while the backlog is level: new tickets are served first and old ones rot.",
+                    (
+                        Prom(
+                            f"sum by (team) (deskstream_backlog_age_seconds{{{_WHERE}}})"
+                            f" / sum by (team) (deskstream_tickets_open{{{_WHERE}}})",
+                            "{{team}}",
+                        ),
+                    ),
+                    unit="s",
+                ),
+                Table(
+                    "Open tickets, by channel and priority",
+                    "Where to send people first.",
+                    (
+                        Prom(
+                            f"sort_desc(sum by (channel, priority) (deskstream_tickets_open{{{_WHERE}}}))",
+                            now=True,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Row(
+            "What customers say",
+            (
+                Lines(
+                    "CSAT of the last 24 hours, by channel",
+                    "Mean of the scores 1 to 5. Read it beside the response time and the share of low scores.",
+                    (
+                        Prom(
+                            f'sum by (channel) (deskstream_window_csat_score_sum{{window="24h", {_WHERE}}})'
+                            f' / sum by (channel) (deskstream_window_csat_answers{{window="24h", {_WHERE}}})',
+                            "{{channel}}",
+                        ),
+                    ),
+                    decimals=2,
+                ),
+                Stacked(
+                    "Scores an hour",
+                    "The distribution behind the mean: 1 and 2 each opened a follow-up for a person.",
+                    (
+                        Prom(
+                            f"sum by (score) (rate(deskstream_csat_answers_total{{{_WHERE}}}[$__rate_interval])) * 3600",
+                            "{{score}}",
+                        ),
+                    ),
+                ),
+                Bars(
+                    "Why they write: top ten tags in the chosen time",
+                    "With the quadrant: eliminate and automate are work to take away, leverage is worth having.",
+                    (
+                        Prom(
+                            "topk(10, sum by (tag, quadrant) (increase(deskstream_tags_applied_total[$__range])))",
+                            "{{tag}} ({{quadrant}})",
+                            now=True,
+                        ),
+                    ),
+                ),
+                Stacked(
+                    "Contacts an hour, by channel",
+                    "What producers published. A channel that falls silent may be broken rather than quiet.",
+                    (
+                        Prom(
+                            'sum by (channel) (rate(deskstream_contacts_published_total{channel=~"$channel"}'
+                            "[$__rate_interval])) * 3600",
+                            "{{channel}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+                Stacked(
+                    "Acknowledgements an hour, by outcome",
+                    "Suppressed ones say why: loops, machines, caps. A rise of one reason deserves a look.",
+                    (
+                        Prom(
+                            "sum by (outcome, reason) (rate(deskstream_acknowledgements_total"
+                            '{channel=~"$channel"}[$__rate_interval])) * 3600',
+                            "{{outcome}} {{reason}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+            ),
+        ),
+    ),
+)
