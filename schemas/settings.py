@@ -218,6 +218,11 @@ class WorkerSettings(Settings):
         None, description="policies, taxonomy, templates, teams; default: those that ship with the package"
     )
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
+    survey_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets that survey links are signed with, as the survey pages have them; empty: nobody is asked",
+    )
+    survey_url: str = Field("http://127.0.0.1:8080", description="how customers reach the survey pages")
     max_batch_records: int = Field(1000, ge=1, le=8192, description="records per partition batch")
     dlq_max_ratio: float = Field(
         0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"

@@ -125,6 +125,11 @@ class Guards:
         """Whether a machine wrote this: an out-of-office answer, a delivery report. Nobody waits for our answer."""
         return bool(event.headers) and self._by_headers(event.headers) in _MACHINES
 
+    def machine(self, address: str, headers: Mapping[str, str]) -> str:
+        """Why nobody reads what is sent there, one of `REASONS`, or '' when somebody may."""
+        reason = self._by_headers(headers) if headers else ""
+        return reason or (self._by_address(address.strip().lower()) if "@" in address else "")
+
     def _by_headers(self, headers: Mapping[str, str]) -> str:
         def first(name: str) -> str:
             return headers[name].split(";", 1)[0].strip().lower() if name in headers else ""

@@ -122,6 +122,7 @@ def create() -> faust.App:
     """The app of this process, from the environment."""
     from stream_processors import rules as ruleset
     from stream_processors.routing.fold import RoutingProcessor
+    from stream_processors.surveys import Signing
     from stream_processors.tickets.fold import TicketsProcessor
 
     settings = load(WorkerSettings)
@@ -129,7 +130,10 @@ def create() -> faust.App:
     rules = ruleset.load(settings.config_dir, settings.mail_domain)
     health = Health(stall_seconds=settings.watchdog_seconds)
     serve_probes(settings, health)
-    return build(settings, [TicketsProcessor(rules), RoutingProcessor()], health)
+    signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
+    if signing is None:
+        log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS, as for the survey pages, to ask customers")
+    return build(settings, [TicketsProcessor(rules, signing=signing), RoutingProcessor()], health)
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from stream_processors.acknowledgements import Guards
 from stream_processors.calendarfile import Calendars
 from stream_processors.notices import Notices
 from stream_processors.policies import Policies
+from stream_processors.surveys import Surveys
 from stream_processors.taxonomy import Taxonomy
 from stream_processors.teams import Teams
 from stream_processors.templates import Templates
@@ -29,7 +30,7 @@ SHIPPED = Path(__file__).parent / "config"
 SUFFIXES = (".yaml", ".yml", ".txt", ".ics")
 MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
-_LATER = ("calendars.yaml", "notices.yaml")
+_LATER = ("calendars.yaml", "notices.yaml", "surveys.yaml")
 _DEPTH = 3
 
 
@@ -45,6 +46,7 @@ class Rules:
     mail_domain: str
     calendars: Calendars
     notices: Notices
+    surveys: Surveys
     version: str = ""
 
 
@@ -119,6 +121,7 @@ def _load(root: Path, mail_domain: str, version: str) -> Rules:
         guards=Guards.load(root / "acknowledgements.yaml", mail_domain),
         mail_domain=mail_domain,
         notices=Notices.load(root / "notices.yaml", mail_domain),
+        surveys=Surveys.load(root / "surveys.yaml"),
         version=version,
     )
 

@@ -33,7 +33,7 @@ from schemas.events import LOCALES
 from stream_processors import sms
 from stream_processors.taxonomy import Article
 
-__all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of"]
+__all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of", "own_words"]
 
 KINDS = ("email", "chat", "sms", "call", "social")
 VARIABLES = (
@@ -129,9 +129,9 @@ class Templates:
     def render(self, situation: Situation) -> Rendered:
         """The text for a situation; what the customer wrote is made harmless and short enough for the channel."""
         template = self._templates[situation.kind, situation.locale]
-        name = _own_words(situation.name, _NAME_CHARACTERS)
-        subject = _own_words(situation.subject, _SUBJECT_CHARACTERS[situation.kind])
-        order_number = _own_words(situation.order_number, _NAME_CHARACTERS)
+        name = own_words(situation.name, _NAME_CHARACTERS)
+        subject = own_words(situation.subject, _SUBJECT_CHARACTERS[situation.kind])
+        order_number = own_words(situation.order_number, _NAME_CHARACTERS)
 
         def text(name: str, subject: str) -> str:
             values = (name, subject, order_number, situation.ticket, situation.promised, situation.promised_short)
@@ -151,7 +151,7 @@ def kind_of(channel: str, address: str) -> str:
     return "sms" if kind == "email" and address.startswith("+") and "@" not in address else kind
 
 
-def _own_words(text: str, limit: int) -> str:
+def own_words(text: str, limit: int) -> str:
     """The customer's words on one line; '' where they hold a link or an address, which we do not spread."""
     if not text:
         return ""

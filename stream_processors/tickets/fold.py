@@ -18,15 +18,19 @@ from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.processor import Outcome, Output, Position, Reader, State, StepFailed
 from stream_processors.rulebook import Rulebook, time_of
 from stream_processors.rules import Rules
+from stream_processors.surveys import Signing
 from stream_processors.tickets import (
     acknowledge,
     consent,
+    follow_up,
     handle,
+    invite,
     keep_time,
     measure_sla,
     merge,
     progress,
     record,
+    resolve,
     roll_windows,
     route,
     score_csat,
@@ -42,17 +46,22 @@ __all__ = ["STEPS", "TicketsProcessor", "fold"]
 #: In this order: deadlines that have passed before what came after them; wishes such as STOP before all that is sent,
 #: and because a YES may turn out to be a message; the ticket before all that is about it;
 #: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
-#: that it stops; routing after the tags that decide the team; time is charged when it is known who has the ticket now;
-#: the record of it all last.
+#: that it stops; resolutions after tags, policy and answers, of which they consist; what surveys and follow-ups change
+#: before routing, which queues them, and after the tags that decide the team; time is charged when it is known who has
+#: the ticket now; the record of it all last.
 STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("expire", measure_sla.expire),
+    ("settle", resolve.settle),
     ("consent", consent.step),
     ("thread", thread.step),
     ("progress", progress.step),
     ("tag", tag.step),
     ("acknowledge", acknowledge.step),
     ("measure_sla", measure_sla.step),
+    ("resolve", resolve.step),
+    ("invite", invite.step),
     ("score_csat", score_csat.step),
+    ("follow_up", follow_up.step),
     ("handle", handle.step),
     ("transcript", transcript.step),
     ("route", route.step),
@@ -60,14 +69,14 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("record", record.step),
 )
 #: A tick is only time passing, and so is what belongs to somebody else by now.
-_TICK_STEPS = (STEPS[0], STEPS[-1])
-_MERGE_STEPS = (STEPS[0], ("merge", merge.step), STEPS[-1])
+_TICK_STEPS = (*STEPS[:2], STEPS[-1])
+_MERGE_STEPS = (*STEPS[:2], ("merge", merge.step), STEPS[-1])
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
 _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 
-def fold(customer: Customer, event: Event, position: Position, book: Rulebook) -> Turn:
+def fold(customer: Customer, event: Event, position: Position, book: Rulebook, signing: Signing | None = None) -> Turn:
     """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
 
     Raises:
@@ -81,6 +90,7 @@ def fold(customer: Customer, event: Event, position: Position, book: Rulebook) -
         before=customer,
         rules=book.at(time_of(event)),
         book=book,
+        signing=signing,
     )
     steps, kind = STEPS, type(event)
     if kind is Tick:
@@ -107,8 +117,10 @@ class TicketsProcessor:
 
     name = "tickets"
 
-    def __init__(self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS) -> None:
-        self.rules, self.topic = Rulebook.of(rules), topic
+    def __init__(
+        self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
+    ) -> None:
+        self.rules, self.topic, self.signing = Rulebook.of(rules), topic, signing
         self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
@@ -131,7 +143,7 @@ class TicketsProcessor:
         seen = _fingerprint(event.event_id)
         if seen in customer.seen or (customer.links is not None and _on_its_way(event) in customer.seen):
             return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
-        turn = fold(customer, event, position, self.rules)
+        turn = fold(customer, event, position, self.rules, self.signing)
         panes, facts = roll_windows.roll(turn, read)
         after = turn.customer
         if turn.forwarded:  # it may come back, as something new
@@ -141,8 +153,13 @@ class TicketsProcessor:
         return Outcome({**panes, key: after}, (*turn.outputs, *facts))
 
     def deadline(self, key: bytes, state: Any) -> int | None:
-        """When a tick is next due: a customer's earliest SLA deadline, or the end of a pane."""
-        return measure_sla.next_deadline(state) if key[:1] == b"c" else roll_windows.forget_at(state)
+        """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
+        if key[:1] != b"c":
+            return roll_windows.forget_at(state)
+        deadline = measure_sla.next_deadline(state)
+        if not state.episodes or (other := resolve.next_deadline(state)) is None:
+            return deadline
+        return other if deadline is None else min(deadline, other)
 
     def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
         key = event.state_key
@@ -156,7 +173,7 @@ class TicketsProcessor:
             return Outcome({key: pane} if changed else {})
         if position.offset <= state.offset:
             return Outcome({key: state}, skipped=True)
-        turn = fold(state, event, position, self.rules)
+        turn = fold(state, event, position, self.rules, self.signing)
         panes, facts = roll_windows.roll(turn, read)
         after = msgspec.structs.replace(turn.customer, offset=position.offset)
         return Outcome({**panes, key: after}, (*turn.outputs, *facts))

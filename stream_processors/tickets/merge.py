@@ -22,6 +22,8 @@ from schemas.identity import customer_tag, event_id, split_ticket_id
 from stream_processors.acknowledgements import REMEMBERED
 from stream_processors.processor import Output
 from stream_processors.states import StateCodec
+from stream_processors.surveys import MOST_INVITATIONS
+from stream_processors.tickets import episodes, invite
 from stream_processors.tickets.state import MOST_OPTED_OUT, Adopted, Away, Customer, Links, Mark, Ticket
 from stream_processors.tickets.tag import KEPT_REASONS
 from stream_processors.tickets.thread import find
@@ -109,7 +111,7 @@ def _merged(turn: Turn, event: CustomersMerged) -> Turn:
             return turn
         return _send_on(turn, _addressed(event, links.mark.tag, from_customer_id=links.mark.customer_id))
     stamp = links.clock + 1
-    known = replace(turn.customer, tickets=(), seen=(), links=None, offset=-1)
+    known = replace(turn.customer, tickets=(), episodes=(), seen=(), links=None, offset=-1)
     word = _addressed(
         event, target, event_id=event_id("merged", event.event_id, origin), stamp=stamp, known=_CODEC.dump(b"c", known)
     )
@@ -211,7 +213,7 @@ def _give(turn: Turn, tickets: list[Ticket], giver: str, taker: str, agent: str)
             ticket_id=name,
             from_customer_id=giver,
             into_customer_id=taker,
-            ticket=_CODEC.dump(b"c", Customer(tickets=(ticket,))),
+            ticket=_CODEC.dump(b"c", Customer(tickets=(ticket,), episodes=episodes.of_ticket(customer, name))),
             moves=moves,
             version=ticket.version_at(turn.position.offset),
             agent_id=agent,
@@ -219,7 +221,12 @@ def _give(turn: Turn, tickets: list[Ticket], giver: str, taker: str, agent: str)
         outputs.append(Output(adopted, target))
         left.append(Away(name, target, moves, ticket.thread_ids))
     numbers = {ticket.number for ticket in tickets}
-    customer = replace(customer, tickets=tuple(each for each in customer.tickets if each.number not in numbers))
+    names = {each.ticket_id for each in left}
+    customer = replace(
+        customer,
+        tickets=tuple(each for each in customer.tickets if each.number not in numbers),
+        episodes=tuple(each for each in customer.episodes if each.ticket_id not in names),
+    )
     return turn.but(customer=_gone(customer, left), outputs=(*turn.outputs, *outputs))
 
 
@@ -249,7 +256,7 @@ def _adopted(turn: Turn, event: TicketAdopted) -> Turn:
         next_number=max(customer.next_number, number + 1),
         links=replace(links, away=tuple(each for each in links.away if each is not gone)),
     )
-    return turn.but(customer=customer)
+    return invite.taken_over(turn.but(customer=customer), _known_in(event).episodes, lift)
 
 
 def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
@@ -260,8 +267,13 @@ def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
 
 
 def _ticket_in(event: TicketAdopted) -> Ticket:
-    customer: Customer = _CODEC.load(b"c", event.ticket)
-    return customer.tickets[0]
+    return _known_in(event).tickets[0]
+
+
+def _known_in(event: TicketAdopted) -> Customer:
+    """The ticket, and what may still come of the times that it was solved."""
+    known: Customer = _CODEC.load(b"c", event.ticket)
+    return known
 
 
 def _adoption_id(ticket: str, moves: int) -> str:
@@ -288,6 +300,7 @@ def _learned(customer: Customer, known: bytes) -> Customer:
         acknowledgements=tuple(heard)[-REMEMBERED:],
         last_low_csat_at=max(lows, default=None),
         opted_out=tuple(dict.fromkeys((*customer.opted_out, *other.opted_out)))[-MOST_OPTED_OUT:],
+        invited=tuple(sorted({*customer.invited, *other.invited}))[-MOST_INVITATIONS:],
     )
 
 

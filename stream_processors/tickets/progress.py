@@ -21,11 +21,11 @@ from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
 from stream_processors.tickets.consent import refused
-from stream_processors.tickets.state import Ticket
+from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, finished_at
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["ROUTER", "is_stale", "step"]
+__all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 
 KEPT_REFERENCES = 10
 #: Nothing else goes into a header: whatever a sender calls an id.
@@ -53,9 +53,13 @@ def step(turn: Turn) -> Turn:
 def is_stale(ticket: Ticket, event: Assigned) -> bool:
     """Whether this assignment comes too late: the ticket is finished, with another team, or already in other hands.
 
+    A finished ticket is still handed out while a low score of it waits for somebody to follow up.
+
     The router hands out what it was last told to queue, so its answer counts while that is the last it was told.
     """
-    if finished_at(ticket) is not None or (ticket.team and event.team != ticket.team):
+    if finished_at(ticket) is not None and ticket.follow_up is None:
+        return True
+    if ticket.team and event.team != ticket.team:
         return True
     if event.source != ROUTER:
         return False
@@ -97,7 +101,7 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     ticket = turn.ticket
     assert ticket is not None
     channel, address = carrier(ticket.channel, ticket.address), ticket.address
-    if channel == "chat" and (mailbox := _instead_of_chat(turn, ticket)):
+    if channel == "chat" and (mailbox := instead_of_chat(turn.customer, ticket)):
         channel, address = "email", mailbox
     mail = channel in MAIL_CHANNELS
     domain = turn.rules.mail_domain
@@ -119,7 +123,7 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
         locale=ticket.language,
         message_id=message_id,
         thread_id=ticket.thread_ids[-1] if ticket.thread_ids else "",
-        headers=_threading(ticket) if mail else {},
+        headers=threading(ticket) if mail else {},
         causation_depth=event.causation_depth + 1,
     )
     if mail:
@@ -127,15 +131,16 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
     return turn.write(outbound)
 
 
-def _instead_of_chat(turn: Turn, ticket: Ticket) -> str:
+def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
     """The customer's e-mail address when their newest chat on this ticket is over; '' while somebody reads along."""
     if not ticket.ended_chat or ticket.thread_ids[-1:] != (ticket.ended_chat,):
         return ""
-    kind, _, value = turn.customer.customer_id.partition(":")
+    kind, _, value = customer.customer_id.partition(":")
     return value if kind == "email" else ""
 
 
-def _threading(ticket: Ticket) -> dict[str, str]:
+def threading(ticket: Ticket) -> dict[str, str]:
+    """The headers that put a mail into the customer's thread."""
     last = ticket.last_message_id
     if not MESSAGE_ID.fullmatch(last):
         return {}
@@ -205,6 +210,8 @@ def _transferred(turn: Turn, ticket: Ticket, event: Transferred) -> Turn:
 def _assigned(turn: Turn, ticket: Ticket, event: Assigned) -> Turn:
     if is_stale(ticket, event):
         return turn
+    if finished_at(ticket) is not None:  # not the ticket is handed out, but the follow-up of its low score
+        return turn.on_ticket(follow_up=event.agent_id)
     if not event.agent_id:
         return turn.on_ticket(assignee="", updated_at=turn.now)
     changes = _held_by(ticket, event.agent_id, turn.now)

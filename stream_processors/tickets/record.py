@@ -54,6 +54,8 @@ __all__ = ["step"]
 #: How long a ticket of a history is kept after its end while the history goes on.
 KEPT_HISTORY_MICROS = 60 * 86_400 * MICROS
 _KINDS = {kind: snake(kind.__name__) for kind in EVENTS}
+#: What may be said of a ticket that is gone: somebody looks after its low score.
+_ABOUT_GONE_TICKETS = frozenset((Assigned, NoteAdded, StatusChanged))
 _FROM_CUSTOMER = frozenset(
     (MessageReceived, CallEnded, CallStarted, SurveyAnswered, ArticleViewed, BotAnswered, ConsentChanged, OrderPlaced)
 )
@@ -95,9 +97,11 @@ def _worth_keeping(turn: Turn, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...
         for each in tickets
         if each.number == own
         or (ended := finished_at(each)) is None
+        or each.follow_up is not None
         or ended >= turn.now - (longer if each.imported else window)
     ]
-    for each in [each for each in kept if finished_at(each) is not None and each.number != own]:
+    endable = [each for each in kept if finished_at(each) is not None and each.follow_up is None]
+    for each in [each for each in endable if each.number != own]:
         if len(kept) <= MOST_TICKETS:
             break
         kept.remove(each)
@@ -169,6 +173,8 @@ def _contact(turn: Turn) -> ContactFact:
         fields = {"ticket_id": turn.ticket_id, "language": ticket.language, "channel": ticket.channel}
         if kind is MessageReceived or kind is CallEnded:
             fields["dissatisfied"] = ticket.dissatisfied
+    elif kind in _ABOUT_GONE_TICKETS:
+        fields["ticket_id"] = event.ticket_id  # type: ignore[attr-defined]
     if event.channel:
         fields["channel"] = event.channel
     return ContactFact(

@@ -1,5 +1,6 @@
 """route: which team has the ticket, and what the router must know of it.
 
+A solved ticket whose customer scored it low is queued once more, for somebody to follow up (see `follow_up`).
 The team is the owner of the ticket's why-tags (else the fallback), decided when the ticket opens and again until
 somebody has it or moved it. The router is told of changes only: `routed_as` remembers what it knows.
 History has its own agents and is never routed; a live message makes its ticket live (see `thread`).
@@ -110,7 +111,11 @@ def _tell_router(turn: Turn) -> Turn:
 
 def _wanted(ticket: Ticket) -> Standing:
     if finished_at(ticket) is not None:
-        return Standing("done", ticket.team)
+        if ticket.follow_up is None:
+            return Standing("done", ticket.team)
+        if ticket.follow_up:
+            return Standing("busy", ticket.team, ticket.follow_up)
+        return Standing("queue", ticket.team, "", ticket.priority)
     if ticket.status in ("pending", "hold"):
         return Standing("idle", ticket.team)
     if ticket.assignee:

@@ -141,6 +141,8 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     rang_at        since when a live conversation (chat, phone) waits for a person, None when none does
     answered       when the first live conversation that a person answered began, and when that was
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
+    follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
+    by_machine     a machine opened it: nobody there answers a survey
     """
 
     number: int
@@ -198,6 +200,8 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     rang_at: int | None = None
     answered: tuple[int, int] | None = None
     calendar_version: str = ""
+    follow_up: str | None = None
+    by_machine: bool = False
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""
@@ -206,6 +210,62 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     def version_at(self, offset: int) -> int:
         """The version of a fact about the ticket that comes of the record at `offset`."""
         return offset if self.adopted is None else offset + self.adopted.lift
+
+
+class Survey(msgspec.Struct, frozen=True, array_like=True):
+    """The answers to one survey: `answers` of anybody, the rest of people. Times are those of the score they stand by."""
+
+    answers: int = 0
+    first_csat: int | None = None
+    first_ces: int | None = None
+    csat: int | None = None
+    ces: int | None = None
+    csat_at: int = 0
+    ces_at: int = 0
+    answered: bool = False
+    thanked: bool = False
+
+
+class FollowUp(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody looks after a low score; `agent` '' while it waits in the queue. The comment is kept while it is open."""
+
+    opened_at: int
+    survey_id: str
+    agent: str = ""
+    comment: str = ""
+    done: bool = False
+
+
+class Episode(msgspec.Struct, frozen=True, array_like=True):
+    """One time that a ticket was solved, for as long as something may come of it (ADR 0016); it outlives the ticket.
+
+    solved_at      None for a chat that was asked about before it was solved, or an answer to a survey before a solve
+    replies_until  public replies of the whole ticket up to here; `public_answers` are those of this episode
+    asked          whether it was decided to invite or not; `invite_at` is when that is due, None when nothing is
+    decide_at      when `fcr` is decided at the latest; `fcr` None while it is not
+    lift           as the ticket's, which may be gone
+    """
+
+    ticket_id: str
+    number: int
+    channel: str
+    team: str = ""
+    agent: str = ""
+    priority: str = ""
+    policy: str = ""
+    tags: tuple[str, ...] = ()
+    solved_at: int | None = None
+    touched_at: int = 0
+    replies_until: int = 0
+    public_answers: int = 0
+    asked: bool = False
+    invite_at: int | None = None
+    decide_at: int = 0
+    fcr: bool | None = None
+    imported: bool = False
+    lift: int = 0
+    survey: Survey | None = None
+    follow_up: FollowUp | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -254,6 +314,8 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     reasons     (why-tag, when) of recent contacts, for "repeat contact about the same reason within 7 days"
     links       None for a customer to whom no merge or split ever came
     opted_out   addresses that nothing may be sent to; after an erasure digests of them
+    episodes    what was solved lately, oldest first
+    invited     when this customer was invited to surveys, for the cap
     """
 
     customer_id: str = ""
@@ -268,6 +330,8 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     last_low_csat_at: int | None = None
     links: Links | None = None
     opted_out: tuple[str, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    invited: tuple[int, ...] = ()
 
     def wants_nothing_at(self, address: str) -> bool:
         """Whether nothing more may be sent to an address."""

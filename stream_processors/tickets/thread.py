@@ -186,8 +186,16 @@ def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
 def _about_ticket(turn: Turn, event: Any) -> Turn:
     ticket = _named(turn.customer, event)
     if ticket is None:
+        if isinstance(event, Assigned | NoteAdded | StatusChanged) and _is_followed_up(turn.customer, event.ticket_id):
+            return turn.but(ticket=None)  # the ticket is gone, its low score is still looked after
         raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer, or it ended long ago")
     return _resolved(turn, event, ticket)
+
+
+def _is_followed_up(customer: Customer, ticket: str) -> bool:
+    return any(
+        each.follow_up is not None and not each.follow_up.done for each in customer.episodes if each.ticket_id == ticket
+    )
 
 
 def _survey(turn: Turn, event: SurveyAnswered) -> Turn:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stream_processors.policies import Policy
     from stream_processors.rulebook import Rulebook
     from stream_processors.rules import Rules
+    from stream_processors.surveys import Signing
 
 #: What a step can tell the later ones. `roll_windows` counts them.
 HAPPENINGS = (
@@ -79,6 +80,7 @@ class Turn(msgspec.Struct, frozen=True):
     replied_at  when a person answered the customer publicly, if this event says so
     forwarded   the event belongs to another customer tag and was written there: nothing is concluded here
     book        all editions of the rules, for what began under an earlier one
+    signing     what survey links are signed with; None when this worker has no secret
     """
 
     event: Event
@@ -95,6 +97,7 @@ class Turn(msgspec.Struct, frozen=True):
     replied_at: int | None = None
     forwarded: bool = False
     book: Rulebook | None = None
+    signing: Signing | None = None
 
     def but(self, **changes: Any) -> Turn:
         """A copy with these fields changed."""

@@ -17,6 +17,7 @@ from schemas.events import Event
 from schemas.facts import ClockFact, ContactFact, Outbound, PaneFact, TicketFact
 from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.rules import Rules
+from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.stream_processors.memory_worker import MemoryWorker
@@ -34,8 +35,16 @@ def at(seconds: float) -> int:
 class Story:
     """Each method appends one event to the log and folds it."""
 
-    def __init__(self, rules: Rules, *, channel: str = "email", customer_id: str = ANN, imported: bool = False) -> None:
-        self.worker = MemoryWorker(TicketsProcessor(rules))
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        channel: str = "email",
+        customer_id: str = ANN,
+        imported: bool = False,
+        signing: Signing | None = None,
+    ) -> None:
+        self.worker = MemoryWorker(TicketsProcessor(rules, signing=signing))
         self.channel, self.customer_id, self.tag = channel, customer_id, customer_tag(customer_id)
         self.imported, self.told = imported, 0
 
@@ -99,6 +108,14 @@ class Story:
     def survey(self, seconds: float, csat: int | None = None, ces: int | None = None, **changes: Any) -> Event:
         fields = {"survey_id": "s1", "csat": csat, "ces": ces}
         return self.about(events.SurveyAnswered, seconds, **fields | changes)
+
+    def end_chat(self, seconds: float, outcome: str = "closed", wait: float = 0.0, thread: str = "T" * 26) -> Event:
+        about = {"customer_id": self.customer_id, "address": "visitor", "thread_id": thread}
+        return self.tell(events.ChatEnded(**self.base(seconds) | about, outcome=outcome, wait_seconds=wait, lines=2))
+
+    def until(self, seconds: float) -> None:
+        """Let time pass: a tick for everything that becomes due."""
+        self.worker.advance(at(seconds))
 
     def tick(self, seconds: float, noticed: float | None = None) -> Event:
         fields = self.base(seconds, received_at=at(seconds if noticed is None else noticed), imported=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas import codec
-from schemas.events import BotAnswered, ChatEnded
+from schemas.events import BotAnswered
 from schemas.facts import ConversationFact, RepeatFact
 from stream_processors.processor import Position
 from stream_processors.tickets.fold import fold
@@ -79,16 +79,11 @@ def test_a_chat(
     if answered_at is not None:
         story.reply(answered_at, agent="mei")
         story.reply(answered_at + 60, agent="mei")
-    end_chat(story, ended_at, outcome, wait)
+    story.end_chat(ended_at, outcome, wait)
     [found] = story.all(ConversationFact)
     assert (found.outcome, found.wait_seconds, found.handle_seconds) == fact
     assert (found.kind, found.agent_id) == ("chat", "mei" if answered_at is not None else "")
     assert story_notes(story) == notes
-
-
-def end_chat(story: Story, seconds: float, outcome: str, wait: float, thread: str = CHAT) -> None:
-    about: dict[str, Any] = {"customer_id": story.customer_id, "address": "ann", "thread_id": thread}
-    story.tell(ChatEnded(**story.base(seconds) | about, outcome=outcome, wait_seconds=wait, lines=2))
 
 
 def test_a_second_chat_of_a_ticket_has_no_handling_time_because_its_beginning_is_unknown(
@@ -97,17 +92,17 @@ def test_a_second_chat_of_a_ticket_has_no_handling_time_because_its_beginning_is
     story = tell(channel="chat")
     story.message(0, thread_id=CHAT)
     story.reply(40)
-    end_chat(story, 460, "closed", 40.0)
+    story.end_chat(460, "closed", 40.0)
     story.message(1000, "And another thing", thread_id="U" * 26)
     story.reply(1030)
-    end_chat(story, 1100, "closed", 30.0, "U" * 26)
+    story.end_chat(1100, "closed", 30.0, "U" * 26)
     assert [fact.handle_seconds for fact in story.all(ConversationFact)] == [420.0, None]
 
 
 def test_the_end_of_an_unknown_chat_is_no_conversation(tell: Callable[..., Story]) -> None:
     story = tell(channel="chat")
     story.message(0, thread_id=CHAT)
-    end_chat(story, 60, "closed", 10.0, "X" * 26)
+    story.end_chat(60, "closed", 10.0, "X" * 26)
     assert story.all(ConversationFact) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -10,9 +11,18 @@ from hypothesis import strategies as st
 
 from schemas import codec, events
 from schemas.events import STATUSES, Event
-from schemas.facts import ContactFact, TicketFact
+from schemas.facts import (
+    ContactFact,
+    FollowUpFact,
+    InvitationFact,
+    Outbound,
+    ResolutionFact,
+    SurveyFact,
+    TicketFact,
+)
 from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.rules import Rules
+from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import customer_key
 from tests.stream_processors.memory_worker import Crashed, MemoryWorker
@@ -69,8 +79,10 @@ def event(random: Random, number: int, clock: int) -> Event:
             outcome = pick(("answered", "voicemail"))
             return events.CallEnded(**message, channel="phone", outcome=outcome, talk_seconds=9.0)
         case "v":
-            csat, ces = random.randint(0, 5), pick((None, 7))
-            return events.SurveyAnswered(**base, ticket_id=ticket, survey_id="s", csat=csat, ces=ces)
+            csat, ces, episode = random.randint(0, 5), pick((None, 7)), pick((0, 1, 1, 2))
+            return events.SurveyAnswered(
+                **base, ticket_id=ticket, survey_id="s", csat=csat, ces=ces, scanner=one_in(4), episode=episode
+            )
         case "o":
             return events.OrderPlaced(**base, customer_id=customer_id, order_number=f"A-{number}")
         case "e":
@@ -94,7 +106,8 @@ logs = st.builds(log_of, st.integers(0, 2**32), st.integers(1, 40))
 
 
 def worker(rules: Rules, *, offset_step: int = 1) -> MemoryWorker:
-    return MemoryWorker(TicketsProcessor(rules), offset_step=offset_step)
+    signing = Signing("https://shop.example", ("secret",))
+    return MemoryWorker(TicketsProcessor(rules, signing=signing), offset_step=offset_step)
 
 
 def folded(rules: Rules, log: list[Event]) -> MemoryWorker:
@@ -247,3 +260,59 @@ def test_panes_add_up_to_what_the_facts_say(log: list[Event], rules: Rules) -> N
     assert total.get("tickets_created", 0) == sum(fact.opened_ticket for fact in contacts)
     newest = {fact.ticket_id: fact for fact in made.records(TicketFact)}
     assert total.get("clocks_breached", 0) == sum(fact.clocks_breached for fact in newest.values())
+
+
+@FAST
+@given(log=logs)
+def test_no_episode_is_asked_about_twice_and_none_in_silence(log: list[Event], rules: Rules) -> None:
+    made = folded(rules, log)
+    made.advance(max((each.received_at for each in log), default=0) + 40 * 86_400_000_000)
+    asked = Counter((fact.ticket_id, fact.episode) for fact in made.records(InvitationFact))
+    assert set(asked.values()) <= {1}
+    solved = {(fact.ticket_id, fact.episode) for fact in made.records(ResolutionFact)}
+    assert solved <= set(asked)
+    written = [each.outbound_id for each in made.records(Outbound) if each.kind == "survey"]
+    sent = [fact.outbound_id for fact in made.records(InvitationFact) if fact.outcome == "sent"]
+    assert sorted(written) == sorted(sent)
+    assert all(fact.outbound_id or fact.reason for fact in made.records(InvitationFact))
+
+
+@FAST
+@given(log=logs)
+def test_every_resolution_is_decided_once_and_no_later_than_its_seven_days(log: list[Event], rules: Rules) -> None:
+    made = folded(rules, log)
+    made.advance(max((each.received_at for each in log), default=0) + 40 * 86_400_000_000)
+    rows: dict[tuple[str, int], ResolutionFact] = {}
+    for fact in made.records(ResolutionFact):
+        known = rows.get((fact.ticket_id, fact.episode))
+        assert known is None or fact.version >= known.version
+        assert known is None or known.fcr is not False or fact.fcr is False, "what was lost stays lost"
+        rows[fact.ticket_id, fact.episode] = fact
+    for fact in rows.values():
+        assert fact.imported or fact.fcr is not None
+        assert fact.fcr is not True or (fact.decided_at == fact.decide_at and fact.public_answers == 1)
+        assert (fact.reason != "") == (fact.fcr is False)
+
+
+@FAST
+@given(log=logs)
+def test_the_first_and_the_last_answer_of_people_are_both_there(log: list[Event], rules: Rules) -> None:
+    made = folded(rules, log)
+    surveys: dict[tuple[str, int], list[SurveyFact]] = {}
+    for fact in made.records(SurveyFact):
+        surveys.setdefault((fact.ticket_id, fact.episode), []).append(fact)
+    thanked = Counter((each.ticket_id, each.outbound_id) for each in made.records(Outbound) if each.kind == "thanks")
+    assert set(thanked.values()) <= {1}
+    for answers in surveys.values():
+        people = [fact for fact in answers if not fact.scanner]
+        assert all(fact.first_csat == people[0].csat for fact in people)
+        assert sum(fact.thanked == "sent" for fact in answers) <= 1
+        assert sum(fact.follow_up for fact in answers) <= 1
+    opened = {(fact.ticket_id, fact.episode) for fact in made.records(FollowUpFact)}
+    low = {
+        place
+        for place, answers in surveys.items()
+        for fact in answers
+        if not fact.scanner and not fact.imported and fact.csat is not None and fact.csat <= 2
+    }
+    assert opened == low
