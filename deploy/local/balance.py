@@ -73,6 +73,9 @@ class Ledger:
                      person has answered already
     decisions        (ticket id, episode, outcome, reason, outbound id) of every acknowledgement
     deliveries       outbound id → outcome
+    invitations      (ticket id, episode, outcome, reason, outbound id) of every decision to ask how it was
+    solved           (ticket id, episode) of every time that a ticket was solved
+    thanked          answers to surveys that were thanked for
     """
 
     contacts: Mapping[str, set[str]]
@@ -80,6 +83,9 @@ class Ledger:
     episodes: Mapping[str, int]
     decisions: Sequence[tuple[str, int, str, str, str]]
     deliveries: Mapping[str, str]
+    invitations: Sequence[tuple[str, int, str, str, str]] = ()
+    solved: Sequence[tuple[str, int]] = ()
+    thanked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ def check(published: int, log: Log, ledger: Ledger, received: Received) -> list[
         _episodes(ledger),
         _reasons(ledger),
         _decided(log, ledger),
+        _surveyed(log, ledger),
         _delivered(log, ledger, received),
     ]
 
@@ -175,6 +182,24 @@ def _decided(log: Log, ledger: Ledger) -> Finding:
         "every acknowledgement that was decided was written, and no other",
         sent == written,
         _detail(f"{len(sent):,} acknowledgements", sorted(sent ^ written)),
+    )
+
+
+def _surveyed(log: Log, ledger: Ledger) -> Finding:
+    """Each decision to ask is one message or has a reason, and each answer that was thanked for is one."""
+    asked = [outbound for _, _, outcome, _, outbound in ledger.invitations if outcome == "sent"]
+    written = {outbound for outbound, message in log.outbound.items() if message.kind == "survey"}
+    problems = sorted(written.symmetric_difference(asked))
+    problems += [
+        f"{ticket} silent" for ticket, _, outcome, why, _ in ledger.invitations if outcome != "sent" and not why
+    ]
+    pending = {(ticket, episode) for ticket, episode, *_ in ledger.invitations} - set(ledger.solved)
+    thanks = sum(message.kind == "thanks" for message in log.outbound.values())
+    if thanks != ledger.thanked:
+        problems.append(f"{ledger.thanked:,} thanked and {thanks:,} thanks")
+    figures = f"{len(asked):,} of {len(ledger.solved) + len(pending):,} resolutions, {thanks:,} thanks"
+    return Finding(
+        "who was asked how it was, and thanked for an answer, was written to", not problems, _detail(figures, problems)
     )
 
 
@@ -272,8 +297,20 @@ def read_ledger(client: Client) -> Ledger:
         "SELECT ticket_id, episode, outcome, reason, outbound_id FROM acknowledgements FINAL"
     ).result_rows
     deliveries = client.query("SELECT outbound_id, outcome FROM deliveries FINAL").result_rows
+    invitations = client.query(
+        "SELECT ticket_id, episode, outcome, reason, outbound_id FROM survey_invitations FINAL"
+    ).result_rows
+    solved = client.query("SELECT ticket_id, episode FROM resolutions FINAL").result_rows
+    [(thanked,)] = client.query("SELECT countIf(thanked = 'sent') FROM surveys FINAL").result_rows
     return Ledger(
-        contacts, without, dict(map(tuple, tickets)), [tuple(row) for row in decisions], dict(map(tuple, deliveries))
+        contacts,
+        without,
+        dict(map(tuple, tickets)),
+        [tuple(row) for row in decisions],
+        dict(map(tuple, deliveries)),
+        [tuple(row) for row in invitations],
+        [tuple(row) for row in solved],
+        int(thanked),
     )
 
 

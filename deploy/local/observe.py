@@ -397,7 +397,7 @@ def read_desk(client: Client, now: int) -> Desk:
             "GROUP BY tag ORDER BY count() DESC, tag LIMIT 30"
         )
     ]
-    [(answers, mean, low)] = rows("SELECT count(csat), avgOrNull(csat), countIf(csat <= 2) FROM surveys FINAL")
+    [(answers, mean, low)] = rows("SELECT count(csat), avgOrNull(csat), countIf(csat <= 2) FROM surveys_last")
     return Desk(
         channels=channels,
         statuses=statuses,

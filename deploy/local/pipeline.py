@@ -230,9 +230,14 @@ class Pipeline:
             "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),
             "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),
             "DESKSTREAM_WEBHOOK_SECRETS": _secret(places.data / "webhook-secret"),
+            "DESKSTREAM_SURVEY_SECRETS": _secret(places.data / "survey-secret"),
         }
+        env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
-        return {**env, **ours, **(self.plan.environ or {}), **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
+        given = {**ours, **(self.plan.environ or {})}
+        if (port := given.get("DESKSTREAM_HTTP_PORT")) is not None:
+            env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{port}"
+        return {**env, **given, **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
 
     def _children(self) -> list[ChildSpec]:
         places, smtp = self.places, self.env["DESKSTREAM_SMTP_PORT"]
@@ -297,7 +302,7 @@ def settings_of(kind: type[S], env: Mapping[str, str]) -> S:
 
 
 def write_env(path: Path, env: Mapping[str, str]) -> None:
-    """Write a file that a shell reads with `. FILE`; it holds the webhook secret, so only its owner may."""
+    """Write a file that a shell reads with `. FILE`; it holds secrets, so only its owner may."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items())]
     path.touch(mode=0o600)
     path.write_text("# Written at every start. In a shell: . " + shlex.quote(str(path)) + "\n" + "".join(lines))
@@ -308,7 +313,7 @@ def _port(wanted: int) -> int:
 
 
 def _secret(path: Path) -> str:
-    """The secret of the signed endpoint, made once."""
+    """A secret of this deployment, made once."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(24))

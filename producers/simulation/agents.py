@@ -1,8 +1,9 @@
 """What the staff does about a ticket, and what the customer does then: decided from the ticket's id and the seed.
 
 The director is told every fact about tickets. Whenever a ticket waits on us and somebody holds it, it plans that
-person's answer; after the answer, that the ticket is solved or the customer answers; after a solve, thanks and the
-survey. Its decisions depend on the seed, the ticket and how far the conversation is, never on when it was told.
+person's answer; after the answer, that the ticket is solved or the customer answers; after a solve, thanks. Customers
+answer surveys that they were invited to, and whoever gets a low score to look after calls and leaves a note. Its
+decisions depend on the seed, the ticket and how far the conversation is, never on when it was told.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from producers.simulation.planned import SOURCE, Planned
 from producers.simulation.scenarios import ANSWERS, CHASERS, COMMENTS, REPLIES, THANKS
 from producers.simulation.writing import on_ticket
 from schemas.clock import MICROS
-from schemas.events import LOCALES, AgentReplied, StatusChanged, SurveyAnswered
-from schemas.facts import AssignmentFact, Fact, TicketFact
+from schemas.events import LOCALES, AgentReplied, NoteAdded, StatusChanged, SurveyAnswered
+from schemas.facts import AssignmentFact, Fact, FollowUpFact, InvitationFact, TicketFact
 from schemas.identity import event_id, split_ticket_id
 
 __all__ = ["HANDLING", "Director", "Handling"]
@@ -79,7 +80,7 @@ class Case:
     replies: int = 0
     episode: int = 1
     answering: tuple[str, int, int] | None = None
-    surveyed: int = 0
+    finished: int = 0
     turn: int = 0
 
 
@@ -112,6 +113,10 @@ class Director:
             return self._answer(fact.ticket_id, case)
         if isinstance(fact, TicketFact) and not fact.imported:
             return self._changed(fact)
+        if isinstance(fact, InvitationFact) and fact.outcome == "sent":
+            return self._invited(fact)
+        if isinstance(fact, FollowUpFact) and fact.status == "assigned":
+            return [self._follow_up(fact)]
         return []
 
     def stands(self, planned: Planned) -> bool:
@@ -221,42 +226,65 @@ class Director:
         return [said._replace(turn=turn)]
 
     def _after_solve(self, ticket: str, case: Case, solved_at: int) -> list[Planned]:
-        if case.surveyed >= case.episode:
+        if case.finished >= case.episode:
             return []
-        case.surveyed = case.episode
+        case.finished = case.episode
         rng = self._rng(ticket, "solved", case.episode)
-        quick = case.channel in ("chat", "phone")
-        plan: list[Planned] = []
-        if rng.random() < _THANKS:
-            at = solved_at + rng.randrange(30, 20 * MINUTE) * MICROS
-            plan += self._says(ticket, case, rng.choice(THANKS[case.language]), at, "thanks")
-        if rng.random() < _SURVEYS and _tag(ticket) in self._people:
-            delay = rng.uniform(10, 180) if quick else rng.uniform(5 * MINUTE, 2 * HOUR)
-            plan.append(self._survey(rng, ticket, case, solved_at + round(delay * MICROS)))
-        return plan
+        if rng.random() >= _THANKS:
+            return []
+        at = solved_at + rng.randrange(30, 20 * MINUTE) * MICROS
+        return self._says(ticket, case, rng.choice(THANKS[case.language]), at, "thanks")
 
-    def _survey(self, rng: Random, ticket: str, case: Case, at: int) -> Planned:
+    def _invited(self, fact: InvitationFact) -> list[Planned]:
+        """Some of those who are asked how it was follow the link."""
+        rng = self._rng(fact.ticket_id, "invited", fact.episode)
+        if rng.random() >= _SURVEYS or _tag(fact.ticket_id) not in self._people:
+            return []
+        quick = fact.channel in ("chat", "phone")
+        delay = rng.uniform(10, 180) if quick else rng.uniform(2 * MINUTE, 2 * HOUR)
+        return [self._survey(rng, fact, self._case(fact.ticket_id), fact.at + round(delay * MICROS))]
+
+    def _survey(self, rng: Random, fact: InvitationFact, case: Case, at: int) -> Planned:
         """The score falls with the wait for the first answer, measured in what the channel leads to expect."""
         target = HANDLING.get(case.channel, _MAIL).target
         waited = (case.first_response if case.first_response is not None else target) / target
-        mean = 4.7 - 1.5 * min(waited, 2.0) - 0.4 * (case.episode - 1)
+        mean = 4.7 - 1.5 * min(waited, 2.0) - 0.4 * (fact.episode - 1)
         csat = max(1, min(5, round(rng.gauss(mean, 0.9))))
         good, bad = COMMENTS[case.language]
         comment = rng.choice(good if csat >= 4 else bad) if csat != 3 and rng.random() < 0.4 else ""
         answered = SurveyAnswered(
-            event_id=event_id("sim-survey", ticket, str(case.episode)),
+            event_id=event_id("sim-survey", fact.ticket_id, str(fact.episode)),
             occurred_at=at,
             received_at=at,
-            customer_tag=_tag(ticket),
+            customer_tag=_tag(fact.ticket_id),
             channel=case.channel,
             source=SOURCE,
-            ticket_id=ticket,
-            survey_id=f"{ticket}:{case.episode}",
+            ticket_id=fact.ticket_id,
+            survey_id=fact.survey_id,
             csat=csat,
             ces=max(1, min(7, csat + rng.choice((0, 1, 2)))) if rng.random() < 0.6 else None,
             comment=comment,
+            language=case.language,
+            episode=fact.episode,
+            agent_id=fact.agent_id,
         )
-        return Planned(at, answered.event_id, answered, ticket)
+        return Planned(at, answered.event_id, answered, fact.ticket_id)
+
+    def _follow_up(self, fact: FollowUpFact) -> Planned:
+        """Who has a low score to look after calls the customer, and leaves a note of it."""
+        rng = self._rng(fact.ticket_id, "follow-up", fact.episode)
+        at = fact.at + round(rng.uniform(2 * MINUTE, 40 * MINUTE) * MICROS)
+        note = NoteAdded(
+            event_id=event_id("sim-follow-up", fact.ticket_id, str(fact.episode), fact.agent_id),
+            occurred_at=at,
+            received_at=at,
+            customer_tag=_tag(fact.ticket_id),
+            source=SOURCE,
+            ticket_id=fact.ticket_id,
+            agent_id=fact.agent_id,
+            text="Called the customer about the low score, and made it right.",
+        )
+        return Planned(at, note.event_id, note, fact.ticket_id)
 
     def _rng(self, ticket: str, *parts: object) -> Random:
         return Random(":".join(map(str, (self._seed, ticket, *parts))))

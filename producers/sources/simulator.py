@@ -1,7 +1,7 @@
 """Plays a shop on the pipeline's clock: publishes the plan of the day, and lets the staff answer what is assigned.
 
-A contact planned for T is published when the clock reaches T, and says that it happened at T. Agents follow the facts
-of the tickets topic: whoever gets a ticket answers it after a while, as `simulation.agents` decides.
+A contact planned for T is published when the clock reaches T, and says that it happened at T. Agents and customers follow
+the facts of tickets and surveys: whoever gets a ticket answers it after a while, as `simulation.agents` decides.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from schemas.events import AgentReplied, Event, StatusChanged
 from schemas.facts import Fact
 from schemas.process import Health
 from schemas.settings import ProducerSettings
-from schemas.topics import TICKET_FACTS
+from schemas.topics import SURVEY_FACTS, TICKET_FACTS
 
 __all__ = ["Shop", "Summary", "flood", "play"]
 
@@ -345,14 +345,14 @@ class _Outbox:
 
 
 class _Facts:
-    """The facts about tickets, from the beginning of the topic."""
+    """The facts about tickets and surveys, from the beginning of their topics."""
 
     def __init__(self, settings: ProducerSettings) -> None:
         self._settings = settings
         self._consumer: Any = None
 
     def connect(self) -> None:
-        topic = self._settings.topic(TICKET_FACTS)
+        topics = [self._settings.topic(topic) for topic in (TICKET_FACTS, SURVEY_FACTS)]
         servers = [server.strip() for server in self._settings.kafka_bootstrap_servers.split(",")]
         try:
             self._consumer = KafkaConsumer(
@@ -362,7 +362,8 @@ class _Facts:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
             )
-            self._partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+            numbers = range(self._settings.partitions)
+            self._partitions = [TopicPartition(topic, number) for topic in topics for number in numbers]
             self._consumer.assign(self._partitions)
             self._ends: dict[Any, int] = self._consumer.end_offsets(self._partitions)
         except KafkaError as error:

@@ -10,8 +10,8 @@ from producers.simulation.agents import HANDLING, Director
 from producers.simulation.mail import Mail
 from producers.simulation.people import Person
 from producers.simulation.planned import Planned, event_of
-from schemas.events import AgentReplied, MessageReceived, StatusChanged, SurveyAnswered
-from schemas.facts import AssignmentFact, TicketFact
+from schemas.events import AgentReplied, MessageReceived, NoteAdded, StatusChanged, SurveyAnswered
+from schemas.facts import AssignmentFact, FollowUpFact, InvitationFact, TicketFact
 from schemas.identity import ticket_id
 
 AT = 1_772_409_600_000_000
@@ -36,6 +36,36 @@ def stands(ticket: str, status: str = "open", at: int = AT, **fields: Any) -> Ti
         base["last_solved_at"] = at
     return TicketFact(
         customer_tag=TAG, version=1, partition=0, at=at, ticket_id=ticket, status=status, **{**base, **fields}
+    )
+
+
+def invited(ticket: str, outcome: str = "sent") -> InvitationFact:
+    return InvitationFact(
+        customer_tag=TAG,
+        version=1,
+        partition=0,
+        at=AT,
+        ticket_id=ticket,
+        episode=1,
+        survey_id=f"survey of {ticket}",
+        outcome=outcome,
+        channel="email",
+        agent_id="tom",
+    )
+
+
+def follow_up(ticket: str, status: str) -> FollowUpFact:
+    return FollowUpFact(
+        customer_tag=TAG,
+        version=1,
+        partition=0,
+        at=AT,
+        ticket_id=ticket,
+        episode=1,
+        survey_id="s",
+        status=status,
+        opened_at=AT,
+        agent_id="tom",
     )
 
 
@@ -164,14 +194,27 @@ def test_one_survey_for_an_episode_and_worse_scores_after_a_longer_wait() -> Non
         for ticket in TICKETS:
             staff = director()
             solved = stands(ticket, "solved", public_replies=1, first_response_seconds=waited)
-            plan = [*staff.saw(solved), *staff.saw(solved)]
-            surveys = of(SurveyAnswered, plan)
-            assert len(surveys) <= 1
+            assert of(SurveyAnswered, [*staff.saw(solved), *staff.saw(solved)]) == [], "nobody was asked yet"
+            surveys = of(SurveyAnswered, staff.saw(invited(ticket)))
+            assert {survey.thing.agent_id for survey in surveys} <= {"tom"}  # type: ignore[union-attr]
             scores += [survey.thing.csat for survey in surveys]  # type: ignore[union-attr]
         assert 40 < len(scores) < 110
         means.append(sum(scores) / len(scores))
     assert means[0] > 4.2
     assert means[1] < 2.8
+
+
+def test_who_was_not_asked_does_not_answer() -> None:
+    assert [planned for ticket in TICKETS for planned in director().saw(invited(ticket, "withheld"))] == []
+
+
+@pytest.mark.parametrize(("status", "notes"), [("open", 0), ("assigned", 1), ("done", 0)])
+def test_who_has_a_low_score_to_look_after_leaves_a_note(status: str, notes: int) -> None:
+    staff = director()
+    staff.saw(stands(TICKETS[0], "solved", public_replies=1))
+    plan = staff.saw(follow_up(TICKETS[0], status))
+    assert [planned.thing.agent_id for planned in of(NoteAdded, plan)] == ["tom"] * notes  # type: ignore[union-attr]
+    assert all(staff.stands(planned) for planned in plan)
 
 
 def test_history_is_nobody_s_work() -> None:

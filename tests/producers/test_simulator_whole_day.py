@@ -14,12 +14,23 @@ from producers.simulation.agents import Director
 from producers.simulation.day import DAY, people_of, plan_day
 from producers.simulation.people import presences
 from producers.simulation.planned import Planned, event_of
-from schemas.events import Assigned, Event, MessageReceived, PresenceChanged, RoutingUpdate
-from schemas.facts import AcknowledgementFact, AssignmentFact, ClockFact, SurveyFact, TagFact, TicketFact
+from schemas.events import Assigned, Event, MessageReceived, PresenceChanged, RoutingUpdate, Tick
+from schemas.facts import (
+    AcknowledgementFact,
+    AssignmentFact,
+    ClockFact,
+    FollowUpFact,
+    InvitationFact,
+    SurveyFact,
+    TagFact,
+    TicketFact,
+)
 from stream_processors import rules
 from stream_processors.processor import Position, StepFailed
 from stream_processors.routing.fold import RoutingProcessor
+from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.tickets.state import customer_key
 
 START = 1_772_409_600_000_000  # 2026-03-02T00:00:00Z
 CONTACTS = 250
@@ -60,7 +71,10 @@ class Day:
     """Plays the plan: contacts to tickets, tickets to the router, facts to the director, and what it plans."""
 
     def __init__(self, seed: int = 7) -> None:
-        self.tickets, self.router = Partition(TicketsProcessor(rules.load())), Partition(RoutingProcessor())
+        signing = Signing("https://shop.example", ("secret",))
+        self.tickets = Partition(TicketsProcessor(rules.load(), signing=signing))
+        self.router = Partition(RoutingProcessor())
+        self.due: dict[bytes, int] = {}
         self.director = Director(seed, people_of(seed, CONTACTS))
         self.facts: list[Any] = []
         self.refused: list[str] = []
@@ -91,12 +105,29 @@ class Day:
             except StepFailed as error:
                 self.refused.append(f"{error.stage}: {error.__cause__}")
                 continue
+            if partition is self.tickets:
+                self.tick_for(customer_key(event.customer_tag))
             queue += [each for each in records if isinstance(each, RoutingUpdate | Assigned | MessageReceived)]
             for fact in records:
-                if isinstance(fact, AssignmentFact | TicketFact):
+                if isinstance(fact, AssignmentFact | TicketFact | InvitationFact | FollowUpFact):
                     for planned in self.director.saw(fact):
                         self.plan(planned)
                 self.facts.append(fact)
+
+    def tick_for(self, key: bytes) -> None:
+        """What the worker does: a tick at a customer's next deadline."""
+        state = self.tickets.get(key)
+        due = None if state is None else self.tickets.processor.deadline(key, state)
+        if due is not None and self.due.get(key) != due:
+            self.due[key] = due
+            tick = Tick(
+                event_id=f"{key!r} {due}",
+                occurred_at=due,
+                received_at=due,
+                customer_tag=key[1:].decode(),
+                state_key=key,
+            )
+            self.plan(Planned(due, tick.event_id, tick))
 
     def latest(self) -> dict[str, TicketFact]:
         return {fact.ticket_id: fact for fact in self.facts if isinstance(fact, TicketFact)}
@@ -139,9 +170,22 @@ def test_a_believable_share_of_the_first_answers_is_late(day: Day) -> None:
     assert 0.01 < breached / opened < 0.25
 
 
+def test_most_low_scores_of_the_day_were_looked_after_the_same_day(day: Day) -> None:
+    tasks = {fact.ticket_id: fact for fact in day.facts if isinstance(fact, FollowUpFact)}
+    low = {
+        fact.ticket_id
+        for fact in day.facts
+        if isinstance(fact, SurveyFact) and fact.csat is not None and fact.csat <= 2
+    }
+    assert set(tasks) == low
+    assert sum(task.status == "done" for task in tasks.values()) > len(tasks) / 2 > 0
+
+
 def test_surveys_are_answered_and_scores_fall_with_the_wait(day: Day) -> None:
     surveys = [fact for fact in day.facts if isinstance(fact, SurveyFact)]
     assert len(surveys) > 20
+    invited = [fact for fact in day.facts if isinstance(fact, InvitationFact) and fact.outcome == "sent"]
+    assert {fact.survey_id for fact in surveys} <= {fact.survey_id for fact in invited}
     scores = [fact.csat for fact in surveys if fact.csat is not None]
     assert 3.5 < sum(scores) / len(scores) < 4.8
     assert min(scores) <= 3
