@@ -79,6 +79,7 @@ def as_then(episode: Episode) -> Ticket:
         team=episode.team,
         priority=episode.priority,
         policy=episode.policy,
+        imported=episode.imported,
     )
 
 
