@@ -34,8 +34,8 @@ def pane_key(start: int, channel: str, team: str, priority: str, policy: str) ->
 
 def forget_at(pane: Pane) -> int:
     """When (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
-    kept_until = pane.touched_at + KEPT_MICROS * (pane.postponed + 1) ** 2
-    return max(kept_until, pane.start + WEEK_MICROS + KEPT_MICROS) if "csat_sum" in pane.figures else kept_until
+    since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.figures else pane.touched_at
+    return since + KEPT_MICROS * (pane.postponed + 1) ** 2
 
 
 def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]:
