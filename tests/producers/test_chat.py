@@ -1,12 +1,10 @@
 """Live chat as a visitor's browser sees it: a real process, a real Kafka, a real WebSocket client.
 
-The same cases as for every channel: happy path, the same line twice, resuming, too large, wrong encoding, Kafka silent,
-killed between receive and publish; in each, received = published + duplicates + dead-lettered, read from /metrics.
+What every channel has to stand (Kafka silent, a kill, forgeries, ...) is in `test_conformance.py`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -31,14 +29,11 @@ from schemas.events import (
 )
 from schemas.topics import CHAT_SIGNALS, OUTBOUND
 from tests.conftest import Deployment
-from tests.own_kafka import own_kafka
-from tests.producers.chat_visitor import ANN, FORM, TAG, ChatServer, Desk, Visitor, chatting
+from tests.producers.chat_visitor import ANN, FORM, TAG, ChatServer, Desk, chatting
 from tests.producers.log_reader import events, eventually
 
 pytestmark = pytest.mark.stack
 
-#: As long as the issue of every channel wants it.
-OUTAGE_SECONDS = 30.0
 SCRIPT = Path(__file__).parents[2] / "producers" / "sources" / "chat_widget.js"
 
 
@@ -286,69 +281,24 @@ def test_the_widget_is_sound_javascript() -> None:
     subprocess.run(["node", "--check", SCRIPT], check=True)
 
 
-def test_while_kafka_is_silent_no_line_is_acknowledged_and_a_killed_process_loses_and_doubles_none(
-    tmp_path: Path,
+def test_a_process_that_takes_over_from_a_killed_one_stands_where_that_one_stood(
+    deployment: Deployment, desk: Desk
 ) -> None:
-    with own_kafka(tmp_path) as kafka:
-        deployment = kafka.deployment
-        desk = Desk(deployment)
-        desk.present()
-        with chatting(deployment, DESKSTREAM_PUBLISH_TIMEOUT_SECONDS="5") as server:
-            with server.visitor() as visitor:
-                welcome = visitor.start()
-                with kafka.silenced():
-                    _write_in_vain(visitor, OUTAGE_SECONDS)
-                _write_until_acknowledged(visitor)
-                seen = desk.say(welcome["conversation"], "It is on its way.")
-                assert visitor.receive("said")["number"] == seen
-                assert [message.text for message in messages(deployment)] == ["Where is my parcel?", "in the outage"]
-                # Tried in vain and yet written once Kafka woke up: then the log says so, and the next try is a duplicate.
-                assert server.balance() in ((2, 2, 0, 0), (2, 1, 1, 0))
-            with server.visitor() as visitor, kafka.silenced():  # taken from the socket, not in Kafka
-                visitor.send("resume", token=welcome["token"], after=seen)
-                visitor.receive("state")
-                visitor.send("line", line="l3", text="before the kill")
-                with pytest.raises(TimeoutError):
-                    visitor.receive("ack", seconds=0.5)
-                server.process.kill()
-                server.process.wait()
-        later = desk.say(welcome["conversation"], "Are you there?")
-        with chatting(deployment) as server, server.visitor() as visitor:
-            visitor.send("resume", token=welcome["token"], after=seen)
-            assert visitor.receive("welcome")["resumed"] is True
-            assert visitor.receive("said")["number"] == later
-            assert visitor.receive("state")["phase"] == "answered"
-            for line, text in (("l1", FORM["text"]), ("l2", "in the outage"), ("l3", "before the kill")):
-                visitor.line(line, text)
-            visitor.send("end")
-            assert visitor.receive("ended")["outcome"] == "closed"
-            assert [message.text for message in messages(deployment)] == [
-                "Where is my parcel?",
-                "in the outage",
-                "before the kill",
-            ]
-            [ended] = [event for event in events(deployment) if isinstance(event, ChatEnded)]
-            assert (ended.outcome, ended.lines) == ("closed", 5)
-            assert server.balance() in ((4, 2, 2, 0), (4, 1, 3, 0))  # as above
-        desk.close()
-
-
-def _write_in_vain(visitor: Visitor, seconds: float) -> None:
-    """A client that tries again whenever it is told to, for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        visitor.send("line", line="l2", text="in the outage")
-        problem = visitor.receive("problem", seconds=40)
-        assert (problem["reason"], problem["line"]) == ("unavailable", "l2")
-        time.sleep(min(problem["retry_after"], max(0.0, end - time.monotonic())))
-    assert not any(frame["type"] == "ack" and frame["line"] == "l2" for frame in visitor.seen)
-
-
-def _write_until_acknowledged(visitor: Visitor) -> None:
-    while True:
-        visitor.send("line", line="l2", text="in the outage")
-        while (frame := json.loads(visitor.socket.recv(timeout=40)))["type"] not in ("ack", "problem"):
-            pass
-        if frame["type"] == "ack":
-            return
-        time.sleep(frame["retry_after"])
+    with chatting(deployment) as server, server.visitor() as visitor:
+        welcome = visitor.start()
+        seen = desk.say(welcome["conversation"], "It is on its way.")
+        assert visitor.receive("said")["number"] == seen
+        server.process.kill()
+        server.process.wait()
+    later = desk.say(welcome["conversation"], "Are you there?")
+    with chatting(deployment) as server, server.visitor() as visitor:
+        visitor.send("resume", token=welcome["token"], after=seen)
+        assert visitor.receive("welcome")["resumed"] is True
+        assert visitor.receive("said")["number"] == later
+        assert visitor.receive("state")["phase"] == "answered"
+        visitor.line("l1", FORM["text"])
+        visitor.send("end")
+        assert visitor.receive("ended")["outcome"] == "closed"
+        [ended] = [event for event in events(deployment) if isinstance(event, ChatEnded)]
+        assert (ended.outcome, ended.lines) == ("closed", 3)
+        assert server.balance() == (2, 1, 1, 0)

@@ -18,7 +18,6 @@ from producers.sources.imap_accounts import Account, parse
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.own_kafka import own_kafka
 from tests.producers.balance import Metrics
 from tests.producers.certificate import self_signed
 from tests.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
@@ -269,33 +268,6 @@ def test_a_server_that_goes_away_is_found_again_and_one_mailbox_is_no_other_ones
             assert reader.metrics.balance() == (4, 3, 1, 0)
             assert b"login refused" in log_of(reader)
     assert subjects(deployment) == ["S1", "S2", "S3"]
-
-
-@pytest.mark.stack
-def test_kafka_that_falls_silent_and_a_process_that_is_killed_cost_no_mail(tmp_path: Path) -> None:
-    with own_kafka(tmp_path / "kafka") as kafka, imap_server() as server:
-        accounts, state = server.url(), tmp_path / "state"
-        with reading(kafka.deployment, accounts, state, DESKSTREAM_PUBLISH_TIMEOUT_SECONDS="3") as reader:
-            server.add([mail(0)])
-            eventually(lambda: server.unread() == 0)
-            with kafka.silenced():
-                server.add([mail(1)])
-                logged(reader.process, '"event": "waiting"')
-                assert server.unread() == 1  # nobody was told that it was received
-            eventually(lambda: server.unread() == 0)
-            reader.metrics.balance()
-            with kafka.silenced():
-                server.add([mail(2), mail(3)])
-                logged(reader.process, '"event": "waiting"')
-                reader.process.kill()
-                reader.process.wait()
-                assert server.unread() == 2
-        with reading(kafka.deployment, accounts, state) as reader:
-            eventually(lambda: server.unread() == 0)
-            assert reader.metrics.balance() == (2, 2, 0, 0)
-        found = events(kafka.deployment)
-        assert len({event.event_id for event in found}) == 4
-        assert {event.subject for event in found} == {"S0", "S1", "S2", "S3"}
 
 
 # one look
