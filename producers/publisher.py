@@ -30,7 +30,7 @@ from schemas import codec, deadletter, metrics
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
 from schemas.settings import ProducerSettings
-from schemas.topics import CONTACT_EVENTS, ROUTING, TOPIC_OF
+from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING, TOPIC_OF
 
 __all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt"]
 
@@ -169,6 +169,8 @@ class Publisher:
             )
             for topic in (self.settings.topic(CONTACT_EVENTS), self.settings.topic(ROUTING), self._dlq):
                 self._check_topic(producer, topic)
+            with contextlib.suppress(KafkaError):  # so that no `signal` asks for it first, and holds up an event loop
+                producer.partitions_for(self.settings.topic(CHAT_SIGNALS))
         except BaseException as error:
             if producer is not None:
                 producer.close(0)

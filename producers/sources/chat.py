@@ -238,7 +238,7 @@ class Visitor:
         self._limit = RateLimit(settings.chat_frames_per_second, settings.chat_frames_burst, 1)
         self._unsent: asyncio.Queue[str] = asyncio.Queue(_UNREAD)
         self._strikes = 0
-        self._closing: set[asyncio.Task[None]] = set()
+        self._leaving: asyncio.Task[None] | None = None
         self.live: Live | None = None
 
     def send(self, *shown: frames.ServerFrame) -> None:
@@ -251,9 +251,13 @@ class Visitor:
             self.close(4002, "does not read")
 
     def close(self, code: int, reason: str) -> None:
-        task = asyncio.create_task(self._socket.close(code, reason))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        """Say goodbye; what still comes is read and dropped, or the client's own goodbye would be stuck behind it."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(code, reason))
+
+    async def _leave(self, code: int, reason: str) -> None:
+        await self._flush()
+        await self._socket.close(code, reason)
 
     async def write(self) -> None:
         """Send what is queued until cancelled or closed."""
@@ -264,12 +268,12 @@ class Visitor:
     async def read(self) -> None:
         """Take frames until the connection is closed."""
         async for message in self._socket:
+            if self._leaving is not None:
+                continue
             await self._take(message)
             if self._strikes >= _STRIKES:
                 _count(chat.CHANNEL, "struck_out")
-                await self._flush()
-                await self._socket.close(1008, "too many frames that were not taken")
-                return
+                self.close(1008, "too many frames that were not taken")
 
     async def _take(self, message: Any) -> None:
         began = time.perf_counter()
