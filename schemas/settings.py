@@ -264,6 +264,18 @@ class SinkSettings(Settings):
         "", description="public address of /v1/sms/status, where the service reports deliveries; empty: no reports"
     )
     sms_timeout_seconds: float = Field(15.0, gt=0, description="one request to the SMS service may take so long")
+    sms_characters: int = Field(1600, ge=70, description="a longer text goes in numbered parts of so many characters")
+    sms_most_parts: int = Field(4, ge=1, le=9, description="... at most so many; what is left ends in an ellipsis")
+    social_meta_token: SecretStr = Field(
+        SecretStr(""),
+        description="access token for Messenger, Instagram and page comments; empty: answers there go to the outbox",
+    )
+    social_meta_url: str = Field("https://graph.facebook.com/v23.0", description="where Meta answers, with the version")
+    social_x_token: SecretStr = Field(
+        SecretStr(""), description="user access token for X; empty: answers there go to the outbox"
+    )
+    social_x_url: str = Field("https://api.x.com/2", description="where X answers, with the version")
+    social_timeout_seconds: float = Field(15.0, gt=0, description="one request to a social network may take so long")
     outbox_dir: Path | None = Field(
         None, description="channels without an adapter write JSON lines here; unset: dead-lettered"
     )

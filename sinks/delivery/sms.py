@@ -12,6 +12,9 @@ The interface takes no key that would make a second request harmless. So when it
 taken (the answer was lost, or was a 5xx), its list of messages is asked before the same one is sent again: one with
 this text to this number, not older than our first attempt and not known as another message of ours, is this one. What
 this does not cover: a process that is killed between the request and the DeliveryFact sends that one message again.
+
+A text that is longer than the service takes (`sms_characters`) goes in numbered parts, at most `sms_most_parts`; each is a
+message of its own to the service, and a part that was taken is not sent again while the process lives.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from sinks.adapter import Away, TryLater, Undeliverable
+from sinks.split import split
 
 CHANNELS = ("sms",)
 _WHATSAPP = "whatsapp:"
@@ -52,6 +56,7 @@ class Sms:
         self._address = f"{base}/2010-04-01/Accounts/{quote(settings.sms_account, safe='')}/Messages.json"
         self._sms_from, self._whatsapp_from = settings.sms_from, settings.sms_whatsapp_from or settings.sms_from
         self._status_url = settings.sms_status_url
+        self._most, self._parts = settings.sms_characters, settings.sms_most_parts
         self._clock = Clock.parse("")  # the service's times are wall times, whatever ours are
         self._client = httpx.AsyncClient(
             auth=(settings.sms_account, settings.sms_token.get_secret_value()),
@@ -60,45 +65,58 @@ class Sms:
             verify=base.startswith("https:"),  # without TLS there is nothing to verify, and loading it takes long
             trust_env=False,
         )
-        self._uncertain: OrderedDict[str, int] = OrderedDict()  # outbound id → when it was first sent
-        self._taken: OrderedDict[str, str] = OrderedDict()  # their id → ours
+        self._uncertain: OrderedDict[str, int] = OrderedDict()  # part → when it was first sent
+        self._taken: OrderedDict[str, str] = OrderedDict()  # their id → our part
+        self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts it has so far
 
     async def deliver(self, message: Outbound) -> str:
+        """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
+        if not message.text.strip():
+            raise Undeliverable("refused", "empty", "there is nothing to say")
         fields = self._fields(message)
-        since = self._uncertain.get(message.outbound_id)
-        if since is not None and (sid := await self._found(fields, message.outbound_id, since)):
-            return self._take(message, sid)
+        parts = split(message.text, self._most, self._parts) if len(message.text) > self._most else [message.text]
+        sids = self._begun.setdefault(message.outbound_id, [])
+        if len(self._begun) > _REMEMBERED:
+            self._begun.popitem(last=False)
+        for number in range(len(sids), len(parts)):
+            part = f"{message.outbound_id}/{number}"
+            sids.append(await self._deliver(part, fields | {"Body": parts[number]}))
+        self._begun.pop(message.outbound_id, None)
+        return " ".join(sids)
+
+    async def _deliver(self, part: str, fields: dict[str, str]) -> str:
+        since = self._uncertain.get(part)
+        if since is not None and (sid := await self._found(fields, part, since)):
+            return self._take(part, sid)
         started = self._clock.now()
         try:
             answer = await self._request("POST", self._address, content=urlencode(fields).encode())
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # it never left
             raise Away(f"SMS: {_said(error)}") from error
         except httpx.HTTPError as error:
-            self._doubt(message, started)
+            self._doubt(part, started)
             raise Away(f"SMS: {_said(error)}") from error
         if answer.status_code >= 500:
-            self._doubt(message, started)
+            self._doubt(part, started)
         if not answer.is_success:
             raise _verdict(answer)
-        return self._take(message, str(_json(answer).get("sid") or ""))
+        return self._take(part, str(_json(answer).get("sid") or ""))
 
     async def close(self) -> None:
         await self._client.aclose()
 
     def _fields(self, message: Outbound) -> dict[str, str]:
-        """The request's fields.
+        """The request's fields, but for the text.
 
         Raises:
-            Undeliverable: there is no number, or nothing to say.
+            Undeliverable: there is no number.
         """
         number = message.address.removeprefix(_WHATSAPP)
         if not _NUMBER.fullmatch(number):
             raise Undeliverable("refused", "bad_address", f"{message.address[:60]!r} is no number such as +15550100")
-        if not message.text.strip():
-            raise Undeliverable("refused", "empty", "there is nothing to say")
         by_whatsapp = message.address.startswith(_WHATSAPP)
         sender = self._whatsapp_from if by_whatsapp else self._sms_from
-        fields = {"To": message.address, "Body": message.text}
+        fields = {"To": message.address}
         if _SERVICE.fullmatch(sender):
             fields["MessagingServiceSid"] = sender
         else:
@@ -108,8 +126,8 @@ class Sms:
             fields["StatusCallback"] = f"{self._status_url}{joint}{urlencode({'id': message.outbound_id})}"
         return fields
 
-    async def _found(self, fields: dict[str, str], outbound_id: str, since: int) -> str:
-        """Their id of a message that an earlier attempt did hand over, '' when it did not.
+    async def _found(self, fields: dict[str, str], part: str, since: int) -> str:
+        """Their id of a part that an earlier attempt did hand over, '' when it did not.
 
         Raises:
             Away: they do not answer that either.
@@ -124,7 +142,7 @@ class Sms:
         listed = _json(answer).get("messages")
         for each in listed if isinstance(listed, list) else []:
             sid = str(each.get("sid") or "")
-            ours = self._taken.get(sid, outbound_id) == outbound_id
+            ours = self._taken.get(sid, part) == part
             if (
                 ours
                 and sid
@@ -138,16 +156,16 @@ class Sms:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if content is not None else {}
         return await self._client.request(method, url, content=content, headers=headers)
 
-    def _take(self, message: Outbound, sid: str) -> str:
-        self._uncertain.pop(message.outbound_id, None)
+    def _take(self, part: str, sid: str) -> str:
+        self._uncertain.pop(part, None)
         if sid:
-            self._taken[sid] = message.outbound_id
+            self._taken[sid] = part
             if len(self._taken) > _REMEMBERED:
                 self._taken.popitem(last=False)
         return sid or "taken"
 
-    def _doubt(self, message: Outbound, started: int) -> None:
-        self._uncertain.setdefault(message.outbound_id, started)
+    def _doubt(self, part: str, started: int) -> None:
+        self._uncertain.setdefault(part, started)
         if len(self._uncertain) > _REMEMBERED:
             self._uncertain.popitem(last=False)
 

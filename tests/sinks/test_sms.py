@@ -282,6 +282,25 @@ def test_the_same_words_of_long_ago_are_not_taken_for_it(service: Service) -> No
     assert len(service.taken) == 2
 
 
+# -- longer than the service takes ------------------------------------------------------------------------------------
+
+LONG = "First of all, thank you. " * 100  # 2,500 characters
+
+
+def test_a_text_that_is_too_long_goes_in_numbered_parts_in_order(service: Service) -> None:
+    assert send(service, message(text=LONG)) == ["SM0 SM1"]
+    bodies = [each["Body"] for each in service.taken]
+    assert [body[:30] for body in bodies] == ["(1/2) First of all, thank you.", "(2/2) First of all, thank you."]
+    assert all(len(body) <= 1600 and body.endswith("you.") for body in bodies)
+    assert " ".join(body[6:] for body in bodies) == LONG.strip()
+
+
+def test_a_part_that_was_taken_is_not_sent_again_when_the_next_one_fails(service: Service) -> None:
+    service.answers = ["taken", (503, {})]
+    assert again(service, message(text=LONG), message(text=LONG)) == ["away", "SM0 SM1"]
+    assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"]
+
+
 # -- who serves the channel -----------------------------------------------------------------------------------------
 
 
