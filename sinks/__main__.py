@@ -275,7 +275,8 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     """Send facts to the systems that subscribe to them, signed, until SIGTERM.
 
     Subscriptions are in the YAML file of DESKSTREAM_WEBHOOKS_FILE: name, url, secret (or secrets: two while it is
-    changed), facts (a list, or "*"), and if wanted channels, teams, start (beginning or now), enabled.
+    changed), facts (a list, or "*"), and if wanted channels, teams, start (beginning or now), enabled. A changed file
+    takes effect within seconds; one that is wrong is refused in the log, and the subscriptions of before stay in force.
 
     Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (t=<unix seconds>,
     v1=<hex HMAC-SHA256 of "t.body">) and Deskstream-Delivery, an id that stays the same when it is sent again: drop

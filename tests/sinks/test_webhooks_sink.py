@@ -326,3 +326,36 @@ def test_a_subscription_that_starts_now_hears_nothing_old_even_after_a_restart(
     until(lambda: receiver.taken(), "the first fact after its beginning")
     assert [each.body["id"] for each in receiver.heard] == [ticket(7, 0).ticket_id]
     assert ended(sink) == 0
+
+
+@stack
+def test_a_changed_file_takes_effect_without_a_restart_and_a_wrong_one_changes_nothing(log: Log, desk: Desk) -> None:
+    one, two = desk.receiver(), desk.receiver()
+    tickets = {"facts": ["ticket_fact"]}
+    file = subscribe(desk.folder, one={"url": one.url} | tickets)
+    sink = desk.start(file)
+    log.write([ticket(1, 1)])
+    until(lambda: one.taken(), "the first fact")
+
+    subscribe(desk.folder, one={"url": one.url} | tickets, two={"url": two.url} | tickets)
+    until(lambda: two.taken(), "the new subscription hears all of it")
+    log.write([ticket(1, 2)])
+    until(lambda: len(one.taken()) == len(two.taken()) == 2, "both hear what comes")
+
+    subscribe(desk.folder, one={"url": one.url, "facts": ["tickets"]})  # no such fact
+    until(lambda: "subscriptions_refused" in desk.processes.output(sink), "the refusal")
+    assert "did you mean ticket_fact?" in desk.processes.output(sink)
+    log.write([ticket(1, 3)])
+    until(lambda: len(one.taken()) == len(two.taken()) == 3, "both go on")
+
+    subscribe(desk.folder, two={"url": one.url} | tickets)  # one is gone, two goes elsewhere from where it stands
+
+    def in_force() -> str:
+        return [line for line in desk.processes.output(sink).splitlines() if "names" in line][-1]
+
+    until(lambda: "one" not in in_force(), "the new file is in force")
+    log.write([ticket(1, 4)])
+    until(lambda: len(one.taken()) == 4, "what comes goes there, once")
+    assert [each.body["version"] for each in one.taken()] == [1, 2, 3, 4]
+    assert len(two.taken()) == 3
+    assert ended(sink) == 0, desk.processes.output(sink)
