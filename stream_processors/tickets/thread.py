@@ -44,7 +44,7 @@ from schemas.events import (
     TranscriptRequested,
     Transferred,
 )
-from schemas.identity import customer_tag, split_ticket_id
+from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.turn import Turn
@@ -159,6 +159,16 @@ def _chat(turn: Turn, event: ChatEnded | TranscriptRequested) -> Turn:
     if turn.ticket is None or not isinstance(event, ChatEnded):
         return turn
     return turn.on_ticket(ended_chat=event.thread_id, updated_at=max(turn.now, turn.ticket.updated_at))
+
+
+def _reported(turn: Turn, event: DeliveryReported) -> Turn:
+    """The ticket of the mail that it is about: by the Message-IDs that the ticket has, or by the ticket in the id itself."""
+    customer = _known(turn.customer, event)
+    held = (ticket for ticket in reversed(customer.tickets) if event.message_id in ticket.message_ids)
+    ticket = next(held, None)
+    if ticket is None and (named := ticket_in_mail("", [], [event.message_id])):
+        ticket = find(customer, named, event.customer_tag)
+    return turn.but(customer=customer, ticket=ticket)
 
 
 def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
@@ -429,7 +439,8 @@ _HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
     ArticleViewed: _no_ticket("article"),
     OrderPlaced: _no_ticket("order"),
     **dict.fromkeys((CallStarted, CallAnswered), _no_ticket("")),
-    **dict.fromkeys((ConsentChanged, DeliveryReported, BotAnswered, OrderChanged), _no_ticket("")),
+    **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket("")),
+    DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,

@@ -1,0 +1,90 @@
+"""Delivery reports that come back by mail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.mime.reports import reported
+from schemas.events import DeliveryReported
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "email"
+TICKET, NOW = "ABCDEFGHIJKL-9", 1772442000000000
+
+
+def report(
+    status: str = "Final-Recipient: rfc822; Ann@Example.org\nAction: failed\nStatus: 5.1.1 (unknown)\n",
+    returned: str = f"From: Support <support+{TICKET}@support.example>\nMessage-ID: <ds.{TICKET}.m@support.example>\nSubject: Hi\n",
+    kind: str = "message/rfc822",
+) -> bytes:
+    return f"""From: MAILER-DAEMON@mx.example.org
+To: support@support.example
+Subject: Returned mail
+Message-ID: <b1@mx.example.org>
+Content-Type: multipart/report; report-type=delivery-status; boundary="r"
+
+--r
+Content-Type: text/plain
+
+Sorry.
+--r
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.org
+
+{status}
+--r
+Content-Type: {kind}
+
+{returned}
+Thank you.
+--r--
+""".encode()
+
+
+def test_a_report_is_an_event_of_the_customer_that_we_wrote_to() -> None:
+    event = reported(report(), now=NOW, source="imap:x")
+    assert isinstance(event, DeliveryReported)
+    assert (event.customer_tag, event.customer_id, event.address) == (
+        "ABCDEFGHIJKL",
+        "email:ann@example.org",
+        "Ann@Example.org",
+    )
+    assert (event.message_id, event.status, event.error_code) == (f"<ds.{TICKET}.m@support.example>", "failed", "5.1.1")
+    assert (event.channel, event.source, event.occurred_at) == ("email", "imap:x", NOW)
+    assert reported(report(), now=NOW + 1).event_id == event.event_id  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"kind": "text/rfc822-headers"}, ("ABCDEFGHIJKL", "failed")),
+        ({"returned": f"From: support+{TICKET.lower()}@support.example\nSubject: Hi\n"}, ("ABCDEFGHIJKL", "failed")),
+        ({"status": "Final-Recipient: rfc822; ann@example.org\nAction: delayed\nStatus: 4.4.1\n"}, ("ABCDEFGHIJKL", "delayed")),
+        ({"returned": "From: ann@example.org\nMessage-ID: <x@example.org>\nSubject: Hi\n"}, None),
+        ({"status": "Final-Recipient: rfc822; ann@example.org\n"}, None),
+        ({"status": "Action: failed\nStatus: 5.0.0\n"}, None),
+        ({"status": "Final-Recipient: rfc822; ann@example.org\nAction: celebrated\n"}, None),
+        ({"kind": "text/plain"}, None),
+    ],
+)  # fmt: skip
+def test_only_a_report_about_a_mail_that_names_its_ticket_is_one(
+    changes: dict[str, str], expected: tuple[str, str] | None
+) -> None:
+    event = reported(report(**changes), now=NOW)
+    assert (event and (event.customer_tag, event.status)) == expected
+
+
+def test_of_the_golden_mails_the_returned_mail_of_ours_is_a_report_and_no_other() -> None:
+    found = [path.stem for path in sorted(EXAMPLES.glob("*.eml")) if reported(path.read_bytes(), now=NOW)]
+    assert found == ["bounce_from_exchange"]
+
+
+@given(st.binary(max_size=300), st.integers(0, 900))
+def test_broken_reports_break_nothing(noise: bytes, at: int) -> None:
+    raw = report()
+    reported(raw[:at] + noise + raw[at:], now=NOW)
+    reported(raw[:at] + noise + b"delivery-status", now=NOW)
