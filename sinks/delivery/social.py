@@ -8,6 +8,7 @@ answers are refused as `no_adapter`, or written to the outbox when there is one;
 |---------------------------------------------------------|------------------------------------------------------------|
 | 2xx                                                     | taken                                                      |
 | no connection, 5xx, 429, a limit, a token that expired  | Away: nobody's message is to blame                         |
+| Meta: an unknown error, a transient one                 | TryLater                                                   |
 | the customer wrote too long ago (Meta: 24 hours)        | Undeliverable `refused`, `outside_window`: answer otherwise |
 | X: the same words are there already                     | taken: an earlier attempt put them there                   |
 | any other 4xx                                           | Undeliverable `bounced`, `social_permanent`                |
@@ -33,7 +34,7 @@ import httpx
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, Undeliverable
+from sinks.adapter import Away, TryLater, Undeliverable
 from sinks.delivery import outbox
 from sinks.split import split
 
@@ -46,7 +47,9 @@ _ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 #: Error codes of Meta: outside the window in which we may write; too many calls, token or permission: about us.
 _WINDOW = frozenset((2018278, 2534022))
 _WINDOW_CODE = 10
-_META_ABOUT_US = frozenset((1, 2, 4, 17, 32, 102, 190, 341, 368, 613, 80006))
+_META_ABOUT_US = frozenset((4, 17, 32, 102, 190, 341, 368, 613, 80006))
+#: ... and those that say "try again", of this message: they also come when a person blocks us, which holds up nobody else.
+_META_AGAIN = frozenset((1, 2))
 _X_ABOUT_US = frozenset((401, 429))
 
 
@@ -169,7 +172,9 @@ def _meta_verdict(answer: httpx.Response) -> Exception:
     if subcode in _WINDOW or (code == _WINDOW_CODE and "window" in told.lower()):
         why = f"the customer wrote more than 24 hours ago, so Meta takes no answer; answer another way ({told})"
         return Undeliverable("refused", "outside_window", why)
-    if answer.status_code >= 500 or answer.status_code == 429 or code in _META_ABOUT_US or error.get("is_transient"):
+    if code in _META_AGAIN or error.get("is_transient"):
+        return TryLater(told)
+    if answer.status_code >= 500 or answer.status_code == 429 or code in _META_ABOUT_US:
         return Away(f"meta: {told}")
     return Undeliverable("bounced", "social_permanent", told)
 

@@ -15,7 +15,7 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, Undeliverable, adapters
+from sinks.adapter import Away, TryLater, Undeliverable, adapters
 from sinks.delivery import social
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
@@ -95,6 +95,8 @@ def send(network: Network, *messages: Any, **more: Any) -> list[str]:
                     said.append(await adapter.deliver(each))
                 except Away:
                     said.append("away")
+                except TryLater:
+                    said.append("later")
         finally:
             await adapter.close()
         return said
@@ -160,7 +162,8 @@ META, X = message(), message("x:2002", "x:777")
         (META, 400, {"error": {"code": 100, "message": "no matching user"}}, "bounced social_permanent"),
         (META, 400, {"error": {"code": 190, "message": "token expired"}}, "away"),
         (META, 400, {"error": {"code": 613, "message": "too many calls"}}, "away"),
-        (META, 400, {"error": {"code": 7777, "is_transient": True}}, "away"),
+        (META, 400, {"error": {"code": 7777, "is_transient": True}}, "later"),
+        (META, 500, {"error": {"code": 2, "message": "please retry"}}, "later"),
         (META, 400, b"<html>", "bounced social_permanent"),
         (META, 400, {"error": "x"}, "bounced social_permanent"),
         (META, 503, b"", "away"),
