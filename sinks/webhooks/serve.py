@@ -1,7 +1,8 @@
 """`python -m sinks webhooks`: every enabled subscription at work in one process, until SIGTERM.
 
-The subscriptions' file is looked at once a second. When it has changed, those that it changes or leaves out finish what
-they are sending and stop, and new and changed ones begin where their consumer group stands; the others go on untouched.
+The subscriptions' file is looked at once a second. When it has changed, and not again a second later (somebody may be
+writing to it), those that it changes or leaves out finish what they are sending and stop, and new and changed ones begin
+where their consumer group stands; the others go on untouched.
 A file that is wrong is refused with line and reason, and the subscriptions of before stay in force.
 """
 
@@ -40,7 +41,7 @@ async def serve(settings: SinkSettings, subscriptions: Sequence[Subscription], h
     stopping, work = asyncio.Event(), _Work(settings, health)
     stop_on_signals(stopping.set)
     watch = asyncio.create_task(work.watch())
-    seen = _fingerprint(settings)
+    in_force = seen = _fingerprint(settings)
     try:
         await work.put_in_force(subscriptions)
         looked = time.monotonic()
@@ -49,8 +50,9 @@ async def serve(settings: SinkSettings, subscriptions: Sequence[Subscription], h
                 await asyncio.wait_for(stopping.wait(), 0.2)
             if time.monotonic() - looked >= LOOK_SECONDS:
                 looked = time.monotonic()
-                if (found := _fingerprint(settings)) != seen:
-                    seen = found
+                before, seen = seen, _fingerprint(settings)
+                if seen == before and seen != in_force:
+                    in_force = seen
                     await work.reload()
     finally:
         health.ready = False
