@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Any
 
 import typer
 
@@ -46,14 +47,18 @@ def _work() -> int:
 
     settings = load(WorkerSettings)
     verify_topics(settings)
-    app = module.app
+    serve(module.app, settings.log_level)
+    return 0
+
+
+def serve(app: Any, log_level: str) -> None:
+    """Run the application as its process does, until it ends."""
     gc.collect()
     gc.freeze()  # the rules and their automaton live as long as the process: no collection need walk them
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     sys.argv = [sys.argv[0]]
-    app.Worker(loglevel=settings.log_level, override_logging=False, redirect_stdouts=False).execute_from_commandline()
-    return 0
+    app.Worker(loglevel=log_level, override_logging=False, redirect_stdouts=False).execute_from_commandline()
 
 
 cli = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="markdown")

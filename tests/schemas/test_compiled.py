@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import codec
-from schemas.compiled import long
+from schemas import codec, compiled
+from schemas.compiled import long, text
 from schemas.errors import BrokenBody
 from schemas.events import NoteAdded, SurveyAnswered
 from tests.schemas.records import records
@@ -70,3 +70,16 @@ NOTE = NoteAdded(event_id="e", occurred_at=1, received_at=2, customer_tag="T", t
 def test_a_value_of_the_wrong_type_is_refused_and_names_the_record(bad: msgspec.Struct) -> None:
     with pytest.raises(BrokenBody, match=type(bad).__name__):
         codec.encode(bad)
+
+
+@pytest.mark.parametrize(("value", "encoded"), [("", "00"), ("é", "04c3a9"), ("x" * 64, "8001" + "78" * 64)])
+def test_a_text_is_its_length_in_bytes_and_its_utf8_the_first_time_and_later(value: str, encoded: str) -> None:
+    assert [text(value).hex(), text(value).hex()] == [encoded, encoded]
+
+
+def test_texts_are_kept_only_while_they_are_short_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_TEXTS", kept := {})
+    monkeypatch.setattr(compiled, "_MOST_TEXTS", 3)
+    for value in ("a", "b", "c", "x" * 1000, "d"):
+        text(value)
+    assert kept == {"d": b"\x02d"}

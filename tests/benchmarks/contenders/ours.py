@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.process import Health, configure_logging
 from schemas.settings import WorkerSettings, load
 from stream_processors import rules
+from stream_processors.__main__ import serve
 from stream_processors.app import build
 from stream_processors.tickets.fold import TicketsProcessor
 
@@ -13,4 +14,4 @@ configure_logging(settings)
 app = build(settings, [TicketsProcessor(rules.load())], Health())
 
 if __name__ == "__main__":
-    app.Worker(loglevel="warning", override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    serve(app, "warning")
