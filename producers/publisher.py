@@ -29,6 +29,7 @@ from producers import privacy
 from schemas import codec, deadletter, metrics
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
+from schemas.kafka_security import security
 from schemas.settings import ProducerSettings
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING, TOPIC_OF
 
@@ -166,6 +167,7 @@ class Publisher:
                 reconnect_backoff_max_ms=1000,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
+                **security(self.settings),
             )
             for topic in (self.settings.topic(CONTACT_EVENTS), self.settings.topic(ROUTING), self._dlq):
                 self._check_topic(producer, topic)

@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from schemas.errors import TopicMismatch, Unavailable
+from schemas.kafka_security import security
 from schemas.process import guarded, patiently
 from schemas.settings import Settings, load
 from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
@@ -86,6 +87,7 @@ def _admin(settings: Settings) -> Iterator[Any]:
             client_id="deskstream-admin",
             bootstrap_timeout_ms=int(BOOTSTRAP_SECONDS * 1000),
             request_timeout_ms=30_000,
+            **security(settings),
         )
         yield admin
     except KafkaError as error:

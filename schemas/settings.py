@@ -21,6 +21,12 @@ from schemas.topics import PARTITIONS, Topic
 S = TypeVar("S", bound="Settings")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("auto", "console", "json")
+_CHOICES = {
+    "log_level": _LOG_LEVELS,
+    "log_format": _LOG_FORMATS,
+    "kafka_security": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
+    "kafka_sasl_mechanism": ("scram-sha-512", "scram-sha-256", "plain"),
+}
 _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 
 
@@ -30,6 +36,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DESKSTREAM_", frozen=True, extra="ignore")
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port]")
+    kafka_security: str = Field("plaintext", description="plaintext, ssl, sasl_plaintext or sasl_ssl")
+    kafka_ca_file: Path | None = Field(None, description="authorities that Kafka's certificates are checked against")
+    kafka_sasl_mechanism: str = Field("SCRAM-SHA-512", description="SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+    kafka_username: str = Field("", description="user of sasl_plaintext and sasl_ssl")
+    kafka_password: SecretStr = Field(SecretStr(""), description="its password")
     namespace: str = Field("", description="prefix of every topic and consumer group; lets deployments share a broker")
     clock: str = Field("", description="the pipeline clock; empty is the wall clock (see schemas/clock.py)")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics /livez /readyz; 0 switches them off")
@@ -45,10 +56,15 @@ class Settings(BaseSettings):
         Clock.parse(value)
         return value
 
-    @field_validator("log_level", "log_format", check_fields=True)
+    @field_validator("kafka_ca_file", mode="before")
+    @classmethod
+    def _empty_file_is_unset(cls, value: Any) -> Any:
+        return value or None
+
+    @field_validator(*_CHOICES, check_fields=True)
     @classmethod
     def _one_of(cls, value: str, info: ValidationInfo) -> str:
-        allowed = _LOG_LEVELS if info.field_name == "log_level" else _LOG_FORMATS
+        allowed = _CHOICES[str(info.field_name)]
         if value.lower() not in allowed:
             raise ValueError(f"must be one of {', '.join(allowed)}")
         return value.lower()

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from schemas import deadletter
 from schemas.errors import Unavailable
 from schemas.metrics import SINK_DEAD_LETTERED
+from schemas.kafka_security import security
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
 from sinks.batch import Record
@@ -36,6 +37,7 @@ def consumer(
         fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=100,
         metadata_max_age_ms=60_000,
+        **security(settings),
     )
 
 
@@ -47,6 +49,7 @@ def producer(settings: SinkSettings) -> AIOKafkaProducer:
         enable_idempotence=True,
         linger_ms=5,
         max_request_size=32 << 20,
+        **security(settings),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import faust
 import structlog
 
+from schemas import kafka_security
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
 from stream_processors.processor import Processor
@@ -60,6 +61,7 @@ def build(settings: WorkerSettings, processors: Sequence[Processor], health: Hea
     app = faust.App(
         settings.group("").rstrip("-"),
         broker=";".join(f"deskstream://{server}" for server in settings.kafka_bootstrap_servers.split(",")),
+        broker_credentials=_credentials(settings),
         store="deskstream://",
         datadir=str(settings.state_dir / settings.worker_id),
         key_serializer="raw",
@@ -89,9 +91,22 @@ def build(settings: WorkerSettings, processors: Sequence[Processor], health: Hea
         def end(why: str) -> None:
             end_process(EXIT_PROTECTED, why)
 
-        Watchdog(app.deskstream_workers, settings.kafka_bootstrap_servers, settings.watchdog_seconds, end).start()
+        Watchdog(app.deskstream_workers, settings, end).start()
 
     return app
+
+
+def _credentials(settings: WorkerSettings) -> Any:
+    """What Faust gives to its own clients; the others take `kafka_security.security`."""
+    given = kafka_security.security(settings)
+    if "sasl_mechanism" in given:
+        return faust.SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
+            ssl_context=given.get("ssl_context"),
+            mechanism=given["sasl_mechanism"],
+        )
+    return faust.SSLCredentials(context=given["ssl_context"]) if given else None
 
 
 def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, health: Health) -> Worker:

@@ -14,6 +14,9 @@ from typing import Protocol
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 
+from schemas.kafka_security import security
+from schemas.settings import WorkerSettings
+
 log = structlog.get_logger()
 
 
@@ -29,13 +32,11 @@ class Watched(Protocol):
 
 
 class Watchdog(threading.Thread):
-    """Calls `end` when a worker was behind for `patience_seconds` without progress."""
+    """Calls `end` when a worker was behind for `watchdog_seconds` without progress."""
 
-    def __init__(
-        self, workers: Sequence[Watched], bootstrap: str, patience_seconds: float, end: Callable[[str], None]
-    ) -> None:
+    def __init__(self, workers: Sequence[Watched], settings: WorkerSettings, end: Callable[[str], None]) -> None:
         super().__init__(name="watchdog", daemon=True)
-        self.workers, self.bootstrap, self.patience, self.end = workers, bootstrap.split(","), patience_seconds, end
+        self.workers, self.settings, self.patience, self.end = workers, settings, settings.watchdog_seconds, end
         self._consumer: KafkaConsumer | None = None
         self._behind_since: dict[str, float] = {}
 
@@ -63,6 +64,10 @@ class Watchdog(threading.Thread):
         if not partitions:
             return 0
         if self._consumer is None:
-            self._consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None)
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self.settings.kafka_bootstrap_servers.split(","),
+                group_id=None,
+                **security(self.settings),
+            )
         ends = self._consumer.end_offsets([TopicPartition(worker.source, partition) for partition in partitions])
         return sum(max(0, end - worker.position(tp.partition)) for tp, end in ends.items())

@@ -25,6 +25,7 @@ from faust.types import TP, AppT, EventT, StreamT, TableT
 from schemas import codec, metrics
 from schemas.events import Tick
 from schemas.identity import event_id
+from schemas.kafka_security import security
 from schemas.process import EXIT_PROTECTED, EXIT_UNAVAILABLE, Health
 from schemas.settings import WorkerSettings
 from schemas.topics import TOPIC_OF
@@ -95,6 +96,7 @@ class Worker:
             max_request_size=8_000_000,
             linger_ms=0,
             request_timeout_ms=60_000,
+            **security(self.settings),
         )
         await self._producer.start()
         self._started.set()

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import codec
 from schemas.errors import CodecError
+from schemas.kafka_security import security
 from schemas.settings import ChatSettings
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, OUTBOUND, ROUTING
 
@@ -48,6 +49,7 @@ class Log:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=4_000_000,
+                **security(self._settings),
             )
             try:
                 await consumer.start()

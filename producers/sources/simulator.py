@@ -36,6 +36,7 @@ from schemas.errors import CodecError, ConfigurationError, Refused, Unavailable
 from schemas.events import AgentReplied, Event, StatusChanged
 from schemas.facts import Fact
 from schemas.process import Health
+from schemas.kafka_security import security
 from schemas.settings import ProducerSettings
 from schemas.topics import SURVEY_FACTS, TICKET_FACTS
 
@@ -361,6 +362,7 @@ class _Facts:
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                **security(self._settings),
             )
             numbers = range(self._settings.partitions)
             self._partitions = [TopicPartition(topic, number) for topic in topics for number in numbers]

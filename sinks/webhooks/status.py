@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.errors import Unavailable
+from schemas.kafka_security import security
 from schemas.settings import SinkSettings
 from sinks import kafka
 from sinks.webhooks.subscriptions import Subscription
@@ -35,7 +36,7 @@ async def standings(settings: SinkSettings, subscriptions: Sequence[Subscription
         Unavailable: Kafka does not answer.
     """
     consumer = kafka.consumer(settings, None)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, **security(settings))
     await kafka.start(settings, consumer)
     try:
         await admin.start()
