@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 
 from schemas import deadletter
 from schemas.errors import Unavailable
-from schemas.metrics import SINK_DEAD_LETTERED
 from schemas.kafka_security import security
+from schemas.metrics import SINK_DEAD_LETTERED
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
 from sinks.batch import Record

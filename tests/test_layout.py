@@ -102,6 +102,25 @@ def test_only_entry_points_read_the_environment(path: Path) -> None:
 
 
 @every_module
+def test_every_kafka_client_is_given_the_security_settings(path: Path) -> None:
+    """`**security(settings)`: a client without it works on a laptop and nowhere else."""
+    if path.parts[0] == "deploy":
+        return
+    clients = {
+        "AIOKafkaAdminClient",
+        "AIOKafkaConsumer",
+        "AIOKafkaProducer",
+        "KafkaAdminClient",
+        "KafkaConsumer",
+        "KafkaProducer",
+    }
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in clients:
+            spread = [keyword.value for keyword in node.keywords if keyword.arg is None]
+            assert any(ast.unparse(value).startswith("security(") for value in spread), f"line {node.lineno}"
+
+
+@every_module
 def test_what_a_module_imports_is_a_declared_dependency(path: Path) -> None:
     entries = list(PROJECT["project"]["dependencies"])
     if path.is_relative_to("deploy/grafana"):  # run by `make generate` only: its files are committed

@@ -5,6 +5,7 @@
 | stream_processors/config/kustomization.yaml       | the rules beside it: a ConfigMap whose name is their hash |
 | base/patches/rules.yaml                           | the same files, where the worker finds them        |
 | components/strimzi/topics.yaml                    | schemas/topics.py                                  |
+| components/strimzi/users.yaml                     | access.py: who may do what with which topic        |
 | components/keda/limits.yaml                       | the partition count: more workers have no work     |
 | components/prometheus-operator/rules/             | deploy/prometheus/rules/*.yaml                     |
 
@@ -21,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from deploy.kubernetes import access
 from schemas.admin import declared
 from schemas.settings import Settings, load
 from schemas.topics import PARTITIONS
@@ -44,6 +46,7 @@ def files(root: Path = ROOT) -> dict[str, str]:
         f"{RULES}/kustomization.yaml": text(rules_kustomization(rules)),
         f"{HERE}/base/patches/rules.yaml": text(rules_volume(rules)),
         f"{HERE}/components/strimzi/topics.yaml": text(*topics()),
+        f"{HERE}/components/strimzi/users.yaml": text(*access.users(deployment(), CLUSTER)),
         f"{HERE}/components/keda/limits.yaml": text(limits()),
     }
     folder = f"{HERE}/components/prometheus-operator/rules"
@@ -83,9 +86,14 @@ def rules_volume(names: list[str]) -> dict[str, Any]:
     }
 
 
+def deployment() -> Settings:
+    """That of the manifests, whatever the environment of whoever runs this says."""
+    return load(Settings, namespace="", partitions=PARTITIONS, replication_factor=REPLICAS)
+
+
 def topics() -> list[dict[str, Any]]:
     """One KafkaTopic per declared topic, changelogs included."""
-    settings = load(Settings, namespace="", partitions=PARTITIONS, replication_factor=REPLICAS)
+    settings = deployment()
     return [
         {
             "apiVersion": "kafka.strimzi.io/v1",

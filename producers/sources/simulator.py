@@ -35,8 +35,8 @@ from schemas.codec import snake
 from schemas.errors import CodecError, ConfigurationError, Refused, Unavailable
 from schemas.events import AgentReplied, Event, StatusChanged
 from schemas.facts import Fact
-from schemas.process import Health
 from schemas.kafka_security import security
+from schemas.process import Health
 from schemas.settings import ProducerSettings
 from schemas.topics import SURVEY_FACTS, TICKET_FACTS
 

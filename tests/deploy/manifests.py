@@ -38,11 +38,13 @@ def built(name: str, scratch: Path) -> tuple[Doc, ...]:
     base, _, extra = name.partition("+")
     if not extra:
         return kustomize(KUBERNETES / base)
-    components = COMPONENTS if extra == "all" else (extra,)
+    components = (
+        sorted(COMPONENTS, key="strimzi".__eq__) if extra == "all" else [extra]
+    )  # strimzi last: see its comment
     return kustomize(combination(scratch / name, components))
 
 
-def combination(folder: Path, components: tuple[str, ...]) -> Path:
+def combination(folder: Path, components: list[str]) -> Path:
     """A kustomization of the base and these components. Kustomize wants relative paths."""
     folder.mkdir(parents=True)
     content = {

@@ -191,7 +191,8 @@ def references_resolve(documents: Documents) -> Iterator[str]:
     """ConfigMaps, keys, accounts and claims are built; a Secret is built, or README.md says what it holds."""
     maps = {document["metadata"]["name"]: document.get("data", {}) for document in of_kind(documents, "ConfigMap")}
     accounts = {document["metadata"]["name"] for document in of_kind(documents, "ServiceAccount")}
-    secrets = {document["metadata"]["name"] for document in of_kind(documents, "Secret")}
+    secrets = {document["metadata"]["name"] for document in of_kind(documents, "Secret", "KafkaUser")}
+    secrets |= {f"{document['metadata']['name']}-cluster-ca-cert" for document in of_kind(documents, "Kafka")}
     for workload in workloads(documents):
         account = workload.spec.get("serviceAccountName")
         if account is not None and account not in accounts:
@@ -305,6 +306,28 @@ def variables_are_known_and_valid(documents: Documents) -> Iterator[str]:
             kind(**values)
         except ValueError as error:
             yield f"{where}: {error}"
+
+
+@policy
+def clients_of_kafka_have_a_user_where_it_asks(documents: Documents) -> Iterator[str]:
+    """A user that is built where users are built, a password, and the file of authorities that TLS is checked against."""
+    users = {document["metadata"]["name"] for document in of_kind(documents, "KafkaUser")}
+    for workload, container in pairs(documents):
+        if not is_ours(container) or workload.labels.get("deskstream-kafka") != "client":
+            continue
+        if container["args"][:2] == ["sinks", "migrate"]:
+            continue  # it speaks to ClickHouse only
+        where = f"{workload.name} {container['name']}"
+        found = environment(container, documents)
+        protocol = found.get("DESKSTREAM_KAFKA_SECURITY", "plaintext")
+        if protocol.startswith("sasl") and users and found.get("DESKSTREAM_KAFKA_USERNAME") not in users:
+            yield f"{where}: Kafka has no user {found.get('DESKSTREAM_KAFKA_USERNAME')}"
+        if protocol.startswith("sasl") and "DESKSTREAM_KAFKA_PASSWORD" not in found:
+            yield f"{where}: no password for Kafka"
+        mounts = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
+        path = found.get("DESKSTREAM_KAFKA_CA_FILE")
+        if path and not any(PurePosixPath(path).is_relative_to(mount) for mount in mounts):
+            yield f"{where}: DESKSTREAM_KAFKA_CA_FILE={path} is in no volume"
 
 
 @policy

@@ -109,7 +109,7 @@ def test_pods_of_dev_let_in_whom_they_serve_and_nobody_else(documents: tuple[Doc
 
 @everything
 def test_with_every_component_the_ways_lead_to_its_pods_only(documents: tuple[Doc, ...]) -> None:
-    kafka, clickhouse = {"pods kafka-kafka:9092"}, {"clickhouse:8123"}
+    kafka, clickhouse = {"pods kafka-kafka:9093"}, {"clickhouse:8123"}
     assert ways_out(documents) == {
         "chat": DNS | kafka,
         "clickhouse": DNS,

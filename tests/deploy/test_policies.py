@@ -49,6 +49,12 @@ def with_variable(name: str, value: str) -> Callable[[list[Doc]], list[Doc]]:
     return lambda variables: [*variables, {"name": name, "value": value}]
 
 
+def with_a_missing_key(volumes: list[Doc]) -> list[Doc]:
+    rules = deepcopy(next(volume for volume in volumes if volume["name"] == "rules"))
+    rules["configMap"]["items"][0]["key"] = "no.yaml"
+    return [*volumes, rules]
+
+
 MISTAKES = [
     ("images_are_pinned", "StatefulSet/worker", f"{MAIN}.image", "deskstream:latest", "no version"),
     ("images_are_pinned", "StatefulSet/worker", f"{MAIN}.image", "deskstream", "no version"),
@@ -90,7 +96,8 @@ MISTAKES = [
     ("references_resolve", "Deployment/http", f"{MAIN}.envFrom.0.configMapRef.name", "settings", "no ConfigMap settings"),
     ("references_resolve", "Deployment/http", f"{MAIN}.envFrom.1.secretRef.name", "doors", "neither built nor documented"),
     ("references_resolve", "Job/migrations", f"{MAIN}.env.0.valueFrom.secretKeyRef.key", "address", "neither built nor"),
-    ("references_resolve", "StatefulSet/worker", f"{POD}.volumes.0.configMap.items.0.key", "no.yaml", "has no no.yaml"),
+    ("references_resolve", "StatefulSet/worker", f"{POD}.volumes",
+     with_a_missing_key, "has no no.yaml"),
     ("references_resolve", "StatefulSet/worker", f"{POD}.serviceAccountName", "nobody", "no ServiceAccount nobody"),
     ("references_resolve", "StatefulSet/worker", f"{MAIN}.volumeMounts.0.name", "rule", "there is no volume rule"),
     ("references_resolve", "Ingress/deskstream", "spec.tls.0.secretName", "tls", "neither built nor documented"),
@@ -106,6 +113,11 @@ MISTAKES = [
      with_variable("DESKSTREAM_PARTITIONS", "4"), "is none of its"),
     ("written_folders_are_volumes", "StatefulSet/worker", f"{MAIN}.env",
      with_variable("DESKSTREAM_STATE_DIR", "/srv/state"), "in no volume"),
+    ("clients_of_kafka_have_a_user_where_it_asks", "StatefulSet/worker", f"{MAIN}.env",
+     with_variable("DESKSTREAM_KAFKA_USERNAME", "ann"), "Kafka has no user ann"),
+    ("clients_of_kafka_have_a_user_where_it_asks", "Deployment/http", f"{POD}.initContainers.0.env", [], "no password"),
+    ("clients_of_kafka_have_a_user_where_it_asks", "KafkaUser/deskstream-sink", "", GONE, "no user deskstream-sink"),
+    ("clients_of_kafka_have_a_user_where_it_asks", "Job/topics", f"{MAIN}.volumeMounts", [], "is in no volume"),
     ("grace_is_longer_than_a_drain", "StatefulSet/worker", f"{POD}.terminationGracePeriodSeconds", 8, "8 s of grace"),
     ("grace_is_longer_than_a_drain", "Deployment/http", f"{POD}.terminationGracePeriodSeconds", GONE, "30 s of grace"),
     ("grace_is_longer_than_a_drain", "ConfigMap/deskstream-settings", "data.DESKSTREAM_SINK_DRAIN_SECONDS", "90", "60 s of grace"),
@@ -170,6 +182,8 @@ MALFORMED = [
     ("PodDisruptionBudget/http", "apiVersion", "policy/v1beta1"),
     ("Kafka/kafka", "spec.kafka.replicas", 3),
     ("KafkaTopic/outbound", "spec.partition", 3),
+    ("KafkaUser/deskstream-sink", "spec.authorization.acls.0.operations", ["Look"]),
+    ("TriggerAuthentication/worker", "spec.secretRef", []),
     ("KafkaNodePool/broker", "spec.roles", ["zookeeper"]),
     ("ScaledObject/worker", "spec.triggers.0.metadata.lagThreshold", 2000),
     ("PodMonitor/deskstream", "spec.endpoints", []),

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
+from deploy.kubernetes import access
 from deploy.local.child import free_ports
 from deploy.local.kafka import KafkaServer
 from schemas import admin
@@ -25,7 +34,7 @@ from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSet
 from tests.conftest import KAFKA, ROOT, Deployment
 from tests.producers.certificate import self_signed
 
-USER, PASSWORD = "deskstream", "correct horse"
+PASSWORD = "correct horse"
 SECURE = """
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SECURE://localhost:{secure}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://localhost:{secure}
@@ -34,6 +43,8 @@ listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location={certificate}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 """
 
 
@@ -107,67 +118,64 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     try:
         server.wait()
         client = KafkaAdminClient(bootstrap_servers=server.bootstrap_servers)
+        everybody = access.roles(load(Settings, namespace=""))
         client.alter_user_scram_credentials(
-            [UserScramCredentialUpsertion(USER, ScramMechanism.SCRAM_SHA_512, PASSWORD.encode(), iterations=4096)]
-        )
+            [UserScramCredentialUpsertion(role.user, ScramMechanism.SCRAM_SHA_512, PASSWORD.encode(), iterations=4096)
+             for role in everybody]
+        )  # fmt: skip
+        admin.create_topics(load(Settings, namespace="", kafka_bootstrap_servers=server.bootstrap_servers))
+        created = client.create_acls([acl for role in everybody for acl in acls(role)])
+        assert not created["failed"]
         client.close()
-        name = uuid.uuid4().hex[:8]
         env = {
             KAFKA: f"localhost:{server.secure}",
             "DESKSTREAM_KAFKA_SECURITY": "sasl_ssl",
             "DESKSTREAM_KAFKA_CA_FILE": str(server.certificate),
-            "DESKSTREAM_KAFKA_USERNAME": USER,
             "DESKSTREAM_KAFKA_PASSWORD": PASSWORD,
-            "DESKSTREAM_NAMESPACE": f"t{name}-",
             "DESKSTREAM_STATE_DIR": str(directory / "state"),
         }
-        deployment = Deployment(f"t{name}-", f"t{name}", env)
-        eventually(lambda: bool(admin.create_topics(deployment.settings(Settings))) or True)
-        yield deployment
+        yield Deployment("", "", env)
     finally:
         server.stop()
 
 
-def eventually(what: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if what():
-                return
-        except Unavailable:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def acls(role: access.Role) -> Iterator[ACL]:
+    """The rules of deploy/kubernetes/access.py, as Strimzi would put them into force."""
+    for kind, name, pattern, operations in access.rules(role):
+        resource = ResourcePattern(
+            ResourceType[kind.upper()], name, ACLResourcePatternType["PREFIXED" if pattern == "prefix" else "LITERAL"]
+        )
+        for operation in operations:
+            snake = "DESCRIBE_CONFIGS" if operation == "DescribeConfigs" else operation.upper()
+            yield ACL(f"User:{role.user}", "*", ACLOperation[snake], ACLPermissionType.ALLOW, resource)
 
 
 def test_a_wrong_password_is_not_let_in(secure: Deployment) -> None:
     with pytest.raises(Unavailable):
-        admin.verify_topics(secure.settings(Settings, kafka_password="guess"))
+        admin.verify_topics(secure.settings(Settings, kafka_username="deskstream-setup", kafka_password="guess"))
 
 
 def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) -> None:
     """kafka-python's and aiokafka's producers and consumers, Faust's own clients, the administration."""
-    import asyncio
-
     from producers.channels import form
     from producers.publisher import Publisher
     from schemas.facts import Outbound
     from schemas.topics import OUTBOUND
     from sinks import kafka
 
-    admin.verify_topics(secure.settings(Settings))
+    admin.verify_topics(secure.settings(Settings, kafka_username="deskstream-setup"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DESKSTREAM_")} | secure.env
+    environment["DESKSTREAM_KAFKA_USERNAME"] = "deskstream-worker"
     worker = subprocess.Popen([sys.executable, "-m", "stream_processors"], cwd=ROOT, env=environment)
     try:
-        settings = secure.settings(ProducerSettings)
+        settings = secure.settings(ProducerSettings, kafka_username="deskstream-producer")
         values = {"email": "ann@example.org", "subject": "Card", "message": "My card was declined."}
         event = form.normalise(values, now=settings.pipeline_clock.now(), source="test")
         with Publisher(settings) as publisher:
             publisher.publish(event, raw=b"", producer="form", origin="test")
 
         async def first() -> bytes:
-            sinks = secure.settings(SinkSettings)
+            sinks = secure.settings(SinkSettings, kafka_username="deskstream-sink")
             consumer, producer = kafka.consumer(sinks, "test"), kafka.producer(sinks)
             await kafka.start(sinks, consumer, producer)
             try:
@@ -186,12 +194,32 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
         assert worker.wait(30) == 0
 
 
+def test_a_role_does_not_what_is_not_its_own(secure: Deployment) -> None:
+    from aiokafka.errors import KafkaError
+
+    from schemas.topics import TICKET_FACTS
+    from sinks import kafka
+
+    producer = secure.settings(SinkSettings, kafka_username="deskstream-producer")
+
+    async def forged() -> None:
+        client = kafka.producer(producer)
+        await kafka.start(producer, client)
+        try:
+            await client.send_and_wait(producer.topic(TICKET_FACTS), b"x")
+        finally:
+            await client.stop()
+
+    with pytest.raises(KafkaError):
+        asyncio.run(forged())
+
+
 def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
     from schemas.topics import CONTACT_EVENTS
     from stream_processors.watchdog import Watchdog
 
     class Behind:
-        source = secure.settings(WorkerSettings).topic(CONTACT_EVENTS)
+        source = secure.settings(WorkerSettings, kafka_username="deskstream-worker").topic(CONTACT_EVENTS)
         progress_at = 0.0
 
         def assigned(self) -> list[int]:
@@ -200,5 +228,7 @@ def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
         def position(self, partition: int) -> int:
             return 0
 
-    watchdog = Watchdog([Behind()], secure.settings(WorkerSettings), lambda why: None)
+    watchdog = Watchdog(
+        [Behind()], secure.settings(WorkerSettings, kafka_username="deskstream-worker"), lambda why: None
+    )
     assert watchdog._behind(Behind()) >= 0

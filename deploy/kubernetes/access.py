@@ -1,0 +1,82 @@
+"""Who may do what with which topic: one Kafka user per role, and nothing that its code does not do.
+
+A role may look at every topic, because its pods wait for all of them. `tests/schemas/test_kafka_security.py` lets a real
+broker judge by these rules while a contact goes the whole way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import events
+from schemas.admin import declared
+from schemas.settings import Settings
+from schemas.topics import DEAD_LETTERS, OUTBOUND, ROUTING, TOPIC_OF
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """`group` is the consumer group, a prefix when it ends in a hyphen; empty for none."""
+
+    name: str
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    group: str = ""
+
+    @property
+    def user(self) -> str:
+        return f"deskstream-{self.name}"
+
+
+def roles(settings: Settings) -> tuple[Role, ...]:
+    """Every role of a deployment."""
+    everything = frozenset(declared(settings))
+    letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
+    changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
+    kinds: tuple[type, ...] = (*events.EVENTS, events.PresenceChanged, events.TypingChanged)
+    entered = {TOPIC_OF[kind] for kind in kinds}
+    brought = frozenset(settings.topic(topic) for topic in entered)
+    group = settings.group("")
+    return (
+        # Chat reads what it and others wrote, and what goes out.
+        Role(
+            "producer",
+            brought | {settings.topic(OUTBOUND), settings.topic(ROUTING)},
+            brought | {settings.namespace + topic.dlq for topic in entered},
+        ),
+        Role("setup"),
+        # `dlq replay`, run beside a sink, writes to where a letter came from.
+        Role("sink", everything - changelogs, everything - changelogs, group),
+        Role("worker", everything - letters, everything, group.rstrip("-")),
+    )
+
+
+def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """`(topic or group, name, literal or prefix, operations)`."""
+    found: list[tuple[str, str, str, tuple[str, ...]]] = [("topic", "*", "literal", ("Describe", "DescribeConfigs"))]
+    found += [("topic", name, "literal", ("Read",)) for name in sorted(role.reads - role.writes)]
+    found += [("topic", name, "literal", ("Write",)) for name in sorted(role.writes - role.reads)]
+    found += [("topic", name, "literal", ("Read", "Write")) for name in sorted(role.reads & role.writes)]
+    if role.group:
+        found.append(("group", role.group, "prefix" if role.group.endswith("-") else "literal", ("Read",)))
+    return found
+
+
+def users(settings: Settings, cluster: str) -> Iterable[dict[str, Any]]:
+    """A Strimzi KafkaUser per role; the operator makes the Secret of the same name, with its password."""
+    for role in roles(settings):
+        acls = [
+            {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": list(operations)}
+            for kind, name, pattern, operations in rules(role)
+        ]
+        yield {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaUser",
+            "metadata": {"name": role.user, "labels": {"strimzi.io/cluster": cluster}},
+            "spec": {
+                "authentication": {"type": "scram-sha-512"},
+                "authorization": {"type": "simple", "acls": acls},
+            },
+        }
