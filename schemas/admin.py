@@ -99,10 +99,15 @@ def _admin(settings: Settings) -> Iterator[Any]:
 
 def _wanted(topic: Topic, settings: Settings) -> dict[str, Any]:
     return {
-        "num_partitions": settings.partitions,
+        "num_partitions": partition_count(topic, settings),
         "replication_factor": settings.replication_factor,
-        "configs": {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms)},
+        "configs": {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms), **dict(topic.configs)},
     }
+
+
+def partition_count(topic: Topic, settings: Settings) -> int:
+    """How many partitions a topic has in this deployment."""
+    return 1 if topic.partitions == 1 else settings.partitions
 
 
 def _await(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
@@ -129,9 +134,9 @@ def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_
     if problems or only_missing:
         return problems
     for name in topics:
-        count = len(found[name]["partitions"])
-        if count != settings.partitions:
-            problems.append(f"topic {name} has {count} partitions, expected {settings.partitions}")
+        count, wanted = len(found[name]["partitions"]), partition_count(topics[name], settings)
+        if count != wanted:
+            problems.append(f"topic {name} has {count} partitions, expected {wanted}")
     return problems + _wrong_configs(admin, topics)
 
 
@@ -139,14 +144,16 @@ def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
     """Retention may be tuned on a cluster without asking us; another cleanup would lose state, or keep what must go."""
     problems = []
     for name, configs in describe_configs(admin, list(topics)).items():
-        if (cleanup := configs["cleanup.policy"]) != topics[name].cleanup:
-            problems.append(f"topic {name} has cleanup.policy={cleanup}, expected {topics[name].cleanup}")
+        for key, wanted in (("cleanup.policy", topics[name].cleanup), *topics[name].configs):
+            if configs[key] != wanted:
+                problems.append(f"topic {name} has {key}={configs[key]}, expected {wanted}")
     return problems
 
 
 def describe_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     """Topic -> the values of the settings that we declare, as the broker has them in force."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["cleanup.policy", "retention.ms"]) for name in names]
+    keys = ["cleanup.policy", "retention.ms", *dict.fromkeys(key for topic in TOPICS for key, _ in topic.configs)]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
     described = admin.describe_configs(resources, config_filter="all")["topic"]
     return {name: {key: config["value"] for key, config in described[name].items()} for name in names}
 

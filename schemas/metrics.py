@@ -166,6 +166,21 @@ FIGURES_READY = Gauge(
     registry=None,
 )
 
+# the rules of the stream processors
+RULES_INFO = Gauge("deskstream_rules_info", "1, with the version of the rules in force as label", ["version"])
+RULES_EFFECTIVE = Gauge(
+    "deskstream_rules_effective_timestamp_seconds", "Since when they are in force, in pipeline time; 0: since ever"
+)
+RULES_REFUSED = Counter(
+    "deskstream_rules_refused_total",
+    "Rules that did not come into force: invalid (in the directory), late, undecodable or unreadable (published)",
+    ["reason"],
+)
+RULES_INVALID = Gauge("deskstream_rules_invalid", "1 while the directory of rules holds a mistake")
+RULES_UNPUBLISHED = Gauge(
+    "deskstream_rules_unpublished", "1 while the directory of rules holds other rules than those published last"
+)
+
 # sinks
 ROWS_WRITTEN = Counter("deskstream_rows_written_total", "Rows inserted into ClickHouse", ["table"])
 INSERT_SECONDS = Histogram("deskstream_insert_seconds", "Time of one insert", ["table"], buckets=_FAST)

@@ -239,6 +239,14 @@ class WorkerSettings(Settings):
         description="secrets that survey links are signed with, as the survey pages have them; empty: nobody is asked",
     )
     survey_url: str = Field("http://127.0.0.1:8080", description="how customers reach the survey pages")
+    rules_lead_seconds: float = Field(
+        5.0,
+        ge=3,
+        description="changed rules take effect so long (wall time) after they were published, at every worker",
+    )
+    rules_watch_seconds: float = Field(
+        2.0, gt=0, description="how often the directory of rules is looked at; a change must stand still for so long"
+    )
     max_batch_records: int = Field(1000, ge=1, le=8192, description="records per partition batch")
     dlq_max_ratio: float = Field(
         0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas import events, facts
+from schemas import events, facts, published
 
 DAY_MS = 24 * 3600 * 1000
 PARTITIONS = 4
@@ -16,7 +16,11 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`key` says what the record key is; `retention_ms` -1 keeps for ever; `dlq` names the dead-letter topic."""
+    """`key` says what the record key is; `retention_ms` -1 keeps for ever; `dlq` names the dead-letter topic.
+
+    partitions  1 is exactly one; any other count is that of the deployment (`DESKSTREAM_PARTITIONS`)
+    configs     further settings of the topic that the code relies on
+    """
 
     name: str
     key: str
@@ -24,6 +28,7 @@ class Topic:
     retention_ms: int = -1
     cleanup: str = "delete"
     dlq: str = ""
+    configs: tuple[tuple[str, str], ...] = ()
 
 
 CONTACT_EVENTS = Topic("contact-events", "customer tag", dlq="contact-events.dlq")
@@ -37,6 +42,13 @@ PANE_FACTS = Topic("pane-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="
 CHAT_SIGNALS = Topic("chat-signals", "customer tag", retention_ms=600_000, dlq="contact-events.dlq")
 OUTBOUND = Topic("outbound", "customer tag", retention_ms=30 * DAY_MS, dlq="outbound.dlq")
 DELIVERIES = Topic("deliveries", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+#: One log of all editions of the rules (ADR 15). The broker's own time says which of them came in time.
+RULES = Topic(
+    "rules",
+    "version",
+    partitions=1,
+    configs=(("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "5000000")),
+)
 
 DEAD_LETTERS: tuple[Topic, ...] = tuple(
     Topic(name, "that of the record that failed", retention_ms=90 * DAY_MS)
@@ -53,7 +65,7 @@ FACT_TOPICS: tuple[Topic, ...] = (
     DELIVERIES,
 )
 
-TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, CHAT_SIGNALS, *DEAD_LETTERS)
+TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, CHAT_SIGNALS, RULES, *DEAD_LETTERS)
 
 #: Where each kind of record is written. A topic may carry several kinds: readers tell them apart by fingerprint.
 TOPIC_OF: dict[type, Topic] = {
@@ -80,6 +92,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.ResolutionFact: TICKET_FACTS,
     facts.ConversationFact: CONTACT_FACTS,
     facts.RepeatFact: CONTACT_FACTS,
+    published.RulesPublished: RULES,
 }
 
 

@@ -10,6 +10,7 @@ import typer
 
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, describe, load
+from stream_processors import rulescommand
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often.
 GC_THRESHOLDS = (20_000, 50, 100)
@@ -21,6 +22,8 @@ Run one stream-processing worker: it threads, acknowledges, tags, routes and mea
 Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (static membership) and keeps its
 state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
 
+It also keeps the rules: `python -m stream_processors rules --help`.
+
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
 Settings (environment):
@@ -28,7 +31,12 @@ Settings (environment):
 """ + "\n\n".join(f"{name}  {meaning}. Default: {default!r}" for name, default, meaning in describe(WorkerSettings))
 
 
-def run(check: bool = typer.Option(False, "--check", help="Validate settings and rules, then exit.")) -> None:
+def run(
+    context: typer.Context,
+    check: bool = typer.Option(False, "--check", help="Validate settings and rules, then exit."),
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
     raise SystemExit(guarded(lambda: _check() if check else _work()))
 
 
@@ -61,8 +69,9 @@ def serve(app: Any, log_level: str) -> None:
     app.Worker(loglevel=log_level, override_logging=False, redirect_stdouts=False).execute_from_commandline()
 
 
-cli = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="markdown")
-cli.command(help=HELP)(run)
+cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+cli.callback(invoke_without_command=True, help=HELP)(run)
+cli.add_typer(rulescommand.cli, name="rules")
 
 if __name__ == "__main__":
     cli()

@@ -18,6 +18,8 @@ from schemas import kafka_security
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
 from stream_processors.processor import Processor
+from stream_processors.rulebook import Rulebook
+from stream_processors.rulekeeper import RuleKeeper, read_content
 from stream_processors.store import ROCKSDB_OPTIONS
 from stream_processors.transport import Consumer
 from stream_processors.watchdog import Watchdog
@@ -56,8 +58,13 @@ async def drain(app: faust.App) -> None:
     os._exit(0)
 
 
-def build(settings: WorkerSettings, processors: Sequence[Processor], health: Health) -> faust.App:
-    """The Faust app for these processors. Pure but for Faust's own registries: nothing connects yet."""
+def build(
+    settings: WorkerSettings, processors: Sequence[Processor], health: Health, keeper: RuleKeeper | None = None
+) -> faust.App:
+    """The Faust app for these processors. Pure but for Faust's own registries: nothing connects yet.
+
+    `keeper` keeps their rulebook complete; without one their rules stay as they are.
+    """
     app = faust.App(
         settings.group("").rstrip("-"),
         broker=";".join(f"deskstream://{server}" for server in settings.kafka_bootstrap_servers.split(",")),
@@ -84,7 +91,13 @@ def build(settings: WorkerSettings, processors: Sequence[Processor], health: Hea
         worker_redirect_stdouts=False,
         Worker=DrainingWorker,
     )
-    app.deskstream_workers = [_agent(app, settings, processor, health) for processor in processors]
+    app.deskstream_workers = [_agent(app, settings, processor, health, keeper) for processor in processors]
+
+    if keeper is not None:
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def keep_rules() -> None:
+            await keeper.run()
 
     @app.task  # type: ignore[untyped-decorator]
     async def watch() -> None:
@@ -109,7 +122,9 @@ def _credentials(settings: WorkerSettings) -> Any:
     return faust.SSLCredentials(context=given["ssl_context"]) if given else None
 
 
-def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, health: Health) -> Worker:
+def _agent(
+    app: faust.App, settings: WorkerSettings, processor: Processor, health: Health, keeper: RuleKeeper | None
+) -> Worker:
     name = settings.topic(processor.topic)
     Consumer.batch_topics.add(name)
     topic = app.topic(
@@ -122,7 +137,7 @@ def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, healt
         value_type=bytes,
         options=dict(ROCKSDB_OPTIONS),
     )
-    worker = Worker(app, table, processor, settings, health)
+    worker = Worker(app, table, processor, settings, health, keeper.fresh if keeper else None)
     app.agent(topic, name=processor.name)(worker.agent)
 
     @app.task  # type: ignore[untyped-decorator]
@@ -135,20 +150,20 @@ def _agent(app: faust.App, settings: WorkerSettings, processor: Processor, healt
 
 def create() -> faust.App:
     """The app of this process, from the environment."""
-    from stream_processors import rules as ruleset
     from stream_processors.routing.fold import RoutingProcessor
     from stream_processors.surveys import Signing
     from stream_processors.tickets.fold import TicketsProcessor
 
     settings = load(WorkerSettings)
     configure_logging(settings)
-    rules = ruleset.load(settings.config_dir, settings.mail_domain)
+    book = Rulebook()
+    keeper = RuleKeeper(settings, book, read_content(settings), end_process)
     health = Health(stall_seconds=settings.watchdog_seconds)
     serve_probes(settings, health)
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     if signing is None:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS, as for the survey pages, to ask customers")
-    return build(settings, [TicketsProcessor(rules, signing=signing), RoutingProcessor()], health)
+    return build(settings, [TicketsProcessor(book, signing=signing), RoutingProcessor()], health, keeper)
 
 
 def __getattr__(name: str) -> Any:

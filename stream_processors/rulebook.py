@@ -17,6 +17,7 @@ __all__ = ["ALWAYS", "Edition", "Rulebook", "time_of"]
 
 #: `effective_from` of the first edition: since the beginning of time.
 ALWAYS = 0
+_EMPTY = "the rulebook is empty: no rules were published yet"
 _BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63
 
 
@@ -90,6 +91,12 @@ class Rulebook:
             return self._rules  # type: ignore[return-value]  # a span is remembered with its rules
         return self._look_up(micros)
 
+    def edition_at(self, micros: int) -> Edition:
+        """The edition in force at a moment. Raises LookupError as `at` does."""
+        if not self._editions:
+            raise LookupError(_EMPTY)
+        return self._editions[max(0, bisect_right(self._starts, micros) - 1)]
+
     def calendar(self, name: str, policy_version: str) -> Calendar | None:
         """The calendar of this name as it was beside the policies of this version.
 
@@ -101,7 +108,7 @@ class Rulebook:
 
     def _look_up(self, micros: int) -> Rules:
         if not self._editions:
-            raise LookupError("the rulebook is empty: no rules were published yet")
+            raise LookupError(_EMPTY)
         place = max(0, bisect_right(self._starts, micros) - 1)
         self._rules = rules = self._editions[place].rules
         self._since = self._starts[place] if place else _BEFORE_ALL

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, TypeVar
 
 from schemas.errors import ConfigurationError
 from stream_processors.acknowledgements import Guards
@@ -32,6 +33,9 @@ MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
 _LATER = ("calendars.yaml", "notices.yaml", "surveys.yaml")
 _DEPTH = 3
+_GUARDS = "acknowledgements.yaml"
+_made: dict[tuple[Any, str], Any] = {}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +107,44 @@ def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = ""
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         try:
-            return _load(root, mail_domain, content_version(files, mail_domain))
+            return _load(root, files, mail_domain)
         except ConfigurationError as error:
             within = error.where.removeprefix(name).lstrip("/")
             where = f"{shown_as.rstrip('/')}/{within}" if shown_as else within
             raise ConfigurationError(error.problem, where=where, fix=error.fix) from error
 
 
-def _load(root: Path, mail_domain: str, version: str) -> Rules:
-    teams, calendars = Teams.load(root / "teams.yaml"), Calendars.load(root / "calendars.yaml")
+def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
+    def made_of(maker: Callable[..., T], *arguments: Any, files_of: Callable[[str], bool]) -> T:
+        """A part is made once for the same content: editions share what did not change between them."""
+        chosen = {name: content for name, content in files.items() if files_of(name)}
+        key = maker, content_version(chosen, mail_domain)
+        if key not in _made:
+            _made[key] = maker(*arguments)
+        made: T = _made[key]
+        return made
+
+    def named(*names: str, and_ics: bool = False) -> Callable[[str], bool]:
+        return lambda name: name in names or (and_ics and name.endswith(".ics"))
+
+    teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
+    calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
+    policies, taxonomy = root / "policies.yaml", root / "taxonomy.yaml"
     return Rules(
         calendars=calendars,
-        policies=Policies.load(root / "policies.yaml", teams, calendars),
-        taxonomy=Taxonomy.load(root / "taxonomy.yaml", teams),
-        templates=Templates.load(root / "templates"),
+        policies=made_of(
+            Policies.load,
+            *(policies, teams, calendars),
+            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", and_ics=True),
+        ),
+        taxonomy=made_of(Taxonomy.load, taxonomy, teams, files_of=named("taxonomy.yaml", "teams.yaml")),
+        templates=made_of(Templates.load, root / "templates", files_of=lambda name: name.startswith("templates/")),
         teams=teams,
-        guards=Guards.load(root / "acknowledgements.yaml", mail_domain),
+        guards=made_of(Guards.load, root / _GUARDS, mail_domain, files_of=named(_GUARDS)),
         mail_domain=mail_domain,
-        notices=Notices.load(root / "notices.yaml", mail_domain),
-        surveys=Surveys.load(root / "surveys.yaml"),
-        version=version,
+        notices=made_of(Notices.load, root / "notices.yaml", mail_domain, files_of=named("notices.yaml")),
+        surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
+        version=content_version(files, mail_domain),
     )
 
 

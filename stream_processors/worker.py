@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -55,8 +55,15 @@ class Worker:
     """Runs one processor in a Faust agent. `agent` is the agent's function, `start` its start-up."""
 
     def __init__(
-        self, app: AppT, table: TableT[bytes, bytes], processor: Processor, settings: WorkerSettings, health: Health
+        self,
+        app: AppT,
+        table: TableT[bytes, bytes],
+        processor: Processor,
+        settings: WorkerSettings,
+        health: Health,
+        before_fold: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._before_fold = before_fold
         self.app, self.table, self.processor, self.settings, self.health = app, table, processor, settings, health
         self.clock = settings.pipeline_clock
         self.source = settings.topic(processor.topic)
@@ -165,6 +172,8 @@ class Worker:
         if self._lost(partition, generation):
             return
         records = [record for event in events for record in event.message.value]
+        if self._before_fold is not None:
+            await self._before_fold()
         began = time.perf_counter()
         outbox = Outbox(self.producer, int(time.time() * 1000))
         async with self._folding:

@@ -21,7 +21,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PURE_CONTRACT = "Pure modules reach no broker, no database and no metric"
 
 #: The modules of stream_processors that do I/O; every other one is pure and stands in the import contract.
-DO_IO = {"__init__", "__main__", "app", "outbox", "store", "transport", "watchdog", "worker"}
+DO_IO = {
+    "__init__",
+    "__main__",
+    "app",
+    "outbox",
+    "rulekeeper",
+    "rulelog",
+    "rulescommand",
+    "store",
+    "transport",
+    "watchdog",
+    "worker",
+}
 
 
 def modules(*places: str) -> list[Path]:

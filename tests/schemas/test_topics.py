@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.codec import RECORDS
 from schemas.events import EVENTS, PresenceChanged, RoutingUpdate, TypingChanged
 from schemas.facts import FACTS
+from schemas.published import RulesPublished
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
 
 every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -31,7 +32,7 @@ def test_every_topic_of_the_module_is_created() -> None:
 
 
 def test_every_kind_of_record_has_one_topic_that_is_created() -> None:
-    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS}
+    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS, RulesPublished}
     assert set(TOPIC_OF.values()) <= set(TOPICS)
 
 
@@ -59,7 +60,16 @@ def test_the_event_log_keeps_for_ever() -> None:
     assert (topics.CONTACT_EVENTS.retention_ms, topics.CONTACT_EVENTS.cleanup) == (-1, "delete")
 
 
-@pytest.mark.parametrize("topic", [t for t in TOPICS if t not in topics.DEAD_LETTERS], ids=lambda topic: topic.name)
+def test_the_editions_of_the_rules_are_one_log_that_is_kept_and_has_the_brokers_times() -> None:
+    rules = topics.RULES
+    assert (rules.partitions, rules.retention_ms, rules.cleanup, rules.dlq) == (1, -1, "delete", "")
+    assert ("message.timestamp.type", "LogAppendTime") in rules.configs
+    assert [topic for topic in TOPICS if topic.partitions == 1] == [rules]
+
+
+@pytest.mark.parametrize(
+    "topic", [t for t in TOPICS if t not in (*topics.DEAD_LETTERS, topics.RULES)], ids=lambda topic: topic.name
+)
 def test_a_topic_names_a_dead_letter_topic_that_exists_and_outlives_it(topic: Topic) -> None:
     letters = {letter.name: letter for letter in topics.DEAD_LETTERS}[topic.dlq]
     assert letters.dlq == ""

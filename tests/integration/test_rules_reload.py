@@ -1,0 +1,276 @@
+"""Rules that change while workers run, are killed and start again: on the real Kafka, with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from kafka import KafkaProducer
+from typer.testing import CliRunner
+
+from deploy.local.child import free_ports
+from schemas import codec
+from schemas.events import MessageReceived
+from schemas.facts import ClockFact, TagFact, TicketFact
+from schemas.identity import customer_tag, event_id
+from schemas.settings import WorkerSettings
+from schemas.topics import CLOCK_FACTS, CONTACT_EVENTS, TAG_FACTS, TICKET_FACTS
+from stream_processors import rulescommand
+from stream_processors.rulebook import Edition, Rulebook
+from stream_processors.rulelog import RuleLog
+from stream_processors.rules import SHIPPED, of_files
+from stream_processors.tickets.fold import TicketsProcessor
+from tests.conftest import Deployment
+from tests.faults.recount import difference, facts_in_kafka, facts_offline, read
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+POLICIES = """time_zone: Europe/London
+reopen: {window: 7d, thanks: [thanks]}
+policies:
+  - {name: %s, targets: {first_response: 4h, full_resolution: 9h}}
+"""
+#: A worker that dies between its outputs and its states: what it wrote is durable, and nothing is committed.
+DIES = """
+import os, signal
+from stream_processors import __main__, worker
+
+async def die(self, *arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+worker.Worker._write_changelog = die
+__main__.cli([])
+"""
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+
+
+class Desk:
+    """One deployment with a directory of rules, and whatever runs on it."""
+
+    def __init__(self, deployment: Deployment, folder: Path) -> None:
+        self.deployment, self.rules, self.log = deployment, folder / "rules", folder / "worker.log"
+        shutil.copytree(SHIPPED, self.rules)
+        self.settings = deployment.settings(WorkerSettings)
+        self.env = {
+            **os.environ,
+            **deployment.env,
+            "PYTHONPATH": str(ROOT),
+            "DESKSTREAM_CONFIG_DIR": str(self.rules),
+            "DESKSTREAM_RULES_WATCH_SECONDS": "0.2",
+            "DESKSTREAM_RULES_LEAD_SECONDS": "3",
+            "DESKSTREAM_LOG_FORMAT": "json",
+            "COLUMNS": "200",
+        }
+        self.told = 0
+
+    def policy(self, name: str) -> None:
+        """Save policies with one policy of this name."""
+        (self.rules / "policies.yaml").write_text(POLICIES % name, "utf-8")
+
+    def contact(self, count: int = 1) -> list[str]:
+        """New customers write now; their tags."""
+        producer = KafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap_servers, acks="all")
+        tags = []
+        for _ in range(count):
+            self.told += 1
+            customer_id, now = f"email:c{self.told}@example.org", self.settings.pipeline_clock.now()
+            tags.append(customer_tag(customer_id))
+            event = MessageReceived(
+                event_id=event_id("reload", str(self.told)),
+                occurred_at=now,
+                received_at=now,
+                customer_tag=tags[-1],
+                channel="email",
+                source="test",
+                customer_id=customer_id,
+                address=customer_id.partition(":")[2],
+                text="My card was declined.",
+            )
+            producer.send(self.settings.topic(CONTACT_EVENTS), key=tags[-1].encode(), value=codec.encode(event))
+        producer.close()
+        return tags
+
+    def facts(self, tags: list[str]) -> list[TicketFact]:
+        """A ticket fact of each of these customers."""
+        found = {fact.customer_tag: fact for fact in map(decoded, read(self.settings, TICKET_FACTS)) if fact}
+        return [found[tag] for tag in tags] if set(tags) <= set(found) else []
+
+    def policies_of(self, tags: list[str]) -> set[tuple[str, str]]:
+        facts = eventually(lambda: self.facts(tags))
+        return {(fact.policy, fact.policy_version) for fact in facts}
+
+    def command(self, *words: str, code: int = 0) -> str:
+        """What `python -m stream_processors rules ...` prints, to either output."""
+        done = CliRunner().invoke(rulescommand.cli, words, env=self.env)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    @contextmanager
+    def worker(self) -> Iterator[Callable[[str], float]]:
+        """A running worker; gives a function that reads one of its metrics."""
+        (port,) = free_ports(1)
+        child = self.start([sys.executable, "-m", "stream_processors"], str(port))
+        try:
+            yield lambda name: metric(port, name)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(30) == 0, self.log.read_text()
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+
+    def start(self, command: list[str], port: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=ROOT, env={**self.env, "DESKSTREAM_METRICS_PORT": port}, stdout=log, stderr=log
+            )
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def book(self) -> Rulebook:
+        """What anybody reads from the topic."""
+
+        async def work() -> Rulebook:
+            async with RuleLog.opened(self.settings) as log:
+                records = [each.record for each in log.publications]
+            return Rulebook(*(Edition(each.effective_from, of_files(each.files, each.mail_domain)) for each in records))
+
+        return asyncio.run(work())
+
+
+def decoded(record: Any) -> TicketFact | None:
+    fact = codec.decode(record.value)
+    return fact if isinstance(fact, TicketFact) else None
+
+
+def metric(port: int, name: str) -> float:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return float("nan")
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), float("nan"))
+
+
+def eventually(what: Callable[[], T], seconds: float = 60.0) -> T:
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture
+def desk(deployment: Deployment, tmp_path: Path) -> Desk:
+    return Desk(deployment, tmp_path)
+
+
+def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    desk.policy("spring")
+    with desk.worker() as value:
+        [(policy, spring)] = desk.policies_of(desk.contact())
+        assert policy == "spring"
+
+        (desk.rules / "policies.yaml").write_text(POLICIES % "x" + "    tragets: {}\n", "utf-8")
+        eventually(lambda: value("deskstream_rules_invalid") == 1)
+        [refused] = desk.logged("the directory of rules is invalid; what is in force stays in force")
+        assert f"{desk.rules}/policies.yaml:" in refused["error"]
+        assert value('deskstream_rules_refused_total{reason="invalid"}') == 1
+        assert desk.policies_of(desk.contact()) == {("spring", spring)}
+
+        desk.policy("summer")
+        eventually(lambda: value("deskstream_rules_effective_timestamp_seconds") > 0)
+        assert value("deskstream_rules_invalid") == 0
+        [(policy, summer)] = desk.policies_of(desk.contact())
+        assert policy == "summer"
+        assert summer != spring
+
+        first, second = desk.book().editions
+        listed = desk.command("list").splitlines()
+        assert [line.split()[0] for line in listed[1:]] == ["always", listed[2].split()[0]]
+        assert first.rules.version in listed[1]
+        assert second.rules.version in listed[2]
+        assert "in force" in listed[2]
+        assert desk.command("show", first.rules.version[:8], "policies.yaml") == POLICIES % "spring"
+        assert "templates/email.en.txt" in desk.command("show", second.rules.version)
+        assert value(f'deskstream_rules_info{{version="{second.rules.version}"}}') == 1
+
+        back = tmp_path / "back"
+        assert "are in" in desk.command("show", first.rules.version, "--to", str(back))
+        assert f"version {first.rules.version}" in desk.command("check", str(back))
+        assert "is past" in desk.command("publish", str(back), "--from", "2020-01-01T00:00Z", code=2)
+        assert "takes effect from" in desk.command("publish", str(back), "--by", "ann")
+        assert "nothing to do" in desk.command("publish", str(back))
+        eventually(lambda: value(f'deskstream_rules_info{{version="{first.rules.version}"}}') == 1)
+        assert value("deskstream_rules_unpublished") == 1, "the directory still holds the summer's"
+        assert desk.policies_of(desk.contact()) == {("spring", spring)}
+        time.sleep(1)  # five looks at the directory: it did not change, so it does not argue with ann
+        assert len(desk.book()) == 3
+
+    kafka, _ = facts_in_kafka(desk.settings)
+    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.book()))) == {}
+
+
+def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_then(desk: Desk) -> None:
+    desk.policy("spring")
+    before = desk.contact(40)
+    dying = desk.start([sys.executable, "-c", DIES], "0")
+    assert dying.wait(90) == -signal.SIGKILL, desk.log.read_text()
+    written = sum(1 for _ in read(desk.settings, TICKET_FACTS))
+    assert written > 0, "outputs were durable before it died"
+
+    desk.policy("summer")
+    with desk.worker():
+        assert {policy for policy, _ in desk.policies_of(before)} == {"spring"}
+        eventually(lambda: len(desk.book()) == 2)
+        begins = desk.book().editions[1].effective_from
+        eventually(lambda: desk.settings.pipeline_clock.now() >= begins)
+        assert {policy for policy, _ in desk.policies_of(desk.contact(5))} == {"summer"}
+
+    kafka, records = facts_in_kafka(desk.settings)  # fails when two records of one version differ in a byte
+    assert records >= len(kafka) + written, "what the killed worker wrote was written again"
+    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.book()))) == {}
+    [spring, summer] = [edition.rules for edition in desk.book().editions]
+    for topic, kind, field in (
+        (TAG_FACTS, TagFact, "taxonomy_version"),
+        (CLOCK_FACTS, ClockFact, "policy_version"),
+        (TICKET_FACTS, TicketFact, "policy_version"),
+    ):
+        versions = {
+            getattr(fact, field)
+            for fact in (codec.decode(record.value) for record in read(desk.settings, topic))
+            if isinstance(fact, kind)
+        }
+        assert versions == ({spring.taxonomy.version} if kind is TagFact else
+                            {spring.policies.version, summer.policies.version})  # fmt: skip
+
+
+def test_a_directory_with_a_mistake_stops_the_first_worker_and_the_commands_name_the_line(desk: Desk) -> None:
+    (desk.rules / "teams.yaml").write_text("fallback: nobody\nteams:\n  support: {}\n", "utf-8")
+    complaint = f"deskstream: {desk.rules}/teams.yaml:1: the fallback 'nobody' is not one of the teams\n"
+    for word in ("check", "publish"):
+        assert desk.command(word, str(desk.rules), code=2) == complaint
+    shell = [sys.executable, "-m", "stream_processors"]
+    for words in (["rules", "check", str(desk.rules)], ["--check"]):
+        done = subprocess.run([*shell, *words], cwd=ROOT, env=desk.env, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (2, complaint)
+    assert "No rules were published yet" in desk.command("list")
+    assert "was never published" in desk.command("show", "abc", code=2)
+    child = desk.start(shell, "0")
+    assert child.wait(60) == 2, desk.log.read_text()
+    assert f"{desk.rules}/teams.yaml:1" in desk.log.read_text()
