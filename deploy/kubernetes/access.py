@@ -13,7 +13,7 @@ from typing import Any
 from schemas import events
 from schemas.admin import declared
 from schemas.settings import Settings
-from schemas.topics import DEAD_LETTERS, OUTBOUND, ROUTING, TOPIC_OF
+from schemas.topics import DEAD_LETTERS, OUTBOUND, ROUTING, RULES, TOPIC_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     everything = frozenset(declared(settings))
     letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
     changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
+    workers_own = changelogs | {settings.topic(RULES)}
     kinds: tuple[type, ...] = (*events.EVENTS, events.PresenceChanged, events.TypingChanged)
     entered = {TOPIC_OF[kind] for kind in kinds}
     brought = frozenset(settings.topic(topic) for topic in entered)
@@ -48,7 +49,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
         ),
         Role("setup"),
         # `dlq replay`, run beside a sink, writes to where a letter came from.
-        Role("sink", everything - changelogs, everything - changelogs, group),
+        Role("sink", everything - workers_own, everything - workers_own, group),
         Role("worker", everything - letters, everything, group.rstrip("-")),
     )
 

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from deploy.kubernetes import access
-from schemas.admin import declared
+from schemas.admin import declared, partition_count
 from schemas.settings import Settings, load
 from schemas.topics import PARTITIONS
 
@@ -101,12 +101,13 @@ def topics() -> list[dict[str, Any]]:
             "metadata": {"name": name, "labels": {"strimzi.io/cluster": CLUSTER}},
             "spec": {
                 "topicName": name,
-                "partitions": settings.partitions,
+                "partitions": partition_count(topic, settings),
                 "replicas": settings.replication_factor,
                 "config": {
                     "cleanup.policy": topic.cleanup,
                     "min.insync.replicas": IN_SYNC,
                     "retention.ms": topic.retention_ms,
+                    **dict(topic.configs),
                 },
             },
         }
