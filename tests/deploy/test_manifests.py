@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from tests.conftest import ROOT
 from tests.deploy.manifests import (
     BUILDS,
     COMPONENTS,
+    KUBERNETES,
     OVERLAYS,
     VERSIONS,
     Doc,
     built,
     is_ours,
+    kustomize,
     label,
     of_kind,
     pairs,
@@ -219,3 +222,20 @@ def test_the_readme_names_settings_that_exist_and_components_that_are_there() ->
     assert set(re.findall(r"DESKSTREAM_[A-Z_]+", text)) <= every_variable()
     assert set(re.findall(r"`components/([a-z-]+)`", text)) == set(COMPONENTS)
     assert set(re.findall(r"`overlays/([a-z-]+)`", text)) == set(OVERLAYS)
+
+
+def test_rules_of_ones_own_go_over_those_that_ship_and_the_worker_finds_them(tmp_path: Path) -> None:
+    """The overlay that README.md tells of."""
+    (tmp_path / "teams.yaml").write_text("# ours\n", "utf-8")
+    content = {
+        "resources": [os.path.relpath(KUBERNETES / "overlays" / "dev", tmp_path.resolve())],
+        "configMapGenerator": [{"name": "deskstream-rules", "behavior": "merge", "files": ["teams.yaml"]}],
+        "namespace": "deskstream",
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content), "utf-8")
+    documents = kustomize(tmp_path)
+    rules_map = next(each for each in of_kind(documents, "ConfigMap") if "policies.yaml" in each["data"])
+    assert rules_map["data"]["teams.yaml"] == "# ours\n"
+    worker = next(each for each in workloads(documents) if each.name == "StatefulSet/worker")
+    mounted = {volume["configMap"]["name"] for volume in worker.spec["volumes"] if "configMap" in volume}
+    assert rules_map["metadata"]["name"] in mounted
