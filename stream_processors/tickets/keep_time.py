@@ -7,8 +7,6 @@ or pauses, or the ticket changes hands; the clocks keep what was written, so tha
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from schemas.clock import MICROS
@@ -20,12 +18,14 @@ from stream_processors.tickets.ledger import Ledger
 from stream_processors.tickets.measure_sla import called_at, left
 from stream_processors.tickets.state import Clock, Share, Spell, Ticket, Waits
 from stream_processors.tickets.thread import finished_at
-from stream_processors.tickets.timeline import Time, began, shorten, spells, stand
+from stream_processors.tickets.timeline import UNFINISHED, Time, began, shorten, spells, stand
 from stream_processors.tickets.turn import Turn
 
 __all__ = ["step"]
 
 _NONE = Spell("")
+_OF_STATES = ("new", "open", "agent_wait", "on_hold", "agent_work", "requester_wait", "unassigned")
+_NO_TIME = [(name, Time()) for name in _OF_STATES]
 
 
 def step(turn: Turn) -> Turn:
@@ -126,35 +126,13 @@ def _matters(before: Ticket, ticket: Ticket) -> bool:
 
 
 def _fact(turn: Turn, ticket: Ticket, calendar: Calendar | None) -> TicketClocks:
-    created = ticket.created_at
     at = max(turn.now, ticket.stations[-1].at)
-    measures: dict[str, float | None] = {}
-
-    def measure(name: str, time: Time | None) -> None:
-        if time is not None:
-            measures[f"{name}_seconds"] = time.micros / MICROS
-            if calendar is not None:
-                measures[f"{name}_business_seconds"] = time.business / MICROS
-
-    def span(name: str, since: int, until: int | None) -> None:
-        if until is not None:
-            measure(name, Time.between(since, until, calendar))
-
-    span("acknowledgement", created, ticket.acknowledged_at)
-    span("first_response", created, ticket.first_response_at)
-    span("first_resolution", created, ticket.first_solved_at)
-    if finished_at(ticket) is not None:
-        span("full_resolution", created, ticket.last_solved_at)
-    if ticket.answered is not None:
-        span("answer", *ticket.answered)
-    waits = ticket.waits
-    if waits is not None:
-        micros, business, longest, longest_business = _sums(waits, calendar)
-        span("next_response_last", waits.started_at, waits.answered_at)
-        measure("next_response_sum", Time(micros, business))
-        measure("next_response_longest", Time(longest, longest_business))
-    if began(ticket):
-        _states(ticket, at, calendar, measure)
+    waits, works = ticket.waits, calendar is not None
+    measures: dict[str, float] = {}
+    for name, time in _measures(ticket, at, calendar):
+        measures[f"{name}_seconds"] = time.micros / MICROS
+        if works:
+            measures[f"{name}_business_seconds"] = time.business / MICROS
     return TicketClocks(
         customer_tag=turn.event.customer_tag,
         version=ticket.version_at(turn.position.offset),
@@ -163,7 +141,7 @@ def _fact(turn: Turn, ticket: Ticket, calendar: Calendar | None) -> TicketClocks
         ticket_id=ticket.id_at(turn.event.customer_tag),
         episode=ticket.episode,
         status=ticket.status,
-        created_at=created,
+        created_at=ticket.created_at,
         channel=ticket.channel,
         priority=ticket.priority,
         team=ticket.team,
@@ -176,22 +154,47 @@ def _fact(turn: Turn, ticket: Ticket, calendar: Calendar | None) -> TicketClocks
     )
 
 
-def _states(ticket: Ticket, at: int, calendar: Calendar | None, measure: Any) -> None:
-    """The time in each state, and the sums of them that have a name of their own."""
-    found = spells(ticket, at, calendar)
-    new, opened, pending, hold = (found.get(status, _NONE) for status in ("new", "open", "pending", "hold"))
-    for name, parts in (
-        ("new", (new,)),
-        ("open", (opened,)),
-        ("agent_wait", (pending,)),
-        ("on_hold", (hold,)),
-        ("agent_work", (new, opened)),
-        ("requester_wait", (new, opened, hold)),
+def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[str, Time]]:
+    """Those measures of the ticket that are defined at `at`."""
+    created, found = ticket.created_at, []
+    for name, until in (
+        ("acknowledgement", ticket.acknowledged_at),
+        ("first_response", ticket.first_response_at),
+        ("first_resolution", ticket.first_solved_at),
+        ("full_resolution", ticket.last_solved_at if finished_at(ticket) is not None else None),
     ):
-        measure(name, Time(sum(each.micros for each in parts), sum(each.business for each in parts)))
+        if until is not None:
+            found.append((name, Time.between(created, until, calendar)))
+    if ticket.answered is not None:
+        found.append(("answer", Time.between(*ticket.answered, calendar)))
+    waits = ticket.waits
+    if waits is not None:
+        micros, business, longest, longest_business = _sums(waits, calendar)
+        found.append(("next_response_last", Time.between(waits.started_at, waits.answered_at, calendar)))
+        found.append(("next_response_sum", Time(micros, business)))
+        found.append(("next_response_longest", Time(longest, longest_business)))
+    if began(ticket):
+        found += _states(spells(ticket, at, calendar))
+    return found
+
+
+def _states(found: dict[str, Spell]) -> list[tuple[str, Time]]:
+    """The time in each state, and the sums of them that have a name of their own."""
+    if not found:
+        return _NO_TIME
+    new, opened, pending, hold = (found.get(status, _NONE) for status in UNFINISHED)
+    work = Time(new.micros + opened.micros, new.business + opened.business)
     every = (new, opened, pending, hold)
-    free = sum(each.unassigned for each in every), sum(each.unassigned_business for each in every)
-    measure("unassigned", Time(*free))
+    free = Time(sum(each.unassigned for each in every), sum(each.unassigned_business for each in every))
+    return [
+        ("new", Time(new.micros, new.business)),
+        ("open", Time(opened.micros, opened.business)),
+        ("agent_wait", Time(pending.micros, pending.business)),
+        ("on_hold", Time(hold.micros, hold.business)),
+        ("agent_work", work),
+        ("requester_wait", work.plus(Time(hold.micros, hold.business))),
+        ("unassigned", free),
+    ]
 
 
 # -- shares -----------------------------------------------------------------------------------------------------------

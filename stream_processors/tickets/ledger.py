@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from schemas.clock import MICROS
@@ -15,7 +17,7 @@ from schemas.facts import ClockFact
 from stream_processors.calendars import Calendar
 from stream_processors.policies import Policy, due_at
 from stream_processors.processor import Output
-from stream_processors.tickets.state import Clock, Ticket
+from stream_processors.tickets.state import Clock, Share, Ticket
 from stream_processors.tickets.timeline import Time, added, charged, elapsed
 from stream_processors.tickets.turn import Happening, Turn
 
@@ -27,12 +29,24 @@ _CHARGED_AT = frozenset(("pause", "fulfil", "cancel"))
 class Ledger:
     """The clocks of one ticket while one event is folded, with the rows and happenings that come of it."""
 
-    __slots__ = ("_clocks", "_happened", "_noticed_at", "_policy", "_rows", "_team", "_ticket", "_ticket_id", "turn")
+    __slots__ = (
+        "_changed",
+        "_clocks",
+        "_happened",
+        "_noticed_at",
+        "_policy",
+        "_rows",
+        "_team",
+        "_ticket",
+        "_ticket_id",
+        "turn",
+    )
 
     def __init__(self, turn: Turn, ticket: Ticket, team: str, policy: Policy | None = None) -> None:
         event = turn.event
         self.turn, self._ticket, self._team, self._policy = turn, ticket, team, policy
         self._clocks = {clock.name: clock for clock in ticket.clocks}
+        self._changed = False
         self._ticket_id = ticket.id_at(event.customer_tag)
         self._noticed_at = turn.now if event.imported else event.received_at
         self._rows: list[Output] = []
@@ -40,10 +54,10 @@ class Ledger:
 
     @property
     def ticket(self) -> Ticket:
-        clocks = tuple(self._clocks.values())
-        if clocks == self._ticket.clocks:
-            return self._ticket
-        return msgspec.structs.replace(self._ticket, clocks=clocks)
+        if self._changed:
+            self._ticket = msgspec.structs.replace(self._ticket, clocks=tuple(self._clocks.values()))
+            self._changed = False
+        return self._ticket
 
     def clock(self, name: str) -> Clock | None:
         return self._clocks.get(name)
@@ -63,24 +77,27 @@ class Ledger:
         if self.active(name):
             self.cancel(name, self.turn.now, "restarted")
         last, episode = self._clocks.get(name), self._ticket.episode
-        again = last is not None and last.episode == episode
+        again = last if last is not None and last.episode == episode else None
+        calendar = policy.calendar
+        at_risk = () if self._ticket.imported else policy.at_risk
         clock = Clock(
             name=name,
-            instance=last.instance + 1 if last is not None and again else 1,
+            instance=1 if again is None else again.instance + 1,
             started_at=since,
             target_seconds=target,
-            due_at=0,
+            due_at=due_at(since, target, calendar),
             policy=self._ticket.policy,
             policy_version=self._ticket.policy_version,
-            sequence=0,
+            sequence=1,
             episode=episode,
-            calendar=policy.calendar.name if policy.calendar else "",
+            calendar="" if calendar is None else calendar.name,
             run_at=since,
-            at_risk=() if self._ticket.imported else policy.at_risk,
-            written=last.written if last is not None and again else (),
-            carried=last.written if last is not None and again else (),
+            at_risk=at_risk,
+            alert_at=due_at(since, target * at_risk[0] / 100, calendar) if at_risk else None,
+            written=() if again is None else again.written,
+            carried=() if again is None else again.written,
         )
-        self._row(_armed(clock, policy.calendar), "activate", since)
+        self._put(clock, "activate", since, None)
 
     def move(self, name: str, since: int) -> None:
         """A running clock should have started earlier: an older message came late."""
@@ -179,13 +196,14 @@ class Ledger:
         """Charge every clock that runs to those who have held the ticket until now: it changes hands."""
         for clock in tuple(self._clocks.values()):
             if clock.running:
-                self._clocks[clock.name] = self._charged(clock, until)
+                self._clocks[clock.name] = msgspec.structs.replace(clock, written=self._charged(clock, until))
+                self._changed = True
 
-    def _charged(self, clock: Clock, until: int) -> Clock:
+    def _charged(self, clock: Clock, until: int) -> tuple[Share, ...]:
         if until <= clock.started_at and not clock.written:
-            return clock
+            return ()
         shares = charged(clock, self._ticket.stations, until, self._calendar(clock))
-        return msgspec.structs.replace(clock, written=added(clock.carried, shares))
+        return added(clock.carried, shares) if clock.carried else shares
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -216,13 +234,19 @@ class Ledger:
         return passed.micros if self._calendar(clock) is None else passed.business
 
     def _row(self, clock: Clock, transition: str, at: int, *, threshold: int = 0, reason: str = "") -> None:
-        passed = None if transition == "activate" else self._elapsed(clock, at)
+        """The clock's next row, and the clock as it is then."""
+        passed = self._elapsed(clock, at)
+        changes: dict[str, Any] = {"sequence": clock.sequence + 1}
         if transition in _CHARGED_AT:
-            clock = self._charged(clock, at)
-        sequence = clock.sequence + 1
-        self._clocks[clock.name] = msgspec.structs.replace(clock, sequence=sequence)
+            changes["written"] = self._charged(clock, at)
+        self._put(msgspec.structs.replace(clock, **changes), transition, at, passed, threshold, reason)
+
+    def _put(
+        self, clock: Clock, transition: str, at: int, passed: Time | None, threshold: int = 0, reason: str = ""
+    ) -> None:
+        self._clocks[clock.name] = clock
+        self._changed = True
         ticket, (partition, offset) = self._ticket, self.turn.position
-        counts = passed is not None and clock.calendar and self._calendar(clock) is not None
         row = ClockFact(
             customer_tag=self.turn.event.customer_tag,
             version=ticket.version_at(offset),
@@ -233,14 +257,14 @@ class Ledger:
             clock=clock.name,
             instance=clock.instance,
             transition=transition,
-            sequence=sequence,
+            sequence=clock.sequence,
             detected_at=self._noticed_at,
             policy=clock.policy,
             policy_version=clock.policy_version,
             target_seconds=clock.target_seconds,
             due_at=None if clock.paused_at is not None else clock.due_at,
             elapsed_seconds=None if passed is None else passed.micros / MICROS,
-            elapsed_business_seconds=passed.business / MICROS if passed is not None and counts else None,
+            elapsed_business_seconds=None if passed is None or not self._works(clock) else passed.business / MICROS,
             channel=ticket.channel,
             priority=ticket.priority,
             team=self._team,
@@ -250,6 +274,9 @@ class Ledger:
             ticket_policy=ticket.policy,
         )
         self._rows.append(Output(row))
+
+    def _works(self, clock: Clock) -> bool:
+        return bool(clock.calendar) and self._calendar(clock) is not None
 
 
 def _next_warning(clock: Clock) -> int:

@@ -25,10 +25,13 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
+from stream_processors.policies import Policy
 from stream_processors.tickets.ledger import Ledger
 from stream_processors.tickets.state import Customer, Station, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -49,11 +52,11 @@ def next_deadline(customer: Customer) -> int | None:
     Imported tickets wait for the customer's next event.
     """
     dues = [
-        at
+        clock.due_at if (alert := clock.alert_at) is None or clock.due_at < alert else alert
         for ticket in customer.tickets
         if not ticket.imported
         for clock in ticket.clocks
-        if (at := clock.next_at) is not None
+        if clock.stopped_at is None and clock.paused_at is None and not clock.breached
     ]
     return min(dues, default=None)
 
@@ -61,21 +64,23 @@ def next_deadline(customer: Customer) -> int | None:
 def expire(turn: Turn) -> Turn:
     """Before anything else: what the clocks of this customer had to say until now, in the order of its instants."""
     now = turn.now
-    tickets: dict[int, Ticket] | None = None
+    if not any(
+        clock.stopped_at is None and (clock.due_at <= now or (clock.alert_at is not None and clock.alert_at <= now))
+        for ticket in turn.customer.tickets
+        for clock in ticket.clocks
+    ):
+        return turn
+    tickets = {ticket.number: ticket for ticket in turn.customer.tickets}
     while dues := [
         (at, ticket.number, clock.name)
-        for ticket in (turn.customer.tickets if tickets is None else tickets.values())
+        for ticket in tickets.values()
         for clock in ticket.clocks
         if (at := clock.next_at) is not None and at <= now
     ]:
-        if tickets is None:
-            tickets = {ticket.number: ticket for ticket in turn.customer.tickets}
         _, number, name = min(dues)
         ledger = Ledger(turn, tickets[number], tickets[number].team)
         ledger.say(name)
         turn, tickets[number] = ledger.close(), ledger.ticket
-    if tickets is None:
-        return turn
     return turn.but(customer=msgspec.structs.replace(turn.customer, tickets=tuple(tickets.values())))
 
 
@@ -85,16 +90,17 @@ def step(turn: Turn) -> Turn:
     if ticket is None or type(turn.event) is Tick:
         return turn
     team, policy = turn.team, turn.policy
-    if ticket.policy != policy.name or ticket.policy_version != policy.version:
-        ticket = msgspec.structs.replace(ticket, policy=policy.name, policy_version=policy.version)
     before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    changes: dict[str, Any] = {}
+    if ticket.policy != policy.name or ticket.policy_version != policy.version:
+        changes = {"policy": policy.name, "policy_version": policy.version}
     if not ticket.stations:
-        ticket = _begun(turn, ticket, before, team)
-        if before is None and policy.calendar is not None:
-            ticket = msgspec.structs.replace(ticket, calendar=policy.calendar.name, calendar_version=policy.version)
+        changes |= _begun(turn, ticket, before, team, policy)
     rang_at = _rings(turn, ticket, before)
     if rang_at is not None:
-        ticket = msgspec.structs.replace(ticket, rang_at=rang_at)
+        changes["rang_at"] = rang_at
+    if changes:
+        ticket = msgspec.structs.replace(ticket, **changes)
     ledger = Ledger(turn, ticket, team, policy)
     if before is None:
         _opened(ledger)
@@ -114,13 +120,14 @@ def step(turn: Turn) -> Turn:
     return ledger.close().but(ticket=ledger.ticket)
 
 
-def _begun(turn: Turn, ticket: Ticket, before: Ticket | None, team: str) -> Ticket:
-    """The ticket with its first station; what was before is not known of one from before there were stations."""
-    if before is None:
-        first = Station(ticket.created_at, "new", team)
-    else:
-        first = Station(turn.now, before.status, before.team or team, before.assignee)
-    return msgspec.structs.replace(ticket, stations=(first,))
+def _begun(turn: Turn, ticket: Ticket, before: Ticket | None, team: str, policy: Policy) -> dict[str, Any]:
+    """The first station of the ticket; what was before is not known of one from before there were stations."""
+    if before is not None:
+        return {"stations": (Station(turn.now, before.status, before.team or team, before.assignee),)}
+    begun: dict[str, Any] = {"stations": (Station(ticket.created_at, "new", team),)}
+    if policy.calendar is not None:
+        begun |= {"calendar": policy.calendar.name, "calendar_version": policy.version}
+    return begun
 
 
 # -- what can happen to a ticket --------------------------------------------------------------------------------------
@@ -216,9 +223,11 @@ def _waiting(ledger: Ledger) -> None:
 
 def _stands(ledger: Ledger) -> None:
     """Clocks stand still in the states that are not theirs, and run on in their own."""
-    ticket = ledger.ticket
-    at = max(ledger.turn.now, ticket.stations[-1].at)
     for name, states in STATES.items():
+        if ledger.active(name) is None:
+            continue
+        ticket = ledger.ticket
+        at = max(ledger.turn.now, ticket.stations[-1].at)
         if ticket.status in states:
             ledger.resume(name, at)
         else:

@@ -14,7 +14,19 @@ import msgspec
 from stream_processors.calendars import Calendar
 from stream_processors.tickets.state import Clock, Share, Spell, Station, Ticket
 
-__all__ = ["KEPT_STATIONS", "STATES", "Time", "added", "began", "charged", "elapsed", "shorten", "spells", "stand"]
+__all__ = [
+    "KEPT_STATIONS",
+    "STATES",
+    "UNFINISHED",
+    "Time",
+    "added",
+    "began",
+    "charged",
+    "elapsed",
+    "shorten",
+    "spells",
+    "stand",
+]
 
 #: So many stations are remembered; most tickets have fewer than ten in their life.
 KEPT_STATIONS = 48
