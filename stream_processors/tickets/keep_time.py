@@ -17,7 +17,7 @@ from stream_processors.processor import Output
 from stream_processors.tickets.ledger import Ledger
 from stream_processors.tickets.measure_sla import called_at, left
 from stream_processors.tickets.state import Clock, Share, Spell, Ticket, Waits
-from stream_processors.tickets.thread import finished_at
+from stream_processors.tickets.thread import finished_at, heard_of
 from stream_processors.tickets.timeline import UNFINISHED, Time, began, shorten, spells, stand
 from stream_processors.tickets.turn import Turn
 
@@ -73,7 +73,7 @@ def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calenda
     if at is None or before is None:
         return ticket
     since = min((each for each in before.unanswered if each <= at), default=None)
-    if isinstance(event, CallEnded):
+    if isinstance(event, CallEnded) and not heard_of(before, event):
         rang = called_at(event, turn.now)
         since = rang if since is None else min(since, rang)
     if since is not None and (before.first_response_at is not None or ticket.episode > 1):

@@ -174,8 +174,11 @@ class Ledger:
         return at < clock.stopped_at
 
     def cancel(self, name: str, at: int, reason: str) -> None:
-        """Stop a clock without an answer."""
+        """Stop a clock without an answer; whoever waited longer than its target before was late."""
         clock = self.active(name)
+        if clock is not None and clock.running and not clock.breached and at >= clock.due_at:
+            self.breach(name)
+            clock = self._clocks[name]
         if clock is not None:
             stopped = msgspec.structs.replace(clock, stopped_at=at, cancelled=True, alert_at=None)
             self._row(stopped, "cancel", at, reason=reason)

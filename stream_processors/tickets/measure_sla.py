@@ -34,7 +34,7 @@ from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
 from stream_processors.policies import Policy
 from stream_processors.tickets.ledger import Ledger
 from stream_processors.tickets.state import Customer, Station, Ticket
-from stream_processors.tickets.thread import finished_at
+from stream_processors.tickets.thread import finished_at, heard_of
 from stream_processors.tickets.timeline import STATES
 from stream_processors.tickets.turn import Turn
 
@@ -160,9 +160,14 @@ def _rings(turn: Turn, ticket: Ticket, before: Ticket | None) -> int | None:
 
 def _rang(ledger: Ledger, at: int, before: Ticket | None) -> None:
     ledger.activate("answer", at)
-    answered = before is not None and before.first_response_at is not None
-    if answered and ledger.turn.replied_at is not None and ledger.active("next_response") is None:
+    if before is None or before.first_response_at is None or ledger.turn.replied_at is None:
+        return
+    if ledger.active("next_response") is None and not _told_before(ledger.turn.event, before):
         ledger.activate("next_response", at)  # a call that was answered at once
+
+
+def _told_before(event: Event, before: Ticket) -> bool:
+    return isinstance(event, CallEnded) and heard_of(before, event)
 
 
 def called_at(event: CallEnded, now: int) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.errors import Refused
-from schemas.events import STATUSES, AgentReplied, Assigned, Event, NoteAdded, StatusChanged, Transferred
+from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
@@ -44,6 +44,8 @@ def step(turn: Turn) -> Turn:
     """
     if turn.ticket is None:
         return turn
+    if isinstance(turn.event, CallAnswered) and turn.replied_at is not None:
+        return _speaks(turn, turn.replied_at, turn.event.agent_id)
     if turn.replied_at is not None:
         return _answered(turn, turn.replied_at, getattr(turn.event, "agent_id", ""))
     handler = _HANDLERS.get(type(turn.event))
@@ -95,6 +97,24 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
     if agent and not ticket.assignee and finished_at(ticket) is None:
         changes |= _held_by(ticket, agent, at)
     return turn.on_ticket(**changes).note("replied", at=at)
+
+
+def _speaks(turn: Turn, at: int, agent: str) -> Turn:
+    """A person is on the telephone with the customer. When the call ends it counts as an answer, and decides the status."""
+    ticket = turn.ticket
+    assert ticket is not None
+    first = ticket.first_response_at
+    unanswered = tuple(each for each in ticket.unanswered if each > at)
+    changes: dict[str, Any] = {
+        "first_response_at": at if first is None else min(first, at),
+        "unanswered": unanswered,
+        "waiting_since": unanswered[0] if unanswered else None,
+    }
+    if ticket.status == "new":
+        changes["status"] = "open"
+    if agent and not ticket.assignee:
+        changes |= _held_by(ticket, agent, at)
+    return turn.on_ticket(**changes)
 
 
 def _deliver(turn: Turn, event: AgentReplied) -> Turn:

@@ -139,6 +139,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     calendar       whose working time its measures count, from the policy (of this version) that it opened with; '' for none
     waits          its next responses; None before the first
     rang_at        since when a live conversation (chat, phone) waits for a person, None when none does
+    taken          the call that a person took last (its id), and when: its end tells of the same answer
     answered       when the first live conversation that a person answered began, and when that was
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
@@ -202,6 +203,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     calendar_version: str = ""
     follow_up: str | None = None
     by_machine: bool = False
+    taken: tuple[str, int] | None = None
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""

@@ -49,7 +49,7 @@ from stream_processors.processor import Output
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["MOST_TICKETS", "find", "finished_at", "step"]
+__all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
 
 #: Channels on which a customer goes on talking without referring to anything.
 CONVERSATIONAL = frozenset(("chat", "sms", "social", "phone", "voicemail", "bot"))
@@ -140,8 +140,23 @@ def _call(turn: Turn, event: CallEnded) -> Turn:
     changes["imported"] = ticket.imported and event.imported
     turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
     if event.outcome == "answered":
-        turn = turn.but(replied_at=answered_at)
+        turn = turn.but(replied_at=ticket.taken[1] if ticket.taken and heard_of(ticket, event) else answered_at)
     return _announce(turn)
+
+
+def heard_of(ticket: Ticket, event: CallEnded) -> bool:
+    """Whether a `CallAnswered` told of the answer already."""
+    return ticket.taken is not None and ticket.taken[0] == event.call_id
+
+
+def _taken(turn: Turn, event: CallAnswered) -> Turn:
+    """A person speaks with the customer: what they waited for on the telephone is answered, be it their voicemail."""
+    turn = turn.but(customer=_known(turn.customer, event))
+    found = _by_conversation(turn, event)
+    if found is None or finished_at(found) is not None or not found.unanswered or found.unanswered[0] > turn.now:
+        return turn
+    turn = turn.but(ticket=found, replied_at=turn.now)
+    return turn.on_ticket(taken=(event.call_id, turn.now) if event.call_id else None, updated_at=turn.now)
 
 
 def _no_ticket(happening: str) -> Callable[[Turn, Any], Turn]:
@@ -279,7 +294,7 @@ def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tic
     return None
 
 
-def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket | None:
+def _by_conversation(turn: Turn, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
     """The newest recent ticket of this channel and address, an unsolved one first."""
     if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
         return None
@@ -288,7 +303,7 @@ def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket |
         for ticket in turn.customer.tickets
         if _same_channel(ticket.channel, event.channel)
         and ticket.address == event.address
-        and (isinstance(event, CallEnded) or ticket.public == event.public)
+        and (not isinstance(event, MessageReceived) or ticket.public == event.public)
         and turn.now - ticket.updated_at <= turn.rules.policies.reopen_micros
         and ticket.status != "closed"
     ]
@@ -296,7 +311,7 @@ def _by_conversation(turn: Turn, event: MessageReceived | CallEnded) -> Ticket |
     return next(reversed(unsolved or recent), None)
 
 
-def _tells_conversations_apart(event: MessageReceived | CallEnded) -> bool:
+def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered) -> bool:
     """A history that names its conversations has done this work: two chats of one day stay two."""
     return event.imported and bool(getattr(event, "thread_id", ""))
 
@@ -438,7 +453,8 @@ _HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
     CallEnded: _call,
     ArticleViewed: _no_ticket("article"),
     OrderPlaced: _no_ticket("order"),
-    **dict.fromkeys((CallStarted, CallAnswered), _no_ticket("")),
+    CallStarted: _no_ticket(""),
+    CallAnswered: _taken,
     **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket("")),
     DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),

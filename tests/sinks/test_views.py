@@ -274,6 +274,46 @@ def test_a_clock_that_is_neither_met_nor_breached(insert, ask, transition, state
     ]
 
 
+def test_a_clock_that_was_paused_beyond_its_last_deadline_is_not_breached(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "pause", MIDNIGHT + HOUR // 2, elapsed_seconds=1800.0, due_at=None),
+        clock(3, 3, "fulfil", MIDNIGHT + 9 * HOUR, elapsed_seconds=1800.0, due_at=None),
+    )
+    assert ask("SELECT state, is_breached, pauses, elapsed_seconds FROM sla_status") == [
+        {"state": "met", "is_breached": False, "pauses": 1, "elapsed_seconds": 1800.0}
+    ]
+    assert ask("SELECT is_sla_breach, sla_elapsed_time FROM sla_policies") == [
+        {"is_sla_breach": False, "sla_elapsed_time": 30.0}
+    ]
+
+
+def test_a_running_clock_shows_the_highest_warning_and_a_cancelled_one_why(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT),
+        clock(2, 2, "at_risk", MIDNIGHT + HOUR // 2, threshold=50),
+        clock(3, 3, "at_risk", MIDNIGHT + 3 * HOUR // 4, threshold=75),
+    )
+    assert ask("SELECT state, risk, is_running FROM sla_status") == [
+        {"state": "active", "risk": 75, "is_running": True}
+    ]
+    insert(clock(4, 4, "cancel", MIDNIGHT + 3 * HOUR // 4 + 1, reason="abandoned"))
+    assert ask("SELECT state, cancelled_because FROM sla_status") == [
+        {"state": "cancelled", "cancelled_because": "abandoned"}
+    ]
+
+
+def test_targets_in_working_time_are_compared_in_working_minutes(insert, ask):
+    insert(
+        clock(1, 1, "activate", MIDNIGHT, calendar="office"),
+        clock(2, 2, "fulfil", MIDNIGHT + 10 * HOUR, calendar="office", elapsed_seconds=36_000.0, elapsed_business_seconds=3000.0,
+              due_at=MIDNIGHT + 11 * HOUR),
+    )  # fmt: skip
+    assert ask("SELECT in_business_hours, sla_elapsed_time, is_sla_breach FROM sla_policies") == [
+        {"in_business_hours": True, "sla_elapsed_time": 50.0, "is_sla_breach": False}
+    ]
+
+
 def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask):
     def ticket(number, **fields):
         return example(facts.TicketFact, number, ticket_id=f"ABCDEFGHIJKL-{number}", created_at=NOW, **fields)
@@ -348,6 +388,34 @@ def test_ticket_metrics_are_minutes_and_undefined_where_nothing_happened_yet(ins
     assert (one["is_one_touch_resolution"], one["total_comments"], one["count_public_comments"]) == (True, 6, 3)
     assert two["first_reply_time_calendar_minutes"] is None
     assert not two["is_one_touch_resolution"]
+
+
+def test_waits_and_work_are_columns_of_the_metrics_and_null_where_nothing_is_known(insert, ask):
+    known = {
+        "first_response_business_seconds": 60.0,
+        "requester_wait_seconds": 600.0,
+        "requester_wait_business_seconds": 300.0,
+        "agent_wait_seconds": 120.0,
+        "agent_wait_business_seconds": 0.0,
+        "next_response_sum_seconds": 30.0,
+    }
+    ticket = {"created_at": NOW, "first_response_seconds": 90.0}
+    insert(
+        example(facts.TicketFact, 1, ticket_id=TICKET, **ticket),
+        example(facts.TicketFact, 1, ticket_id="ABCDEFGHIJKL-2", **ticket),
+        example(facts.TicketClocks, 1, ticket_id=TICKET, created_at=NOW, **(known | {"requester_wait_seconds": 1.0})),
+        example(facts.TicketClocks, 2, ticket_id=TICKET, created_at=NOW, **known),
+    )
+    one, two = ask("SELECT * FROM ticket_metrics ORDER BY ticket_id")
+    assert one["first_reply_time_business_minutes"] == 1.0
+    assert one["total_reply_time_calendar_minutes"] == 2.0  # 90 s + 30 s
+    assert (one["requester_wait_time_in_calendar_minutes"], one["requester_wait_time_in_business_minutes"]) == (
+        10.0,
+        5.0,
+    )
+    assert (one["solve_time_in_calendar_minutes"], one["solve_time_in_business_minutes"]) == (12.0, 5.0)
+    assert one["agent_wait_time_in_business_minutes"] == 0.0
+    assert two["requester_wait_time_in_calendar_minutes"] is two["first_reply_time_business_minutes"] is None
 
 
 def test_the_summary_of_an_empty_desk_is_one_row_of_zeroes(ask):

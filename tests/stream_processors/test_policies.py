@@ -235,3 +235,31 @@ def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: 
             tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
         )
     assert "policies.yaml:6" in str(caught.value) and problem in str(caught.value)
+
+
+def test_every_clock_may_have_a_target_and_every_policy_its_own_warnings(tmp_path: Path) -> None:
+    policies = load(
+        tmp_path,
+        HEAD
+        + """\
+at_risk: [50, 75, 90]
+policies:
+  - {name: own, when: {tier: vip}, at_risk: [80], targets: {answer: 60s, requester_wait: 1h, agent_work: 2h}}
+  - {name: none, when: {tier: gold}, at_risk: [], targets: {first_resolution: 3h}}
+  - {name: rest, targets: {full_resolution: 4h}}
+""",
+    )
+    assert [policy.at_risk for policy in policies.policies] == [(80,), (), (50, 75, 90)]
+    assert policies.policies[0].targets == {"answer": 60.0, "requester_wait": 3600.0, "agent_work": 7200.0}
+
+
+@pytest.mark.parametrize(
+    "value", ["50", "[0]", "[100]", "[75, 50]", "[50, 50]", "[half]", "[true]", "[50.5]", "{a: 1}"]
+)
+def test_thresholds_that_are_no_rising_percentages_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="no rising list of percentages"):
+        load(tmp_path, HEAD + f"at_risk: {value}\npolicies:\n  - {{name: rest, targets: {{}}}}\n")
+
+
+def test_the_shipped_policies_warn_at_half_three_quarters_and_nine_tenths(shipped: Policies) -> None:
+    assert {policy.at_risk for policy in shipped.policies} == {(50, 75, 90)}
