@@ -56,7 +56,7 @@ def _no_commit() -> Alert:
     parts = [
         f'  time() - max by (namespace, agent) (deskstream_last_commit_timestamp_seconds{{agent="{agent}"}}) > 300\n'
         f"  or\n"
-        f'  label_replace(time() - 0 * ({published}), "agent", "{agent}", "", "")\n'
+        f'  label_replace(300 + 0 * ({published}), "agent", "{agent}", "", "")\n'
         f'  unless on (namespace) deskstream_last_commit_timestamp_seconds{{agent="{agent}"}}'
         for agent in ("tickets", "clickhouse")
     ]
@@ -109,18 +109,16 @@ def _sink_lagging() -> Alert:
 
 
 def _loss_balance() -> Alert:
-    """A scrape is no instant, so what had arrived ten minutes ago is compared with what is accounted for now."""
+    """A scrape is no instant, but it reads `received` first: under load it sees more that is accounted for, never less.
+
+    So what is missing is seen as it is, and what is too much is looked for in what was accounted for five minutes ago.
+    """
+    by, received = "sum by (namespace, instance, channel)", "deskstream_contacts_received_total"
     handled = '{__name__=~"deskstream_contacts_(published|duplicate|dead_lettered)_total"}'
-    received = "deskstream_contacts_received_total"
-
-    def more(counter: str, than: str) -> str:
-        by = "sum by (namespace, instance, channel)"
-        return f"{by} ({counter} offset 10m) - {by} ({than}) > 0"
-
     return _pipeline(
         "LossBalance",
-        f"{more(received, handled)}\nor\n{more(handled, received)}",
-        "15m",
+        f"{by} ({received}) - {by} ({handled}) > 0\nor\n{by} ({handled} offset 5m) - {by} ({received}) > 0",
+        "10m",
         "page",
         "{{ $labels.channel }}: {{ $value }} contacts are not accounted for at {{ $labels.instance }}",
         "received is not published + duplicates + dead-lettered: something was lost, doubled, or is counted wrongly.",
@@ -144,9 +142,9 @@ def _records_dead_lettered() -> Alert:
     """A worker or a sink makes dead letters of records that a producer had checked: even a few are a defect."""
     parts = [
         f"sum by (namespace, agent) (\n  {counted('deskstream_records_dead_lettered_total', '30m')}\n)",
-        "label_replace(sum by (namespace, sink) (\n"
+        "sum by (namespace, agent) (label_replace(\n"
         f"  {counted('deskstream_sink_dead_lettered_total', '30m')}\n"
-        '), "agent", "$1", "sink", "(.*)")',
+        ', "agent", "$1", "sink", "(.*)"))',
     ]
     return _pipeline(
         "RecordsDeadLettered",

@@ -1,0 +1,96 @@
+"""promtool's unit tests out of short ones: `tests/<Alert>.yaml` says what is put in and what is expected by hand.
+
+    cases:
+      - name: what happens
+        interval: 1m                 # of samples and evaluations; 1m unless said
+        series: {'metric{label="value"}': promtool's notation}
+        expect:
+          10m: []                    # nothing fires
+          20m: [{severity: page, channel: chat, value: 12m 0s}]
+
+An expected alert gives the labels of its series, the `value` as its summary shows it, and as much of its rule's own labels
+as tells that rule from others of the same name. What is the same for each alert of a rule (owner, runbook, texts) is added
+here: promtool wants all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["alerts_by_file", "expanded", "promtool_test"]
+
+_LABEL, _VALUE = re.compile(r"\{\{ \$labels\.(\w+) \}\}"), re.compile(r"\{\{ \$value[^}]*\}\}")
+
+
+def alerts_by_file(rules: Path) -> dict[Path, list[dict[str, Any]]]:
+    """The alerting rules of each file of a folder."""
+    return {
+        path: [rule for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"] if "alert" in rule]
+        for path in sorted(rules.glob("*.yaml"))
+    }  # fmt: skip
+
+
+def expanded(case_file: Path, rules: Path) -> list[dict[str, Any]]:
+    """One promtool test file for every case of the file, whose name is that of its alert."""
+    name = case_file.stem
+    path, alerts = next((p, a) for p, a in alerts_by_file(rules).items() if any(rule["alert"] == name for rule in a))
+    alerts = [rule for rule in alerts if rule["alert"] == name]
+    tests = []
+    for case in yaml.safe_load(case_file.read_text("utf-8"))["cases"]:
+        expect = {at: {name: fires} for at, fires in case["expect"].items()}
+        tests.append(promtool_test(path, case.get("interval", "1m"), case["series"], expect, alerts))
+    return tests
+
+
+def promtool_test(
+    rules: Path,
+    interval: str,
+    series: Mapping[str, str],
+    expect: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]],
+    alerts: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """One test file. `expect`: time → alert's name → the alerts that fire then."""
+    return {
+        "rule_files": [str(rules)],
+        "evaluation_interval": interval,
+        "tests": [
+            {
+                "interval": interval,
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [
+                    {
+                        "eval_time": at,
+                        "alertname": name,
+                        "exp_alerts": [_whole(dict(one), name, alerts) for one in fires],
+                    }
+                    for at, by_name in expect.items()
+                    for name, fires in by_name.items()
+                ],
+            }
+        ],
+    }
+
+
+def _whole(expected: dict[str, str], name: str, alerts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    value = str(expected.pop("value", ""))
+    rule = _rule_of(expected, name, alerts)
+    labels = {**expected, **rule["labels"]}
+
+    def said(text: str) -> str:
+        return _VALUE.sub(value, _LABEL.sub(lambda match: str(labels.get(match[1], "")), text))
+
+    annotations = {key: said(text) for key, text in rule["annotations"].items()}
+    return {"exp_labels": {key: str(label) for key, label in labels.items()}, "exp_annotations": annotations}
+
+
+def _rule_of(expected: Mapping[str, str], name: str, alerts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    named = [rule for rule in alerts if rule["alert"] == name]
+    fits = [rule for rule in named if all(expected.get(key, label) == label for key, label in rule["labels"].items())]
+    if len(fits) != 1:
+        raise ValueError(f"{len(fits)} rules of {name} fit {dict(expected)}: give severity, slo or limit")
+    return fits[0]
