@@ -25,6 +25,17 @@ __all__ = ["HOME", "PACKAGES", "Package", "Tools", "install"]
 
 HOME = Path(__file__).parents[1] / ".tools"
 _SECONDS = 180
+#: Changes with what is done to the packages, so that an earlier `.tools` is made anew.
+_RECIPE = "2"
+#: Debian's Alertmanager reads its templates from this place of the system, whatever it is told.
+_TEMPLATES = b"/usr/share/prometheus/alertmanager"
+_DESCRIPTOR = 9
+_WRAPPER = f"""#!/bin/sh
+# Gives Alertmanager its own templates as an open directory: see deploy/tools.py.
+here=$(dirname "$(readlink -f "$0")")
+exec {_DESCRIPTOR}< "$here/../share/prometheus/alertmanager"
+exec "$here/prometheus-alertmanager.real" "$@"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +92,16 @@ def install(home: Path = HOME) -> Tools:
 
 
 def _version_file(package: Package, home: Path) -> Path:
-    """`<pinned> <unpacked>`: another pin in this module makes it stale."""
+    """`<pinned> <unpacked> <recipe>`: another pin or recipe in this module makes it stale."""
     return home / package.name / "version"
 
 
 def _unpacked(package: Package, home: Path) -> bool:
     try:
-        return _version_file(package, home).read_text().split()[0] == package.pinned
-    except (OSError, IndexError):
+        pinned, _, recipe = _version_file(package, home).read_text().split()
+    except (OSError, ValueError):
         return False
+    return (pinned, recipe) == (package.pinned, _RECIPE)
 
 
 def _on_path(why: str) -> Tools:
@@ -116,9 +128,20 @@ def _fetch(package: Package, home: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     _run(["dpkg-deb", "-x", str(deb), str(partial)])
     deb.unlink()
-    (partial / "version").write_text(f"{package.pinned} {version}\n")
+    _point_at_own_templates(partial / "usr/bin/prometheus-alertmanager")
+    (partial / "version").write_text(f"{package.pinned} {version} {_RECIPE}\n")
     shutil.rmtree(home / package.name, ignore_errors=True)
     partial.rename(home / package.name)  # complete, or not there
+
+
+def _point_at_own_templates(program: Path) -> None:
+    """Replace the compiled-in directory by one of the same length that the wrapper opens: no root, no file in the system."""
+    if not program.exists():
+        return
+    own = f"/proc/self/fd/{_DESCRIPTOR}".encode().ljust(len(_TEMPLATES), b"/")
+    program.with_name(f"{program.name}.real").write_bytes(program.read_bytes().replace(_TEMPLATES, own))
+    program.with_name(f"{program.name}.real").chmod(0o755)
+    program.write_text(_WRAPPER)
 
 
 def _download(package: Package, home: Path, options: Sequence[str]) -> tuple[Path, str]:

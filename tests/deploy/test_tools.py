@@ -56,7 +56,7 @@ def test_an_archive_that_knows_no_such_package_is_told_apart_from_a_defect(
 def test_another_pin_makes_what_was_unpacked_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in PACKAGES:
         (tmp_path / package.name).mkdir()
-        (tmp_path / package.name / "version").write_text("an-older-pin 1.0\n")
+        (tmp_path / package.name / "version").write_text("an-older-pin 1.0 2\n")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Unavailable):
         install(tmp_path)
