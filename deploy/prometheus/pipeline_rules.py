@@ -152,7 +152,7 @@ def _records_dead_lettered() -> Alert:
         "",
         "page",
         "{{ $labels.agent }} made dead letters of {{ $value | humanize }} records in half an hour",
-        "They are in tickets.dlq, facts.dlq or outbound.dlq with step and traceback, and can be replayed when it is mended.",
+        "They are in contact-events.dlq, routing.dlq, facts.dlq or outbound.dlq with step and traceback, and can be replayed.",
     )
 
 

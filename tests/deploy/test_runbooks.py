@@ -1,0 +1,117 @@
+"""Every alert has a runbook with all its sections, whose SQL, PromQL and commands are real."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.prometheus import cases
+from deploy.tools import Tools
+from schemas.settings import SinkSettings
+from sinks import connection, migrate
+
+RULES = Path(cases.__file__).parent / "rules"
+ROOT = RULES.parents[2]
+WIDE = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+RUNBOOKS = sorted((RULES.parents[1] / "runbooks").glob("*.md"))
+SECTIONS = ["What it means", "Who is hurt", "First three commands", "How to verify recovery"]
+every_runbook = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+
+
+def blocks(path: Path, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)\n```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    alerts = {rule["alert"] for rules in cases.alerts_by_file(RULES).values() for rule in rules}
+    assert {path.stem for path in RUNBOOKS} == alerts
+
+
+@every_runbook
+def test_a_runbook_has_its_sections_with_three_commands_and_one_to_verify(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert text.startswith(f"# {path.stem}\n")
+    titles, bodies = zip(*re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL), strict=True)
+    assert list(titles) == SECTIONS
+    assert [len(re.findall(r"^```\w+$", body, re.MULTILINE)) for body in bodies] == [0, 0, 3, 1]
+    assert re.findall(r"^(\d)\. ", bodies[2], re.MULTILINE) == ["1", "2", "3"]
+
+
+def test_prometheus_can_parse_every_query(tools: Tools, tmp_path: Path) -> None:
+    queries = [query for path in RUNBOOKS for query in blocks(path, "promql")]
+    rules = [{"record": "x", "expr": query, "labels": {"n": str(number)}} for number, query in enumerate(queries)]
+    (tmp_path / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}))
+    done = subprocess.run([tools.promtool, "check", "rules", tmp_path / "queries.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    recorded = {rule["record"] for path in RULES.glob("*.yaml") for group in yaml.safe_load(path.read_text())["groups"]
+                for rule in group["rules"] if "record" in rule}  # fmt: skip
+    assert {name for query in queries for name in re.findall(r"\bdeskstream:[\w:]+", query)} <= recorded
+
+
+# -- SQL ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clickhouse(stack: Any) -> Iterator[Any]:
+    """A client of a database with all tables and views and no rows."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    settings = SinkSettings(clickhouse_url=stack.clickhouse_url, clickhouse_database=name)
+    connection.create_database(settings)
+    client = connection.connect(settings)
+    migrate.migrate(client)
+    migrate.replace_views(client)
+    yield client
+    client.command(f"DROP DATABASE {name}")
+    client.close()
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("path", [path for path in RUNBOOKS if blocks(path, "sql")], ids=lambda path: path.stem)
+def test_clickhouse_can_run_every_statement(path: Path, clickhouse: Any) -> None:
+    for statement in blocks(path, "sql"):
+        clickhouse.query(statement)
+
+
+# -- commands -----------------------------------------------------------------------------------------------------
+
+
+def command_lines() -> list[list[str]]:
+    """Those in the blocks, and those of ours that a sentence names."""
+    lines = [line for path in RUNBOOKS for block in blocks(path, "sh") for line in block.splitlines()]
+    lines += [line for path in RUNBOOKS for line in re.findall(r"`(python -m [^`]+)`", path.read_text("utf-8"))]
+    return [shlex.split(line) for line in sorted(set(lines))]
+
+
+@pytest.mark.parametrize("words", command_lines(), ids=" ".join)
+def test_every_command_is_one_that_exists(words: list[str]) -> None:
+    if words[:2] == ["python", "-m"]:
+        ours = [word for word in words[2:] if re.fullmatch(r"[a-z_.]+", word)]  # module and subcommands
+        done = subprocess.run(
+            [sys.executable, "-m", *ours, "--help"], cwd=ROOT, env=WIDE, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert all(option in done.stdout for option in words if option.startswith("--"))
+    elif words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    else:
+        assert words[0] == "kubectl" or (words[0] == "amtool" and (ROOT / words[-1]).exists())
+
+
+@cache
+def help_of(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--help"], cwd=ROOT, env=WIDE, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
