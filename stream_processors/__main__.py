@@ -12,8 +12,9 @@ from schemas.process import guarded
 from schemas.settings import WorkerSettings, describe, load
 from stream_processors import rulescommand
 
-#: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often.
-GC_THRESHOLDS = (20_000, 50, 100)
+#: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
+#: first number is more than a batch keeps alive, some 40,000 objects: what is gone when it ends need never be walked.
+GC_THRESHOLDS = (200_000, 20, 100)
 #: The consumer's thread asks for the interpreter between folds: after 1 ms, not 5, or fetches wait for folds.
 SWITCH_SECONDS = 0.001
 HELP = """
