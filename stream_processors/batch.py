@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from schemas import codec, deadletter
 from schemas.errors import CodecError, Refused
-from stream_processors.processor import Output, Position, Processor, State, StepFailed
+from stream_processors.processor import Count, Output, Position, Processor, State, StepFailed
 from stream_processors.states import StateCodec
 
 
@@ -27,7 +27,7 @@ class Failure(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """What a partition batch came to. `deleted` states have the value None."""
+    """What a partition batch came to. Deleted states have the value None; `before` are those that it found."""
 
     states: dict[bytes, State | None]
     outputs: list[tuple[bytes | None, Output]]
@@ -35,12 +35,14 @@ class Folded(NamedTuple):
     folded: int
     skipped: int
     longest_failure_run: int
+    before: dict[bytes, State | None]
+    counts: list[Count]
 
 
 class Overlay:
     """The states of one partition as this batch sees them: the store with the batch's own changes laid over it."""
 
-    __slots__ = ("_codec", "_get", "_scan", "changed")
+    __slots__ = ("_codec", "_get", "_scan", "changed", "found")
 
     def __init__(
         self,
@@ -50,12 +52,14 @@ class Overlay:
     ) -> None:
         self._codec, self._get, self._scan = codec, get, scan
         self.changed: dict[bytes, State | None] = {}
+        self.found: dict[bytes, State | None] = {}
 
     def get(self, key: bytes) -> Any | None:
         if key in self.changed:
             return self.changed[key]
         stored = self._get(key)
-        return None if stored is None else self._codec.load(key, stored)
+        state = self.found[key] = None if stored is None else self._codec.load(key, stored)
+        return state
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
         changed = sorted(key for key in self.changed if key.startswith(prefix))
@@ -95,6 +99,7 @@ class BatchFolder:
         """As `fold`, pausing after each record so that an event loop can do something else; yields the outputs so far."""
         outputs: list[tuple[bytes | None, Output]] = []
         failures: list[Failure] = []
+        counts: list[Count] = []
         folded = skipped = run = longest = 0
         process, decode = self.processor.process, codec.decode
         for record in records:
@@ -112,8 +117,9 @@ class BatchFolder:
             else:
                 folded += 1
                 outputs.extend((record.key, output) for output in outcome.outputs)
+                counts.extend(outcome.counts)
             yield outputs
-        return Folded(overlay.changed, outputs, failures, folded, skipped, longest)
+        return Folded(overlay.changed, outputs, failures, folded, skipped, longest, overlay.found, counts)
 
     def _failure(self, partition: int, record: Any, error: Exception) -> Failure:
         stage, reason, cause = classify(error)

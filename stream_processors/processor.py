@@ -36,6 +36,14 @@ class Output(NamedTuple):
     key: str | None = None
 
 
+class Count(NamedTuple):
+    """Something to add to a counter (or to observe in a histogram) once it is durable; names as in `figures`."""
+
+    name: str
+    labels: tuple[str, ...]
+    value: float = 1.0
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """A value in a state table. `offset` is that of the last record folded into it; -1 before the first.
 
@@ -67,6 +75,7 @@ class Outcome(NamedTuple):
     states: Mapping[bytes, State | None]
     outputs: Sequence[Output] = ()
     skipped: bool = False
+    counts: Sequence[Count] = ()
 
 
 class Processor(Protocol):
@@ -76,11 +85,13 @@ class Processor(Protocol):
     topic     where its events come from
     kinds     key prefix (one byte) → state class, *in the order in which they must become durable*: a derived state
               (a pane) before the state whose offset decides whether a record is folded again (the customer)
+    shows_service   whether its states are what the gauges of the service count (`service_figures`)
     """
 
     name: str
     topic: Topic
     kinds: Mapping[bytes, type[State]]
+    shows_service: bool
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
         """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""

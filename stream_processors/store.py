@@ -79,6 +79,14 @@ class Store(RocksStore):  # type: ignore[misc]
             yield key, iterator.value()
             iterator.next()
 
+    def scan_from(self, partition: int, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs from this key on, in key order, as the database is at the first of them."""
+        iterator = self._db_for_partition(partition).iter()
+        iterator.seek(key)
+        while iterator.valid():
+            yield iterator.key(), iterator.value()
+            iterator.next()
+
     def write(self, partition: int, values: Mapping[bytes, bytes | None], offset: int) -> None:
         """Write states (None deletes) and the changelog offset that they are complete up to, atomically."""
         self._end_restoring(partition)

@@ -31,6 +31,7 @@ from schemas.settings import WorkerSettings
 from schemas.topics import TOPIC_OF
 from stream_processors.batch import BatchFolder, Folded, Overlay
 from stream_processors.deadlines import Deadlines
+from stream_processors.figures import ServiceFigures, add
 from stream_processors.outbox import Outbox
 from stream_processors.processor import Output, Processor
 from stream_processors.store import Store
@@ -74,6 +75,7 @@ class Worker:
         self.store.on_progress = self._progress
         self.deadlines: dict[int, Deadlines] = {}
         self.end: dict[int, int] = {}
+        self.figures = self._service_figures() if processor.shows_service else None
         self.progress_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -106,6 +108,8 @@ class Worker:
             **security(self.settings),
         )
         await self._producer.start()
+        if self.figures is not None:
+            self.figures.register()
         self._started.set()
 
     async def stop(self) -> None:
@@ -192,6 +196,9 @@ class Worker:
             return
         if values:
             self.store.write(partition, values, offset)
+        if self.figures is not None:
+            self.figures.changed(partition, folded.before, folded.states)
+        add(folded.counts)
         for event in events:
             event.ack()
         self._after(partition, records, folded, values, outbox.records)
@@ -313,9 +320,21 @@ class Worker:
                     self._progress()
                     await asyncio.sleep(0)
         self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
+        if self.figures is not None:
+            self.figures.begin(sorted(partitions))
         self.ready = True
         self.health.ready = all(worker.ready for worker in self.app.deskstream_workers)
         log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
+
+    def _service_figures(self) -> ServiceFigures:
+        first = min(self.processor.kinds)
+        return ServiceFigures(
+            scan=lambda partition, key: self.store.scan_from(partition, max(key, first)),
+            load=self.folder.codec.load,
+            held=lambda: (self.app.consumer_generation_id, self.assigned()),
+            now=self.clock.now,
+            busy=lambda: not self.idle.is_set(),
+        )
 
     def _states(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         for prefix in self.processor.kinds:

@@ -25,6 +25,7 @@ DO_IO = {
     "__init__",
     "__main__",
     "app",
+    "figures",
     "outbox",
     "rulekeeper",
     "rulelog",

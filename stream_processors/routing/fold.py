@@ -43,6 +43,7 @@ class RoutingProcessor:
     """The `Processor` of the `routing` topic. A team that no configuration names is a team like any other."""
 
     name = "routing"
+    shows_service = False
     topic: Topic = ROUTING
 
     def __init__(self) -> None:

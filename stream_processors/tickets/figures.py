@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from schemas.clock import MICROS
 from schemas.events import MessageReceived
+from schemas.facts import TicketClocks
 from stream_processors.tickets.score_csat import LOW_CSAT
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -161,10 +162,7 @@ def _next_response(turn: Turn) -> float | None:
 
 def _requester_wait(turn: Turn) -> float | None:
     """How long the customer has waited for us in all, up to this solve, as the fact with all clocks says it."""
-    for record, _ in turn.outputs:
-        if (waited := getattr(record, "requester_wait_seconds", None)) is not None:
-            return float(waited)
-    return None
+    return next((record.requester_wait_seconds for record, _ in turn.outputs if isinstance(record, TicketClocks)), None)
 
 
 def _backlog(turn: Turn, before: Customer, after: Customer) -> Iterator[tuple[Happening, Dimensions]]:

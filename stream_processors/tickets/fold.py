@@ -38,6 +38,7 @@ from stream_processors.tickets import (
     thread,
     transcript,
 )
+from stream_processors.tickets.service_counts import counts
 from stream_processors.tickets.state import Customer, Links, Pane, customer_key
 from stream_processors.tickets.turn import Turn
 
@@ -116,6 +117,7 @@ class TicketsProcessor:
     """
 
     name = "tickets"
+    shows_service = True
 
     def __init__(
         self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
@@ -150,7 +152,7 @@ class TicketsProcessor:
             seen = _on_its_way(event)
             after = after if after.links is not None else msgspec.structs.replace(after, links=Links())
         after = msgspec.structs.replace(after, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
-        return Outcome({**panes, key: after}, (*turn.outputs, *facts))
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
@@ -176,7 +178,7 @@ class TicketsProcessor:
         turn = fold(state, event, position, self.rules, self.signing)
         panes, facts = roll_windows.roll(turn, read)
         after = msgspec.structs.replace(turn.customer, offset=position.offset)
-        return Outcome({**panes, key: after}, (*turn.outputs, *facts))
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
 
 
 def _on_its_way(event: Event) -> int:

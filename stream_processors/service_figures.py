@@ -1,0 +1,198 @@
+"""service_figures: how one partition's customers are served at this moment, kept up to date by what changes.
+
+Each change of a state takes away what the old state stood for and adds what the new one stands for: the work grows
+with the change, never with the number of tickets. The whole can be read again from the states, in key order and in
+slices, while changes go on: what lies behind the cursor is counted, what lies before it will be.
+History (`imported`) stands for nothing here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.clock import MICROS
+from schemas.events import CHANNELS
+from stream_processors.tickets.roll_windows import PANE_MICROS, WEEK_MICROS
+from stream_processors.tickets.state import Customer, Pane, Ticket
+from stream_processors.tickets.thread import finished_at
+
+__all__ = ["WINDOWS", "Ages", "PartitionFigures", "bounded_channel"]
+
+#: Label → length (micros) of the windows whose CSAT is shown.
+WINDOWS = {"5m": PANE_MICROS, "1h": 3600 * MICROS, "24h": 86_400 * MICROS, "7d": WEEK_MICROS}
+#: 18 minutes: a power of two of microseconds.
+_BUCKET_BITS = 30
+_CHANNELS = frozenset((*CHANNELS, ""))
+
+Labels = tuple[str, ...]
+Counts = dict[Labels, int]
+
+
+def bounded_channel(channel: str) -> str:
+    """The channel as a label: one that we do not know is `other`."""
+    return channel if channel in _CHANNELS else "other"
+
+
+class Ages:
+    """Instants (micros) of which the oldest is wanted: sorted arrays of 18 minutes each, 8 bytes an instant."""
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, array[int]] = {}
+
+    def add(self, at: int) -> None:
+        bucket = self._buckets.get(at >> _BUCKET_BITS)
+        if bucket is None:
+            self._buckets[at >> _BUCKET_BITS] = array("q", (at,))
+        else:
+            insort(bucket, at)
+
+    def remove(self, at: int) -> None:
+        """Take away one that was added."""
+        bucket = self._buckets[at >> _BUCKET_BITS]
+        del bucket[bisect_left(bucket, at)]
+        if not bucket:
+            del self._buckets[at >> _BUCKET_BITS]
+
+    def oldest(self) -> int | None:
+        return self._buckets[min(self._buckets)][0] if self._buckets else None
+
+
+class PartitionFigures:
+    """The figures of one partition. `cursor` is the last key that was read again, None when all were.
+
+    open       channel, team, priority, status → tickets
+    overdue    clock, channel, team, priority → clocks that run past their deadline
+    at_risk    clock, channel, team, threshold → clocks that run and have passed it, and no higher one
+    waiting    channel, team → since when each ticket waits for an answer
+    created    channel, team → open tickets, and the sum of the times (micros) of their creation
+    scores     channel, team → start of a pane → sum of its CSAT scores, and how many
+    """
+
+    __slots__ = ("at_risk", "created", "cursor", "open", "overdue", "scores", "waiting")
+
+    def __init__(self) -> None:
+        self.cursor: bytes | None = b""
+        self.open: Counts = {}
+        self.overdue: Counts = {}
+        self.at_risk: Counts = {}
+        self.waiting: dict[Labels, Ages] = {}
+        self.created: dict[Labels, list[int]] = {}
+        self.scores: dict[Labels, dict[int, list[int]]] = {}
+
+    def read(self, key: bytes, state: Any) -> None:
+        """Count a state that is read again. Keys come in order."""
+        self._change(None, state)
+        self.cursor = key
+
+    def finish(self) -> None:
+        """All states were read."""
+        self.cursor = None
+
+    def changed(self, key: bytes, before: Any | None, after: Any | None) -> None:
+        """Count what a durable change came to, unless the state is still to be read."""
+        if self.cursor is None or key <= self.cursor:
+            self._change(before, after)
+
+    # -- at the scrape ------------------------------------------------------------------------------------------
+
+    def longest_waits(self, now: int) -> Iterator[tuple[Labels, float]]:
+        """Seconds that the customer who waits longest has waited."""
+        for labels, ages in self.waiting.items():
+            if (oldest := ages.oldest()) is not None:
+                yield labels, max(0, now - oldest) / MICROS
+
+    def backlog_ages(self, now: int) -> Iterator[tuple[Labels, float]]:
+        """Sum of the ages (seconds) of the open tickets."""
+        for labels, (count, created) in self.created.items():
+            yield labels, (count * now - created) / MICROS
+
+    def window_scores(self, now: int) -> Iterator[tuple[Labels, int, int]]:
+        """Window, channel, team; sum and number of the scores in the panes that overlap the window up to now."""
+        for labels, panes in self.scores.items():
+            for name, length in WINDOWS.items():
+                since = now - length - PANE_MICROS
+                inside = [each for start, each in list(panes.items()) if since < start <= now]
+                if inside:
+                    yield (name, *labels), sum(each[0] for each in inside), sum(each[1] for each in inside)
+
+    # -- changes --------------------------------------------------------------------------------------------------
+
+    def _change(self, before: Any | None, after: Any | None) -> None:
+        if isinstance(before or after, Pane):
+            self._pane(before, after)
+        else:
+            self._customer(before, after)
+
+    def _customer(self, before: Customer | None, after: Customer | None) -> None:
+        known = {} if before is None else {ticket.number: ticket for ticket in before.tickets}
+        for ticket in () if after is None else after.tickets:
+            was = known.pop(ticket.number, None)
+            if was is ticket:
+                continue
+            if was is not None:
+                self._count(was, -1)
+            self._count(ticket, 1)
+        for ticket in known.values():
+            self._count(ticket, -1)
+
+    def _count(self, ticket: Ticket, step: int) -> None:
+        if ticket.imported or finished_at(ticket) is not None:
+            return
+        channel, team = bounded_channel(ticket.channel), ticket.team
+        place = channel, team
+        _add(self.open, (channel, team, ticket.priority, ticket.status), step)
+        created = self.created.setdefault(place, [0, 0])
+        created[0] += step
+        created[1] += step * ticket.created_at
+        if not created[0]:
+            del self.created[place]
+        since = ticket.waiting_since
+        if since is not None:
+            if step > 0:
+                self.waiting.setdefault(place, Ages()).add(since)
+            else:
+                self.waiting[place].remove(since)
+        for clock in ticket.clocks:
+            if not clock.running:
+                continue
+            if clock.breached:
+                _add(self.overdue, (clock.name, channel, team, ticket.priority), step)
+            elif clock.risk:
+                _add(self.at_risk, (clock.name, channel, team, str(clock.risk)), step)
+
+    def _pane(self, before: Pane | None, after: Pane | None) -> None:
+        pane = after or before
+        assert pane is not None
+        old, new = _live_scores(before), _live_scores(after)
+        if old == new:
+            return
+        panes = self.scores.setdefault((bounded_channel(pane.channel), pane.team), {})
+        scores = panes.setdefault(pane.start, [0, 0])
+        scores[0] += new[0] - old[0]
+        scores[1] += new[1] - old[1]
+        if scores == [0, 0]:
+            del panes[pane.start]
+
+
+def _add(counts: Counts, labels: Labels, step: int) -> None:
+    count = counts.get(labels, 0) + step
+    if count:
+        counts[labels] = count
+    else:
+        del counts[labels]
+
+
+def _live_scores(pane: Pane | None) -> tuple[int, int]:
+    """Sum and number of the scores of a pane, without those of history."""
+    if pane is None or "csat_sum" not in pane.figures:
+        return 0, 0
+    figure = pane.figures.get
+    return (
+        int(figure("csat_sum", 0) - figure("csat_sum_imported", 0)),
+        int(figure("csat_answers", 0) - figure("csat_answers_imported", 0)),
+    )
