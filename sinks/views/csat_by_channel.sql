@@ -1,4 +1,5 @@
--- Satisfaction by channel, from the last answer to each survey: the average with its distribution and the worst score.
+-- Satisfaction by channel, from the last answer of a person to each survey: the average with its distribution and
+-- the worst score. Votes that look like a mail scanner's count nowhere.
 CREATE OR REPLACE VIEW csat_by_channel AS
 SELECT
     channel,
@@ -23,6 +24,7 @@ FROM (
         argMax(tuple(surveys.ces), surveys.answer).1 AS ces,
         argMax(surveys.comment, surveys.answer) AS comment
     FROM surveys FINAL
+    WHERE NOT scanner
     GROUP BY survey_id
 )
 GROUP BY channel

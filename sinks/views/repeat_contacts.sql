@@ -1,0 +1,14 @@
+-- Reasons that customers contact us about again within 7 days (`repeat_within_days`), most frequent first: a contact that
+-- opens or reopens a ticket about a why-tag of an earlier contact of that customer, good news aside. Source: repeats.
+CREATE OR REPLACE VIEW repeat_contacts AS
+SELECT
+    tag,
+    any(repeats.quadrant) AS quadrant,
+    count() AS repeat_contacts,
+    uniqExact(customer_tag) AS customers,
+    avg(seconds) / 3600 AS hours_between_average,
+    quantileExact(0.5)(seconds) / 3600 AS hours_between_median,
+    max(repeats.at) AS last_at
+FROM repeats FINAL
+GROUP BY tag
+ORDER BY repeat_contacts DESC, tag;

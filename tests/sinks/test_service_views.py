@@ -1,0 +1,258 @@
+"""The views of service: surveys, first contact resolution, calls and chats, repeats and rates, against figures by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas import codec, facts
+from schemas.clock import MICROS
+from sinks.avro_file import shapes
+from sinks.inserter import SETTINGS
+
+pytestmark = pytest.mark.stack
+HOUR, DAY = 3600 * MICROS, 86_400 * MICROS
+MIDNIGHT = 1_772_409_600 * MICROS  # Monday 2026-03-02T00:00:00Z
+TAG = "ABCDEFGHIJKL"
+Ask = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def insert(clickhouse: Any) -> Callable[..., None]:
+    def put(*records: Any) -> None:
+        by_kind: dict[type, list[Any]] = {}
+        for record in records:
+            by_kind.setdefault(type(record), []).append(record)
+        for kind, same in by_kind.items():
+            shape = shapes()[codec.header(kind)]
+            block = shape.file([codec.encode(record) for record in same])
+            clickhouse.raw_insert(shape.table.name, shape.columns, block, settings=SETTINGS, fmt="Avro")
+
+    return put
+
+
+@pytest.fixture
+def ask(clickhouse: Any) -> Ask:
+    def rows(sql: str) -> list[dict[str, Any]]:
+        answer = clickhouse.query(sql)
+        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
+
+    return rows
+
+
+def base(version: int, at: int = MIDNIGHT, tag: str = TAG) -> dict[str, Any]:
+    return {"customer_tag": tag, "version": version, "partition": 0, "at": at}
+
+
+def resolution(number: int, fcr: bool | None, reason: str = "", **fields: Any) -> facts.ResolutionFact:
+    base_of = base(number) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "solved_at": MIDNIGHT}
+    base_of |= {"decide_at": MIDNIGHT + 7 * DAY, "channel": "email", "team": "support", "public_answers": 1}
+    return facts.ResolutionFact(**base_of | {"fcr": fcr, "reason": reason} | fields)
+
+
+def test_first_contact_resolution_is_a_share_of_what_is_decided(insert: Any, ask: Ask) -> None:
+    insert(
+        resolution(1, True),
+        resolution(2, True),
+        resolution(3, False, "reopened"),
+        resolution(4, False, "several_answers", public_answers=2),
+        resolution(5, None, decide_at=4_000_000_000 * MICROS),
+        resolution(5, None, version=1, decide_at=4_000_000_000 * MICROS),  # an older version of the same
+        resolution(6, None, channel="chat", decide_at=4_000_000_000 * MICROS),
+        resolution(7, None, channel="form", imported=True),  # history that nothing has falsified
+        resolution(8, None, channel="form", imported=True, public_answers=0),
+    )
+    rows = {row["channel"]: row for row in ask("SELECT * FROM first_contact_resolution")}
+    email = rows["email"]
+    assert (email["solved"], email["decided"], email["kept"], email["undecided"]) == (5, 4, 2, 1)
+    assert email["fcr_share"] == 0.5
+    assert (email["lost_reopened"], email["lost_several_answers"], email["lost_no_answer"]) == (1, 1, 0)
+    assert rows["chat"]["fcr_share"] is None
+    assert rows["form"]["fcr_share"] == 0.5
+
+
+def answer(number: int, of: int, csat: int | None = None, **fields: Any) -> facts.SurveyFact:
+    values = base(10 * of + number, MIDNIGHT + number * HOUR)
+    values |= {"ticket_id": f"{TAG}-{of}", "survey_id": f"s{of}", "answer": number, "csat": csat, "episode": 1}
+    return facts.SurveyFact(**values | {"channel": "email", "team": "support", "agent_id": "mei"} | fields)
+
+
+def test_the_last_answer_of_a_person_stands_beside_the_first(insert: Any, ask: Ask) -> None:
+    insert(
+        answer(1, 1, 1, first_csat=1, comment="Slow"),
+        answer(2, 1, 1, first_csat=1, went_wrong="It was late."),
+        answer(3, 1, 4, ces=6, first_csat=1, first_ces=6, comment="All good now"),
+        answer(4, 1, 2, first_csat=1, scanner=True),
+        answer(1, 2, 5, scanner=True),
+        answer(1, 3, None, ces=3, first_ces=3),
+    )
+    one, three = ask("SELECT * FROM surveys_last ORDER BY ticket_id")
+    assert (one["csat"], one["first_csat"], one["ces"], one["first_ces"], one["answers"]) == (4, 1, 6, 6, 3)
+    assert (one["comment"], one["went_wrong"], one["agent_id"]) == ("All good now", "It was late.", "mei")
+    assert (three["csat"], three["first_csat"], three["ces"], three["first_ces"]) == (None, None, 3, 3)
+    [email] = ask("SELECT * FROM csat_by_channel")
+    assert (email["surveys_answered"], email["csat_answers"], email["csat_average"]) == (2, 1, 4.0)
+
+
+def invitation(number: int, outcome: str, reason: str = "", **fields: Any) -> facts.InvitationFact:
+    values = base(number) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "survey_id": f"s{number}"}
+    values |= {"outcome": outcome, "reason": reason, "channel": "email", "team": "support"}
+    return facts.InvitationFact(**values | fields)
+
+
+def test_the_response_rate_is_of_those_who_were_invited(insert: Any, ask: Ask) -> None:
+    insert(
+        *(invitation(number, "sent") for number in (1, 2, 3, 4)),
+        invitation(5, "withheld", "cap"),
+        invitation(6, "withheld", "cap"),
+        invitation(7, "withheld", "already_answered"),
+        invitation(8, "withheld", "no_secret", channel="sms"),
+        answer(1, 1, 5),
+        answer(2, 1, 4),
+        answer(1, 2, 1, scanner=True),
+        answer(1, 7, 5),
+    )
+    email, sms = ask("SELECT * FROM survey_response")
+    assert (email["episodes"], email["invited"], email["withheld"]) == (7, 4, 3)
+    assert (email["invited_and_answered"], email["answered_uninvited"], email["response_rate"]) == (1, 1, 0.25)
+    assert dict(zip(*email["withheld_reasons"], strict=True)) == {"already_answered": 1, "cap": 2}
+    assert (sms["invited"], sms["response_rate"]) == (0, None)
+
+
+def follow_up(version: int, number: int, status: str, **fields: Any) -> facts.FollowUpFact:
+    values = base(version) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "survey_id": f"s{number}"}
+    values |= {
+        "status": status,
+        "opened_at": MIDNIGHT + number * HOUR,
+        "csat": 1,
+        "team": "support",
+        "solved_by": "mei",
+    }
+    return facts.FollowUpFact(**values | fields)
+
+
+def test_open_follow_ups_show_all_that_was_said(insert: Any, ask: Ask) -> None:
+    insert(
+        follow_up(1, 2, "open"),
+        follow_up(2, 1, "open"),
+        follow_up(3, 1, "assigned", agent_id="tom"),
+        follow_up(4, 3, "open"),
+        follow_up(5, 3, "done", done_by="tom"),
+        answer(1, 1, 1, comment="Bad"),
+        answer(2, 1, 1, went_wrong="It was late."),
+    )
+    first, second = ask("SELECT * FROM follow_ups_open")
+    assert (first["ticket_id"], first["status"], first["agent_id"]) == (f"{TAG}-1", "assigned", "tom")
+    assert first["comments"] == "Bad\nIt was late."
+    assert (second["ticket_id"], second["status"], second["comments"]) == (f"{TAG}-2", "open", "")
+
+
+def conversation(version: int, outcome: str, wait: float, handle: float | None = None, **fields: Any) -> Any:
+    values = base(version, MIDNIGHT + HOUR) | {"event_id": f"c{version}", "kind": "call", "outcome": outcome}
+    values |= {"channel": "phone", "team": "support", "wait_seconds": wait, "handle_seconds": handle}
+    return facts.ConversationFact(**values | fields)
+
+
+def test_speed_of_answer_handle_time_and_abandonment(insert: Any, ask: Ask) -> None:
+    insert(
+        conversation(1, "answered", 10.0, 100.0),
+        conversation(2, "answered", 20.0, 300.0),
+        conversation(3, "answered", 60.0, 200.0),
+        conversation(4, "abandoned", 90.0),
+        conversation(5, "voicemail", 30.0),
+        conversation(6, "answered", 5.0, 50.0, imported=True),
+        conversation(7, "answered", 15.0, None, channel="chat", kind="chat"),
+        conversation(8, "timed_out", 900.0, None, channel="sms"),
+        conversation(9, "answered", 40.0, 80.0, at=MIDNIGHT + DAY),
+    )
+    chat, phone, other, next_day = ask("SELECT * FROM service_times ORDER BY day, channel")
+    assert (phone["offered"], phone["answered"], phone["abandoned"], phone["otherwise"]) == (5, 3, 1, 1)
+    assert (phone["asa_seconds"], phone["answer_seconds_median"], phone["answer_seconds_longest"]) == (30.0, 20.0, 60.0)
+    assert (phone["aht_seconds"], phone["handle_seconds_median"], phone["handle_seconds_longest"]) == (200, 200, 300)
+    assert (phone["abandonment_rate"], phone["abandoned_after_seconds_average"]) == (0.25, 90.0)
+    assert (chat["asa_seconds"], chat["aht_seconds"], chat["handle_seconds_longest"]) == (15.0, None, None)
+    assert (other["asa_seconds"], other["abandonment_rate"], other["answer_seconds_median"]) == (None, None, None)
+    assert str(next_day["day"]) == "2026-03-03"
+
+
+def test_repeat_contacts_by_reason(insert: Any, ask: Ask) -> None:
+    def repeat(version: int, tag: str, hours: float, customer: str = TAG) -> facts.RepeatFact:
+        return facts.RepeatFact(
+            **base(version, tag=customer),
+            event_id=f"e{version}",
+            tag=tag,
+            ticket_id=f"{customer}-2",
+            previous_at=MIDNIGHT,
+            seconds=hours * 3600,
+            quadrant="eliminate",
+        )
+
+    insert(repeat(1, "late", 2.0), repeat(2, "late", 4.0), repeat(3, "late", 12.0, "B" * 12), repeat(4, "card", 1.0))
+    late, card = ask("SELECT * FROM repeat_contacts")
+    assert (late["tag"], late["repeat_contacts"], late["customers"], late["quadrant"]) == ("late", 3, 2, "eliminate")
+    assert (late["hours_between_average"], late["hours_between_median"]) == (6.0, 4.0)
+    assert card["repeat_contacts"] == 1
+
+
+def contact(version: int, kind: str, hours: float, customer: str = TAG, **fields: Any) -> facts.ContactFact:
+    at = MIDNIGHT + round(hours * HOUR)
+    values = base(version, at, customer) | {"event_id": f"k{version}", "kind": kind, "direction": "in"}
+    return facts.ContactFact(**values | {"received_at": at} | fields)
+
+
+def test_contacts_per_100_orders(insert: Any, ask: Ask) -> None:
+    insert(
+        *(contact(number, "order_placed", 1) for number in range(1, 9)),
+        contact(10, "message_received", 2, opened_ticket=True),
+        contact(11, "message_received", 3),
+        contact(12, "call_ended", 4, opened_ticket=True),
+        contact(13, "agent_replied", 5),
+        contact(14, "message_received", 5, imported=True),
+        contact(15, "message_received", 30, opened_ticket=True),
+    )
+    first, second = ask("SELECT * FROM contact_rate")
+    assert (first["contacts_received"], first["tickets_created"], first["orders"]) == (3, 2, 8)
+    assert (first["contacts_per_100_orders"], first["tickets_per_100_orders"]) == (37.5, 25.0)
+    assert (second["contacts_received"], second["contacts_per_100_orders"]) == (1, None)
+
+
+def test_self_service_deflects_those_who_contact_nobody_for_a_day(insert: Any, ask: Ask) -> None:
+    ann, bob, cat, dan, eve = ("A" * 12, "B" * 12, "C" * 12, "D" * 12, "E" * 12)
+    insert(
+        contact(1, "article_viewed", 1, ann),  # never contacts us: deflected
+        contact(2, "article_viewed", 1, bob),
+        contact(3, "message_received", 24.9, bob),  # 23.9 hours later: not deflected
+        contact(4, "bot_answered", 1, cat, detail="resolved"),
+        contact(5, "message_received", 25.0, cat),  # 24 hours later exactly: deflected
+        contact(6, "message_received", 0.5, dan),
+        contact(7, "article_viewed", 1, dan),  # contacted us before, not after: deflected
+        contact(8, "article_viewed", 47, eve),  # her 24 hours are not over by the newest contact, at hour 48
+        contact(9, "order_placed", 48, ann),
+    )
+    first, second = ask("SELECT * FROM self_service")
+    assert (first["customers"], first["contacted_us"], first["deflected"], first["undecided"]) == (4, 1, 3, 0)
+    assert (first["deflection_share"], first["said_solved"]) == (0.75, 1)
+    assert (second["customers"], second["undecided"], second["deflection_share"]) == (1, 1, None)
+
+
+def test_reopened_and_transferred_tickets(insert: Any, ask: Ask) -> None:
+    def ticket(number: int, solved: bool = True, **fields: Any) -> facts.TicketFact:
+        values = base(number) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "channel": "email", "status": "open"}
+        values |= {"priority": "normal", "team": "support", "first_solved_at": MIDNIGHT if solved else None}
+        return facts.TicketFact(**values | fields)
+
+    insert(
+        ticket(1),
+        ticket(2, reopens=2),
+        ticket(3, transfers=1),
+        ticket(4, transfers=2, solved=False),
+        ticket(5, channel="chat", solved=False),
+        ticket(6, imported=True, reopens=1),
+    )
+    chat, email = ask("SELECT * FROM ticket_rates")
+    assert (email["tickets"], email["ever_solved"], email["ever_reopened"]) == (4, 3, 1)
+    assert email["reopen_rate"] == pytest.approx(1 / 3)
+    assert (email["transfers_per_ticket"], email["transfers_most"], email["ever_transferred"]) == (0.75, 2, 2)
+    assert chat["reopen_rate"] is None
