@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -28,15 +30,17 @@ from aiokafka.partitioner import murmur2
 from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
 
+from deploy.local import balance
 from deploy.local.child import free_ports
 from deploy.local.mailbox import messages
 from deploy.local.pipeline import Pipeline, Plan, settings_of
 from schemas import admin, codec
-from schemas.events import MessageReceived
+from schemas.events import MessageReceived, RoutingUpdate
 from schemas.identity import canonical_customer_id, customer_tag, event_id, subject_token
 from schemas.settings import Settings
-from schemas.topics import CONTACT_EVENTS
+from schemas.topics import CONTACT_EVENTS, ROUTING
 from sinks.connection import connect
+from stream_processors.rules import SHIPPED
 from tests.conftest import Endpoints, run_sql
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -119,6 +123,7 @@ def desk(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "DESKSTREAM_HTTP_PORT": str(http_port),
         "DESKSTREAM_SMTP_PORT": str(smtp_port),
     }
+    environ["DESKSTREAM_CONFIG_DIR"] = str(asking_at_once(tmp_path_factory.mktemp("rules") / "config"))
     pipeline = Pipeline(Plan(tmp_path_factory.mktemp("desk"), environ=environ))
     with pipeline:
         desk = Desk(pipeline, connect(pipeline.settings()))
@@ -128,6 +133,14 @@ def desk(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield desk
     admin.delete_topics(settings_of(Settings, pipeline.env))
     run_sql(stack.clickhouse_url, f"DROP DATABASE IF EXISTS {name}")
+
+
+def asking_at_once(directory: Path) -> Path:
+    """The shipped rules, but customers are asked how it was as soon as their ticket is solved."""
+    shutil.copytree(SHIPPED, directory)
+    surveys = directory / "surveys.yaml"
+    surveys.write_text(surveys.read_text("utf-8").replace("after_minutes: 10", "after_minutes: 0"), "utf-8")
+    return directory
 
 
 def _ready(metrics: str) -> bool:
@@ -384,6 +397,73 @@ def test_the_ticket_of_a_merged_customer_is_answered_and_solved_under_its_old_id
 
 def place(customer_id: str, partitions: int) -> int:
     return (murmur2(customer_tag(customer_id).encode()) & 0x7FFFFFFF) % partitions
+
+
+# -- how it was ---------------------------------------------------------------------------------------------------
+
+
+def survey_page(url: str, **fields: str) -> str:
+    """GET, or POST when there are fields."""
+    data = urllib.parse.urlencode(fields).encode() if fields else None
+    with _OPENER.open(url, data=data, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="page" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def test_a_solved_ticket_is_asked_about_and_a_low_score_becomes_a_task_of_its_team(desk: Desk) -> None:
+    """solve → tick → invitation → GET votes nothing → POST votes → facts, thanks, a task in the queue → done by a note."""
+    address = someone()
+    desk.drop(mail(address, "My parcel", "Where is my parcel? It never arrived."))
+    [ticket] = await_(lambda: desk.ticket_of(address))
+    name = ticket["ticket_id"]
+
+    def of(table: str) -> list[dict[str, Any]]:
+        return desk.rows(f"SELECT * FROM {table} FINAL WHERE ticket_id = {{id:String}} ORDER BY at", id=name)
+
+    def mails(words: str) -> list[EmailMessage]:
+        return [answer for answer in desk.answers(address) if words in str(answer["Subject"])]
+
+    send(desk, type="reply", id=f"{address}r", ticket_id=name, agent_id="mei", text="It comes today.")
+    send(desk, type="status", id=f"{address}s", ticket_id=name, agent_id="mei", status="solved")
+    [invitation] = await_(lambda: mails("How was our help?"))
+    assert invitation["Auto-Submitted"] == "auto-generated"
+    [url] = re.findall(r"http://\S+/s/\S+", body_of(invitation))
+    [asked] = await_(lambda: of("survey_invitations"))
+    assert (asked["outcome"], asked["agent_id"], asked["episode"]) == ("sent", "mei", 1)
+
+    page, opened = survey_page(url), time.monotonic()
+    survey_page(url, page=token_in(survey_page(url)), csat="5")  # faster than anybody reads: a scanner's vote
+    [scanned] = await_(lambda: of("surveys"))
+    assert (scanned["scanner"], scanned["csat"], scanned["thanked"]) == (True, 5, "scanner")
+    await_(
+        lambda: time.monotonic() - opened > 2.1
+    )  # what tells a person from a machine is the time that a page was read
+    survey_page(url, page=token_in(page), csat="1", ces="2", comment="Nobody called me back.")
+    _, voted = await_(lambda: len(rows := of("surveys")) == 2 and rows)
+    assert (voted["csat"], voted["first_csat"], voted["ces"], voted["scanner"]) == (1, 1, 2, False)
+    assert (voted["agent_id"], voted["comment"], voted["thanked"]) == ("mei", "Nobody called me back.", "sent")
+
+    [thanks] = await_(lambda: mails("We want to make this right"))
+    assert body_of(thanks).startswith("Hello A Customer,")
+    [task] = await_(lambda: desk.rows("SELECT * FROM follow_ups_open WHERE ticket_id = {id:String}", id=name))
+    assert (task["status"], task["team"], task["solved_by"]) == ("open", of("tickets")[0]["team"], "mei")
+    assert task["comments"] == "Nobody called me back."
+    settings = settings_of(Settings, desk.pipeline.env)
+    queued = [codec.decode(value) for _, value, _ in balance.records(settings, ROUTING)]
+    last = [each for each in queued if isinstance(each, RoutingUpdate) and each.ticket_id == name][-1]
+    assert (last.action, last.team) == ("queue", task["team"])
+
+    send(desk, type="note", id=f"{address}n", ticket_id=name, agent_id="tom", text="Called her, sent a new one.")
+    [done] = await_(lambda: [row for row in of("follow_ups") if row["status"] == "done"])
+    assert (done["done_by"], done["csat"]) == ("tom", 1)
+    assert len(mails("How was our help?")) == 1
+    [resolution] = of("resolutions")
+    assert (resolution["fcr"], resolution["public_answers"], resolution["agent_id"]) == (None, 1, "mei")
 
 
 # -- bad input ----------------------------------------------------------------------------------------------------

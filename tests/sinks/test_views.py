@@ -352,7 +352,15 @@ def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask)
 def test_csat_counts_the_last_answer_to_each_survey(insert, ask):
     def answer(survey, number, csat, ces=None, channel="email"):
         return example(
-            facts.SurveyFact, number, survey_id=survey, answer=number, csat=csat, ces=ces, channel=channel, comment=""
+            facts.SurveyFact,
+            number,
+            survey_id=survey,
+            answer=number,
+            csat=csat,
+            ces=ces,
+            channel=channel,
+            comment="",
+            scanner=False,
         )
 
     insert(
