@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from schemas import codec, events
 from schemas.events import Event
-from schemas.facts import ClockFact, ContactFact, Outbound, SurveyFact, TagFact, TicketFact
+from schemas.facts import ClockFact, ClockShare, ContactFact, Outbound, SurveyFact, TagFact, TicketClocks, TicketFact
 from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.rules import Rules
 from stream_processors.tickets import measure_sla
@@ -335,6 +335,23 @@ def test_a_deadline_is_met_or_missed_where_the_ticket_is_now(merged: Town) -> No
     processor = merged.cluster.workers[0].processor
     key = customer_key(customer_tag(ANN))
     assert processor.deadline(key, states[key]) is None
+
+
+def test_a_moved_ticket_keeps_its_stations_its_measures_and_who_is_charged(merged: Town) -> None:
+    """Written at 0, moved, assigned to mei at 600 and answered at 900 under its old id: 600 s of the team, 300 s of mei."""
+    merged.about(events.Assigned, 600, first(ANN), agent_id="mei", team="support")
+    merged.settle().reply(900, first(ANN))
+    merged.settle()
+    rows = [fact for fact in merged.facts(TicketClocks) if fact.ticket_id == first(ANN)]
+    row = max(rows, key=lambda fact: fact.version)
+    assert (row.customer_tag, row.first_response_seconds, row.new_seconds, row.open_seconds) == (
+        customer_tag(BOB), 900.0, 600.0, 300.0
+    )  # fmt: skip
+    newest: dict[str, tuple[int, float]] = {}
+    for share in merged.facts(ClockShare):
+        if share.ticket_id == first(ANN) and share.clock == "first_response":
+            newest[share.agent_id] = max(newest.get(share.agent_id, (-1, 0.0)), (share.version, share.seconds))
+    assert {agent: seconds for agent, (_, seconds) in newest.items()} == {"": 600.0, "mei": 300.0}
 
 
 def test_the_facts_of_a_moved_ticket_rise_in_version_even_in_a_partition_that_is_far_behind(rules: Rules) -> None:
