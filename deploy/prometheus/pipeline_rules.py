@@ -20,7 +20,7 @@ def groups(plan: Plan) -> list[Group]:
     alerts = [
         *(_process_down(plan), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
-        *(_certificate("page", 3), _certificate("ticket", 21), _source_away(), _rules_invalid()),
+        *(_certificate("page", 3), _certificate("ticket", 21), _source_away(), _rules_invalid(), _alerting_invalid()),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
 
@@ -193,8 +193,20 @@ def _source_away() -> Alert:
 
 
 def _rules_invalid() -> Alert:
+    refused = counted("deskstream_rules_refused_total", "30m")
     return _pipeline(
         "RulesInvalid",
+        f"max by (namespace) (deskstream_rules_invalid) == 1\nor\nsum by (namespace) (\n  {refused}\n) > 0.5",
+        "2m",
+        "ticket",
+        "New rules of the service (policies, calendars, tags, templates, teams) were refused",
+        "The rules before them stay in force. The worker's log names file and line, or why published rules came too late.",
+    )
+
+
+def _alerting_invalid() -> Alert:
+    return _pipeline(
+        "AlertingInvalid",
         "min by (namespace, instance) "
         '({__name__=~"prometheus_config_last_reload_successful|alertmanager_config_last_reload_successful"}) == 0\n'
         "or\nsum by (namespace, instance) (increase(prometheus_rule_evaluation_failures_total"
