@@ -107,9 +107,27 @@ def not_delivered(ledger: Ledger) -> Ledger:
     return replace(ledger, deliveries={"out-1": "delivered"})
 
 
+def asked_without_a_message(ledger: Ledger) -> Ledger:
+    return replace(ledger, invitations=[("AAAAAAAAAAAA-1", 1, "sent", "", "out-9")])
+
+
+def silently_not_asked(ledger: Ledger) -> Ledger:
+    return replace(ledger, invitations=[("AAAAAAAAAAAA-1", 1, "withheld", "", "")])
+
+
+def thanked_without_a_message(ledger: Ledger) -> Ledger:
+    return replace(ledger, thanked=1)
+
+
+SURVEYED = "who was asked how it was, and thanked for an answer, was written to"
+
+
 @pytest.mark.parametrize(
     ("damage", "statement"),
     [
+        (asked_without_a_message, SURVEYED),
+        (silently_not_asked, SURVEYED),
+        (thanked_without_a_message, SURVEYED),
         (drop_row, "every event of the log is a row of its kind, or a dead letter"),
         (add_row, "every event of the log is a row of its kind, or a dead letter"),
         (loose_message, "every customer message belongs to a ticket"),
