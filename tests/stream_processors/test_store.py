@@ -200,6 +200,7 @@ def test_ready_means_that_every_agent_has_its_states_and_deadlines(tmp_path: Pat
         health, seen = Health(), []
         app = build(WorkerSettings(state_dir=tmp_path), [TicketsProcessor(rules.load()), RoutingProcessor()], health)
         for worker in app.deskstream_workers:
+            worker.assigned = lambda: [0]  # no consumer is connected
             await worker._rebuild_deadlines({0})
             seen.append(health.ready)
             await worker.store.stop()
