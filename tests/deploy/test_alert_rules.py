@@ -156,6 +156,8 @@ def test_every_alert_says_whom_it_is_for_and_what_to_do(alert: dict[str, Any]) -
     assert alert["labels"]["severity"] in ("page", "ticket", "none") and alert["labels"]["product"] == "deskstream"
     assert alert["labels"]["team"] == ("platform" if alert["labels"]["kind"] == "pipeline" else alert["labels"]["team"])
     assert alert["labels"]["team"] in PLAN.owners
+    uid = alert["annotations"]["dashboard_url"].removeprefix(f"{PLAN.dashboards}/").partition("?")[0]
+    assert (HERE.parent / "grafana" / "json" / f"{uid}.json").exists()
 
 
 def test_every_metric_that_a_rule_reads_is_declared_with_the_labels_that_it_names() -> None:
