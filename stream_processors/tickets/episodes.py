@@ -52,12 +52,16 @@ def remember(turn: Turn) -> Episode:
 
 def put(turn: Turn, episode: Episode, *, at: int | None = None) -> Turn:
     """The turn whose customer knows this episode so; `at` is when this came about, now if not given."""
-    customer, place = turn.customer, (episode.ticket_id, episode.number)
+    customer = turn.customer
     episode = replace(episode, touched_at=max(episode.touched_at, turn.now if at is None else at))
-    known = tuple(episode if (each.ticket_id, each.number) == place else each for each in customer.episodes)
-    if episode not in known:
-        known = (*known, episode)
-    return turn.but(customer=replace(customer, episodes=known))
+    known = list(customer.episodes)
+    for place, each in enumerate(known):
+        if each.number == episode.number and each.ticket_id == episode.ticket_id:
+            known[place] = episode
+            break
+    else:
+        known.append(episode)
+    return turn.but(customer=replace(customer, episodes=tuple(known)))
 
 
 def base(turn: Turn, episode: Episode) -> dict[str, Any]:
@@ -118,6 +122,8 @@ def forget_old(turn: Turn) -> Turn:
     """Without episodes of which nothing can come any more; who is solved more often than is kept has the oldest forgotten."""
     known, surveys = turn.customer.episodes, turn.rules.surveys
     since = turn.now - max(surveys.link_micros, surveys.resolution_micros) - _GRACE_MICROS
+    if len(known) <= KEPT_SETTLED and known[0].touched_at >= since:
+        return turn  # nearly always
     kept = [each for each in known if not _is_settled(each) or each.touched_at >= since]
     settled = [each for each in kept if _is_settled(each)]
     for each in settled[: max(0, len(settled) - KEPT_SETTLED)]:

@@ -40,8 +40,9 @@ def settle(turn: Turn) -> Turn:
         return turn
     if type(turn.event) is Tick:
         turn = invite.send_due(turn)
+    now = turn.now
     for each in turn.customer.episodes:
-        if each.fcr is None and each.solved_at is not None and each.decide_at <= turn.now:
+        if each.fcr is None and each.decide_at <= now and each.solved_at is not None:
             if each.public_answers == 1:
                 turn = _decide(turn, each, True, each.decide_at)
             else:
