@@ -1,0 +1,119 @@
+-- Every clock that ever ran: when it started, when and how it stopped. `stop_n` 0 is one that still runs.
+CREATE TABLE instances ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance) AS
+WITH
+    solves AS (SELECT ticket, episode, min(n) AS n FROM steps
+               WHERE kind = 'status' AND status = 'solved' AND status_before != 'solved' GROUP BY ticket, episode),
+    -- the first answer or the solve after a step, whichever is first
+    ends AS (SELECT ticket, n FROM steps WHERE kind = 'replied' OR (kind = 'status' AND status IN ('solved', 'closed'))),
+    started AS
+    (
+        SELECT ticket, arrayJoin(['first_response', 'requester_wait', 'agent_work', 'first_resolution',
+                                  'full_resolution', 'acknowledgement']) AS clock,
+               episode, toUInt32(1) AS instance, n, created AS start, policy
+        FROM steps WHERE n = 1
+        UNION ALL
+        SELECT ticket, arrayJoin(['requester_wait', 'agent_work', 'full_resolution']), episode, toUInt32(1), n, at, policy
+        FROM steps WHERE episode > episode_before
+        UNION ALL
+        SELECT ticket, 'answer', episode, toUInt32(1), n, at, policy
+        FROM steps WHERE channel = 'chat' AND (n = 1 OR episode > episode_before)
+        UNION ALL
+        SELECT ticket, 'next_response', episode, toUInt32(row_number() OVER (PARTITION BY ticket, episode ORDER BY n)),
+               n, waiting, policy
+        FROM steps WHERE waiting_before = 0 AND waiting > 0 AND (replied_before > 0 OR episode > 1)
+    )
+SELECT
+    started.ticket AS ticket, clock, started.episode AS episode, instance, start, started.policy AS policy, calendar, target,
+    multiIf(clock = 'acknowledgement', started.n,
+            clock IN ('first_response', 'answer', 'next_response'), toUInt32(answered.first_end),
+            toUInt32(solved.n)) AS stop_n,
+    multiIf(stop_n = 0, 'running',
+            clock = 'acknowledgement', if(last.acknowledged = 'sent', 'fulfil', 'cancel'),
+            clock IN ('first_response', 'answer', 'next_response'), if(last.kind = 'replied', 'fulfil', 'cancel'),
+            'fulfil') AS outcome,
+    if(stop_n = 0, {end}, last.at) AS stop
+FROM started
+JOIN targets USING (policy, clock)
+JOIN policies USING (policy)
+LEFT JOIN (SELECT every.ticket AS ticket, every.n AS n, min(ends.n) AS first_end
+           FROM (SELECT DISTINCT ticket, n FROM started) AS every JOIN ends ON ends.ticket = every.ticket
+           WHERE ends.n > every.n GROUP BY every.ticket, every.n) AS answered
+    ON answered.ticket = started.ticket AND answered.n = started.n
+LEFT JOIN solves AS solved ON solved.ticket = started.ticket AND solved.episode = started.episode
+LEFT JOIN steps AS last ON last.ticket = started.ticket AND last.n = stop_n;
+
+-- The time that counts for each of them, piece by piece.
+CREATE TABLE pieces ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance, start) AS
+SELECT ticket, clock, episode, instance, calendar, target, start, stop
+FROM instances WHERE clock NOT IN ('requester_wait', 'agent_work')
+UNION ALL
+SELECT ticket, clock, episode, instance, calendar, target, stands_since, least(until, instances.stop)
+FROM instances JOIN steps USING (ticket, episode)
+WHERE stands_since < least(until, instances.stop)
+  AND ((clock = 'requester_wait' AND status IN ('new', 'open', 'hold')) OR (clock = 'agent_work' AND status IN ('new', 'open')))
+UNION ALL  -- until when a first answer would have been in time, however the ticket ended
+SELECT ticket, 'would be due', episode, instance, calendar, target, start, {end}
+FROM instances WHERE clock = 'first_response';
+
+CREATE TABLE measured ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance, start) AS
+SELECT
+    *,
+    sum(own) OVER (PARTITION BY ticket, clock, episode, instance ORDER BY start
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - own AS own_before
+FROM
+(
+    SELECT
+        ticket, clock, episode, instance, pieces.calendar AS calendar, target, start, stop,
+        stop - start AS micros,
+        60000000 * a.before + if(a.is_open, start - 60000000 * a.minute, 0) AS worked_until_start,
+        if(pieces.calendar = '', 0,
+           60000000 * b.before + if(b.is_open, stop - 60000000 * b.minute, 0) - worked_until_start) AS business,
+        if(pieces.calendar = '', micros, business) AS own
+    FROM pieces
+    LEFT JOIN minutes AS a ON a.calendar = pieces.calendar AND a.minute = intDiv(start, 60000000)
+    LEFT JOIN minutes AS b ON b.calendar = pieces.calendar AND b.minute = intDiv(stop, 60000000)
+);
+
+-- The instant at which the target was used up; of working time, in the last open minute with less before it.
+CREATE TABLE breaches ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance) AS
+SELECT
+    ticket, clock, episode, instance,
+    if(late.calendar = '', start + left_over, 60000000 * open.minute + worked - 60000000 * open.before) AS due
+FROM
+(
+    SELECT *, target - own_before AS left_over, worked_until_start + left_over AS worked,
+           toInt64(intDiv(worked - 1, 60000000)) AS before_it
+    FROM measured WHERE own_before < target AND own_before + own >= target
+) AS late
+LEFT JOIN (SELECT * FROM minutes WHERE is_open) AS open
+    ON open.calendar = late.calendar AND open.before = late.before_it
+WHERE due < {end};
+
+CREATE TABLE our_clocks ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance) AS
+SELECT
+    ticket, clock, episode, instance, policy, target, outcome,
+    instances.start AS start,
+    if(stop_n = 0, 0, instances.stop) AS stopped,
+    due AS breached_at,
+    if(stop_n = 0, 0, micros) AS elapsed,
+    if(stop_n = 0 OR calendar = '', NULL, business) AS elapsed_business
+FROM instances
+LEFT JOIN breaches USING (ticket, clock, episode, instance)
+LEFT JOIN (SELECT ticket, clock, episode, instance, sum(micros) AS micros, sum(business) AS business
+           FROM measured GROUP BY ticket, clock, episode, instance) AS sums USING (ticket, clock, episode, instance);
+
+-- What the ledger says; of what was corrected, the last word.
+CREATE VIEW their_clocks AS
+SELECT
+    ticket_id AS ticket, clock, episode, instance,
+    any(clocks.policy) AS policy,
+    toInt64(round(any(target_seconds) * 1000000)) AS target,
+    multiIf(countIf(transition = 'fulfil') > 0, 'fulfil', countIf(transition = 'cancel') > 0, 'cancel', 'running') AS outcome,
+    toUnixTimestamp64Micro(anyIf(at, transition = 'activate')) AS start,
+    if(outcome = 'running', 0, toUnixTimestamp64Micro(argMaxIf(at, sequence, transition IN ('fulfil', 'cancel')))) AS stopped,
+    if(countIf(transition = 'breach') = countIf(transition = 'correct' AND at < due_at), 0,  -- withdrawn
+       maxIf(toUnixTimestamp64Micro(at), transition = 'breach')) AS breached_at,
+    if(outcome = 'running', 0, toInt64(round(argMaxIf(elapsed_seconds, sequence, transition IN ('fulfil', 'cancel')) * 1000000))) AS elapsed,
+    toInt64(round(argMaxIf(elapsed_business_seconds, sequence, transition IN ('fulfil', 'cancel')) * 1000000)) AS elapsed_business
+FROM clocks FINAL
+GROUP BY ticket, clock, episode, instance;
