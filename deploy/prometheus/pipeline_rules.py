@@ -20,7 +20,8 @@ def groups(plan: Plan) -> list[Group]:
     alerts = [
         *(_process_down(plan), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
-        *(_certificate("page", 3), _certificate("ticket", 21), _source_away(), _rules_invalid(), _alerting_invalid()),
+        *(_certificate("page", 3), _certificate("ticket", 21), _source_away()),
+        *(_rules_invalid(), _rules_unpublished(), _alerting_invalid()),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
 
@@ -201,6 +202,18 @@ def _rules_invalid() -> Alert:
         "ticket",
         "New rules of the service (policies, calendars, tags, templates, teams) were refused",
         "The rules before them stay in force. The worker's log names file and line, or why published rules came too late.",
+    )
+
+
+def _rules_unpublished() -> Alert:
+    return _pipeline(
+        "RulesUnpublished",
+        "max by (namespace) (deskstream_rules_unpublished) == 1",
+        "15m",
+        "ticket",
+        "A worker's directory holds rules that are not in force, and nobody published them",
+        "It started with older rules than those published last, or was not allowed to publish. An upgrade that goes from "
+        "pod to pod shows this for minutes; after 15 somebody has to say which rules are meant.",
     )
 
 

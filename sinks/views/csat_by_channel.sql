@@ -1,5 +1,6 @@
--- Satisfaction by channel, from the last answer of a person to each survey: the average with its distribution and
--- the worst score. Votes that look like a mail scanner's count nowhere.
+-- Satisfaction by channel: the average with its distribution and the worst score. One answer per ticket and resolution
+-- episode, as in surveys_last: the last one of a person, whether in the chat's window or by mail; it counts for the channel
+-- that it came by. A score stands when only words follow it. Votes that look like a mail scanner's count nowhere.
 CREATE OR REPLACE VIEW csat_by_channel AS
 SELECT
     channel,
@@ -18,14 +19,13 @@ SELECT
     countIf(comment != '') AS comments
 FROM (
     SELECT
-        survey_id,
         argMax(surveys.channel, surveys.answer) AS channel,
-        argMax(tuple(surveys.csat), surveys.answer).1 AS csat,
-        argMax(tuple(surveys.ces), surveys.answer).1 AS ces,
-        argMax(surveys.comment, surveys.answer) AS comment
+        argMaxIf(surveys.csat, surveys.answer, surveys.csat IS NOT NULL) AS csat,
+        argMaxIf(surveys.ces, surveys.answer, surveys.ces IS NOT NULL) AS ces,
+        argMaxIf(surveys.comment, surveys.answer, surveys.comment != '') AS comment
     FROM surveys FINAL
     WHERE NOT scanner
-    GROUP BY survey_id
+    GROUP BY ticket_id, episode, if(surveys.episode = 0, surveys.survey_id, '')
 )
 GROUP BY channel
 ORDER BY channel;

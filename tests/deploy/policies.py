@@ -309,6 +309,22 @@ def variables_are_known_and_valid(documents: Documents) -> Iterator[str]:
 
 
 @policy
+def invitations_are_signed_as_their_pages_read_them(documents: Documents) -> Iterator[str]:
+    """The worker signs with the key of a Secret which `http` has as a whole; without a secret nobody is asked."""
+    named, whole = "DESKSTREAM_SURVEY_SECRETS", set()
+    for _, container in pairs(documents):
+        if container.get("args", [])[:2] == ["producers", "http"]:
+            whole |= {each["secretRef"]["name"] for each in container.get("envFrom", []) if "secretRef" in each}
+    for workload, container in pairs(documents):
+        if container.get("args", [])[:1] != ["stream_processors"]:
+            continue
+        signed = [each.get("valueFrom", {}) for each in container.get("env", []) if each["name"] == named]
+        keys = [(each.get("secretKeyRef", {}).get("name"), each.get("secretKeyRef", {}).get("key")) for each in signed]
+        if not any(name in whole and key == named for name, key in keys):
+            yield f"{workload.name} {container['name']}: no {named} of the Secret that the pages of surveys have"
+
+
+@policy
 def clients_of_kafka_have_a_user_where_it_asks(documents: Documents) -> Iterator[str]:
     """A user that is built where users are built, a password, and the file of authorities that TLS is checked against."""
     users = {document["metadata"]["name"] for document in of_kind(documents, "KafkaUser")}

@@ -93,6 +93,17 @@ def test_a_process_waits_for_the_topics_and_the_sink_for_the_tables(name: str) -
     assert ("migrations" in needs) == (name == "sink-clickhouse")
 
 
+def test_who_asks_how_it_was_signs_links_with_what_the_pages_read_them_with() -> None:
+    secrets = [OURS[name]["environment"]["DESKSTREAM_SURVEY_SECRETS"] for name in ("worker", "http")]
+    assert secrets == ["${DESKSTREAM_SURVEY_SECRETS:-}"] * 2
+
+
+def test_prometheus_keeps_what_the_objectives_are_about() -> None:
+    [days] = [int(days) for days in re.findall(r"retention\.time=(\d+)d", " ".join(SERVICES["prometheus"]["command"]))]
+    plan = yaml.safe_load((ROOT / "deploy" / "prometheus" / "slos.yaml").read_text("utf-8"))
+    assert days >= int(plan["period"].removesuffix("d"))
+
+
 def test_prometheus_scrapes_every_process_that_is_always_there() -> None:
     scraped = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])["scrape_configs"][0]["static_configs"][0][
         "targets"

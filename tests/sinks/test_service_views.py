@@ -96,6 +96,26 @@ def test_the_last_answer_of_a_person_stands_beside_the_first(insert: Any, ask: A
     assert (email["surveys_answered"], email["csat_answers"], email["csat_average"]) == (2, 1, 4.0)
 
 
+def test_an_episode_that_was_answered_in_the_chat_and_by_mail_counts_once_wherever_it_is_counted(
+    insert: Any, ask: Ask
+) -> None:
+    chat = {"survey_id": "chat-1", "channel": "chat"}
+    insert(
+        answer(1, 1, 2, **chat),
+        answer(2, 1, 5, ces=6),  # the mail's link, later: it is the last word, and the mail's
+        answer(3, 1, None, comment="Thank you"),  # words alone take no score back
+        answer(4, 1, 3, **chat, episode=2),  # reopened, and asked again
+        answer(1, 2, 1, **chat, episode=0),  # history without episodes: as many as there are surveys
+        answer(2, 2, 4, **chat | {"survey_id": "chat-2"}, episode=0),
+    )
+    by_channel = {row["channel"]: row for row in ask("SELECT * FROM csat_by_channel")}
+    email, chats = by_channel["email"], by_channel["chat"]
+    assert (email["surveys_answered"], email["csat_answers"], email["csat_5"], email["ces_average"]) == (1, 1, 1, 6.0)
+    assert (chats["surveys_answered"], chats["csat_answers"], chats["csat_average"]) == (3, 3, 8 / 3)
+    [last] = ask("SELECT count(csat) AS answers, avg(csat) AS mean FROM surveys_last")
+    assert (last["answers"], last["mean"]) == (4, 13 / 4)
+
+
 def invitation(number: int, outcome: str, reason: str = "", **fields: Any) -> facts.InvitationFact:
     values = base(number) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "survey_id": f"s{number}"}
     values |= {"outcome": outcome, "reason": reason, "channel": "email", "team": "support"}

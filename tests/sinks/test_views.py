@@ -355,6 +355,8 @@ def test_csat_counts_the_last_answer_to_each_survey(insert, ask):
             facts.SurveyFact,
             number,
             survey_id=survey,
+            ticket_id=f"ABCDEFGHIJKL-{survey[1]}",
+            episode=1,
             answer=number,
             csat=csat,
             ces=ces,
