@@ -31,7 +31,7 @@ demo: $(INSTALLED) ## Play one fixed day, check that every contact is accounted 
 
 # -- the code ----------------------------------------------------------------------------------------------------
 
-.PHONY: fmt check test bench soak generate tools clean lock
+.PHONY: fmt check test bench recompute soak generate tools clean lock
 fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -43,6 +43,10 @@ test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k w
 
 bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONLY=tickets or ONLY=sink runs one group
 	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the live tables: make recompute CONFIG=DIR [ARGS="--into NAME"]
+	@test -n "$(CONFIG)" || { echo "make recompute needs the rules: CONFIG=DIR of policies.yaml; see ARGS=--help" >&2; exit 2; }
+	$(BIN)/python -m stream_processors recompute --config $(CONFIG) $(ARGS)
 
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)

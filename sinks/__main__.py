@@ -41,6 +41,11 @@ dlq_app = typer.Typer(
     help="Dead letters: what could not be processed, why, and how to send it back.", no_args_is_help=True
 )
 app.add_typer(dlq_app, name="dlq")
+recompute_app = typer.Typer(
+    help="The tables of recomputations (python -m stream_processors recompute): see them again, or remove them.",
+    no_args_is_help=True,
+)
+app.add_typer(recompute_app, name="recompute")
 webhooks_app = typer.Typer(invoke_without_command=True)
 app.add_typer(webhooks_app, name="webhooks")
 Check = Annotated[bool, typer.Option("--check", help="Check the configuration, say ok, and exit; connects to nothing.")]
@@ -268,6 +273,48 @@ def dlq_raw(
     from sinks import dlq
 
     sys.stdout.buffer.write(asyncio.run(dlq.find(load(SinkSettings), place)).value)
+
+
+RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the run (`--into`).")]
+Begins = Annotated[str, typer.Option("--from", metavar="ISO_TIME", help="tickets created at or after this")]
+Ends = Annotated[str, typer.Option("--to", metavar="ISO_TIME", help="tickets created before this")]
+
+
+@recompute_app.command("show", epilog=EXIT_CODES)
+def recompute_show(
+    name: RunName,
+    begins: Begins = "",
+    ends: Ends = "",
+    limit: Annotated[int, typer.Option(min=0, help="differences to show; 0 for all")] = 40,
+) -> None:
+    """Where the clocks of a run differ from the live ones, ticket by ticket, and a summary by policy and clock."""
+    from sinks import recompute
+
+    print(recompute.show(load(SinkSettings), name, begins, ends, limit=limit))
+
+
+@recompute_app.command("drop", epilog=EXIT_CODES)
+def recompute_drop(name: RunName) -> None:
+    """Remove the tables of a run. The live ones stay as they are."""
+    from sinks import recompute
+
+    recompute.drop(load(SinkSettings), name)
+
+
+@recompute_app.command("begin", hidden=True)
+def recompute_begin(name: RunName, begins: Begins = "", ends: Ends = "", replace: bool = False) -> None:
+    """Make the tables of a run."""
+    from sinks import recompute
+
+    recompute.begin(load(SinkSettings), name, begins, ends, replace=replace)
+
+
+@recompute_app.command("fill", hidden=True)
+def recompute_fill(name: RunName) -> None:
+    """Fill them with what comes on standard input."""
+    from sinks import recompute
+
+    recompute.fill(load(SinkSettings), name, sys.stdin.buffer)
 
 
 @webhooks_app.callback(epilog=EXIT_CODES)

@@ -10,7 +10,7 @@ import typer
 
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, describe, load
-from stream_processors import rulescommand
+from stream_processors import recomputecommand, rulescommand
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
 #: first number is more than a batch keeps alive, some 40,000 objects: what is gone when it ends need never be walked.
@@ -23,7 +23,8 @@ Run one stream-processing worker: it threads, acknowledges, tags, routes and mea
 Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (static membership) and keeps its
 state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
 
-It also keeps the rules: `python -m stream_processors rules --help`.
+It also keeps the rules: `python -m stream_processors rules --help`. What other rules would have come to:
+`python -m stream_processors recompute --help`.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
@@ -73,6 +74,7 @@ def serve(app: Any, log_level: str) -> None:
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 cli.callback(invoke_without_command=True, help=HELP)(run)
 cli.add_typer(rulescommand.cli, name="rules")
+cli.command("recompute", help=recomputecommand.HELP)(recomputecommand.recompute)
 
 if __name__ == "__main__":
     cli()

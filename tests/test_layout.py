@@ -27,6 +27,7 @@ DO_IO = {
     "app",
     "figures",
     "outbox",
+    "recomputecommand",
     "rulekeeper",
     "rulelog",
     "rulescommand",
@@ -195,7 +196,7 @@ def test_the_lock_names_no_host_and_no_directory() -> None:
 
 # -- make ---------------------------------------------------------------------------------------------------------
 
-TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "soak", "generate", "tools", "clean", "lock")
+TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "recompute", "soak", "generate", "tools", "clean", "lock")
 
 
 def test_make_alone_lists_every_target_with_a_line_about_it() -> None:

@@ -125,6 +125,8 @@ class _Partition:
 class Shop:
     """Plays so many days from `start` (micros UTC); `hears` gets every fact, `saw` every raw row, as they come.
 
+    `logs` gets every event of `contact-events`, ticks included, in the order of its log.
+
     Every day has people of its own, as the live simulator's days have; their tickets go on for as long as they do.
     """
 
@@ -138,8 +140,9 @@ class Shop:
         start: int,
         days: int,
         seed: int = 7,
+        logs: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        self.rules, self._hears, self._saw = rules, hears, saw
+        self.rules, self._hears, self._saw, self._logs = rules, hears, saw, logs
         signing = Signing("https://shop.example", ("secret",))
         self._tickets = [_Partition(TicketsProcessor(rules, signing=signing), each) for each in range(PARTITIONS)]
         self._router = _Partition(RoutingProcessor(), 0)
@@ -210,6 +213,7 @@ class Shop:
             self.refused.append(f"{type(event).__name__} {error.stage}: {error.__cause__}")
             return []
         if partition is not self._router:
+            self._logs(event)
             for key, state in states.items():
                 self._wait(partition, key, state)
             self._note(event, records)

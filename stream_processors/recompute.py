@@ -1,0 +1,94 @@
+"""A recomputation: the log of one partition folded again under other rules, as if they had always been in force.
+
+It is the fold of the worker, with three differences. All events meet the same rules, whenever we received them. Ticks
+of the log are left out, for they came when the old deadlines were due: here every deadline gets its own, as soon as
+the log has passed it. And only facts come out: what was sent and assigned then has been, and stands in the log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.errors import Refused
+from schemas.events import Event, Tick
+from schemas.facts import DeliveryFact, Fact, Outbound
+from schemas.identity import event_id
+from stream_processors.deadlines import Deadlines
+from stream_processors.processor import Outcome, Position, Processor, State, StepFailed
+
+__all__ = ["Recomputation"]
+
+_TICKS_AT_ONCE = 1000
+#: Facts of what was sent: nothing is sent.
+_SENT = (Outbound, DeliveryFact)
+
+
+class Recomputation:
+    """One partition. `refused` counts what the fold did not take, by reason: the worker makes dead letters of it.
+
+    Positions are those of this run, not of the log, because there are other ticks between its records.
+    """
+
+    def __init__(self, processor: Processor, partition: int) -> None:
+        self._processor, self._partition, self._offset = processor, partition, -1
+        self._states: dict[bytes, State] = {}
+        self._deadlines = Deadlines()
+        self._now = 0
+        self.folded = 0
+        self.refused: Counter[str] = Counter()
+
+    def take(self, event: Event) -> Iterator[Fact]:
+        """The facts of the next event of the log, and before them those of what was due until we received it."""
+        if isinstance(event, Tick):
+            return
+        yield from self.until(event.received_at)
+        yield from self._fold(event)
+
+    def until(self, now: int) -> Iterator[Fact]:
+        """The facts of everything that is due by `now` (micros); time never goes back."""
+        self._now = now = max(self._now, now)
+        while due := self._deadlines.due(now, _TICKS_AT_ONCE):
+            for deadline, key in due:
+                yield from self._fold(_tick(key, deadline))
+
+    def get(self, key: bytes) -> Any | None:
+        return self._states.get(key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        return ((key, self._states[key]) for key in sorted(self._states) if key.startswith(prefix))
+
+    def _fold(self, event: Event) -> Iterator[Fact]:
+        self._offset += 1
+        try:
+            outcome: Outcome = self._processor.process(event, Position(self._partition, self._offset), self)
+        except (StepFailed, Refused) as error:
+            cause = error.__cause__ if isinstance(error, StepFailed) else error
+            self.refused[cause.reason if isinstance(cause, Refused) else "defect"] += 1
+            return
+        self.folded += not isinstance(event, Tick)
+        self._keep(outcome.states)
+        for record, _ in outcome.outputs:
+            if isinstance(record, Fact) and not isinstance(record, _SENT):
+                yield record
+
+    def _keep(self, states: Mapping[bytes, State | None]) -> None:
+        for key, state in states.items():
+            if state is None:
+                self._states.pop(key, None)
+                self._deadlines.set(key, None)
+            else:
+                self._states[key] = state
+                self._deadlines.set(key, self._processor.deadline(key, state))
+
+
+def _tick(key: bytes, deadline: int) -> Tick:
+    return Tick(
+        event_id=event_id("recompute", key.hex(), str(deadline)),
+        occurred_at=deadline,
+        received_at=deadline,
+        customer_tag=key[1:].decode() if key[:1] == b"c" else "",
+        source="recompute",
+        state_key=key,
+    )

@@ -1,0 +1,156 @@
+"""`python -m stream_processors recompute` on the real log and the real tables: other rules, beside what was said then."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from schemas import codec
+from schemas.clock import MICROS
+from schemas.errors import ConfigurationError
+from schemas.facts import Fact
+from schemas.settings import Settings, SinkSettings
+from schemas.topics import CONTACT_EVENTS
+from sinks import connection, migrate, recompute
+from sinks.avro_file import shapes
+from sinks.inserter import SETTINGS
+from stream_processors import rules
+from tests.conftest import Deployment
+from tests.month.shop import DAY, Shop
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+ROOT = Path(__file__).parents[2]
+START = 1_774_569_600 * MICROS  # Friday 2026-03-27T00:00:00Z
+#: What first-response targets of mail are changed to, seconds.
+STRICTER = 3600.0
+
+
+@dataclass
+class Desk:
+    """A day of a shop: its log in Kafka, its facts in ClickHouse, and the command."""
+
+    settings: SinkSettings
+    client: Any
+    env: dict[str, str]
+
+    def recompute(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "stream_processors", "recompute", *words]
+        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=150)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.client.query(sql).result_rows]
+
+    def live(self) -> list[tuple[Any, ...]]:
+        """Everything that the live ledger says."""
+        return self.ask(f"SELECT * FROM {self.settings.clickhouse_database}.clocks FINAL ORDER BY ALL")
+
+
+@pytest.fixture
+def desk(deployment: Deployment) -> Iterator[Desk]:
+    settings, events, facts = deployment.settings(SinkSettings), [], dict[bytes, list[bytes]]()
+
+    def hears(fact: Fact) -> None:
+        value = codec.encode(fact)
+        facts.setdefault(value[:10], []).append(value)
+
+    shop = Shop(rules.load(), hears, lambda raw: None, contacts=120, start=START, days=1, logs=events.append)
+    shop.play()
+    producer = KafkaProducer(
+        bootstrap_servers=deployment.settings(Settings).kafka_bootstrap_servers, acks="all", linger_ms=50
+    )
+    for event in events:
+        key = event.customer_tag or "pane"
+        producer.send(deployment.settings(Settings).topic(CONTACT_EVENTS), key=key.encode(), value=codec.encode(event))
+    producer.close()
+    client = connection.connect(settings)
+    migrate.migrate(client)
+    migrate.replace_views(client)
+    for header, values in facts.items():
+        if (shape := shapes().get(header)) is not None:
+            client.raw_insert(shape.table.name, shape.columns, shape.file(values), settings=SETTINGS, fmt="Avro")
+    stands_still = f"origin={shop.end - 1},wall={time.time_ns() // 1000},speed=1e-9"
+    env = {**os.environ, **deployment.env, "DESKSTREAM_CLOCK": stands_still, "COLUMNS": "220"}
+    yield Desk(settings, client, env)
+    for name in ("same", "stricter", "broken"):
+        recompute.drop(settings, name)
+    client.close()
+
+
+def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_changed(desk, tmp_path):
+    before = desk.live()
+    same = desk.recompute("--config", str(rules.SHIPPED), "--into", "same")
+    assert same.returncode == 0, same.stderr
+    assert "no clock differs" in same.stdout
+
+    stricter = tmp_path / "rules"
+    shutil.copytree(rules.SHIPPED, stricter)
+    text = (stricter / "policies.yaml").read_text()
+    head, mail = text.split("  - name: mail\n")
+    (stricter / "policies.yaml").write_text(
+        f"{head}  - name: mail\n{mail.replace('first_response: 24h', 'first_response: 1h')}"
+    )
+    done = desk.recompute("--config", str(stricter), "--into", "stricter")
+    assert done.returncode == 0, done.stderr
+    tables = f"{desk.settings.clickhouse_database}_recompute_stricter"
+    differences = desk.ask(
+        f"SELECT ticket_id, clock, old_target_seconds, new_target_seconds, new_state FROM {tables}.differences ORDER BY ALL"
+    )
+    # every mail ticket of the day, answered or not: missed by the new target exactly when nobody answered within it
+    expected = desk.ask(f"""
+        SELECT ticket_id, 'first_response', 86400., {STRICTER},
+               multiIf(first_response_seconds < {STRICTER}, 'met',
+                       status IN ('solved', 'closed') AND first_response_seconds IS NULL, 'cancelled',
+                       toUnixTimestamp(created_at) + {STRICTER} < {(START + DAY) // MICROS}, 'breached', 'running')
+        FROM {desk.settings.clickhouse_database}.tickets FINAL
+        WHERE ticket_id IN (SELECT ticket_id FROM {desk.settings.clickhouse_database}.clocks
+                            WHERE clock = 'first_response' AND policy = 'mail') ORDER BY ALL""")
+    assert differences == expected
+    assert len(differences) > 20
+    assert {state for *_, state in differences} >= {"met", "breached"}
+    assert differences[0][0] in done.stdout
+    assert "newly_breached" in done.stdout
+
+    again = desk.recompute("--config", str(stricter), "--into", "stricter")
+    assert again.returncode == 2
+    assert "a run of this name is there already" in again.stderr
+    assert "--replace" in again.stderr
+    replaced = desk.recompute(
+        "--config", str(stricter), "--into", "stricter", "--replace", "--from", "2026-03-27T23:59Z"
+    )
+    assert replaced.returncode == 0, replaced.stderr
+    assert desk.ask(f"SELECT count() FROM {tables}.differences") == [(len(differences),)]
+    assert desk.live() == before
+
+
+def test_a_run_that_breaks_off_leaves_nothing(desk):
+    recompute.begin(desk.settings, "broken")
+    with pytest.raises(ConfigurationError, match="broke off"):
+        recompute.fill(desk.settings, "broken", io.BytesIO((5).to_bytes(4, "big") + b"abcde"))
+    with pytest.raises(ConfigurationError, match="no run of this name"):
+        recompute.show(desk.settings, "broken")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "nowhere"], "nowhere: is not a directory"),
+        (["--config", str(rules.SHIPPED), "--into", "a-b"], "--into: 'a-b' is no name"),
+        (["--config", str(rules.SHIPPED), "--from", "2026-03-27"], "--from: '2026-03-27' names no time zone"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_read(desk, words, said):
+    done = desk.recompute(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"deskstream: {said}")
+    assert done.stderr.count("\n") == 1
