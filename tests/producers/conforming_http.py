@@ -1,4 +1,4 @@
-"""Everything that comes over HTTP: every webhook door, the signed endpoint, the form. One process serves them all."""
+"""Every webhook door, the signed endpoint, the form. One process serves them all, and the survey pages."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ PROCESS = Process(
     DESKSTREAM_HTTP_PORT="0",
     DESKSTREAM_PUBLIC_URL=PUBLIC_URL,
     DESKSTREAM_WEBHOOK_SECRETS=BOTH,
+    DESKSTREAM_SURVEY_SECRETS=BOTH,
     **{f"DESKSTREAM_{door.secrets.upper()}": BOTH for door in DOORS.values()},
 )
 
