@@ -92,6 +92,8 @@ class Desk:
     csat_answers: int = 0
     csat_mean: float | None = None
     csat_low: int = 0
+    #: Seconds: the 50th and the 90th of a hundred tickets; None before the first one has an answer.
+    first_response: tuple[float, float] | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -398,6 +400,10 @@ def read_desk(client: Client, now: int) -> Desk:
         )
     ]
     [(answers, mean, low)] = rows("SELECT count(csat), avgOrNull(csat), countIf(csat <= 2) FROM surveys_last")
+    [(answered, median, ninetieth)] = rows(
+        "SELECT count(), quantileExact(0.5)(first_response_seconds), quantileExact(0.9)(first_response_seconds) "
+        "FROM tickets FINAL WHERE first_response_seconds IS NOT NULL AND NOT imported"
+    )
     return Desk(
         channels=channels,
         statuses=statuses,
@@ -411,6 +417,7 @@ def read_desk(client: Client, now: int) -> Desk:
         csat_answers=int(answers),
         csat_mean=None if mean is None else float(mean),
         csat_low=int(low),
+        first_response=(float(median), float(ninetieth)) if answered else None,
         rows={
             str(table): int(count)
             for table, count in rows(

@@ -81,7 +81,8 @@ def status_line(snapshot: Snapshot) -> str:
         f"{desk.contacts:,} contacts" + (f" ({flow.per_second:.1f}/s)" if flow.per_second is not None else ""),
         f"{desk.tickets:,} tickets, {desk.solved:,} solved",
         f"{desk.acknowledged:,} acknowledged, {sum(desk.suppressed.values()):,} suppressed",
-        f"SLA {at_risk(snapshot):,} at risk, {breached(snapshot):,} breached",
+        f"first answer {_first_response(snapshot)}",
+        f"SLA {at_risk(snapshot):,} at risk, {overdue(snapshot):,} overdue, {breached(snapshot):,} breached",
         _csat(snapshot),
         f"{sum(desk.rows.values()):,} rows",
         f"visible after {_pair(flow.visible)}",
@@ -94,6 +95,10 @@ def status_line(snapshot: Snapshot) -> str:
 
 def at_risk(snapshot: Snapshot) -> int:
     return sum(clock.at_risk for clock in snapshot.desk.clocks.values())
+
+
+def overdue(snapshot: Snapshot) -> int:
+    return sum(clock.late for clock in snapshot.desk.clocks.values())
 
 
 def breached(snapshot: Snapshot) -> int:
@@ -183,6 +188,7 @@ def _tickets(snapshot: Snapshot, narrow: bool) -> RenderableType:
     why = "" if narrow or not silent else f" ({silent[0][0].replace('_', ' ')})"
     grid.add_row("kept silent", f"{sum(desk.suppressed.values()):,}{why}")
     grid.add_row("delivered in", _pair(snapshot.flow.delivered))
+    grid.add_row("first answer", _first_response(snapshot))
     csat = Text(_csat(snapshot).removeprefix("CSAT "))
     if desk.csat_low:
         csat.append(f", {desk.csat_low} low", "red")
@@ -197,7 +203,7 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
     table = (
         _table("clock", "at risk", "late", "breached")
         if narrow
-        else _table("clock", "running", "at risk", "late", "met", "breached")
+        else _table("clock", "running", "at risk", "overdue", "met", "breached")
     )
     clocks = snapshot.desk.clocks
     for name in (*CLOCKS, *sorted(clocks.keys() - set(CLOCKS))):
@@ -211,7 +217,8 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
             cells.insert(0, Text(f"{figures.running:,}"))
             cells.insert(3, Text(f"{figures.met:,}", "green"))
         table.add_row((SHORT.get(name, name) if narrow else name).replace("_", " "), *cells)
-    note = Text("risk: a fifth of the target left; late: still waits", "dim", overflow="ellipsis")
+    words = "late: overdue and still waiting" if narrow else "risk: a fifth of the target left; overdue: still waits"
+    note = Text(words, "dim", overflow="ellipsis")
     note.no_wrap = True
     return Group(table, Text(), note)
 
@@ -311,6 +318,11 @@ def _csat(snapshot: Snapshot) -> str:
     return "CSAT -" if desk.csat_mean is None else f"CSAT {desk.csat_mean:.2f} ({desk.csat_answers:,})"
 
 
+def _first_response(snapshot: Snapshot) -> str:
+    times = snapshot.desk.first_response
+    return "-" if times is None else f"{_long(times[0])}, p90 {_long(times[1])}"
+
+
 def _share(figures: ClockFigures) -> str:
     decided = figures.met + figures.breached
     return f"{figures.breached:,}, {figures.breached / decided:.0%}" if figures.breached else "0"
@@ -322,6 +334,14 @@ def _pair(delay: tuple[float, float] | None) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _long(seconds: float) -> str:
+    """A time that people wait, in at most six characters up to a year."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size * (2 if unit == "d" else 1):
+            return f"{seconds / size:.3g} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _duration(seconds: float) -> str:

@@ -65,6 +65,7 @@ BUSY = Snapshot(
         csat_answers=120,
         csat_mean=4.21,
         csat_low=9,
+        first_response=(754.0, 9_400.0),
         rows={"tickets": 2100, "contacts": 3400, "clocks": 4100},
     ),
     flow=Flow(
@@ -105,6 +106,8 @@ def test_the_page_shows_every_figure_and_fits_its_terminal(width: int, height: i
         "480",
         "31",
         "4.21 (120), 9 low",
+        "13 min, p90 2.61 h",
+        "overdue",
         "delivery.reason_0",
         "3.2/s",
         "p99 620 ms",
@@ -133,7 +136,7 @@ def test_the_status_line_has_the_same_figures() -> None:
     assert line.count("\n") == 0
     assert line.startswith("Mon 09:30 simulated · 1,038 contacts (3.2/s) · 519 tickets, 426 solved")
     assert "480 acknowledged, 14 suppressed" in line
-    assert "SLA 7 at risk, 32 breached" in line
+    assert "first answer 13 min, p90 2.61 h · SLA 7 at risk, 3 overdue, 32 breached" in line
     assert "simulator restarted 2x" in line
 
 

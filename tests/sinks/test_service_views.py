@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from deploy.local.observe import read_desk
 from schemas import codec, facts
 from schemas.clock import MICROS
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
+from tests.sinks.conftest import example
 
 pytestmark = pytest.mark.stack
 HOUR, DAY = 3600 * MICROS, 86_400 * MICROS
@@ -276,3 +278,18 @@ def test_reopened_and_transferred_tickets(insert: Any, ask: Ask) -> None:
     assert email["reopen_rate"] == pytest.approx(1 / 3)
     assert (email["transfers_per_ticket"], email["transfers_most"], email["ever_transferred"]) == (0.75, 2, 2)
     assert chat["reopen_rate"] is None
+
+
+def test_the_live_view_has_the_first_response_of_half_and_of_nine_tenths_of_what_was_answered(
+    insert: Any, clickhouse: Any
+) -> None:
+    assert read_desk(clickhouse, MIDNIGHT).first_response is None
+    answered = [60.0 * number for number in range(1, 11)]
+
+    def one(number: int, seconds: float | None, imported: bool = False) -> facts.TicketFact:
+        changes = {"ticket_id": f"{TAG}-{number}", "first_response_seconds": seconds, "imported": imported}
+        return example(facts.TicketFact, number, **changes)  # type: ignore[no-any-return]
+
+    another_help_desks = one(12, 9e6, imported=True)
+    insert(*(one(number, seconds) for number, seconds in enumerate(answered, 1)), one(11, None), another_help_desks)
+    assert read_desk(clickhouse, MIDNIGHT).first_response == (360.0, 600.0)
