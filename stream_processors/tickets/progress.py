@@ -5,6 +5,8 @@
   otherwise. The answer is written to `outbound` exactly as it is to be delivered; when the chat that it answers has
   ended, by e-mail. To an address that wants nothing more of us it is a refused delivery instead.
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
+- A status from before the solve that arrives after it reopens nothing, and `pending` or `hold` from before a message that
+  waits leaves the ticket open, as it would be had they arrived in order.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
 """
@@ -178,19 +180,29 @@ def _noted(turn: Turn, ticket: Ticket, event: NoteAdded) -> Turn:
 def _status(turn: Turn, ticket: Ticket, event: StatusChanged) -> Turn:
     if event.status not in STATUSES:
         raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
-    if event.status == ticket.status:
+    status = _overtaken(ticket, event.status, turn.now)
+    if status == ticket.status:
         return turn
     if ticket.status == "closed":
         raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
-    changes: dict[str, Any] = {"status": event.status, "updated_at": turn.now}
-    if event.status == "closed":
+    changes: dict[str, Any] = {"status": status, "updated_at": turn.now}
+    if status == "closed":
         return turn.on_ticket(**changes, unanswered=(), waiting_since=None)
-    if event.status == "solved":
+    if status == "solved":
         return _solved(turn, ticket, event, changes)
     if ticket.status == "solved":
         changes |= {"episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
         return turn.on_ticket(**changes).note("reopened")
     return turn.on_ticket(**changes)
+
+
+def _overtaken(ticket: Ticket, status: str, at: int) -> str:
+    """What a status of `at` has become by now, if it arrives after what ended it: a later solve, or a later message."""
+    if status in ("solved", "closed"):
+        return status
+    if ticket.status == "solved" and ticket.last_solved_at is not None and at < ticket.last_solved_at:
+        return "solved"
+    return "open" if status in ("pending", "hold") and any(each > at for each in ticket.unanswered) else status
 
 
 def _solved(turn: Turn, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> Turn:
