@@ -31,7 +31,7 @@ demo: $(INSTALLED) ## Play one fixed day, check that every contact is accounted 
 
 # -- the code ----------------------------------------------------------------------------------------------------
 
-.PHONY: fmt check test bench recompute soak generate tools clean lock
+.PHONY: fmt check test bench recompute soak mutants generate tools clean lock
 fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -50,6 +50,9 @@ recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the li
 
 soak: $(INSTALLED) ## Run the long tests; ARGS as for test
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+
+mutants: $(INSTALLED) ## Change calendars, clocks and windows a little, place by place: some test must notice; ONLY=calendars
+	$(BIN)/python -m tests.mutants $(ONLY)
 
 generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests
 	$(BIN)/python -m schemas.evolution --write
