@@ -81,6 +81,8 @@ def build(
         stream_buffer_maxsize=4,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
+        # Standbys are fed past a rebalance without anybody noticing holes; a recovery from the changelog takes seconds.
+        table_standby_replicas=0,
         broker_max_poll_records=settings.max_batch_records,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / 3,

@@ -105,9 +105,14 @@ class Store(RocksStore):  # type: ignore[misc]
     def apply_changelog_batch(
         self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Faust's way in: one event per record. `restore` does the work."""
+        """Faust's way in: one event per record. `restore` does the work.
+
+        Faust gives a record of a partition that was taken away meanwhile to whichever table had one before.
+        """
         by_partition: dict[TP, list[Any]] = {}
         for event in batch:
+            if event.message.tp.topic not in self.table.changelog_topic.topics:
+                continue
             by_partition.setdefault(event.message.tp, []).append(event.message)
         for tp, messages in by_partition.items():
             self.restore(tp, messages)
