@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from schemas import codec, deadletter
-from schemas.errors import CodecError, Refused
+from schemas.errors import CodecError, Refused, StateFromTheFuture
 from stream_processors.processor import Count, Output, Position, Processor, State, StepFailed
 from stream_processors.states import StateCodec
 
@@ -85,7 +85,11 @@ class BatchFolder:
         self.codec = StateCodec(processor.kinds, processor.deadline)
 
     def fold(self, partition: int, records: Sequence[Any], overlay: Overlay) -> Folded:
-        """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record."""
+        """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record.
+
+        Raises:
+            StateFromTheFuture: a newer build wrote a state that a record needs; perhaps as the cause of a `StepFailed`.
+        """
         steps = self.folding(partition, records, overlay)
         while True:
             try:
@@ -106,6 +110,8 @@ class BatchFolder:
             try:
                 outcome = process(decode(record.value or b""), Position(partition, record.offset), overlay)
             except Exception as error:
+                if StateFromTheFuture in (type(error), type(error.__cause__)):
+                    raise  # nothing is wrong with the record: it is this build that must not touch the state
                 failures.append(self._failure(partition, record, error))
                 run += 1
                 longest = max(longest, run)

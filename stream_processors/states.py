@@ -4,8 +4,9 @@ Offset and deadline stand outside the body, so that a recovery keeps the higher 
 million states is next due without decoding them. The first bit of the version byte says that a deadline is there;
 values from before there were deadlines go on being read.
 
-Each state class may define `VERSION` (default 1) and `upgrade(version, fields) -> fields` for older values; a version
-from the future is refused.
+Each state class may define `VERSION` (default 1), which every change of its shape raises: an older build would drop the
+fields that it does not know, so it refuses a version from the future. Older values whose fields are the first of today's
+are read as they are; others need `upgrade(version, fields) -> fields` in their class.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class StateCodec:
             raise StateFromTheFuture(
                 f"{kind.__name__} {key!r} has version {version}, this build reads up to {current}: deploy the newer build"
             )
-        fields = kind.upgrade(version, msgspec.msgpack.decode(body))  # type: ignore[attr-defined]
-        return msgspec.convert(fields, kind)
+        upgrade = getattr(kind, "upgrade", None)
+        return (
+            decode(body) if upgrade is None else msgspec.convert(upgrade(version, msgspec.msgpack.decode(body)), kind)
+        )
 
     def deadline(self, key: bytes, value: bytes) -> int | None:
         """When (micros) a tick is next due for a stored state, or None.

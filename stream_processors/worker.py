@@ -23,6 +23,7 @@ from aiokafka.partitioner import murmur2
 from faust.types import TP, AppT, EventT, StreamT, TableT
 
 from schemas import codec, metrics
+from schemas.errors import StateFromTheFuture
 from schemas.events import Tick
 from schemas.identity import event_id
 from schemas.kafka_security import security
@@ -153,6 +154,8 @@ class Worker:
             try:
                 await self._batch(events)
             except Exception as error:
+                if future := _future(error):
+                    end_process(EXIT_PROTECTED, str(future))
                 log.exception("batch failed", agent=self.processor.name)
                 end_process(EXIT_UNAVAILABLE, f"{type(error).__name__}: {error}")
             finally:
@@ -311,6 +314,18 @@ class Worker:
 
     async def _rebuild_deadlines(self, partitions: set[int]) -> None:
         """After an assignment: read the head of every state of the partitions and remember when each is next due."""
+        try:
+            await self._read_deadlines(partitions)
+        except StateFromTheFuture as error:
+            end_process(EXIT_PROTECTED, str(error))
+        self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
+        if self.figures is not None:
+            self.figures.begin(sorted(partitions))
+        self.ready = True
+        self.health.ready = all(worker.ready for worker in self.app.deskstream_workers)
+        log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
+
+    async def _read_deadlines(self, partitions: set[int]) -> None:
         self.deadlines = {partition: Deadlines() for partition in partitions}
         for partition in partitions:
             for count, (key, value) in enumerate(self._states(partition)):
@@ -319,12 +334,6 @@ class Worker:
                 if count % 1000 == 999:
                     self._progress()
                     await asyncio.sleep(0)
-        self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
-        if self.figures is not None:
-            self.figures.begin(sorted(partitions))
-        self.ready = True
-        self.health.ready = all(worker.ready for worker in self.app.deskstream_workers)
-        log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
 
     def _service_figures(self) -> ServiceFigures:
         first = min(self.processor.kinds)
@@ -385,6 +394,11 @@ def tick_for(state_key: bytes, deadline: int, now: int) -> Tick:
         source="worker",
         state_key=state_key,
     )
+
+
+def _future(error: BaseException) -> StateFromTheFuture | None:
+    """The refusal of a state that a newer build wrote, if that is what a batch failed for."""
+    return next((each for each in (error, error.__cause__) if isinstance(each, StateFromTheFuture)), None)
 
 
 def _story(folded: Folded) -> str:

@@ -2,10 +2,12 @@
 
 Everything is frozen: a step returns a changed copy (`msgspec.structs.replace`), so a record that fails leaves
 nothing half changed. Times are micros UTC. Fields have short encodings through `array_like`: append new fields
-at the end, with defaults, and never reorder (or raise `VERSION` and write `upgrade`).
+at the end, with defaults, raise the `VERSION` of the state they are in (a test asks), and never reorder (or write `upgrade`).
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import msgspec
 
@@ -320,6 +322,8 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     invited     when this customer was invited to surveys, for the cap
     """
 
+    VERSION: ClassVar[int] = 2
+
     customer_id: str = ""
     name: str = ""
     language: str = ""
@@ -366,6 +370,8 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
+
+    VERSION: ClassVar[int] = 2
 
     part: int = 0
     start: int = 0

@@ -108,6 +108,15 @@ def test_a_state_from_a_newer_build_is_refused_clearly() -> None:
         codec_.load(b"cA", b"\x09" + stored[1:])
 
 
+def test_a_record_that_meets_a_state_from_a_newer_build_is_no_dead_letter() -> None:
+    stored = StateCodec({b"c": Count}).dump(b"cA", Count(n=1, offset=5))
+    future = {b"cA": b"\x89" + stored[1:]}
+    folder = BatchFolder(Counting(), "contact-events", lambda: 0)
+    overlay = Overlay(folder.codec, future.get, lambda prefix: iter(()))
+    with pytest.raises(StateFromTheFuture, match="deploy the newer build"):
+        folder.fold(2, [Record(6, b"A", note("one"))], overlay)
+
+
 def test_when_a_state_is_due_stands_before_its_body_and_in_older_values_it_is_worked_out() -> None:
     codec_ = StateCodec({b"c": Count}, lambda key, state: 100 + state.n if state.n else None)
     stored = codec_.dump(b"cA", Count(n=7, offset=5))
