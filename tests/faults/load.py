@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kafka import KafkaProducer
 
@@ -50,11 +50,17 @@ def presence(now: int) -> Iterator[PresenceChanged]:
 
 
 class Load(threading.Thread):
-    """Publishes the events at a steady pace; `sent` holds them when it is finished."""
+    """Publishes the events at a steady pace, until there are `count` messages or it is told that it is `enough`.
 
-    def __init__(self, settings: Settings, count: int, per_second: float) -> None:
+    `sent` holds them when it is finished; `encode` is how its producer writes an event.
+    """
+
+    def __init__(
+        self, settings: Settings, count: int, per_second: float, encode: Callable[[Event], bytes] = codec.encode
+    ) -> None:
         super().__init__(daemon=True)
-        self.settings, self.count, self.per_second = settings, count, per_second
+        self.settings, self.count, self.per_second, self.encode = settings, count, per_second, encode
+        self.enough = threading.Event()
         self.sent: list[Event] = []
 
     def run(self) -> None:
@@ -67,8 +73,10 @@ class Load(threading.Thread):
             ahead = began + number / self.per_second - time.monotonic()
             if ahead > 0.01:
                 time.sleep(ahead)
+            if self.enough.is_set():
+                break
             producer.send(
-                self.settings.topic(CONTACT_EVENTS), key=event.customer_tag.encode(), value=codec.encode(event)
+                self.settings.topic(CONTACT_EVENTS), key=event.customer_tag.encode(), value=self.encode(event)
             )
             self.sent.append(event)
         producer.flush()
