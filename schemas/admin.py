@@ -77,6 +77,19 @@ def delete_topics(settings: Settings, *, app_id: str = "", wait: bool = True) ->
             time.sleep(0.02)
 
 
+def forget_offsets(settings: Settings, group: str) -> None:
+    """Let a consumer group (its full name) begin at the start of its topics again.
+
+    Raises:
+        Unavailable: a member of it is there (or was within its session time), or Kafka does not answer.
+    """
+    with _admin(settings) as admin:
+        answer = dict(admin.delete_groups([group]))[group]
+    if answer not in ("OK", "GroupIdNotFoundError"):
+        because = "somebody still reads in it" if answer == "NonEmptyGroupError" else answer
+        raise Unavailable(f"the offsets of {group} stay as they are: {because} (stop every process of it, wait 10 s)")
+
+
 @contextmanager
 def _admin(settings: Settings) -> Iterator[Any]:
     servers = settings.kafka_bootstrap_servers

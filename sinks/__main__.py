@@ -130,6 +130,22 @@ def migrate(
 
 
 @app.command(epilog=EXIT_CODES)
+def rewind(
+    wait: Annotated[float, typer.Option(min=0, help="try again for so many seconds before giving up")] = 0.0,
+) -> None:
+    """Let the ClickHouse sink read the topics of facts from their beginning again, to fill an empty database.
+
+    Refused while a ClickHouse sink runs. Rows that are there already stay as they are: the same fact is the same row.
+    Facts older than the topics' retention (30 days) are not in Kafka: see deploy/operations/backup-and-restore.md.
+    """
+    from schemas.admin import forget_offsets
+
+    settings = load(SinkSettings)
+    patiently(lambda: forget_offsets(settings, settings.group("clickhouse")), wait)
+    _say("the ClickHouse sink begins at the start of its topics when it starts next")
+
+
+@app.command(epilog=EXIT_CODES)
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
     fmt: Annotated[str, typer.Option("--format", "-f", help="table, json (one object a line) or csv")] = "table",

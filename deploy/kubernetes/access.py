@@ -61,7 +61,8 @@ def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
     found += [("topic", name, "literal", ("Write",)) for name in sorted(role.writes - role.reads)]
     found += [("topic", name, "literal", ("Read", "Write")) for name in sorted(role.reads & role.writes)]
     if role.group:
-        found.append(("group", role.group, "prefix" if role.group.endswith("-") else "literal", ("Read",)))
+        operations = ("Read", "Delete") if role.name == "sink" else ("Read",)  # `sinks rewind` deletes its offsets
+        found.append(("group", role.group, "prefix" if role.group.endswith("-") else "literal", operations))
     return found
 
 
