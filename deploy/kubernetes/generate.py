@@ -8,8 +8,9 @@
 | components/strimzi/users.yaml                     | access.py: who may do what with which topic        |
 | components/keda/limits.yaml                       | the partition count: more workers have no work     |
 | components/prometheus-operator/rules/             | deploy/prometheus/rules/*.yaml                     |
+| deploy/grafana/json/kustomization.yaml            | the dashboards beside it: ConfigMaps that Grafana's sidecar finds |
 
-A kustomization in the rules' own folder, because kustomize takes no file from outside a kustomization's folder.
+Kustomizations in the folders of rules and dashboards, because kustomize takes no file from outside a kustomization's folder.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 HERE = "deploy/kubernetes"
 RULES = "stream_processors/config"
 ALERTS = "deploy/prometheus/rules"
+DASHBOARDS = "deploy/grafana/json"
 #: The Kafka of components/strimzi; topics and users carry its name.
 CLUSTER = "kafka"
 REPLICAS, IN_SYNC = 3, 2
@@ -48,6 +50,7 @@ def files(root: Path = ROOT) -> dict[str, str]:
         f"{HERE}/components/strimzi/topics.yaml": text(*topics()),
         f"{HERE}/components/strimzi/users.yaml": text(*access.users(deployment(), CLUSTER)),
         f"{HERE}/components/keda/limits.yaml": text(limits()),
+        f"{DASHBOARDS}/kustomization.yaml": text(dashboards(root)),
     }
     folder = f"{HERE}/components/prometheus-operator/rules"
     names = [f"{path.stem}.yaml" for path in alerts]
@@ -132,6 +135,21 @@ def prometheus_rule(name: str, content: dict[str, Any]) -> dict[str, Any]:
         "kind": "PrometheusRule",
         "metadata": {"name": f"deskstream-{name.replace('_', '-')}"},
         "spec": {"groups": content["groups"]},
+    }
+
+
+def dashboards(root: Path) -> dict[str, Any]:
+    """A ConfigMap for each dashboard, with the label that Grafana's sidecar looks for and the folder that it puts it in."""
+    names = sorted(path.name for path in (root / DASHBOARDS).glob("*.json"))
+    return {
+        "apiVersion": CONFIG_API,
+        "kind": "Kustomization",
+        "configMapGenerator": [{"name": f"grafana-{name.removesuffix('.json')}", "files": [name]} for name in names],
+        "generatorOptions": {
+            "disableNameSuffixHash": True,
+            "labels": {"grafana_dashboard": "1"},
+            "annotations": {"grafana_folder": "Deskstream"},
+        },
     }
 
 

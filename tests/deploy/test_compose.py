@@ -12,7 +12,8 @@ from tests import containers
 from tests.conftest import ROOT
 from tests.deploy.policies import every_variable, settings_of, unpinned, variables
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "docker" / "compose.yaml").read_text("utf-8"))
+FOLDER = ROOT / "deploy" / "docker"
+COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: each for name, each in SERVICES.items() if each["image"].startswith("deskstream:")}
 JOBS = {"topics", "migrations"}
@@ -80,7 +81,7 @@ def test_what_a_service_refers_to_exists(name: str) -> None:
         assert other in SERVICES
     for volume in service.get("volumes", []):
         source = volume.rsplit(":", 2 if volume.endswith(":ro") else 1)[0]
-        assert source.startswith((".", "${")) or source in COMPOSE["volumes"]
+        assert source.startswith("${") or source in COMPOSE["volumes"] or (FOLDER / source).exists()
     for config in service.get("configs", []):
         assert config["source"] in COMPOSE["configs"]
 
@@ -110,6 +111,37 @@ def test_prometheus_scrapes_every_process_that_is_always_there() -> None:
     ]
     always = {name for name, each in OURS.items() if "profiles" not in each} - JOBS
     assert set(scraped) == {f"{name}:9464" for name in always}
+
+
+def mounts(service: str) -> dict[str, str]:
+    """Where in the container -> what of ours is mounted there."""
+    volumes = [volume.split(":") for volume in SERVICES[service]["volumes"]]
+    return {target: (FOLDER / source).resolve().relative_to(ROOT).as_posix() for source, target, *_ in volumes
+            if source.startswith(".")}  # fmt: skip
+
+
+def test_alertmanager_has_our_routes_and_every_secret_that_they_name() -> None:
+    assert mounts("alertmanager") == {
+        "/etc/alertmanager/alertmanager.yaml": "deploy/alertmanager/alertmanager.yaml",
+        "/etc/alertmanager/templates": "deploy/alertmanager/templates",
+    }
+    assert "--config.file=/etc/alertmanager/alertmanager.yaml" in SERVICES["alertmanager"]["command"]
+    secrets = re.findall(r"_file: (\S+)", (ROOT / "deploy/alertmanager/alertmanager.yaml").read_text("utf-8"))
+    assert {config["target"] for config in SERVICES["alertmanager"]["configs"]} == set(secrets)
+
+
+def test_grafana_has_our_dashboards_and_every_variable_of_their_sources() -> None:
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    board = yaml.safe_load((provisioning / "dashboards" / "deskstream.yaml").read_text("utf-8"))
+    assert mounts("grafana") == {
+        "/etc/grafana/provisioning": "deploy/grafana/provisioning",
+        board["providers"][0]["options"]["path"]: "deploy/grafana/json",
+    }
+    sources = (provisioning / "datasources" / "deskstream.yaml").read_text("utf-8")
+    given = set(SERVICES["grafana"]["environment"])
+    assert set(re.findall(r"\$(\w+)", sources)) == {name for name in given if not name.startswith("GF_")}
+    for plugin in re.findall(r"type: (grafana-\S+)", sources):
+        assert plugin in SERVICES["grafana"]["environment"]["GF_PLUGINS_PREINSTALL"]
 
 
 def test_the_servers_are_those_that_the_tests_run_on() -> None:
