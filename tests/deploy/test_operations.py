@@ -1,0 +1,159 @@
+"""The pages of deploy/operations: every command, option, setting, resource, file and query in them is one that exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from schemas.settings import SinkSettings
+from sinks import connection, migrate
+from tests.conftest import ROOT
+from tests.deploy.policies import every_variable
+
+PAGES = ROOT / "deploy" / "operations"
+EVERY = sorted(PAGES.glob("*.md"))
+COMMAND_LINES = {
+    "schemas.admin": ("schemas.admin", "app"),
+    "stream_processors": ("stream_processors.__main__", "cli"),
+    "sinks": ("sinks.__main__", "app"),
+    "producers": ("producers.__main__", "app"),
+    "deploy.local": ("deploy.local.__main__", "app"),
+}
+KUBECTL = {"apply", "delete", "exec", "get", "patch", "rollout", "scale", "set"}
+#: What a cluster has beside our manifests: claims by their template, Secrets, and pods of the StatefulSets.
+NOT_OURS = {"deskstream-doors", "deskstream-worker", "state-worker-0", "worker-0", "clickhouse-0"}
+every_page = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+
+
+def lines(path: Path) -> list[str]:
+    """Every command of a page: those in its blocks, and those of ours that a sentence names."""
+    text = path.read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    found = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    return found + re.findall(r"`((?:python -m|make) [^`]+)`", text)
+
+
+ALL = [(path.stem, line) for path in EVERY for line in lines(path)]
+
+
+@pytest.mark.parametrize(("page", "line"), ALL, ids=lambda each: each)
+def test_a_command_exists_with_the_options_that_it_is_given(page: str, line: str) -> None:
+    words = shlex.split(line)
+    while (match := re.fullmatch(r"(DESKSTREAM_\w+)=.+", words[0])) is not None:
+        assert match[1] in every_variable()
+        words.pop(0)
+    check(words)
+
+
+def check(words: list[str]) -> None:
+    if words[:2] == ["python", "-m"]:
+        ours(words[2], words[3:])
+    elif words[0] == "make":
+        assert re.search(rf"^([a-z ]+ )?{words[1]}( [a-z ]+)?:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    elif words[0] == "kubectl":
+        kubernetes(words[1:])
+    else:
+        assert words == [".", ".data/env"], f"nobody looks at {words[0]}"
+
+
+def ours(module: str, words: list[str]) -> None:
+    """Follow the words through the command line's own tree."""
+    name, attribute = COMMAND_LINES[module]
+    command: Any = typer.main.get_command(getattr(import_module(name), attribute))
+    taken, options = 0, set[str]()
+    value_follows = False
+    while words:
+        word = words.pop(0)
+        options = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+        if value_follows:
+            value_follows = False
+        elif word.startswith("--"):
+            assert word in options, f"{word} is none of {sorted(options)}"
+            (parameter,) = [each for each in command.params if word in each.opts]
+            value_follows = not parameter.is_flag
+        elif word in getattr(command, "commands", {}):
+            command = command.commands[word]
+        else:
+            taken += 1
+            arguments = [each for each in command.params if each.param_type_name == "argument"]
+            assert taken <= len(arguments), f"{command.name} takes no {word!r}"
+    assert not value_follows
+
+
+def kubernetes(words: list[str]) -> None:
+    if words[0] == "--namespace":
+        words = words[2:]
+    assert words[0] in KUBECTL
+    for flag, value in pairwise(words):
+        if flag == "-k":
+            assert (ROOT / value / "kustomization.yaml").is_file()
+    plain = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+    for kind, _, name in (word.partition("/") for word in plain if re.match(r"(deployment|statefulset)/", word)):
+        assert name in manifests()[kind], f"no {kind} {name}"
+    if words[0] in ("delete", "patch"):
+        kind = plain[0]
+        names = [word for word in plain[1:] if word not in ("merge", "doors.yaml")]
+        assert set(names) <= manifests().get(kind, set()) | NOT_OURS
+
+
+@cache
+def manifests() -> dict[str, set[str]]:
+    """Kind, in small letters -> names, in everything below deploy/kubernetes."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "deploy" / "kubernetes").rglob("*.yaml"):
+        for document in yaml.safe_load_all(path.read_text("utf-8")):
+            if isinstance(document, dict) and "kind" in document and "name" in document.get("metadata", {}):
+                found.setdefault(document["kind"].lower(), set()).add(document["metadata"]["name"])
+    return found
+
+
+@every_page
+def test_a_setting_that_a_page_names_exists(path: Path) -> None:
+    named = set(re.findall(r"\bDESKSTREAM_[A-Z_]+\b", path.read_text("utf-8")))
+    assert named <= every_variable()
+
+
+@every_page
+def test_a_file_or_a_page_that_a_page_names_exists(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert all((PAGES / target).exists() for target in re.findall(r"\]\(([^)#:]+)\)", text))
+    assert all((ROOT / name).exists() for name in re.findall(r"`((?:tests|deploy|schemas)/[\w./-]+)`", text))
+
+
+@every_page
+def test_an_alert_that_a_page_names_has_a_runbook(path: Path) -> None:
+    alerts = {each.stem for each in (ROOT / "deploy" / "runbooks").glob("*.md")}
+    named = set(re.findall(r"`((?:[A-Z][a-z]+){2,})`", path.read_text("utf-8")))
+    assert named <= alerts
+
+
+def test_the_table_of_contents_has_every_page() -> None:
+    listed = re.findall(r"\]\((\w[\w-]*\.md)\)", (PAGES / "README.md").read_text("utf-8"))
+    assert sorted(listed) == [path.name for path in EVERY if path.name != "README.md"]
+
+
+@pytest.fixture
+def clickhouse(deployment: Any) -> Iterator[Any]:
+    client = connection.connect(deployment.settings(SinkSettings))
+    migrate.migrate(client)
+    migrate.replace_views(client)
+    yield client
+    client.close()
+
+
+@pytest.mark.stack
+def test_clickhouse_can_run_every_query(clickhouse: Any) -> None:
+    words = [shlex.split(line) for _, line in ALL if line.startswith("python -m sinks query ")]
+    assert words
+    for line in words:
+        clickhouse.query(line[-1])
