@@ -252,7 +252,9 @@ class WorkerSettings(Settings):
         0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"
     )
     dlq_max_run: int = Field(50, ge=1, description="so many failing records in a row stop the worker")
-    watchdog_seconds: float = Field(60.0, gt=0, description="with lag and no commit for so long the worker ends itself")
+    watchdog_seconds: float = Field(
+        60.0, gt=0, description="with a partition behind and not committed for so long the worker ends itself"
+    )
     session_timeout_seconds: float = Field(10.0, gt=0, description="Kafka notices a dead worker after so long")
 
 

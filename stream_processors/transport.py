@@ -16,13 +16,20 @@ What is overridden, and why (each has a regression test in tests/stream_processo
   Here: a batch that does not continue where the last one ended is not delivered; it is sought back to there.
 - After a recovery the streams fetch already while they are sought back, and then their queues are emptied: what came
   in between is neither processed nor read again. Here: nothing is delivered until the queues were emptied.
+- What a fetch brought and nobody was given (a rebalance began or ended meanwhile, a partition was paused) is behind the
+  consumer's position: it stays unread until a record follows, and without a committed offset it is passed for good.
+  Here: where it began is remembered, and the position goes back there before anything else of the partition is delivered.
+- A fetch waits with the set of partitions that Faust changes meanwhile, and aiokafka takes an empty set for "all".
+  Here: a fetch asks for the partitions that were active when it began.
+- A worker that had no partitions goes on fetching while it is given some, before their tables are restored.
+  Here: the flow stops at every assignment; the end of the recovery resumes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
@@ -45,6 +52,22 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_MIN_BYTES, FETCH_MAX_WAIT_MS
         return consumer
 
+    async def go_back(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        """Let partitions be read from these offsets if their positions are behind them; returns those that were."""
+        return await self.call_thread(self._go_back, offsets)  # type: ignore[no-any-return]
+
+    async def _go_back(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        went: dict[TP, int] = {}
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        for tp, offset in offsets.items():
+            state = assignment.state_value(tp) if assignment else None
+            if state is not None and state.has_valid_position and state.position > offset:
+                consumer.seek(tp, offset)
+                went[tp] = offset
+        return went
+
 
 class Delivered:
     """One batch that was handed to an agent: the offsets it covers and whether it is durable."""
@@ -64,6 +87,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._delivered: dict[TP, deque[Delivered]] = defaultdict(deque)
         self._expected: dict[TP, int] = {}  # the offset that the next batch of a partition continues at
         self._known_gap: dict[TP, int] = {}  # asked for once more: the log itself has a gap there
+        self._undelivered: dict[TP, int] = {}  # where what was fetched and not delivered begins
         self._gather = False
         self._seeking = False  # the streams were resumed, but their queues will be emptied once more
         super().__init__(*args, **kwargs)
@@ -73,32 +97,58 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's signature)
         """Yield one message per fetched partition batch, and changelog records one by one."""
-        generation = self.app.consumer_generation_id
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
         if self._seeking:
             await asyncio.sleep(SEEK_POLL_SECONDS)
             return
         if self._gather:
             await asyncio.sleep(GATHER_SECONDS)
+        if self._undelivered and self.flow_active:
+            await self._go_back()
+        generation = self.app.consumer_generation_id
         records, active = await self._wait_next_records(timeout)
         if records is None or self.should_stop:
             return
         self._gather = 0 < sum(map(len, records.values())) < FEW_RECORDS
-        if not self.flow_active:
-            await self._seek_to_committed()
-            return
         for tp, batch in records.items():
-            # What is dropped here is fetched again: every rebalance ends in `perform_seek`.
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            if not batch or not (active is None or tp in active or tp in self._buffered_partitions):
+            if not batch:
                 continue
-            if tp.topic not in self.batch_topics:
+            if not self._may_deliver(tp, active, generation):
+                self._keep(tp, batch[0].offset)
+            elif tp.topic not in self.batch_topics:
                 for record in self._restored(tp, batch):
                     yield tp, self._to_message(tp, record)
-            elif self._seeking:
-                self._expected.setdefault(tp, batch[0].offset)  # should the position stand behind it: read it again
-            elif await self._continues(tp, batch[0].offset):
+            elif self._continues(tp, batch[0].offset):
                 yield tp, self._batch_message(tp, batch, generation)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        wanted = None if active_partitions is None else frozenset(active_partitions)
+        return await super()._getmany(wanted, timeout)
+
+    def _may_deliver(self, tp: TP, active: set[TP] | None, generation: int) -> bool:
+        """Whether what was fetched is still wanted, and the queue that it goes to will not be emptied."""
+        return (
+            self.flow_active
+            and self.app.consumer_generation_id == generation
+            and (active is None or tp in active or tp in self._buffered_partitions)
+            and tp not in self._undelivered
+            and not (self._seeking and tp.topic in self.batch_topics)
+        )
+
+    def _keep(self, tp: TP, first: int) -> None:
+        self._undelivered[tp] = min(first, self._undelivered.get(tp, first))
+
+    async def _go_back(self) -> None:
+        """Fetch again what was not delivered. Nobody else would: a position passes what was fetched, wanted or not.
+
+        A partition whose next offset is known goes back to that; never forward, since a seek meanwhile may have gone
+        further back than what was kept.
+        """
+        kept, self._undelivered = self._undelivered, {}
+        for tp, offset in (await self._thread.go_back({tp: self._expected.get(tp, kept[tp]) for tp in kept})).items():
+            self.log.info("%r: fetched and not delivered: reading again from %d", tp, offset)
+            self._read_offset[tp] = offset or None
 
     def _restored(self, tp: TP, batch: list[Any]) -> list[Any]:
         """Restore a changelog batch at once; returns what is left for Faust's own recovery to see.
@@ -114,21 +164,15 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         recovery.active_offsets[tp] = batch[-2].offset
         return batch[-1:]
 
-    async def _continues(self, tp: TP, first: int) -> bool:
+    def _continues(self, tp: TP, first: int) -> bool:
         """Whether a batch that starts at `first` continues the partition; if not, it is fetched again from there."""
         expected = self._expected.get(tp)
         if expected is None or first <= expected or self._known_gap.get(tp) == expected:
             return True
         self._known_gap[tp] = expected
         self.log.warning("%r: fetched from %d, expected %d: reading again", tp, first, expected)
-        await self.seek(tp, expected)
+        self._keep(tp, expected)
         return False
-
-    async def _seek_to_committed(self) -> None:
-        try:
-            await self.perform_seek()
-        except Exception as error:  # a rebalance is under way: its own recovery seeks again
-            self.log.warning("seek while the flow is stopped: %r", error)
 
     def _batch_message(self, tp: TP, batch: list[Any], generation: int) -> ConsumerMessage:
         last = batch[-1]
@@ -149,6 +193,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         )
         self._delivered[tp].append(Delivered(message, last.offset))
         self._expected[tp] = last.offset + 1
+        self._read_offset[tp] = None  # Faust drops what ends before it, silently
         return message
 
     def ack(self, message: ConsumerMessage) -> bool:
@@ -201,9 +246,15 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         for tp in revoked:
-            self._delivered.pop(tp, None)
-            self._expected.pop(tp, None)
+            for of_partition in (self._delivered, self._expected, self._known_gap, self._undelivered):
+                of_partition.pop(tp, None)
+        self._buffered_partitions.difference_update(revoked)
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        await super().on_partitions_assigned(assigned, generation_id)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -1,19 +1,22 @@
-"""Ends a worker that is behind and makes no progress, however its event loop and consumer are stuck.
+"""Ends a worker that leaves a partition unread, however its event loop and consumer are stuck.
 
-Runs on a thread with a Kafka connection of its own: after a broker restart a consumer can hang while it believes
-that it is at the end of the log (aiokafka#1154), so its own word for its lag is not enough.
+Runs on a thread with Kafka connections of its own and believes nobody but the brokers: which partitions the group gave to
+this worker, where their logs end, and what is committed. A consumer that hangs after a broker restart thinks that it is at
+the end of the log (aiokafka#1154), and the end that it knows stands still while nothing is fetched. Each partition has
+its own patience, which the progress of others does not renew. What it finds is also the lag that Prometheus sees.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
+from schemas import metrics
 from schemas.kafka_security import security
 from schemas.settings import WorkerSettings
 
@@ -23,51 +26,120 @@ log = structlog.get_logger()
 class Watched(Protocol):
     """What the watchdog needs of a worker."""
 
+    name: str
     source: str
-    progress_at: float
+    #: When a recovery last made progress (monotonic): while states are restored, nothing is read or committed.
+    recovered_at: float
 
     def assigned(self) -> list[int]: ...
 
-    def position(self, partition: int) -> int: ...
+
+class Place(NamedTuple):
+    """How far a partition is read: what is committed, or where the log begins, and where it ends."""
+
+    committed: int
+    end: int
+
+
+class Patience:
+    """Since when each partition has records that nobody reads."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stands: dict[tuple[str, int], tuple[int, float]] = {}
+
+    def judge(self, source: str, places: dict[int, Place], recovered_at: float, now: float) -> str:
+        """What is wrong, or nothing. `now` and `recovered_at` are seconds of one clock."""
+        for key in [key for key in self._stands if key[0] == source and key[1] not in places]:
+            del self._stands[key]
+        for partition, (committed, end) in places.items():
+            known = self._stands.get((source, partition))
+            if committed >= end or known is None or known[0] != committed:
+                self._stands[source, partition] = committed, now
+                continue
+            since = max(known[1], recovered_at)
+            if now - since > self._seconds:
+                return f"{source}/{partition}: {end - committed} records behind and no commit for {now - since:.0f} s"
+        return ""
 
 
 class Watchdog(threading.Thread):
-    """Calls `end` when a worker was behind for `watchdog_seconds` without progress."""
+    """Calls `end` when a partition had records to read and no commit for `watchdog_seconds`."""
 
     def __init__(self, workers: Sequence[Watched], settings: WorkerSettings, end: Callable[[str], None]) -> None:
         super().__init__(name="watchdog", daemon=True)
-        self.workers, self.settings, self.patience, self.end = workers, settings, settings.watchdog_seconds, end
-        self._consumer: KafkaConsumer | None = None
-        self._behind_since: dict[str, float] = {}
+        self.workers, self.settings, self.end = workers, settings, end
+        self._patience = Patience(settings.watchdog_seconds)
+        self._group = settings.group("").rstrip("-")
+        self._clients: tuple[KafkaConsumer, KafkaAdminClient] | None = None
+        self._shown: dict[str, set[int]] = {}
 
     def run(self) -> None:
         while True:
-            time.sleep(min(5.0, self.patience / 4))
-            for worker in self.workers:
-                try:
-                    self._check(worker, time.monotonic())
-                except Exception as error:  # Kafka is away: nothing to be behind of; keep watching
-                    log.debug("watchdog cannot ask Kafka", error=str(error))
-                    self._consumer = None
+            time.sleep(min(5.0, self.settings.watchdog_seconds / 4))
+            try:
+                given = self._given()
+                for worker in self.workers:
+                    self._check(worker, given.get(worker.source, set()))
+            except Exception as error:  # Kafka is away: nothing to be behind of; keep watching
+                log.debug("watchdog cannot ask Kafka", error=str(error))
+                self._forget_clients()
 
-    def _check(self, worker: Watched, now: float) -> None:
-        behind = self._behind(worker)
-        if not behind:
-            self._behind_since.pop(worker.source, None)
-            return
-        since = max(self._behind_since.setdefault(worker.source, now), worker.progress_at)
-        if now - since > self.patience:
-            self.end(f"{worker.source}: {behind} records behind and no progress for {now - since:.0f} s")
+    def _check(self, worker: Watched, given: set[int]) -> None:
+        places = self.places(worker.source, given | set(worker.assigned()))
+        self._show(worker.name, places)
+        if why := self._patience.judge(worker.source, places, worker.recovered_at, time.monotonic()):
+            self.end(why)
 
-    def _behind(self, worker: Watched) -> int:
-        partitions = worker.assigned()
-        if not partitions:
-            return 0
-        if self._consumer is None:
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=self.settings.kafka_bootstrap_servers.split(","),
-                group_id=None,
-                **security(self.settings),
+    def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:
+        """What the brokers say about these partitions. What retention has deleted cannot be read: it is not behind."""
+        asked = [TopicPartition(source, partition) for partition in sorted(partitions)]
+        if not asked:
+            return {}
+        consumer, _ = self._ask()
+        ends, begins = consumer.end_offsets(asked), consumer.beginning_offsets(asked)
+        return {tp.partition: Place(max(consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in asked}
+
+    def _given(self) -> dict[str, set[int]]:
+        """Topic → partitions that the group gave to this process, whatever it knows of that."""
+        _, admin = self._ask()
+        given: dict[str, set[int]] = {}
+        for member in admin.describe_groups([self._group])[self._group]["members"]:
+            if member.get("group_instance_id") == self.settings.worker_id:
+                for topic, partitions in _assignment(member):
+                    given.setdefault(topic, set()).update(partitions)
+        return given
+
+    def _show(self, name: str, places: dict[int, Place]) -> None:
+        for partition in self._shown.get(name, set()) - set(places):
+            metrics.LAG_RECORDS.remove(name, str(partition))
+        for partition, (committed, end) in places.items():
+            metrics.LAG_RECORDS.labels(name, str(partition)).set(max(0, end - committed))
+        self._shown[name] = set(places)
+
+    def _ask(self) -> tuple[KafkaConsumer, KafkaAdminClient]:
+        if self._clients is None:
+            servers = self.settings.kafka_bootstrap_servers.split(",")
+            self._clients = (
+                KafkaConsumer(
+                    bootstrap_servers=servers,
+                    group_id=self._group,
+                    enable_auto_commit=False,
+                    **security(self.settings),
+                ),
+                KafkaAdminClient(bootstrap_servers=servers, **security(self.settings)),
             )
-        ends = self._consumer.end_offsets([TopicPartition(worker.source, partition) for partition in partitions])
-        return sum(max(0, end - worker.position(tp.partition)) for tp, end in ends.items())
+        return self._clients
+
+    def _forget_clients(self) -> None:
+        clients, self._clients = self._clients, None
+        for client in clients or ():
+            try:
+                client.close()
+            except Exception as error:
+                log.debug("watchdog cannot close a client", error=str(error))
+
+
+def _assignment(member: dict[str, Any]) -> list[tuple[str, list[int]]]:
+    assignment = member.get("member_assignment") or {}
+    return [(each["topic"], each["partitions"]) for each in assignment.get("assigned_partitions", [])]

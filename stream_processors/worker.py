@@ -68,16 +68,16 @@ class Worker:
         self._before_fold = before_fold
         self.app, self.table, self.processor, self.settings, self.health = app, table, processor, settings, health
         self.clock = settings.pipeline_clock
-        self.source = settings.topic(processor.topic)
+        self.name, self.source = processor.name, settings.topic(processor.topic)
         self.changelog: str = table.changelog_topic_name
         self.folder = BatchFolder(processor, self.source, self.clock.now)
         self.store: Store = table.data
         self.store.on_recovered = self._rebuild_deadlines
-        self.store.on_progress = self._progress
+        self.store.on_progress = self._recovering
         self.deadlines: dict[int, Deadlines] = {}
         self.end: dict[int, int] = {}
         self.figures = self._service_figures() if processor.shows_service else None
-        self.progress_at = time.monotonic()
+        self.recovered_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
         self._in_flight = 0
@@ -123,8 +123,8 @@ class Worker:
             raise RuntimeError("the worker was not started")
         return self._producer
 
-    def _progress(self) -> None:
-        self.progress_at = time.monotonic()
+    def _recovering(self) -> None:
+        self.recovered_at = time.monotonic()
         self.health.beat()
 
     # -- batches ------------------------------------------------------------------------------------------------
@@ -292,19 +292,17 @@ class Worker:
         metrics.LAST_COMMIT_SECONDS.labels(name).set_to_current_time()
         self.end[partition] = records[-1].offset + 1
         metrics.LAG_RECORDS.labels(name, str(partition)).set(self.lag(partition))
-        self._progress()
-
-    def position(self, partition: int) -> int:
-        """The offset after the last durable record of an assigned partition."""
-        committed = self.app.consumer._committed_offset.get(TP(self.source, partition))
-        return max(self.end.get(partition, 0), committed or 0)
+        self.health.beat()
 
     def assigned(self) -> list[int]:
         """The partitions of the source topic that this process holds."""
         return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.source)
 
     def lag(self, partition: int) -> int:
-        """Records between the last durable batch and the end of the log as the consumer knows it."""
+        """Records between the last durable batch and the end of the log as the consumer knows it.
+
+        What it knows stands still while it fetches nothing: the watchdog asks the brokers.
+        """
         if partition not in self.end:
             return 0
         highwater = self.app.consumer.highwater(TP(self.source, partition))
@@ -332,7 +330,7 @@ class Worker:
                 if (due := self.folder.codec.deadline(key, value)) is not None:
                     self.deadlines[partition].set(key, due)
                 if count % 1000 == 999:
-                    self._progress()
+                    self._recovering()
                     await asyncio.sleep(0)
 
     def _service_figures(self) -> ServiceFigures:

@@ -218,17 +218,8 @@ def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
     from schemas.topics import CONTACT_EVENTS
     from stream_processors.watchdog import Watchdog
 
-    class Behind:
-        source = secure.settings(WorkerSettings, kafka_username="deskstream-worker").topic(CONTACT_EVENTS)
-        progress_at = 0.0
-
-        def assigned(self) -> list[int]:
-            return [0, 1, 2, 3]
-
-        def position(self, partition: int) -> int:
-            return 0
-
-    watchdog = Watchdog(
-        [Behind()], secure.settings(WorkerSettings, kafka_username="deskstream-worker"), lambda why: None
-    )
-    assert watchdog._behind(Behind()) >= 0
+    settings = secure.settings(WorkerSettings, kafka_username="deskstream-worker")
+    watchdog = Watchdog([], settings, lambda why: None)
+    assert set(watchdog.places(settings.topic(CONTACT_EVENTS), {0, 1, 2, 3})) == {0, 1, 2, 3}
+    assert isinstance(watchdog._given(), dict)
+    watchdog._forget_clients()
