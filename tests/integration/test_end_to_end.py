@@ -217,7 +217,9 @@ def test_a_dropped_mail_is_acknowledged_in_its_language_within_two_seconds(desk:
     assert ticket["language"] == language
     assert ticket["tags"]
     assert ticket["acknowledged_at"] is not None
-    [decision] = desk.rows("SELECT * FROM acknowledgements FINAL WHERE ticket_id = {id:String}", id=ticket["ticket_id"])
+    [decision] = await_(
+        lambda: desk.rows("SELECT * FROM acknowledgements FINAL WHERE ticket_id = {id:String}", id=ticket["ticket_id"])
+    )
     assert (decision["outcome"], decision["locale"]) == ("sent", language)
     clocks = await_(
         lambda: desk.rows(
@@ -225,9 +227,11 @@ def test_a_dropped_mail_is_acknowledged_in_its_language_within_two_seconds(desk:
         )
     )
     assert {"acknowledgement", "first_response"} <= {row["clock"] for row in clocks}
-    [contact_row] = desk.rows(
-        "SELECT * FROM contacts FINAL WHERE ticket_id = {id:String} AND kind = 'message_received'",
-        id=ticket["ticket_id"],
+    [contact_row] = await_(
+        lambda: desk.rows(
+            "SELECT * FROM contacts FINAL WHERE ticket_id = {id:String} AND kind = 'message_received'",
+            id=ticket["ticket_id"],
+        )
     )
     assert contact_row["opened_ticket"]
     delivery = await_(

@@ -36,7 +36,15 @@ def records(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 def example(kind: type[msgspec.Struct], **fields: Any) -> Any:
     """One record of this kind: required fields get a plain value of their type, unless given."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    plain = {Micros: 1_700_000_000_000_000, int: 7, str: "text", bool: True, bytes: b"bytes", float: 0.5}
+    plain: dict[Any, Any] = {
+        Micros: 1_700_000_000_000_000,
+        int: 7,
+        str: "text",
+        bool: True,
+        bytes: b"bytes",
+        float: 0.5,
+        dict[str, bytes]: {"word": b"bytes"},
+    }
     required = {field.name: plain[hints[field.name]] for field in msgspec.structs.fields(kind) if field.required}
     return kind(**(required | fields))
 
