@@ -15,11 +15,14 @@ _ROOT = Path(__file__).parents[2]
 
 
 class ClickHouseServer:
-    """One engine whose tables live in `data_dir/clickhouse`. Port 0 takes a free port, another one at each start."""
+    """One engine whose tables live in `data_dir/clickhouse`. Port 0 takes a free port, another one at each start.
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    `memory` are MB for all it does, if not the usual ones.
+    """
+
+    def __init__(self, data_dir: Path, port: int = 0, memory: int = 0) -> None:
         self.data_dir = data_dir / "clickhouse"
-        self._wanted_port = port
+        self._wanted_port, self._memory = port, memory
         self.port = 0
         self.child = Child("clickhouse", data_dir)
 
@@ -38,6 +41,8 @@ class ClickHouseServer:
         self.port = self._wanted_port or free_ports(1)[0]
         module = "deploy.local.clickhouse_front"
         command = [sys.executable, "-m", module, "--data", str(self.data_dir), "--port", str(self.port)]
+        if self._memory:
+            command += ["--memory", str(self._memory)]
         self.child.start(command, cwd=_ROOT)
 
     def wait(self) -> None:

@@ -185,11 +185,13 @@ class Answer:
 class Engine:
     """One chdb engine on one directory. `execute` may be called from any thread, side by side."""
 
-    def __init__(self, data: str) -> None:
+    def __init__(self, data: str, memory: int = 0) -> None:
+        """`memory`: bytes for the whole engine and for one query, if not the usual ones."""
         import chdb
 
+        options = ENGINE_OPTIONS | ({"max_server_memory_usage": memory, "max_memory_usage": memory} if memory else {})
         self._connect = chdb.connect
-        self._target = data + "?" + "&".join(f"{name}={value}" for name, value in ENGINE_OPTIONS.items())
+        self._target = data + "?" + "&".join(f"{name}={value}" for name, value in options.items())
         self._root = self._open()  # as long as one connection is open the engine stays up
         self.version = self._root.query("SELECT version()", "TabSeparated").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
@@ -469,12 +471,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="directory of the tables; made if it is not there")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; there are no passwords")
+    parser.add_argument(
+        "--memory", type=int, default=0, help="MB for the engine, one query included; default: 600, 300"
+    )
     options = parser.parse_args(argv)
     os.nice(10)  # beside a pipeline on a few cores: a merge can wait, a customer's acknowledgement cannot
     try:
         listener = socket.create_server((options.host, options.port), backlog=128)
         options.data.mkdir(parents=True, exist_ok=True)
-        engine = Engine(str(options.data))
+        engine = Engine(str(options.data), options.memory * MB)
     except Exception as error:  # chdb raises RuntimeError for whatever it finds in the directory
         return _give_up(" ".join(str(error).split()))
     if damage := engine.damage():

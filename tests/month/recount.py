@@ -28,6 +28,12 @@ _COMPARED: dict[type, tuple[str, ...]] = {
     PaneBucketFact: ("partition", "part", "start", "channel", "team", "priority", "policy", "measure", "bucket"),
 }
 _WRITTEN_AT = 50_000
+#: A month takes its time, and beyond so much memory its disk.
+_PATIENT = {
+    "max_execution_time": 1200,
+    "max_bytes_before_external_group_by": 1_000_000_000,
+    "max_bytes_before_external_sort": 1_000_000_000,
+}
 _MINUTE = 60 * MICROS
 _MARGIN_MINUTES = 2 * 1440
 
@@ -77,7 +83,7 @@ class Recount:
             self._run(path.name)
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
-        answer = self._client.query(sql)
+        answer = self._client.query(sql, settings=_PATIENT)
         return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
     def change(self, sql: str) -> None:
@@ -129,7 +135,7 @@ class Recount:
             text = text.replace(f"{{{key}}}", value)
         for statement in _END.split(text):
             if any(line.strip() and not line.lstrip().startswith("--") for line in statement.splitlines()):
-                self._client.command(statement)
+                self._client.command(statement, settings=_PATIENT)
 
 
 _KEYS = frozenset(
