@@ -83,11 +83,15 @@ class Mutator:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         plain = [item for item in session.items if not _is_property(item)]
         properties = [item for item in session.items if _is_property(item)]
-        limits = [self._run(items) for items in (plain, properties)]
-        if session.testsfailed:
-            raise pytest.UsageError(f"the tests of {self.file} fail without any change")
+        limits = [self._run(plain), 0]
+        same = Mutant("module", 0, "itself", "itself", ast.parse((ROOT / self.file).read_text("utf-8")))
+        if killer := self._try(same, plain, limits[0]):
+            raise pytest.UsageError(f"{self.file}: its own code, exchanged for itself, is killed by {killer}")
         for number, mutant in enumerate(self.found, 1):
-            killer = self._try(mutant, plain, limits[0]) or self._try(mutant, properties, limits[1])
+            killer = self._try(mutant, plain, limits[0])
+            if not killer and properties:
+                limits[1] = limits[1] or self._run(properties)
+                killer = self._try(mutant, properties, limits[1])
             self.verdicts.append(Verdict(mutant, killer))
             if not killer:
                 print(f"  {number}/{len(self.found)} survives: {self.file}:{mutant.line} {mutant.says}", flush=True)
@@ -97,6 +101,8 @@ class Mutator:
         if self.reported is not None and report.failed:
             os.write(self.reported, report.nodeid.encode())
             os._exit(1)
+        if report.failed:
+            raise pytest.UsageError(f"{report.nodeid} fails without any change")
 
     def _run(self, items: list[pytest.Item]) -> int:
         """Seconds of the processor that a mutant may take for the same."""
@@ -226,8 +232,9 @@ def main(arguments: list[str]) -> int:
             return int(code) or 1
         killed = sum(1 for each in mutator.verdicts if each.killer)
         took = time.monotonic() - started
+        ended = sum(1 for each in mutator.verdicts if "::" not in each.killer) - len(mutator.verdicts) + killed
         print(
-            f"{file}: {len(mutator.verdicts)} mutants, {killed} killed, {len(mutator.verdicts) - killed} alive, {took:.0f} s"
+            f"{file}: {len(mutator.verdicts)} mutants, {killed} killed ({ended} without end or by a crash), {len(mutator.verdicts) - killed} alive, {took:.0f} s"
         )
         wrong += judged(file, mutator.verdicts)
     print("\n".join(sorted(wrong)))

@@ -71,3 +71,16 @@ def test_a_quantile_is_that_of_the_duration_at_its_rank() -> None:
     # four durations: q (n - 1) is 1.5 for the median and 2.7 for p90, so those at positions 1 and 2, counted from 0
     counts = Counter({100: 1, 200: 1, 300: 1, 400: 1})
     assert [quantile(counts, share) for share in (0, 0.5, 0.9, 1)] == [seconds_of(b) for b in (100, 200, 300, 400)]
+
+
+def test_what_buckets_are_read_back_as() -> None:
+    # 2 γ^b / (γ + 1) ms with γ = 101/99: for b = 1 it is 2 · (101/99) / (200/99) = 1.01 ms; for b = 2 it is 1.01 · 101/99 ms
+    assert (seconds_of(0), RELATIVE_ERROR) == (0.0, 0.01)
+    assert [seconds_of(bucket) for bucket in (1, 2)] == pytest.approx([0.00101, 0.00101 * 101 / 99], rel=1e-12)
+
+
+@pytest.mark.parametrize("bucket", [346, 700, 1200])
+def test_a_bucket_ends_at_a_whole_microsecond(bucket: int) -> None:
+    limit = 1000 * 101**bucket // 99**bucket  # γ^b ms, in µs
+    assert bucket_of(limit / 1e6) == bucket
+    assert bucket_of((limit + 1) / 1e6) == bucket + 1
