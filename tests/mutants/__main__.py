@@ -31,8 +31,10 @@ from tests.mutants.changes import Mutant, mutants
 ROOT = Path(__file__).parents[2]
 ACCEPTED = Path(__file__).with_name("accepted.yaml")
 _CASES = "tests/stream_processors/tickets/test_clock_cases.py"
+_FIGURES = "tests/stream_processors/tickets/test_figure_cases.py"
 _SLA = (
     _CASES,
+    _FIGURES,
     "tests/stream_processors/tickets/test_measure_sla.py",
     "tests/stream_processors/tickets/test_business_clocks.py",
     "tests/stream_processors/tickets/test_chat.py",
@@ -51,9 +53,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     ),
     "stream_processors/tickets/sketch.py": (
         "tests/stream_processors/tickets/test_sketch.py",
+        _FIGURES,
         "tests/stream_processors/tickets/test_roll_windows.py",
     ),
     "stream_processors/tickets/roll_windows.py": (
+        _FIGURES,
         "tests/stream_processors/tickets/test_roll_windows.py",
         "tests/stream_processors/tickets/test_replay.py",
     ),
