@@ -528,3 +528,10 @@ def test_a_withdrawn_breach_is_withdrawn_where_it_was_charged(story: Story) -> N
     breached = {pane.team: pane.clocks_breached for pane in story.panes() if pane.start == at(3600)}
     assert breached[team] == sum(breached.values()) == 0
     assert story.total("clocks_breached") == 0
+
+
+def test_breaches_that_one_event_reveals_are_written_in_the_order_of_their_deadlines(story: Story) -> None:
+    story.message(0)
+    story.note(9 * 3600)  # first response was due after 1 h, full resolution after 8 h
+    breaches = [(row.clock, row.at) for row in story.all(ClockFact) if row.transition == "breach"]
+    assert breaches == [("first_response", at(3600)), ("full_resolution", at(8 * 3600))]
