@@ -32,6 +32,7 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
     for noisy in ("kafka", "aiokafka", "httpx", "urllib3", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    logging.getLogger("kafka.admin").setLevel(max(level, logging.ERROR))  # it cannot read Faust's member metadata
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -16,6 +16,7 @@ from schemas.events import Event, Tick
 from schemas.facts import DeliveryFact, Fact, Outbound
 from schemas.identity import event_id
 from stream_processors.deadlines import Deadlines
+from stream_processors.heal import Healing
 from stream_processors.processor import Outcome, Position, Processor, State, StepFailed
 
 __all__ = ["Recomputation"]
@@ -28,11 +29,13 @@ _SENT = (Outbound, DeliveryFact)
 class Recomputation:
     """One partition. `refused` counts what the fold did not take, by reason: the worker makes dead letters of it.
 
-    Positions are those of this run, not of the log, because there are other ticks between its records.
+    Positions are those of this run, not of the log, because there are other ticks between its records. With `healing`
+    events that came late are folded where they happened, and a deadline is due when it passes there.
     """
 
-    def __init__(self, processor: Processor, partition: int) -> None:
+    def __init__(self, processor: Processor, partition: int, healing: Healing | None = None) -> None:
         self._processor, self._partition, self._offset = processor, partition, -1
+        self._healing = healing
         self._states: dict[bytes, State] = {}
         self._deadlines = Deadlines()
         self._now = 0
@@ -43,11 +46,26 @@ class Recomputation:
         """The facts of the next event of the log, and before them those of what was due until we received it."""
         if isinstance(event, Tick):
             return
-        yield from self.until(event.received_at)
+        if self._healing is not None:
+            for healed in self._healing.take(event):
+                yield from self._in_place(healed)
+            return
+        yield from self._due(event.received_at)
         yield from self._fold(event)
 
-    def until(self, now: int) -> Iterator[Fact]:
-        """The facts of everything that is due by `now` (micros); time never goes back."""
+    def end(self, now: int) -> Iterator[Fact]:
+        """The facts of what is left when the log has ended, and of everything that is due by `now` (micros)."""
+        if self._healing is not None:
+            for healed in self._healing.rest():
+                yield from self._in_place(healed)
+        yield from self._due(now)
+
+    def _in_place(self, event: Event) -> Iterator[Fact]:
+        yield from self._due(min(event.occurred_at, event.received_at))
+        yield from self._fold(event)
+
+    def _due(self, now: int) -> Iterator[Fact]:
+        """The facts of everything that is due by `now`; time never goes back."""
         self._now = now = max(self._now, now)
         while due := self._deadlines.due(now, _TICKS_AT_ONCE):
             for deadline, key in due:

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas import codec
+from schemas.clock import MICROS
 from schemas.errors import CodecError, Unavailable
 from schemas.facts import Fact
 from schemas.kafka_security import security
@@ -31,6 +32,7 @@ from schemas.process import guarded
 from schemas.settings import WorkerSettings, load
 from schemas.topics import CONTACT_EVENTS
 from stream_processors import rules as ruleset
+from stream_processors.heal import Healing
 from stream_processors.recompute import Recomputation
 from stream_processors.rules import Rules
 from stream_processors.surveys import Signing
@@ -53,6 +55,9 @@ queried: `SELECT * FROM deskstream_recompute_stricter_mail.differences`; `python
 it again, `drop NAME` removes it.
 
 It reads only: no consumer group, no state, no topic and no message to anybody is touched, and workers go on meanwhile.
+Events that reached us late were folded late: `--heal 10` folds those of up to ten minutes where they happened, so that
+`--config` with the rules in force and `--heal` shows what lateness alone changed.
+
 Run it twice under one name and the second run is refused, unless you say `--replace`. One that is interrupted leaves
 nothing. It holds the customers of one partition in memory at a time. Tags, tickets and routing are as they were then as far as
 the log says so: agents' answers and assignments stay, what the taxonomy finds is found anew.
@@ -78,13 +83,19 @@ def recompute(
     end: Annotated[
         str, typer.Option("--to", metavar="ISO_TIME", help="Compare tickets that were created before this.")
     ] = "",
+    heal: Annotated[
+        float,
+        typer.Option(
+            "--heal", min=0, metavar="MINUTES", help="Fold events that came up to so late where they happened."
+        ),
+    ] = 0.0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier run of this name.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Show so many differences; 0 for all.")] = 40,
 ) -> None:
-    raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, replace, limit)))
+    raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, heal, replace, limit)))
 
 
-def _recompute(config: Path, into: str, begin: str, end: str, replace: bool, limit: int) -> int:
+def _recompute(config: Path, into: str, begin: str, end: str, heal: float, replace: bool, limit: int) -> int:
     settings = load(WorkerSettings)
     files = ruleset.read_files(config)
     rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
@@ -96,7 +107,7 @@ def _recompute(config: Path, into: str, begin: str, end: str, replace: bool, lim
     assert child.stdin is not None
     try:
         with suppress(BrokenPipeError):  # it says itself what is wrong
-            asyncio.run(_fold_all(settings, rules, name, child.stdin))
+            asyncio.run(_fold_all(settings, rules, name, round(heal * 60 * MICROS), child.stdin))
     finally:
         with suppress(BrokenPipeError):
             child.stdin.close()
@@ -117,7 +128,7 @@ def _command(*words: str) -> list[str]:
 # -- reading and folding --------------------------------------------------------------------------------------------
 
 
-async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, pipe: IO[bytes]) -> None:
+async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: int, pipe: IO[bytes]) -> None:
     """Fold one partition after the other to its end as it is now."""
     frames, refused, folded = _Frames(pipe), Counter[str](), 0
     until, signing = (
@@ -136,7 +147,8 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, pipe: IO[
         with _progress() as progress:
             bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
             for place in places:
-                fold = Recomputation(TicketsProcessor(rules, signing=signing), place.partition)
+                healing = Healing(within) if within else None
+                fold = Recomputation(TicketsProcessor(rules, signing=signing), place.partition, healing)
                 async for records in _records(consumer, place, starts[place], ends[place]):
                     for record in records:
                         try:
@@ -146,7 +158,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, pipe: IO[
                             continue
                         frames.write(fold.take(event))
                     progress.advance(bar, len(records))
-                frames.write(fold.until(until))
+                frames.write(fold.end(until))
                 refused, folded = refused + fold.refused, folded + fold.folded
     except (KafkaError, TimeoutError) as error:
         raise Unavailable(f"Kafka at {settings.kafka_bootstrap_servers}: {error or 'no answer'}") from error
