@@ -196,7 +196,10 @@ def test_the_lock_names_no_host_and_no_directory() -> None:
 
 # -- make ---------------------------------------------------------------------------------------------------------
 
-TARGETS = ("run", "demo", "fmt", "check", "test", "bench", "recompute", "soak", "generate", "tools", "clean", "lock")
+TARGETS = (
+    *("run", "demo", "fmt", "check", "test", "bench", "recompute", "soak", "mutants"),
+    *("generate", "tools", "clean", "lock"),
+)
 
 
 def test_make_alone_lists_every_target_with_a_line_about_it() -> None:
