@@ -42,7 +42,7 @@ SELECT
              'Tuple(String, UInt32, String, Int64, Int64, String, Array(Tuple(String, UInt32, String, Int64, Int64)))')
     ) AS walk
 FROM raw_events
-WHERE kind IN ('message', 'voicemail', 'assigned', 'replied', 'status') AND ticket != ''
+WHERE kind IN ('message', 'voicemail', 'assigned', 'replied', 'status', 'survey', 'note') AND ticket != ''
 GROUP BY ticket;
 
 CREATE TABLE stood ENGINE = MergeTree ORDER BY (ticket, n) AS
@@ -73,7 +73,8 @@ SELECT
     (channel, owner, priority, policy) AS place,
     lagInFrame(place, 1, place) OVER (PARTITION BY ticket ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS place_before,
     leadInFrame(stands_since, 1, {end}) OVER (
-        PARTITION BY ticket ORDER BY n ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS until
+        PARTITION BY ticket ORDER BY n ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS until,
+    leadInFrame(at, 1, {end}) OVER (PARTITION BY ticket ORDER BY n ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at
 FROM
 (
     -- what arrives late cannot change how the ticket stood before

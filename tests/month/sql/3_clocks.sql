@@ -23,7 +23,11 @@ WITH
         FROM steps WHERE waiting_before = 0 AND waiting > 0 AND (replied_before > 0 OR episode > 1)
     )
 SELECT
-    started.ticket AS ticket, clock, started.episode AS episode, instance, start, started.policy AS policy, calendar, target,
+    started.ticket AS ticket, clock, started.episode AS episode, instance,
+    -- who rang before they wrote, waited since then, whichever we heard of first
+    if(clock = 'next_response', least(started.start, if(last.waiting_before = 0, started.start, last.waiting_before)),
+       started.start) AS start,
+    started.policy AS policy, calendar, target,
     multiIf(clock = 'acknowledgement', started.n,
             clock IN ('first_response', 'answer', 'next_response'), toUInt32(answered.first_end),
             toUInt32(solved.n)) AS stop_n,
@@ -109,7 +113,7 @@ SELECT
     any(clocks.policy) AS policy,
     toInt64(round(any(target_seconds) * 1000000)) AS target,
     multiIf(countIf(transition = 'fulfil') > 0, 'fulfil', countIf(transition = 'cancel') > 0, 'cancel', 'running') AS outcome,
-    toUnixTimestamp64Micro(anyIf(at, transition = 'activate')) AS start,
+    toUnixTimestamp64Micro(minIf(at, transition IN ('activate', 'correct'))) AS start,
     if(outcome = 'running', 0, toUnixTimestamp64Micro(argMaxIf(at, sequence, transition IN ('fulfil', 'cancel')))) AS stopped,
     if(countIf(transition = 'breach') = countIf(transition = 'correct' AND at < due_at), 0,  -- withdrawn
        maxIf(toUnixTimestamp64Micro(at), transition = 'breach')) AS breached_at,

@@ -106,13 +106,15 @@ FROM
 ) AS moved
 LEFT JOIN
 (
-    SELECT size, start_of, place, toInt64(count()) AS backlog, sum(start_of + seconds - intDiv(created, 1000000)) AS age_seconds
+    SELECT size, start_of, place, toInt64(sum(sign)) AS backlog,
+           sum(sign * (start_of + seconds - intDiv(created, 1000000))) AS age_seconds
     FROM
     (
-        -- a voice message is in the backlog from its end on; who is there at the end, is so to the end of that window
-        SELECT size, seconds, place, created, if(n = 1, at, stands_since) AS came,
-               if(until = {end}, until + 1000000 * seconds, until) AS went,
-               arrayJoin(range(intDiv(came, 1000000 * seconds) * seconds, intDiv(went, 1000000) - seconds + 1, seconds)) AS start_of
+        -- By when things happened. What is heard of late moved the ticket before it had come there: until then, one less.
+        SELECT size, seconds, place, created, if(next_at < at, -1, 1) AS sign,
+               if(next_at = {end}, next_at + 1000000 * seconds, next_at) AS left_at,
+               arrayJoin(range(intDiv(least(at, left_at), 1000000 * seconds) * seconds,
+                               intDiv(greatest(at, left_at), 1000000) - seconds + 1, seconds)) AS start_of
         FROM steps CROSS JOIN sizes WHERE is_open
     )
     GROUP BY size, start_of, place
