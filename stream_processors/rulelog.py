@@ -24,6 +24,8 @@ __all__ = ["RuleLog"]
 log = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
 _LARGEST = 8_000_000
+#: The fetch that is under way when a look is done ends so soon.
+_FETCH_WAITS_MS = 20
 
 
 class RuleLog:
@@ -55,10 +57,15 @@ class RuleLog:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 consumer = await self._connected()
                 end = (await consumer.end_offsets([self._place]))[self._place]
+                if await consumer.position(self._place) < end:
+                    consumer.resume(self._place)
                 while await consumer.position(self._place) < end:
                     for messages in (await consumer.getmany(self._place, timeout_ms=200)).values():
                         for message in messages:
                             self._take(message)
+                # A broker answers one connection in order: behind a fetch that waits for more, the next question for
+                # the end would wait as well, and every batch with it.
+                consumer.pause(self._place)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
             raise Unavailable(f"topic {self._place.topic}: {error or 'no answer'}") from error
@@ -101,6 +108,7 @@ class RuleLog:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=_LARGEST,
+                fetch_max_wait_ms=_FETCH_WAITS_MS,
                 **security(self.settings),
             )
             try:

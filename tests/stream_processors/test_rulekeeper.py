@@ -155,3 +155,22 @@ def test_nothing_is_folded_before_the_rules_of_its_time_are_known(deployment: De
         await one.log.close()
 
     asyncio.run(work())
+
+
+def test_between_looks_no_fetch_waits_in_front_of_the_next_question(deployment: Deployment, tmp_path: Path) -> None:
+    """A fetch that the broker held back for half a second held up every batch of the worker for as long."""
+
+    async def work() -> None:
+        one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
+        other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
+        async with RuleLog.opened(one.settings) as log:
+            assert log._consumer.paused() == {log._place}
+            await log.publish(
+                offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=ALWAYS,
+                      by="test")
+            )  # fmt: skip
+            await log.look()
+            assert len(log.publications) == 1
+            assert log._consumer.paused() == {log._place}
+
+    asyncio.run(work())
