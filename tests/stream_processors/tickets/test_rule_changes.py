@@ -95,6 +95,22 @@ def test_a_running_clock_keeps_the_policy_and_calendar_with_which_it_started(
     assert (rows[-1].elapsed_seconds, rows[-1].elapsed_business_seconds) == (18.5 * 3600, 3.5 * 3600)
 
 
+def test_a_ticket_says_the_version_of_a_policy_that_kept_its_name(
+    editions: tuple[Rules, Rules, Rules], tmp_path: Path
+) -> None:
+    """The policy `old` gets another target at 10:00: its name says nothing, its version does."""
+    old, again = editions[0], made(tmp_path / "again", "old", "2h", OFFICE % "09:00-18:00")
+    assert old.policies.version != again.policies.version
+    story = Story(old)
+    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(3600), again))))
+    story.message(0)
+    before = story.ticket_fact()
+    story.reply(3600)
+    after = story.ticket_fact()
+    assert (before.policy, before.policy_version) == ("old", old.policies.version)
+    assert (after.policy, after.policy_version) == ("old", again.policies.version)
+
+
 def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, Rules]) -> None:
     old, new, _ = editions
     story = Story(old, imported=True)
