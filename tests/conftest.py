@@ -29,7 +29,8 @@ import pytest
 from deploy.tools import Tools, install
 from schemas import admin
 from schemas.errors import Unavailable
-from schemas.settings import Settings
+from schemas.settings import Settings, SinkSettings
+from sinks import connection, migrate
 
 S = TypeVar("S", bound=Settings)
 
@@ -154,6 +155,20 @@ def tools() -> Tools:
         return install()
     except Unavailable as error:
         pytest.skip(f"no Prometheus here: {error}")
+
+
+@pytest.fixture(scope="module")
+def migrated(stack: Endpoints) -> Iterator[Any]:
+    """A client of a database of its own with all tables and views, shared by the tests of one file."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    settings = SinkSettings(clickhouse_url=stack.clickhouse_url, clickhouse_database=name)
+    connection.create_database(settings)
+    client = connection.connect(settings)
+    migrate.migrate(client)
+    migrate.replace_views(client)
+    yield client
+    client.command(f"DROP DATABASE {name}")
+    client.close()
 
 
 def run_sql(url: str, statement: str) -> str:

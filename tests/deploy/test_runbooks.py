@@ -7,8 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,6 @@ import yaml
 
 from deploy.prometheus import cases
 from deploy.tools import Tools
-from schemas.settings import SinkSettings
-from sinks import connection, migrate
 
 RULES = Path(cases.__file__).parent / "rules"
 ROOT = RULES.parents[2]
@@ -62,25 +58,11 @@ def test_prometheus_can_parse_every_query(tools: Tools, tmp_path: Path) -> None:
 # -- SQL ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def clickhouse(stack: Any) -> Iterator[Any]:
-    """A client of a database with all tables and views and no rows."""
-    name = f"t{uuid.uuid4().hex[:8]}"
-    settings = SinkSettings(clickhouse_url=stack.clickhouse_url, clickhouse_database=name)
-    connection.create_database(settings)
-    client = connection.connect(settings)
-    migrate.migrate(client)
-    migrate.replace_views(client)
-    yield client
-    client.command(f"DROP DATABASE {name}")
-    client.close()
-
-
 @pytest.mark.stack
 @pytest.mark.parametrize("path", [path for path in RUNBOOKS if blocks(path, "sql")], ids=lambda path: path.stem)
-def test_clickhouse_can_run_every_statement(path: Path, clickhouse: Any) -> None:
+def test_clickhouse_can_run_every_statement(path: Path, migrated: Any) -> None:
     for statement in blocks(path, "sql"):
-        clickhouse.query(statement)
+        migrated.query(statement)
 
 
 # -- commands -----------------------------------------------------------------------------------------------------

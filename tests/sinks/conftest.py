@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import typing
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,20 +68,6 @@ def _value(hint: Any, name: str, number: int) -> Any:
 @pytest.fixture
 def settings(deployment: Any) -> SinkSettings:
     return deployment.settings(SinkSettings, sink_batch_seconds=0.1, sink_drain_seconds=10)
-
-
-@pytest.fixture(scope="module")
-def migrated(stack: Any) -> Iterator[Any]:
-    """A client of a database of its own with all tables and views, shared by the tests of one file."""
-    name = f"t{uuid.uuid4().hex[:8]}"
-    settings = SinkSettings(clickhouse_url=stack.clickhouse_url, clickhouse_database=name)
-    connection.create_database(settings)
-    client = connection.connect(settings)
-    migrate.migrate(client)
-    migrate.replace_views(client)
-    yield client
-    client.command(f"DROP DATABASE {name}")
-    client.close()
 
 
 @pytest.fixture
