@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from stream_processors.store import ROCKSDB_OPTIONS, SeenKeys, Store
 from stream_processors.tickets.fold import TicketsProcessor
 
 P0 = TP("a-changelog", 0)
+SPAWN = multiprocessing.get_context("spawn")
 OpenStore = Callable[[Path], Store]
 
 
@@ -68,10 +71,17 @@ def complete(store: Store) -> None:
     asyncio.run(store.on_recovery_completed({P0}, set()))
 
 
-def crashed(store: Store, target: Path) -> Path:
-    """What a kill -9 leaves on the disk at this moment."""
-    shutil.copytree(store.path, target / store.path.relative_to(store.app.conf.datadir))
-    return target
+def crash(directory: Path, doing: Callable[[Store], None]) -> None:
+    """Open a store in another process, do something with it, and die there by kill -9."""
+    process = SPAWN.Process(target=live_and_die, args=(directory, doing))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def live_and_die(directory: Path, doing: Callable[[Store], None]) -> None:
+    doing(open_in(directory))
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def model(history: Sequence[Record]) -> dict[bytes, bytes]:
@@ -132,35 +142,45 @@ def test_a_gap_that_compaction_left_is_only_a_jump_of_the_offset(tmp_path: Path,
     assert (contents(local), local.persisted_offset(P0)) == ({b"c1": state(3), b"c2": state(4)}, 900)
 
 
-def test_a_crash_in_the_middle_of_a_recovery_leaves_a_beginning_of_it(
-    tmp_path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "RESTORING_BUFFER_BYTES", 64 * 1024)  # flushed every few batches
-    history = [Record(offset, b"c%d" % (offset % 2500), state(offset, bytes(300))) for offset in range(4000)]
-    dying = open_store(tmp_path / "dying")
+LONG_HISTORY = [Record(offset, b"c%d" % (offset % 2500), state(offset, bytes(300))) for offset in range(4000)]
+
+
+def restore_most_of_it(dying: Store) -> None:
+    store.RESTORING_BUFFER_BYTES = 64 * 1024  # flushed every few batches
     for start in range(0, 3800, 100):
-        dying.restore(P0, history[start : start + 100])
-    survivor = open_store(crashed(dying, tmp_path / "crashed"))
+        dying.restore(P0, LONG_HISTORY[start : start + 100])
+
+
+def test_a_crash_in_the_middle_of_a_recovery_leaves_a_beginning_of_it(tmp_path: Path, open_store: OpenStore) -> None:
+    crash(tmp_path, restore_most_of_it)
+    survivor = open_store(tmp_path)
     reached = survivor.persisted_offset(P0)
     assert reached is not None and 1000 < reached < 3800, "some of it was flushed, and not all"
-    assert contents(survivor) == model(history[: reached + 1])
+    assert contents(survivor) == model(LONG_HISTORY[: reached + 1])
 
     for start in range(reached, 4000, 100):  # Faust reads the last record again
-        survivor.restore(P0, history[start : start + 100])
+        survivor.restore(P0, LONG_HISTORY[start : start + 100])
     complete(survivor)
-    assert contents(survivor) == model(history)
+    assert contents(survivor) == model(LONG_HISTORY)
 
 
-@pytest.mark.parametrize("ending", ["completed", "first write"])
-def test_after_a_recovery_a_crash_loses_neither_it_nor_what_was_written_since(
-    tmp_path: Path, open_store: OpenStore, ending: str
-) -> None:
-    local = open_store(tmp_path / "alive")
+def recover_and_write(local: Store) -> None:
     local.restore(P0, [Record(0, b"c1", state(0)), Record(1, b"c2", state(1))])
-    if ending == "completed":
-        complete(local)
+    complete(local)
     local.write(0, {b"c3": state(2)}, offset=2)
-    survivor = open_store(crashed(local, tmp_path / "crashed"))
+
+
+def write_at_once(local: Store) -> None:
+    local.restore(P0, [Record(0, b"c1", state(0)), Record(1, b"c2", state(1))])
+    local.write(0, {b"c3": state(2)}, offset=2)
+
+
+@pytest.mark.parametrize("doing", [recover_and_write, write_at_once])
+def test_after_a_recovery_a_crash_loses_neither_it_nor_what_was_written_since(
+    tmp_path: Path, open_store: OpenStore, doing: Callable[[Store], None]
+) -> None:
+    crash(tmp_path, doing)
+    survivor = open_store(tmp_path)
     assert contents(survivor) == {b"c1": state(0), b"c2": state(1), b"c3": state(2)}
     assert survivor.persisted_offset(P0) == 2
 
