@@ -24,6 +24,7 @@ from schemas.clock import MICROS
 __all__ = ["Calendar", "Era", "NeverOpen"]
 
 DAY_SECONDS = 86_400
+#: Before and after these years nobody works.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 #: Beyond so many years without working time a calendar will never open again.
 PATIENCE_YEARS = 12
@@ -131,7 +132,7 @@ class Calendar:
         return table.before[place] + min(at, table.ends[place]) - table.starts[place]
 
     def _forward(self, year: int, wanted: int) -> int:
-        for candidate in range(year, year + PATIENCE_YEARS):
+        for candidate in range(year, min(year + PATIENCE_YEARS, LAST_YEAR + 1)):
             table = self._year(candidate)
             if wanted <= table.total:
                 place = bisect_left(table.until, wanted)
@@ -140,7 +141,7 @@ class Calendar:
         raise NeverOpen(f"{self.name}: not enough working time in {PATIENCE_YEARS} years")
 
     def _backward(self, year: int, wanted: int) -> int:
-        for candidate in range(year, year - PATIENCE_YEARS, -1):
+        for candidate in range(year, max(year - PATIENCE_YEARS, FIRST_YEAR - 1), -1):
             if candidate != year:
                 wanted += self._year(candidate).total
             if wanted >= 0 and (table := self._year(candidate)).starts and wanted < table.total:

@@ -42,6 +42,7 @@ _SLA = (
     "tests/stream_processors/tickets/test_merging.py",
     "tests/stream_processors/tickets/test_rule_changes.py",
     "tests/stream_processors/tickets/test_roll_windows.py",
+    "tests/stream_processors/tickets/test_older_states.py",
     "tests/stream_processors/tickets/test_clock_invariants.py",
 )
 #: Source file → the tests that have to notice.
@@ -61,7 +62,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/stream_processors/tickets/test_roll_windows.py",
         "tests/stream_processors/tickets/test_replay.py",
     ),
-    "stream_processors/tickets/timeline.py": _SLA,
+    "stream_processors/tickets/timeline.py": ("tests/stream_processors/tickets/test_timeline.py", *_SLA),
     "stream_processors/tickets/ledger.py": _SLA,
     "stream_processors/tickets/measure_sla.py": _SLA,
     "stream_processors/tickets/keep_time.py": _SLA,

@@ -176,6 +176,48 @@ def test_a_calendar_that_never_opens_says_so() -> None:
         calendar("UTC", ((),) * 7).subtract_business(at("2026-11-18T09:00"), 1)
 
 
+def opening(first: str, week: tuple[tuple[tuple[int, int], ...], ...] = (NINE_TO_SIX,) * 7) -> Era:
+    return Era(date.fromisoformat(first), week, never)
+
+
+def with_eras(*eras: Era) -> Calendar:
+    return Calendar("test", "v", ZoneInfo("UTC"), eras)
+
+
+def test_twelve_years_are_looked_through_for_working_time() -> None:
+    """2026 to 2037."""
+    assert with_eras(opening("2037-05-01")).add_business(at("2026-06-01T12:00"), 1) == at("2037-05-01T09:00") + 1
+    with pytest.raises(NeverOpen):
+        with_eras(opening("2038-01-01")).add_business(at("2026-06-01T12:00"), 1)
+
+
+def test_twelve_years_are_looked_back_through_for_working_time() -> None:
+    """2041 to 2030, and 2040 to 2029, the last day of which had hours."""
+    closed = with_eras(opening("2000-01-01"), opening("2030-01-01", ((),) * 7))
+    assert closed.subtract_business(at("2040-06-01T12:00"), 1) == at("2029-12-31T18:00") - 1
+    with pytest.raises(NeverOpen):
+        closed.subtract_business(at("2041-06-01T12:00"), 1)
+
+
+def test_after_the_year_2200_nobody_works() -> None:
+    """Its last day is a Wednesday."""
+    office = calendar("UTC")
+    assert office.business_seconds(at("2200-12-31T17:00"), at("2201-01-02T12:00")) == HOUR
+    assert office.add_business(at("2200-12-31T17:00"), HOUR * MICROS) == at("2200-12-31T18:00")
+    for since in ("2200-12-31T17:00", "2210-01-05T10:00"):
+        with pytest.raises(NeverOpen):
+            office.add_business(at(since), HOUR * MICROS + 1)
+
+
+def test_before_the_year_1970_nobody_worked() -> None:
+    """Its first day is a Thursday."""
+    office = calendar("UTC")
+    assert office.business_seconds(at("1969-12-30T09:00"), at("1970-01-01T10:00")) == HOUR
+    assert office.subtract_business(at("1970-01-01T10:00"), HOUR * MICROS) == at("1970-01-01T09:00")
+    with pytest.raises(NeverOpen):
+        office.subtract_business(at("1970-01-01T10:00"), HOUR * MICROS + 1)
+
+
 # -- against the walk ----------------------------------------------------------------------------------------------
 
 weeks = st.lists(
