@@ -1,7 +1,7 @@
 """`make mutants`: change the code that computes money and pages, a little and one place at a time; some test must fail.
 
 The tests of a file are collected and run once, in this process. Then, for every mutant, a forked child exchanges the code
-of the file's functions for the mutant's and runs the same tests, first the one that killed the mutant before it, until
+of the file's functions for the mutant's and runs the same tests, first those that have killed the most, until
 one fails or its time is over. What survives is tried again with the property tests. What survives then has to stand in
 `accepted.yaml`, with the reason why it changes no result.
 
@@ -18,6 +18,7 @@ import os
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -82,7 +83,7 @@ class Mutator:
     def __init__(self, file: str, every: int) -> None:
         self.module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         self.found = list(mutants((ROOT / file).read_text("utf-8")))[::every]
-        self.file, self.verdicts, self.killed_by = file, list[Verdict](), ""
+        self.file, self.verdicts, self.kills = file, list[Verdict](), Counter[str]()
         self.reported: int | None = None  # in a child: where to say which test failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -130,7 +131,7 @@ class Mutator:
             killer = pipe.read().decode()  # until the child has ended
         _, status = os.waitpid(child, 0)
         if "::" in killer:
-            self.killed_by = killer
+            self.kills[killer] += 1
         return killer or ("" if status == 0 else "timeout or crash")
 
     def _be(self, mutant: Mutant, items: list[pytest.Item], writing: int, limit: int) -> None:
@@ -142,8 +143,7 @@ class Mutator:
         resource.setrlimit(resource.RLIMIT_CPU, (spent := round(time.process_time()) + limit, spent))
         try:
             exchange(self.module, mutant.tree)
-            first = [item for item in items if item.nodeid == self.killed_by]
-            self._run(first + [item for item in items if item.nodeid != self.killed_by])
+            self._run(sorted(items, key=lambda item: -self.kills[item.nodeid]))
         except BaseException:
             os._exit(2)
         os._exit(0)
