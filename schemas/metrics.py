@@ -79,6 +79,11 @@ LAG_RECORDS = Gauge("deskstream_lag_records", "Records behind the end of the log
 LAST_COMMIT_SECONDS = Gauge(
     "deskstream_last_commit_timestamp_seconds", "Wall time of the last acknowledged batch", ["agent"]
 )
+WATCHDOG_LOOK_SECONDS = Gauge(
+    "deskstream_watchdog_look_timestamp_seconds",
+    "When Kafka last told the watchdog what is unread, wall time",
+    ["agent"],
+)
 TICKS_APPENDED = Counter("deskstream_ticks_appended_total", "Deadlines appended to the log", ["agent"])
 DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap", ["agent"])
 

@@ -17,6 +17,7 @@ import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from schemas import metrics
+from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.settings import WorkerSettings
 
@@ -73,17 +74,43 @@ class Watchdog(threading.Thread):
         self._group = settings.group("").rstrip("-")
         self._clients: tuple[KafkaConsumer, KafkaAdminClient] | None = None
         self._shown: dict[str, set[int]] = {}
+        self._problems: dict[str, int] = {}
 
     def run(self) -> None:
+        for worker in self.workers:
+            metrics.WATCHDOG_LOOK_SECONDS.labels(worker.name).set_to_current_time()
         while True:
             time.sleep(min(5.0, self.settings.watchdog_seconds / 4))
-            try:
-                given = self._given()
-                for worker in self.workers:
-                    self._check(worker, given.get(worker.source, set()))
-            except Exception as error:  # Kafka is away: nothing to be behind of; keep watching
-                log.debug("watchdog cannot ask Kafka", error=str(error))
-                self._forget_clients()
+            self.look()
+
+    def look(self) -> None:
+        """Judge every worker once. While Kafka does not say what the group gave, what the worker knows has to do."""
+        problems: dict[str, str] = {}
+        given: dict[str, set[int]] = {}
+        try:
+            given = self._given()
+        except Exception as error:
+            problems[type(error).__name__] = str(error)
+        try:
+            for worker in self.workers:
+                self._check(worker, given.get(worker.source, set()))
+                if not problems or worker.assigned():
+                    metrics.WATCHDOG_LOOK_SECONDS.labels(worker.name).set_to_current_time()
+        except Exception as error:  # Kafka is away: nothing to be behind of; keep watching
+            problems[type(error).__name__] = str(error)
+        if problems:
+            self._forget_clients()
+        self._say(problems)
+
+    def _say(self, problems: dict[str, str]) -> None:
+        """Warn once of each kind of problem that two looks in a row had: a broker that restarts costs one look."""
+        for kind in self._problems.keys() - problems.keys():
+            if self._problems.pop(kind) > 1:
+                log.info("Kafka answers the watchdog again", after=kind)
+        for kind, detail in problems.items():
+            self._problems[kind] = self._problems.get(kind, 0) + 1
+            if self._problems[kind] == 2:
+                log.warning("Kafka does not tell the watchdog what is unread", reason=kind, detail=detail)
 
     def _check(self, worker: Watched, given: set[int]) -> None:
         places = self.places(worker.source, given | set(worker.assigned()))
@@ -104,7 +131,10 @@ class Watchdog(threading.Thread):
         """Topic → partitions that the group gave to this process, whatever it knows of that."""
         _, admin = self._ask()
         given: dict[str, set[int]] = {}
-        for member in admin.describe_groups([self._group])[self._group]["members"]:
+        group = admin.describe_groups([self._group])[self._group]
+        if group["error"]:  # kafka-python raises nothing, and shows a group without members
+            raise Unavailable(f"it does not describe the group {self._group}: {group['error']}")
+        for member in group["members"]:
             if member.get("group_instance_id") == self.settings.worker_id:
                 for topic, partitions in _assignment(member):
                     given.setdefault(topic, set()).update(partitions)

@@ -18,7 +18,7 @@ _DAY = 86_400
 
 def groups(plan: Plan) -> list[Group]:
     alerts = [
-        *(_process_down(plan), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
+        *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
         *(_certificate("page", 3), _certificate("ticket", 21), _source_away()),
         *(_rules_invalid(), _rules_unpublished(), _alerting_invalid()),
@@ -49,6 +49,34 @@ def _process_down(plan: Plan) -> Alert:
         "A Deskstream process does not answer: {{ $labels.instance }}",
         "Prometheus has not been able to read its /metrics for five minutes, or finds no process of ours at all.",
     )
+
+
+def _kafka_away() -> list[Alert]:
+    """No contact can be published and nothing stays unread, so that `NoCommit` and lag see nothing of it.
+
+    A worker whose questions Kafka answers no more shows it, and every source that is told to come back later.
+    """
+    look = "deskstream_watchdog_look_timestamp_seconds"
+    turned_away = 'increase(deskstream_contacts_refused_total{reason="unavailable"}[2m])'
+    return [
+        _pipeline(
+            "KafkaAway",
+            f"time() - max by (namespace) ({look}) > 180\nor\n180 + 0 * (sum by (namespace) ({turned_away}) > 0)",
+            "2m",
+            "page",
+            "Kafka takes no contacts, or answers no worker",
+            "Senders are told to come back (HTTP 503, SMTP 451), mailboxes wait: nothing is lost, nobody is acknowledged.",
+            LATE,
+        ),
+        _pipeline(
+            "KafkaAway",
+            f"time() - min by (namespace, instance) ({look}) > 180",
+            "2m",
+            "ticket",
+            "Kafka has not answered the watchdog of {{ $labels.instance }} for {{ $value | humanizeDuration }}",
+            "It cannot see which partitions stay unread, and shows an old lag: no network, or a right that it lacks.",
+        ),
+    ]
 
 
 def _no_commit() -> Alert:

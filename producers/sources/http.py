@@ -109,7 +109,7 @@ def create_app(
                 return _thanks("", locale) if as_page else JSONResponse(_told("", "", "", duplicate=False), 202)
             return refusal(form.CHANNEL, refused, values if as_page else None, locale=locale)
         except Unavailable as error:
-            return unavailable(error, values if as_page else None, locale=locale)
+            return unavailable(form.CHANNEL, error, values if as_page else None, locale=locale)
         return _accepted(event, receipt, page_locale=locale if as_page else "")
 
     @app.post(
@@ -130,7 +130,7 @@ def create_app(
         except Refused as refused:
             return refusal(generic.CHANNEL, refused)
         except Unavailable as error:
-            return unavailable(error)
+            return unavailable(generic.CHANNEL, error)
         return _accepted(event, receipt)
 
     return app

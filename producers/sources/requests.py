@@ -97,8 +97,11 @@ def count_refusal(channel: str, refused: Refused) -> None:
     metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
 
 
-def unavailable(error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
+def unavailable(
+    channel: str, error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en"
+) -> Response:
     """503: the sender still has it; with what was `typed`, as the form's page, from which it can be sent again."""
+    count_refusal(channel, Refused("unavailable"))
     log.debug("unavailable", problem=str(error))  # once per request is too much; `waiting_for_kafka` says it once
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}
     if typed is not None:

@@ -53,6 +53,7 @@ _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 #: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
 _REFUSALS = {
+    "451 4.3.0 we cannot": "unavailable",
     "450 4.7.1": "rate_limited",
     "452 4.5.3": "too_many_recipients",
     "500 Line too long": "line_too_long",

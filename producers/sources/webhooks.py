@@ -119,7 +119,7 @@ class _Handler:
         except Refused as refused:
             return refusal(door.channel, refused)
         except Unavailable as error:
-            return unavailable(error)
+            return unavailable(door.channel, error)
 
     async def get(self, request: Request) -> Response:
         assert self.door.challenge is not None

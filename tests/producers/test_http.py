@@ -182,7 +182,9 @@ def test_the_api_describes_itself_with_an_example_of_every_type(server: Server) 
     assert server.client.get("/v1/form").status_code == 405
 
 
-def test_without_kafka_it_is_503_with_retry_after_and_nothing_is_counted(deployment: Deployment) -> None:
+def test_without_kafka_it_is_503_with_retry_after_counted_as_refused_and_not_as_received(
+    deployment: Deployment,
+) -> None:
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with serving(deployment, await_ready=False, **closed) as server:
         answers = [server.client.post("/v1/form", data=CONTACT), server.post_event(REPLY)]
@@ -190,7 +192,11 @@ def test_without_kafka_it_is_503_with_retry_after_and_nothing_is_counted(deploym
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
         assert not server.ready()
         assert httpx.get(server.metrics_url + "/livez", trust_env=False).status_code == 200
-        assert server.counted("received") == server.counted("published") == server.counted("refused") == {}
+        assert server.counted("received") == server.counted("published") == {}
+        assert server.counted("refused") == {
+            'channel="form",reason="unavailable"': 1.0,
+            'channel="generic",reason="unavailable"': 1.0,
+        }
 
 
 def test_without_a_secret_the_signed_endpoint_is_off_and_the_form_works(deployment: Deployment) -> None:

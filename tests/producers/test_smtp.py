@@ -263,12 +263,12 @@ def test_sigterm_lets_a_mail_that_was_begun_come_to_its_answer(deployment: Deplo
 
 
 @pytest.mark.stack
-def test_without_kafka_it_is_451_and_nothing_is_counted(deployment: Deployment) -> None:
+def test_without_kafka_it_is_451_counted_as_refused_and_not_as_received(deployment: Deployment) -> None:
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with serving(deployment, await_ready=False, **closed) as server:
         assert server.send(mail(1))[0] == 451
         assert not server.metrics.ready() and server.metrics.live()
-        assert server.metrics.balance() == (0, 0, 0, 0) and server.metrics.refused() == {}
+        assert server.metrics.balance() == (0, 0, 0, 0) and server.metrics.refused() == {"unavailable": 1}
 
 
 @pytest.mark.stack

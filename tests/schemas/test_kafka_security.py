@@ -223,3 +223,15 @@ def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
     assert set(watchdog.places(settings.topic(CONTACT_EVENTS), {0, 1, 2, 3})) == {0, 1, 2, 3}
     assert isinstance(watchdog._given(), dict)
     watchdog._forget_clients()
+
+
+def test_a_watchdog_that_may_not_look_at_the_group_says_so(secure: Deployment) -> None:
+    from kafka.errors import GroupAuthorizationFailedError
+
+    from stream_processors.watchdog import Watchdog
+
+    settings = secure.settings(WorkerSettings, kafka_username="deskstream-setup")  # it has no group
+    watchdog = Watchdog([], settings, lambda why: None)
+    with pytest.raises((Unavailable, GroupAuthorizationFailedError)):
+        watchdog._given()
+    watchdog._forget_clients()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaConnectionError
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
+from schemas import metrics
+from schemas.errors import Unavailable
 from schemas.settings import WorkerSettings
 from schemas.topics import ROUTING
-from stream_processors.watchdog import Patience, Place, Watchdog
+from stream_processors.watchdog import Patience, Place, Watchdog, Watched
 
 SOURCE = "contact-events"
 
@@ -100,6 +104,62 @@ def test_it_judges_by_what_the_group_gave_and_by_what_is_committed(
     watchdog._check(Unaware(topic), {1})
     assert lag(0) is None, "another worker shows it now"
     watchdog._forget_clients()
+
+
+class Knowing(Unaware):
+    """A worker that knows its partitions."""
+
+    def assigned(self) -> list[int]:
+        return [0, 1]
+
+
+class Answers(Watchdog):
+    """Kafka's answers by a list: what the group gave or an error of it, and whether it says how far the log is read."""
+
+    def __init__(self, worker: Watched, settings: WorkerSettings, *answers: tuple[Exception | None, bool]) -> None:
+        super().__init__([worker], settings, lambda why: None)
+        self.answers = iter(answers)
+
+    def _given(self) -> dict[str, set[int]]:
+        error, self.tells = next(self.answers)
+        if error is not None:
+            raise error
+        return {}
+
+    def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:
+        if not self.tells:
+            raise KafkaConnectionError()
+        return {partition: Place(1, 3) for partition in partitions}
+
+
+def test_it_warns_once_of_a_problem_that_lasts_and_says_when_it_is_over() -> None:
+    away, there = (KafkaConnectionError(), False), (None, True)
+    watchdog = Answers(Knowing(SOURCE), WorkerSettings(), away, there, away, away, away, there)
+    with capture_logs() as logged:
+        for _ in range(6):
+            watchdog.look()
+    assert [(line["log_level"], line.get("reason") or line["after"]) for line in logged] == [
+        ("warning", "KafkaConnectionError"),
+        ("info", "KafkaConnectionError"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "worker", "answer", "looked"),
+    [
+        ("Kafka answers", Unaware, (None, True), True),
+        ("what the group gave is secret; the worker knows it", Knowing, (Unavailable("refused"), True), True),
+        ("what the group gave is secret; nobody knows it", Unaware, (Unavailable("refused"), True), False),
+        ("Kafka is away", Knowing, (None, False), False),
+    ],
+)
+def test_a_look_counts_when_kafka_said_what_is_unread(
+    case: str, worker: type[Unaware], answer: tuple[Exception | None, bool], looked: bool
+) -> None:
+    metrics.WATCHDOG_LOOK_SECONDS.labels("routing").set(0)
+    Answers(worker(SOURCE), WorkerSettings(), answer).look()
+    at = REGISTRY.get_sample_value("deskstream_watchdog_look_timestamp_seconds", {"agent": "routing"})
+    assert (at != 0) == looked, case
 
 
 def lag(partition: int) -> float | None:
