@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from producers import directory
+from producers import directory, privacy
 from producers.channels import generic
 from producers.door import doors
 from producers.publisher import Publisher
@@ -232,7 +232,7 @@ def chat(
             sys.stdout.write(document().decode())
             return 0
         settings = load(ChatSettings)
-        configure_logging(settings)
+        _prepare(settings)
         Hours.parse(settings.chat_hours, settings.chat_time_zone)
         if check:
             print("the settings are valid")
@@ -460,9 +460,15 @@ for _process_name in sorted({door.process for door in doors()}):
 
 def _settings() -> ProducerSettings:
     settings = load(ProducerSettings)
+    _prepare(settings)
+    return settings
+
+
+def _prepare(settings: ProducerSettings) -> None:
+    """What is wrong with the settings is said before anything is connected to; from here on secrets are masked."""
     configure_logging(settings)
     directory.check(settings)
-    return settings
+    privacy.also(privacy.read_patterns(settings.mask_file))
 
 
 def _source(path: Path, settings: ProducerSettings, watch: bool, imported: bool) -> files.MailSource:

@@ -1,20 +1,46 @@
 """Card numbers never leave a producer: all but the last four digits are masked before anything reaches Kafka.
 
 A card number is 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1 annex B) and start with 2 to 6, the
-industry digits of payment cards; the digits may be full-width and stand in groups.
+industry digits of payment cards; the digits may be full-width and stand in groups. Blanks, dashes and dots may stand
+between any digits. What else people and mail programs put between groups (a line's end, a stroke, ` - `) counts where
+the groups are those that are printed on cards, because dates and lists of numbers look alike otherwise. What is
+invisible (directions of writing, zero-width joints) counts for nothing.
+
+Other secrets of a company are patterns of its own: `also` sets them, once, when a process starts.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
 
-__all__ = ["luhn", "mask", "mask_bytes"]
+from schemas.errors import ConfigurationError
 
-_GAP = r"[ \t\u00a0\u2007\u2009\u202f\u3000\-\u2010-\u2015\u2212\uff0d.\uff0e\u00b7]{0,2}"
-_RUN = re.compile(rf"\d(?:{_GAP}\d){{12,}}")
-_GROUP = re.compile(r"\d+")
-_SHORTEST, _LONGEST = 13, 19
+__all__ = ["MARGIN", "also", "luhn", "mask", "mask_bytes", "read_patterns"]
+
+#: A text that is to be cut is masked with so many characters more, or the cut would hide what a card number is.
+MARGIN = 128
+_INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\u20e3\ufeff"
+_BLANK = "\t\u00a0\u2000-\u200a\u202f\u3000\\-\u2010-\u2015\u2212\uff0d.\uff0e\u00b7 "
+_WIDE = "\r\n_/|*,:;>~\u3001\uff0c\uff0f"
+#: What stands between digits in a request or a mail that nobody has decoded yet: `4111+1111`, `4111=20=\r\n1111`.
+_ESCAPED = r"\+|%20|%2[dD]|%0[aAdD]|%[cC]2%[aA]0|%[eE]3%80%80|=20|=2D|=C2=A0|=E3=80=80|=\r?\n|\\u00a0|\\u3000|\\[nrt]|&nbsp;|\x00"
+_TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}")
+_RAW_RUN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{12,}}")
+_TEXT_PIECE = re.compile(r"()(\d+)")
+_RAW_PIECE = re.compile(rf"({_ESCAPED})|(\d+)")
+#: Between two groups: nothing that anybody sees, and at most two blanks.
+_NARROW = re.compile(rf"[{_INVISIBLE}]*(?:[{_BLANK}][{_INVISIBLE}]*){{0,2}}")
+_NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}\udca0])*")
+#: How the digits of cards are grouped where they are printed.
+_PRINTED = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 5), (8, 8)))
+_SHORTEST, _LONGEST, _SHOWN = 13, 19, 4
+_INDUSTRIES = (2, 3, 4, 5, 6)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_NOT_BLANK = re.compile(r"\S")
+_others: tuple[re.Pattern[str], ...] = ()
 
 
 def luhn(digits: str) -> bool:
@@ -28,52 +54,107 @@ def luhn(digits: str) -> bool:
 
 def mask(text: str) -> str:
     """The text with every card number's digits but the last four replaced by `*`; its length does not change."""
-    return _RUN.sub(_mask_run, text) if len(text) >= _SHORTEST else text
+    if len(text) >= _SHORTEST:
+        text = _TEXT_RUN.sub(lambda run: _mask_run(run[0], _TEXT_PIECE, _NARROW), text)
+    for pattern in _others:
+        text = pattern.sub(_mask_secret, text)
+    return text
 
 
 def mask_bytes(raw: bytes) -> bytes:
-    """The same for raw bytes of unknown encoding: only ASCII digits are seen."""
-    text = raw.decode("latin-1")
-    masked = mask(text)
-    return raw if masked == text else masked.encode("latin-1")
+    """The same for raw bytes of unknown encoding, also where blanks are escaped. What is base64 is not looked into."""
+    text = raw.decode("utf-8", "surrogateescape")
+    masked = _RAW_RUN.sub(lambda run: _mask_run(run[0], _RAW_PIECE, _NARROW_RAW), text)
+    for pattern in _others:
+        masked = pattern.sub(_mask_secret, masked)
+    return raw if masked == text else masked.encode("utf-8", "surrogateescape")
 
 
-def _mask_run(run: re.Match[str]) -> str:
+def also(patterns: Iterable[re.Pattern[str]]) -> None:
+    """Mask what these find, too, from now on: their groups where they have any, otherwise all of it."""
+    global _others
+    _others = tuple(patterns)
+
+
+def read_patterns(path: Path | None) -> tuple[re.Pattern[str], ...]:
+    """The patterns of a file, a regular expression a line; empty lines and those that begin with `#` are none.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a line is no regular expression, or one that finds nothing.
+    """
+    if path is None:
+        return ()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot be read: {error}", where=str(path), fix="see DESKSTREAM_MASK_FILE") from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            pattern = re.compile(line)
+        except re.error as error:
+            raise ConfigurationError(f"is no regular expression: {error}", where=f"{path}:{number}") from error
+        if pattern.fullmatch(""):
+            raise ConfigurationError("matches nothing at all, which is everywhere", where=f"{path}:{number}")
+        found.append(pattern)
+    return tuple(found)
+
+
+def _mask_run(text: str, piece: re.Pattern[str], narrow: re.Pattern[str]) -> str:
     """A run may hold more than the card (an order number before it): try every stretch of whole groups."""
-    text = run[0]
-    groups = [match.span() for match in _GROUP.finditer(text)]
-    first = 0
+    groups = [match.span(2) for match in piece.finditer(text) if match[2]]
+    close = [True, *(bool(narrow.fullmatch(text, end, start)) for (_, end), (start, _) in pairwise(groups))]
+    done: list[str] = []
+    first = until = 0
     while first < len(groups):
-        last = _card_from(text, groups, first)
+        last = _card_from(text, groups, close, first)
         if last is None:
             first += 1
             continue
         start, end = groups[first][0], groups[last][1]
-        text = text[:start] + _stars(text[start:end]) + text[end:]
-        first = last + 1
-    return text
+        done += (text[until:start], _starred(text, groups[first : last + 1]))
+        first, until = last + 1, end
+    return "".join((*done, text[until:]))
 
 
-def _card_from(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """The index of the last group of the longest card number that starts with group `first`."""
-    found, digits = None, ""
+def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], first: int) -> int | None:
+    """The index of the last group of the longest card number that starts with group `first`.
+
+    close  by group: nothing but blanks stands between it and the one before
+    """
+    if int(text[groups[first][0]]) not in _INDUSTRIES:
+        return None
+    found, digits, all_close = None, "", True
+    sizes: tuple[int, ...] = ()
     for index in range(first, len(groups)):
         start, end = groups[index]
         digits += text[start:end]
         if len(digits) > _LONGEST:
             break
-        if len(digits) >= _SHORTEST and int(digits[0]) in (2, 3, 4, 5, 6) and luhn(digits):
+        sizes += (end - start,)
+        all_close = all_close and (index == first or close[index])
+        if len(digits) >= _SHORTEST and (all_close or sizes in _PRINTED) and luhn(digits):
             found = index
     return found
 
 
-def _stars(card: str) -> str:
-    keep = 4
-    masked = []
-    for char in reversed(card):
-        if char.isdigit():
-            masked.append(char if keep > 0 else "*")
-            keep -= 1
-        else:
-            masked.append(char)
-    return "".join(reversed(masked))
+def _starred(text: str, groups: list[tuple[int, int]]) -> str:
+    """The text from the first group to the last, with stars for their digits but for the last four."""
+    begin = groups[0][0]
+    done = list(text[begin : groups[-1][1]])
+    digits = [place - begin for start, end in groups for place in range(start, end)]
+    for place in digits[:-_SHOWN]:
+        done[place] = "*"
+    return "".join(done)
+
+
+def _mask_secret(found: re.Match[str]) -> str:
+    """Stars for every group that took part, or for all of it; blanks stay, and so does the length."""
+    spans = [found.span(number) for number in range(1, found.re.groups + 1)] if found.re.groups else [found.span()]
+    text, begin = found[0], found.start()
+    for start, end in spans:
+        if start >= 0:
+            text = text[: start - begin] + _NOT_BLANK.sub("*", text[start - begin : end - begin]) + text[end - begin :]
+    return text

@@ -292,8 +292,8 @@ class Publisher:
             producer=producer,
             traceback=traceback,
         )
-        value = privacy.mask_bytes(raw[:MAX_RECORD_BYTES])
-        if total > len(value):
+        value = privacy.mask_bytes(raw[: MAX_RECORD_BYTES + privacy.MARGIN])[:MAX_RECORD_BYTES]
+        if total > min(len(raw), MAX_RECORD_BYTES):
             headers.append(("truncated", str(total).encode()))
         if kept_at:
             headers.append(("kept-at", kept_at.encode("utf-8", "replace")[:2000]))

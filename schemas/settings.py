@@ -136,6 +136,11 @@ class ProducerSettings(Settings):
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="how long Kafka may take before a source is told to retry"
     )
+    mask_file: Path | None = Field(
+        None,
+        description="secrets beside card numbers: a file of regular expressions, one a line; what they find, or their "
+        "groups, is masked before Kafka",
+    )
     phone_region: str = Field("", description="country (GB, JP, ...) of telephone numbers without one; empty for none")
     email_plus_is_same: bool = Field(False, description="ann+shop@example.org is the customer ann@example.org")
     gmail_dots_are_same: bool = Field(False, description="a.nn@gmail.com and ann@googlemail.com are ann@gmail.com")
@@ -183,7 +188,7 @@ class ProducerSettings(Settings):
     smtp_tls_key: Path | None = Field(None, description="its private key; unset: it is in the same file")
     smtp_require_starttls: bool = Field(False, description="take no mail without STARTTLS")
 
-    @field_validator("imap_state_dir", "imap_ca_file", "smtp_tls_cert", "smtp_tls_key", mode="before")
+    @field_validator("imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", mode="before")
     @classmethod
     def _empty_path_is_unset(cls, value: Any) -> Any:
         return value or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producers.channels.telephone import e164
-from producers.fields import MAX_SHORT, address_problem, prose
+from producers.fields import address_problem, identifier
 from schemas import identity
 
 __all__ = ["Known", "known"]
@@ -32,7 +32,7 @@ def known(
     number = e164(_text(phone)[:40], _text(country)[:2]) if phone else ""
     if number:
         return Known(identity.canonical_customer_id("tel", number), number)
-    kind, value = other[0], prose(_text(other[1]), MAX_SHORT)
+    kind, value = other[0], identifier(_text(other[1]))
     return Known(identity.canonical_customer_id(kind, value), value) if value else Known("", "")
 
 

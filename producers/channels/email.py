@@ -71,9 +71,9 @@ def normalise(
     if not _MAIL_HEADERS.intersection(headers):
         raise Refused("undecodable_mime", "there is no mail header in it")
     name, sender = _sender(headers)
-    subject = privacy.mask(mime_headers.text(headers, "subject")[:_MAX_SUBJECT])
+    subject = privacy.mask(mime_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
     body = bodies.read(mail)
-    full_text = privacy.mask(charsets.clean(body.text()).strip()[: MAX_FULL_TEXT + 1])
+    full_text = privacy.mask(charsets.clean(body.text()).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
     text = replies.newest_part(full_text[:MAX_FULL_TEXT], forwarded=_FORWARDED.match(subject) is not None)
 
     message_id = mime_headers.ids(headers, "message-id", 1)

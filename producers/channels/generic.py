@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from producers.channels.email import mail_event_id
-from producers.fields import MAX_SHORT, FieldProblems, moment, prose, time_zone_problem
+from producers.fields import MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
 from producers.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
@@ -76,7 +76,18 @@ ALIASES = {
 }
 _OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known"))
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
-_PROSE = frozenset(("text", "full_text", "transcript", "comment", "subject", "query", "reason"))
+_LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))
+_PROSE = _LONG | {"subject", "query", "reason"}
+#: Ids and addresses, which are no prose: a card number that stands in one is not found, and two of them are never one.
+_IDS = frozenset(
+    (
+        "address", "agent_id", "article_id", "call_id", "customer_id", "from_customer_id", "in_reply_to",
+        "into_customer_id", "message_id", "order_id", "recipients", "recording", "references", "survey_id",
+        "thread_id", "thread_ref", "ticket_id", "ticket_ids", "ticket_ref", "to_agent", "to_customer_id",
+    )
+)  # fmt: skip
+#: Orders are numbered by the shop; what stands there in a message, a customer typed.
+_NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
 PRESENCES = ("online", "away", "offline")
@@ -149,7 +160,7 @@ def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]
     for name, value in body.items():
         if name in _COMMON and name != "causation_depth":
             continue
-        convert = converters.get(name) or (_short if name == "customer_id" and kind in BY_THREAD else None)
+        convert = converters.get(name) or (_id if name == "customer_id" and kind in BY_THREAD else None)
         if convert is None:
             close = difflib.get_close_matches(str(name), [*converters, *_COMMON], 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(converters))}"
@@ -324,15 +335,16 @@ def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int
 # converters, made once
 
 
-def _converter(name: str, annotation: Any) -> Callable[[Any], Any]:
+def _converter(name: str, annotation: Any, kind: type[Event]) -> Callable[[Any], Any]:
     if name == "sent_at":
         return _sent_at
     if name in _PROSE:
-        limit = MAX_SHORT if name in ("subject", "query", "reason") else 100_000
+        limit = 100_000 if name in _LONG else MAX_SHORT
         return lambda value: prose(msgspec.convert(value, str), limit)
+    one = _id if name in _IDS or (name == "order_number" and kind in _NUMBERED) else _short
     if annotation is str:
-        return _short
-    return lambda value: _bounded(msgspec.convert(value, annotation))
+        return one
+    return lambda value: _bounded(msgspec.convert(value, annotation), one)
 
 
 def _sent_at(value: Any) -> int | None:
@@ -340,20 +352,28 @@ def _sent_at(value: Any) -> int | None:
 
 
 def _short(value: Any) -> str:
+    return prose(_not_long(value), MAX_SHORT)
+
+
+def _id(value: Any) -> str:
+    return identifier(_not_long(value))
+
+
+def _not_long(value: Any) -> str:
     text: str = msgspec.convert(value, str)
     if len(text) > MAX_SHORT:
         raise ValueError(f"is too long: {len(text)} characters, at most {MAX_SHORT}")
-    return prose(text, MAX_SHORT)
+    return text
 
 
-def _bounded(value: Any) -> Any:
-    """Lists and mappings of bounded size, whose texts are bounded and masked as well."""
+def _bounded(value: Any, one: Callable[[Any], str] = _short) -> Any:
+    """Lists and mappings of bounded size, whose texts are bounded and masked (or ids) as well."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("is out of range")
     if isinstance(value, list | dict) and len(value) > _MAX_LIST:
         raise ValueError(f"has {len(value)} entries, at most {_MAX_LIST}")
     if isinstance(value, list):
-        return [_short(item) if isinstance(item, str) else _bounded(item) for item in value]
+        return [one(item) if isinstance(item, str) else _bounded(item) for item in value]
     if isinstance(value, dict):
         return {_short(key): _short(item) if isinstance(item, str) else _bounded(item) for key, item in value.items()}
     if isinstance(value, events.Attachment):
@@ -361,7 +381,7 @@ def _bounded(value: Any) -> Any:
             name=_short(value.name),
             media_type=_short(value.media_type),
             size_bytes=_bounded(value.size_bytes),
-            reference=_short(value.reference),
+            reference=_id(value.reference),
         )
     return value
 
@@ -372,8 +392,8 @@ for _name, _type in KINDS.items():
     _fields = [
         field for field in msgspec.structs.fields(_type) if field.name not in _OURS and field.name not in _COMMON
     ]
-    _CONVERTERS[_type] = {field.name: _converter(field.name, field.type) for field in _fields}
-    _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int)
+    _CONVERTERS[_type] = {field.name: _converter(field.name, field.type, _type) for field in _fields}
+    _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int, _type)
     _NEEDED[_type] = tuple(
         field.name for field in _fields if field.required and not (field.name == "ticket_id" and _type in BY_THREAD)
     )

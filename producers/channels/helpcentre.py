@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from producers.channels.customer import Known, known
-from producers.fields import MAX_SHORT, FieldProblems, moment, prose, time_zone_problem
+from producers.fields import MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
 from producers.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
@@ -202,7 +202,7 @@ def _viewed(report: Viewed | Searched, common: dict[str, Any]) -> ArticleViewed:
     return ArticleViewed(
         event_id=identity.event_id("help-centre", report.id),
         channel=CHANNEL,
-        article_id=prose(report.article_id, 300) if isinstance(report, Viewed) else "",
+        article_id=identifier(report.article_id, 300) if isinstance(report, Viewed) else "",
         query=prose(report.query, MAX_SHORT),
         results=report.results if isinstance(report, Searched) else None,
         **common,
@@ -213,10 +213,10 @@ def _bot_answered(report: BotTurn, common: dict[str, Any]) -> BotAnswered:
     return BotAnswered(
         event_id=identity.event_id("help-bot", report.conversation_id, report.id),
         channel=BOT,
-        thread_id=prose(report.conversation_id, 300),
+        thread_id=identifier(report.conversation_id, 300),
         question=prose(report.question),
         answer=prose(report.answer),
-        article_id=prose(report.article_id, MAX_SHORT),
+        article_id=identifier(report.article_id),
         resolved=report.resolved,
         **common,
     )
@@ -236,7 +236,7 @@ def _handed_over(
         subject=subject,
         text=text,
         full_text=prose("\n".join(f"{_WHO[line.by]}: {line.text.strip()}" for line in lines), _WHOLE),
-        thread_id=prose(report.conversation_id, 300),
+        thread_id=identifier(report.conversation_id, 300),
         time_zone=report.customer.time_zone,
         order_number=prose(report.order_number.strip(), 64),
         fields={"hand_over": report.reason},

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from producers.channels.customer import Known, known
-from producers.fields import MAX_SHORT, moment, prose
+from producers.fields import MAX_SHORT, identifier, moment, prose
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Event, OrderChanged, OrderPlaced
@@ -197,8 +197,7 @@ def _of(who: Known) -> dict[str, Any]:
 
 
 def _id(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
-    text = _short(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    text = _number(record.get(name))
     if not text or len(text) > 100:
         raise Refused("bad_order", f"{name} is needed")
     return text
@@ -206,7 +205,7 @@ def _id(record: Mapping[str, Any], name: str) -> str:
 
 def _order_number(order: Mapping[str, Any]) -> str:
     """What the customer calls it: `#1001` is 1001."""
-    names = (_short(order.get(name)) for name in ("name", "order_number", "id"))
+    names = (_number(order.get(name)) for name in ("name", "order_number", "id"))
     return next((text.removeprefix("#") for text in names if text.removeprefix("#")), "")[:100]
 
 
@@ -218,7 +217,7 @@ def _currency(record: Mapping[str, Any]) -> str:
 
 def _products(items: object) -> list[str]:
     """What was bought, each once: the SKU, or its title."""
-    names = (_short(item.get("sku")) or _short(item.get("title")) for item in _objects(items))
+    names = (_number(item.get("sku")) or _short(item.get("title")) for item in _objects(items))
     return list(dict.fromkeys(name for name in names if name))[:_MOST_PRODUCTS]
 
 
@@ -227,9 +226,16 @@ def _objects(value: object) -> Iterable[Mapping[str, Any]]:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return prose(str(value).strip(), MAX_SHORT)
+    return prose(_text(value), MAX_SHORT)
+
+
+def _number(value: object) -> str:
+    """An id or number that the shop gave."""
+    return identifier(_text(value))
+
+
+def _text(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _when(now: int, *candidates: object) -> int:

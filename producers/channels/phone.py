@@ -29,9 +29,9 @@ from __future__ import annotations
 from typing import Any
 
 from producers.channels.telephone import caller, language_of
-from producers.channels.twilio import fields, moment, seconds, short
+from producers.channels.twilio import fields, moment, seconds
 from producers.door import Delivery
-from producers.fields import prose
+from producers.fields import identifier, prose
 from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id
@@ -106,7 +106,7 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
     if given.get("RecordingStatus", "completed").strip().lower() != "completed":
         return []
     call_id, base = _base(given, now, source)
-    url = short(given.get("RecordingUrl", ""))
+    url = identifier(given.get("RecordingUrl", ""))
     if not url:
         raise Refused("bad_fields", "RecordingUrl is missing or empty")
     transcript = prose(given.get("TranscriptionText", "").strip())
@@ -125,7 +125,7 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:
     """The call's id, and what every event of it says."""
-    call_id = short(given.get("ParentCallSid") or given.get("CallSid", ""), 100)
+    call_id = identifier(given.get("ParentCallSid") or given.get("CallSid", ""), 100)
     if not call_id:
         raise Refused("bad_fields", "CallSid is missing or empty")
     who = caller(given.get("caller") or given.get("From") or given.get("Caller", ""), given.get("FromCountry", ""))
@@ -163,14 +163,14 @@ def _ended(given: dict[str, str], base: dict[str, Any], outcome: str) -> list[Ev
             agent_id=_agent(given) if outcome == "answered" else "",
             wait_seconds=waited,
             talk_seconds=talk,
-            recording=short(given.get("RecordingUrl", "")) if outcome == "answered" else "",
+            recording=identifier(given.get("RecordingUrl", "")) if outcome == "answered" else "",
         )
     ]
 
 
 def _agent(given: dict[str, str]) -> str:
     called = given.get("To", "") if given.get("ParentCallSid") else ""
-    return short(given.get("agent") or called.removeprefix("client:"), 100)
+    return identifier(given.get("agent") or called.removeprefix("client:"), 100)
 
 
 def _by_machine(given: dict[str, str], to_agent: bool) -> bool:

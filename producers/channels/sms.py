@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from producers.channels.telephone import Caller, caller, language_of
 from producers.channels.twilio import fields, short
 from producers.door import Delivery
-from producers.fields import prose
+from producers.fields import identifier, prose
 from schemas.errors import Refused
 from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
 from schemas.identity import canonical_customer_id, customer_tag, event_id
@@ -123,7 +123,7 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
             customer_name=short(given.get("ProfileName", ""), 200),
             text=text,
             full_text=text,
-            recipients=[short(given["To"], 200)] if given.get("To") else [],
+            recipients=[identifier(given["To"], 200)] if given.get("To") else [],
             attachments=_media(given),
             language=country,
         )
@@ -156,7 +156,7 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
             source=source,
             customer_id=customer_id,
             address=who.address,
-            message_id=short(delivery.query.get("id", "") or sid, 100),
+            message_id=identifier(delivery.query.get("id", "") or sid, 100),
             status=state,
             error_code=short(given.get("ErrorCode", ""), 20),
         )
@@ -189,7 +189,7 @@ def _media_count(given: dict[str, str]) -> int:
 def _media(given: dict[str, str]) -> list[Attachment]:
     found = []
     for number in range(_media_count(given)):
-        url = short(given.get(f"MediaUrl{number}", ""))
+        url = identifier(given.get(f"MediaUrl{number}", ""))
         if url:
             kind = short(given.get(f"MediaContentType{number}", ""), 100) or "application/octet-stream"
             found.append(Attachment(name=urlsplit(url).path.rpartition("/")[2][:200], media_type=kind, reference=url))
