@@ -9,7 +9,16 @@ from typing import Any
 
 from schemas import codec
 from schemas.clock import MICROS
-from schemas.facts import ClockFact, Fact, PaneBucketFact, PaneFact, TicketClocks
+from schemas.facts import (
+    ClockFact,
+    ClockShare,
+    Fact,
+    PaneBucketFact,
+    PaneFact,
+    RepeatFact,
+    ResolutionFact,
+    TicketClocks,
+)
 from sinks import migrate
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
@@ -24,6 +33,9 @@ _END = re.compile(r";[ \t]*(?:\n|$)")
 _COMPARED: dict[type, tuple[str, ...]] = {
     ClockFact: ("ticket_id", "episode", "clock", "instance", "transition", "sequence"),
     TicketClocks: ("ticket_id",),
+    ClockShare: ("ticket_id", "episode", "clock", "team", "agent_id"),
+    ResolutionFact: ("ticket_id", "episode"),
+    RepeatFact: ("event_id", "tag"),
     PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
     PaneBucketFact: ("partition", "part", "start", "channel", "team", "priority", "policy", "measure", "bucket"),
 }
@@ -54,6 +66,9 @@ class Recount:
             "windows": "\nUNION ALL\n".join(map(_window, migrate.WINDOWS)),
             "backlogs": _every_size("backlog"),
             "quantiles": _every_size("quantiles"),
+            "at_risk": str(list(rules.policies.policies[0].at_risk)),
+            "resolution": str(rules.surveys.resolution_micros),
+            "repeat": str(rules.taxonomy.repeat_micros),
         }
         self._run("1_raw.sql")
         self._fill_policies()
@@ -61,7 +76,7 @@ class Recount:
     def hears(self, fact: Fact) -> None:
         """Keep a fact, if it is one of those that are compared."""
         names = _COMPARED.get(type(fact))
-        if names is None or (type(fact) is ClockFact and fact.transition == "at_risk"):
+        if names is None:
             return
         known = self._facts[type(fact)]
         known[tuple(getattr(fact, name) for name in names)] = codec.encode(fact)
@@ -113,9 +128,12 @@ class Recount:
             conditions = [sorted(policy.when.get(name, ())) for name in ("channel", "priority", "tier")]
             assert set(policy.when) <= {"channel", "priority", "tier"}, f"{policy.name} asks for more than the SQL does"
             policies.append((place, policy.name, *conditions, policy.calendar.name if policy.calendar else ""))
+            assert policy.at_risk == self._rules.policies.policies[0].at_risk, "the SQL warns all alike"
             targets += [(policy.name, clock, round(target * MICROS)) for clock, target in policy.targets.items()]
         self._client.insert("policies", policies)
         self._client.insert("targets", targets)
+        tags = self._rules.taxonomy.tags.values()
+        self._client.insert("bad_news", [(tag.slug,) for tag in tags if tag.valence != "good"])
 
     def _write(self, kind: type) -> None:
         values = list(self._facts[kind].values())
@@ -140,7 +158,7 @@ class Recount:
 
 _KEYS = frozenset(
     ("ticket", "clock", "episode", "instance", "measure", "size", "start_of", "channel", "team", "priority")
-) | {"policy_of", "figure"}
+) | {"policy_of", "figure", "threshold", "agent", "tag", "again_at"}
 
 
 def _measures() -> list[str]:
@@ -170,10 +188,10 @@ def _column(name: str) -> str:
     return f"round(ifNull({name.replace('_seconds_max', '_seconds_longest')}, 0) * 1000000)"
 
 
-#: What identifies a pane, what is compared elsewhere, and what is not recomputed: reasons of contacts are no matter of time.
+#: What identifies a pane, what is compared elsewhere, and what is not recomputed: the shop imports no history.
 _NO_FIGURES = frozenset(
     (*Fact.__struct_fields__, "part", "start", "channel", "team", "priority", "policy", "backlog_created_change")
-) | {"csat_answers_imported", "csat_sum_imported", "fcr_kept", "fcr_lost", "repeat_contacts"}
+) | {"csat_answers_imported", "csat_sum_imported"}
 
 
 def _every_size(view: str) -> str:

@@ -35,6 +35,7 @@ from schemas.events import (
     StatusChanged,
     SurveyAnswered,
     Tick,
+    Transferred,
 )
 from schemas.facts import (
     AcknowledgementFact,
@@ -51,6 +52,7 @@ from stream_processors.rules import Rules
 from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import customer_key
+from tests.month.colleagues import Colleagues
 
 __all__ = ["Raw", "Shop"]
 
@@ -69,6 +71,7 @@ class Raw(NamedTuple):
     channel, priority, tier, owner   of the ticket after the event: what its texts and tags made of it
     said            of a message: `thanks` says only that, `machine` was written by one
     acknowledged    of a message: whether we acknowledged it: `sent`, `suppressed` or ''
+    reasons, thread of a message: what the taxonomy finds in it, and its conversation
     """
 
     seq: int
@@ -88,6 +91,8 @@ class Raw(NamedTuple):
     csat: int = 0
     ces: int = 0
     episode: int = 0
+    reasons: tuple[str, ...] = ()
+    thread: str = ""
 
 
 class _Partition:
@@ -147,7 +152,7 @@ class Shop:
         self._tickets = [_Partition(TicketsProcessor(rules, signing=signing), each) for each in range(PARTITIONS)]
         self._router = _Partition(RoutingProcessor(), 0)
         self._due: dict[bytes, int] = {}
-        self._director = Director(seed, [])
+        self._director, self._colleagues = Director(seed, []), Colleagues(seed, rules.teams.teams)
         self._heap: list[tuple[int, str, int, Planned | tuple[_Partition, bytes, int]]] = []
         self._serial = self._seq = 0
         self._places: dict[str, tuple[str, str, str, str]] = {}
@@ -184,7 +189,7 @@ class Shop:
     def _next(self, what: Planned | tuple[_Partition, bytes, int]) -> None:
         if not isinstance(what, Planned):
             self._tick(*what)
-        elif self._director.stands(what):
+        elif self._director.stands(what) and self._colleagues.stands(what):
             event = event_of(what)
             self.published[snake(type(event).__name__)] += 1
             self._happens(event)
@@ -221,7 +226,7 @@ class Shop:
             if isinstance(record, Fact):
                 self._hears(record)
             if isinstance(record, _TOLD):
-                for planned in self._director.saw(record):
+                for planned in (*self._director.saw(record), *self._colleagues.saw(record)):
                     self._plan(planned)
         return records
 
@@ -262,11 +267,15 @@ class Shop:
                 event.text, self._agent(event, ticket), event.customer_name.split(" ")[0]
             ):
                 said = "thanks"
-            return {"kind": "message", "said": said}
+            reasons = self._reasons(event.text, event.subject)
+            return {"kind": "message", "said": said, "reasons": reasons, "thread": event.thread_id}
         if isinstance(event, CallEnded):
-            return {"kind": "voicemail", "since": event.occurred_at - round(event.wait_seconds * MICROS)}
+            since = event.occurred_at - round(event.wait_seconds * MICROS)
+            return {"kind": "voicemail", "since": since, "reasons": self._reasons(event.transcript)}
         if isinstance(event, Assigned):
             return {"kind": "assigned", "agent": event.agent_id, "team": event.team}
+        if isinstance(event, Transferred):
+            return {"kind": "transferred", "agent": event.to_agent, "team": event.to_team}
         if isinstance(event, AgentReplied):
             return {"kind": "replied", "agent": event.agent_id}
         if isinstance(event, StatusChanged):
@@ -280,6 +289,9 @@ class Shop:
             return {"kind": "order", "channel": event.channel}
         assert isinstance(event, ArticleViewed), f"the simulator never sent {type(event).__name__} before"
         return {"kind": "article", "channel": event.channel}
+
+    def _reasons(self, text: str, subject: str = "") -> tuple[str, ...]:
+        return tuple(match.slug for match in self.rules.taxonomy.read(text, subject).matches)
 
     def _agent(self, event: Event, ticket: str) -> str:
         """Who has the ticket: customers thank people by name."""

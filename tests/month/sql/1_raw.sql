@@ -2,7 +2,7 @@
 CREATE TABLE raw_events (
     seq UInt64, kind String, at Int64, since Int64, ticket String, channel String, priority String, tier String,
     owner String, agent String, team String, status String, said String, acknowledged String,
-    csat UInt8, ces UInt8, episode UInt32
+    csat UInt8, ces UInt8, episode UInt32, reasons Array(String), thread String
 ) ENGINE = MergeTree ORDER BY seq;
 
 CREATE TABLE policies (
@@ -10,6 +10,9 @@ CREATE TABLE policies (
 ) ENGINE = MergeTree ORDER BY place;
 
 CREATE TABLE targets (policy String, clock String, target Int64) ENGINE = MergeTree ORDER BY (policy, clock);
+
+-- Reasons for which it is bad to hear from a customer again.
+CREATE TABLE bad_news (reason String) ENGINE = MergeTree ORDER BY reason;
 
 -- Every minute of the time in question, whether it is a working minute, and how many working minutes came before it.
 -- 3 and 6 April 2026 are Good Friday and Easter Monday; the other public holidays of England are not near.

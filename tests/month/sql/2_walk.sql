@@ -15,9 +15,11 @@ SELECT
                 e.2 = 'status', e.7,
                 s.1),
             -- 2 episode
-            toUInt32(s.2 + (e.2 IN ('message', 'voicemail') AND s.1 = 'solved' AND e.8 = '')),
-            -- 3 agent: whoever gets it, or answers it first; a reopened ticket goes back into the queue
+            toUInt32(s.2 + (s.1 = 'solved' AND ((e.2 IN ('message', 'voicemail') AND e.8 = '')
+                                                OR (e.2 = 'status' AND e.7 NOT IN ('solved', 'closed'))))),
+            -- 3 agent: whoever gets it, or answers it first; what a customer reopened goes back into the queue
             multiIf(
+                e.2 = 'transferred', e.5,
                 e.2 IN ('message', 'voicemail') AND s.1 = 'solved' AND e.8 = '', '',
                 e.2 = 'assigned' AND s.1 NOT IN ('solved', 'closed') AND e.6 = s.6, e.5,
                 e.2 = 'replied' AND s.3 = '' AND s.1 NOT IN ('solved', 'closed'), e.5,
@@ -42,7 +44,7 @@ SELECT
              'Tuple(String, UInt32, String, Int64, Int64, String, Array(Tuple(String, UInt32, String, Int64, Int64)))')
     ) AS walk
 FROM raw_events
-WHERE kind IN ('message', 'voicemail', 'assigned', 'replied', 'status', 'survey', 'note') AND ticket != ''
+WHERE kind IN ('message', 'voicemail', 'assigned', 'transferred', 'replied', 'status', 'survey', 'note') AND ticket != ''
 GROUP BY ticket;
 
 CREATE TABLE stood ENGINE = MergeTree ORDER BY (ticket, n) AS
@@ -80,7 +82,7 @@ FROM
     -- what arrives late cannot change how the ticket stood before
     SELECT *, max(if(n = 1, since, at)) OVER (PARTITION BY ticket ORDER BY n) AS stands_since
     FROM stood
-    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged FROM raw_events) AS raw USING (seq)
+    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged, reasons, thread, agent AS by FROM raw_events) AS raw USING (seq)
     JOIN
     (
         SELECT seq, argMin(policies.policy, place) AS policy

@@ -16,14 +16,14 @@ WITH
         FROM steps WHERE episode > episode_before
         UNION ALL
         SELECT ticket, 'answer', episode, toUInt32(1), n, at, policy
-        FROM steps WHERE channel = 'chat' AND (n = 1 OR episode > episode_before)
+        FROM steps WHERE channel = 'chat' AND (n = 1 OR (episode > episode_before AND kind = 'message'))
         UNION ALL
         SELECT ticket, 'next_response', episode, toUInt32(row_number() OVER (PARTITION BY ticket, episode ORDER BY n)),
                n, waiting, policy
         FROM steps WHERE waiting_before = 0 AND waiting > 0 AND (replied_before > 0 OR episode > 1)
     )
 SELECT
-    started.ticket AS ticket, clock, started.episode AS episode, instance,
+    started.ticket AS ticket, clock, started.episode AS episode, instance, started.n AS told_n,
     -- who rang before they wrote, waited since then, whichever we heard of first
     if(clock = 'next_response', least(started.start, if(last.waiting_before = 0, started.start, last.waiting_before)),
        started.start) AS start,
@@ -78,20 +78,40 @@ FROM
     LEFT JOIN minutes AS b ON b.calendar = pieces.calendar AND b.minute = intDiv(stop, 60000000)
 );
 
--- The instant at which the target was used up; of working time, in the last open minute with less before it.
-CREATE TABLE breaches ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance) AS
+-- The instants at which so many percent of the target were used up; of working time, in the last open minute with less before it.
+CREATE TABLE marks ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance, percent) AS
 SELECT
-    ticket, clock, episode, instance,
-    if(late.calendar = '', start + left_over, 60000000 * open.minute + worked - 60000000 * open.before) AS due
+    ticket, clock, episode, instance, percent, part,
+    if(late.calendar = '', start + left_over, 60000000 * open.minute + worked - 60000000 * open.before) AS at
 FROM
 (
-    SELECT *, target - own_before AS left_over, worked_until_start + left_over AS worked,
+    SELECT *, intDiv(target * percent, 100) AS part, part - own_before AS left_over, worked_until_start + left_over AS worked,
            toInt64(intDiv(worked - 1, 60000000)) AS before_it
-    FROM measured WHERE own_before < target AND own_before + own >= target
+    FROM (SELECT *, arrayJoin(arrayPushBack({at_risk}, 100)) AS percent FROM measured) AS every
+    WHERE own_before < part AND own_before + own >= part
 ) AS late
 LEFT JOIN (SELECT * FROM minutes WHERE is_open) AS open
     ON open.calendar = late.calendar AND open.before = late.before_it
-WHERE due < {end};
+WHERE at < {end};
+
+CREATE VIEW breaches AS SELECT ticket, clock, episode, instance, at AS due FROM marks WHERE percent = 100;
+
+-- Every warning: when it was due, and how much of the clock's own time had passed by then. Nobody is warned of what we
+-- hear of when it is over: that somebody rang half a minute before they left the message that we acknowledge. (A call that
+-- rang before a message that came first moves a start by less than a minute: no warning is due so soon.)
+CREATE TABLE our_warnings ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance, threshold) AS
+SELECT ticket, clock, episode, instance, percent AS threshold, at, part AS passed, toUInt64(1) AS times
+FROM marks JOIN (SELECT ticket, clock, episode, instance FROM instances WHERE stop_n != told_n) AS lasted USING (ticket, clock, episode, instance)
+WHERE percent < 100;
+
+CREATE VIEW their_warnings AS
+SELECT
+    ticket_id AS ticket, clock, episode, instance, threshold,
+    any(toUnixTimestamp64Micro(clocks.at)) AS at,
+    toInt64(round(any(if(calendar = '', elapsed_seconds, elapsed_business_seconds)) * 1000000)) AS passed,
+    count() AS times
+FROM clocks FINAL WHERE transition = 'at_risk'
+GROUP BY ticket, clock, episode, instance, threshold;
 
 CREATE TABLE our_clocks ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance) AS
 SELECT

@@ -21,6 +21,8 @@ SELECT at, if(n = 1, place, (place_before.1, place_before.2, place.3, place_befo
 UNION ALL
 SELECT at, place_before, 'messages_out', 1 FROM steps WHERE kind = 'replied'
 UNION ALL
+SELECT at, place, 'transferred', 1 FROM steps WHERE kind = 'transferred'
+UNION ALL
 SELECT at, place, each.1, each.2
 FROM (SELECT at, place, at - created AS seconds, due FROM steps
       LEFT JOIN (SELECT ticket, due FROM breaches WHERE clock = 'would be due') AS late USING (ticket)
@@ -70,6 +72,11 @@ UNION ALL
 SELECT min(later.at), any(solved_as.place), 'followed_up', 1  -- whatever a person does next with such a ticket
 FROM low JOIN (SELECT ticket, seq, at FROM raw_events WHERE kind IN ('note', 'replied', 'status')) AS later USING (ticket)
 JOIN solved_as USING (ticket, episode) WHERE later.seq > low.seq GROUP BY ticket, low.episode
+UNION ALL
+SELECT decided, place, if(fcr, 'fcr_kept', 'fcr_lost'), 1 FROM our_resolutions JOIN solves USING (ticket, episode) WHERE decided > 0
+UNION ALL
+SELECT at, place, 'repeat_contacts', 1
+FROM steps WHERE (ticket, n) IN (SELECT ticket, n FROM repeated)
 UNION ALL
 SELECT at, (channel, '', '', ''), if(kind = 'order', 'orders_placed', 'articles_viewed'), 1
 FROM raw_events WHERE kind IN ('order', 'article');
