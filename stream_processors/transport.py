@@ -21,6 +21,9 @@ What is overridden, and why (each has a regression test in tests/stream_processo
   Here: where it began is remembered, and the position goes back there before anything else of the partition is delivered.
 - A fetch waits with the set of partitions that Faust changes meanwhile, and aiokafka takes an empty set for "all".
   Here: a fetch asks for the partitions that were active when it began.
+- What one fetch brought of a partition, up to 1 MB, is handed over to its end before the next partition has its turn: a
+  slow worker with a backlog leaves the others uncommitted for minutes, and the watchdog ends it for that.
+  Here: partitions take turns, `max_batch_records` each.
 - A worker that had no partitions goes on fetching while it is given some, before their tables are restored.
   Here: the flow stops at every assignment; the end of the recovery resumes it.
 """
@@ -51,6 +54,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_MIN_BYTES, FETCH_MAX_WAIT_MS
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        buffered = consumer._fetcher._records  # aiokafka asks them in this order
+        for tp in fetched:
+            if tp in buffered:
+                buffered[tp] = buffered.pop(tp)
+        return fetched
 
     async def go_back(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
         """Let partitions be read from these offsets if their positions are behind them; returns those that were."""

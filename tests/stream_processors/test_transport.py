@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
+from kafka import KafkaProducer
 
-from stream_processors.transport import Consumer
+from schemas.settings import Settings
+from schemas.topics import ROUTING
+from stream_processors.transport import Consumer, ConsumerThread
 
 TOPIC, TABLE = "batch-transport-test", "a-changelog"
 P0 = TP(TOPIC, 0)
@@ -183,3 +189,34 @@ def test_restoring_a_changelog_goes_on_while_only_changelogs_are_resumed(
     monkeypatch.setattr(consumer, "_to_message", lambda tp, record: record)
     consumer.resume_partitions({changelog})
     assert len(asyncio.run(collect(consumer))) == 1
+
+
+@pytest.mark.stack
+def test_partitions_take_turns_however_much_of_one_was_fetched_at_once(deployment: Any) -> None:
+    settings = deployment.settings(Settings)
+    topic = settings.topic(ROUTING)
+    with KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
+        for number in range(1000):
+            producer.send(topic, partition=number % 2, value=b"x")
+
+    async def turns() -> list[list[int]]:
+        thread = ConsumerThread.__new__(ConsumerThread)
+        thread.consumer = SimpleNamespace(flow_active=True)
+        client = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest", group_id=None
+        )
+        await client.start()
+        try:
+            both = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
+            client.assign(both)
+            until = time.monotonic() + 20
+            while len(client._fetcher._records) < 2 and time.monotonic() < until:  # noqa: ASYNC110 (aiokafka tells nobody)
+                await asyncio.sleep(0.02)
+            fetches = [await thread._fetch_records(client, set(both), timeout=1.0, max_records=100) for _ in range(6)]
+        finally:
+            await client.stop()
+        return [[tp.partition for tp in fetched] for fetched in fetches]
+
+    first, second, *later = asyncio.run(turns())
+    assert sorted(first + second) == [0, 1]
+    assert later == [first, second, first, second]
