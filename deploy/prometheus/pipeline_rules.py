@@ -55,14 +55,15 @@ def _kafka_away() -> list[Alert]:
     """No contact can be published and nothing stays unread, so that `NoCommit` and lag see nothing of it.
 
     A worker whose questions Kafka answers no more shows it, and every source that is told to come back later.
+    Three minutes hold three scrapes of a minute; one refusal is over before it has waited as long.
     """
     look = "deskstream_watchdog_look_timestamp_seconds"
-    turned_away = 'increase(deskstream_contacts_refused_total{reason="unavailable"}[2m])'
+    turned_away = 'increase(deskstream_contacts_refused_total{reason="unavailable"}[3m])'
     return [
         _pipeline(
             "KafkaAway",
             f"time() - max by (namespace) ({look}) > 180\nor\n180 + 0 * (sum by (namespace) ({turned_away}) > 0)",
-            "2m",
+            "3m",
             "page",
             "Kafka takes no contacts, or answers no worker",
             "Senders are told to come back (HTTP 503, SMTP 451), mailboxes wait: nothing is lost, nobody is acknowledged.",
@@ -71,7 +72,7 @@ def _kafka_away() -> list[Alert]:
         _pipeline(
             "KafkaAway",
             f"time() - min by (namespace, instance) ({look}) > 180",
-            "2m",
+            "3m",
             "ticket",
             "Kafka has not answered the watchdog of {{ $labels.instance }} for {{ $value | humanizeDuration }}",
             "It cannot see which partitions stay unread, and shows an old lag: no network, or a right that it lacks.",

@@ -29,7 +29,7 @@ COMMAND_LINES = {
     "producers": ("producers.__main__", "app"),
     "deploy.local": ("deploy.local.__main__", "app"),
 }
-KUBECTL = {"apply", "delete", "exec", "get", "patch", "rollout", "scale", "set"}
+KUBECTL = {"annotate", "apply", "delete", "exec", "get", "patch", "rollout", "scale", "wait"}
 #: What a cluster has beside our manifests: claims by their template, Secrets, and pods of the StatefulSets.
 NOT_OURS = {"deskstream-doors", "deskstream-worker", "state-worker-0", "worker-0", "clickhouse-0"}
 every_page = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
@@ -97,13 +97,52 @@ def kubernetes(words: list[str]) -> None:
     for flag, value in pairwise(words):
         if flag == "-k":
             assert (ROOT / value / "kustomization.yaml").is_file()
+        if flag == "-l":
+            assert chosen(value), f"{value} chooses nothing"
     plain = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-    for kind, _, name in (word.partition("/") for word in plain if re.match(r"(deployment|statefulset)/", word)):
-        assert name in manifests()[kind], f"no {kind} {name}"
+    for kind, _, name in (word.partition("/") for word in plain if re.fullmatch(r"[a-z]+/[a-z-]+", word)):
+        assert name in manifests().get(kind, set()) | NOT_OURS, f"no {kind} {name}"
     if words[0] in ("delete", "patch"):
         kind = plain[0]
         names = [word for word in plain[1:] if word not in ("merge", "doors.yaml")]
         assert set(names) <= manifests().get(kind, set()) | NOT_OURS
+
+
+def chosen(selector: str) -> set[str]:
+    """The components that a selector of the upgrade chooses; every one that it names has to exist."""
+    match = re.fullmatch(r"app\.kubernetes\.io/component(?: (in|notin) \(([\w,-]+)\)|=([\w-]+))", selector)
+    assert match is not None, selector
+    named = set((match[2] or match[3]).split(","))
+    assert named <= components(), f"no component {named - components()}"
+    return components() - named if match[1] == "notin" else named
+
+
+@cache
+def components() -> set[str]:
+    texts = (path.read_text("utf-8") for path in (ROOT / "deploy" / "kubernetes").rglob("*.yaml"))
+    return {
+        name for text in texts for name in re.findall(r"app\.kubernetes\.io/component: ([\w-]+)$", text, re.MULTILINE)
+    }
+
+
+def test_the_upgrade_in_order_leaves_out_no_process_and_takes_the_writers_last() -> None:
+    """Readers before writers: first what is no process, then sinks, workers, and in the end everything."""
+    applied = [line for page, line in ALL if page == "upgrade" and " apply " in line]
+    some = [number for number, line in enumerate(applied) if " -l " in line]
+    first, *others = (chosen(shlex.split(applied[number])[-1]) for number in some)
+    assert not first & processes()
+    assert others == [{each for each in processes() if each.startswith("sink-")}, {"worker"}]
+    assert " -l " not in applied[some[-1] + 1]
+
+
+def processes() -> set[str]:
+    """The components that run our image: those of base and of the components that add a process."""
+    kinds = {"Deployment", "StatefulSet"}
+    texts = (path.read_text("utf-8") for path in (ROOT / "deploy" / "kubernetes").rglob("*.yaml"))
+    documents = [document for text in texts for document in yaml.safe_load_all(text) if isinstance(document, dict)]
+    found = [each for each in documents if each.get("kind") in kinds and "template" in each["spec"]]
+    pods = [(each["metadata"]["name"], each["spec"]["template"].get("spec", {})) for each in found]
+    return {name for name, pod in pods if any("args" in container for container in pod.get("containers", ()))}
 
 
 @cache
@@ -140,6 +179,49 @@ def test_an_alert_that_a_page_names_has_a_runbook(path: Path) -> None:
 def test_the_table_of_contents_has_every_page() -> None:
     listed = re.findall(r"\]\((\w[\w-]*\.md)\)", (PAGES / "README.md").read_text("utf-8"))
     assert sorted(listed) == [path.name for path in EVERY if path.name != "README.md"]
+
+
+#: Page, what it says, and the row of README's last table that this comes from.
+FIGURES = (
+    ("capacity", r"One worker folds ([\d,]+) contacts/s", "contacts/s, whole tickets agent, one process"),
+    ("capacity", r"and ([\d,]+)/s through one worker", "contacts/s, whole tickets agent, one process"),
+    ("scaling", r"\(([\d,]+) per worker\)", "contacts/s, whole tickets agent, one process"),
+    ("capacity", r"p99 of the acknowledgement (\d+) ms", "produced → acknowledged at 500 contacts/s, p99"),
+    ("capacity", r"A sink pod writes ([\d,]+) rows/s", "rows/s of the ClickHouse sink"),
+    ("backup-and-restore", r"([\d,]+) rows/s", "rows/s of the ClickHouse sink"),
+    ("capacity", r"100,000 open tickets \| (\d+) MB", "resident memory of a worker with 100,000 open tickets"),
+    ("capacity", r"\(([\d,]+) mails/s and core\)", "plain e-mails normalised per second and core"),
+)
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def measured(row: str) -> float:
+    [value] = re.findall(rf"^\| {re.escape(row)} \| ([\d,.]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    return number(value)
+
+
+@pytest.mark.parametrize(("page", "said", "row"), FIGURES)
+def test_a_figure_is_what_the_benchmarks_measured(page: str, said: str, row: str) -> None:
+    """Within a third: that is by how much the machine's speed varies (README)."""
+    [figure] = re.findall(said, (PAGES / f"{page}.md").read_text("utf-8"))
+    assert number(figure) == pytest.approx(measured(row), rel=1 / 3)
+
+
+def test_the_capacity_table_leaves_half_of_every_worker_and_sink_free_and_has_no_idle_ones() -> None:
+    text = (PAGES / "capacity.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d,]+) \| [^|]+ \| (\d+) \| (\d+)[^|]*\| [\d.]+ \| (\d+) \|", text, re.MULTILINE)
+    assert len(rows) == 5
+    [a_worker], [a_sink], [rows_of_one] = (
+        re.findall(said, text)
+        for said in (r"folds ([\d,]+) contacts/s", r"writes ([\d,]+) rows/s", r"about\s+(\d+) rows")
+    )
+    for contacts, partitions, workers, sinks in rows:
+        assert number(workers) <= number(partitions)
+        assert number(contacts) <= 1.1 * number(workers) * number(a_worker) / 2
+        assert number(contacts) <= 1.1 * number(sinks) * number(a_sink) / number(rows_of_one) / 2
 
 
 @pytest.fixture
