@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from producers.channels import chat_protocol
+from producers.sources import html
 
 __all__ = ["ASYNCAPI", "document", "page"]
 
@@ -14,28 +15,20 @@ _HERE = Path(__file__).parent
 #: The protocol's description as it is committed; a test keeps it in step with the code.
 ASYNCAPI = _HERE / "chat_asyncapi.json"
 _JAVASCRIPT, _HTML, _JSON = "text/javascript", "text/html", "application/json"
-_DEMO = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Deskstream chat</title>
-<style>body { font: 1rem/1.6 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem }</style>
-<main>
-<h1>A page with chat</h1>
+_DEMO = """<h1>A page with chat</h1>
 <p>The button in the corner opens it. Any page of yours has it with one line:</p>
 <pre><code>&lt;script src="https://chat.example/widget.js" async&gt;&lt;/script&gt;</code></pre>
 <p>In another language: <a href="?lang=en" lang="en">English</a> · <a href="?lang=zh-Hans" lang="zh-Hans">简体中文</a>
  · <a href="?lang=zh-Hant" lang="zh-Hant">繁體中文</a> · <a href="?lang=ja" lang="ja">日本語</a></p>
-</main>
-<script src="/widget.js" async></script>
-</html>
-""".encode()
+<p>For programs: <a href="asyncapi.json">the protocol</a></p>
+<script src="widget.js" async></script>"""
+_STYLE = "pre { padding: .75rem 1rem; background: var(--back); border-radius: .4rem; white-space: pre-wrap }"
 
 
 def page(path: str) -> tuple[str, bytes] | None:
     """`(media type, body)` of a page, None when there is none."""
     if path == "/":
-        return _HTML, _DEMO
+        return _HTML, html.document("Deskstream chat", _DEMO, style=_STYLE).encode()
     if path == "/widget.js":
         return _JAVASCRIPT, _widget()
     if path == "/asyncapi.json":

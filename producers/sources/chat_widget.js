@@ -2,8 +2,8 @@
  * Deskstream chat: <script src="https://chat.example/widget.js" async></script>
  *
  * No dependencies; everything lives in a shadow root, so page and widget do not see each other's styles. Attributes of
- * the script tag: data-lang (en, zh-Hans, zh-Hant, ja; default: the page's language), data-server (default: where the
- * script comes from). A line stays in `pending`, which survives a reload, until the server acknowledged it, and is sent
+ * the script tag: data-lang (en, zh-Hans, zh-Hant, ja; default: the page's language), data-scheme (light, dark; default:
+ * what the visitor prefers), data-server (default: where the script comes from). A line stays in `pending`, which survives a reload, until the server acknowledged it, and is sent
  * again with the same id until then. The protocol is described at /asyncapi.json.
  */
 (() => {
@@ -302,42 +302,48 @@
   const STYLE = `
     :host { all: initial; }
     * { box-sizing: border-box; font: inherit; }
-    .root { font: 16px/1.5 system-ui, "Hiragino Sans", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; color: #1b1f24; }
+    .root { font: 16px/1.5 system-ui, "Hiragino Sans", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; color: var(--ink);
+      --page: #fff; --ink: #1b1f24; --soft: #57606a; --line: #57606a; --faint: #d0d7de; --theirs: #eef3f8; --yours: #d7e9fb;
+      --blue: #0b5cad; --on-blue: #fff; --red: #b3261e; --focus: #ffb000; color-scheme: light; }
+    .root:lang(zh-Hant) { font-family: system-ui, "PingFang TC", "Noto Sans CJK TC", "Microsoft JhengHei", sans-serif; }
+    .root:lang(ja) { font-family: system-ui, "Hiragino Sans", "Noto Sans CJK JP", "Yu Gothic", sans-serif; }
+    .dark { --page: #181c22; --ink: #e8ebee; --soft: #a5aeb8; --line: #767f8a;
+      --faint: #343b44; --theirs: #262c34; --yours: #1d3a58; --blue: #7ab7f5; --on-blue: #08213c; --red: #f5aba5; color-scheme: dark; }
     [hidden] { display: none !important; }
     .launcher { position: fixed; right: 20px; bottom: 20px; z-index: 2147483000; min-height: 48px; padding: 0 20px;
-      border: 2px solid #fff; border-radius: 24px; background: #0b5cad; color: #fff; cursor: pointer; font-weight: 600; }
+      border: 2px solid var(--page); border-radius: 24px; background: var(--blue); color: var(--on-blue); cursor: pointer; font-weight: 600; }
     .panel { position: fixed; right: 20px; bottom: 20px; z-index: 2147483001; width: min(380px, calc(100vw - 16px));
-      height: min(620px, calc(100vh - 32px)); display: flex; flex-direction: column; background: #fff; overflow: hidden;
-      border: 1px solid #57606a; border-radius: 12px; box-shadow: 0 8px 32px rgb(0 0 0 / 25%); }
-    header { display: flex; align-items: center; gap: 8px; padding: 8px 8px 8px 16px; background: #0b5cad; color: #fff; }
+      height: min(620px, calc(100vh - 32px)); display: flex; flex-direction: column; background: var(--page); overflow: hidden;
+      border: 1px solid var(--line); border-radius: 12px; box-shadow: 0 8px 32px rgb(0 0 0 / 25%); }
+    header { display: flex; align-items: center; gap: 8px; padding: 8px 8px 8px 16px; background: var(--blue); color: var(--on-blue); }
     h2 { flex: 1; margin: 0; font-size: 1.1em; font-weight: 600; }
-    button { min-height: 44px; min-width: 44px; padding: 0 16px; border: 1px solid #0b5cad; border-radius: 8px;
-      background: #fff; color: #0b5cad; cursor: pointer; }
-    button.main { background: #0b5cad; color: #fff; font-weight: 600; }
-    header button { border-color: transparent; background: transparent; color: #fff; }
+    button { min-height: 44px; min-width: 44px; padding: 0 16px; border: 1px solid var(--blue); border-radius: 8px;
+      background: var(--page); color: var(--blue); cursor: pointer; }
+    button.main { background: var(--blue); color: var(--on-blue); font-weight: 600; }
+    header button { border-color: transparent; background: transparent; color: var(--on-blue); }
     button:focus-visible, input:focus-visible, textarea:focus-visible, [tabindex]:focus-visible {
-      outline: 3px solid #ffb000; outline-offset: 2px; }
+      outline: 3px solid var(--focus); outline-offset: 2px; }
     .body { flex: 1; overflow-y: auto; padding: 16px; }
-    .status { margin: 0; padding: 6px 16px; min-height: 36px; background: #eef3f8; font-size: 0.9em; }
+    .status { margin: 0; padding: 6px 16px; min-height: 36px; background: var(--theirs); font-size: 0.9em; }
     label, legend { display: block; margin: 12px 0 4px; font-weight: 600; }
-    .hint { font-weight: 400; color: #57606a; }
-    input, textarea { width: 100%; padding: 8px; border: 1px solid #57606a; border-radius: 8px; background: #fff; color: inherit; }
-    [aria-invalid="true"] { border: 2px solid #b3261e; }
-    .error { margin: 4px 0 0; color: #b3261e; font-size: 0.9em; }
+    .hint { font-weight: 400; color: var(--soft); }
+    input, textarea { width: 100%; padding: 8px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); color: inherit; }
+    [aria-invalid="true"] { border: 2px solid var(--red); }
+    .error { margin: 4px 0 0; color: var(--red); font-size: 0.9em; }
     form > button, .body > button { margin-top: 16px; }
     ol { list-style: none; margin: 0; padding: 0; }
-    li { margin: 0 0 12px; max-width: 85%; width: fit-content; padding: 8px 12px; border-radius: 12px; background: #eef3f8;
+    li { margin: 0 0 12px; max-width: 85%; width: fit-content; padding: 8px 12px; border-radius: 12px; background: var(--theirs);
       white-space: pre-wrap; overflow-wrap: anywhere; }
-    li.you { margin-left: auto; background: #d7e9fb; }
-    li small { display: block; font-size: 0.8em; color: #4a525a; }
-    .composer { display: flex; gap: 8px; align-items: flex-end; padding: 8px; border-top: 1px solid #d0d7de; }
+    li.you { margin-left: auto; background: var(--yours); }
+    li small { display: block; font-size: 0.8em; color: var(--soft); }
+    .composer { display: flex; gap: 8px; align-items: flex-end; padding: 8px; border-top: 1px solid var(--faint); }
     .composer div { flex: 1; }
     .composer label { margin: 0 0 2px; font-size: 0.85em; }
     .actions { display: flex; flex-wrap: wrap; gap: 8px; padding: 0 8px 8px; }
     fieldset { border: 0; margin: 0; padding: 0; }
     .stars { display: flex; gap: 4px; }
     .stars label { display: flex; flex-direction: column; align-items: center; justify-content: center; min-width: 52px;
-      min-height: 52px; margin: 0; border: 1px solid #57606a; border-radius: 8px; cursor: pointer; font-weight: 400; }
+      min-height: 52px; margin: 0; border: 1px solid var(--line); border-radius: 8px; cursor: pointer; font-weight: 400; }
     .stars input { width: 20px; height: 20px; }
     .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
     @media (max-width: 480px) { .panel { right: 0; bottom: 0; width: 100vw; height: 100%; border-radius: 0; } }
@@ -370,7 +376,8 @@
     body,
     foot,
   );
-  shadow.append(element("style", {}, STYLE), element("div", { class: "root", lang }, launcher, panel, live));
+  const scheme = script.dataset.scheme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  shadow.append(element("style", {}, STYLE), element("div", { class: `root ${scheme}`, lang }, launcher, panel, live));
   let unread = 0, log = null, view = "";
 
   const announce = (text) => (live.textContent = text);

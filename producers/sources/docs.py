@@ -15,9 +15,15 @@ from producers.sources.html import HEADERS, document
 __all__ = ["add_docs", "docs_page"]
 
 _STYLE = """
-body { max-width: 60rem } table { border-collapse: collapse; width: 100% } pre { overflow-x: auto; padding: .5rem;
-border: 1px solid #767676 } th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
-border-bottom: 1px solid #767676 } .scroll { overflow-x: auto } code { overflow-wrap: anywhere }
+main { max-width: 62rem } h2 { margin: 0; font-size: 1.15rem } h3 { margin: 1.25rem 0 0; font-size: 1rem }
+code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875rem; overflow-wrap: anywhere } h2 code { font-size: 1.05rem }
+pre { overflow-x: auto; padding: .75rem 1rem; background: var(--back); border-radius: .4rem }
+section { margin-top: 2.5rem; padding-top: 1.5rem; border-top: 1px solid var(--faint) }
+nav ul { padding: 0; list-style: none } nav li { padding: .2rem 0 } nav a { margin-right: .5rem; text-decoration: none }
+.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; margin-top: 1.25rem }
+caption { text-align: left; font-weight: 600; padding-bottom: .25rem } thead th { font-size: .875rem; color: var(--soft) }
+th, td { text-align: left; vertical-align: top; padding: .4rem 1rem .4rem 0; border-bottom: 1px solid var(--faint) }
+th { font-weight: 400 } summary { cursor: pointer; margin-top: .5rem; color: var(--blue) }
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -40,7 +46,7 @@ def docs_page(described: Mapping[str, Any]) -> str:
     ]
     info = described["info"]
     contents = "".join(
-        f'<li><a href="#{name}"><code>{method} {escape(path)}</code></a> {escape(operation.get("summary", ""))}</li>'
+        f'<li><a href="#{name}"><code>{method} {escape(path)}</code></a> {escape(_in_short(operation))}</li>'
         for name, method, path, operation in operations
     )
     sections = "".join(_operation(*each) for each in operations)
@@ -51,6 +57,12 @@ def docs_page(described: Mapping[str, Any]) -> str:
 
 
 _NO_ID = str.maketrans(dict.fromkeys("/{}", "-"))
+
+
+def _in_short(operation: Mapping[str, Any]) -> str:
+    """One sentence for the contents. A summary that FastAPI made of a function's name says less than its docstring."""
+    about = operation.get("description") or operation.get("summary", "")
+    return str(about).partition(". ")[0].removesuffix(".")
 
 
 def _operation(name: str, method: str, path: str, operation: Mapping[str, Any]) -> str:
