@@ -9,6 +9,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -20,6 +21,10 @@ from sinks.connection import Kind, kind_of, one_line
 FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames"}
 #: 2: may read and set settings for the query, changes nothing. `--limit` is the server's business too.
 READ_ONLY = {"readonly": 2}
+#: Characters between two columns; a cell wider than `_FOLDED` may go on in the next line, a narrower one stays whole.
+_BETWEEN, _FOLDED = 3, 26
+#: One row with more columns than this is always drawn upright.
+_ACROSS = 6
 
 
 class QueryFailed(ConfigurationError):
@@ -30,13 +35,15 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
     """`(text to print, rows)`; rows is -1 where they were not counted. `limit` 0 shows all rows.
 
     Raises:
-        ConfigurationError: there is no such format.
+        ConfigurationError: there is no such format, or no query.
         QueryFailed: ClickHouse's own words, on one line.
         Unavailable: it does not answer.
     """
     if fmt != "table" and fmt not in FORMATS:
         raise ConfigurationError(f"there is no format {fmt!r}", where="--format", fix="table, json or csv")
     sql = sql.strip().rstrip(";")
+    if not sql:
+        raise ConfigurationError("the query is empty", fix='for example "SELECT * FROM ticket_summary"')
     settings: dict[str, Any] = dict(READ_ONLY)
     try:
         if fmt != "table":
@@ -45,35 +52,50 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
     except (ClickHouseError, OSError) as error:
         if kind_of(error) is Kind.RETRY:
             raise Unavailable(f"ClickHouse does not answer: {one_line(error)}") from error
-        raise QueryFailed(one_line(error)) from error
+        known = "SHOW TABLES lists what there is" if "UNKNOWN_TABLE" in str(error) else ""
+        raise QueryFailed(one_line(error), fix=known) from error
     rows = answer.result_rows
     return draw(answer.column_names, rows[:limit] if limit else rows), len(rows)
 
 
 def draw(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None = None) -> str:
-    """The rows as a table; numbers to the right. One row with many columns is drawn upright."""
+    """The rows as a table, numbers to the right; upright, row under row, where that would be too wide to read.
+
+    `width` in characters; None: the terminal's, and as wide as it needs to be in a pipe.
+    """
+    texts = [[cell(value) for value in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(names, *texts, strict=True)]
     console = Console(width=width)
+    if width is None and not console.is_terminal:
+        console = Console(width=sum(widths) + _BETWEEN * len(widths))
+    narrowest = sum(min(each, _FOLDED) for each in widths) + _BETWEEN * (len(widths) - 1)
+    upright = narrowest > console.width or (len(rows) == 1 and len(names) > _ACROSS)
     with console.capture() as capture:
-        console.print(_upright(names, rows[0]) if len(rows) == 1 and len(names) > 6 else _grid(names, rows))
+        if not upright or not rows:
+            console.print(_grid(names, rows, texts))
+        for number, row in enumerate(texts if upright else ()):
+            if number:
+                console.print()
+            console.print(_upright(names, row))
     return capture.get()
 
 
-def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Grid:
+def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]], texts: Sequence[Sequence[str]]) -> Grid:
     grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
     for column, name in enumerate(names):
         number = any(isinstance(row[column], (int, float)) for row in rows[:100])
         grid.add_column(Text(name), justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(cell(value)) for value in row))
+    for row in texts:
+        grid.add_row(*map(Text, row))
     return grid
 
 
-def _upright(names: Sequence[str], row: Sequence[Any]) -> Grid:
+def _upright(names: Sequence[str], row: Sequence[str]) -> Grid:
     grid = Grid(show_edge=False, show_header=False, pad_edge=False)
-    grid.add_column(style="bold")
+    grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in zip(names, row, strict=True):
-        grid.add_row(Text(name), Text(cell(value)))
+    for name, text in zip(names, row, strict=True):
+        grid.add_row(Text(name), Text(text))
     return grid
 
 

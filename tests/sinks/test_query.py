@@ -41,6 +41,31 @@ def test_one_wide_row_is_drawn_upright():
     assert lines[7].split() == ["column_7", "│", "7"]
 
 
+def test_rows_that_are_too_wide_for_the_terminal_are_drawn_upright_one_under_the_other():
+    names, rows = ["ticket_id", "a_long_name_of_a_column", "tags"], [("23PFR2PNWP6-1", 1, "x" * 20), ("B-1", 2, "")]
+    assert len(draw(names, rows, width=62).splitlines()) == 4
+    assert [line.split() for line in draw(names, rows, width=61).splitlines()] == [
+        ["ticket_id", "│", "23PFR2PNWP6-1"],
+        ["a_long_name_of_a_column", "│", "1"],
+        ["tags", "│", "x" * 20],
+        [],
+        ["ticket_id", "│", "B-1"],
+        ["a_long_name_of_a_column", "│", "2"],
+        ["tags", "│"],
+    ]
+
+
+def test_long_text_alone_does_not_turn_a_table_upright_but_goes_on_in_the_next_line():
+    lines = draw(["tag", "text"], [("late", "x" * 70), ("late", "y")], width=60).splitlines()
+    assert [len(line.split("│")[-1].strip()) for line in lines[2:]] == [53, 17, 1]
+
+
+def test_a_pipe_takes_a_table_as_wide_as_it_is():
+    names = [f"column_{n}" for n in range(40)]
+    lines = draw(names, [list(range(40)), list(range(40))]).splitlines()
+    assert len(lines) == 4 and lines[2].split()[::2] == [str(n) for n in range(40)]
+
+
 @pytest.fixture
 def ask(clickhouse, stack, cli):
     clickhouse.command(
@@ -72,7 +97,8 @@ def test_the_answer_as_table_json_and_csv(ask):
         ("DROP TABLE tags", "READONLY"),
         ("INSERT INTO tags (tag) SELECT 'x'", "READONLY"),
         ("SELECT nope FROM tags", "Unknown expression identifier `nope`"),
-        ("SELECT * FROM nowhere", "UNKNOWN_TABLE"),
+        ("SELECT * FROM nowhere", "(UNKNOWN_TABLE) (SHOW TABLES lists what there is)"),
+        (" ;", "the query is empty"),
         ("SELEC 1", "Syntax error"),
     ],
 )
