@@ -22,7 +22,7 @@ _DEMO = """<h1>A page with chat</h1>
  · <a href="?lang=zh-Hant" lang="zh-Hant">繁體中文</a> · <a href="?lang=ja" lang="ja">日本語</a></p>
 <p>For programs: <a href="asyncapi.json">the protocol</a></p>
 <script src="widget.js" async></script>"""
-_STYLE = "pre { padding: .75rem 1rem; background: var(--back); border-radius: .4rem; white-space: pre-wrap }"
+_STYLE = "pre { padding: .75rem 1rem; background: var(--back); border-radius: .4rem; white-space: pre-wrap; overflow-wrap: anywhere }"
 
 
 def page(path: str) -> tuple[str, bytes] | None:

@@ -325,6 +325,7 @@
       outline: 3px solid var(--focus); outline-offset: 2px; }
     .body { flex: 1; overflow-y: auto; padding: 16px; }
     .status { margin: 0; padding: 6px 16px; min-height: 36px; background: var(--theirs); font-size: 0.9em; }
+    .status:empty { min-height: 0; padding: 0; }
     label, legend { display: block; margin: 12px 0 4px; font-weight: 600; }
     .hint { font-weight: 400; color: var(--soft); }
     input, textarea { width: 100%; padding: 8px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); color: inherit; }
