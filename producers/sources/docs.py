@@ -16,7 +16,8 @@ __all__ = ["add_docs", "docs_page"]
 
 _STYLE = """
 main { max-width: 62rem } h2 { margin: 0; font-size: 1.15rem } h3 { margin: 1.25rem 0 0; font-size: 1rem }
-code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875rem; overflow-wrap: anywhere } h2 code { font-size: 1.05rem }
+code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .875rem; overflow-wrap: anywhere }
+h2 code { font-size: 1.05rem }
 pre { overflow-x: auto; padding: .75rem 1rem; background: var(--back); border-radius: .4rem }
 section { margin-top: 2.5rem; padding-top: 1.5rem; border-top: 1px solid var(--faint) }
 nav ul { padding: 0; list-style: none } nav li { padding: .2rem 0 } nav a { margin-right: .5rem; text-decoration: none }
