@@ -21,16 +21,8 @@ from producers.publisher import Publisher
 from producers.sources import files
 from schemas.errors import ConfigurationError
 from schemas.process import Health, configure_logging, guarded, serve_probes
-from schemas.settings import ChatSettings, ProducerSettings, describe, load
+from schemas.settings import ChatSettings, ProducerSettings, help_text, load
 
-SETTINGS = "\n\n".join(
-    f"`{name}` {meaning}. Default: `{default or '(empty)'}`" for name, default, meaning in describe(ProducerSettings)
-)
-CHAT_SETTINGS = "\n\n".join(
-    f"`{name}` {meaning}. Default: `{default or '(empty)'}`"
-    for name, default, meaning in describe(ChatSettings)
-    if "_CHAT_" in name
-)
 CHAT_HELP = f"""
 Serve live chat: a WebSocket at /chat, the widget at /widget.js, a page that shows it at /, and the protocol as
 AsyncAPI at /asyncapi.json.
@@ -43,9 +35,9 @@ Example
 
 DESKSTREAM_CHAT_HOURS="mon-fri 09:00-18:00" DESKSTREAM_CHAT_TIME_ZONE=Asia/Tokyo python -m producers chat
 
-**Settings of chat** (environment)
+**Settings of chat** (environment) [default]
 
-{CHAT_SETTINGS}
+{help_text(ChatSettings, only="_CHAT_")}
 """
 HELP = f"""
 Bring contacts into Kafka. A source is told "received" only when Kafka has the contact durably; what cannot become a
@@ -55,9 +47,9 @@ SIGTERM finishes what is under way and exits 0.
 
 Exit codes: 0 done or drained · 1 defect · 2 usage or configuration · 3 Kafka does not answer.
 
-**Settings** (environment)
+**Settings** (environment) [default]
 
-{SETTINGS}
+{help_text(ProducerSettings)}
 """
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", help=HELP)

@@ -174,6 +174,7 @@ def describe_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="""Create and verify the Kafka topics that Deskstream declares.
 
     Run `create` before any process starts; it is safe to run again. Both commands read

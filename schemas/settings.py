@@ -1,6 +1,6 @@
 """One frozen settings object per process, read from `DESKSTREAM_*` environment variables by entry points only.
 
-`describe(kind)` lists every variable with its default and meaning; `--help` and the README's table use it.
+`describe(kind)` lists every variable with its default and meaning; `--help` shows them as `help_text(kind)`.
 Secrets are masked whenever settings are printed.
 """
 
@@ -356,3 +356,13 @@ def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
         (f"DESKSTREAM_{name.upper()}", str(field.default), field.description or "")
         for name, field in kind.model_fields.items()
     ]
+
+
+def help_text(kind: type[Settings], *, only: str = "") -> str:
+    """The settings (`only` those whose variable contains this) as the Markdown list that `--help` shows."""
+    lines = (
+        f"- {name}: {meaning} [{default if default not in ('', 'None') else 'empty'}]"
+        for name, default, meaning in describe(kind)
+        if only in name
+    )
+    return "\n".join(lines).replace("*", r"\*")

@@ -19,20 +19,28 @@ from rich.text import Text
 from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
-from schemas.settings import SinkSettings, describe, load
+from schemas.settings import SinkSettings, help_text, load
 from schemas.topics import DEAD_LETTERS
 
 EXIT_CODES = (
     "Exit codes: 0 done, or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration "
     "· 3 Kafka or ClickHouse does not answer · 4 stopped on purpose to protect the data."
 )
-VARIABLES = "Settings are environment variables:\n\n" + "\n\n".join(
-    f"{name} = {default or '(empty)'} : {meaning}" for name, default, meaning in describe(SinkSettings)
-)
+EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
+HELP = f"""
+Facts to ClickHouse, messages to customers, dead letters to people.
+
+Start with: {EXAMPLE}
+
+{EXIT_CODES}
+
+**Settings** (environment) [default]
+
+{help_text(SinkSettings)}
+"""
 app = typer.Typer(
-    help="Facts to ClickHouse, messages to customers, dead letters to people.\n\n"
-    'Start with: python -m sinks query "SELECT * FROM ticket_summary"',
-    epilog=EXIT_CODES + "\n\n" + VARIABLES,
+    help=HELP,
+    rich_markup_mode="markdown",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -341,8 +349,8 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     changed), facts (a list, or "*"), and if wanted channels, teams, start (beginning or now), enabled. A changed file
     takes effect within seconds; one that is wrong is refused in the log, and the subscriptions of before stay in force.
 
-    Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (t=<unix seconds>,
-    v1=<hex HMAC-SHA256 of "t.body">) and Deskstream-Delivery, an id that stays the same when it is sent again: drop
+    Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (`t=<unix seconds>,
+    v1=<hex HMAC-SHA256 of "t.body">`) and Deskstream-Delivery, an id that stays the same when it is sent again: drop
     what you have seen. Facts of one customer come in the order of their topic; keep the highest version of an id.
 
     2xx is received. 408, 425, 429, 5xx and silence: again, later each time, as Retry-After says, for

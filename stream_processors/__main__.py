@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from schemas.process import guarded
-from schemas.settings import WorkerSettings, describe, load
+from schemas.settings import WorkerSettings, help_text, load
 from stream_processors import recomputecommand, rulescommand
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
@@ -17,7 +17,7 @@ from stream_processors import recomputecommand, rulescommand
 GC_THRESHOLDS = (200_000, 20, 100)
 #: The consumer's thread asks for the interpreter between folds: after 1 ms, not 5, or fetches wait for folds.
 SWITCH_SECONDS = 0.001
-HELP = """
+HELP = f"""
 Run one stream-processing worker: it threads, acknowledges, tags, routes and measures every contact.
 
 Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (static membership) and keeps its
@@ -28,9 +28,10 @@ It also keeps the rules: `python -m stream_processors rules --help`. What other 
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
-Settings (environment):
+**Settings** (environment) [default]
 
-""" + "\n\n".join(f"{name}  {meaning}. Default: {default!r}" for name, default, meaning in describe(WorkerSettings))
+{help_text(WorkerSettings)}
+"""
 
 
 def run(

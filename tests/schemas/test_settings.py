@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from schemas import topics
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
-from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, describe, load
+from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, describe, help_text, load
 
 every_kind = pytest.mark.parametrize("kind", [Settings, ProducerSettings, WorkerSettings, SinkSettings])
 
@@ -115,3 +116,15 @@ def test_every_setting_is_described_with_its_variable_default_and_meaning(kind: 
     assert len(described) == len(kind.model_fields)
     assert described["DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS"][0] == "127.0.0.1:9092"
     assert [variable for variable, (_, meaning) in described.items() if not meaning] == []
+
+
+@every_kind
+def test_help_lists_every_setting_on_one_line_of_markdown_that_shows_it_as_it_is(kind: type[Settings]) -> None:
+    lines = help_text(kind).splitlines()
+    assert len(lines) == len(kind.model_fields) and all(line.startswith("- DESKSTREAM_") for line in lines)
+    assert (
+        "- DESKSTREAM_NAMESPACE: prefix of every topic and consumer group; lets deployments share a broker [empty]"
+        in lines
+    )
+    assert not re.search(r"(?<!\\)\*", help_text(kind))
+    assert help_text(kind, only="_KAFKA_").count("\n") == 5
