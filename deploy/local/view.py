@@ -28,6 +28,7 @@ SHORT = {
     "full_resolution": "resolved",
 }
 VALENCE_STYLE = {"good": "green", "positive": "green", "bad": "red", "negative": "red"}
+NAMES = {"acknowledgement": "acknowledged", "full_resolution": "resolution"}
 WIDE, BARS = 116, 136  # columns from which the lower row has three panels, and the channels have bars
 
 
@@ -194,8 +195,9 @@ def _tickets(snapshot: Snapshot, narrow: bool) -> RenderableType:
         csat.append(f", {desk.csat_low} low", "red")
     grid.add_row("CSAT", csat)
     if not narrow:
-        languages = sorted(desk.languages.items(), key=_by_count)[:4]
-        grid.add_row("in", ", ".join(f"{name or '?'} {count:,}" for name, count in languages) or "-")
+        languages = [f"{name or '?'} {count:,}" for name, count in sorted(desk.languages.items(), key=_by_count)]
+        rest = [f"{len(languages) - 2} more"] if len(languages) > 2 else []
+        grid.add_row("in", ", ".join([*languages[:2], *rest]) or "-")
     return grid
 
 
@@ -203,7 +205,7 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
     table = (
         _table("clock", "at risk", "late", "breached")
         if narrow
-        else _table("clock", "running", "at risk", "overdue", "met", "breached")
+        else _table("clock", "running", "risk", "late", "met", "breached")
     )
     clocks = snapshot.desk.clocks
     for name in (*CLOCKS, *sorted(clocks.keys() - set(CLOCKS))):
@@ -216,8 +218,8 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
         if not narrow:
             cells.insert(0, Text(f"{figures.running:,}"))
             cells.insert(3, Text(f"{figures.met:,}", "green"))
-        table.add_row((SHORT.get(name, name) if narrow else name).replace("_", " "), *cells)
-    words = "late: overdue and still waiting" if narrow else "risk: a fifth of the target left; overdue: still waits"
+        table.add_row((SHORT if narrow else NAMES).get(name, name).replace("_", " "), *cells)
+    words = "late: overdue and still waiting" if narrow else "risk: 20% of the time left; late: still waits"
     note = Text(words, "dim", overflow="ellipsis")
     note.no_wrap = True
     return Group(table, Text(), note)

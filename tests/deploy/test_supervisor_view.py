@@ -107,7 +107,7 @@ def test_the_page_shows_every_figure_and_fits_its_terminal(width: int, height: i
         "31",
         "4.21 (120), 9 low",
         "13 min, p90 2.61 h",
-        "overdue",
+        "late: ",
         "delivery.reason_0",
         "3.2/s",
         "p99 620 ms",
@@ -116,6 +116,11 @@ def test_the_page_shows_every_figure_and_fits_its_terminal(width: int, height: i
         assert wanted in text, wanted
     for wanted in ("sink-clickhouse", "exit -9", "curl -F name=Ann", ".data/inbox", "python -m sinks query"):
         assert wanted in text, wanted
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 48), (120, 36)])
+def test_on_a_terminal_of_usual_width_nothing_is_cut_off(width: int, height: int) -> None:
+    assert [line for line in lines(BUSY, width, height) if "…" in line] == []
 
 
 def test_channels_without_room_are_summed_up() -> None:
