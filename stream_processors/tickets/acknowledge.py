@@ -25,12 +25,13 @@ __all__ = ["carrier", "reply_subject", "step"]
 MAIL_CHANNELS = ("email", "form")
 #: Ids of the conversation that a mail names at most; the first and the last ones.
 KEPT_REFERENCES = 10
+#: Nothing else goes into a header: whatever a sender calls an id.
+MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 KEPT_MESSAGE_IDS = 20
 SUBJECT_CHARACTERS = 200
 _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
-_MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 
 
 def step(turn: Turn) -> Turn:
@@ -166,8 +167,8 @@ def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
         "X-Auto-Response-Suppress": "All",
         "X-Loop": f"support@{domain}",
     }
-    if isinstance(event, MessageReceived) and (answered := _MESSAGE_ID.fullmatch(event.message_id)):
-        thread = [each for each in event.references if _MESSAGE_ID.fullmatch(each) and each != answered[0]]
+    if isinstance(event, MessageReceived) and (answered := MESSAGE_ID.fullmatch(event.message_id)):
+        thread = [each for each in event.references if MESSAGE_ID.fullmatch(each) and each != answered[0]]
         if len(thread) >= KEPT_REFERENCES:
             thread = thread[:1] + thread[2 - KEPT_REFERENCES :]
         headers["In-Reply-To"] = answered[0]

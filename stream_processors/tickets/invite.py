@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from schemas.events import LOCALES, ChatEnded
-from schemas.facts import InvitationFact, Outbound
-from schemas.identity import event_id, mail_message_id
+from schemas.events import ChatEnded
+from schemas.facts import InvitationFact
 from schemas.survey_link import SurveyLink, survey_id
 from stream_processors.surveys import MOST_INVITATIONS
 from stream_processors.tickets import episodes
-from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
-from stream_processors.tickets.progress import instead_of_chat, threading
-from stream_processors.tickets.state import Customer, Episode, Ticket
+from stream_processors.tickets.acknowledge import MAIL_CHANNELS
+from stream_processors.tickets.state import Episode, Ticket
+from stream_processors.tickets.survey_message import locale_of, outbound, way_to
 from stream_processors.tickets.thread import find
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["REASONS", "automatic", "cancel", "schedule", "send_due", "step", "taken_over", "way_to"]
+__all__ = ["REASONS", "cancel", "schedule", "send_due", "step", "taken_over"]
 
 #: Why somebody was not asked.
 REASONS = (
@@ -118,56 +117,24 @@ def _reason(turn: Turn, episode: Episode, ticket: Ticket | None) -> str:
     return "cap" if recent >= cap.count else ""
 
 
-def way_to(customer: Customer, ticket: Ticket) -> tuple[str, str]:
-    """`(channel, address)` that a message about the ticket takes."""
-    channel = carrier(ticket.channel, ticket.address)
-    if channel == "chat" and (mailbox := instead_of_chat(customer, ticket)):
-        return "email", mailbox
-    return channel, ticket.address
-
-
-def automatic(domain: str) -> dict[str, str]:
-    """Headers of a mail that nobody's machine is to answer."""
-    return {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": f"support@{domain}"}
-
-
 def _send(turn: Turn, episode: Episode, ticket: Ticket) -> Turn:
-    rules, customer, signing = turn.rules, turn.customer, turn.signing
+    surveys, customer, signing = turn.rules.surveys, turn.customer, turn.signing
     assert signing is not None
-    channel, address = way_to(customer, ticket)
-    locale = next((each for each in (ticket.language, customer.language) if each in LOCALES), "en")
-    expires = turn.now + rules.surveys.link_micros
-    link = SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale)
-    mail = channel in MAIL_CHANNELS
-    written = rules.surveys.write("invitation", locale, customer.name, mail=mail, link=signing.link(link))
-    unique, domain = f"survey.{episode.number}", rules.mail_domain
-    outbound_id = event_id("survey-invitation", episode.ticket_id, str(episode.number))
-    outbound = Outbound(
-        **episodes.base(turn, episode),
-        outbound_id=outbound_id,
-        ticket_id=episode.ticket_id,
-        kind="survey",
-        channel=channel,
-        address=address,
-        sender=f"support+{episode.ticket_id}@{domain}" if mail else "",
-        customer_name=customer.name,
-        subject=reply_subject(written.subject, episode.ticket_id).removeprefix("Re: ") if mail else "",
-        text=written.text,
-        locale=locale,
-        message_id=mail_message_id(episode.ticket_id, unique, domain) if mail else "",
-        thread_id=ticket.thread_ids[-1] if ticket.thread_ids else "",
-        headers={**threading(ticket), **automatic(domain)} if mail else {},
-        causation_depth=turn.event.causation_depth + 1,
-    )
-    invited = (*customer.invited, turn.now)[-min(rules.surveys.cap.count, MOST_INVITATIONS) :]
-    turn = turn.but(customer=replace(customer, invited=invited)).write(outbound)
+    way = way_to(customer, ticket)
+    locale = locale_of(ticket.language, customer.language)
+    expires = turn.now + surveys.link_micros
+    link = signing.link(SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale))
+    written = surveys.write("invitation", locale, customer.name, mail=way[0] in MAIL_CHANNELS, link=link)
+    message = outbound(turn, episode, ticket, "invitation", way, locale, written)
+    invited = (*customer.invited, turn.now)[-min(surveys.cap.count, MOST_INVITATIONS) :]
+    turn = turn.but(customer=replace(customer, invited=invited)).write(message)
     turn = _decided(
         turn,
         episode,
         outcome="sent",
         locale=locale,
-        texts_version=rules.surveys.version,
-        outbound_id=outbound_id,
+        texts_version=surveys.version,
+        outbound_id=message.outbound_id,
         expires_at=expires,
     )
     return episodes.happen(turn, episode, "invited")

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +20,7 @@ from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
-from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
+from stream_processors.tickets.acknowledge import KEPT_REFERENCES, MAIL_CHANNELS, MESSAGE_ID, carrier, reply_subject
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, finished_at
@@ -29,9 +28,6 @@ from stream_processors.tickets.turn import Turn
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 
-KEPT_REFERENCES = 10
-#: Nothing else goes into a header: whatever a sender calls an id.
-MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 #: `source` of the assignments that the routing agent writes.
 ROUTER = "routing"
 KEPT_ASSIGNEES = 20

@@ -6,14 +6,11 @@ nothing more of us; why not is in the `SurveyFact`.
 
 from __future__ import annotations
 
-from schemas.events import LOCALES, SurveyAnswered
-from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id
+from schemas.events import SurveyAnswered
 from stream_processors.tickets import episodes
-from stream_processors.tickets.acknowledge import MAIL_CHANNELS, reply_subject
-from stream_processors.tickets.invite import automatic, way_to
-from stream_processors.tickets.progress import threading
+from stream_processors.tickets.acknowledge import MAIL_CHANNELS
 from stream_processors.tickets.state import Customer, Episode, Survey, Ticket
+from stream_processors.tickets.survey_message import locale_of, outbound, way_to
 from stream_processors.tickets.turn import Turn
 
 __all__ = ["step"]
@@ -22,8 +19,8 @@ __all__ = ["step"]
 def step(turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, *, low: bool) -> tuple[Turn, str]:
     """Thank a person for an answer; `survey` is what was answered before. The second value is that of `SurveyFact.thanked`."""
     ticket, customer = turn.ticket, turn.customer
-    channel, address = _way(customer, ticket)
-    reason = ""
+    way = _way(customer, ticket)
+    address, reason = way[1], ""
     if event.imported or episode.imported:
         reason = "imported"
     elif survey.thanked:
@@ -37,7 +34,7 @@ def step(turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, *,
     if reason:
         return turn, reason
     kind = "sorry" if low else "thanks"
-    return episodes.happen(_write(turn, event, episode, ticket, kind, channel, address), episode, "thanked"), "sent"
+    return episodes.happen(_write(turn, event, episode, ticket, kind, way), episode, "thanked"), "sent"
 
 
 def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:
@@ -49,28 +46,9 @@ def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:
 
 
 def _write(
-    turn: Turn, event: SurveyAnswered, episode: Episode, ticket: Ticket | None, kind: str, channel: str, address: str
+    turn: Turn, event: SurveyAnswered, episode: Episode, ticket: Ticket | None, kind: str, way: tuple[str, str]
 ) -> Turn:
-    customer, domain, mail = turn.customer, turn.rules.mail_domain, channel in MAIL_CHANNELS
-    known = (event.language, ticket.language if ticket else "", customer.language)
-    locale = next((each for each in known if each in LOCALES), "en")
-    written = turn.rules.surveys.write(kind, locale, customer.name, mail=mail)
-    return turn.write(
-        Outbound(
-            **episodes.base(turn, episode),
-            outbound_id=event_id("survey-thanks", episode.ticket_id, str(episode.number)),
-            ticket_id=episode.ticket_id,
-            kind="thanks",
-            channel=channel,
-            address=address,
-            sender=f"support+{episode.ticket_id}@{domain}" if mail else "",
-            customer_name=customer.name,
-            subject=reply_subject(written.subject, episode.ticket_id).removeprefix("Re: ") if mail else "",
-            text=written.text,
-            locale=locale,
-            message_id=mail_message_id(episode.ticket_id, f"thanks.{episode.number}", domain) if mail else "",
-            thread_id=ticket.thread_ids[-1] if ticket and ticket.thread_ids else "",
-            headers={**(threading(ticket) if ticket else {}), **automatic(domain)} if mail else {},
-            causation_depth=event.causation_depth + 1,
-        )
-    )
+    customer = turn.customer
+    locale = locale_of(event.language, ticket.language if ticket else "", customer.language)
+    written = turn.rules.surveys.write(kind, locale, customer.name, mail=way[0] in MAIL_CHANNELS)
+    return turn.write(outbound(turn, episode, ticket, "thanks", way, locale, written))
