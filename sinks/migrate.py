@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
@@ -26,6 +27,8 @@ MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
 #: A view file with `{window}` in its name makes a view for each: what `{window}` and `{interval}` stand for in it.
 WINDOWS = {"5m": "5 MINUTE", "1h": "1 HOUR", "24h": "24 HOUR", "7d": "7 DAY"}
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_READ = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 _END = re.compile(r";[ \t]*(?:\n|$)")
 _REGISTER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -55,6 +58,10 @@ class Migration:
         for part in _END.split(self.sql):
             if any(line.strip() and not line.lstrip().startswith("--") for line in part.splitlines()):
                 yield part.strip()
+
+    def reads(self) -> set[str]:
+        """The tables and views that its statements read."""
+        return set(_READ.findall(_COMMENT.sub("", self.sql)))
 
 
 def read(folder: Path = MIGRATIONS) -> list[Migration]:
@@ -148,20 +155,34 @@ def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
     return missing
 
 
-def views(folder: Path = VIEWS) -> Iterator[Migration]:
-    """Every view, sorted by file name; one with `{window}` in its name for each window. `name` is without `.sql`."""
-    for path in sorted(folder.glob("*.sql")):
-        text = path.read_text("utf-8")
-        if "{window}" not in path.stem:
-            yield Migration(path.stem, text)
-            continue
-        for window, interval in WINDOWS.items():
-            sql = text.replace("{window}", window).replace("{interval}", interval)
-            yield Migration(path.stem.replace("{window}", window), sql)
+def views(folder: Path = VIEWS) -> list[Migration]:
+    """Every view, after those that it reads, else sorted by name; `name` is without `.sql`.
+
+    A file with `{window}` in its name makes a view for each window.
+
+    Raises:
+        ConfigurationError: views read each other in a circle.
+    """
+    found = {view.name: view for path in sorted(folder.glob("*.sql")) for view in _views_of(path)}
+    reads = {name: sorted(found.keys() & view.reads()) for name, view in found.items()}
+    try:
+        return [found[name] for name in TopologicalSorter(reads).static_order()]
+    except CycleError as error:
+        raise ConfigurationError(f"they read each other: {', '.join(error.args[1])}", where="views") from error
+
+
+def _views_of(path: Path) -> Iterator[Migration]:
+    text = path.read_text("utf-8")
+    if "{window}" not in path.stem:
+        yield Migration(path.stem, text)
+        return
+    for window, interval in WINDOWS.items():
+        sql = text.replace("{window}", window).replace("{interval}", interval)
+        yield Migration(path.stem.replace("{window}", window), sql)
 
 
 def replace_views(client: Client, folder: Path = VIEWS) -> list[str]:
-    """Create or replace every view, sorted by file name; returns their names."""
+    """Create or replace every view, after those that it reads; returns their names."""
     names = []
     for view in views(folder):
         for statement in view.statements():

@@ -1,6 +1,6 @@
 -- Satisfaction by channel: the average with its distribution and the worst score. One answer per ticket and resolution
--- episode, as in surveys_last: the last one of a person, whether in the chat's window or by mail; it counts for the channel
--- that it came by. A score stands when only words follow it. Votes that look like a mail scanner's count nowhere.
+-- episode, the last one of a person (surveys_last), whether in the chat's window or by mail; it counts for the channel that
+-- it came by. A score stands when only words follow it. Votes that look like a mail scanner's count nowhere.
 CREATE OR REPLACE VIEW csat_by_channel AS
 SELECT
     channel,
@@ -17,15 +17,6 @@ SELECT
     countIf(ces IS NOT NULL) AS ces_answers,
     avgOrNull(ces) AS ces_average,
     countIf(comment != '') AS comments
-FROM (
-    SELECT
-        argMax(surveys.channel, surveys.answer) AS channel,
-        argMaxIf(surveys.csat, surveys.answer, surveys.csat IS NOT NULL) AS csat,
-        argMaxIf(surveys.ces, surveys.answer, surveys.ces IS NOT NULL) AS ces,
-        argMaxIf(surveys.comment, surveys.answer, surveys.comment != '') AS comment
-    FROM surveys FINAL
-    WHERE NOT scanner
-    GROUP BY ticket_id, episode, if(surveys.episode = 0, surveys.survey_id, '')
-)
+FROM surveys_last
 GROUP BY channel
 ORDER BY channel;

@@ -137,3 +137,22 @@ def test_four_that_start_at_once_all_succeed(settings):
     assert failures == []
     client = connection.connect(settings)
     assert list(migrate.applied(client)) == [migration.name for migration in read()]
+
+
+def test_a_view_comes_after_those_that_it_reads_and_else_by_name(tmp_path):
+    (tmp_path / "a_all.sql").write_text(
+        "-- FROM d_no\nCREATE OR REPLACE VIEW a_all AS SELECT * FROM c_5m JOIN b_one USING x;\n"
+    )
+    (tmp_path / "b_one.sql").write_text("CREATE OR REPLACE VIEW b_one AS SELECT 1 AS x FROM some_table;\n")
+    (tmp_path / "c_{window}.sql").write_text("CREATE OR REPLACE VIEW c_{window} AS SELECT 1 AS x FROM b_one;\n")
+    (tmp_path / "d_no.sql").write_text("CREATE OR REPLACE VIEW d_no AS SELECT 1;\n")
+    names = [view.name for view in migrate.views(tmp_path)]
+    assert names.index("b_one") < names.index("c_5m") < names.index("a_all")
+    assert sorted(names) == ["a_all", "b_one", "c_1h", "c_24h", "c_5m", "c_7d", "d_no"]
+
+
+def test_views_that_read_each_other_are_refused(tmp_path):
+    (tmp_path / "a.sql").write_text("CREATE OR REPLACE VIEW a AS SELECT * FROM b;\n")
+    (tmp_path / "b.sql").write_text("CREATE OR REPLACE VIEW b AS SELECT * FROM a;\n")
+    with pytest.raises(ConfigurationError, match="views: they read each other: "):
+        migrate.views(tmp_path)
