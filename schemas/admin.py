@@ -104,7 +104,7 @@ def _admin(settings: Settings) -> Iterator[Any]:
         )
         yield admin
     except KafkaError as error:
-        raise Unavailable(f"Kafka at {servers}: {error}") from error
+        raise Unavailable(f"Kafka at {servers} does not answer: {error}") from error
     finally:
         if admin is not None:
             admin.close()

@@ -22,6 +22,7 @@ from schemas.errors import ConfigurationError, DeskstreamError, TopicMismatch, U
 from schemas.settings import Settings
 
 T = TypeVar("T")
+_SETTINGS = {"Kafka": "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "ClickHouse": "DESKSTREAM_CLICKHOUSE_URL"}
 EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
 
 
@@ -30,9 +31,11 @@ def configure_logging(settings: Settings) -> None:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
-    for noisy in ("kafka", "aiokafka", "httpx", "urllib3", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
+    for noisy in ("kafka", "aiokafka", "httpx", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
-    logging.getLogger("kafka.admin").setLevel(max(level, logging.ERROR))  # it cannot read Faust's member metadata
+    # kafka.admin cannot read Faust's member metadata; what urllib3 tries again, our sinks report themselves.
+    for noisier in ("kafka.admin", "urllib3"):
+        logging.getLogger(noisier).setLevel(max(level, logging.ERROR))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -136,6 +139,12 @@ def patiently(work: Callable[[], T], seconds: float, *, pause_seconds: float = 1
         time.sleep(pause_seconds)
 
 
+def _where_it_is(problem: str) -> str:
+    """What to do about a server that is not there: the setting that names it, and where `make run` wrote its own."""
+    setting = _SETTINGS.get(problem.partition(" ")[0])
+    return f" (start it, or set {setting}; `. .data/env` does that while `make run` is up)" if setting else ""
+
+
 def guarded(main: Callable[[], int | None]) -> int:
     """Run an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
     try:
@@ -143,7 +152,7 @@ def guarded(main: Callable[[], int | None]) -> int:
     except (ConfigurationError, TopicMismatch) as error:
         code, message = EXIT_USAGE, str(error)
     except Unavailable as error:
-        code, message = EXIT_UNAVAILABLE, str(error)
+        code, message = EXIT_UNAVAILABLE, f"{error}{_where_it_is(str(error))}"
     except DeskstreamError as error:
         code, message = EXIT_DEFECT, str(error)
     except KeyboardInterrupt:

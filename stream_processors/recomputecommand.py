@@ -161,7 +161,9 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
                 frames.write(fold.end(until))
                 refused, folded = refused + fold.refused, folded + fold.folded
     except (KafkaError, TimeoutError) as error:
-        raise Unavailable(f"Kafka at {settings.kafka_bootstrap_servers}: {error or 'no answer'}") from error
+        raise Unavailable(
+            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {str(error) or 'in time'}"
+        ) from error
     finally:
         await consumer.stop()
     cut = [place.partition for place in places if starts[place] > 0]

@@ -68,7 +68,7 @@ class RuleLog:
                 consumer.pause(self._place)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
-            raise Unavailable(f"topic {self._place.topic}: {error or 'no answer'}") from error
+            raise Unavailable(f"topic {self._place.topic}: {str(error) or 'no answer in time'}") from error
 
     async def publish(self, record: RulesPublished) -> None:
         """Append a record and wait until it is durable. Whether it counts, the next look tells.
@@ -92,7 +92,7 @@ class RuleLog:
                     self._place.topic, codec.encode(record), key=record.version.encode(), partition=0
                 )
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"topic {self._place.topic}: {error or 'no answer'}") from error
+            raise Unavailable(f"topic {self._place.topic}: {str(error) or 'no answer in time'}") from error
         finally:
             await producer.stop()
 

@@ -130,7 +130,7 @@ def test_port_0_serves_nothing() -> None:
     [
         (ConfigurationError("is not a port", where="DESKSTREAM_METRICS_PORT"), 2),
         (TopicMismatch("contact-events has 3 partitions, not 4"), 2),
-        (Unavailable("Kafka does not answer"), 3),
+        (Unavailable("the attachment store does not answer"), 3),
         (BrokenBody("the body does not match"), 1),
         (StateFromTheFuture("deploy the newer build again"), 1),
     ],
@@ -143,6 +143,24 @@ def test_an_error_of_ours_is_one_line_and_its_exit_code(
 
     assert guarded(main) == code
     assert capsys.readouterr() == ("", f"deskstream: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("problem", "setting"),
+    [
+        ("Kafka at 127.0.0.1:1 does not answer", "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS"),
+        ("ClickHouse at 127.0.0.1:1 does not answer", "DESKSTREAM_CLICKHOUSE_URL"),
+    ],
+)
+def test_who_misses_a_server_is_told_where_it_is_named(
+    problem: str, setting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> int:
+        raise Unavailable(problem)
+
+    assert guarded(main) == 3
+    told = f"start it, or set {setting}; `. .data/env` does that while `make run` is up"
+    assert capsys.readouterr().err == f"deskstream: {problem} ({told})\n"
 
 
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (4, 4)])
