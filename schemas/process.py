@@ -147,6 +147,9 @@ def _where_it_is(problem: str) -> str:
 
 def guarded(main: Callable[[], int | None]) -> int:
     """Run an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
+    logging.getLogger("aiokafka").addHandler(
+        logging.NullHandler()
+    )  # not configured, it would say the same in its words
     try:
         return main() or 0
     except (ConfigurationError, TopicMismatch) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 import time
@@ -505,8 +504,6 @@ def main() -> int:
             return int(getattr(error, "exit_code", 2))
         return result if isinstance(result, int) else 0
 
-    # Where nobody configures logging (dlq, query, ...) our one line says what happened; the clients say the same in theirs.
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     return guarded(run)
 
 

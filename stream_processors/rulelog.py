@@ -68,7 +68,7 @@ class RuleLog:
                 consumer.pause(self._place)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
-            raise Unavailable(f"topic {self._place.topic}: {str(error) or 'no answer in time'}") from error
+            raise self._no_answer(error) from error
 
     async def publish(self, record: RulesPublished) -> None:
         """Append a record and wait until it is durable. Whether it counts, the next look tells.
@@ -92,9 +92,13 @@ class RuleLog:
                     self._place.topic, codec.encode(record), key=record.version.encode(), partition=0
                 )
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"topic {self._place.topic}: {str(error) or 'no answer in time'}") from error
+            raise self._no_answer(error) from error
         finally:
             await producer.stop()
+
+    def _no_answer(self, error: Exception) -> Unavailable:
+        servers = self.settings.kafka_bootstrap_servers
+        return Unavailable(f"Kafka at {servers} does not answer for {self._place.topic}: {str(error) or 'in time'}")
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
