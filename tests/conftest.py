@@ -39,6 +39,10 @@ START_SECONDS = 200.0
 KAFKA, CLICKHOUSE = "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "DESKSTREAM_CLICKHOUSE_URL"
 _directory = pytest.StashKey[Path]()
 
+# Hundreds of processes are started here: none of them shall compile again what another one has compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 @dataclass(frozen=True)
 class Endpoints:
