@@ -77,7 +77,7 @@ def clean(text: str) -> str:
 
 
 def _decode(data: bytes, declared: str) -> str:
-    codec = _codec(declared.strip().strip("\"'").lower())
+    codec = _codec(declared.strip().strip("\"'").lower()[:60])
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") and len(data) % 2 == 0:
         return data.decode("utf-16", "replace")
     if data.isascii():

@@ -27,6 +27,7 @@ MAX_TEXT, MAX_SHORT = 100_000, 1_000
 _ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
 _EARLIEST = 946_684_800 * MICROS  # 2000-01-01
 _AHEAD = 300 * MICROS
+_LONGEST_ZONE = 64
 
 
 class FieldProblems(Refused):
@@ -69,16 +70,22 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-@lru_cache(maxsize=1024)
 def time_zone_problem(zone: str) -> str:
     """What is wrong with an IANA time zone's name, '' when nothing is or none is given."""
-    if not zone or zone in _zones():
+    if not zone or (len(zone) <= _LONGEST_ZONE and _is_zone(zone)):
         return ""
+    return f"{zone[:60]!r} is not a time zone such as Asia/Tokyo"
+
+
+@lru_cache(maxsize=1024)
+def _is_zone(zone: str) -> bool:
+    if zone in _zones():
+        return True
     try:
         ZoneInfo(zone)  # a zone that the listing leaves out, such as a link
     except Exception:  # KeyError, ValueError, OSError, ... by kind of nonsense
-        return f"{zone[:60]!r} is not a time zone such as Asia/Tokyo"
-    return ""
+        return False
+    return True
 
 
 def moment(text: object, *, now: int) -> int:

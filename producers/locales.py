@@ -6,12 +6,17 @@ from functools import lru_cache
 
 __all__ = ["locale_hint", "negotiated"]
 
+_LONGEST, _LONGEST_HEADER = 100, 500
 _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
-@lru_cache(maxsize=1024)
 def locale_hint(text: str) -> str:
     """`zh_TW.UTF-8, en;q=0.5` → `zh-Hant`; '' for a language that we do not answer in, so that it is detected."""
+    return _hint(text[:_LONGEST])  # what is remembered is bounded, whatever strangers send
+
+
+@lru_cache(maxsize=1024)
+def _hint(text: str) -> str:
     first = text.split(",")[0].split(";")[0].split(".")[0].strip().lower().replace("_", "-")
     language, *rest = first.split("-")
     if language in ("en", "ja"):
@@ -23,11 +28,15 @@ def locale_hint(text: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=1024)
 def negotiated(accept_language: str, default: str = "en") -> str:
     """The locale of a page for an `Accept-Language` header: the best of those that we answer in (RFC 9110 12.5.4)."""
+    return _negotiated(accept_language[:_LONGEST_HEADER], default)
+
+
+@lru_cache(maxsize=1024)
+def _negotiated(accept_language: str, default: str) -> str:
     best, most = default, 0.0
-    for item in accept_language[:500].split(","):
+    for item in accept_language.split(","):
         name, _, parameters = item.partition(";")
         try:
             quality = float(parameters.partition("q=")[2] or 1.0)

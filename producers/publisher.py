@@ -249,6 +249,7 @@ class Publisher:
         self._ensure_room()
         if self._enrich is not None:
             event = await self._enrich.later(event)
+            self._ensure_room()  # Kafka may have gone meanwhile, and to connect would hold up the event loop
         return await self._await(self._submit(event, **about))  # type: ignore[arg-type]
 
     def remember(self, event_id: str) -> None:

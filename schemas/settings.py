@@ -129,6 +129,11 @@ class ProducerSettings(Settings):
     phone_secrets: SecretStr = Field(
         SecretStr(""), description="auth tokens that telephone webhooks are signed with, two may be valid"
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed, comma-separated; otherwise all who come through a proxy have one share",
+    )
     door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
     door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
@@ -226,7 +231,8 @@ class ChatSettings(ProducerSettings):
     chat_frame_bytes: int = Field(32_768, ge=1_024, description="a longer frame closes the connection")
     chat_line_characters: int = Field(4_000, ge=1, le=20_000, description="a longer line is refused")
     chat_trusted_proxies: str = Field(
-        "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated"
+        "",
+        description="addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For is believed, comma-separated",
     )
 
 

@@ -38,6 +38,7 @@ KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
 }
 _FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
 _SAME_SUBMISSION = 600 * MICROS
+_MOST_PROBLEMS = 50
 
 
 def json_schema(fields: Mapping[str, tuple[bool, int, str]]) -> dict[str, Any]:
@@ -130,6 +131,8 @@ def _texts(
     for name, value in values.items():
         known = fields.get(name)
         if known is None:
+            if len(problems.fields) >= _MOST_PROBLEMS:
+                continue
             told = f"is not a field of this form; its fields are {', '.join(fields)}"
             problems.add(str(name)[:60], "unknown", told)
         elif value is None:

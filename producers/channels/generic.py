@@ -89,6 +89,8 @@ _IDS = frozenset(
 #: Orders are numbered by the shop; what stands there in a message, a customer typed.
 _NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
+#: More unknown fields are not told one by one: looking for what was meant takes a moment for each.
+_MOST_PROBLEMS = 50
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
 PRESENCES = ("online", "away", "offline")
 #: The channel of what can only come over one.
@@ -162,6 +164,8 @@ def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]
             continue
         convert = converters.get(name) or (_id if name == "customer_id" and kind in BY_THREAD else None)
         if convert is None:
+            if len(problems) >= _MOST_PROBLEMS:
+                continue
             close = difflib.get_close_matches(str(name), [*converters, *_COMMON], 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(converters))}"
             problems[str(name)[:60]] = f"is not a field of {snake(kind.__name__)}; {hint}"

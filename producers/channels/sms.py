@@ -11,7 +11,8 @@
 | MessageStatus, ErrorCode                  | DeliveryReported, one per message and status                        |
 
 A wish comes before everything else: it is a ConsentChanged and never a message. Its word is the whole message,
-whatever the case, the width, the punctuation and the blanks around it.
+whatever the case, the width, the punctuation and the blanks around it; for a STOP that nobody can mistake, signs and
+pictures as well. `Help 😢` is somebody who needs help, and `Cancel 🙏` may be about an order.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ _WHATSAPP = "whatsapp:"
 #: What is reported of messages to us.
 _THEIRS = frozenset(("receiving", "received"))
 _STATUS = re.compile(r"[a-z][a-z_-]{0,29}")
-_AROUND = " \t\r\n.,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】\u200b\u200c\u200d\u2060\ufeff"
+#: What a telephone puts between the letters of a word, and nobody sees.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_AROUND = " .,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】"
+#: Signs and pictures as well: `*STOP* 🛑`.
+_ANYTHING_AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 class Keyword(NamedTuple):
@@ -79,12 +84,24 @@ KEYWORDS: dict[str, Keyword] = {
 }
 
 
+#: What can only mean that somebody wants no more messages.
+_UNMISTAKABLE = frozenset(
+    word
+    for word, keyword in KEYWORDS.items()
+    if keyword.wish == "stop" and word not in ("cancel", "end", "quit", "revoke", "td", "停止")
+)
+
+
 def keyword_of(text: str) -> Keyword | None:
     """The wish that a whole message is, or None for a message like any other."""
     if len(text) > 100:
         return None
-    plain = unicodedata.normalize("NFKC", text).strip(_AROUND).casefold()
-    return KEYWORDS.get(plain) or KEYWORDS.get(" ".join(plain.split()))
+    words = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    words = " ".join(words.split())
+    if found := KEYWORDS.get(words.strip(_AROUND)):
+        return found
+    plain = _ANYTHING_AROUND.sub("", words)
+    return KEYWORDS.get(plain) if plain in _UNMISTAKABLE else None
 
 
 def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:

@@ -214,11 +214,9 @@ def _comment(entry: dict[str, Any], value: dict[str, Any], now: int, source: str
     own_id, medium = identifier(value.get("id") or value.get("comment_id")), identifier(part(value, "media").get("id"))
     if not own_id:
         raise Refused("bad_fields", "a comment without its id")
-    author = part(value, "from")
+    author, ours = part(value, "from"), identifier(entry.get("id"))
     by = identifier(author.get("id"))
-    if (by and by == identifier(entry.get("id"))) or text(author.get("self_ig_scoped_id")) == identifier(
-        entry.get("id")
-    ):
+    if ours and ours in (by, identifier(author.get("self_ig_scoped_id"))):
         return []
     handle = text(author.get("username"))
     return [

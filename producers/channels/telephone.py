@@ -15,6 +15,8 @@ _LANGUAGES = {
     "JP": "ja", "CN": "zh-Hans", "TW": "zh-Hant", "HK": "zh-Hant", "MO": "zh-Hant",
     "GB": "en", "IE": "en", "AU": "en", "NZ": "en", "US": "en",
 }  # fmt: skip
+#: Nobody writes a number with more around it; what is remembered is bounded by it.
+_LONGEST = 100
 _NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")
 #: What telephone systems put in place of a number: the words, and the digits that the words are on a keypad.
 _ANONYMOUS = frozenset(
@@ -32,10 +34,13 @@ class Caller(NamedTuple):
     address: str
 
 
-@lru_cache(maxsize=4096)
 def e164(text: str, country: str = "") -> str:
     """`0044 (20) 7946-0000` → `+442079460000`; '' when it is no number. `country` is for numbers without their own."""
-    plain = text.strip()
+    return _e164(text.strip(), country) if len(text) <= _LONGEST else ""
+
+
+@lru_cache(maxsize=4096)
+def _e164(plain: str, country: str) -> str:
     if _NUMBER.fullmatch(plain):
         return plain
     try:

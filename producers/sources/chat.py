@@ -34,6 +34,7 @@ from websockets.http11 import Request, Response
 from producers.channels import chat
 from producers.channels import chat_protocol as frames
 from producers.fields import FieldProblems
+from producers.proxies import Proxies, share_of
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
 from producers.sources.chat_hub import Hub, Live
@@ -96,7 +97,7 @@ class Server:
         self.hub = Hub(settings, publisher, rules_of(settings))
         self._log = Log(settings, self.hub.see)
         self._origins = _list(settings.chat_origins.lower())
-        self._proxies = _list(settings.chat_trusted_proxies)
+        self._proxies = Proxies.parse(settings.chat_trusted_proxies, "DESKSTREAM_CHAT_TRUSTED_PROXIES")
         self._open: Counter[str] = Counter()
         self._starts = RateLimit(settings.chat_starts_per_minute / 60, max(1.0, settings.chat_starts_per_minute))
 
@@ -193,10 +194,8 @@ class Server:
 
     def _address(self, connection: ws.ServerConnection, request: Request) -> str:
         peer = connection.remote_address
-        address = str(peer[0]) if peer else ""
-        if address in self._proxies and (told := request.headers.get("X-Forwarded-For", "")):
-            return told.rpartition(",")[2].strip()[:64]
-        return address
+        forwarded = ",".join(request.headers.get_all("X-Forwarded-For"))
+        return share_of(self._proxies.client(str(peer[0]) if peer else "", forwarded))
 
     # -- one visitor --------------------------------------------------------------------------------------------
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 import uvicorn
@@ -21,17 +23,26 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from producers import signature
+from producers import charsets, signature
 from producers.channels import form, generic
 from producers.door import doors
 from producers.locales import negotiated
+from producers.proxies import Proxies
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
 from producers.sources import openapi, page
 from producers.sources.docs import add_docs
-from producers.sources.requests import count_refusal, read_body, refusal, unavailable
+from producers.sources.requests import (
+    TooMany,
+    count_refusal,
+    read_body,
+    refusal,
+    require_share,
+    too_many,
+    unavailable,
+)
 from producers.sources.survey_pages import add_surveys
-from producers.sources.webhooks import TooMany, add_doors, require_share, secrets_of, too_many
+from producers.sources.webhooks import add_doors, secrets_of
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -40,6 +51,8 @@ from schemas.settings import ProducerSettings
 __all__ = ["create_app", "serve"]
 
 _FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
+_MOST_FIELDS = 50
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
 _RECONNECT_SECONDS = 0.5
 
@@ -164,8 +177,9 @@ def serve(
     """Serve until SIGTERM or SIGINT, then answer what is under way; the caller's own handlers are called at the end.
 
     Raises:
-        ConfigurationError: the port is taken.
+        ConfigurationError: the port is taken, or a proxy's address is none.
     """
+    Proxies.parse(settings.trusted_proxies, "DESKSTREAM_TRUSTED_PROXIES")
     try:
         family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
         listener = socket.create_server((settings.http_host, settings.http_port), family=family, backlog=1024)
@@ -182,6 +196,7 @@ def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         ws="none",
         limit_concurrency=2000,
         timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
@@ -217,12 +232,26 @@ async def _form_values(request: Request, body: bytes) -> dict[str, Any]:
         raise Refused(
             "bad_media_type", "send application/x-www-form-urlencoded, multipart/form-data or application/json"
         )
+    if media_type != "multipart/form-data":
+        return _decoded(body, request.headers.get("content-type", ""))
     request._body = body  # the stream is used up; this is where Starlette looks first
     try:
-        async with request.form(max_files=0, max_fields=50) as fields:
+        async with request.form(max_files=0, max_fields=_MOST_FIELDS) as fields:
             return {name: value for name, value in fields.items() if value != ""}
     except (HTTPException, ValueError, KeyError) as error:
         raise Refused("bad_encoding", str(getattr(error, "detail", error))[:200]) from error
+
+
+def _decoded(body: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of a form-encoded body; also of one whose sender escaped nothing, or in the charset of its page."""
+    charset = _CHARSET.search(content_type)
+    declared = charset[1] if charset else "utf-8"
+    try:
+        pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise Refused("bad_encoding", str(error)[:200]) from error
+    texts = [[charsets.decode(text.encode("latin-1"), declared) for text in pair] for pair in pairs]
+    return {name: value for name, value in texts if value != ""}
 
 
 def _accepted(event: Event, receipt: Receipt, *, page_locale: str = "") -> Response:

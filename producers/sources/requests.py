@@ -1,7 +1,8 @@
-"""What every HTTP endpoint of the producers shares: reading a body within its limit, and saying no."""
+"""What every HTTP endpoint of the producers shares: shares of senders, reading a body within its limit, and saying no."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,22 @@ from starlette.requests import ClientDisconnect
 
 from producers.channels.form import FormProblems
 from producers.fields import FieldProblems
+from producers.proxies import share_of
+from producers.ratelimit import RateLimit
 from producers.sources import page
 from schemas import metrics
 from schemas.errors import Refused, Unavailable
 
-__all__ = ["JSON_PROBLEM", "count_refusal", "read_body", "refusal", "unavailable"]
+__all__ = [
+    "JSON_PROBLEM",
+    "TooMany",
+    "count_refusal",
+    "read_body",
+    "refusal",
+    "require_share",
+    "too_many",
+    "unavailable",
+]
 
 _STATUS = {
     "bad_json": 400,
@@ -54,6 +66,29 @@ JSON_PROBLEM: dict[str, Any] = {
 }
 
 log = structlog.get_logger("producers.http")
+
+
+class TooMany(Exception):
+    """A sender is over its share; `args[0]` is the seconds to wait."""
+
+
+def require_share(limit: RateLimit, request: Request) -> None:
+    """Take one request of this sender's share.
+
+    Raises:
+        TooMany: it sends too many.
+    """
+    wait = limit.wait_seconds(share_of(request.client.host) if request.client else "", time.monotonic())
+    if wait:
+        raise TooMany(wait)
+
+
+def too_many(channel: str, error: TooMany) -> Response:
+    """429: the sender is over its share."""
+    count_refusal(channel, Refused("rate_limited", ""))
+    retry = {"Retry-After": str(max(1, round(error.args[0])))}
+    detail = "you send more than your share; send the same again later"
+    return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
 
 
 async def read_body(request: Request, limit: int) -> bytes:

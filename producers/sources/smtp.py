@@ -35,6 +35,7 @@ from producers.attachments import AttachmentStore
 from producers.channels import email
 from producers.intake import Intake
 from producers.mail import mail_intake
+from producers.proxies import share_of
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
 from schemas import metrics
@@ -139,7 +140,7 @@ class _Desk:
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if self.stopping:
             return "421 4.3.2 we are stopping; please send it again in a moment"
-        if self._rate.wait_seconds(_peer(session.peer), time.monotonic()) > 0:
+        if self._rate.wait_seconds(share_of(_peer(session.peer)), time.monotonic()) > 0:
             return "450 4.7.1 too much mail at once from this address; please send it again in a moment"
         envelope.mail_from = address
         envelope.mail_options.extend(options)

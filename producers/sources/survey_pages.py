@@ -30,8 +30,8 @@ from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
 from producers.sources import survey_html
 from producers.sources.html import HEADERS
-from producers.sources.requests import count_refusal, read_body
-from producers.sources.webhooks import TooMany, require_share, secrets_of
+from producers.sources.requests import TooMany, count_refusal, read_body, require_share
+from producers.sources.webhooks import secrets_of
 from schemas import identity, survey_link
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError, Refused, Unavailable

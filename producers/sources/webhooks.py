@@ -24,17 +24,24 @@ from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 
 from producers.door import Answer, Delivery, Door, Partly
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
-from producers.sources.requests import JSON_PROBLEM, count_refusal, read_body, refusal, unavailable
+from producers.sources.requests import (
+    JSON_PROBLEM,
+    TooMany,
+    read_body,
+    refusal,
+    require_share,
+    too_many,
+    unavailable,
+)
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
 
-__all__ = ["TooMany", "add_doors", "require_share", "secrets_of", "too_many"]
+__all__ = ["add_doors", "secrets_of"]
 
 log = structlog.get_logger("producers.webhooks")
 
@@ -66,29 +73,6 @@ def add_doors(
 def secrets_of(settings: ProducerSettings, name: str) -> list[str]:
     """The secrets of a setting, which is a comma-separated list."""
     return [secret.strip() for secret in getattr(settings, name).get_secret_value().split(",") if secret.strip()]
-
-
-def require_share(limit: RateLimit, request: Request) -> None:
-    """Take one request of this sender's share.
-
-    Raises:
-        Unavailable: it sends too many; `retry_after` says when the next one is taken.
-    """
-    wait = limit.wait_seconds(request.client.host if request.client else "", time.monotonic())
-    if wait:
-        raise TooMany(wait)
-
-
-class TooMany(Exception):
-    """A sender is over its share; `args[0]` is the seconds to wait."""
-
-
-def too_many(channel: str, error: TooMany) -> Response:
-    """429: the sender is over its share."""
-    count_refusal(channel, Refused("rate_limited", ""))
-    retry = {"Retry-After": str(max(1, round(error.args[0])))}
-    detail = "you send more than your share; send the same again later"
-    return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
 
 
 class _Handler:

@@ -81,6 +81,42 @@ def test_the_form_is_in_kafka_when_202_is_answered(deployment: Deployment, serve
     assert as_parts.json()["duplicate"] is True  # the same words within ten minutes
 
 
+def test_a_form_is_read_as_its_sender_wrote_it_escaped_or_not_and_in_the_charset_of_its_page(
+    deployment: Deployment, server: Server
+) -> None:
+    form = "application/x-www-form-urlencoded"
+    bodies = [
+        ("email=ann@example.org&message=荷物が届きません&name=Zoë".encode(), form),  # as `curl -d` sends it
+        (b"email=ann@example.org&message=%93%FA%96%7B%8C%EA%82%C5%82%B7", f"{form}; charset=Shift_JIS"),
+        (b"email=ann@example.org&message=%E4%BD%A0%E5%A5%BD+%2B1", form),
+        ("email=ann@example.org&message=Größe".encode("latin-1"), form),  # and says nothing of it
+        (b"email=ann@example.org&message=%ff%fe%00x", form),
+    ]
+    answers = [server.client.post("/v1/form", content=body, headers={"content-type": kind}) for body, kind in bodies]
+    assert [answer.status_code for answer in answers] == [202] * len(bodies)
+    made = events(deployment)
+    assert [event.text for event in made[:4]] == ["荷物が届きません", "日本語です", "你好 +1", "Größe"]
+    assert made[0].customer_name == "Zoë"
+
+
+def test_behind_our_proxies_each_customer_has_a_share_and_nobody_can_make_up_another(deployment: Deployment) -> None:
+    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "1", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.01"}
+
+    def statuses(server: Server, *forwarded: str) -> list[int]:
+        return [
+            server.client.post("/v1/form", data=CONTACT, headers={"x-forwarded-for": address}).status_code
+            for address in forwarded
+        ]
+
+    with serving(deployment, **share, DESKSTREAM_TRUSTED_PROXIES="127.0.0.0/8") as server:
+        assert statuses(server, "203.0.113.1", "203.0.113.2", "203.0.113.1", "9.9.9.9, 203.0.113.2") == [
+            202, 202, 429, 429,
+        ]  # fmt: skip
+        assert statuses(server, "2001:db8::1", "2001:db8::2") == [202, 429]  # one household
+    with serving(deployment, **share, DESKSTREAM_TRUSTED_PROXIES="") as server:
+        assert statuses(server, "203.0.113.1", "203.0.113.2") == [202, 429]
+
+
 def test_a_signed_event_is_in_kafka_when_202_is_answered_and_a_retry_is_a_duplicate(
     deployment: Deployment, server: Server
 ) -> None:

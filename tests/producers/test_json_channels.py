@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
@@ -35,6 +36,31 @@ def problems(**body: Any) -> dict[str, str]:
     with pytest.raises(FieldProblems) as caught:
         event(**body)
     return caught.value.fields
+
+
+# whatever strangers send
+
+
+def test_what_is_remembered_of_strangers_texts_is_bounded() -> None:
+    from producers.channels.telephone import e164
+    from producers.fields import time_zone_problem
+    from producers.locales import locale_hint, negotiated
+
+    for number in range(3):
+        long = f"{'x' * 100_000}{number}"
+        assert (locale_hint(f"ja,{long}"), negotiated(f"ja,{long}"), e164(long)) == ("ja", "ja", "")
+        assert "is not a time zone" in time_zone_problem(long)
+    for remembered in ("producers.locales._hint", "producers.locales._negotiated"):
+        module, _, name = remembered.rpartition(".")
+        assert getattr(importlib.import_module(module), name).cache_info().hits >= 2  # the three were cut to one
+
+
+def test_a_thousand_unknown_fields_are_refused_in_a_moment_and_fifty_are_told() -> None:
+    unknown = {f"customer_idd_{number}": "x" for number in range(20_000)}
+    assert len(problems(type="message", id="1", channel="chat", customer_id="chat:1", text="x", **unknown)) == 50
+    with pytest.raises(FieldProblems) as caught:
+        form.normalise(CONTACT | unknown, now=NOW)
+    assert len(caught.value.fields) == 50
 
 
 # the form

@@ -195,6 +195,31 @@ def test_without_kafka_nothing_is_counted_and_the_error_is_one_line() -> None:
     assert Counts.now() == before
 
 
+class Losing:
+    """Looks a customer up, and meanwhile Kafka goes away."""
+
+    publisher: Publisher
+
+    def __call__(self, event: Event) -> Event:
+        return event
+
+    async def later(self, event: Event) -> Event:
+        self.publisher.close()
+        return event
+
+
+def test_kafka_that_goes_away_while_a_customer_is_looked_up_does_not_hold_up_the_event_loop(
+    settings: ProducerSettings,
+) -> None:
+    enrich = Losing()
+    with Publisher(settings, enrich=enrich) as publisher:
+        enrich.publisher = publisher
+        publisher.connect()
+        with pytest.raises(Unavailable, match="not connected"):
+            asyncio.run(publisher.publish_async(message(1)))
+        assert not publisher.connected  # to connect takes seconds, and all who wait would wait for that
+
+
 def test_an_event_offered_again_after_kafka_was_away_is_published(
     deployment: Deployment, settings: ProducerSettings
 ) -> None:

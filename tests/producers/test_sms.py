@@ -200,6 +200,13 @@ def test_the_same_message_has_the_same_id_whatever_came_with_it() -> None:
         ("帮助", "help", "zh-Hans"),
         ("幫助", "help", "zh-Hant"),
         ("ヘルプ", "help", "ja"),
+        ("\u200fSTOP\u200f", "stop", "ja"),  # as a telephone that writes from right to left sends it
+        ("\u202aStop\u202c", "stop", "ja"),
+        ("S\u200bTOP", "stop", "ja"),
+        ("*STOP* \U0001f6d1", "stop", "ja"),
+        ("✋\U0001f3fb stop ✋\U0001f3fb", "stop", "ja"),
+        ("#unsubscribe#", "stop", "ja"),
+        ("<退订>", "stop", "zh-Hans"),
     ],
 )
 def test_a_word_that_is_the_whole_message_is_a_wish_and_no_message(body: str, wish: str, language: str) -> None:
@@ -223,6 +230,9 @@ def test_a_word_that_is_the_whole_message_is_a_wish_and_no_message(body: str, wi
         "the end",
         "can cel",
         "STOP" * 30,
+        "Help \U0001f622",
+        "Cancel \U0001f64f",
+        "\U0001f6d1",
     ],
 )
 def test_a_word_among_others_is_a_message(body: str) -> None:

@@ -268,6 +268,14 @@ def test_an_instagram_comment_is_public_and_its_thread_is_the_medium() -> None:
         assert (event.text, event.fields["handle"], event.occurred_at) == ("好看", "mei", T0)
 
 
+def test_what_we_wrote_ourselves_is_no_comment_and_what_does_not_say_whose_it_is_is_one() -> None:
+    for own in ({"from": {"id": "1001"}}, {"from": {"id": "7", "self_ig_scoped_id": "1001"}}):
+        assert meta(insta(**own), of="instagram") == []
+    nameless = {name: value for name, value in insta().items() if name != "id"}
+    [event] = meta(nameless, of="instagram")
+    assert event.text == "好看"
+
+
 # -- Meta: broken ---------------------------------------------------------------------------------------------------
 
 
