@@ -165,7 +165,8 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     """All clocks of one ticket, as of `at`, whether they have targets or not. Id: `ticket_id`.
 
     Each is measured in calendar seconds and in working seconds of `calendar`, that of the policy with which the ticket
-    opened. NULL is undefined: no calendar, not answered, not solved yet, or a ticket whose beginning is not known.
+    opened; `calendar_version` is the version of the policies beside which it stood then (it covers the calendars), while
+    `policy_version` is that of the policy in force now. NULL is undefined: no calendar, not answered, not solved yet, or a ticket whose beginning is not known.
 
     acknowledgement   from creation to our acknowledgement
     answer            of the first chat or call that a person answered: from its first line or ring
@@ -221,6 +222,7 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     first_resolution_business_seconds: float | None = None
     full_resolution_seconds: float | None = None
     full_resolution_business_seconds: float | None = None
+    calendar_version: str = ""
 
 
 class ClockShare(Fact, frozen=True, kw_only=True):
@@ -228,7 +230,8 @@ class ClockShare(Fact, frozen=True, kw_only=True):
 
     The sum over all instances of the clock in the episode; `agent_id` '' is the team before anybody was assigned.
     Written when the clock stops or is paused, and when the ticket changes hands: then the shares add up to its
-    elapsed seconds. `business_seconds` is NULL without a calendar.
+    elapsed seconds. `business_seconds` is NULL without a calendar. `policy`, `policy_version` and `calendar` are those of
+    the last instance.
     """
 
     ticket_id: str
@@ -242,6 +245,7 @@ class ClockShare(Fact, frozen=True, kw_only=True):
     priority: str = ""
     policy: str = ""
     calendar: str = ""
+    policy_version: str = ""
 
 
 class SurveyFact(Fact, frozen=True, kw_only=True):

@@ -149,6 +149,7 @@ def _fact(turn: Turn, ticket: Ticket, calendar: Calendar | None) -> TicketClocks
         policy=ticket.policy,
         policy_version=ticket.policy_version,
         calendar=ticket.calendar,
+        calendar_version=ticket.calendar_version,
         next_responses=0 if waits is None else waits.count,
         **measures,
     )
@@ -234,5 +235,6 @@ def _share(turn: Turn, ticket: Ticket, clock: Clock, share: Share, business: boo
         channel=ticket.channel,
         priority=ticket.priority,
         policy=clock.policy,
+        policy_version=clock.policy_version,
         calendar=clock.calendar,
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Event
-from schemas.facts import ClockFact, TagFact, TicketFact
+from schemas.facts import ClockFact, ClockShare, TagFact, TicketClocks, TicketFact
 from schemas.identity import customer_tag
 from stream_processors.rulebook import ALWAYS, Edition, Rulebook
 from stream_processors.rules import SHIPPED, Rules, of_files, read_files
@@ -109,6 +109,27 @@ def test_a_ticket_says_the_version_of_a_policy_that_kept_its_name(
     after = story.ticket_fact()
     assert (before.policy, before.policy_version) == ("old", old.policies.version)
     assert (after.policy, after.policy_version) == ("old", again.policies.version)
+
+
+def test_the_measures_and_shares_say_which_edition_of_a_calendar_they_were_counted_by(
+    editions: tuple[Rules, Rules, Rules],
+) -> None:
+    """Written Monday 12:00 in an office open until 18:00, which from 12:30 on is open until 13:00 only. Answered at 14:00.
+
+    By the office with which the ticket opened that is 2 h of work, by the later one it would be 1 h. The policy in force
+    at 14:00 is the later one, so its version cannot tell which office was meant.
+    """
+    old, new, _ = editions
+    story = Story(old)
+    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(3.5 * 3600), new))))
+    story.message(3 * 3600)
+    story.reply(5 * 3600)
+    row = story.last(TicketClocks)
+    assert (row.first_response_business_seconds, row.calendar) == (2 * 3600, "office")
+    assert (row.policy_version, row.calendar_version) == (new.policies.version, old.policies.version)
+    [share] = [each for each in story.all(ClockShare) if each.clock == "first_response"]
+    assert (share.business_seconds, share.calendar, share.policy) == (2 * 3600, "office", "old")
+    assert share.policy_version == old.policies.version
 
 
 def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, Rules]) -> None:
