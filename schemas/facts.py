@@ -166,7 +166,8 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
 
     Each is measured in calendar seconds and in working seconds of `calendar`, that of the policy with which the ticket
     opened; `calendar_version` is the version of the policies beside which it stood then (it covers the calendars), while
-    `policy_version` is that of the policy in force now. NULL is undefined: no calendar, not answered, not solved yet, or a ticket whose beginning is not known.
+    `policy_version` is that of the policy in force now. NULL is undefined: no calendar, not answered, not solved yet, or
+    a ticket whose beginning is not known.
 
     acknowledgement   from creation to our acknowledgement
     answer            of the first chat or call that a person answered: from its first line or ring

@@ -27,7 +27,8 @@ due before an event has been said before it, as the worker does. Actions: see `A
 `due none`), `because REASON`, `policy NAME`, `team NAME`, `target LENGTH`. What is left out is not compared.
 
 **Also**: `ticket:` fields of the ticket fact, `state: {clock: {risk: 50}}` fields of the clock in the state, `next:` the
-next deadline (or `none`), `dead:` reasons of dead letters, `imported: true`, `channel: chat`.
+next deadline (or `none`), `dead:` reasons of dead letters, `imported: true`, `channel: chat`. In a file with `merges: true`
+there are Bob and Cat besides, into whom the customer may go up; `of: bob` looks at his ticket.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from stream_processors.policies import CLOCKS, Policies
 from stream_processors.rulebook import Rulebook
 from stream_processors.rules import Rules
 from stream_processors.tickets.measure_sla import next_deadline
+from tests.stream_processors.tickets.moving_story import MovingStory
 from tests.stream_processors.tickets.story import SECOND, T0, Story, at
 
 FOLDER = Path(__file__).parent / "clock_cases"
@@ -57,8 +59,22 @@ MONDAY = datetime(2026, 3, 2, tzinfo=LONDON)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 OFFICE = [{"name": "office", "time_zone": "Europe/London", "hours": {"mon-fri": "09:00-18:00"}}]
-OF_A_CASE = {"says", "why", "log", "row", "shares", "ticket", "state", "next", "dead", "imported", "channel", *CLOCKS}
-OF_A_FILE = {"about", "policies", "other_policies", "calendars", "at_risk", "channel", "cases"}
+OF_A_CASE = {
+    "says",
+    "why",
+    "log",
+    "row",
+    "shares",
+    "ticket",
+    "state",
+    "next",
+    "dead",
+    "imported",
+    "channel",
+    "of",
+    *CLOCKS,
+}
+OF_A_FILE = {"about", "policies", "other_policies", "calendars", "at_risk", "channel", "merges", "cases"}
 
 
 class BadCase(Exception):
@@ -127,6 +143,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {
         events.CallAnswered(**s.base(t) | _caller(s) | {"call_id": "c1", "agent_id": agent})
     ),
     "chat_ended": _chat_ended,  # outcome [thread]
+    "writes": lambda s, t, who, *w: s.writes(who, t, **_options(list(w))),  # somebody else
+    "merge": lambda s, t, who="ann", into="bob": s.merge(t, who, into),
+    "split": lambda s, t, who="bob", to="ann": s.split(t, who, to),  # the ticket goes to `to`
     "pass": lambda s, t: s.worker.advance(at(t)),  # nothing happens: ticks as the worker appends them
     "tick": lambda s, t: s.tick(t),  # one tick, at a time that a late worker noticed
 }
@@ -182,7 +201,8 @@ def rules_of(shipped: Rules, topic: dict[str, Any], folder: Path, policies: str 
 def play(case: Case, rules: Rules, other: Rules | None) -> Story:
     """The story of the case, told to its end. `rules other` in the log puts the topic's `other_policies` in force."""
     channel = case.given.get("channel", case.topic.get("channel", "email"))
-    story = Story(rules, channel=channel, imported=case.given.get("imported", False))
+    kind = MovingStory if case.topic.get("merges") else Story
+    story = kind(rules, channel=channel, imported=case.given.get("imported", False))
     for entry in str(case.given["log"]).split(";"):
         when, action, *words = entry.split()
         if action == "rules":
@@ -199,6 +219,8 @@ def differences(case: Case, story: Story) -> list[str]:
     """What is otherwise than the case says, in words."""
     given = case.given
     wrong: list[str] = []
+    if isinstance(story, MovingStory):
+        story.subject = given.get("of", "ann")
     if (refused := [reason for _, reason in story.refused()]) != given.get("dead", []):
         wrong.append(f"dead letters {refused}")
     for clock in CLOCKS:
@@ -218,7 +240,7 @@ def differences(case: Case, story: Story) -> list[str]:
             f"{clock}.{k} is {getattr(state, k)!r}, not {v!r}" for k, v in fields.items() if getattr(state, k) != v
         ]
     if "next" in given:
-        found = next_deadline(story.customer)
+        found = min(filter(None, (next_deadline(state) for _, state in story.worker.states(b"c"))), default=None)
         expected = None if given["next"] == "none" else at(seconds(given["next"]))
         if found != expected:
             wrong.append(f"next deadline is @{None if found is None else _after(found)}, not @{given['next']}")

@@ -13,13 +13,23 @@ from msgspec.structs import replace
 
 from schemas import codec, events
 from schemas.events import Event
-from schemas.facts import ClockFact, ClockShare, ContactFact, Outbound, SurveyFact, TagFact, TicketClocks, TicketFact
+from schemas.facts import (
+    ClockFact,
+    ClockShare,
+    ContactFact,
+    Outbound,
+    PaneFact,
+    SurveyFact,
+    TagFact,
+    TicketClocks,
+    TicketFact,
+)
 from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.rules import Rules
 from stream_processors.tickets import measure_sla
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import Customer, Ticket, customer_key
-from tests.stream_processors.memory_worker import MemoryCluster
+from tests.stream_processors.memory_worker import IDS, MemoryCluster
 from tests.stream_processors.tickets.story import at
 
 ANN, BOB, CAT, DAN = "email:ann@example.org", "tel:+15550100", "ext:4711", "email:dan@example.org"
@@ -581,11 +591,23 @@ def nobody_goes_in_circles(town: Town) -> None:
         assert all(ticket.status == "closed" for ticket in state.tickets)
 
 
+def the_backlog_is_what_is_open(town: Town) -> None:
+    """What left one customer came to another: over all panes every open ticket counts once, and so does its age."""
+    panes: dict[tuple[Any, ...], PaneFact] = {}
+    for pane in town.facts(PaneFact):  # in the order of each log
+        panes[tuple(getattr(pane, name) for name in IDS[PaneFact])] = pane
+    still_open = [ticket for _, ticket in town.held() if ticket.status not in ("solved", "closed")]
+    assert sum(pane.backlog_change for pane in panes.values()) == len(still_open)
+    created = sum(ticket.created_at // 1_000_000 for ticket in still_open)
+    assert sum(pane.backlog_created_change for pane in panes.values()) == created
+
+
 def holds(town: Town) -> None:
     nothing_is_lost_or_doubled(town)
     everything_was_folded_once(town)
     the_newest_facts_are_true(town)
     every_ledger_is_whole(town)
+    the_backlog_is_what_is_open(town)
     nobody_goes_in_circles(town)
 
 
