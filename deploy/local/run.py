@@ -52,7 +52,7 @@ def try_it(pipeline: Pipeline) -> TryIt:
     return TryIt(
         form=f"curl {form} {pipeline.http_url}/v1/form",
         mail=f"cp {short(places.example)} {short(places.inbox)}/; ls {short(places.maildir)}/new   (edit it first, if you like)",
-        query=f'. {short(places.env)}; {command} -m sinks query "SELECT * FROM tickets_current LIMIT 5"',  # noqa: S608
+        query=f'. {short(places.env)}; {command} -m sinks query "SELECT ticket_id, channel, team, tags FROM tickets_current LIMIT 5"',  # noqa: S608
     )
 
 

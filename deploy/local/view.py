@@ -28,7 +28,12 @@ SHORT = {
     "full_resolution": "resolved",
 }
 VALENCE_STYLE = {"good": "green", "positive": "green", "bad": "red", "negative": "red"}
-NAMES = {"acknowledgement": "acknowledged", "full_resolution": "resolution"}
+NAMES = {
+    "acknowledgement": "acknowledged",
+    "first_response": "first reply",
+    "next_response": "next reply",
+    "full_resolution": "resolution",
+}
 WIDE, BARS = 116, 136  # columns from which the lower row has three panels, and the channels have bars
 
 
