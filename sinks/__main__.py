@@ -12,20 +12,16 @@ from typing import Annotated, Any
 
 import typer
 import uvloop
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
+from schemas.errors import DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, help_text, load
-from schemas.topics import DEAD_LETTERS
+from sinks import dlqcommand
+from sinks.terminal import EXIT_CODES, out, plain, say
 
-EXIT_CODES = (
-    "Exit codes: 0 done, or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration "
-    "· 3 Kafka or ClickHouse does not answer · 4 stopped on purpose to protect the data."
-)
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""
 Facts to ClickHouse, messages to customers, dead letters to people.
@@ -45,10 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-dlq_app = typer.Typer(
-    help="Dead letters: what could not be processed, why, and how to send it back.", no_args_is_help=True
-)
-app.add_typer(dlq_app, name="dlq")
+app.add_typer(dlqcommand.app, name="dlq")
 recompute_app = typer.Typer(
     help="The tables of recomputations (python -m stream_processors recompute): see them again, or remove them.",
     no_args_is_help=True,
@@ -74,13 +67,13 @@ def clickhouse(check: Check = False) -> None:
     known = shapes()
     plan = migrate.read()
     if check:
-        _say(f"ok: {len(known)} kinds of record, {len(plan)} migrations")
+        say(f"ok: {len(known)} kinds of record, {len(plan)} migrations")
         return
     health = _begin(settings, "sink-clickhouse")
     connection.create_database(settings)
     client = connection.connect(settings)
     if settings.sink_migrate:
-        migrate.migrate(client, say=lambda name: _say(f"applying {name}"))
+        migrate.migrate(client, say=lambda name: say(f"applying {name}"))
         migrate.replace_views(client)
     _serve(settings, health, sink.consume(settings, client, health))
 
@@ -99,7 +92,7 @@ def delivery(check: Check = False) -> None:
     settings = load(SinkSettings)
     found = adapters(settings)
     if check:
-        _say(f"ok: channels {', '.join(found.channels)}")
+        say(f"ok: channels {', '.join(found.channels)}")
         return
     health = _begin(settings, "sink-delivery")
     _serve(settings, health, deliver.deliver(settings, found, health))
@@ -124,17 +117,17 @@ def migrate(
     settings = load(SinkSettings)
     plan = steps.read()
     if check:
-        _say(f"ok: {len(plan)} migrations")
+        say(f"ok: {len(plan)} migrations")
         return
     if verify:
         count = patiently(lambda: steps.verify(connection.connect(settings)), wait)
-        _say(f"all {count} migrations are applied")
+        say(f"all {count} migrations are applied")
         return
     patiently(lambda: connection.create_database(settings), wait)
     client = connection.connect(settings)
-    done = steps.migrate(client, say=lambda name: _say(f"applying {name}"))
+    done = steps.migrate(client, say=lambda name: say(f"applying {name}"))
     views = steps.replace_views(client)
-    _say(f"{len(done)} of {len(plan)} migrations applied now, {len(views)} views replaced")
+    say(f"{len(done)} of {len(plan)} migrations applied now, {len(views)} views replaced")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -150,7 +143,7 @@ def rewind(
 
     settings = load(SinkSettings)
     patiently(lambda: forget_offsets(settings, settings.group("clickhouse")), wait)
-    _say("the ClickHouse sink begins at the start of its topics when it starts next")
+    say("the ClickHouse sink begins at the start of its topics when it starts next")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -176,127 +169,6 @@ def query(
     if rows >= 0:
         shown = f", the first {limit} are shown" if limit and rows > limit else ""
         print(f"({rows} row{'' if rows == 1 else 's'}{shown})", file=sys.stderr)
-
-
-Reason = Annotated[str, typer.Option("--reason", "-r", help="only letters with this reason")]
-TopicName = Annotated[str, typer.Option("--topic", "-t", help="only this dead-letter topic, for example facts.dlq")]
-
-
-@dlq_app.command("list", epilog=EXIT_CODES)
-def dlq_list(
-    reason: Reason = "",
-    topic: TopicName = "",
-    limit: Annotated[int, typer.Option(min=1, help="show so many, the newest")] = 50,
-    everything: Annotated[bool, typer.Option("--all", help="also those that were replayed")] = False,
-) -> None:
-    """Show the dead letters of every topic, newest last."""
-    from sinks import dlq
-
-    settings = load(SinkSettings)
-    _known(topic, settings)
-    found = asyncio.run(dlq.letters(settings, include_replayed=everything))
-    chosen = dlq.choose(found, reason=reason, topic=topic, namespace=settings.namespace)
-    now = int(time.time() * 1000)
-    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
-    for name, fold in (
-        ("letter", False),
-        ("reason", False),
-        ("stage", False),
-        ("origin", True),
-        ("error", True),
-        ("age", False),
-    ):
-        grid.add_column(name, overflow="fold", no_wrap=not fold)
-    for letter in chosen[-limit:]:
-        story = letter.headers
-        texts = (letter.place, letter.reason, story.get("stage", ""), story.get("origin", ""), story.get("error", ""))
-        grid.add_row(*(Text(_plain(text)) for text in texts), dlq.age(now - letter.timestamp_ms))
-    if chosen:
-        _out().print(grid)
-    hidden = len(chosen) - min(limit, len(chosen))
-    _say(
-        f"{len(chosen)} dead letter{'' if len(chosen) == 1 else 's'}"
-        + (f", {hidden} older ones not shown" if hidden else "")
-    )
-
-
-@dlq_app.command("show", epilog=EXIT_CODES)
-def dlq_show(
-    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
-) -> None:
-    """Show one dead letter: its story, the traceback, and its bytes, decoded where that is possible."""
-    from sinks import dlq
-
-    settings = load(SinkSettings)
-    letter = asyncio.run(dlq.find(settings, place))
-    out = _out()
-    story = dict(letter.headers)
-    traceback = story.pop("traceback", "")
-    for name, value in {"letter": letter.place, "key": dlq.preview(letter.key or b""), **story}.items():
-        out.print(Text(f"{name:<13} {_plain(value)}"))
-    out.print(Text(f"{'bytes':<13} {len(letter.value)}"))
-    if traceback:
-        out.print(Text("\n" + _plain(traceback, keep="\n")))
-    out.print(Text("\n" + dlq.preview(letter.value)))
-    if not dlq.target(letter, settings):
-        out.print(Text("\n" + _by_hand(letter)))
-
-
-@dlq_app.command("replay", epilog=EXIT_CODES)
-def dlq_replay(
-    place: Annotated[str, typer.Argument(metavar="[TOPIC:PARTITION:OFFSET]", help="one letter")] = "",
-    every: Annotated[
-        bool, typer.Option("--all", help="every letter, or those that --reason and --topic leave")
-    ] = False,
-    reason: Reason = "",
-    topic: TopicName = "",
-) -> None:
-    """Send dead letters back to where they came from, with their original key. Do it after the cause is repaired.
-
-    A letter is replayed once; doing it again finds nothing to do. What fails again becomes a new letter.
-    """
-    from sinks import dlq
-
-    settings = load(SinkSettings)
-    _known(topic, settings)
-    if bool(place) == every:
-        raise ConfigurationError("name one letter, or say --all", where="dlq replay")
-    waiting = asyncio.run(dlq.letters(settings))
-    if place:
-        wanted = dlq.parse_place(place, settings)
-        chosen = [letter for letter in waiting if (letter.topic, letter.partition, letter.offset) == wanted]
-        if not chosen:
-            asyncio.run(dlq.find(settings, place))  # raises when there never was one
-            _say("0 replayed: this letter was replayed before")
-            return
-    else:
-        chosen = dlq.choose(waiting, reason=reason, topic=topic, namespace=settings.namespace)
-    count, by_hand = asyncio.run(dlq.replay(settings, chosen))
-    _say(f"{count} replayed")
-    for letter in by_hand:
-        _say(_by_hand(letter))
-    if by_hand:
-        _say(f"{len(by_hand)} left where they are: only their producer can take them again")
-
-
-def _by_hand(letter: Any) -> str:
-    if letter.headers.get("stage") == "webhooks":
-        return f"{letter.place}: a webhook. Repair the cause, then: python -m sinks {letter.headers['producer']}"
-    producer = letter.headers.get("producer", "") or letter.headers.get("origin", "") or "its producer"
-    return (
-        f"{letter.place}: raw input of {producer}. Repair the cause, save the bytes "
-        f"(python -m sinks dlq raw {letter.place} > file) and give the file to that producer again."
-    )
-
-
-@dlq_app.command("raw", epilog=EXIT_CODES)
-def dlq_raw(
-    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
-) -> None:
-    """Write the raw bytes of one dead letter to standard output, for example into a file to import again."""
-    from sinks import dlq
-
-    sys.stdout.buffer.write(asyncio.run(dlq.find(load(SinkSettings), place)).value)
 
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the run (`--into`).")]
@@ -366,7 +238,7 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     settings = load(SinkSettings)
     found = subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
     if check:
-        _say(f"ok: {len(found)} subscription{'' if len(found) == 1 else 's'}")
+        say(f"ok: {len(found)} subscription{'' if len(found) == 1 else 's'}")
         return
     health = _begin(settings, "sink-webhooks")
     _serve(settings, health, serve.serve(settings, found, health))
@@ -388,8 +260,8 @@ def webhooks_list() -> None:
     for each in asyncio.run(status.standings(settings, found)):
         ours = each.subscription
         since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(each.since)) if each.since else ""
-        grid.add_row(ours.name, each.state, since, str(each.lag), ", ".join(ours.names), Text(_plain(ours.url)))
-    _out().print(grid)
+        grid.add_row(ours.name, each.state, since, str(each.lag), ", ".join(ours.names), Text(plain(ours.url)))
+    out().print(grid)
 
 
 @webhooks_app.command("test", epilog=EXIT_CODES)
@@ -402,7 +274,7 @@ def webhooks_test(name: Annotated[str, typer.Argument(metavar="NAME", help="as `
     settings, found = _subscriptions()
     answer = asyncio.run(byhand.ping(settings, named(found, name)))
     said = f"HTTP {answer.status}" if answer.status else "no answer"
-    line = _plain(f"{said} after {answer.seconds * 1000:.0f} ms{': ' if answer.detail else ''}{answer.detail}")
+    line = plain(f"{said} after {answer.seconds * 1000:.0f} ms{': ' if answer.detail else ''}{answer.detail}")
     if judge(answer.status) is not Verdict.DELIVERED:
         raise Unavailable(f"{name}: {line}")
     print(line)
@@ -426,9 +298,9 @@ def webhooks_replay(
         return await byhand.replay(settings, subscription, await byhand.waiting(settings, subscription))
 
     done = asyncio.run(again())
-    _say(f"{done.taken} replayed" + (f", {done.left} left" if done.left else ""))
+    say(f"{done.taken} replayed" + (f", {done.left} left" if done.left else ""))
     for problem in done.problems:
-        _say(_plain(problem))
+        say(plain(problem))
     if done.left:
         raise Unavailable(f"{name} did not take all of them")
 
@@ -438,14 +310,6 @@ def _subscriptions() -> tuple[SinkSettings, Any]:
 
     settings = load(SinkSettings)
     return settings, subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
-
-
-def _known(topic: str, settings: SinkSettings) -> None:
-    names = {name for known in DEAD_LETTERS for name in (known.name, settings.topic(known))}
-    if topic and topic not in names:
-        raise ConfigurationError(
-            f"{topic!r} is no dead-letter topic", where="--topic", fix=", ".join(known.name for known in DEAD_LETTERS)
-        )
 
 
 def _begin(settings: SinkSettings, process: str) -> Health:
@@ -469,23 +333,10 @@ def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, Non
     try:
         uvloop.run(work)
     except TooManyRefused as error:
-        _say(f"deskstream: {error}; stopped before the commit")
+        say(f"deskstream: {error}; stopped before the commit")
         raise typer.Exit(EXIT_PROTECTED) from error
     except KafkaError as error:
         raise Unavailable(f"Kafka gave up on us: {error!r}; nothing unfinished was committed") from error
-
-
-def _out() -> Console:
-    """Standard output; in a pipe as wide as it takes, so that nothing is cut."""
-    return Console(width=None if sys.stdout.isatty() else 240, highlight=False)
-
-
-def _plain(text: str, keep: str = "") -> str:
-    return "".join(c if c.isprintable() or c in keep else "·" for c in text)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def main() -> int:
