@@ -201,8 +201,8 @@ def _tickets(snapshot: Snapshot, narrow: bool) -> RenderableType:
     grid.add_row("CSAT", csat)
     if not narrow:
         languages = [f"{name or '?'} {count:,}" for name, count in sorted(desk.languages.items(), key=_by_count)]
-        rest = [f"{len(languages) - 2} more"] if len(languages) > 2 else []
-        grid.add_row("in", ", ".join([*languages[:2], *rest]) or "-")
+        rest = f" +{len(languages) - 2}" if len(languages) > 2 else ""
+        grid.add_row("in", f"{', '.join(languages[:2]) or '-'}{rest}")
     return grid
 
 
