@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-__all__ = ["HEADERS", "SCRIPTED_HEADERS", "described", "document", "note"]
+__all__ = ["HEADERS", "SCRIPTED_HEADERS", "STYLE", "described", "document", "note"]
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 #: A page loads nothing from elsewhere, runs nothing, is kept nowhere, and its address (which may be a secret) is told
@@ -19,7 +19,7 @@ HEADERS = {
 #: The same for the page that runs one script of its own.
 SCRIPTED_HEADERS = HEADERS | {"Content-Security-Policy": f"{_POLICY}; script-src 'unsafe-inline'"}
 #: One palette, light and dark: text and borders keep the contrast that WCAG 2.2 AA asks for (4.5 and 3 to 1).
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --back: #f3f5f8; --page: #fff; --ink: #1b1f24; --soft: #57606a; --line: #7d8590;
 --faint: #d0d7de; --blue: #0b5cad; --on-blue: #fff; --tint: #e8f1fb; --red: #b3261e; --pink: #fcedec;
 font: 1rem/1.55 system-ui, "Hiragino Sans", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif }
@@ -66,7 +66,7 @@ button .en, .wrong .en { color: inherit }
 def document(title: str, body: str, *, locale: str = "en", style: str = "") -> str:
     """A whole page; `body` is HTML, `title` is text."""
     return f"""<!DOCTYPE html><html lang="{locale}"><head><meta charset="utf-8"><title>{escape(title)}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}{style}</style></head>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}{style}</style></head>
 <body><main>{body}</main></body></html>"""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -14,8 +15,9 @@ from producers.channels import form
 from producers.channels.form import FormProblems
 from producers.locales import negotiated
 from producers.publisher import Publisher
-from producers.sources import docs, http, page, survey_html
+from producers.sources import chat_pages, docs, http, page, survey_html
 from producers.sources.html import HEADERS
+from producers.sources.html import STYLE as HTML_STYLE
 from schemas.events import LOCALES
 from schemas.settings import ProducerSettings
 
@@ -201,3 +203,47 @@ def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     assert headings == [f"{method.upper()} {path}" for path, kinds in described["paths"].items() for method in kinds]
     assert {"POST /v1/orders", "POST /v1/help-centre", "POST /v1/kiosk", "POST /s/{token}"} <= set(headings)
     assert "script-src" not in HEADERS["Content-Security-Policy"]
+
+
+# -- colours ------------------------------------------------------------------------------------------------------
+
+WIDGET = (Path(chat_pages.__file__).parent / "chat_widget.js").read_text("utf-8")
+#: Text on what stands behind it: 4.5 to 1 (WCAG 2.2, 1.4.3); the edge of a control: 3 to 1 (1.4.11).
+ON_PAGES = [("ink", "page"), ("ink", "back"), ("ink", "tint"), ("soft", "page"), ("soft", "tint"), ("blue", "page"), ("on-blue", "blue"), ("red", "page"), ("red", "pink")]  # fmt: skip
+IN_CHAT = [("ink", "page"), ("ink", "theirs"), ("ink", "yours"), ("soft", "page"), ("soft", "theirs"), ("soft", "yours"), ("blue", "page"), ("on-blue", "blue"), ("red", "page")]  # fmt: skip
+
+
+def palettes(style: str) -> list[dict[str, str]]:
+    """The light one and the dark one: name → `rrggbb`."""
+    found: list[dict[str, str]] = []
+    for name, colour in re.findall(r"--([a-z-]+): #([0-9a-f]{3,6})", style):
+        if not found or name in found[-1]:
+            found.append({})
+        found[-1][name] = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
+    return found
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of relative luminances that WCAG defines, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_contrast_is_as_wcag_works_it_out() -> None:
+    assert contrast("000000", "ffffff") == pytest.approx(21)
+    assert contrast("767676", "ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+@pytest.mark.parametrize(("style", "pairs"), [(HTML_STYLE, ON_PAGES), (WIDGET, IN_CHAT)], ids=["pages", "chat"])
+def test_every_text_can_be_read_in_light_and_in_dark(style: str, pairs: list[tuple[str, str]]) -> None:
+    light, dark = palettes(style)
+    for palette in (light, light | dark):
+        poor = {pair: contrast(palette[pair[0]], palette[pair[1]]) for pair in pairs}
+        assert {pair: ratio for pair, ratio in poor.items() if ratio < 4.5} == {}
+        assert contrast(palette["line"], palette["page"]) >= 3
