@@ -156,6 +156,19 @@ def manifests() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "deploy/kubernetes/README.md"], ids=lambda path: path.parent.name
+)
+def test_what_the_way_to_a_first_contact_names_is_in_the_manifests(path: Path) -> None:
+    text = path.read_text("utf-8")
+    named = set(re.findall(r"\b(deployment|statefulset|service|job)/([a-z-]+)", text))
+    assert ("deployment", "http") in named or ("service", "http") in named
+    assert not [f"{kind}/{name}" for kind, name in named if name not in manifests()[kind]]
+    overlays = re.findall(r"apply --server-side -k (\S+)", text)
+    assert overlays
+    assert all((ROOT / overlay.rstrip("`.")).is_dir() for overlay in overlays)
+
+
 @every_page
 def test_a_setting_that_a_page_names_exists(path: Path) -> None:
     named = set(re.findall(r"\bDESKSTREAM_[A-Z_]+\b", path.read_text("utf-8")))

@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import Gauge
 
+from deploy.grafana.boards import boards
+from deploy.grafana.panels import Prom
+from deploy.grafana.panels import queries as panel_queries
 from deploy.prometheus import cases
 from deploy.tools import Tools
+from schemas import metrics
 
 RULES = Path(cases.__file__).parent / "rules"
 ROOT = RULES.parents[2]
@@ -53,6 +58,19 @@ def test_prometheus_can_parse_every_query(tools: Tools, tmp_path: Path) -> None:
     recorded = {rule["record"] for path in RULES.glob("*.yaml") for group in yaml.safe_load(path.read_text())["groups"]
                 for rule in group["rules"] if "record" in rule}  # fmt: skip
     assert {name for query in queries for name in re.findall(r"\bdeskstream:[\w:]+", query)} <= recorded
+
+
+def test_no_query_takes_the_least_of_what_every_process_shows() -> None:
+    """A gauge without labels is 0 in every process that never sets it: its least is 0, and says nothing."""
+    everywhere = [each for each in vars(metrics).values() if isinstance(each, Gauge) and not each._labelnames]
+    names = "|".join(next(iter(gauge.describe())).name for gauge in everywhere)
+    queries = [query for path in RUNBOOKS for query in blocks(path, "promql")]
+    queries += [rule["expr"] for path in RULES.glob("*.yaml") for group in yaml.safe_load(path.read_text())["groups"]
+                for rule in group["rules"]]  # fmt: skip
+    queries += [query.expr for _, _, query in panel_queries(boards()) if isinstance(query, Prom)]
+    assert not [
+        query for query in queries if re.search(rf"\b(min|avg|count)\b[^()]*(\([\w, ]*\) *)?\(({names})\b", query)
+    ]
 
 
 # -- SQL ----------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def ready(fleet: Fleet, name: str) -> int:
     ("rounds", "per_second"),
     [
         pytest.param(1, 60.0, marks=pytest.mark.timeout(600), id="short"),
-        pytest.param(8, 400.0, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="soak"),
+        pytest.param(6, 150.0, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="soak"),
     ],
 )
 def test_nothing_is_lost_or_doubled_while_workers_are_added_upgraded_and_taken_away(
