@@ -101,6 +101,7 @@ class Mutator:
             self.verdicts.append(Verdict(mutant, killer))
             if not killer:
                 print(f"  {number}/{len(self.found)} survives: {self.file}:{mutant.line} {mutant.says}", flush=True)
+            print(f"  {number}/{len(self.found)}", end="\r", file=sys.stderr, flush=True)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
