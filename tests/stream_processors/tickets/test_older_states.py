@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.facts import TicketClocks
+from schemas.facts import ClockShare, TicketClocks
 from stream_processors.tickets.state import Station, customer_key
 from tests.stream_processors.tickets.story import Story, at
 
@@ -55,3 +55,5 @@ def test_a_ticket_that_was_with_a_team_only_by_its_policy_is_with_that_team(old:
     old.note(600)
     (station,) = old.ticket().stations
     assert station.team != "" and station.agent == ""
+    old.reply(900)
+    assert {share.team for share in old.all(ClockShare)} == {station.team}
