@@ -5,7 +5,9 @@ of the file's functions for the mutant's and runs the same tests, first those th
 one fails or its time is over. What survives is tried again with the property tests. What survives then has to stand in
 `accepted.yaml`, with the reason why it changes no result.
 
-    python -m tests.mutants [name of a file ...] [--every N]
+    python -m tests.mutants [name of a file ...] [--every N] [--says WORDS ...]
+
+`--says` takes only the mutants that say one of these words, as they were printed: to see whether a new test kills them.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import os
 import resource
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -80,9 +83,10 @@ class Verdict(NamedTuple):
 class Mutator:
     """A pytest plugin that runs the collected tests on every mutant of one file instead of once."""
 
-    def __init__(self, file: str, every: int) -> None:
+    def __init__(self, file: str, every: int, says: Sequence[str]) -> None:
         self.module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
-        self.found = list(mutants((ROOT / file).read_text("utf-8")))[::every]
+        found = list(mutants((ROOT / file).read_text("utf-8")))[::every]
+        self.found = [each for each in found if not says or any(words in each.says for words in says)]
         self.file, self.verdicts, self.kills = file, list[Verdict](), Counter[str]()
         self.reported: int | None = None  # in a child: where to say which test failed
 
@@ -215,15 +219,24 @@ def judged(file: str, verdicts: list[Verdict]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    every = int(arguments.pop(arguments.index("--every") + 1)) if "--every" in arguments else 1
-    wanted = [each for each in arguments if each != "--every"]
+    parser = ArgumentParser(
+        prog="python -m tests.mutants", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="name of a file", help=", ".join(Path(file).stem for file in TARGETS)
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th mutant")
+    parser.add_argument("--says", nargs="+", default=(), metavar="WORDS", help="only mutants that say one of these")
+    given = parser.parse_args(arguments)
     rules = importlib.import_module("stream_processors.rules")
     rules.load = functools.cache(rules.load)
     wrong: list[str] = []
     for file, tests in TARGETS.items():
-        if wanted and not any(each in file for each in wanted):
+        if given.files and not any(each in file for each in given.files):
             continue
-        started, mutator = time.monotonic(), Mutator(file, every)
+        started, mutator = time.monotonic(), Mutator(file, given.every, given.says)
+        if not mutator.found:
+            continue
         options = [
             "-o",
             "addopts=--import-mode=importlib",
