@@ -53,7 +53,8 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     text          what they wrote now, quotes and signature removed; `full_text` is everything, as plain text
     ticket_ref    the ticket that the source proved it belongs to (recipient or subject token, our Message-ID), or ''
     thread_id     the channel's own thread or conversation id, or ''
-    message_id, in_reply_to, references   e-mail threading, with angle brackets
+    message_id, in_reply_to, references   e-mail threading, with angle brackets; in public, the network's id of what an
+                  answer is to stand below
     headers       only those that the loop guards read, names in lower case
     language      locale hint from the source (`en zh-Hans zh-Hant ja`), '' when unknown
     """

@@ -508,7 +508,8 @@ class Outbound(Fact, frozen=True, kw_only=True):
     """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
 
     kind     `acknowledgement reply transcript survey thanks`, and `help opt_out opt_in` for what SMS keywords say
-    headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...)
+    headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...); of `social`, `In-Reply-To` is the
+             network's id of the post or comment that is answered
     """
 
     outbound_id: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schemas.errors import ConfigurationError, DeskstreamError
@@ -39,11 +40,25 @@ class Undeliverable(DeskstreamError):
         super().__init__(detail)
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A sink that is gone may have begun to hand a message over before it could write down so.
+
+    since  wall microseconds: not before that
+    known  whether an id of the other side's belongs to another message, which was handed over for certain
+    """
+
+    since: int
+    known: Callable[[str], bool]
+
+
 class Adapter(Protocol):
     """One open channel. `deliver` may be called many times at once."""
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         """Hand the message over; returns what the other side said, for people.
+
+        With `tried` it may be there already, as a whole or in part: an adapter that can ask the other side does.
 
         Raises:
             Away, TryLater, Undeliverable

@@ -10,6 +10,7 @@ becomes of a message is a DeliveryFact; the offset is committed once that is dur
 | Away (no connection)    | every message of that channel waits, tried again without limit; SINK_PAUSED is 1      |
 | TryLater (SMTP 4xx)     | this message is tried again for `delivery_retry_seconds`, then as below               |
 | Undeliverable (5xx)     | DeliveryFact `bounced` or `refused`, and a dead letter that can be replayed           |
+| anything else (a bug)   | the same, `refused` as `defect`: one message must not stop its neighbours             |
 
 Too many unfinished messages pause their partition.
 """
@@ -37,15 +38,18 @@ from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, DELIVERIES, OUTBOUND
 from sinks import kafka
-from sinks.adapter import Adapters, Away, TryLater, Undeliverable
-from sinks.delivered import Delivered, remember
+from sinks.adapter import Adapters, Away, Tried, TryLater, Undeliverable
+from sinks.delivered import Delivered, remember, their_ids
 from sinks.signals import stop_on_signals
 
 SINK = "delivery"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == OUTBOUND.dlq)
 #: A record that a person asked to be sent again carries this header; `dlq replay` sets it.
 REPLAY_HEADER = "replay-of"
-MAX_UNFINISHED = 1000
+MAX_UNFINISHED, MOST_AT_ONCE = 1000, 500
+#: A sink begins with no record farther behind the first that it is not done with, and commits may have failed for a while.
+MOST_BEGUN = 5 * (MAX_UNFINISHED + MOST_AT_ONCE)
+CLOCKS_DIFFER_SECONDS = 60.0
 FIRST_WAIT, LONGEST_WAIT = 0.2, 30.0
 REVOKE_SECONDS = 5.0
 FACT_ATTEMPTS = 10
@@ -66,8 +70,18 @@ class Lane:
         self.unfinished: deque[tuple[int, asyncio.Task[None]]] = deque()
         self.last_of_key: dict[bytes | None, asyncio.Task[None]] = {}
         self.closing = asyncio.Event()
+        self.since = time.time()
+        self.first: int | None = None
         self.finished_to: int | None = None
         self.committed: int | None = None
+
+    def tried(self, record: Any, message: Outbound, memory: Delivered) -> Tried | None:
+        """Whether who had this partition before may have begun with a record: they had read it, and were not done."""
+        if self.first is None or record.offset >= self.first + MOST_BEGUN:
+            return None
+        if record.timestamp > (self.since + CLOCKS_DIFFER_SECONDS) * 1000:
+            return None
+        return Tried(record.timestamp * 1000, lambda theirs: memory.is_of_another(theirs, message.outbound_id))
 
     def advance(self) -> None:
         """Move `finished_to` behind the records that are finished without a gap.
@@ -149,7 +163,7 @@ class Delivery:
 
     async def _turn(self) -> None:
         """Fetch once, start what came, commit what is finished."""
-        for partition, records in (await self._consumer.getmany(timeout_ms=50, max_records=500)).items():
+        for partition, records in (await self._consumer.getmany(timeout_ms=50, max_records=MOST_AT_ONCE)).items():
             lane = self._lanes.get(partition)
             if lane is None:
                 continue  # it was revoked while these records were on their way; whoever has it now reads them
@@ -169,6 +183,8 @@ class Delivery:
         self._health.beat()
 
     def _start(self, lane: Lane, record: Any) -> None:
+        if lane.first is None:
+            lane.first = record.offset
         before = lane.last_of_key.get(record.key)
         task = asyncio.create_task(self._handle(lane, record, before))
         lane.last_of_key[record.key] = task
@@ -200,6 +216,7 @@ class Delivery:
 
     async def _deliver(self, lane: Lane, record: Any, message: Outbound, memory: Delivered) -> None:
         attempts, outcome = 0, "delivered"
+        tried = lane.tried(record, message, memory)
         wait, give_up_at = FIRST_WAIT, time.monotonic() + self._settings.delivery_retry_seconds
         while True:
             await self._rest(lane, self._waiting.seconds(message.channel))
@@ -207,7 +224,7 @@ class Delivery:
                 async with lane.places:
                     if lane.closing.is_set():
                         raise asyncio.CancelledError
-                    detail = await self._adapters.of(message.channel).deliver(message)
+                    detail = await self._adapters.of(message.channel).deliver(message, tried)
                 self._works(message.channel)
                 attempts += 1
                 break
@@ -225,11 +242,15 @@ class Delivery:
             except Undeliverable as error:
                 failure = error
                 attempts += failure.outcome == "bounced"
+            except Exception as error:  # a defect of ours must not hold up everybody behind this message, for ever
+                log.exception("adapter_failed", channel=message.channel, outbound_id=message.outbound_id)
+                failure = Undeliverable("refused", "defect", f"{type(error).__name__}: {error}")
+                failure.__cause__ = error
             outcome, detail = failure.outcome, str(failure)
             await self._letters.write([(record, failure.reason, failure)])
             break
         await self._conclude(record, message, outcome, detail, attempts)
-        memory.add(message.outbound_id, outcome)
+        memory.add(message.outbound_id, outcome, their_ids(message.channel, outcome, detail))
 
     async def _rest(self, lane: Lane, seconds: float) -> None:
         """Wait, unless the lane closes: then give the record back, unfinished."""

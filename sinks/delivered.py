@@ -3,7 +3,7 @@
 It is read from the partition's own `deliveries` when the partition is assigned, newest `limit` records, and kept up
 to date while running. Inside that memory a message goes out once, whoever writes it again: a worker that replays, a
 sink that restarts. Only a kill between the SMTP answer and the durable delivery fact can repeat a message; it then
-carries the same Message-ID.
+carries the same Message-ID. An SMS service is asked for what a killed sink may have begun with (`Tried`).
 """
 
 from __future__ import annotations
@@ -23,27 +23,43 @@ from sinks import kafka
 
 
 class Delivered:
-    """Outbound ids of one partition with their last outcome; forgets the oldest beyond `limit`."""
+    """Outbound ids of one partition with their last outcome; forgets the oldest beyond `limit`.
+
+    Of what was delivered it remembers the ids that the other side gave it, where it gives any (`SM...`).
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._outcomes: dict[str, str] = {}
+        self._theirs: dict[str, str] = {}  # their id → our outbound id
 
     def __len__(self) -> int:
         return len(self._outcomes)
 
-    def add(self, outbound_id: str, outcome: str) -> None:
+    def add(self, outbound_id: str, outcome: str, theirs: Iterable[str] = ()) -> None:
         """A later outcome replaces an earlier one, but `delivered` stays."""
+        self._theirs |= dict.fromkeys(theirs, outbound_id)
         if self._outcomes.pop(outbound_id, "") == "delivered":
             outcome = "delivered"
         self._outcomes[outbound_id] = outcome
         while len(self._outcomes) > self._limit:
             del self._outcomes[next(iter(self._outcomes))]
+        while len(self._theirs) > self._limit:
+            del self._theirs[next(iter(self._theirs))]
+
+    def is_of_another(self, theirs: str, outbound_id: str) -> bool:
+        """Whether an id of the other side's belongs to another message than this one."""
+        return self._theirs.get(theirs, outbound_id) != outbound_id
 
     def done(self, outbound_id: str, *, asked_again: bool) -> bool:
         """Is there nothing left to do? `asked_again`: a person replayed it, so only a delivery counts as done."""
         outcome = self._outcomes.get(outbound_id, "")
         return outcome == "delivered" if asked_again else outcome != ""
+
+
+def their_ids(channel: str, outcome: str, detail: str) -> list[str]:
+    """The ids in what the other side said of a delivered message; none where no id is ever asked for."""
+    return detail.split() if channel == "sms" and outcome == "delivered" else []
 
 
 async def remember(settings: SinkSettings, partition: int) -> Delivered:
@@ -74,4 +90,4 @@ def recall(memory: Delivered, records: Iterable[Any]) -> None:
         except CodecError:
             continue
         if isinstance(fact, DeliveryFact):
-            memory.add(fact.outbound_id, fact.outcome)
+            memory.add(fact.outbound_id, fact.outcome, their_ids(fact.channel, fact.outcome, fact.detail))

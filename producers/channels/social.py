@@ -141,9 +141,13 @@ def message(
     language: str = "",
     attachments: Sequence[Attachment] = (),
     recipient: str = "",
+    answer_to: str = "",
     **details: str,
 ) -> MessageReceived:
-    """A post or a message as an event. `details` are what an answer, or a person, may need (`fields`)."""
+    """A post or a message as an event. `details` are what an answer, or a person, may need (`fields`).
+
+    answer_to  the network's id of what an answer is to stand below; '' in private
+    """
     kind, _, value = customer_id.partition(":")
     customer_id = canonical_customer_id(kind, value)
     return MessageReceived(
@@ -161,6 +165,7 @@ def message(
         full_text=prose((whole or words).strip()),
         public=public,
         thread_id=thread,
+        message_id=answer_to,
         recipients=[recipient] if recipient else [],
         attachments=list(attachments[:MOST_ATTACHMENTS]),
         language=language,

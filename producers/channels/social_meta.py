@@ -201,6 +201,7 @@ def _public(platform: str, entry: dict[str, Any], item: dict[str, Any], now: int
             name=text(part(value, "from").get("name")) or text(value.get("sender_name")),
             attachments=[attachment("image", text(url)) for url in photos if text(url)],
             recipient=identifier(entry.get("id")),
+            answer_to=_top_comment(post, comment, identifier(value.get("parent_id"))) or own_id,
             platform="facebook",
             post=post,
             comment=comment,
@@ -208,6 +209,11 @@ def _public(platform: str, entry: dict[str, Any], item: dict[str, Any], now: int
             link=identifier(part(value, "post").get("permalink_url") or value.get("permalink_url")),
         )
     ]
+
+
+def _top_comment(post: str, comment: str, parent: str) -> str:
+    """The comment that answers gather below: that of a conversation below a post which began it."""
+    return parent if parent and comment and parent not in (post, post.rpartition("_")[2]) else comment
 
 
 def _comment(entry: dict[str, Any], value: dict[str, Any], now: int, source: str) -> list[Event]:
@@ -231,6 +237,7 @@ def _comment(entry: dict[str, Any], value: dict[str, Any], now: int, source: str
             words=text(value.get("text")),
             name=handle,
             recipient=identifier(entry.get("id")),
+            answer_to=own_id,
             platform="instagram",
             post=medium,
             comment=own_id,

@@ -166,6 +166,7 @@ def _public(told: dict[str, Any], ours: str, item: dict[str, Any], now: int, sou
             language=_language(text(item.get("lang"))),
             attachments=[_medium(each) for each in objects(media.get("media"))],
             recipient=ours,
+            answer_to=own_id,
             platform="x",
             post=own_id,
             handle=text(author.get("screen_name"))[:200],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
+from sinks.adapter import Tried
 
 CHANNELS = ("chat",)
 
@@ -18,7 +19,7 @@ CHANNELS = ("chat",)
 class Chat:
     """Takes every message and says where it is."""
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         return "handed to the chat process"
 
     async def close(self) -> None:

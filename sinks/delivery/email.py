@@ -10,7 +10,7 @@ import aiosmtplib
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, TryLater, Undeliverable
+from sinks.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.mail import address, compose
 
 CHANNELS = ("email", "form")
@@ -28,7 +28,7 @@ class Email:
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         now = self._settings.pipeline_clock.now()
         recipient, mail = compose(message, sender=self._sender, now=now)
         async with self._slots:

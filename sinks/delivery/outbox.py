@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.adapter import REST, Away, Undeliverable
+from sinks.adapter import REST, Away, Tried, Undeliverable
 
 CHANNELS = (REST,)
 _CHANNEL = re.compile(r"[a-z][a-z_]{0,30}")
@@ -22,7 +22,7 @@ class Outbox:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         if self._folder is None or not _CHANNEL.fullmatch(message.channel):
             raise Undeliverable("refused", "no_adapter", f"no adapter for the channel {message.channel[:40]!r}")
         path = self._folder / f"{message.channel}.jsonl"

@@ -10,11 +10,11 @@
 
 The interface takes no key that would make a second request harmless. So when it is not known whether a message was
 taken (the answer was lost, or was a 5xx), its list of messages is asked before the same one is sent again: one with
-this text to this number, not older than our first attempt and not known as another message of ours, is this one. What
-this does not cover: a process that is killed between the request and the DeliveryFact sends that one message again.
+this text to this number, not older than our first attempt and not known as another message of ours, is this one. The
+same is asked of a message that a killed process may have begun with (`Tried`): their list is the memory that outlives us.
 
-A text that is longer than the service takes (`sms_characters`) goes in numbered parts, at most `sms_most_parts`; each is a
-message of its own to the service, and a part that was taken is not sent again while the process lives.
+A text that is longer than the service takes (`sms_characters`, UTF-16 units, as it counts) goes in numbered parts, at most
+`sms_most_parts`; each is a message of its own to the service, and a part that was taken is not sent again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from schemas.clock import MICROS, Clock, to_micros
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, TryLater, Undeliverable
+from sinks.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.split import split
 
 CHANNELS = ("sms",)
@@ -69,24 +69,27 @@ class Sms:
         self._taken: OrderedDict[str, str] = OrderedDict()  # their id → our part
         self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts it has so far
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
         if not message.text.strip():
             raise Undeliverable("refused", "empty", "there is nothing to say")
         fields = self._fields(message)
-        parts = split(message.text, self._most, self._parts) if len(message.text) > self._most else [message.text]
+        is_long = _units(message.text) > self._most
+        parts = split(message.text, self._most, self._parts, _units) if is_long else [message.text]
         sids = self._begun.setdefault(message.outbound_id, [])
         if len(self._begun) > _REMEMBERED:
             self._begun.popitem(last=False)
         for number in range(len(sids), len(parts)):
             part = f"{message.outbound_id}/{number}"
-            sids.append(await self._deliver(part, fields | {"Body": parts[number]}))
+            sids.append(await self._deliver(part, fields | {"Body": parts[number]}, tried))
         self._begun.pop(message.outbound_id, None)
         return " ".join(sids)
 
-    async def _deliver(self, part: str, fields: dict[str, str]) -> str:
+    async def _deliver(self, part: str, fields: dict[str, str], tried: Tried | None) -> str:
         since = self._uncertain.get(part)
-        if since is not None and (sid := await self._found(fields, part, since)):
+        if tried is not None:
+            since = tried.since if since is None else min(since, tried.since)
+        if since is not None and (sid := await self._found(fields, part, since, tried)):
             return self._take(part, sid)
         started = self._clock.now()
         try:
@@ -126,7 +129,7 @@ class Sms:
             fields["StatusCallback"] = f"{self._status_url}{joint}{urlencode({'id': message.outbound_id})}"
         return fields
 
-    async def _found(self, fields: dict[str, str], part: str, since: int) -> str:
+    async def _found(self, fields: dict[str, str], part: str, since: int, tried: Tried | None) -> str:
         """Their id of a part that an earlier attempt did hand over, '' when it did not.
 
         Raises:
@@ -140,9 +143,9 @@ class Sms:
         if not answer.is_success:
             raise Away(f"SMS: {_told(answer)}")
         listed = _json(answer).get("messages")
-        for each in listed if isinstance(listed, list) else []:
+        for each in [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []:
             sid = str(each.get("sid") or "")
-            ours = self._taken.get(sid, part) == part
+            ours = self._taken.get(sid, part) == part and not (tried is not None and tried.known(sid))
             if (
                 ours
                 and sid
@@ -219,6 +222,11 @@ def _told(answer: httpx.Response) -> str:
 
 def _said(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+def _units(text: str) -> int:
+    """UTF-16 code units: most emoji are two."""
+    return len(text) + sum(each > "\uffff" for each in text)
 
 
 def _sent_at(each: dict[str, Any]) -> int:

@@ -1,7 +1,8 @@
 """Answers on social networks: Messenger, Instagram and page comments over Meta's interface, messages and posts on X.
 
 Where an answer goes is read off the customer's address (`meta:<id>`, `x:<id>`) and the conversation (`thread_id`): what
-was asked in public is answered below the post, what was asked in private in private. Without a token of a network, its
+was asked in public is answered below the very comment or post (`In-Reply-To`; events of an older build do not tell it, then
+below the post that began the conversation), what was asked in private in private. Without a token of a network, its
 answers are refused as `no_adapter`, or written to the outbox when there is one; without any, the channel is not claimed.
 
 | the network says                                        | then                                                       |
@@ -22,7 +23,6 @@ that was taken is not sent again while the process lives.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,15 +34,19 @@ import httpx
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, TryLater, Undeliverable
+from sinks.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.delivery import outbox
 from sinks.split import split
 
 CHANNELS = ("social",)
-#: Characters of a message or post. X counts a wide character as two; Instagram counts bytes.
+#: Characters of a message or post, as each network counts them; Instagram counts bytes.
 _MESSENGER, _INSTAGRAM, _COMMENT, _X_MESSAGE, _X_POST = 2_000, 1_000, 2_000, 10_000, 280
 _MOST_PARTS = 5
 _REMEMBERED = 2_000
+_X_SINGLE = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+_X_LINK = 23
+#: What X makes a link of: an address, or a name that ends like a domain.
+_LINK = re.compile(r"https?://[!-~]+|\b(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b(?:/[!-~]*)?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 #: Error codes of Meta: outside the window in which we may write; too many calls, token or permission: about us.
 _WINDOW = frozenset((2018278, 2534022))
@@ -71,6 +75,8 @@ def route(message: Outbound) -> Request:
         Undeliverable: the address or the conversation is of no network that we know.
     """
     network, _, person = message.address.partition(":")
+    asked = message.headers.get("In-Reply-To", "")
+    asked = asked if _ID.fullmatch(asked) else ""
     place = message.thread_id.split(":")
     if network not in ("meta", "x") or not _ID.fullmatch(person) or not all(_ID.fullmatch(each) for each in place):
         raise Undeliverable("refused", "bad_address", f"{message.address[:60]!r} is nobody on a network that we know")
@@ -80,13 +86,14 @@ def route(message: Outbound) -> Request:
         said = {"recipient": to, "messaging_type": "RESPONSE"}
         return Request("meta", f"{place[1]}/messages", lambda part: {**said, "message": {"text": part}}, most, measure)
     if network == "meta" and len(place) == 2:
-        return Request("meta", f"{place[1]}/comments", lambda part: {"message": part}, _COMMENT)
+        below = f"{asked}/replies" if asked and place[0] == "instagram" else f"{asked or place[1]}/comments"
+        return Request("meta", below, lambda part: {"message": part}, _COMMENT)
     if network == "x" and place[:2] == ["x", "dm"]:
         path = f"dm_conversations/with/{person}/messages"
         return Request("x", path, lambda part: {"text": part}, _X_MESSAGE)
     if network == "x" and len(place) == 2:
-        below = {"in_reply_to_tweet_id": place[1]}
-        return Request("x", "tweets", lambda part: {"text": part, "reply": below}, _X_POST, _weight)
+        reply = {"in_reply_to_tweet_id": asked or place[1]}
+        return Request("x", "tweets", lambda part: {"text": part, "reply": reply}, _X_POST, _weight)
     raise Undeliverable("refused", "bad_thread", f"{message.thread_id[:60]!r} is no conversation that can be answered")
 
 
@@ -108,7 +115,7 @@ class Social:
         )
         self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts they have
 
-    async def deliver(self, message: Outbound) -> str:
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
         """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
         if not message.text.strip():
             raise Undeliverable("refused", "empty", "there is nothing to say")
@@ -212,5 +219,7 @@ def _bytes(text: str) -> int:
 
 
 def _weight(text: str) -> int:
-    """As X counts: a character that is shown wide is two."""
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+    """As X counts (its configuration v3): most alphabets one, all other characters two, a link at least 23."""
+    bare = _LINK.sub("", text)
+    links = sum(max(_X_LINK, len(link)) for link in _LINK.findall(text))
+    return links + sum(1 if any(first <= ord(each) <= last for first, last in _X_SINGLE) else 2 for each in bare)

@@ -20,7 +20,7 @@ from stream_processors.templates import Rendered, Situation, kind_of
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["carrier", "reply_subject", "step"]
+__all__ = ["answered_post", "carrier", "reply_subject", "step"]
 
 MAIL_CHANNELS = ("email", "form")
 #: Ids of the conversation that a mail names at most; the first and the last ones.
@@ -86,7 +86,7 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
         locale=locale,
         message_id=message_id,
         thread_id=getattr(event, "thread_id", ""),
-        headers=_headers(event, turn.rules.mail_domain) if mail else {},
+        headers=_headers(event, turn.rules.mail_domain) if mail else answered_post(channel, event),
         causation_depth=event.causation_depth + 1,
     )
     fact = AcknowledgementFact(
@@ -158,6 +158,12 @@ def carrier(channel: str, address: str) -> str:
 
 def _is_number(address: str) -> bool:
     return address.startswith("+") and "@" not in address
+
+
+def answered_post(channel: str, asked: MessageReceived | CallEnded | Ticket) -> dict[str, str]:
+    """What a public answer is to stand below, on a social network; nothing on every other channel."""
+    post = asked.last_message_id if isinstance(asked, Ticket) else getattr(asked, "message_id", "")
+    return {"In-Reply-To": post} if channel == "social" and post else {}
 
 
 def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:

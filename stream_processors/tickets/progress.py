@@ -20,7 +20,14 @@ from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
-from stream_processors.tickets.acknowledge import KEPT_REFERENCES, MAIL_CHANNELS, MESSAGE_ID, carrier, reply_subject
+from stream_processors.tickets.acknowledge import (
+    KEPT_REFERENCES,
+    MAIL_CHANNELS,
+    MESSAGE_ID,
+    answered_post,
+    carrier,
+    reply_subject,
+)
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, finished_at
@@ -141,7 +148,7 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
         locale=ticket.language,
         message_id=message_id,
         thread_id=ticket.thread_ids[-1] if ticket.thread_ids else "",
-        headers=threading(ticket) if mail else {},
+        headers=threading(ticket) if mail else answered_post(channel, ticket),
         causation_depth=event.causation_depth + 1,
     )
     if mail:

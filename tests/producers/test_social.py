@@ -268,6 +268,17 @@ def test_an_instagram_comment_is_public_and_its_thread_is_the_medium() -> None:
         assert (event.text, event.fields["handle"], event.occurred_at) == ("好看", "mei", T0)
 
 
+def test_a_public_event_names_what_its_answer_stands_below_and_a_private_one_nothing() -> None:
+    [on_post] = meta(feed())
+    [reply] = meta(feed(comment_id="7_9", parent_id="7_8"))  # below another comment: answers gather at that one
+    [post] = meta(feed(item="post", comment_id=None, parent_id=None))
+    [insta_comment] = meta(insta(), of="instagram")
+    [private] = meta(said({"text": "Hello"}))
+    assert [each.message_id for each in (on_post, reply, post, insta_comment, private)] == [
+        "7_8", "7_8", "1001_7", "c9", "",
+    ]  # fmt: skip
+
+
 def test_what_we_wrote_ourselves_is_no_comment_and_what_does_not_say_whose_it_is_is_one() -> None:
     for own in ({"from": {"id": "1001"}}, {"from": {"id": "7", "self_ig_scoped_id": "1001"}}):
         assert meta(insta(**own), of="instagram") == []

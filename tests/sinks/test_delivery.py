@@ -1,5 +1,6 @@
 """The delivery sink against a real SMTP server that writes a maildir: each message once, in order, whatever happens."""
 
+import asyncio
 import email
 import mailbox
 import signal
@@ -15,7 +16,10 @@ from aiosmtpd.controller import Controller
 from schemas import codec
 from schemas.facts import DeliveryFact
 from schemas.identity import customer_tag
+from schemas.process import Health
 from schemas.topics import DELIVERIES, OUTBOUND, Topic
+from sinks import deliver
+from sinks.adapter import Adapters
 from tests.sinks.conftest import until
 from tests.sinks.test_mail import outbound
 
@@ -259,3 +263,39 @@ def test_sigterm_ends_it_within_the_drain_time_although_messages_wait(log, proce
     assert ended(worker) == 0, processes.output(worker)
     assert time.monotonic() - before < 8
     assert deliveries(log) == []
+
+
+class Broken:
+    """An adapter with a defect that some messages find."""
+
+    def __init__(self):
+        self.taken = []
+
+    async def deliver(self, message, tried=None):
+        if "defect" in message.text:
+            raise ValueError("nobody thought of this")
+        self.taken.append(message.outbound_id)
+        return "taken"
+
+    async def close(self):
+        pass
+
+
+def test_a_message_that_breaks_its_adapter_is_a_dead_letter_and_its_neighbours_go_out(log, settings):
+    log.write([message(1), message(2, text="a defect"), message(3), message(4, customer=2)], partition=0)
+    adapter = Broken()
+
+    async def run():
+        delivery = deliver.Delivery(settings, Adapters({"email": adapter}), Health())
+        running = asyncio.create_task(delivery.run())
+        await asyncio.to_thread(until, lambda: len(deliveries(log)) == 4, "four facts")
+        delivery.stop()
+        await running
+
+    asyncio.run(run())
+    outcomes = {fact.outbound_id: (fact.outcome, fact.detail) for _, fact in deliveries(log)}
+    assert outcomes["O2"] == ("refused", "ValueError: nobody thought of this")
+    assert sorted(adapter.taken) == ["O1", "O3", "O4"], "also the same customer's next one"
+    ((story, _),) = log.letters(OUTBOUND_DLQ)
+    assert story["reason"] == "defect"
+    assert "in deliver" in story["traceback"], "the line of the defect"

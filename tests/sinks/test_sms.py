@@ -18,7 +18,7 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, TryLater, Undeliverable, adapters
+from sinks.adapter import Away, Tried, TryLater, Undeliverable, adapters
 from sinks.delivery import sms
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
@@ -39,6 +39,7 @@ class Service:
         self.asked: list[tuple[str, str, str]] = []
         self.answers: list[Any] = []
         self.created = 0.0
+        self.listed: list[Any] = []
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -74,7 +75,7 @@ class Service:
                      "date_created": formatdate(service.created or time.time())}
                     for number, each in enumerate(service.taken) if each["To"] == to
                 ]  # fmt: skip
-                return self.answer(200, {"messages": listed})
+                return self.answer(200, {"messages": service.listed or listed})
 
             def answer(self, status: int, body: Any) -> None:
                 raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -301,6 +302,53 @@ def test_a_part_that_was_taken_is_not_sent_again_when_the_next_one_fails(service
     assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"]
 
 
+def test_a_character_that_is_two_to_the_service_counts_as_two(service: Service) -> None:
+    smile = "\U0001f642"
+    send(service, message(text=smile * 900))  # 1,800 UTF-16 units
+    assert [body[:5] for body in (each["Body"] for each in service.taken)] == ["(1/2)", "(2/2)"]
+    assert all(len(each["Body"].encode("utf-16-le")) <= 3200 for each in service.taken)
+    assert sum(each["Body"].count(smile) for each in service.taken) == 900
+
+
+# -- what a killed sink may have begun with -----------------------------------------------------------------------------
+
+
+def restarted(service: Service, *messages: Any, known: frozenset[str] = frozenset(), since: float = 0.0) -> list[str]:
+    """What a new process makes of messages that another one may have begun with."""
+    tried = Tried(round(since * 1e6), known.__contains__)
+
+    async def work(adapter: sms.Sms) -> list[str]:
+        return [await adapter.deliver(each, tried) for each in messages]
+
+    return using(settings(service), work)
+
+
+def test_parts_that_a_killed_sink_sent_are_found_and_only_the_others_are_sent(service: Service) -> None:
+    service.answers = ["taken", (503, {})]
+    assert again(service, message(text=LONG)) == ["away"]  # killed here: the second part is not out
+    assert restarted(service, message(text=LONG)) == ["SM0 SM1"]
+    assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"]
+    assert restarted(service, message(text=LONG)) == ["SM0 SM1"]  # and here, before its fact was written
+    assert len(service.taken) == 2
+
+
+def test_the_same_words_in_a_message_that_is_known_to_be_out_are_not_taken_for_it(service: Service) -> None:
+    send(service, message(outbound_id="A", text="OK"))
+    assert restarted(service, message(outbound_id="B", text="OK"), known=frozenset(("SM0",))) == ["SM1"]
+    assert len(service.taken) == 2
+
+
+def test_the_same_words_from_before_the_message_was_written_are_not_taken_for_it(service: Service) -> None:
+    service.created = time.time() - 3600
+    send(service, message(outbound_id="A", text="OK"))
+    assert restarted(service, message(outbound_id="B", text="OK"), since=time.time()) == ["SM1"]
+
+
+def test_a_list_of_odd_shape_breaks_nothing(service: Service) -> None:
+    service.listed = [None, "x", {"sid": None}, {"sid": "SM9", "body": "OK", "date_created": 7}]
+    assert restarted(service, message(text="OK"), since=time.time()) == ["SM0"]
+
+
 # -- who serves the channel -----------------------------------------------------------------------------------------
 
 
@@ -352,3 +400,26 @@ def test_the_sink_hands_an_sms_over_once_whatever_became_of_the_answer(
         "B": ("bounced", "sms"),
     }
     assert [each["Body"] for each in service.taken] == ["one"]
+
+
+@pytest.mark.stack
+def test_a_sink_that_is_killed_between_two_parts_repeats_none(log: Any, processes: Any, service: Service) -> None:
+    ours = {"sms_account": "AC1", "sms_token": "secret", "sms_from": "+15550199", "sms_base_url": service.url}
+    service.answers = ["taken", "taken and lost", *["unlisted"] * 1000]
+    one = message(outbound_id="A", customer_tag="AAAAAAAAAAAA", text=LONG)
+    log.write([one], partition=1)
+    worker = processes.start("delivery", **ours)
+    until(lambda: len(service.taken) == 2, "both parts")
+    worker.kill()
+    worker.wait()
+    assert deliveries(log) == []
+    service.answers = []
+    log.write([message(outbound_id="B", customer_tag="AAAAAAAAAAAA", text=LONG)], partition=1)  # the same, and meant so
+    worker = processes.start("delivery", **ours)
+    facts = until(lambda: len(found := deliveries(log)) == 2 and found, "both facts")
+    assert ended(worker) == 0, processes.output(worker)
+    assert [(fact.outbound_id, fact.outcome, fact.detail) for _, fact in facts] == [
+        ("A", "delivered", "SM0 SM1"),
+        ("B", "delivered", "SM2 SM3"),
+    ]
+    assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"] * 2

@@ -126,6 +126,51 @@ def test_what_was_asked_in_private_is_answered_in_private_and_in_public_below_th
 
 
 @pytest.mark.parametrize(
+    ("address", "thread", "asked", "path", "said"),
+    [
+        ("meta:2003", "facebook:1001_7", "7_8", "/v23.0/7_8/comments", {"message": "It is on its way."}),
+        ("meta:2004", "instagram:555", "178", "/v23.0/178/replies", {"message": "It is on its way."}),
+        ("x:2002", "x:777", "888", "/2/tweets",
+         {"text": "It is on its way.", "reply": {"in_reply_to_tweet_id": "888"}}),
+        ("meta:2004", "instagram:555", "../me", "/v23.0/555/comments", {"message": "It is on its way."}),
+        ("meta:2004", "instagram:555", "<m@example.org>", "/v23.0/555/comments", {"message": "It is on its way."}),
+        ("meta:2002", "messenger:1001:2002", "178", "/v23.0/1001/messages",  # what is private stays private
+         {"recipient": {"id": "2002"}, "messaging_type": "RESPONSE", "message": {"text": "It is on its way."}}),
+    ],
+)  # fmt: skip
+def test_a_public_answer_stands_below_the_very_comment_that_asked(
+    network: Network, address: str, thread: str, asked: str, path: str, said: dict[str, Any]
+) -> None:
+    send(network, message(address, thread, headers={"In-Reply-To": asked}))
+    assert network.taken == [(path, said)]
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("Hello", 5),
+        ("Größe ж א ع", 11),
+        ("日本語", 6),
+        ("1 € → ✓", 10),  # currency, arrow and tick are two each
+        ("…", 2),
+        ("https://a.io 好", 26),  # a link is 23, however short
+        ("a.io", 23),
+        ("see example.org/help请", 29),
+        ("https://example.org/" + "x" * 80, 100),
+        ("3.50", 4),
+    ],
+)
+def test_x_counts_characters_in_its_own_way(text: str, weight: int) -> None:
+    assert social._weight(text) == weight
+
+
+def test_a_post_of_signs_that_count_double_is_split_before_x_refuses_it(network: Network) -> None:
+    send(network, message("x:2002", "x:777", text="€ → ✓ … " * 40))
+    assert [said["text"][:5] for _, said in network.taken] == ["(1/2)", "(2/2)"]
+    assert all(social._weight(said["text"]) <= 280 for _, said in network.taken)
+
+
+@pytest.mark.parametrize(
     ("address", "thread", "reason"),
     [
         ("email:ann@example.org", "messenger:1:2", "bad_address"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.facts import AssignmentFact
+from schemas.facts import AssignmentFact, Outbound
 from tests.stream_processors.tickets.story import TAG, Story, at
 
 
@@ -45,6 +45,24 @@ def test_a_mail_is_answered_in_its_thread(story: Story) -> None:
     assert reply.headers["In-Reply-To"] == "<one@ann>"
     assert reply.headers["References"].split()[-1] == "<one@ann>"
     assert (reply.customer_name, reply.locale, reply.causation_depth) == ("Ann", "en", 1)
+
+
+def test_a_comment_is_answered_below_itself_and_not_below_the_newest_post(tell: Callable[..., Story]) -> None:
+    story = tell(channel="social", customer_id="meta:2004")
+    public = {"public": True, "address": "meta:2004", "thread_id": "instagram:555"}
+    story.message(0, message_id="c1", **public)
+    story.message(30, "Anybody?", message_id="c2", **public)
+    story.reply(60)
+    acknowledged, answered = story.all(Outbound)
+    assert (acknowledged.headers, acknowledged.thread_id) == ({"In-Reply-To": "c1"}, "instagram:555")
+    assert (answered.headers, answered.thread_id) == ({"In-Reply-To": "c2"}, "instagram:555")
+
+
+def test_what_was_asked_in_private_names_no_comment(tell: Callable[..., Story]) -> None:
+    story = tell(channel="social", customer_id="x:2002")
+    story.message(0, address="x:2002", thread_id="x:dm:1001-2002")
+    story.reply(60)
+    assert story.replies()[0].headers == {}
 
 
 def test_a_second_answer_refers_to_the_whole_thread(story: Story) -> None:
