@@ -76,6 +76,9 @@ class Door:
     verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
     normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `Partly`
                 when other parts of the same delivery are events
+    told_at     of a scheme whose signature holds no time: the newest moment that the signed body itself names, wall micros, 0
+                for none. A delivery that is older than any sender tries is kept as a dead letter, for it may be one that
+                somebody recorded
     answer      what the sender is told once Kafka has the events
     challenge   answers a GET (a subscription check), given the secrets; raises `Refused`
     tokens      name of the setting whose secrets `challenge` is given instead: a token that its sender writes into an
@@ -99,6 +102,7 @@ class Door:
     summary: str
     example: Delivery
     answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
+    told_at: Callable[[Delivery], int] | None = None
     challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
     tokens: str = ""
     max_bytes: int = 1_000_000

@@ -28,7 +28,7 @@ from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Event, OrderChanged, OrderPlaced
 
-__all__ = ["TOPICS", "minor_units", "normalise"]
+__all__ = ["TOPICS", "minor_units", "normalise", "told_at"]
 
 #: Digits after the point of the ISO 4217 currencies that have not two.
 _CURRENCIES = {
@@ -57,6 +57,17 @@ def normalise(body: bytes, topic: str, *, now: int, triggered_at: str = "", sour
         raise Refused("test_order", "it was placed to try the shop out")
     fields: dict[str, Any] = {"received_at": now, "source": source}
     return kind(order, fields, now, triggered_at)
+
+
+def told_at(body: bytes) -> int:
+    """The newest moment that a delivery names, wall micros; 0 for none."""
+    try:
+        order = _object(body)
+    except Refused:
+        return 0
+    ahead = 2**62  # whatever it is, it is not old
+    times = (order.get(name) for name in ("created_at", "updated_at", "cancelled_at", "processed_at"))
+    return max((_when(ahead, each) % ahead for each in times if each), default=0)
 
 
 def minor_units(amount: object, currency: str) -> int:

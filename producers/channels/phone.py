@@ -36,7 +36,7 @@ from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 
-__all__ = ["CHANNEL", "recording", "status"]
+__all__ = ["CHANNEL", "recording", "status", "told_at"]
 
 CHANNEL = "phone"
 VOICEMAIL = "voicemail"
@@ -121,6 +121,14 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
             transcript=transcript,
         )
     ]
+
+
+def told_at(delivery: Delivery) -> int:
+    """When a callback says that it happened, wall micros; 0 where it says nothing."""
+    try:
+        return moment(fields(delivery).get("Timestamp", ""), 2**62) % 2**62
+    except Refused:
+        return 0
 
 
 def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ __all__ = [
     "identifier",
     "message",
     "millis",
+    "newest",
     "objects",
     "parse",
     "part",
@@ -34,6 +35,7 @@ __all__ = [
 
 CHANNEL = "social"
 MOST_ATTACHMENTS = 20
+_MILLIS_FROM = 100_000_000_000
 _EARLIEST = 946_684_800 * MICROS  # 2000-01-01
 _KINDS = {"image": "image/*", "photo": "image/*", "video": "video/*", "animated_gif": "video/*", "audio": "audio/*"}
 
@@ -117,6 +119,17 @@ def millis(value: Any, now: int, *, unit: int = 1_000) -> int:
         return now
     at = int(digits) * unit
     return min(at, now) if at >= _EARLIEST else now
+
+
+def newest(*values: Any) -> int:
+    """Micros of the latest of some times in seconds or milliseconds; 0 where none is one."""
+    found = [0]
+    for value in values:
+        digits = text(value)
+        if digits.isascii() and digits.isdigit() and len(digits) <= 16:
+            number = int(digits)
+            found.append(number * (1_000 if number > _MILLIS_FROM else MICROS))
+    return max(found)
 
 
 def attachment(kind: str, url: str, media_type: str = "", name: str = "") -> Attachment:

@@ -28,6 +28,7 @@ from producers.channels.social import (
     identifier,
     message,
     millis,
+    newest,
     objects,
     parse,
     part,
@@ -41,7 +42,7 @@ from schemas.errors import Refused
 from schemas.events import Attachment, Event
 from schemas.identity import event_id
 
-__all__ = ["HEADER", "challenge", "normalise", "signature", "verify"]
+__all__ = ["HEADER", "challenge", "normalise", "signature", "told_at", "verify"]
 
 HEADER = "x-hub-signature-256"
 _OBJECTS = {"page": "messenger", "instagram": "instagram"}
@@ -105,6 +106,18 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
     if problems:
         raise Partly(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
     return events
+
+
+def told_at(delivery: Delivery) -> int:
+    """The newest moment that a batch names, wall micros; 0 for none."""
+    try:
+        entries = objects(parse(delivery.body).get("entry"))
+    except Refused:
+        return 0
+    times = [entry.get("time") for entry in entries]
+    times += [each.get("timestamp") for entry in entries for each in objects(entry.get("messaging"))]
+    times += [part(each, "value").get("created_time") for entry in entries for each in objects(entry.get("changes"))]
+    return newest(*times)
 
 
 def _items(entry: dict[str, Any], problems: list[str]) -> list[tuple[Any, dict[str, Any]]]:

@@ -30,6 +30,7 @@ from producers.channels.social import (
     identifier,
     message,
     millis,
+    newest,
     objects,
     parse,
     part,
@@ -43,7 +44,7 @@ from schemas.errors import Refused
 from schemas.events import Attachment, Event
 from schemas.identity import event_id
 
-__all__ = ["HEADER", "challenge", "normalise", "signature", "verify"]
+__all__ = ["HEADER", "challenge", "normalise", "signature", "told_at", "verify"]
 
 HEADER = "x-twitter-webhooks-signature"
 _CREATED = "%a %b %d %H:%M:%S %z %Y"
@@ -102,6 +103,17 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
     if problems:
         raise Partly(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
     return events
+
+
+def told_at(delivery: Delivery) -> int:
+    """The newest moment that a delivery names, wall micros; 0 for none."""
+    try:
+        told = parse(delivery.body)
+    except Refused:
+        return 0
+    posts = [_said_at(each, 2**62) for each in objects(told.get("tweet_create_events"))]
+    private = newest(*(each.get("created_timestamp") for each in objects(told.get("direct_message_events"))))
+    return max((private, *posts)) % 2**62  # a post without a time is as new as can be: not known to be old
 
 
 def _private(told: dict[str, Any], ours: str, item: dict[str, Any], now: int, source: str) -> list[Event]:

@@ -1,7 +1,8 @@
 """Orders of a shop: webhooks as Shopify sends them, signed with HMAC-SHA256 over the body.
 
 A delivery that is genuine and no order (another topic, an amount that is none) is kept as a dead letter: the shop cannot
-mend it and would switch the webhook off. Its signature holds no time; what is sent again is a duplicate, for ever.
+mend it and would switch the webhook off. Its signature holds no time, but the order does; what is sent again soon is a
+duplicate.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ DOORS = (
         secrets="order_secrets",
         verify=_verify,
         normalise=_normalise,
+        told_at=lambda delivery: orders.told_at(delivery.body),
         summary="A shop's webhooks: orders/create, orders/cancelled, refunds/create",
         example=Delivery(
             "POST",

@@ -7,6 +7,7 @@
 | no secret configured                      | 403                                             | refused                   |
 | signature missing, wrong, stale           | 401                                             | refused                   |
 | genuine, but no event can be made of it   | as received (`keep`), otherwise 422             | dead-lettered, or refused |
+| genuine, and from more than a week ago    | the same                                        | the same                  |
 | Kafka does not answer                     | 503, Retry-After                                | nothing                   |
 | the same delivery again                   | as received                                     | duplicate                 |
 | durable in Kafka                          | the door's answer                               | published                 |
@@ -37,11 +38,15 @@ from producers.sources.requests import (
     too_many,
     unavailable,
 )
+from schemas.clock import MICROS
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
 
 __all__ = ["add_doors", "secrets_of"]
+
+#: Senders try again for up to two days.
+REPLAY_SECONDS = 7 * 86_400
 
 log = structlog.get_logger("producers.webhooks")
 
@@ -133,6 +138,7 @@ class _Handler:
         """Make everything of a genuine delivery durable; what its sender is told."""
         door = self.door
         try:
+            self._require_recent(delivery)
             events = door.normalise(delivery, self.clock.now(), self.source)
         except Refused as refused:
             if not door.keep:
@@ -146,6 +152,16 @@ class _Handler:
             return await self._keep(delivery, defect, traceback.format_exc())
         await self._publish(delivery, events)
         return door.answer(delivery, events)
+
+    def _require_recent(self, delivery: Delivery) -> None:
+        """Where a signature holds no time, the body may: no sender tries for a week, but whoever recorded a delivery may.
+
+        Raises:
+            Refused: `stale_delivery`.
+        """
+        told_at = self.door.told_at(delivery) if self.door.told_at is not None else 0
+        if told_at and time.time() - told_at / MICROS > REPLAY_SECONDS:
+            raise Refused("stale_delivery", f"nothing in it is younger than {REPLAY_SECONDS // 86_400} days")
 
     async def _publish(self, delivery: Delivery, events: Sequence[Event]) -> None:
         about: dict[str, Any] = {"raw": delivery.body, "producer": self.door.name, "origin": self.source}

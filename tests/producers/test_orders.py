@@ -193,6 +193,21 @@ def test_a_time_that_is_none_is_replaced_by_when_the_shop_sent_it_and_never_lies
     assert made(ORDER | {"created_at": "2026-03-02T10:01:00Z"}).occurred_at == NOW
 
 
+@pytest.mark.parametrize(
+    ("order", "at"),
+    [
+        (ORDER, NOW - HOUR),
+        (ORDER | {"updated_at": "2026-03-02T11:00:00+00:00"}, NOW + HOUR),
+        (REFUND, NOW - HOUR // 2),
+        ({"created_at": "soon"}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_delivery_is_as_old_as_the_newest_that_it_names(order: dict[str, Any], at: int) -> None:
+    assert orders.told_at(json.dumps(order).encode()) == at
+    assert orders.told_at(b"[") == 0
+
+
 def test_lists_and_texts_of_odd_shapes_do_no_harm() -> None:
     odd = {"line_items": [None, 3, {"sku": ["x"]}, {"title": "a\x00b"}], "customer": [], "shipping_address": "here"}
     assert made(ORDER | odd).products == ["ab"]

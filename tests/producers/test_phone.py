@@ -227,6 +227,15 @@ def test_a_time_that_is_none_or_in_the_future_is_now(at: str) -> None:
     assert one(CallStatus="ringing", Timestamp=at).occurred_at == NOW
 
 
+def test_a_callback_is_as_old_as_it_says() -> None:
+    def told(**fields: str) -> int:
+        return phone.told_at(Delivery("POST", "", body=urlencode(fields).encode()))
+
+    assert told(Timestamp="Mon, 02 Mar 2026 09:00:00 +0000") == 1_772_442_000_000_000
+    assert (told(Timestamp="yesterday"), told(CallSid="CA1")) == (0, 0)
+    assert phone.told_at(Delivery("POST", "", body=b"\xff=1")) == 0
+
+
 @pytest.mark.parametrize("duration", ["", "-5", "soon", "1e9", "99999999999", "²"])
 def test_a_duration_that_is_none_is_zero(duration: str) -> None:
     event = one(CallStatus="completed", CallDuration=duration)

@@ -287,6 +287,37 @@ def test_what_we_wrote_ourselves_is_no_comment_and_what_does_not_say_whose_it_is
     assert event.text == "好看"
 
 
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        (said({"text": "Hello"}), MILLIS * 1000),
+        (said({"text": "Hello"}, timestamp=MILLIS + 5_000), (MILLIS + 5_000) * 1000),  # the newest counts
+        (feed(), SECONDS * 1_000_000),
+        ({"id": "1001", "time": "soon", "changes": [{"value": {"created_time": SECONDS}}]}, SECONDS * 1_000_000),
+        ({"id": "1001"}, 0),
+        ({"id": "1001", "time": True, "messaging": [None, 7]}, 0),
+    ],
+)
+def test_a_batch_is_as_old_as_the_newest_that_it_names(told: dict[str, Any], at: int) -> None:
+    body = json.dumps({"object": "page", "entry": [told]}).encode()
+    assert social_meta.told_at(Delivery("POST", "", body=body)) == at
+    assert social_meta.told_at(Delivery("POST", "", body=b"{")) == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ({"direct_message_events": [{"created_timestamp": str(MILLIS)}]}, MILLIS * 1000),
+        ({"tweet_create_events": [{"timestamp_ms": MILLIS}, {"timestamp_ms": MILLIS + 1}]}, (MILLIS + 1) * 1000),
+        ({"tweet_create_events": [{"created_at": "Mon Mar 02 09:00:00 +0000 2026"}]}, 1_772_442_000_000_000),
+        ({"tweet_create_events": [{"text": "no time"}]}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_delivery_of_x_is_as_old_as_the_newest_that_it_names(told: dict[str, Any], at: int) -> None:
+    assert social_x.told_at(Delivery("POST", "", body=json.dumps(told).encode())) == at
+
+
 # -- Meta: broken ---------------------------------------------------------------------------------------------------
 
 

@@ -61,3 +61,22 @@ def test_of_a_batch_with_a_broken_part_the_rest_is_published_and_the_whole_is_ke
     assert server.counted("received") == {'channel="social"': 4.0}
     assert server.counted("published") == {'channel="social"': 3.0}
     assert sum(server.counted("dead_lettered").values()) == 1.0
+
+
+def test_a_delivery_that_somebody_recorded_a_week_ago_is_kept_and_becomes_no_event(
+    deployment: Deployment, server: Server
+) -> None:
+    old, new = (json.loads(batch(number)) for number in (1, 2))
+    for entry in old["entry"]:
+        for each in entry.get("messaging", []):
+            each["timestamp"] -= 8 * 86_400_000
+        for each in entry.get("changes", []):
+            each["value"]["created_time"] -= 8 * 86_400
+    for told in (old, new):
+        body = json.dumps(told).encode()
+        signed = dict(meta_signed(body, "app-secret", 0.0).headers)
+        assert server.client.post("/v1/social/meta", content=body, headers=signed).status_code == 200
+    assert len(events(deployment)) == 3
+    [letter] = letters(deployment)
+    assert (letter.raw, letter.headers["reason"]) == (json.dumps(old).encode(), "stale_delivery")
+    assert server.counted("dead_lettered") == {'channel="social",reason="stale_delivery"': 1.0}
