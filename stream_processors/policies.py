@@ -35,6 +35,8 @@ CLOCKS = (
     "full_resolution",
 )
 CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
+#: What in a policy names a calendar.
+_CALENDARS = frozenset(("calendar", "measured_in"))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _REMEMBERED = 10_000
@@ -57,8 +59,9 @@ class Attributes(NamedTuple):
 class Policy:
     """Targets in seconds by clock; a clock without target does not run. `version` is that of all policies.
 
-    With a `calendar` targets and margin are working time, otherwise calendar time. `at_risk` are the percentages of a
-    target at which its clock warns, in rising order.
+    With a `calendar` targets and margin are working time, otherwise calendar time. `measured_in` is the calendar whose
+    working time the measures of a ticket say beside all time, where that is another one or the targets have none.
+    `at_risk` are the percentages of a target at which its clock warns, in rising order.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Policy:
     when: dict[str, frozenset[str]] = field(default_factory=dict)
     calendar: Calendar | None = None
     at_risk: tuple[int, ...] = ()
+    measured_in: Calendar | None = None
 
     def promised_at(self, received_at: int) -> int | None:
         """Until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
@@ -196,7 +200,7 @@ def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
 
 def _version(document: yamlfile.Document, entries: list[Any], calendars: Calendars | None) -> str:
     """That of the file; with the calendars in it where a policy uses one, for a target then means what they say."""
-    if calendars is None or not any(isinstance(entry, dict) and "calendar" in entry for entry in entries):
+    if calendars is None or not any(isinstance(entry, dict) and not _CALENDARS.isdisjoint(entry) for entry in entries):
         return document.version
     return sha256(f"{document.version} {calendars.version}".encode()).hexdigest()[:12]
 
@@ -220,7 +224,8 @@ def _policy(
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         document.refuse("a policy needs a name", *where)
-    document.known(entry, ("name", "when", "targets", "margin", "calendar", "at_risk"), *where)
+    document.known(entry, ("name", "when", "targets", "margin", "at_risk", *_CALENDARS), *where)
+    named = {key: _calendar(document, entry[key], calendars, *where, key) for key in sorted(_CALENDARS) if key in entry}
     targets = entry.get("targets")
     if not isinstance(targets, dict):
         document.refuse(f"policy {entry['name']!r} has no targets", *where)
@@ -231,7 +236,8 @@ def _policy(
         targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
         margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
         when=_conditions(document, number, entry.get("when") or {}, teams),
-        calendar=_calendar(document, entry["calendar"], calendars, *where, "calendar") if "calendar" in entry else None,
+        calendar=named.get("calendar"),
+        measured_in=named.get("measured_in"),
         at_risk=_at_risk(document, entry["at_risk"], *where, "at_risk") if "at_risk" in entry else at_risk,
     )
 

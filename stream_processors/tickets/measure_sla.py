@@ -125,8 +125,8 @@ def _begun(turn: Turn, ticket: Ticket, before: Ticket | None, team: str, policy:
     if before is not None:
         return {"stations": (Station(turn.now, before.status, before.team or team, before.assignee),)}
     begun: dict[str, Any] = {"stations": (Station(ticket.created_at, "new", team),)}
-    if policy.calendar is not None:
-        begun |= {"calendar": policy.calendar.name, "calendar_version": policy.version}
+    if (calendar := policy.measured_in or policy.calendar) is not None:
+        begun |= {"calendar": calendar.name, "calendar_version": policy.version}
     return begun
 
 

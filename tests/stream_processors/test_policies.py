@@ -50,7 +50,8 @@ def load(tmp_path: Path, text: str) -> Policies:
 
 @pytest.fixture(scope="module")
 def shipped() -> Policies:
-    return Policies.load(SHIPPED / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"))
+    calendars = Calendars.load(SHIPPED / "calendars.yaml")
+    return Policies.load(SHIPPED / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars)
 
 
 def match(policies: Policies, **wanted: object) -> Policy:
@@ -219,16 +220,37 @@ def test_a_policy_with_a_calendar_promises_working_time(tmp_path: Path) -> None:
     assert policy.promised_at(friday) == int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * MICROS
 
 
+def test_a_policy_may_be_measured_in_working_time_though_its_targets_count_all_time(tmp_path: Path) -> None:
+    """Friday 17:00 and 24 h is Saturday 17:00; which office measures it is part of what the version stands for."""
+    versions = set()
+    for until in ("18:00", "17:00"):
+        (tmp_path / "calendars.yaml").write_text(
+            f'calendars: [{{name: office, time_zone: Europe/London, hours: {{mon-fri: "09:00-{until}"}}}}]'
+        )
+        (tmp_path / "policies.yaml").write_text(
+            "time_zone: Europe/London\nreopen: {window: 7d}\n"
+            "policies:\n  - {name: mail, targets: {first_response: 24h}, measured_in: office}\n"
+        )
+        calendars = Calendars.load(tmp_path / "calendars.yaml")
+        policies = Policies.load(tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars)
+        [policy] = policies.policies
+        assert (policy.calendar, policy.measured_in) == (None, calendars["office"])
+        assert policy.promised_at(0) == 24 * 3600 * 1_000_000
+        versions.add(policy.version)
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize("key", ["calendar", "measured_in"])
 @pytest.mark.parametrize(
     ("hours", "problem"),
     [('{mon: "09:00-18:00"}', "'nowhere' is not a calendar"), ("{mon: []}", "never opens")],
 )
-def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: str, problem: str) -> None:
+def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: str, problem: str, key: str) -> None:
     name = "nowhere" if "nowhere" in problem else "x"
     (tmp_path / "calendars.yaml").write_text(f"calendars: [{{name: x, time_zone: UTC, hours: {hours}}}]")
     (tmp_path / "policies.yaml").write_text(
         "time_zone: UTC\nreopen: {window: 7d}\n"
-        f"policies:\n  - name: mail\n    targets: {{first_response: 4h}}\n    calendar: {name}\n"
+        f"policies:\n  - name: mail\n    targets: {{first_response: 4h}}\n    {key}: {name}\n"
     )
     with pytest.raises(ConfigurationError) as caught:
         Policies.load(

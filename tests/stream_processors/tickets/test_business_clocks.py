@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.clock import MICROS
-from schemas.facts import ClockFact
+from schemas.facts import ClockFact, TicketClocks, TicketFact
+from stream_processors import rules as rules_module
 from stream_processors.calendarfile import Calendars
 from stream_processors.policies import Policies
 from stream_processors.rules import Rules
@@ -112,3 +113,19 @@ def test_an_older_message_that_comes_late_moves_the_deadline_in_working_time(bus
         ("activate", london("2026-11-24T10:30")),  # half an hour on Monday, an hour and a half on Tuesday
         ("correct", london("2026-11-23T18:00")),  # the two hours of Monday, to closing time
     ]
+
+
+def test_the_rules_that_ship_promise_round_the_clock_and_measure_mail_in_office_hours_too() -> None:
+    """A mail of Saturday 09:00 (second 5 d of the story), answered on Monday 10:00.
+
+    24 h and 2 h of margin later is Sunday 11:00. It took 49 h, of which Monday 09:00 to 10:00 is work.
+    """
+    rules = rules_module.load()
+    story = Story(rules)
+    story.message(5 * 86_400)
+    promised = story.last(TicketFact).promised_at
+    story.reply(7 * 86_400 + 3600)
+    row = story.last(TicketClocks)
+    assert promised == at(6 * 86_400 + 2 * 3600)
+    assert (row.first_response_seconds, row.first_response_business_seconds) == (49 * 3600, 3600)
+    assert (row.calendar, row.calendar_version) == ("office", rules.policies.version)
