@@ -48,7 +48,7 @@ async def drain(app: faust.App) -> None:
     app.consumer.stop_flow()
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            await asyncio.gather(*(worker.idle.wait() for worker in app.deskstream_workers))
+            await asyncio.gather(*(worker.drain() for worker in app.deskstream_workers))
             await app.consumer.commit()
             for worker in app.deskstream_workers:
                 await worker.stop()

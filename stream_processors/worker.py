@@ -80,6 +80,7 @@ class Worker:
         self.recovered_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
+        self.draining = False
         self._in_flight = 0
         self._folding = asyncio.Lock()
         self._lanes: dict[int, asyncio.Queue[EventT]] = {}
@@ -117,6 +118,11 @@ class Worker:
         if self._producer is not None:
             await self._producer.stop()
 
+    async def drain(self) -> None:
+        """Begin no batch any more, and let those that were begun become durable."""
+        self.draining = True
+        await self.idle.wait()
+
     @property
     def producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -148,6 +154,8 @@ class Worker:
         first: EventT | None = None
         while True:
             events = [first or await lane.get()]
+            if self.draining:
+                return  # what was not begun is read again after the restart
             self._in_flight += 1
             self.idle.clear()
             first = self._gather(events, lane)
@@ -348,14 +356,16 @@ class Worker:
             yield from self.store.scan_bytes(partition, prefix)
 
     async def tick(self) -> None:
-        """Append a `Tick` for every deadline that is due, to the partition it belongs to; runs for ever."""
-        while True:
+        """Append a `Tick` for every deadline that is due, to the partition it belongs to; runs until it drains."""
+        while not self.draining:
             await asyncio.sleep(TICK_POLL_SECONDS)
             try:
                 await self._append_ticks(self.clock.now())
                 if self.idle.is_set():
                     self.health.beat()
             except Exception as error:
+                if self.draining:
+                    return  # the producer was closed: whoever holds the partition next appends them
                 log.exception("ticks failed", agent=self.processor.name)
                 end_process(EXIT_UNAVAILABLE, f"ticks: {type(error).__name__}: {error}")
 

@@ -72,7 +72,9 @@ def await_(ask: Callable[[], Any], wanted: Any) -> None:
 
 def restart(fleet: Fleet, name: str, command: list[str]) -> None:
     """As a rolling update does: SIGTERM, the new one in its place, and on when that is ready."""
-    assert fleet.terminate(name) == {name: 0}, "SIGTERM drains and exits with 0"
+    assert fleet.terminate(name) == {name: 0}, (
+        f"SIGTERM drains and exits with 0: {fleet.log_of(name).read_text()[-600:]}"
+    )
     before = ready(fleet, name)
     fleet.start(name, command)
     await_(lambda: ready(fleet, name) > before, True)
