@@ -104,8 +104,14 @@ def test_every_command_is_one_that_exists(words: list[str]) -> None:
         assert all(option in done.stdout for option in words if option.startswith("--"))
     elif words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    elif words[0] == "kubectl":
+        assert words[1:3] == ["--namespace", "deskstream"] or "-A" in words, "whoever is paged has another namespace"
+        if "logs" in words:
+            assert any(word.startswith("--tail=") for word in words), "by a selector kubectl shows ten lines"
+            assert "--previous" not in words or "--ignore-errors" in words, "not every pod has a container before"
     else:
-        assert words[0] == "kubectl" or (words[0] == "amtool" and (ROOT / words[-1]).exists())
+        assert words[0] == "amtool"
+        assert (ROOT / words[-1]).exists()
 
 
 @cache
