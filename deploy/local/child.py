@@ -24,18 +24,24 @@ LOOPBACK = "127.0.0.1"
 #: Below the range that Linux, macOS and BSD hand out to outgoing connections: a client that polls a port of that range
 #: while the server starts may be given this very port for its own end, and connect to itself.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
+_next_port = 0  # where the next search begins; 0: anywhere
 _TETHER = Path(__file__).with_name("tether.py")
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that nothing listens on now. Somebody may still take one before we do: retry then."""
-    start = FIRST_PORT + int.from_bytes(os.urandom(2)) % (LAST_PORT - FIRST_PORT)
+    """`count` different ports that nothing listens on now. Somebody may still take one before we do: retry then.
+
+    Within one process each call goes on where the last one ended: what was handed out may not be listened on yet.
+    """
+    global _next_port
+    start = _next_port or FIRST_PORT + int.from_bytes(os.urandom(2)) % (LAST_PORT - FIRST_PORT)
     found: list[int] = []
     for step in range(LAST_PORT - FIRST_PORT):
         port = FIRST_PORT + (start + step - FIRST_PORT) % (LAST_PORT - FIRST_PORT)
         if is_free(port):
             found.append(port)
             if len(found) == count:
+                _next_port = port + 1
                 return found
     raise Unavailable(f"no {count} free ports between {FIRST_PORT} and {LAST_PORT}")
 
