@@ -41,7 +41,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names ## Format, lint, types, imports, schemas, alert rules, manifests (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark and not soak" $(ARGS)
 
 bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONLY=tickets or ONLY=sink runs one group
 	$(BIN)/python -m tests.benchmarks $(ONLY)
@@ -50,8 +50,8 @@ recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the li
 	@test -n "$(CONFIG)" || { echo "make recompute needs the rules: CONFIG=DIR of policies.yaml; see ARGS=--help" >&2; exit 2; }
 	$(BIN)/python -m stream_processors recompute --config $(CONFIG) $(ARGS)
 
-soak: $(INSTALLED) ## Run the long tests; ARGS as for test
-	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+soak: $(INSTALLED) ## Run the long tests, and the property tests with examples that nobody has seen; ARGS as for test
+	$(BIN)/python -m pytest -m "soak or (hypothesis and not benchmark)" --hypothesis-profile searching --timeout 0 $(ARGS)
 
 mutants: $(INSTALLED) ## Change calendars, clocks and windows a little, place by place: some test must notice; ONLY=calendars
 	$(BIN)/python -m tests.mutants $(ONLY)

@@ -19,13 +19,17 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
+from deploy.local import child
 from deploy.tools import Tools, install
 from schemas import admin
 from schemas.errors import Unavailable
@@ -42,6 +46,13 @@ _directory = pytest.StashKey[Path]()
 # Hundreds of processes are started here: none of them shall compile again what another one has compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# The same examples at every run, and no limit of time for one: what CI refuses, anybody sees at their desk.
+# `make soak` looks for new ones.
+_SLOW_IS_NO_FAILURE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+hypothesis_settings.register_profile("steady", derandomize=True, **_SLOW_IS_NO_FAILURE)
+hypothesis_settings.register_profile("searching", **_SLOW_IS_NO_FAILURE)
+hypothesis_settings.load_profile("steady")
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say at once, and in one line, what would otherwise fail in every test."""
     if hasattr(config, "workerinput"):
         config.stash[_directory] = Path(config.workerinput["stack_directory"])
+        _share_ports(int(config.workerinput["workerid"].removeprefix("gw")), int(config.workerinput["workercount"]))
         return
     mode = config.getoption("--stack")
     if mode == "external" and not (os.environ.get(KAFKA) and os.environ.get(CLICKHOUSE)):
@@ -115,6 +127,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def _share_ports(number: int, workers: int) -> None:
+    """Each xdist worker hands out ports of its own: one that is free now is taken when its process has started."""
+    each = (child.LAST_PORT - child.FIRST_PORT) // workers
+    child.FIRST_PORT += number * each
+    child.LAST_PORT = child.FIRST_PORT + each
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: with one of them last, all other workers would wait for it. Within a file nothing moves."""
+    place = {name: number for number, name in enumerate((ROOT / "tests" / "longest.txt").read_text().split())}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Endpoints:
     """The running servers, started by the first test that needs them and shared by all xdist workers."""
@@ -133,6 +158,13 @@ def stack(request: pytest.FixtureRequest) -> Endpoints:
 @pytest.fixture
 def deployment(stack: Endpoints, tmp_path: Path) -> Iterator[Deployment]:
     """Topics with a prefix of their own, an empty database and temporary directories; all of it is removed afterwards."""
+    with deployed(stack, tmp_path) as deployment:
+        yield deployment
+
+
+@contextmanager
+def deployed(stack: Endpoints, folder: Path) -> Iterator[Deployment]:
+    """`deployment` for whoever needs it longer than one test; `folder` is where its processes keep their files."""
     name = uuid.uuid4().hex[:8]
     namespace, database = f"t{name}-", f"t{name}"
     env = {
@@ -140,8 +172,8 @@ def deployment(stack: Endpoints, tmp_path: Path) -> Iterator[Deployment]:
         CLICKHOUSE: stack.clickhouse_url,
         "DESKSTREAM_NAMESPACE": namespace,
         "DESKSTREAM_CLICKHOUSE_DATABASE": database,
-        "DESKSTREAM_STATE_DIR": str(tmp_path / "state"),
-        "DESKSTREAM_OUTBOX_DIR": str(tmp_path / "outbox"),
+        "DESKSTREAM_STATE_DIR": str(folder / "state"),
+        "DESKSTREAM_OUTBOX_DIR": str(folder / "outbox"),
     }
     deployment = Deployment(namespace, database, env)
     settings = deployment.settings(Settings)
@@ -179,7 +211,7 @@ def run_sql(url: str, statement: str) -> str:
     """Run one statement over HTTP; the answer as tab-separated text."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url, data=statement.encode()), timeout=60) as answer:
+        with opener.open(urllib.request.Request(url, data=statement.encode()), timeout=180) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         raise RuntimeError(error.read().decode(errors="replace")) from error

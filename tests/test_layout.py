@@ -221,3 +221,9 @@ def test_the_ci_script_is_sound_and_can_be_executed() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_every_file_that_is_to_run_first_is_there() -> None:
+    listed = (ROOT / "tests" / "longest.txt").read_text("utf-8").split()
+    assert [name for name in listed if not (ROOT / name).is_file()] == []
+    assert len(set(listed)) == len(listed)

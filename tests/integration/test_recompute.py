@@ -26,10 +26,10 @@ from sinks import connection, migrate, recompute
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
 from stream_processors import rules
-from tests.conftest import Deployment
+from tests.conftest import Deployment, Endpoints, deployed
 from tests.month.shop import DAY, Shop
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
 ROOT = Path(__file__).parents[2]
 START = 1_774_569_600 * MICROS  # Friday 2026-03-27T00:00:00Z
 #: What first-response targets of mail are changed to, seconds.
@@ -46,7 +46,7 @@ class Desk:
 
     def recompute(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "stream_processors", "recompute", *words]
-        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=150)
+        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=300)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.client.query(sql).result_rows]
@@ -56,8 +56,13 @@ class Desk:
         return self.ask(f"SELECT * FROM {self.settings.clickhouse_database}.clocks FINAL ORDER BY ALL")
 
 
-@pytest.fixture
-def desk(deployment: Deployment) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def desk(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with deployed(stack, tmp_path_factory.mktemp("desk")) as deployment:
+        yield from played(deployment)
+
+
+def played(deployment: Deployment) -> Iterator[Desk]:
     settings, events, facts = deployment.settings(SinkSettings), [], dict[bytes, list[bytes]]()
 
     def hears(fact: Fact) -> None:
