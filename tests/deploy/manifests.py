@@ -60,7 +60,7 @@ def combination(folder: Path, components: list[str]) -> Path:
 def kustomize(folder: Path) -> tuple[Doc, ...]:
     """What `kubectl apply -k` would send."""
     done = subprocess.run(
-        [str(kubectl_path()), "kustomize", str(folder)], capture_output=True, text=True, check=False, timeout=60
+        [str(kubectl_path()), "kustomize", str(folder)], capture_output=True, text=True, check=False, timeout=180
     )
     assert done.returncode == 0, done.stderr
     assert "deprecated" not in done.stderr, done.stderr

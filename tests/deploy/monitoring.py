@@ -20,6 +20,7 @@ from deploy.local.child import free_ports
 from deploy.tools import Tools
 
 LOOPBACK = "127.0.0.1"
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Program:
@@ -29,7 +30,7 @@ class Program:
         self.log = log
         with log.open("wb") as output:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._answers(ready):
             if self.child.poll() is not None or time.monotonic() > deadline:
                 self.stop()
@@ -39,7 +40,7 @@ class Program:
     @staticmethod
     def _answers(url: str) -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with OPENER.open(url, timeout=30) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -47,7 +48,7 @@ class Program:
     def stop(self) -> None:
         self.child.terminate()
         try:
-            self.child.wait(10)
+            self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.child.kill()
 
@@ -105,7 +106,7 @@ class Prometheus:
         """
         data = urllib.parse.urlencode({"query": expression}).encode()
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query", data=data, timeout=20) as answer:
+            with OPENER.open(f"{self.url}/api/v1/query", data=data, timeout=60) as answer:
                 found = json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(json.load(error)["error"]) from error

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.local.child import free_ports
 from deploy.prometheus import cases
 from deploy.tools import Tools
+from tests.patience import eventually
 
 FOLDER = Path(cases.__file__).parents[1] / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yaml"
@@ -120,7 +120,7 @@ class Alertmanager:
         request = urllib.request.Request(f"{self.url}{path}", headers={"Content-Type": "application/json"})
         if body is not None:
             request.data = json.dumps(body).encode()
-        with self._opener.open(request, timeout=5) as answer:
+        with self._opener.open(request, timeout=60) as answer:
             return json.loads(answer.read() or "null")
 
     def ready(self) -> bool:
@@ -134,17 +134,16 @@ class Alertmanager:
 
     def await_suppressed(self, expected: set[str]) -> None:
         """Wait until exactly these alerts, by their label `id`, are held back because of another."""
-        deadline, found = time.monotonic() + 10, None
-        while found != expected:
-            assert time.monotonic() < deadline, f"held back are {found}, not {expected}"
-            alerts = self.call("/api/v2/alerts")
-            found = {alert["labels"]["id"] for alert in alerts if alert["status"]["inhibitedBy"]}
+        eventually(lambda: self._suppressed() == expected, f"that {expected} are held back")
+
+    def _suppressed(self) -> set[str]:
+        alerts = self.call("/api/v2/alerts")
+        return {alert["labels"]["id"] for alert in alerts if alert["status"]["inhibitedBy"]}
 
 
 @contextmanager
 def running(tools: Tools, directory: Path) -> Iterator[Alertmanager]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     command = [
         *(tools.alertmanager, f"--config.file={CONFIG}", f"--storage.path={directory}", "--cluster.listen-address="),
         f"--web.listen-address=127.0.0.1:{port}",
@@ -152,10 +151,8 @@ def running(tools: Tools, directory: Path) -> Iterator[Alertmanager]:
     with (directory / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             alertmanager = Alertmanager(f"http://127.0.0.1:{port}")
-            deadline = time.monotonic() + 30
-            while not alertmanager.ready():
-                assert process.poll() is None and time.monotonic() < deadline, (directory / "log").read_text()
-                time.sleep(0.05)
+            eventually(lambda: alertmanager.ready() or process.poll() is not None, "that it is ready")
+            assert process.poll() is None, (directory / "log").read_text()
             yield alertmanager
         finally:
             process.kill()

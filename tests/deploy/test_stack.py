@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,6 +25,7 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS
 from tests.conftest import ROOT, run_sql
+from tests.patience import eventually
 
 KAFKA_ELSEWHERE = {KAFKA_VARIABLE: "kafka.example:9092"}
 CLICKHOUSE_ELSEWHERE = {CLICKHOUSE_VARIABLE: "http://clickhouse.example:8123"}
@@ -47,13 +47,6 @@ sys.exit(guarded(main))
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("running"), environ={}) as stack:
         yield stack
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def children_with(text: str) -> list[psutil.Process]:
@@ -82,7 +75,7 @@ def test_records_and_rows_survive_a_restart_on_other_ports(tmp_path: Path) -> No
         settings = Settings(kafka_bootstrap_servers=stack.kafka_bootstrap_servers)
         assert admin.create_topics(settings)
         producer = KafkaProducer(bootstrap_servers=stack.kafka_bootstrap_servers)
-        producer.send(CONTACT_EVENTS.name, b"kept", partition=1).get(30)
+        producer.send(CONTACT_EVENTS.name, b"kept", partition=1).get(120)
         producer.close()
         run_sql(stack.clickhouse_url, "CREATE TABLE t (n Int8) ENGINE = MergeTree ORDER BY n")
         run_sql(stack.clickhouse_url, "INSERT INTO t VALUES (7)")
@@ -117,7 +110,7 @@ def test_kafka_listens_on_loopback_only(running: Stack) -> None:
 def test_a_misspelt_topic_is_not_created_by_using_it(running: Stack) -> None:
     producer = KafkaProducer(bootstrap_servers=running.kafka_bootstrap_servers, max_block_ms=2000)
     with pytest.raises(Exception, match=r"(?i)timeout|unknown|metadata"):
-        producer.send("contact-event", b"x").get(10)
+        producer.send("contact-event", b"x").get(60)
     producer.close()
 
 
@@ -126,9 +119,9 @@ def test_a_record_above_the_limit_is_refused_by_the_broker(running: Stack) -> No
     admin.create_topics(settings)
     servers = running.kafka_bootstrap_servers
     producer = KafkaProducer(bootstrap_servers=servers, max_request_size=40_000_000)
-    producer.send("big-contact-events", bytes(MAX_RECORD_BYTES - 1000)).get(30)
+    producer.send("big-contact-events", bytes(MAX_RECORD_BYTES - 1000)).get(120)
     with pytest.raises(MessageSizeTooLargeError):
-        producer.send("big-contact-events", bytes(30_000_000)).get(30)
+        producer.send("big-contact-events", bytes(30_000_000)).get(120)
     producer.close()
     admin.delete_topics(settings)
 
@@ -216,7 +209,7 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
         pytest.skip("no user namespaces here to mount a small disk in")
     mount = f"mount -t tmpfs -o size=16m tmpfs {tmp_path} && exec {sys.executable} -c '{HOLD}' {tmp_path}/data"
     done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", mount], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["unshare", "-Urm", "sh", "-c", mount], cwd=ROOT, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -17,7 +17,7 @@ def pytest_with(option: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", option, "tests/deploy/test_stack_fixtures.py", "-q"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DESKSTREAM_", "PYTEST_"))}
     return subprocess.run(
-        command, cwd=ROOT, env=inherited | env, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=ROOT, env=inherited | env, capture_output=True, text=True, check=False, timeout=240
     )
 
 

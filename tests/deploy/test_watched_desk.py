@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from schemas.errors import Unavailable
 from sinks import connection
 from tests.deploy.monitoring import Alertmanager, Prometheus, Receiver, await_that
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SPEED = 120.0
 DAY_STARTS = 1_772_445_600_000_000  # Monday 2026-03-02 10:00 UTC: everybody is at work
 CONTACTS_PER_DAY = 5_000
@@ -47,11 +48,12 @@ def watched(stack, tmp_path_factory) -> Iterator[Watched]:
     except Unavailable as reason:
         pytest.skip(f"no Prometheus: {reason}")
     home: Path = tmp_path_factory.mktemp("watched")
+    name = f"w{uuid.uuid4().hex[:8]}"
     environ = {
         "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers,
         "DESKSTREAM_CLICKHOUSE_URL": stack.clickhouse_url,
-        "DESKSTREAM_NAMESPACE": "watched-",
-        "DESKSTREAM_CLICKHOUSE_DATABASE": "watched",
+        "DESKSTREAM_NAMESPACE": f"{name}-",
+        "DESKSTREAM_CLICKHOUSE_DATABASE": name,
     }
     simulate = ("--contacts-per-day", str(CONTACTS_PER_DAY), "--start", from_micros(DAY_STARTS).isoformat())
     plan = Plan(home / "data", speed=SPEED, start=DAY_STARTS, simulate=simulate, environ=environ)
@@ -72,7 +74,7 @@ def watched(stack, tmp_path_factory) -> Iterator[Watched]:
         stopping.callback(prometheus.stop)
         client = connection.connect(pipeline.settings())
         answered = "SELECT count() FROM surveys"
-        await_that(lambda: client.query(answered).first_row[0] > 5, 90, "customers answer surveys")
+        await_that(lambda: client.query(answered).first_row[0] > 5, 240, "customers answer surveys")
         yield Watched(pipeline, prometheus, receiver)
 
 
@@ -85,12 +87,19 @@ def _rules(home: Path) -> list[Path]:
 
 
 def _routes(home: Path, url: str) -> Path:
-    """The committed configuration: routes, inhibition and templates as they are; every receiver is the test's webhook."""
+    """The committed configuration: routes and templates as they are; every receiver is the test's webhook.
+
+    So is what holds back what, but for one: at this speed a second in which the machine has other work is a pipeline that
+    is two minutes late, and no page of the desk would be sent (`test_alertmanager.py` has that).
+    """
     source = ROOT / "deploy/alertmanager"
     shutil.copytree(source / "templates", home / "templates")
     config: dict[str, Any] = yaml.safe_load((source / "alertmanager.yaml").read_text("utf-8"))
     webhook = [{"url": url, "send_resolved": True}]
     config["receivers"] = [{"name": each["name"], "webhook_configs": webhook} for each in config["receivers"]]
+    config["inhibit_rules"] = [
+        rule for rule in config["inhibit_rules"] if 'late = "yes"' not in rule["source_matchers"]
+    ]
     _at_once(config["route"])
     (home / "alertmanager.yaml").write_text(yaml.safe_dump(config))
     return home / "alertmanager.yaml"
@@ -114,14 +123,14 @@ def test_a_panel_of_prometheus_shows_something(watched: Watched, panel: Panel, q
     expression = query.expr
     for variable, value in _CHOICES.items():
         expression = expression.replace(variable, value)
-    await_that(lambda: watched.prometheus.query(expression), 20, f"{panel.title}: {expression}")
+    await_that(lambda: watched.prometheus.query(expression), 120, f"{panel.title}: {expression}")
 
 
 @pytest.mark.parametrize(("panel", "query"), [each for each in EVERY if isinstance(each.values[1], Sql)])
 def test_a_panel_of_clickhouse_shows_something(watched: Watched, panel: Panel, query: Sql):
     client = connection.connect(watched.pipeline.settings())
     sql = _expanded(query.sql)
-    rows = await_that(lambda: client.query(sql).result_rows, 20, f"{panel.title}: {sql}")
+    rows = await_that(lambda: client.query(sql).result_rows, 120, f"{panel.title}: {sql}")
     assert len(rows[0]) >= 2 or not query.series
 
 
@@ -150,21 +159,21 @@ def test_when_agents_stop_answering_the_desk_is_paged_and_told_when_they_are_bac
         ]
 
     firing = f'ALERTS{{alertname=~"{"|".join(PAGES)}",channel="chat",severity="page",alertstate="firing"}}'
-    await_that(lambda: not watched.prometheus.query(firing), 60, "the desk keeps its promises while people are there")
+    await_that(lambda: not watched.prometheus.query(firing), 240, "the desk keeps its promises while people are there")
     receiver.alerts.clear()
     absent.touch()
     for name in PAGES:
-        alert = await_that(lambda name=name: chat(name, "firing"), 90, f"{name} of chat at the pager of support")[0]
+        alert = await_that(lambda name=name: chat(name, "firing"), 240, f"{name} of chat at the pager of support")[0]
         assert alert["annotations"]["runbook_url"].endswith(f"/{name}.md")
         assert alert["labels"]["severity"] == "page"
     receiver.alerts.clear()
     absent.unlink()
     for name in PAGES:
-        await_that(lambda name=name: chat(name, "resolved"), 90, f"{name} of chat is over")
+        await_that(lambda name=name: chat(name, "resolved"), 240, f"{name} of chat is over")
     watched.pipeline.poll()  # raises if a server ended meanwhile
     assert not [process.name for process in watched.pipeline.processes() if process.restarts]
 
 
 def test_the_watchdog_barks_again_and_again(watched: Watched):
-    told = await_that(lambda: watched.receiver.of("Watchdog", "firing"), 90, "the Watchdog's call")
+    told = await_that(lambda: watched.receiver.of("Watchdog", "firing"), 240, "the Watchdog's call")
     assert told[0][0] == "watchdog"

@@ -49,7 +49,10 @@ class Fleet:
         """SIGTERM to these, which are not started again; their exit codes."""
         for name in names:
             self.running[name].terminate()
-        return {name: self.running.pop(name).wait(20) for name in names}
+        codes = {name: self.running[name].wait(60) for name in names}
+        for name in names:
+            del self.running[name]
+        return codes
 
     def restart_the_dead(self) -> None:
         for name, process in list(self.running.items()):

@@ -21,7 +21,8 @@ from schemas import codec
 from schemas.facts import Outbound
 from schemas.topics import OUTBOUND
 from tests.conftest import Deployment
-from tests.producers.log_reader import eventually, free_port, logged, producer, records
+from tests.patience import eventually
+from tests.producers.log_reader import free_port, logged, producer, records
 from tests.sinks.receiver import Receiver, subscribe
 
 pytestmark = pytest.mark.stack
@@ -40,11 +41,11 @@ def process(deployment: Deployment, log: Path, *arguments: str, **env: str) -> I
             stderr=output,
         )
     try:
-        eventually(lambda: _ready(port) or child.poll() is not None, 60)
+        eventually(lambda: _ready(port) or child.poll() is not None)
         assert child.poll() is None, log.read_text()
         yield
         child.send_signal(signal.SIGTERM)
-        assert child.wait(30) == 0, log.read_text()
+        assert child.wait(60) == 0, log.read_text()
     finally:
         if child.poll() is None:
             child.kill()
@@ -53,7 +54,7 @@ def process(deployment: Deployment, log: Path, *arguments: str, **env: str) -> I
 
 def _ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -86,7 +87,7 @@ def test_a_help_desk_drives_the_pipeline_by_webhooks_and_the_agents_api(deployme
             producer(deployment, "http", **http) as door,
             process(deployment, tmp_path / "worker.log", "stream_processors"),
             process(deployment, tmp_path / "webhooks.log", "sinks", "webhooks", **hooks),
-            httpx.Client(base_url=logged(door, r'"url": "(http[^"]+)"')[1], timeout=30, trust_env=False) as client,
+            httpx.Client(base_url=logged(door, r'"url": "(http[^"]+)"')[1], timeout=60, trust_env=False) as client,
         ):
             form = {"name": "Ann", "email": "ann@example.org", "message": "My parcel never came. Where is it?"}
             eventually(lambda: client.post("/v1/form", data=form).status_code == 202)

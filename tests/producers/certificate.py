@@ -31,5 +31,6 @@ def self_signed(path: Path, *, serial: int = 1) -> Path:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return draft.replace(path)  # in one piece: somebody may be waiting for a renewed one

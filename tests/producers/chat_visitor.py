@@ -20,7 +20,8 @@ from schemas.events import Event, PresenceChanged
 from schemas.facts import Outbound
 from schemas.topics import TOPIC_OF
 from tests.conftest import KAFKA, Deployment
-from tests.producers.log_reader import eventually, free_port, logged, producer
+from tests.patience import PATIENCE_SECONDS, eventually
+from tests.producers.log_reader import free_port, logged, producer
 
 FORM = {
     "visitor": "visitor-0123456789",
@@ -48,7 +49,7 @@ class Visitor:
     def send(self, type_: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": type_, **fields}))
 
-    def receive(self, type_: str, seconds: float = 30.0, **fields: Any) -> dict[str, Any]:
+    def receive(self, type_: str, seconds: float = PATIENCE_SECONDS, **fields: Any) -> dict[str, Any]:
         """The next frame of this type with these fields."""
         end = time.monotonic() + seconds
         while True:
@@ -72,7 +73,7 @@ class Visitor:
         self.send("line", line=line, text=text)
         return self.receive("ack", line=line)
 
-    def closed(self, seconds: float = 30.0) -> int:
+    def closed(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The code with which the server closes the connection."""
         try:
             while True:
@@ -94,21 +95,23 @@ class ChatServer:
     def visitor(self, **options: Any) -> Iterator[Visitor]:
         """A connection with the offer read."""
         address = self.url.replace("http", "ws") + "/chat"
-        with connect(address, **{"origin": self.url, "proxy": None, "max_size": 2**22} | options) as socket:
+        with connect(
+            address, **{"origin": self.url, "proxy": None, "open_timeout": 60, "max_size": 2**22} | options
+        ) as socket:
             visitor = Visitor(socket)
             visitor.receive("offer")
             yield visitor
 
     def counted(self, metric: str) -> dict[str, float]:
         """A counter's samples by their labels' values, without zeros."""
-        lines = httpx.get(self.metrics_url + "/metrics", trust_env=False).text.splitlines()
+        lines = httpx.get(self.metrics_url + "/metrics", trust_env=False, timeout=60).text.splitlines()
         pattern = re.compile(rf"deskstream_{metric}_total(?:\{{(.*)\}})? (.*)")
         found = [match for line in lines if (match := pattern.match(line)) and float(match[2])]
         return {",".join(re.findall(r'"([^"]*)"', match[1] or "")): float(match[2]) for match in found}
 
     def on_offer(self) -> tuple[int, int]:
         """What Prometheus is told: whether chat is within its hours, and whether it is offered."""
-        page = httpx.get(self.metrics_url + "/metrics", trust_env=False).text
+        page = httpx.get(self.metrics_url + "/metrics", trust_env=False, timeout=60).text
         hours, offered = (re.search(rf"^deskstream_chat_{name} (.*)$", page, re.M) for name in ("open", "offered"))
         assert hours and offered
         return int(float(hours[1])), int(float(offered[1]))
@@ -128,7 +131,7 @@ class ChatServer:
             return visitor.seen[0]
 
     def ready(self) -> bool:
-        return httpx.get(self.metrics_url + "/readyz", trust_env=False).status_code == 200
+        return httpx.get(self.metrics_url + "/readyz", trust_env=False, timeout=60).status_code == 200
 
 
 class Desk:
@@ -145,7 +148,7 @@ class Desk:
     def write(self, record: Any, key: str) -> int:
         """The record's offset."""
         topic = self._deployment.namespace + TOPIC_OF[type(record)].name
-        return int(self._producer.send(topic, codec.encode(record), key.encode()).get(10).offset)
+        return int(self._producer.send(topic, codec.encode(record), key.encode()).get(60).offset)
 
     def event(self, kind: type[Event], key: str, **fields: Any) -> int:
         self._told += 1

@@ -25,8 +25,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from schemas import codec
 from tests.conftest import KAFKA, Deployment
+from tests.patience import eventually
 from tests.producers.balance import Metrics
-from tests.producers.log_reader import DLQ, EVENTS, PRESENCE, eventually, free_port
+from tests.producers.log_reader import DLQ, EVENTS, PRESENCE, free_port
 
 __all__ = ["CASES", "Answer", "Becomes", "Channel", "Process", "Site", "Tail", "channels"]
 
@@ -93,7 +94,7 @@ class Process:
             assert self._child is not None and self._child.poll() is None, self._log.read_text()[-2000:]
             return self.metrics.ready()
 
-        eventually(ready, 60)
+        eventually(ready)
         found = re.search(r'"url": "(http[^"]+)"', self._log.read_text())
         self.url = found[1] if found else ""
 
@@ -116,7 +117,7 @@ class Process:
         self.ask_to_stop()
         if self._child is not None:
             try:
-                self._child.wait(20)
+                self._child.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -157,7 +158,7 @@ class Channel(ABC):
         """At the end."""
 
     @abstractmethod
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         """Hand the contact of this number over and wait for the answer. What was not received may be offered again."""
 
     def offer_oversize(self) -> Answer:
@@ -284,7 +285,7 @@ class Site:
             raise problems[0]
 
 
-def together(threads: list[threading.Thread], seconds: float = 120.0) -> None:
+def together(threads: list[threading.Thread], seconds: float = 240.0) -> None:
     for thread in threads:
         thread.start()
     end = time.monotonic() + seconds

@@ -12,9 +12,10 @@ from websockets.sync.client import ClientConnection, connect
 from schemas import codec
 from schemas.events import PresenceChanged
 from tests.conftest import KAFKA
+from tests.patience import eventually
 from tests.producers.chat_visitor import FORM
 from tests.producers.conformance import Answer, Channel, Process, Site
-from tests.producers.log_reader import PRESENCE, eventually
+from tests.producers.log_reader import PRESENCE
 
 START = FORM | {"conversation": "conversation-of-the-suite", "line": "begin"}
 
@@ -45,24 +46,24 @@ class Chat(Channel):
             status="online", capacity={"chat": 5},
         )  # fmt: skip
         producer = KafkaProducer(bootstrap_servers=site.deployment.env[KAFKA], acks="all")
-        producer.send(site.deployment.namespace + PRESENCE, codec.encode(mei), b"support").get(20)
+        producer.send(site.deployment.namespace + PRESENCE, codec.encode(mei), b"support").get(60)
         producer.close()
 
     def begin(self) -> None:
         eventually(self._is_offered)
         with self._socket() as socket:
             self._say(socket, "start", **START)
-            self._token = self._hear(socket, "welcome", 30)["token"]
-            self._hear(socket, "ack", 30)
+            self._token = self._hear(socket, "welcome", 90)["token"]
+            self._hear(socket, "ack", 90)
 
     def _is_offered(self) -> bool:
         with self._socket() as socket:
-            return bool(self._hear(socket, "offer", 30)["available"])
+            return bool(self._hear(socket, "offer", 90)["available"])
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         return self._write(str(number), f"Where is my parcel? {number}", seconds)
 
-    def _write(self, line: str, text: str, seconds: float = 30.0) -> Answer:
+    def _write(self, line: str, text: str, seconds: float = 90.0) -> Answer:
         with self._socket() as socket:
             self._say(socket, "resume", token=self._token)
             frame = self._hear(socket, "state", seconds)
@@ -90,7 +91,7 @@ class Chat(Channel):
             if message:
                 socket.send(message)
             while True:
-                assert json.loads(socket.recv(timeout=30))["type"] == "offer"
+                assert json.loads(socket.recv(timeout=90))["type"] == "offer"
         except ConnectionClosed as closed:
             assert closed.rcvd is not None and closed.rcvd.code == code
             return Answer.REFUSED

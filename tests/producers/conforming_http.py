@@ -44,12 +44,12 @@ class Endpoint(Channel):
         self.name, self.events = case.door, case.events
         self.garbled = Becomes.LETTER if keep else Becomes.REFUSED
         self._case, self._path, self._max_bytes = case, path, max_bytes
-        self._client = httpx.Client(trust_env=False)
+        self._client = httpx.Client(trust_env=False, timeout=90)
 
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, knock: Knock, seconds: float = 30.0) -> Answer:
+    def _send(self, knock: Knock, seconds: float = 90.0) -> Answer:
         query = f"?{knock.query}" if knock.query else ""
         url = f"{PROCESS.url}{self._path}{query}"
         try:
@@ -57,7 +57,7 @@ class Endpoint(Channel):
         except httpx.TimeoutException:
             return Answer.SILENT
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         return self._send(
             self._case.sign(self._case.body(number), (SECRET, OLD_SECRET)[number % 2], time.time()), seconds
         )

@@ -73,7 +73,7 @@ class Import(Channel):
         self._folder: Path = site.folder
         self._published = 0.0
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         return self._import(self._file(str(number), [_line(f"{number}")]))
 
     def offer_oversize(self) -> Answer:

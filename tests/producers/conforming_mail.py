@@ -60,14 +60,14 @@ class Mailbox(Channel):
     def open(self, site: Site) -> None:
         self.process.server = ImapServer(free_port())
         self.process.server.start()
-        self._client = IMAPClient("127.0.0.1", self.process.server.port, ssl=False, timeout=20)
+        self._client = IMAPClient("127.0.0.1", self.process.server.port, ssl=False, timeout=90)
         self._client.login(USER, PASSWORD)
 
     def close(self) -> None:
         self._client.shutdown()
         self.process.server.stop()
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         if number not in self._waiting:
             self._waiting.add(number)
             self._client.append("INBOX", mail(self.name, number))
@@ -81,11 +81,11 @@ class Mailbox(Channel):
 
     def offer_oversize(self) -> Answer:
         self._client.append("INBOX", mail(self.name, "huge", "x" * MAIL_BYTES))
-        return self._until_seen(30)
+        return self._until_seen(90)
 
     def offer_garbled(self) -> Answer:
         self._client.append("INBOX", lying(self.name))
-        return self._until_seen(30)
+        return self._until_seen(90)
 
     def _until_seen(self, seconds: float) -> Answer:
         end = time.monotonic() + seconds
@@ -111,14 +111,14 @@ class Listener(Channel):
             name, "smtp", *arguments, DESKSTREAM_SMTP_LISTEN_PORT="0", DESKSTREAM_MAX_BODY_BYTES=limit
         )
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         return self._send(mail(self.name, number), seconds)
 
     def offer_oversize(self) -> Answer:
-        return self._send(mail(self.name, "huge", "x" * 70 + ("\r\n" + "x" * 70) * (MAIL_BYTES // 70)), 30)
+        return self._send(mail(self.name, "huge", "x" * 70 + ("\r\n" + "x" * 70) * (MAIL_BYTES // 70)), 90)
 
     def offer_garbled(self) -> Answer:
-        return self._send(lying(self.name), 30)
+        return self._send(lying(self.name), 90)
 
     def _send(self, raw: bytes, seconds: float) -> Answer:
         client = self._client("127.0.0.1", int(self.process.logged(r'"port": (\d+)')), timeout=seconds)
@@ -159,17 +159,17 @@ class Folder(Channel):
         self._inbox = site.folder / "inbox"
         self._inbox.mkdir()
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         return self._drop(f"{number}.eml", mail(self.name, number), seconds)
 
     def hang(self, number: int) -> None:
         self.offer(number, 0)  # it waits where it is, whoever is killed
 
     def offer_oversize(self) -> Answer:
-        return self._drop("huge.eml", mail(self.name, "huge", "x" * MAIL_BYTES), 30)
+        return self._drop("huge.eml", mail(self.name, "huge", "x" * MAIL_BYTES), 90)
 
     def offer_garbled(self) -> Answer:
-        return self._drop("lies.eml", lying(self.name), 30)
+        return self._drop("lies.eml", lying(self.name), 90)
 
     def _drop(self, name: str, raw: bytes, seconds: float) -> Answer:
         path = self._inbox / name

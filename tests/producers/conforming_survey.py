@@ -25,14 +25,14 @@ class Survey(Channel):
     name, process = "survey", PROCESS
 
     def __init__(self) -> None:
-        self._client = httpx.Client(trust_env=False)
+        self._client = httpx.Client(trust_env=False, timeout=90)
         self._links: dict[int, str] = {}
         self._pages: dict[int, str] = {}
 
     def close(self) -> None:
         self._client.close()
 
-    def offer(self, number: int, seconds: float = 30.0) -> Answer:
+    def offer(self, number: int, seconds: float = 90.0) -> Answer:
         """Opens the page if it is not open, and presses its button. What the page says must be what is so."""
         path = self._links.setdefault(number, self._link(number, (SECRET, OLD_SECRET)[number % 2]))
         typed = f"Where is parcel {number}?"

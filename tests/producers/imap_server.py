@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from imapclient import IMAPClient
 
-from tests.producers.log_reader import eventually, free_port
+from tests.patience import eventually
+from tests.producers.log_reader import free_port
 
 USER, PASSWORD = "support@shop.example", "s3cret,p@ss"
 
@@ -56,7 +57,7 @@ class ImapServer:
 
     @contextmanager
     def client(self) -> Iterator[IMAPClient]:
-        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=20)
+        client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=60)
         client.login(USER, PASSWORD)
         try:
             yield client

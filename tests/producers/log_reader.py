@@ -6,11 +6,10 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,27 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client import REGISTRY
 
+from deploy.local.child import free_ports
 from schemas import codec, deadletter
 from schemas.topics import CONTACT_EVENTS, ROUTING
 from tests.conftest import Deployment
+from tests.patience import PATIENCE_SECONDS, eventually
+
+__all__ = [
+    "DLQ",
+    "EVENTS",
+    "PRESENCE",
+    "Counts",
+    "Letter",
+    "count",
+    "events",
+    "eventually",
+    "free_port",
+    "letters",
+    "logged",
+    "producer",
+    "records",
+]
 
 EVENTS, DLQ, PRESENCE = CONTACT_EVENTS.name, CONTACT_EVENTS.dlq, ROUTING.name
 
@@ -101,18 +118,8 @@ class Counts:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Wait for a condition to hold, and return what it returned."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
-    return result
+    """A port that nobody listens on at this moment, and that no outgoing connection is given."""
+    return free_ports(1)[0]
 
 
 @contextmanager
@@ -131,22 +138,22 @@ def producer(deployment: Deployment, *arguments: str, **env: str) -> Iterator[su
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.communicate()
 
 
-def logged(process: subprocess.Popen[bytes], pattern: str, seconds: float = 40.0) -> re.Match[str]:
+def logged(process: subprocess.Popen[bytes], pattern: str, seconds: float = PATIENCE_SECONDS) -> re.Match[str]:
     """Wait until a line on the process's stderr matches."""
     assert process.stderr is not None
     deadline, seen = time.monotonic() + seconds, b""
     while time.monotonic() < deadline:
-        if match := re.search(pattern, seen.decode()):
+        if match := re.search(pattern, seen.decode(errors="replace")):
             return match
         if select.select([process.stderr], [], [], 0.2)[0]:
             chunk = os.read(process.stderr.fileno(), 65536)
             seen += chunk
             if not chunk and process.poll() is not None:
                 break
-    raise AssertionError(f"{pattern!r} was not logged:\n{seen.decode()}")
+    raise AssertionError(f"{pattern!r} was not logged:\n{seen.decode(errors='replace')}")

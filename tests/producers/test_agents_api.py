@@ -21,8 +21,9 @@ from schemas import events as records
 from schemas.errors import Refused
 from schemas.identity import event_id
 from tests.conftest import Deployment
+from tests.patience import eventually
 from tests.producers.doors_agents import BODIES, TICKET
-from tests.producers.log_reader import EVENTS, PRESENCE, events, eventually, free_port, logged, producer
+from tests.producers.log_reader import EVENTS, PRESENCE, events, free_port, logged, producer
 
 NOW = 1_772_409_600_000_000
 SECRET = "a-secret-of-the-help-desk"
@@ -177,8 +178,8 @@ def serving(deployment: Deployment) -> Iterator[httpx.Client]:
     with producer(deployment, "agents", **env) as process:
         url = logged(process, r'"url": "(http[^"]+)"')[1]
         ready = f"http://127.0.0.1:{port}/readyz"
-        eventually(lambda: httpx.get(ready, trust_env=False).status_code == 200)
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        eventually(lambda: httpx.get(ready, trust_env=False, timeout=60).status_code == 200)
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             yield client
 
 

@@ -93,7 +93,7 @@ def fuzz(server: Server, examples: int, *, again: bool) -> Counter[tuple[str, in
     def knock(case: schemathesis.Case, genuine: bool) -> None:
         if genuine and case.operation.path.startswith(SURVEY):
             case.path_parameters["token"] = link_token()
-        answer = case.call(base_url=base, session=session, auth=Signed() if genuine else None, timeout=30)
+        answer = case.call(base_url=base, session=session, auth=Signed() if genuine else None, timeout=90)
         seen[case.operation.label, answer.status_code] += 1
         case.validate_response(answer, checks=CHECKS)
 
@@ -148,7 +148,7 @@ def test_every_example_of_the_document_is_taken_and_other_methods_are_told_which
                 headers = {"content-type": kind, **_example_headers(path)}
                 sent = {"json": value} if kind == "application/json" else {"data": value}
                 answer = requests.post(
-                    f"{server.client.base_url}{path}", headers=headers, auth=Signed(), timeout=30, **sent
+                    f"{server.client.base_url}{path}", headers=headers, auth=Signed(), timeout=90, **sent
                 )
                 answers[f"{path} {kind} {name}"] = answer.status_code
     assert answers and not {each: status for each, status in answers.items() if status not in (200, 202)}

@@ -293,7 +293,7 @@ def test_a_mail_is_published_with_references_that_lead_to_the_bytes(deployment: 
     (inbox / "1.eml").write_bytes(mail_with(*parts))
     (inbox / "2.eml").write_bytes(mail_with(*parts, message_id="<2@example.org>"))
     with producer(deployment, "mail", str(inbox), DESKSTREAM_ATTACHMENTS_URL=folder.as_uri()) as process:
-        assert process.wait(40) == 0
+        assert process.wait(90) == 0
     found = events(deployment)
     assert sorted(event.message_id for event in found) == ["<1@example.org>", "<2@example.org>"]
     for event in found:
@@ -316,11 +316,11 @@ def test_while_the_store_does_not_take_it_nothing_is_published_and_the_mail_stay
     tag = email.normalise(raw, now=1).customer_tag
     (folder / tag).write_text("in the way")
     with producer(deployment, "mail", str(inbox), DESKSTREAM_ATTACHMENTS_URL=folder.as_uri()) as process:
-        assert process.wait(40) == 3
+        assert process.wait(90) == 3
     assert files_in(inbox) == ["1.eml"]
     assert events(deployment) == []
     (folder / tag).unlink()
     with producer(deployment, "mail", str(inbox), DESKSTREAM_ATTACHMENTS_URL=folder.as_uri()) as process:
-        assert process.wait(40) == 0
+        assert process.wait(90) == 0
     assert files_in(inbox) == ["done/1.eml"]
     assert len(events(deployment)) == 1

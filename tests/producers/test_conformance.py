@@ -190,7 +190,7 @@ def outage(site: Site, kafka: OwnKafka) -> tuple[Story, list[str]]:
             time.sleep(0.25)
         story.resumed = time.monotonic()
     for name, thread in threads.items():
-        thread.join(60)
+        thread.join(200)
         assert not thread.is_alive(), name
     site.tail.read()
     return story, site.tail.ids[before:]
@@ -242,7 +242,7 @@ def test_what_a_killed_process_had_received_and_not_published_is_taken_when_it_i
         time.sleep(2.0)  # handed over, and longer than any answer takes that does not wait for Kafka
         site.kill()
         for thread in threads:
-            thread.join(60)
+            thread.join(200)
     site.tail.read()
     assert len(site.tail.ids) - before <= sum(each.events for each in hanging)
     site.start()

@@ -28,7 +28,8 @@ from schemas.events import MessageReceived
 from schemas.identity import customer_tag
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.producers.log_reader import events, eventually
+from tests.patience import eventually
+from tests.producers.log_reader import events
 
 BRITISH = Identities("GB")
 HEADER = "address,customer_id,name,language,time_zone,tier\n"
@@ -63,7 +64,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def found(known: CsvDirectory | HttpDirectory, who: str = "email:ann@example.org") -> Profile:
-    return known.ask(who).result(5)
+    return known.ask(who).result(60)
 
 
 def test_a_file_names_customers(path: Path) -> None:
@@ -216,8 +217,27 @@ def hands() -> Hands:
 
 @pytest.fixture
 def known(crm: Crm, hands: Hands) -> Iterator[HttpDirectory]:
-    with closing(HttpDirectory(crm.url, BRITISH, token="t0p", timeout=0.3, clock=hands, cached=3)) as known:
+    """With a patience that no answer of a busy machine exceeds."""
+    with closing(HttpDirectory(crm.url, BRITISH, token="t0p", timeout=30, clock=hands, cached=3)) as known:
         yield known
+
+
+@pytest.fixture
+def hasty(crm: Crm) -> Iterator[HttpDirectory]:
+    """With the patience that is usual, for servers that try it."""
+    with closing(HttpDirectory(crm.url, BRITISH, timeout=0.3)) as known:
+        yield known
+
+
+def within(seconds: float, work: Callable[[int], None]) -> None:
+    """It takes no longer: once is enough, for the machine may be busy. `work` is called with the number of the attempt."""
+    took = float("inf")
+    for attempt in range(4):  # a directory that failed five times is not asked again
+        began = time.monotonic()
+        work(attempt)
+        if (took := time.monotonic() - began) < seconds:
+            return
+    pytest.fail(f"took {took:.1f} s the fourth time")
 
 
 def slowly(seconds: float, released: threading.Event | None = None) -> Callable[[_Handler], None]:
@@ -248,11 +268,11 @@ def test_the_address_is_quoted_into_the_url(crm: Crm) -> None:
 
 def test_many_who_ask_for_the_same_customer_at_once_make_one_request(crm: Crm, known: HttpDirectory) -> None:
     released = threading.Event()
-    crm.answer = slowly(5, released)
+    crm.answer = slowly(60, released)
     futures = [known.ask("email:ann@example.org") for _ in range(50)]
     eventually(lambda: crm.asked)
     released.set()
-    assert {future.result(5).customer_id for future in futures} == {"ext:4711"}
+    assert {future.result(60).customer_id for future in futures} == {"ext:4711"}
     assert len(crm.asked) == 1
 
 
@@ -321,24 +341,30 @@ def test_a_server_that_fails_is_left_alone_and_tried_again(crm: Crm, known: Http
 def test_a_server_that_is_not_there_costs_nothing_much() -> None:
     with closing(HttpDirectory("http://127.0.0.1:9/{address}", BRITISH)) as known:
         enricher = Enricher(BRITISH, known)
-        started = time.monotonic()
-        assert [enricher(message(number=number)) for number in range(50)] == [message(number=n) for n in range(50)]
-        assert time.monotonic() - started < 3
+
+        def fifty(_: int) -> None:
+            assert [enricher(message(number=number)) for number in range(50)] == [message(number=n) for n in range(50)]
+
+        within(3, fifty)
 
 
-def test_nobody_waits_longer_than_the_timeout(crm: Crm, known: HttpDirectory) -> None:
+def test_nobody_waits_longer_than_the_timeout(crm: Crm, hasty: HttpDirectory) -> None:
     released = threading.Event()
-    crm.answer = slowly(5, released)
-    enricher, before = Enricher(BRITISH, known), counted("timeout")
-    started = time.monotonic()
-    assert enricher(message()) == message()
-    waited = time.monotonic() - started
-    assert 0.2 < waited < 1.5
+    crm.answer = slowly(60, released)
+    enricher, before = Enricher(BRITISH, hasty), counted("timeout") + counted("error")
+
+    def wait(attempt: int) -> None:
+        asked = message(f"chat:{attempt}")
+        began = time.monotonic()
+        assert enricher(asked) == asked
+        assert attempt or time.monotonic() - began > 0.2
+
+    within(1.5, wait)
     assert counted("timeout") + counted("error") > before
     released.set()
 
 
-def test_an_answer_that_trickles_ends_as_well(crm: Crm, known: HttpDirectory) -> None:
+def test_an_answer_that_trickles_ends_as_well(crm: Crm, hasty: HttpDirectory) -> None:
     done = threading.Event()
 
     def trickle(handler: _Handler) -> None:
@@ -354,19 +380,16 @@ def test_an_answer_that_trickles_ends_as_well(crm: Crm, known: HttpDirectory) ->
                 return
 
     crm.answer = trickle
-    started = time.monotonic()
-    assert found(known) == Profile()
-    assert time.monotonic() - started < 2
+    within(2, lambda attempt: found(hasty, f"chat:{attempt}") == Profile() or pytest.fail("that was no answer"))
     done.set()
 
 
-def test_the_event_loop_goes_on_while_a_slow_server_is_waited_for(crm: Crm, known: HttpDirectory) -> None:
+def test_the_event_loop_goes_on_while_a_slow_server_is_waited_for(crm: Crm) -> None:
     released = threading.Event()
-    crm.answer = slowly(5, released)
-    enricher = Enricher(BRITISH, known)
+    crm.answer = slowly(60, released)
+    turns, customers = 0, [f"chat:{number}" for number in range(100)]
 
-    async def many() -> tuple[int, float]:
-        turns = 0
+    async def many(enricher: Enricher) -> None:
 
         async def turn() -> None:
             nonlocal turns
@@ -375,16 +398,16 @@ def test_the_event_loop_goes_on_while_a_slow_server_is_waited_for(crm: Crm, know
                 await asyncio.sleep(0.005)
 
         turning = asyncio.create_task(turn())
-        started = time.monotonic()
-        made = await asyncio.gather(*(enricher.later(message(f"chat:{number}")) for number in range(100)))
-        waited = time.monotonic() - started
+        made = await asyncio.gather(*(enricher.later(message(customer)) for customer in customers))
         turning.cancel()
-        assert [each.customer_tag for each in made] == [customer_tag(f"chat:{number}") for number in range(100)]
-        return turns, waited
+        assert [each.customer_tag for each in made] == [customer_tag(customer) for customer in customers]
 
-    turns, waited = asyncio.run(many())
+    def wait(_: int) -> None:
+        with closing(HttpDirectory(crm.url, BRITISH, timeout=0.3)) as hasty:
+            asyncio.run(many(Enricher(BRITISH, hasty)))
+
+    within(2, wait)
     released.set()
-    assert waited < 2
     assert turns > 10
 
 
@@ -412,19 +435,21 @@ def test_every_contact_is_in_kafka_under_its_customers_key_even_when_the_directo
 
     def sometimes(handler: _Handler) -> None:
         if slow.is_set():
-            released.wait(5)
+            released.wait(60)
         handler.say(200, {"id": "4711"})
 
     crm.answer = sometimes
     settings = deployment.settings(ProducerSettings, directory_url=crm.url)
+    patient = settings.model_copy(update={"directory_timeout_seconds": 10.0})
+    with closing(directory.enricher(patient)) as enrich, Publisher(settings, enrich=enrich) as publisher:
+        publisher.publish(message("chat:1"))
+        asyncio.run(publisher.publish_async(message("chat:2")))
+    slow.set()
     with (
         closing(directory.enricher(settings)) as enrich,
         Publisher(settings, enrich=enrich) as publisher,
         ThreadPoolExecutor(8) as pool,
     ):
-        publisher.publish(message("chat:1"))
-        asyncio.run(publisher.publish_async(message("chat:2")))
-        slow.set()
         list(pool.map(publisher.publish, [message(f"chat:{number}") for number in range(3, 11)]))
         receipts = asyncio.run(_publish_all(publisher, [message(f"chat:{number}") for number in range(11, 31)]))
         released.set()

@@ -16,7 +16,8 @@ import pytest
 from producers import signature
 from schemas.events import AgentReplied, MessageReceived
 from tests.conftest import Deployment
-from tests.producers.log_reader import events, eventually, free_port, letters, logged, producer, records
+from tests.patience import eventually
+from tests.producers.log_reader import events, free_port, letters, logged, producer, records
 
 pytestmark = pytest.mark.stack
 
@@ -27,7 +28,7 @@ REPLY = {"type": "reply", "id": "r1", "ticket_id": "ABCDEFGHIJKL-1", "agent_id":
 class Server:
     def __init__(self, process: subprocess.Popen[bytes], url: str, metrics: str) -> None:
         self.process, self.metrics_url = process, metrics
-        self.client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def post_event(
         self, body: object, *, secret: str = "new", at: float | None = None, **headers: str
@@ -38,12 +39,12 @@ class Server:
 
     def counted(self, metric: str) -> dict[str, float]:
         """The counter's samples: labels → value."""
-        lines = httpx.get(self.metrics_url + "/metrics", trust_env=False).text.splitlines()
+        lines = httpx.get(self.metrics_url + "/metrics", trust_env=False, timeout=60).text.splitlines()
         pattern = re.compile(rf"deskstream_contacts_{metric}_total\{{(.*)\}} (.*)")
         return {match[1]: float(match[2]) for line in lines if (match := pattern.match(line)) and float(match[2])}
 
     def ready(self) -> bool:
-        return httpx.get(self.metrics_url + "/readyz", trust_env=False).status_code == 200
+        return httpx.get(self.metrics_url + "/readyz", trust_env=False, timeout=60).status_code == 200
 
 
 @contextmanager
@@ -227,7 +228,7 @@ def test_without_kafka_it_is_503_with_retry_after_counted_as_refused_and_not_as_
         assert [answer.status_code for answer in answers] == [503, 503]
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
         assert not server.ready()
-        assert httpx.get(server.metrics_url + "/livez", trust_env=False).status_code == 200
+        assert httpx.get(server.metrics_url + "/livez", trust_env=False, timeout=60).status_code == 200
         assert server.counted("received") == server.counted("published") == {}
         assert server.counted("refused") == {
             'channel="form",reason="unavailable"': 1.0,
@@ -245,7 +246,7 @@ def test_sigterm_answers_what_is_under_way_and_exits_0(deployment: Deployment) -
     with serving(deployment) as server:
         assert server.client.post("/v1/form", data=CONTACT).status_code == 202
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
     assert len(records(deployment, "contact-events")) == 1
 
 
@@ -254,16 +255,16 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(deployment: Deployment) -> No
         port = str(server.client.base_url.port)
         with producer(deployment, "http", DESKSTREAM_HTTP_PORT=port) as second:
             logged(second, rf"deskstream: DESKSTREAM_HTTP_PORT: cannot listen on 127.0.0.1:{port}: ")
-            assert second.wait(20) == 2
+            assert second.wait(60) == 2
 
 
 def test_who_sends_more_than_its_share_is_asked_to_wait_and_nothing_is_taken(deployment: Deployment) -> None:
-    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "2", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.1"}
+    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "2", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.01"}
     with serving(deployment, await_ready=True, **share) as server:
         answers = [server.client.post("/v1/form", data=CONTACT | {"message": f"Number {n}"}) for n in range(2)]
         answers += [server.client.post("/v1/form", data=CONTACT), server.post_event(REPLY)]
         assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
-        assert all(1 <= int(answer.headers["retry-after"]) <= 10 for answer in answers[2:])
+        assert all(1 <= int(answer.headers["retry-after"]) <= 100 for answer in answers[2:])
         assert server.counted("refused") == {
             'channel="form",reason="rate_limited"': 1.0,
             'channel="generic",reason="rate_limited"': 1.0,

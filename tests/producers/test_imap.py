@@ -18,10 +18,11 @@ from producers.sources.imap_accounts import Account, parse
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
+from tests.patience import eventually
 from tests.producers.balance import Metrics
 from tests.producers.certificate import self_signed
 from tests.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
-from tests.producers.log_reader import events, eventually, free_port, letters, logged, producer, records
+from tests.producers.log_reader import events, free_port, letters, logged, producer, records
 
 LIMIT = 100_000
 
@@ -171,7 +172,7 @@ def took(reader: Reader, received: int) -> None:
 def log_of(reader: Reader) -> bytes:
     """Everything that was not read from it yet, after its end."""
     reader.process.send_signal(signal.SIGTERM)
-    assert reader.process.wait(20) == 0
+    assert reader.process.wait(60) == 0
     assert reader.process.stderr is not None
     return reader.process.stderr.read()
 
@@ -227,7 +228,7 @@ def test_twice_delivered_too_large_in_the_wrong_charset_and_no_mail_at_all_are_a
         kept.headers["kept-at"],
     )
     with producer(deployment, "imap", "--once", **settings_of(accounts, tmp_path)) as again:
-        assert again.wait(30) == 0
+        assert again.wait(90) == 0
     assert len(records(deployment, "contact-events")) == 3
 
 
@@ -275,7 +276,7 @@ def test_a_server_that_goes_away_is_found_again_and_one_mailbox_is_no_other_ones
 
 def look(accounts: str, state: Path) -> dict[str, int]:
     """What `python -m producers imap --check` does; Kafka is not needed for it."""
-    settings = ProducerSettings(imap_state_dir=state, imap_timeout_seconds=5)
+    settings = ProducerSettings(imap_state_dir=state, imap_timeout_seconds=60)
     return check(parse(accounts), Publisher(settings), settings)
 
 
@@ -303,7 +304,7 @@ def test_what_a_user_can_mend_is_said_in_one_line_without_the_secret(server: Ima
 def test_starttls_is_checked_against_the_given_certificates(certificate: Path, tmp_path: Path) -> None:
     with imap_server("--cert", str(certificate), "--key", str(certificate)) as server:
         account = server.url(scheme="imap+starttls", host="localhost")
-        settings = ProducerSettings(imap_state_dir=None, imap_timeout_seconds=5, imap_ca_file=certificate)
+        settings = ProducerSettings(imap_state_dir=None, imap_timeout_seconds=60, imap_ca_file=certificate)
         assert list(check(parse(account), Publisher(settings), settings).values()) == [0]
         with pytest.raises(Unavailable, match="certificate verify failed"):
             look(account, tmp_path)

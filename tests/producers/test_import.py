@@ -29,7 +29,8 @@ from schemas.settings import ProducerSettings
 from stream_processors import rules as rules_module
 from stream_processors.tickets.fold import TicketsProcessor
 from tests.conftest import Deployment
-from tests.producers.log_reader import Counts, events, eventually, free_port, letters, records
+from tests.patience import eventually
+from tests.producers.log_reader import Counts, events, free_port, letters, records
 from tests.stream_processors.memory_worker import MemoryWorker
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "import"
@@ -195,7 +196,7 @@ def test_a_kill_in_the_middle_and_a_second_start_lose_nothing_and_double_nothing
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    eventually(state.exists, 60)
+    eventually(state.exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
     between = len(records(deployment, "contact-events"))
@@ -323,7 +324,7 @@ def test_a_terminal_gets_a_bar_with_rate_and_remaining_time() -> None:
     console = Console(file=screen, force_terminal=True, width=120)
     with progress("import", 100, lambda: 50, console=console) as advance:
         advance(50)
-        eventually(lambda: (advance(0), "50%" in screen.getvalue())[1], 5)
+        eventually(lambda: (advance(0), "50%" in screen.getvalue())[1])
     assert "events/s" in screen.getvalue()
     assert "import" in screen.getvalue()
 

@@ -109,7 +109,7 @@ def test_sigterm_drains_says_where_to_go_on_and_exits_0(deployment: Deployment) 
         while len(records(deployment, "contact-events")) < 50:
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)  # while the pipe stays open and silent
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         assert "go on with --from-line 51" in process.stdout.read().decode()
 

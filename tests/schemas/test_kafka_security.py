@@ -180,7 +180,7 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
             await kafka.start(sinks, consumer, producer)
             try:
                 consumer.subscribe([sinks.topic(OUTBOUND)])
-                async with asyncio.timeout(90):
+                async with asyncio.timeout(180):
                     return (await consumer.getone()).value
             finally:
                 await consumer.stop()
@@ -191,7 +191,7 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
         assert isinstance(codec.decode(asyncio.run(first())), Outbound)
     finally:
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0
 
 
 def test_a_role_does_not_what_is_not_its_own(secure: Deployment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -16,14 +15,9 @@ from schemas import metrics
 from schemas.errors import BrokenBody, ConfigurationError, StateFromTheFuture, TopicMismatch, Unavailable
 from schemas.process import Health, guarded, patiently, serve_probes
 from schemas.settings import Settings
+from tests.producers.log_reader import free_port
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Probes:
@@ -33,7 +27,7 @@ class Probes:
     def get(self, path: str) -> tuple[int, str, str]:
         """Status, content type and body."""
         try:
-            with OPENER.open(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with OPENER.open(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
                 return answer.status, answer.headers["Content-Type"], answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.headers["Content-Type"], error.read().decode()
@@ -221,6 +215,7 @@ LOGGING = """
 import logging, structlog
 from schemas.process import configure_logging
 from schemas.settings import Settings
+from tests.producers.log_reader import free_port
 configure_logging(Settings(log_format={format!r}, log_level={level!r}))
 structlog.get_logger().info("contact received", channel="email")
 structlog.get_logger().warning("slow")

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from schemas.settings import SinkSettings
 from schemas.topics import TOPIC_OF, Topic
 from sinks import connection, kafka, migrate
 from sinks.table import tables
+from tests.patience import eventually
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_772_409_600_123_456  # 2026-03-02T00:00:00.123456Z
@@ -174,7 +174,7 @@ class Processes:
         """Run a command to its end."""
         env = os.environ | self.env | {f"DESKSTREAM_{name.upper()}": str(value) for name, value in settings.items()}
         return subprocess.run(
-            [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=180
         )
 
     def output(self, process: subprocess.Popen[bytes]) -> str:
@@ -218,12 +218,4 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Any:
-    """The first true value of `condition`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s (last: {value!r})"
-        time.sleep(0.05)
+until = eventually

@@ -128,5 +128,6 @@ def subscribe(folder: Path, **receivers: Receiver | dict[str, Any]) -> str:
         own = {"url": given.url} if isinstance(given, Receiver) else given
         entries.append({"name": name.replace("_", "-"), "secret": SECRET, "facts": "*"} | own)
     path = folder / "webhooks.yaml"
-    path.write_text(yaml.safe_dump({"subscriptions": entries}))
-    return str(path)
+    draft = folder / "webhooks.draft"
+    draft.write_text(yaml.safe_dump({"subscriptions": entries}))
+    return str(draft.replace(path))  # in one piece: the sink of the test watches it

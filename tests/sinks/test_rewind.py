@@ -29,7 +29,7 @@ def test_a_dropped_database_is_rebuilt_equal_from_kafka(deployment: Any, log: Lo
         before = processes.run("rewind")
         assert (before.returncode, "somebody still reads" in before.stderr) == (3, True)
         sink.send_signal(signal.SIGTERM)
-        assert sink.wait(20) == 0, processes.output(sink)
+        assert sink.wait(60) == 0, processes.output(sink)
         return content()
 
     url = deployment.env["DESKSTREAM_CLICKHOUSE_URL"]

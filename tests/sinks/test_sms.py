@@ -107,7 +107,7 @@ def service() -> Iterator[Service]:
 def settings(service: Service, **more: Any) -> SinkSettings:
     given = {
         "sms_account": "AC1", "sms_token": "secret", "sms_from": "+15550199", "sms_base_url": service.url,
-        "sms_timeout_seconds": 2.0, "sms_status_url": "https://hooks.example/v1/sms/status",
+        "sms_timeout_seconds": 30.0, "sms_status_url": "https://hooks.example/v1/sms/status",
     }  # fmt: skip
     return SinkSettings(**given | more)
 

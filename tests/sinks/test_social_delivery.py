@@ -72,7 +72,7 @@ def network() -> Iterator[Network]:
 def settings(network: Network, **more: Any) -> SinkSettings:
     given = {
         "social_meta_token": "meta-secret", "social_meta_url": f"{network.url}/v23.0", "social_x_token": "x-secret",
-        "social_x_url": f"{network.url}/2", "social_timeout_seconds": 5.0,
+        "social_x_url": f"{network.url}/2", "social_timeout_seconds": 30.0,
     }  # fmt: skip
     return SinkSettings(**given | more)
 

@@ -288,7 +288,7 @@ def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
         breaker.failed(breaker.begin(0.0), time.monotonic())
         seen: list[State] = []
         gate = Gate(breaker, seen.append)
-        await asyncio.wait_for(asyncio.gather(*(persist(gate, name) for name in ("bad", "worse", "good"))), 5)
+        await asyncio.wait_for(asyncio.gather(*(persist(gate, name) for name in ("bad", "worse", "good"))), 60)
         assert seen[0] is State.HALF_OPEN and State.CLOSED in seen
 
     asyncio.run(run())
@@ -303,7 +303,7 @@ def test_one_that_waits_and_is_called_off_makes_room_for_the_next() -> None:
         first, second = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
         await asyncio.sleep(0)
         first.cancel()
-        gate.succeeded(await asyncio.wait_for(second, 5))
+        gate.succeeded(await asyncio.wait_for(second, 60))
         assert first.cancelled() and gate.state is State.CLOSED
 
     asyncio.run(run())

@@ -90,11 +90,11 @@ class Desk:
     def start(self, subscriptions: str, **settings: Any) -> Any:
         """The sink; `webhooks_file` first, then what a test wants otherwise."""
         ours = {"sink_instance": "0", "metrics_port": self.metrics_port}  # a static member is back at once
-        quick = {"webhook_timeout_seconds": 1, "webhook_breaker_seconds": 0.3}
-        return self.processes.start("webhooks", **(self.env(subscriptions) | ours | quick | settings))
+        usual = {"webhook_timeout_seconds": 60, "webhook_breaker_seconds": 0.3}
+        return self.processes.start("webhooks", **(self.env(subscriptions) | ours | usual | settings))
 
     def metric(self, name: str, **labels: str) -> float:
-        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False).text
+        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False, timeout=60).text
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         lines = [line for line in text.splitlines() if line.startswith(name) and all(w in line for w in wanted)]
         return sum(float(line.split()[-1]) for line in lines)
@@ -110,7 +110,7 @@ def desk(processes: Processes, tmp_path: Path) -> Iterator[Desk]:
 
 def ended(process: Any) -> int:
     process.send_signal(signal.SIGTERM)
-    return int(process.wait(20))
+    return int(process.wait(60))
 
 
 @stack
@@ -207,8 +207,8 @@ def test_a_receiver_that_hangs_is_dead_or_gone_holds_up_nobody_else_and_loses_no
     urls = {"quick": quick.url, "hanging": hanging.url, "gone": gone.url, "dead": f"http://127.0.0.1:{port}/in"}
     file = subscribe(desk.folder, **{name: {"url": url, "facts": ["ticket_fact"]} for name, url in urls.items()})
     log.write([ticket(customer, 0) for customer in range(50)], partition=3)
-    sink = desk.start(file, webhook_breaker_failures=3)
-    until(lambda: len(quick.taken()) == 50, "all facts at the one that works", 15)
+    sink = desk.start(file, webhook_breaker_failures=3, webhook_timeout_seconds=1)
+    until(lambda: len(quick.taken()) == 50, "all facts at the one that works")
     state = "deskstream_webhook_breaker_state"
     until(lambda: desk.metric(state, subscription="dead") == 2, "its breaker open")
     until(lambda: desk.metric(state, subscription="gone") == 3, "it is switched off")
@@ -217,7 +217,7 @@ def test_a_receiver_that_hangs_is_dead_or_gone_holds_up_nobody_else_and_loses_no
     assert len(gone.heard) <= 16, "those that were on their way"
 
     log.write([ticket(100, 0)], partition=3)
-    until(lambda: len(quick.taken()) == 51, "a new fact", 5)
+    until(lambda: len(quick.taken()) == 51, "a new fact")
     listed = standing(desk.processes.run("webhooks", "list", **desk.env(file)).stdout)
     assert listed["gone"] == ("off", 51)
     assert listed["dead"] in (("open", 51), ("half_open", 51))

@@ -73,7 +73,7 @@ def member(deployment: Any) -> Iterator[tuple[WorkerSettings, KafkaConsumer]]:
         group_instance_id="worker-7",
         enable_auto_commit=False,
     )
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not consumer.assignment() and time.monotonic() < until:
         consumer.poll(100)
     yield settings, consumer
