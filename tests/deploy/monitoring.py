@@ -54,7 +54,11 @@ class Program:
 
 
 class Prometheus:
-    """`targets` are job → URL of /metrics. Scrapes and evaluates every `every` (a Prometheus duration)."""
+    """`targets` are job → URL of /metrics. It scrapes them, and evaluates the rules, so often (Prometheus durations).
+
+    A scrape may take as long as the time between two, so that is no shorter than a busy machine needs: one that fails
+    leaves a gap, and what has to be so *for* a while begins anew.
+    """
 
     def __init__(
         self,
@@ -64,12 +68,13 @@ class Prometheus:
         *,
         rules: list[Path] | None = None,
         alertmanager: str = "",
-        every: str = "1s",
+        scraped: str = "1s",
+        evaluated: str = "1s",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         (port,) = free_ports(1)
         config: dict[str, Any] = {
-            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
+            "global": {"scrape_interval": scraped, "scrape_timeout": scraped, "evaluation_interval": evaluated},
             "rule_files": [str(path.absolute()) for path in rules or []],
             "scrape_configs": [
                 {

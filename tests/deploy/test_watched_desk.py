@@ -1,7 +1,8 @@
 """The running pipeline, watched by the real Prometheus and Alertmanager: panels show something, and the page arrives.
 
 One pipeline at 120 times the speed for all tests of this file, in their order: first the staff work, then they stop
-answering, then they come back. Windows and waits of the rules are shortened by the same factor.
+answering, then they come back; and all that time there was something to show. Windows and waits of the rules are
+shortened by the same factor.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def watched(stack, tmp_path_factory) -> Iterator[Watched]:
             pipeline.metrics,
             rules=_rules(home / "rules"),
             alertmanager=alertmanager.address,
-            every="500ms",
+            scraped="1s",
+            evaluated="500ms",
         )
         stopping.callback(prometheus.stop)
         client = connection.connect(pipeline.settings())
@@ -112,36 +114,6 @@ def _at_once(route: dict[str, Any]) -> None:
         _at_once(child)
 
 
-# -- dashboards ---------------------------------------------------------------------------------------------------
-
-EVERY = [pytest.param(panel, query, id=f"{board.uid}/{panel.title}") for board, panel, query in queries(boards())]
-_CHOICES = {"$channel": ".*", "$team": ".*", "$__rate_interval": "5s", "$__range": "30s", "[1h]": "[30s]"}
-
-
-@pytest.mark.parametrize(("panel", "query"), [each for each in EVERY if isinstance(each.values[1], Prom)])
-def test_a_panel_of_prometheus_shows_something(watched: Watched, panel: Panel, query: Prom):
-    expression = query.expr
-    for variable, value in _CHOICES.items():
-        expression = expression.replace(variable, value)
-    await_that(lambda: watched.prometheus.query(expression), 120, f"{panel.title}: {expression}")
-
-
-@pytest.mark.parametrize(("panel", "query"), [each for each in EVERY if isinstance(each.values[1], Sql)])
-def test_a_panel_of_clickhouse_shows_something(watched: Watched, panel: Panel, query: Sql):
-    client = connection.connect(watched.pipeline.settings())
-    sql = _expanded(query.sql)
-    rows = await_that(lambda: client.query(sql).result_rows, 120, f"{panel.title}: {sql}")
-    assert len(rows[0]) >= 2 or not query.series
-
-
-def _expanded(sql: str) -> str:
-    """The plugin's macros, for all of the simulated time."""
-    since, until = DAY_STARTS - 86_400_000_000, DAY_STARTS + 30 * 86_400_000_000
-    span = f"BETWEEN fromUnixTimestamp64Micro({since}) AND fromUnixTimestamp64Micro({until})"
-    sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"(\1 {span})", sql)
-    return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(\1, INTERVAL 5 MINUTE)", sql)
-
-
 # -- pages --------------------------------------------------------------------------------------------------------
 
 PAGES = ("FirstResponseBurn", "LongestWaitTooLong")
@@ -177,3 +149,33 @@ def test_when_agents_stop_answering_the_desk_is_paged_and_told_when_they_are_bac
 def test_the_watchdog_barks_again_and_again(watched: Watched):
     told = await_that(lambda: watched.receiver.of("Watchdog", "firing"), 240, "the Watchdog's call")
     assert told[0][0] == "watchdog"
+
+
+# -- dashboards ---------------------------------------------------------------------------------------------------
+
+EVERY = [pytest.param(panel, query, id=f"{board.uid}/{panel.title}") for board, panel, query in queries(boards())]
+_CHOICES = {"$channel": ".*", "$team": ".*", "$__rate_interval": "5s", "$__range": "30s", "[1h]": "[30s]"}
+
+
+@pytest.mark.parametrize(("panel", "query"), [each for each in EVERY if isinstance(each.values[1], Prom)])
+def test_a_panel_of_prometheus_shows_something(watched: Watched, panel: Panel, query: Prom):
+    expression = query.expr
+    for variable, value in _CHOICES.items():
+        expression = expression.replace(variable, value)
+    await_that(lambda: watched.prometheus.query(expression), 120, f"{panel.title}: {expression}")
+
+
+@pytest.mark.parametrize(("panel", "query"), [each for each in EVERY if isinstance(each.values[1], Sql)])
+def test_a_panel_of_clickhouse_shows_something(watched: Watched, panel: Panel, query: Sql):
+    client = connection.connect(watched.pipeline.settings())
+    sql = _expanded(query.sql)
+    rows = await_that(lambda: client.query(sql).result_rows, 120, f"{panel.title}: {sql}")
+    assert len(rows[0]) >= 2 or not query.series
+
+
+def _expanded(sql: str) -> str:
+    """The plugin's macros, for all of the simulated time."""
+    since, until = DAY_STARTS - 86_400_000_000, DAY_STARTS + 30 * 86_400_000_000
+    span = f"BETWEEN fromUnixTimestamp64Micro({since}) AND fromUnixTimestamp64Micro({until})"
+    sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"(\1 {span})", sql)
+    return re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(\1, INTERVAL 5 MINUTE)", sql)
