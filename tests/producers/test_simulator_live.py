@@ -55,7 +55,7 @@ def everything(settings: ProducerSettings, topic: Topic) -> list[Event]:
 
 
 def test_a_short_day_arrives_as_planned_and_what_is_assigned_is_answered(deployment: Any) -> None:
-    settings = fast(deployment)
+    settings = deployment.settings(ProducerSettings)
     shop = Shop(contacts=300, seed=5, start=START, days=1.5 / 24)
     person = people_of(5, 300)[0]
     tickets = [ticket_id(person.tag("email"), number) for number in range(1, 9)]
@@ -73,6 +73,8 @@ def test_a_short_day_arrives_as_planned_and_what_is_assigned_is_answered(deploym
     producer.close()
 
     with Publisher(settings, linger_ms=5) as publisher:
+        publisher.connect()
+        settings = fast(deployment)  # time begins when that is done
         summary = play(publisher, settings, shop, Health(), threading.Event())
 
     events, routed = everything(settings, CONTACT_EVENTS), everything(settings, ROUTING)
