@@ -286,12 +286,12 @@ class Publisher:
         total = len(raw) if total_bytes is None else total_bytes
         headers = deadletter.headers(
             reason=refused.reason,
-            error=str(refused),
+            error=privacy.mask(str(refused)),
             stage=stage,
             origin=origin,
             at=self._clock.now(),
             producer=producer,
-            traceback=traceback,
+            traceback=privacy.mask(traceback),
         )
         value = privacy.mask_bytes(raw[: MAX_RECORD_BYTES + privacy.MARGIN])[:MAX_RECORD_BYTES]
         if total > min(len(raw), MAX_RECORD_BYTES):

@@ -490,7 +490,7 @@
     chat() {
       drawLog();
       const input = element("textarea", {
-        id: "line", rows: "2", maxlength: "4000", "data-first": true, oninput: isWriting,
+        id: "line", rows: "2", maxlength: "4000", dir: "auto", "data-first": true, oninput: isWriting,
         onkeydown: (event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
@@ -550,7 +550,7 @@
     const optional = attributes.required ? null : element("span", { class: "hint" }, ` ${words.optional}`);
     return element("div", {},
       element("label", { for: id }, label, optional),
-      element(tag, { id, name: id, "aria-describedby": `${id}-error`, ...attributes }),
+      element(tag, { id, name: id, dir: "auto", "aria-describedby": `${id}-error`, ...attributes }),
       element("p", { class: "error", id: `${id}-error`, hidden: true }));
   }
 
@@ -628,7 +628,7 @@
       const text = `${words[line.who]} · ${note}`;
       if (shown) {
         if (shown.firstChild.textContent !== text) shown.firstChild.textContent = text;
-      } else log.append(element("li", { class: line.who }, element("small", {}, text), line.text));
+      } else log.append(element("li", { class: line.who }, element("small", {}, text), element("div", { dir: "auto" }, line.text)));
     });
     body.scrollTop = body.scrollHeight;
   }
@@ -665,7 +665,7 @@
   function survey() {
     const choices = [1, 2, 3, 4, 5].map((n) => element("label", {},
       element("input", { type: "radio", name: "csat", value: String(n), "aria-label": say(words.stars, { n }), "data-first": n === 1 }), String(n)));
-    const comment = element("textarea", { id: "comment", rows: "3", maxlength: "2000" });
+    const comment = element("textarea", { id: "comment", rows: "3", maxlength: "2000", dir: "auto" });
     const made = element("form", { onsubmit: (event) => {
       event.preventDefault();
       const chosen = made.querySelector("input[name=csat]:checked");

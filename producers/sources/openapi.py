@@ -212,6 +212,7 @@ _WHY = {
     400: "not readable",
     401: "not signed, wrongly signed, or more than five minutes ago",
     403: "switched off",
+    408: "the body came too slowly",
     413: "the body is too large",
     429: "more than your share: send the same again after Retry-After seconds",
     415: "wrong type",
@@ -237,5 +238,5 @@ def _responses(*codes: int, page: bool) -> dict[int | str, dict[str, Any]]:
     }
 
 
-FORM_RESPONSES = _responses(400, 413, 415, 422, 429, 503, page=True)
-EVENT_RESPONSES = _responses(400, 401, 403, 413, 422, 429, 503, page=False)
+FORM_RESPONSES = _responses(400, 408, 413, 415, 422, 429, 503, page=True)
+EVENT_RESPONSES = _responses(400, 401, 403, 408, 413, 422, 429, 503, page=False)

@@ -46,7 +46,7 @@ def form_page(
 <form method="post" action="/v1/form">
 {fields}
 {_label(locale, "message")}{note("message", wrongs.get("message", ""))}
-<textarea id="message" name="message" rows="8" required maxlength="20000"{described("message", wrongs.get("message", ""))}>
+<textarea id="message" name="message" rows="8" dir="auto" required maxlength="20000"{described("message", wrongs.get("message", ""))}>
 {escape(values.get("message", ""))}</textarea>
 <div class="no" aria-hidden="true"><label for="{HONEYPOT}">{say(locale, "leave_empty")}</label>
 <input id="{HONEYPOT}" name="{HONEYPOT}" tabindex="-1" autocomplete="off"></div>
@@ -93,7 +93,7 @@ def _field(locale: str, name: str, values: Mapping[str, str], wrongs: Mapping[st
     wrong = wrongs.get(name, "")
     return (
         f"{_label(locale, name)}{note(name, wrong)}"
-        f'<input id="{name}" name="{name}" type="{kind}" autocomplete="{complete}" maxlength="{longest}"'
+        f'<input id="{name}" name="{name}" type="{kind}" dir="auto" autocomplete="{complete}" maxlength="{longest}"'
         f' value="{escape(values.get(name, ""))}"{" required" if needed else ""}{described(name, wrong)}>'
     )
 

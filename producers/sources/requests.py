@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "JSON_PROBLEM",
     "TooMany",
     "count_refusal",
+    "hang_up",
     "read_body",
     "refusal",
     "require_share",
@@ -36,6 +38,7 @@ _STATUS = {
     "bad_media_type": 415,
     "client_gone": 400,
     "too_large": 413,
+    "too_slow": 408,
     "missing_signature": 401,
     "malformed_signature": 401,
     "bad_signature": 401,
@@ -64,6 +67,12 @@ JSON_PROBLEM: dict[str, Any] = {
         }
     }
 }
+
+#: A body takes no longer, or a few hundred that trickle would use up all connections.
+BODY_SECONDS = 60.0
+#: What follows an answer that came before the end of its request; whatever of it still comes is not listened to.
+_HANG_UP = {"Connection": "close"}
+_UNREAD = frozenset(("too_large", "too_slow"))
 
 log = structlog.get_logger("producers.http")
 
@@ -95,7 +104,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The request's body.
 
     Raises:
-        Refused: `too_large`, before more than `limit` bytes are kept; `client_gone`.
+        Refused: `too_large`, before more than `limit` bytes are kept; `too_slow`; `client_gone`.
     """
     too_large = Refused("too_large", f"the body has more than {limit} bytes")
     length = request.headers.get("content-length", "")
@@ -103,10 +112,13 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise too_large
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise too_large
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError as error:
+        raise Refused("too_slow", f"the body did not come within {BODY_SECONDS:.0f} s") from error
     except ClientDisconnect as error:
         raise Refused("client_gone", "the connection ended before the body did") from error
     return bytes(body)
@@ -121,11 +133,18 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
         values = {name: str(value) for name, value in typed.items()}
         shown = problems or {"form": refused.detail or refused.reason}
         words = refused.words if isinstance(refused, FormProblems) else {}
-        return HTMLResponse(page.form_page(values, shown, words, locale=locale), status, headers=page.HEADERS)
+        return HTMLResponse(
+            page.form_page(values, shown, words, locale=locale), status, headers=page.HEADERS | hang_up(refused)
+        )
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
         answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
-    return JSONResponse(answer, status)
+    return JSONResponse(answer, status, headers=hang_up(refused))
+
+
+def hang_up(refused: Refused) -> dict[str, str]:
+    """The header that ends the connection of a request which was not read to its end; none for any other refusal."""
+    return _HANG_UP if refused.reason in _UNREAD else {}
 
 
 def count_refusal(channel: str, refused: Refused) -> None:

@@ -280,7 +280,7 @@ def _area(locale: str, name: str, value: str, wrongs: Mapping[str, str], *, need
     told = f' aria-invalid="true" aria-describedby="{name}-wrong"' if name in wrongs else ""
     return (
         f'<label for="{name}">{_both(locale, name)}</label>{_wrong_note(locale, name, wrongs)}'
-        f'<textarea id="{name}" name="{name}" rows="5" maxlength="{LONGEST_COMMENT}"{" required" if needed else ""}'
+        f'<textarea id="{name}" name="{name}" rows="5" dir="auto" maxlength="{LONGEST_COMMENT}"{" required" if needed else ""}'
         f"{told}>\n{escape(value)}</textarea>"
     )
 

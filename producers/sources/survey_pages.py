@@ -30,7 +30,7 @@ from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
 from producers.sources import survey_html
 from producers.sources.html import HEADERS
-from producers.sources.requests import TooMany, count_refusal, read_body, require_share
+from producers.sources.requests import TooMany, count_refusal, hang_up, read_body, require_share
 from producers.sources.webhooks import secrets_of
 from schemas import identity, survey_link
 from schemas.clock import MICROS
@@ -52,6 +52,7 @@ _STATUS = {
     "bad_encoding": 400,
     "client_gone": 400,
     "too_large": 413,
+    "too_slow": 408,
     "bad_media_type": 415,
 }
 _FORM = "application/x-www-form-urlencoded"
@@ -84,7 +85,7 @@ def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, 
         operation_id="answer_survey",
         tags=["customers"],
         response_class=HTMLResponse,
-        responses=_told(400, 403, 404, 410, 413, 415, 422, 429, 503),
+        responses=_told(400, 403, 404, 408, 410, 413, 415, 422, 429, 503),
         openapi_extra=_body({"csat": "1 to 5", "ces": "1 to 7", "comment": "in your words", "page": "as on the page"}),
     )
     app.add_api_route(
@@ -95,7 +96,7 @@ def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, 
         operation_id="explain_survey",
         tags=["customers"],
         response_class=HTMLResponse,
-        responses=_told(400, 403, 404, 410, 413, 415, 422, 429, 503),
+        responses=_told(400, 403, 404, 408, 410, 413, 415, 422, 429, 503),
         openapi_extra=_body({"went_wrong": "in your words", "vote": "as on the page"}),
     )
 
@@ -231,7 +232,7 @@ def _sorry(locale: str, error: Refused | TooMany) -> HTMLResponse:
         retry = {"Retry-After": str(max(1, round(error.args[0])))}
         return _html(survey_html.sorry_page(locale, "rate_limited"), 429, retry)
     count_refusal(survey.CHANNEL, error)
-    return _html(survey_html.sorry_page(locale, error.reason), _STATUS.get(error.reason, 422))
+    return _html(survey_html.sorry_page(locale, error.reason), _STATUS.get(error.reason, 422), hang_up(error))
 
 
 _WHY = {
@@ -239,6 +240,7 @@ _WHY = {
     403: "the link is not ours, or surveys are switched off",
     404: "the link is cut or no link at all",
     410: "the link has expired",
+    408: "too slow",
     413: "too large",
     415: "wrong type",
     422: "nothing was chosen, or a text is too long; the page says so",

@@ -3,7 +3,7 @@
 | happens                                   | the sender is told                              | counted as                |
 |-------------------------------------------|-------------------------------------------------|---------------------------|
 | more requests than its share              | 429, Retry-After                                | refused `rate_limited`    |
-| body too large, wrong media type          | 413, 415                                        | refused                   |
+| body too large, too slow, of another type | 413, 408, 415                                   | refused                   |
 | no secret configured                      | 403                                             | refused                   |
 | signature missing, wrong, stale           | 401                                             | refused                   |
 | genuine, but no event can be made of it   | as received (`keep`), otherwise 422             | dead-lettered, or refused |
@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl
 import structlog
 from fastapi import FastAPI, Request, Response
 
+from producers import privacy
 from producers.door import Answer, Delivery, Door, Partly
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
@@ -168,7 +169,7 @@ class _Handler:
         await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
 
     async def _keep(self, delivery: Delivery, refused: Refused, trace: str) -> Answer:
-        log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=refused.detail)
+        log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=privacy.mask(refused.detail))
         await self.publisher.dead_letter_async(
             delivery.body,
             refused,
@@ -189,6 +190,7 @@ _WHY = {
     "400": "not readable",
     "401": "not genuine",
     "403": "switched off",
+    "408": "too slow",
     "413": "too large",
     "415": "wrong type",
     "422": "genuine, and no event can be made of it",

@@ -105,8 +105,12 @@ def test_a_raw_input_above_kafkas_limit_is_cut_and_says_how_long_it_was(
 
 
 def test_card_numbers_do_not_leave_in_dead_letters_either(deployment: Deployment, publisher: Publisher) -> None:
-    publisher.dead_letter(b"{4111 1111 1111 1111", Refused("bad_json"), channel="generic")
-    assert letters(deployment)[0].raw == b"{**** **** **** 1111"
+    told, trace = Refused("bad_json", "'4111111111111111' is no name"), "KeyError: '4111 1111 1111 1111'"
+    publisher.dead_letter(b"{4111 1111 1111 1111", told, channel="generic", traceback=trace)
+    [letter] = letters(deployment)
+    assert letter.raw == b"{**** **** **** 1111"
+    assert letter.headers["error"] == "bad_json: '************1111' is no name"
+    assert letter.headers["traceback"] == "KeyError: '**** **** **** 1111'"
 
 
 def test_an_event_that_kafka_cannot_take_becomes_a_dead_letter(deployment: Deployment, publisher: Publisher) -> None:
