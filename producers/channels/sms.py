@@ -20,8 +20,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from producers.channels.social import file_of
 from producers.channels.telephone import Caller, caller, language_of
 from producers.channels.twilio import fields, short
 from producers.door import Delivery
@@ -209,7 +209,7 @@ def _media(given: dict[str, str]) -> list[Attachment]:
         url = identifier(given.get(f"MediaUrl{number}", ""))
         if url:
             kind = short(given.get(f"MediaContentType{number}", ""), 100) or "application/octet-stream"
-            found.append(Attachment(name=urlsplit(url).path.rpartition("/")[2][:200], media_type=kind, reference=url))
+            found.append(Attachment(name=short(file_of(url), 200), media_type=kind, reference=url))
     return found
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "attachment",
     "digest",
     "every",
+    "file_of",
     "identifier",
     "message",
     "millis",
@@ -132,9 +133,17 @@ def newest(*values: Any) -> int:
     return max(found)
 
 
+def file_of(url: str) -> str:
+    """The name of the file at an address, '' for an address that is none: people share what they like."""
+    try:
+        return urlsplit(url).path.rpartition("/")[2]
+    except ValueError:
+        return ""
+
+
 def attachment(kind: str, url: str, media_type: str = "", name: str = "") -> Attachment:
     """One part that is not text. Its media type by what is said, by its address, by its kind; where it is, not its bytes."""
-    file = name or urlsplit(url).path.rpartition("/")[2]
+    file = name or file_of(url)
     guessed = media_type or mimetypes.guess_type(file)[0] or _KINDS.get(kind, "application/octet-stream")
     return Attachment(name=short(file or kind, 200), media_type=short(guessed, 100), reference=url[:MAX_SHORT])
 

@@ -14,13 +14,14 @@ from producers.door import Delivery, Door
 
 __all__ = ["DOORS"]
 
+#: Without the times that real ones have: those of an example would be stale a week later.
 _META = (
-    b'{"object":"page","entry":[{"id":"1001","time":1772442000000,"messaging":[{"sender":{"id":"2002"},'
-    b'"recipient":{"id":"1001"},"timestamp":1772442000000,"message":{"mid":"m_1","text":"Where is my parcel?"}}]}]}'
+    b'{"object":"page","entry":[{"id":"1001","messaging":[{"sender":{"id":"2002"},"recipient":{"id":"1001"},'
+    b'"message":{"mid":"m_1","text":"Where is my parcel?"}}]}]}'
 )
 _X = (
     b'{"for_user_id":"1001","direct_message_events":[{"type":"message_create","id":"3003",'
-    b'"created_timestamp":"1772442000000","message_create":{"target":{"recipient_id":"1001"},"sender_id":"2002",'
+    b'"message_create":{"target":{"recipient_id":"1001"},"sender_id":"2002",'
     b'"message_data":{"text":"Where is my parcel?"}}}],"users":{"2002":{"name":"Ann","screen_name":"ann"}}}'
 )
 

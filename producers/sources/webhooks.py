@@ -114,9 +114,12 @@ class _Handler:
     async def get(self, request: Request) -> Response:
         assert self.door.challenge is not None
         try:
+            require_share(self.limit, request)
             self._require_secrets()
             tokens = secrets_of(self.settings, self.door.tokens) if self.door.tokens else self.secrets
             return _response(self.door.challenge(await self._delivery(request), tokens))
+        except TooMany as error:
+            return too_many(self.door.channel, error)
         except Refused as refused:
             return refusal(self.door.channel, refused)
 

@@ -129,6 +129,12 @@ def test_pictures_are_listed_with_where_they_are() -> None:
     ]
 
 
+def test_a_picture_whose_address_is_none_costs_nothing_but_its_name() -> None:
+    event = incoming(Body="look", NumMedia="1", MediaUrl0="https://[")
+    assert isinstance(event, MessageReceived)
+    assert (event.text, event.attachments[0].reference, event.attachments[0].name) == ("look", "https://[", "")
+
+
 def test_a_place_is_told_in_words() -> None:
     event = incoming(Body="", Latitude="35.68", Longitude="139.76", Address="1-9-1 Marunouchi", Label="Tokyo Station")
     assert isinstance(event, MessageReceived)

@@ -374,6 +374,43 @@ def test_xs_signature_and_its_check_are_base64() -> None:
         social_x.challenge(Delivery("GET", ""), ["new"])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"for_user_id":"1001"}',
+        "{}",
+        ' {"a":1}',
+        "[]",
+        '"x"',
+        "\ufeff{}",
+        "token\n",
+        "名",
+        "x" * 301,
+        json.dumps(post()),
+    ],
+)
+def test_nobody_can_have_a_delivery_signed_by_asking_for_a_check(body: str) -> None:
+    with pytest.raises(Refused, match="bad_challenge"):
+        social_x.challenge(Delivery("GET", "", query={"crc_token": body}), ["new"])
+
+
+@given(st.text(max_size=60))
+def test_no_text_that_a_check_signs_is_a_delivery(token: str) -> None:
+    try:
+        social_x.challenge(Delivery("GET", "", query={"crc_token": token}), ["new"])
+    except Refused:
+        return
+    with pytest.raises(Refused, match="bad_json"):
+        social_x.normalise(Delivery("POST", "", body=token.encode()), NOW, "")
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://[::1", "//[x]/y", "http://\u2100.example/"])
+def test_a_shared_address_that_is_none_costs_nothing_but_its_name(url: str) -> None:
+    shared = {"type": "fallback", "payload": {"url": url}}
+    [event] = meta(said({"text": "look", "attachments": [shared]}))
+    assert (event.text, event.attachments[0].reference, event.attachments[0].name) == ("look", url, "fallback")
+
+
 def test_a_direct_message_is_private() -> None:
     assert x(messages=[dm({"text": "Where &lt;is&gt; it?"})]) == [
         MessageReceived(

@@ -43,6 +43,8 @@ def test_a_check_of_x_is_signed_with_the_first_secret(server: Server) -> None:
     answer = server.client.get("/v1/social/x", params={"crc_token": "nonce"})
     assert answer.json() == {"response_token": social_x.signature("consumer-new", b"nonce")}
     assert server.client.get("/v1/social/x").status_code == 422
+    forged = '{"for_user_id":"1001"}'
+    assert server.client.get("/v1/social/x", params={"crc_token": forged}).status_code == 422
 
 
 def test_of_a_batch_with_a_broken_part_the_rest_is_published_and_the_whole_is_kept(
