@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["FIELD_NAMES", "say"]
+__all__ = ["FIELD_NAMES", "LANGUAGES", "say"]
 
 _PLACE = {"en": 0, "zh-Hans": 1, "zh-Hant": 2, "ja": 3}
+#: What each language calls itself.
+LANGUAGES = {"en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文", "ja": "日本語"}
 #: What each field is called.
 FIELD_NAMES: dict[str, tuple[str, str, str, str]] = {
     "name": ("Your name", "您的姓名", "您的姓名", "お名前"),
@@ -20,6 +22,7 @@ _TEXTS: dict[str, tuple[str, str, str, str]] = {
     "heading": ("How can we help?", "有什么可以帮您？", "有什麼可以幫您？", "どのようなご用件でしょうか？"),
     "needed_mark": ("(needed)", "（必填）", "（必填）", "（必須）"),
     "leave_empty": ("Leave this empty", "请留空", "請留空", "入力しないでください"),
+    "languages": ("In another language", "其他语言", "其他語言", "ほかの言語"),
     "send": ("Send", "发送", "送出", "送信する"),
     "look_again": ("Please look at this again:", "请再检查一下：", "請再檢查一下：", "もう一度ご確認ください："),
     "needed": ("is needed", "为必填项", "為必填欄位", "を入力してください"),

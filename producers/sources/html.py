@@ -56,6 +56,7 @@ button:hover { filter: brightness(1.1) }
 .wrong { color: var(--red); font-weight: 600 } .wrong a { color: inherit } span.wrong { display: block }
 div.wrong { padding: .75rem 1rem; background: var(--pink); border-left: 4px solid var(--red); border-radius: .25rem }
 div.wrong > * { margin: 0 } div.wrong ul { padding-left: 1.25rem }
+form + nav { margin-top: 2rem; padding-top: 1rem; border-top: 1px solid var(--faint); font-size: .875rem }
 .no { position: absolute; left: -9999px }
 small, .en { font-weight: 400; font-size: .875rem; color: var(--soft) } .en { font-family: system-ui, sans-serif }
 h1 .en, p .en, legend .en, form > label .en { display: block }

@@ -44,7 +44,7 @@ from producers.sources.requests import (
 from producers.sources.survey_pages import add_surveys
 from producers.sources.webhooks import add_doors, secrets_of
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.events import Event
+from schemas.events import LOCALES, Event
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
@@ -275,4 +275,6 @@ def _thanks(hint: str, locale: str) -> Response:
 
 
 def _locale(request: Request) -> str:
-    return negotiated(request.headers.get("accept-language", ""))
+    """What the person chose on the page, or else what their browser likes best."""
+    chosen = request.query_params.get("lang", "")
+    return chosen if chosen in LOCALES else negotiated(request.headers.get("accept-language", ""))

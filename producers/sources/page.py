@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from producers.channels.form import FIELDS, HONEYPOT
-from producers.sources.form_texts import FIELD_NAMES, say
+from producers.sources.form_texts import FIELD_NAMES, LANGUAGES, say
 from producers.sources.html import SCRIPTED_HEADERS as HEADERS
 from producers.sources.html import described, document, note
 
@@ -22,7 +22,7 @@ _VISIBLE = {
 }
 _SCRIPT = """
 document.getElementById("time_zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
-document.getElementById("language").value = navigator.language || "";
+if (!location.search.includes("lang=")) document.getElementById("language").value = navigator.language || "";
 """
 
 
@@ -43,7 +43,7 @@ def form_page(
     fields = "".join(_field(locale, name, values, wrongs) for name in _VISIBLE)
     submission = escape(values.get("submission_id") or uuid.uuid4().hex)
     body = f"""<h1>{say(locale, "heading")}</h1>{_alert(locale, wrongs, unavailable)}
-<form method="post" action="/v1/form">
+<form method="post" action="/v1/form?lang={locale}">
 {fields}
 {_label(locale, "message")}{note("message", wrongs.get("message", ""))}
 <textarea id="message" name="message" rows="8" dir="auto" required maxlength="20000"{described("message", wrongs.get("message", ""))}>
@@ -54,7 +54,7 @@ def form_page(
 <input type="hidden" id="time_zone" name="time_zone">
 <input type="hidden" id="language" name="language" value="{locale}">
 <button>{say(locale, "send")}</button>
-</form><script>{_SCRIPT}</script>"""
+</form>{_languages(locale)}<script>{_SCRIPT}</script>"""
     return document(say(locale, "title"), body, locale=locale)
 
 
@@ -63,8 +63,18 @@ def thanks_page(hint: str, *, locale: str = "en") -> str:
     number = hint.removesuffix("-*")
     told = f"{say(locale, 'number')} <strong>{escape(number)}</strong>." if number else ""
     body = f"""<h1>{say(locale, "have_it")}</h1>
-<p>{say(locale, "mailed")} {told}</p><p><a href="/">{say(locale, "another")}</a></p>"""
+<p>{say(locale, "mailed")} {told}</p><p><a href="/?lang={locale}">{say(locale, "another")}</a></p>"""
     return document(say(locale, "thanks"), body, locale=locale)
+
+
+def _languages(locale: str) -> str:
+    """The page in the other languages: not every browser says what its person reads."""
+    links = (
+        f'<a href="/?lang={each}" lang="{each}" hreflang="{each}">{name}</a>'
+        for each, name in LANGUAGES.items()
+        if each != locale
+    )
+    return f'<nav aria-label="{say(locale, "languages")}">{" · ".join(links)}</nav>'
 
 
 def _wrong(locale: str, word: str, english: str) -> str:

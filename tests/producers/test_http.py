@@ -206,6 +206,14 @@ def test_people_can_use_the_page(deployment: Deployment, server: Server) -> None
     assert events(deployment)[0].customer_tag in thanks.text
 
 
+def test_the_page_is_in_the_language_that_was_chosen_on_it_whatever_the_browser_likes(server: Server) -> None:
+    chinese = {"accept": "text/html", "accept-language": "zh-TW"}
+    for asked, shown in (("?lang=ja", "ja"), ("", "zh-Hant"), ("?lang=xx", "zh-Hant")):
+        assert f'<html lang="{shown}">' in server.client.get(f"/{asked}", headers=chinese).text
+        answer = server.client.post(f"/v1/form{asked}", data={"message": "x"}, headers=chinese)
+        assert answer.status_code == 422 and f'<html lang="{shown}">' in answer.text
+
+
 def test_the_api_describes_itself_with_an_example_of_every_type(server: Server) -> None:
     described = server.client.get("/openapi.json").json()
     body = described["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]

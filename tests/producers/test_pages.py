@@ -158,6 +158,15 @@ def test_a_page_is_in_the_language_that_the_browser_likes_best_of_ours(accept: s
     assert negotiated(accept) == locale
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_form_leads_to_itself_in_the_other_languages_and_stays_in_its_own(locale: str) -> None:
+    document = parsed(page.form_page(locale=locale))
+    others = {e.get("href"): e.get("lang") for e in next(document.iter("nav")).iter("a")}
+    assert others == {f"/?lang={each}": each for each in LOCALES if each != locale}
+    assert next(document.iter("form")).get("action") == f"/v1/form?lang={locale}"
+    assert f'href="/?lang={locale}"' in page.thanks_page("", locale=locale)
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
