@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -64,25 +65,37 @@ def draw(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | No
     `width` in characters; None: the terminal's, and as wide as it needs to be in a pipe.
     """
     texts = [[cell(value) for value in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(names, *texts, strict=True)]
     console = Console(width=width)
     if width is None and not console.is_terminal:
-        console = Console(width=sum(widths) + _BETWEEN * len(widths))
-    narrowest = sum(min(each, _FOLDED) for each in widths) + _BETWEEN * (len(widths) - 1)
-    upright = narrowest > console.width or (len(rows) == 1 and len(names) > _ACROSS)
+        console = Console(width=max(80, _width(names, texts)))
+    across = len(rows) != 1 or len(names) <= _ACROSS
+    broken = [name.replace("_", "_\n") for name in names]
+    heads = next((each for each in (names, broken) if across and _width(each, texts, _FOLDED) <= console.width), None)
     with console.capture() as capture:
-        if not upright or not rows:
-            console.print(_grid(names, rows, texts))
-        for number, row in enumerate(texts if upright else ()):
-            if number:
-                console.print()
-            console.print(_upright(names, row))
+        if heads is not None or not rows:
+            console.print(_grid(heads or broken, rows, texts))
+        else:
+            _print_upright(console, names, texts)
     return capture.get()
 
 
-def _grid(names: Sequence[str], rows: Sequence[Sequence[Any]], texts: Sequence[Sequence[str]]) -> Grid:
+def _print_upright(console: Console, names: Sequence[str], texts: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(texts):
+        if number:
+            console.print()
+        console.print(_upright(names, row))
+
+
+def _width(heads: Sequence[str], texts: Sequence[Sequence[str]], most: int = sys.maxsize) -> int:
+    """Of the table in characters, when no cell is wider than `most`."""
+    columns = zip(heads, *texts, strict=True)
+    widths = (min(most, max(cell_len(line) for text in column for line in text.split("\n"))) for column in columns)
+    return sum(widths) + _BETWEEN * (len(heads) - 1)
+
+
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[Any]], texts: Sequence[Sequence[str]]) -> Grid:
     grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
-    for column, name in enumerate(names):
+    for column, name in enumerate(heads):
         number = any(isinstance(row[column], (int, float)) for row in rows[:100])
         grid.add_column(Text(name), justify="right" if number else "left", overflow="fold")
     for row in texts:

@@ -42,15 +42,21 @@ def test_one_wide_row_is_drawn_upright():
 
 
 def test_rows_that_are_too_wide_for_the_terminal_are_drawn_upright_one_under_the_other():
-    names, rows = ["ticket_id", "a_long_name_of_a_column", "tags"], [("23PFR2PNWP6-1", 1, "x" * 20), ("B-1", 2, "")]
-    assert len(draw(names, rows, width=62).splitlines()) == 4
-    assert [line.split() for line in draw(names, rows, width=61).splitlines()] == [
+    names, rows = ["ticket_id", "a_long_name", "tags"], [("23PFR2PNWP6-1", 1, "x" * 20), ("B-1", 2, "")]
+    # 13 + 11 + 20 characters and 3 between two columns; with the name broken at its underscores 5 instead of 11
+    assert len(draw(names, rows, width=50).splitlines()) == 4
+    assert [line.split() for line in draw(names, rows, width=44).splitlines()[:3]] == [
+        ["┃", "a_", "┃"],
+        ["ticket_", "┃", "long_", "┃"],
+        ["id", "┃", "name", "┃", "tags"],
+    ]
+    assert [line.split() for line in draw(names, rows, width=43).splitlines()] == [
         ["ticket_id", "│", "23PFR2PNWP6-1"],
-        ["a_long_name_of_a_column", "│", "1"],
+        ["a_long_name", "│", "1"],
         ["tags", "│", "x" * 20],
         [],
         ["ticket_id", "│", "B-1"],
-        ["a_long_name_of_a_column", "│", "2"],
+        ["a_long_name", "│", "2"],
         ["tags", "│"],
     ]
 
