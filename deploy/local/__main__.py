@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sys
 import time
@@ -68,7 +69,7 @@ def run(
     arguments = ("--contacts-per-day", str(contacts_per_day), "--seed", str(seed))
     plan = Plan(data, speed=speed, workers=workers, simulate=arguments if simulate else None)
     pipeline = Pipeline(plan, lambda line: say(console, line))
-    _end(lambda: show(pipeline, console, view=view and console.is_terminal))
+    _end(lambda: show(pipeline, console, view=view and console.is_terminal), data)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -86,7 +87,7 @@ def demo(
     from deploy.local.demo import demo as play
 
     console = Console(width=None if sys.stdout.isatty() else 120)
-    _end(lambda: play(console, data, contacts=contacts, seed=seed, speed=speed, workers=workers))
+    _end(lambda: play(console, data, contacts=contacts, seed=seed, speed=speed, workers=workers), data)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -110,7 +111,7 @@ def up(
             while True:
                 time.sleep(60)
 
-    _end(work)
+    _end(work, data)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -147,12 +148,20 @@ def _create_topics(env: dict[str, str]) -> int:
     return 0
 
 
-def _end(work: Callable[[], int]) -> None:
+def _end(work: Callable[[], int], data: Path = DATA) -> None:
     def checked() -> int:
         try:
             return work()
         except PermissionError as error:
             raise ConfigurationError(f"cannot write: {error.strerror}", where=str(error.filename)) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise ConfigurationError(
+                "the disk is full: everything was stopped",
+                where=str(data),
+                fix="make room; the next run goes on from here",
+            ) from error
 
     raise SystemExit(guarded(checked))
 

@@ -100,6 +100,25 @@ _TOKEN = re.compile(
 _NAME = re.compile(rb"\s*(\w+)[ \t]*(?:\r?\n)?")
 
 
+#: Tables with damaged parts of whose blocks not all are in parts that can be read. Those never overlap each other.
+_MISSING_PARTS = """
+SELECT name, count() FROM (
+    SELECT
+        any(concat(bad.database, '.', bad.table)) AS name,
+        any(bad.max_block_number - bad.min_block_number) + 1 AS blocks,
+        sum(if(good.name = '', 0, greatest(0, 1 + least(good.max_block_number, bad.max_block_number)
+            - greatest(good.min_block_number, bad.min_block_number)))) AS there
+    FROM system.detached_parts AS bad
+    LEFT JOIN (SELECT * FROM system.parts WHERE active) AS good
+        ON good.database = bad.database AND good.table = bad.table AND good.partition_id = bad.partition_id
+    WHERE startsWith(bad.reason, 'broken')
+    GROUP BY bad.database, bad.table, bad.name
+)
+WHERE coalesce(there < blocks, true)
+GROUP BY name ORDER BY name LIMIT 3
+"""
+
+
 class EngineError(Exception):
     """An error with ClickHouse's code, as the HTTP interface reports it."""
 
@@ -218,13 +237,10 @@ class Engine:
     def damage(self) -> str:
         """What the engine has set aside because it could not read it, in one line; empty when all is well.
 
-        ClickHouse goes on without such parts. Their rows would be missing without a word, so we do not.
+        ClickHouse goes on without such parts. Their rows would be missing without a word, so we do not. The result of a
+        merge that a full disk cut off misses nothing: what was to be merged is still there.
         """
-        found = self._root.query(
-            "SELECT concat(database, '.', table), count() FROM system.detached_parts WHERE startsWith(reason, 'broken')"
-            " GROUP BY 1 ORDER BY 1 LIMIT 3",
-            "TabSeparated",
-        )
+        found = self._root.query(_MISSING_PARTS, "TabSeparated")
         tables = [line.split("\t") for line in (found.bytes() or b"").decode().splitlines()]
         return ", ".join(f"{count} damaged part(s) of {table}" for table, count in tables)
 
@@ -484,7 +500,10 @@ def main(argv: list[str] | None = None) -> int:
         return _give_up(" ".join(str(error).split()))
     if damage := engine.damage():
         engine.close()
-        return _give_up(f"{damage}; they are in its folder `detached`: delete that to go on without their rows")
+        return _give_up(
+            f"{damage}; they are in its folder `detached`: delete that to go on without their rows, "
+            "which `python -m sinks rewind` fetches from Kafka again"
+        )
     try:
         asyncio.run(serve(engine, listener))
     finally:

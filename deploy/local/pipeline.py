@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -139,8 +140,9 @@ class Pipeline:
         killed = []
         if self._supervisor is not None:
             killed = self._supervisor.stop(STOP_SECONDS)
-            self.timeline.keep(self.clock, _wall(), headroom=0.0)
             self._supervisor = None
+            with contextlib.suppress(OSError):  # a full disk, say: what was kept a moment ago will do
+                self.timeline.keep(self.clock, _wall(), headroom=0.0)
         self._stack.stop()
         return killed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import MessageSizeTooLargeError
 
 from deploy.local import jars
+from deploy.local.__main__ import _end
 from deploy.local.child import FIRST_PORT, LAST_PORT, Child, free_ports
 from deploy.local.kafka import MAX_RECORD_BYTES
 from deploy.local.stack import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, Stack
@@ -217,6 +219,16 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     assert children_with(str(tmp_path)) == []
 
 
+def test_a_disk_that_is_full_later_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SystemExit) as ended:
+        _end(work, tmp_path)
+    told = "the disk is full: everything was stopped (make room; the next run goes on from here)"
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"deskstream: {tmp_path}: {told}\n")
+
+
 def test_a_damaged_identity_of_kafka_is_refused(tmp_path: Path) -> None:
     mark = tmp_path / "kafka" / "log" / "meta.properties"
     mark.parent.mkdir(parents=True)
@@ -244,6 +256,24 @@ def test_a_damaged_clickhouse_directory_is_refused(tmp_path: Path, damage: str) 
     line = refusal(Stack(tmp_path, environ=KAFKA_ELSEWHERE))
     assert "ClickHouse cannot start" in line
     assert str(tmp_path / "clickhouse") in line
+
+
+def test_a_merge_that_a_full_disk_cut_off_misses_no_row_and_hinders_nothing(tmp_path: Path) -> None:
+    with Stack(tmp_path, environ=KAFKA_ELSEWHERE) as stack:
+        run_sql(stack.clickhouse_url, "CREATE TABLE t (n Int8) ENGINE = MergeTree ORDER BY n")
+        for number in range(3):
+            run_sql(stack.clickhouse_url, f"INSERT INTO t VALUES ({number})")
+    [first] = (tmp_path / "clickhouse").rglob("all_1_1_0")
+    merged = first.with_name("all_1_3_1")
+    merged.mkdir()
+    for file in first.iterdir():
+        (merged / file.name).touch()
+    with Stack(tmp_path, environ=KAFKA_ELSEWHERE) as stack:
+        assert run_sql(stack.clickhouse_url, "SELECT count() FROM t").strip() == "3"
+        assert (
+            run_sql(stack.clickhouse_url, "SELECT name FROM system.detached_parts").strip()
+            == "broken-on-start_all_1_3_1"
+        )
 
 
 # --- nothing outlives us ----------------------------------------------------------------------------------------------
