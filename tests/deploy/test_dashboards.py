@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from deploy.grafana.boards import JSON, boards, stale
 from deploy.grafana.panels import Prom, Sql, queries
 from schemas import metrics
+from tests.conftest import ROOT
 
 EVERY = [pytest.param(query, id=f"{board.uid}/{panel.title}") for board, panel, query in queries(boards())]
 _METRIC = re.compile(r"\b(deskstream_\w+|process_\w+|up)\b")
@@ -41,6 +42,13 @@ def test_every_file_is_a_dashboard_of_ours_that_grafana_can_provision():
         panels = [panel for panel in board["panels"] if panel["type"] != "row"]
         assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
         assert all(panel["targets"] and panel["description"] for panel in panels)
+
+
+def test_an_alert_that_a_panel_names_has_a_runbook():
+    named = {name for board in boards() for row in board.rows for panel in row.panels
+             for name in re.findall(r"(\w+)'s runbook", panel.why)}  # fmt: skip
+    assert named
+    assert named <= {path.stem for path in (ROOT / "deploy" / "runbooks").glob("*.md")}
 
 
 def test_panels_stand_beside_each_other_and_not_on_each_other():

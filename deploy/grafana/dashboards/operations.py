@@ -21,9 +21,9 @@ BOARD = Board(
             (
                 Number(
                     "Records behind",
-                    "Lag of the workers. Above zero for minutes means late acknowledgements: see WorkerLag's runbook.",
+                    "Lag of the workers. Above zero for minutes means late acknowledgements: see ProcessorLagging's runbook.",
                     (Prom("sum by (agent) (deskstream_lag_records)", "{{agent}}", now=True),),
-                    width=6,
+                    width=4,
                     warn=1000,
                     bad=10000,
                 ),
@@ -38,7 +38,16 @@ BOARD = Board(
                         ),
                     ),
                     unit="s",
-                    width=6,
+                    width=4,
+                ),
+                Number(
+                    "Since Kafka answered",
+                    "Every worker asks it each few seconds what is unread; minutes without an answer: see KafkaAway's runbook.",
+                    (Prom("time() - min(deskstream_watchdog_look_timestamp_seconds)", "longest", now=True),),
+                    unit="s",
+                    width=4,
+                    warn=60,
+                    bad=180,
                 ),
                 Lines(
                     "Lag, by agent and partition",
