@@ -5,8 +5,8 @@
   otherwise. The answer is written to `outbound` exactly as it is to be delivered; when the chat that it answers has
   ended, by e-mail. To an address that wants nothing more of us it is a refused delivery instead.
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
-- A status from before the solve that arrives after it reopens nothing, and `pending` or `hold` from before a message that
-  waits leaves the ticket open, as it would be had they arrived in order.
+- A status that arrives late undoes nothing that happened after it: it reopens no later solve, overrides no later status,
+  and a solve or a pause from before a message that waits leaves the ticket open. Its time in that state stays uncharged.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
 """
@@ -183,7 +183,9 @@ def _noted(turn: Turn, ticket: Ticket, event: NoteAdded) -> Turn:
 def _status(turn: Turn, ticket: Ticket, event: StatusChanged) -> Turn:
     if event.status not in STATUSES:
         raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
-    status = _overtaken(ticket, event.status, turn.now)
+    status, known = _overtaken(ticket, event.status, turn.now), ticket.status_at
+    if known is None or turn.now > known:
+        turn = turn.on_ticket(status_at=turn.now)
     if status == ticket.status:
         return turn
     if ticket.status == "closed":
@@ -200,12 +202,15 @@ def _status(turn: Turn, ticket: Ticket, event: StatusChanged) -> Turn:
 
 
 def _overtaken(ticket: Ticket, status: str, at: int) -> str:
-    """What a status of `at` has become by now, if it arrives after what ended it: a later solve, or a later message."""
-    if status in ("solved", "closed"):
+    """What a status of `at` has become by now, if it arrives after what ended it: a later solve, message or status."""
+    if status == "closed":
         return status
+    at = max(at, ticket.created_at)  # an agent's clock may be a little slow
     if ticket.status == "solved" and ticket.last_solved_at is not None and at < ticket.last_solved_at:
         return "solved"
-    return "open" if status in ("pending", "hold") and any(each > at for each in ticket.unanswered) else status
+    if status in ("solved", "pending", "hold") and any(each > at for each in ticket.unanswered):
+        return "open"
+    return ticket.status if ticket.status_at is not None and at < ticket.status_at else status
 
 
 def _solved(turn: Turn, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> Turn:

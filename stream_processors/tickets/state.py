@@ -146,6 +146,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
     by_machine     a machine opened it: nobody there answers a survey
+    status_at      of when the newest `StatusChanged` is that arrived, so that an older one does not undo it
     """
 
     number: int
@@ -206,6 +207,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     follow_up: str | None = None
     by_machine: bool = False
     taken: tuple[str, int] | None = None
+    status_at: int | None = None
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""
@@ -322,7 +324,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     invited     when this customer was invited to surveys, for the cap
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     customer_id: str = ""
     name: str = ""

@@ -7,8 +7,9 @@ breaches that were said and taken back.
 
 **Without healing** answers and solves count at their own time, so all that is measured between messages, answers and a
 solve is the same at once. Not the same: time in states, since a state begins no earlier than the last one that was known
-(ADR 14); a message that arrives after an answer or a solve, which nobody can have read, waits; of two statuses of one kind
-(pending, on hold, open; solved twice) the one that arrives last stands.
+(ADR 14); a message that arrives after an answer or a solve, which nobody can have read, waits. In which state the ticket
+stands in the end is the same for statuses in any order; a solve that is heard of after a message that followed it leaves
+the ticket open without a new episode.
 """
 
 from __future__ import annotations
@@ -188,3 +189,28 @@ def test_no_status_from_before_a_solve_reopens_it(status: str, before: int, ever
     stale = msgspec.structs.replace(happened(status, 3000, 2), occurred_at=solved.occurred_at - before)
     fact = folded(every_clock, [happened("first", 0, 0), solved, stale]).records(TicketFact)[-1]
     assert (fact.status, fact.episode, fact.reopens) == ("solved", 1, 0)
+
+
+states = st.sampled_from(("open", "pending", "hold"))
+
+
+@settings(parent=FAST, max_examples=60)
+@given(said=st.lists(states, min_size=2, max_size=5), order=st.randoms(use_true_random=False))
+def test_the_last_status_stands_in_whatever_order_statuses_arrive(
+    said: list[str], order: Random, every_clock: Rules
+) -> None:
+    log = [happened(status, 600 * number, number) for number, status in enumerate(said, 1)]
+    arrived = order.sample(log, len(log))
+    fact = folded(every_clock, [happened("first", 0, 0), *arrived]).records(TicketFact)[-1]
+    assert fact.status == said[-1]
+
+
+@settings(parent=FAST, max_examples=30)
+@given(before=st.integers(1, TEN_MINUTES * SECOND), status=st.sampled_from(("solved", "pending", "hold")))
+def test_nobody_is_left_waiting_by_what_was_decided_before_they_wrote(
+    before: int, status: str, every_clock: Rules
+) -> None:
+    asked = happened("message", 3000, 1)
+    decided = msgspec.structs.replace(happened(status, 3000, 2), occurred_at=asked.occurred_at - before)
+    made = folded(every_clock, [happened("first", 0, 0), asked, decided])
+    assert made.records(TicketFact)[-1].status == "open"
