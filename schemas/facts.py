@@ -481,6 +481,14 @@ class PaneFact(Fact, frozen=True, kw_only=True):
     csat_5: int = 0
     csat_answers_imported: int = 0
     csat_sum_imported: int = 0
+    handled_seconds_max: float = 0.0
+    ces_1: int = 0
+    ces_2: int = 0
+    ces_3: int = 0
+    ces_4: int = 0
+    ces_5: int = 0
+    ces_6: int = 0
+    ces_7: int = 0
 
 
 class PaneBucketFact(Fact, frozen=True, kw_only=True):
@@ -488,7 +496,7 @@ class PaneBucketFact(Fact, frozen=True, kw_only=True):
 
     Id: `start, measure, channel, team, priority, policy, partition, part, bucket`.
 
-    measure  `first_response next_response resolution answer requester_wait`
+    measure  `first_response next_response resolution answer requester_wait handled`
     bucket   0 up to a millisecond; b for durations above γ^(b-1) and up to γ^b milliseconds, γ = 101/99; read back as
              2 γ^b / (γ + 1) milliseconds it is within 1 % of each of them
     """

@@ -1,5 +1,5 @@
 -- Quantiles of durations (seconds) by window, channel, team, priority, policy and measure (first_response,
--- next_response, resolution, answer, requester_wait), each within 1 % of a real duration of that rank. Windows are
+-- next_response, resolution, answer, requester_wait, handled), each within 1 % of a real duration of that rank. Windows are
 -- those of windows_{window}.
 -- `sketch` is bucket → count. Sketches are merged with sumMap, over windows, teams, anything; the quantile q of n
 -- durations is the value of the first bucket at which the running count exceeds q * (n - 1), and a bucket b > 0 is

@@ -62,8 +62,9 @@ MEASURES = {
     "solved": "resolution",
     "call_answered": "answer",
     "requester_waited": "requester_wait",
+    "handled": "handled",
 }
-_SUMS = {"handled": "handled_seconds_sum", "abandoned": "abandoned_seconds_sum"}
+_SUMS = {"abandoned": "abandoned_seconds_sum"}
 _SCORES = {"csat": 1, "csat_withdrawn": -1}
 _EFFORTS = {"ces": 1, "ces_withdrawn": -1}
 #: A ticket begins and ceases to be open under these dimensions.
@@ -119,6 +120,7 @@ def count(figures: Figures, happening: Happening, imported: bool) -> None:
         _score(figures, int(detail), step, imported)
     elif (step := _EFFORTS.get(name)) is not None:
         _add(figures, "ces_sum", step * int(detail))
+        _add(figures, f"ces_{int(detail)}", step)
         if step < 0:
             _add(figures, "ces_answers", step)
     elif (figure := _SUMS.get(name)) is not None:

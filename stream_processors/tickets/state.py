@@ -369,11 +369,12 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
 class Pane(State, frozen=True, kw_only=True, array_like=True):
     """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`.
 
+    figures      by their names in `schemas.facts.PaneFact`: a new name needs a VERSION, for an older build has no such field
     touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     part: int = 0
     start: int = 0

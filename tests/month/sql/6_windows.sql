@@ -64,7 +64,9 @@ ARRAY JOIN [('surveys_answered', toInt64(1)), ('csat_answers', toInt64(csat > 0)
             ('csat_low', toInt64(csat BETWEEN 1 AND 2)), ('follow_ups', toInt64(csat BETWEEN 1 AND 2)),
             ('csat_1', toInt64(csat = 1)), ('csat_2', toInt64(csat = 2)), ('csat_3', toInt64(csat = 3)),
             ('csat_4', toInt64(csat = 4)), ('csat_5', toInt64(csat = 5)),
-            ('ces_answers', toInt64(ces > 0)), ('ces_sum', toInt64(ces))] AS each
+            ('ces_answers', toInt64(ces > 0)), ('ces_sum', toInt64(ces)),
+            ('ces_1', toInt64(ces = 1)), ('ces_2', toInt64(ces = 2)), ('ces_3', toInt64(ces = 3)), ('ces_4', toInt64(ces = 4)),
+            ('ces_5', toInt64(ces = 5)), ('ces_6', toInt64(ces = 6)), ('ces_7', toInt64(ces = 7))] AS each
 WHERE kind = 'survey'
 UNION ALL
 SELECT at, solved_as.place, 'surveys_sent', 1 FROM raw_events JOIN solved_as USING (ticket, episode) WHERE kind = 'invited'
