@@ -49,14 +49,22 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 class MessageReceived(Event, frozen=True, kw_only=True):
     """A customer wrote or spoke to us.
 
-    customer_id   canonical (`email:ann@example.org`); `address` is where to answer (an e-mail address, E.164 number, handle)
-    text          what they wrote now, quotes and signature removed; `full_text` is everything, as plain text
+    customer_id   canonical (`email:ann@example.org`)
+    address       where to answer: an e-mail address, E.164 number, handle
+    text          what they wrote now, quotes and signature removed
+    full_text     everything, as plain text
+    public        others can read it: a comment, a post
     ticket_ref    the ticket that the source proved it belongs to (recipient or subject token, our Message-ID), or ''
     thread_id     the channel's own thread or conversation id, or ''
     message_id, in_reply_to, references   e-mail threading, with angle brackets; in public, the network's id of what an
                   answer is to stand below
+    recipients    addresses that it was sent to
     headers       only those that the loop guards read, names in lower case
     language      locale hint from the source (`en zh-Hans zh-Hant ja`), '' when unknown
+    time_zone     the customer's, an IANA name, or ''
+    tier          what the directory calls the customer: `vip`, for example
+    priority      `low normal high urgent`, '' for normal
+    fields        what else the source knows, as names and texts
     """
 
     customer_id: str

@@ -24,7 +24,8 @@ nav ul { padding: 0; list-style: none } nav li { padding: .2rem 0 } nav a { marg
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; margin-top: 1.25rem }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem } thead th { font-size: .875rem; color: var(--soft) }
 th, td { text-align: left; vertical-align: top; padding: .4rem 1rem .4rem 0; border-bottom: 1px solid var(--faint) }
-th { font-weight: 400 } th code { white-space: nowrap } td:last-child { min-width: 9rem } summary { cursor: pointer; margin-top: .5rem; color: var(--blue) }
+th { font-weight: 400 } th code { white-space: nowrap } td:last-child { min-width: 9rem }
+summary { cursor: pointer; margin-top: .5rem; color: var(--blue) }
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import msgspec
@@ -116,10 +118,14 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+#: A line of a record's docstring that describes a field, or several: names, two spaces or more, what they are.
+_FIELD = re.compile(r"([a-z_]+(?:, [a-z_]+)*) {2,}(\S.*)")
 _NOT_NEEDED = {"occurred_at", "address"}
 
 
 def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
+    about, own = _told(kind)
+    fields = _told(events.Event)[1] | own
     properties: dict[str, Any] = {
         "type": {"const": name},
         "id": {"type": "string", "description": "your own id of this event; the same id again is the same event"},
@@ -129,14 +135,14 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
     for field in msgspec.structs.fields(kind):
         if field.name in generic.fields_of(kind):
             schemas, _ = msgspec.json.schema_components([field.type])
-            properties[field.name] = _plain(schemas[0], field.type)
+            told = {"description": fields[field.name]} if field.name in fields else {}
+            properties[field.name] = _plain(schemas[0], field.type) | told
     named: dict[str, Any] = {}
     left_out = _NOT_NEEDED | ({"ticket_id"} if kind in generic.BY_THREAD else set())
     if kind in generic.BY_THREAD:
         properties["customer_id"] = {"type": "string", "description": "whose conversation thread_ref names"}
         named = {"anyOf": [{"required": ["ticket_id"]}, {"required": ["thread_ref", "customer_id"]}]}
     needed = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name in properties]
-    about = (kind.__doc__ or "").strip()
     return {
         "title": name,
         "description": about,
@@ -146,6 +152,22 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
         **named,
         "additionalProperties": False,
     }
+
+
+def _told(kind: type[events.Event]) -> tuple[str, dict[str, str]]:
+    """`(what the record is, field → what it is)` of its docstring, where a field's line is `name    what it is`."""
+    about: list[str] = []
+    fields: dict[str, str] = {}
+    names: list[str] = []
+    for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
+        if told := _FIELD.fullmatch(line):
+            names = told[1].split(", ")
+            fields |= dict.fromkeys(names, told[2])
+        elif names and line.startswith("  "):
+            fields |= {name: f"{fields[name]} {line.strip()}" for name in names}
+        else:
+            about.append(line)
+    return "\n".join(about).strip(), fields
 
 
 def _plain(schema: dict[str, Any], kind: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from producers.channels import form
 from producers.channels.form import FormProblems
 from producers.locales import negotiated
 from producers.publisher import Publisher
-from producers.sources import chat_pages, docs, http, page, survey_html
+from producers.sources import chat_pages, docs, http, openapi, page, survey_html
 from producers.sources.html import HEADERS
 from producers.sources.html import STYLE as HTML_STYLE
 from schemas.events import LOCALES
@@ -212,6 +212,16 @@ def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     assert headings == [f"{method.upper()} {path}" for path, kinds in described["paths"].items() for method in kinds]
     assert {"POST /v1/orders", "POST /v1/help-centre", "POST /v1/kiosk", "POST /s/{token}"} <= set(headings)
     assert "script-src" not in HEADERS["Content-Security-Policy"]
+
+
+def test_the_api_says_of_a_field_what_the_docstring_of_its_record_says() -> None:
+    shapes = openapi.EVENTS["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    [message] = [each for each in shapes if each["title"] == "message_received"]
+    assert message["description"] == "A customer wrote or spoke to us."
+    told = {name: field.get("description") for name, field in message["properties"].items()}
+    assert told["text"] == "what they wrote now, quotes and signature removed"
+    assert told["in_reply_to"] == told["message_id"] and told["message_id"].endswith("what an answer is to stand below")
+    assert told["causation_depth"] == "how many automatic hops led here; guards against loops across channels"
 
 
 # -- colours ------------------------------------------------------------------------------------------------------
