@@ -65,7 +65,27 @@ def build(
 
     `keeper` keeps their rulebook complete; without one their rules stay as they are.
     """
-    app = faust.App(
+    app = _app(settings)
+    app.deskstream_workers = [_agent(app, settings, processor, health, keeper) for processor in processors]
+
+    if keeper is not None:
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def keep_rules() -> None:
+            await keeper.run()
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def watch() -> None:
+        def end(why: str) -> None:
+            end_process(EXIT_PROTECTED, why)
+
+        Watchdog(app.deskstream_workers, settings, end).start()
+
+    return app
+
+
+def _app(settings: WorkerSettings) -> faust.App:
+    return faust.App(
         settings.group("").rstrip("-"),
         broker=";".join(f"deskstream://{server}" for server in settings.kafka_bootstrap_servers.split(",")),
         broker_credentials=_credentials(settings),
@@ -93,22 +113,6 @@ def build(
         worker_redirect_stdouts=False,
         Worker=DrainingWorker,
     )
-    app.deskstream_workers = [_agent(app, settings, processor, health, keeper) for processor in processors]
-
-    if keeper is not None:
-
-        @app.task  # type: ignore[untyped-decorator]
-        async def keep_rules() -> None:
-            await keeper.run()
-
-    @app.task  # type: ignore[untyped-decorator]
-    async def watch() -> None:
-        def end(why: str) -> None:
-            end_process(EXIT_PROTECTED, why)
-
-        Watchdog(app.deskstream_workers, settings, end).start()
-
-    return app
 
 
 def _credentials(settings: WorkerSettings) -> Any:

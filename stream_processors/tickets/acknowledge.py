@@ -63,36 +63,16 @@ def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
 
 
 def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
-    customer, identity, base = turn.customer, turn.ticket_id, turn.base
+    customer = turn.customer
     name = getattr(event, "customer_name", "") or (customer.name if customer.customer_id == event.customer_id else "")
     promised_at = turn.policy.promised_at(turn.now)
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(turn, ticket, event, name, locale, promised_at)
-    channel = carrier(ticket.channel, event.address)
-    mail = channel in MAIL_CHANNELS
-    outbound_id = event_id("acknowledgement", identity, str(ticket.episode))
-    message_id = mail_message_id(identity, f"ack.{ticket.episode}", turn.rules.mail_domain) if mail else ""
-    outbound = Outbound(
-        **base,
-        outbound_id=outbound_id,
-        ticket_id=identity,
-        kind="acknowledgement",
-        channel=channel,
-        address=event.address,
-        sender=f"support+{identity}@{turn.rules.mail_domain}" if mail else "",
-        customer_name=_one_line(name),
-        subject=reply_subject(getattr(event, "subject", ""), identity) if mail else "",
-        text=written.text,
-        locale=locale,
-        message_id=message_id,
-        thread_id=getattr(event, "thread_id", ""),
-        headers=_headers(event, turn.rules.mail_domain) if mail else answered_post(channel, event),
-        causation_depth=event.causation_depth + 1,
-    )
+    outbound = _outbound(turn, ticket, event, name, locale, written.text)
     fact = AcknowledgementFact(
-        **base,
+        **turn.base,
         event_id=event.event_id,
-        ticket_id=identity,
+        ticket_id=turn.ticket_id,
         episode=ticket.episode,
         channel=ticket.channel,
         outcome="sent",
@@ -100,8 +80,9 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
         template_version=written.version,
         locale=locale,
         promised_at=promised_at,
-        outbound_id=outbound_id,
+        outbound_id=outbound.outbound_id,
     )
+    kept = (*ticket.message_ids, outbound.message_id)[-KEPT_MESSAGE_IDS:] if outbound.message_id else ticket.message_ids
     sent = SentAcknowledgement(turn.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
     return (
@@ -109,11 +90,36 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
             acknowledged_at=turn.now if ticket.acknowledged_at is None else ticket.acknowledged_at,
             acknowledged_episode=ticket.episode,
             promised_at=promised_at,
-            message_ids=(*ticket.message_ids, message_id)[-KEPT_MESSAGE_IDS:] if mail else ticket.message_ids,
+            message_ids=kept,
         )
         .but(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
         .note("acknowledged")
+    )
+
+
+def _outbound(
+    turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, name: str, locale: str, text: str
+) -> Outbound:
+    identity, domain = turn.ticket_id, turn.rules.mail_domain
+    channel = carrier(ticket.channel, event.address)
+    mail = channel in MAIL_CHANNELS
+    return Outbound(
+        **turn.base,
+        outbound_id=event_id("acknowledgement", identity, str(ticket.episode)),
+        ticket_id=identity,
+        kind="acknowledgement",
+        channel=channel,
+        address=event.address,
+        sender=f"support+{identity}@{domain}" if mail else "",
+        customer_name=_one_line(name),
+        subject=reply_subject(getattr(event, "subject", ""), identity) if mail else "",
+        text=text,
+        locale=locale,
+        message_id=mail_message_id(identity, f"ack.{ticket.episode}", domain) if mail else "",
+        thread_id=getattr(event, "thread_id", ""),
+        headers=_headers(event, domain) if mail else {},
+        causation_depth=event.causation_depth + 1,
     )
 
 
