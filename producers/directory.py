@@ -329,7 +329,7 @@ class HttpDirectory:
                 self._alone_until = now + LEFT_ALONE_SECONDS  # this one tries; the others wait for what comes of it
             asked = self._asked[customer_id] = Future()
         try:
-            self._threads.submit(self._look_up, customer_id, asked)
+            self._threads.submit(self._look_up, customer_id, asked, now)
         except RuntimeError:  # closed
             with self._lock:
                 self._asked.pop(customer_id, None)
@@ -349,9 +349,14 @@ class HttpDirectory:
             kept = self._cache.get(customer_id)
         return _NOBODY if kept is None else kept.profile
 
-    def _look_up(self, customer_id: str, asked: Future[Profile]) -> None:
+    def _look_up(self, customer_id: str, asked: Future[Profile], asked_at: float) -> None:
         """One request, on a thread of ours. Whatever happens, the future gets its result."""
         began = self._clock()
+        if (
+            began - asked_at > self.timeout
+        ):  # nobody waits for it any more, and others do: a queue must not grow for ever
+            self._answer(customer_id, asked, self._stale(customer_id))
+            return
         try:
             profile = self._fetch(customer_id)
             late = self._clock() - began > self.timeout
@@ -364,6 +369,9 @@ class HttpDirectory:
             self._count(failed=True, problem=f"{type(error).__name__}: {error}"[:200])
         metrics.DIRECTORY_SECONDS.observe(self._clock() - began)
         metrics.DIRECTORY_LOOKUPS.labels(outcome).inc()
+        self._answer(customer_id, asked, result)
+
+    def _answer(self, customer_id: str, asked: Future[Profile], result: Profile) -> None:
         with self._lock:
             self._asked.pop(customer_id, None)
         with contextlib.suppress(InvalidStateError):  # whoever waited went away

@@ -364,6 +364,19 @@ def test_nobody_waits_longer_than_the_timeout(crm: Crm, hasty: HttpDirectory) ->
     released.set()
 
 
+def test_a_customer_for_whom_nobody_waits_any_more_is_not_asked_about(crm: Crm, hands: Hands) -> None:
+    released = threading.Event()
+    crm.answer = slowly(5, released)
+    with closing(HttpDirectory(crm.url, BRITISH, timeout=3.0, clock=hands)) as known:
+        busy = [known.ask(f"email:c{number}@example.org") for number in range(directory.REQUESTS_AT_ONCE)]
+        eventually(lambda: len(crm.asked) == len(busy))
+        late = known.ask("email:ann@example.org")
+        hands.ahead = 10.0
+        released.set()
+        assert late.result(5) == Profile()
+    assert "email:ann@example.org" not in crm.asked
+
+
 def test_an_answer_that_trickles_ends_as_well(crm: Crm, hasty: HttpDirectory) -> None:
     done = threading.Event()
 
