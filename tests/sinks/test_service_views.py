@@ -259,6 +259,48 @@ def test_self_service_deflects_those_who_contact_nobody_for_a_day(insert: Any, a
     assert (second["customers"], second["undecided"], second["deflection_share"]) == (1, 1, None)
 
 
+def test_what_each_agent_did_and_holds(insert: Any, ask: Ask) -> None:
+    """mei on Monday: two tickets, an answer, a note, a solve, calls of 100 and 300 s and one chat of unknown length."""
+
+    def handed(version: int, ticket: int, agent: str, at: int = MIDNIGHT + HOUR) -> facts.AssignmentFact:
+        name = f"{TAG}-{ticket}"
+        return facts.AssignmentFact(
+            **base(version, at), event_id=f"a{version}", ticket_id=name, team="support", agent_id=agent
+        )
+
+    def held(version: int, agent: str, status: str, waiting_since: int | None, **fields: Any) -> facts.TicketFact:
+        named = {"ticket_id": f"{TAG}-{version}", "status": status, "assignee_id": agent, "imported": False}
+        return example(facts.TicketFact, **base(version) | named | {"waiting_since": waiting_since} | fields)
+
+    insert(
+        *(handed(1, 1, "mei"), handed(2, 2, "mei"), handed(3, 3, ""), handed(4, 9, "mei")),
+        handed(5, 2, "tom", MIDNIGHT + DAY),
+        contact(10, "agent_replied", 2, author="mei", public=True),
+        contact(11, "agent_replied", 3, author="mei", public=False),
+        contact(12, "agent_replied", 3, author="mei", public=True, imported=True),
+        contact(13, "message_received", 3, author="mei"),
+        resolution(1, True, agent_id="mei"),
+        resolution(2, None, agent_id="mei", imported=True),
+        conversation(1, "answered", 10.0, 100.0, agent_id="mei"),
+        conversation(2, "answered", 10.0, 300.0, agent_id="mei"),
+        conversation(3, "answered", 10.0, None, agent_id="mei", kind="chat"),
+        conversation(4, "abandoned", 10.0),
+        held(1, "mei", "open", MIDNIGHT + HOUR),
+        held(2, "mei", "pending", None),
+        held(3, "mei", "solved", None),
+        held(9, "mei", "open", MIDNIGHT, imported=True),
+    )
+    mei, tom = ask("SELECT * FROM agent_workload")
+    assert (str(mei["day"]), mei["agent_id"]) == ("2026-03-02", "mei")
+    assert (mei["assigned"], mei["answers"], mei["notes"], mei["solved"], mei["conversations"]) == (2, 1, 1, 1, 3)
+    assert (mei["handle_seconds_sum"], mei["handle_seconds_average"]) == (400, 200)
+    assert (mei["handle_seconds_median"], mei["handle_seconds_longest"]) == (300, 300)
+    assert (mei["open_now"], mei["waiting_now"]) == (2, 1)
+    assert str(mei["waiting_since"]).startswith("2026-03-02 01:00:00")
+    assert (str(tom["day"]), tom["agent_id"], tom["assigned"], tom["open_now"]) == ("2026-03-03", "tom", 1, 0)
+    assert (tom["handle_seconds_sum"], tom["handle_seconds_average"], tom["waiting_since"]) == (None, None, None)
+
+
 def test_reopened_and_transferred_tickets(insert: Any, ask: Ask) -> None:
     def ticket(number: int, solved: bool = True, **fields: Any) -> facts.TicketFact:
         values = base(number) | {"ticket_id": f"{TAG}-{number}", "episode": 1, "channel": "email", "status": "open"}
