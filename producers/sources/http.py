@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import structlog
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -33,6 +33,7 @@ from producers.ratelimit import RateLimit
 from producers.sources import openapi, page
 from producers.sources.docs import add_docs
 from producers.sources.requests import (
+    Json,
     TooMany,
     count_refusal,
     read_body,
@@ -119,7 +120,7 @@ def create_app(
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
-                return _thanks("", locale) if as_page else JSONResponse(_told("", "", "", duplicate=False), 202)
+                return _thanks("", locale) if as_page else Json(_told("", "", "", duplicate=False), 202)
             return refusal(form.CHANNEL, refused, values if as_page else None, locale=locale)
         except Unavailable as error:
             return unavailable(form.CHANNEL, error, values if as_page else None, locale=locale)
@@ -157,12 +158,12 @@ def _say_what_went_wrong(app: FastAPI) -> None:
         status = getattr(error, "status_code", 500)
         headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None
         detail = "GET /docs says what there is"
-        return JSONResponse({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status, headers)
+        return Json({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status, headers)
 
     @app.exception_handler(Exception)
     async def defect(_: Request, error: Exception) -> Response:
         log.error("defect", exc_info=error)
-        return JSONResponse({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
+        return Json({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
 
 
 def _allowed(request: Request) -> list[str]:
@@ -257,13 +258,13 @@ def _decoded(body: bytes, content_type: str) -> dict[str, Any]:
 def _accepted(event: Event, receipt: Receipt, *, page_locale: str = "") -> Response:
     if receipt.outcome is Outcome.DEAD_LETTERED:
         detail = "it cannot be stored as it is; it is kept for a person to look at"
-        return JSONResponse({"reason": receipt.reason, "detail": detail}, 422)
+        return Json({"reason": receipt.reason, "detail": detail}, 422)
     known = getattr(event, "ticket_id", "") or getattr(event, "ticket_ref", "")
     hint = known or (f"{event.customer_tag}-*" if event.customer_tag else "")
     if page_locale:
         return _thanks(hint, page_locale)
     duplicate = receipt.outcome is Outcome.DUPLICATE
-    return JSONResponse(_told(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
+    return Json(_told(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
 
 
 def _told(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from schemas.errors import Refused, Unavailable
 
 __all__ = [
     "JSON_PROBLEM",
+    "Json",
     "TooMany",
     "count_refusal",
     "hang_up",
@@ -77,6 +78,13 @@ _UNREAD = frozenset(("too_large", "too_slow"))
 log = structlog.get_logger("producers.http")
 
 
+class Json(JSONResponse):
+    """JSON that ends with a line break: who asks with curl gets their prompt back on a line of its own."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(content) + b"\n"
+
+
 class TooMany(Exception):
     """A sender is over its share; `args[0]` is the seconds to wait."""
 
@@ -97,7 +105,7 @@ def too_many(channel: str, error: TooMany) -> Response:
     count_refusal(channel, Refused("rate_limited", ""))
     retry = {"Retry-After": str(max(1, round(error.args[0])))}
     detail = "you send more than your share; send the same again later"
-    return JSONResponse({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
+    return Json({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -139,7 +147,7 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
         answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
-    return JSONResponse(answer, status, headers=hang_up(refused))
+    return Json(answer, status, headers=hang_up(refused))
 
 
 def hang_up(refused: Refused) -> dict[str, str]:
@@ -162,4 +170,4 @@ def unavailable(
         values = {name: str(value) for name, value in typed.items()}
         return HTMLResponse(page.form_page(values, locale=locale, unavailable=True), 503, headers=page.HEADERS | retry)
     answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
-    return JSONResponse(answer, 503, headers=retry)
+    return Json(answer, 503, headers=retry)

@@ -80,6 +80,7 @@ def test_the_form_is_in_kafka_when_202_is_answered(deployment: Deployment, serve
         "ticket_hint": f"{made[0].customer_tag}-*",
     }
     assert as_parts.json()["duplicate"] is True  # the same words within ten minutes
+    assert as_form.text.endswith("}\n"), "a terminal's prompt comes on a line of its own"
 
 
 def test_a_form_is_read_as_its_sender_wrote_it_escaped_or_not_and_in_the_charset_of_its_page(
