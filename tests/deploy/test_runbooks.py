@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +111,3 @@ def test_every_command_is_one_that_exists(words: list[str]) -> None:
     else:
         assert words[0] == "amtool"
         assert (ROOT / words[-1]).exists()
-
-
-@cache
-def help_of(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *command, "--help"], cwd=ROOT, env=WIDE, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
