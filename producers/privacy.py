@@ -2,9 +2,9 @@
 
 A card number is 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1 annex B) and start with 2 to 6, the
 industry digits of payment cards; the digits may be full-width and stand in groups. Blanks, dashes and dots may stand
-between any digits. What else people and mail programs put between groups (a line's end, a stroke, ` - `) counts where
-the groups are those that are printed on cards, because dates and lists of numbers look alike otherwise. What is
-invisible (directions of writing, zero-width joints) counts for nothing.
+between any digits. What else people and mail programs put between groups (one line's end, strokes, ` - `) counts where
+the groups are those that are printed on cards, because dates look alike otherwise; numbers below each other, or with
+commas between them, are a list. What is invisible (directions of writing, zero-width joints) counts for nothing.
 
 Other secrets of a company are patterns of its own: `also` sets them, once, when a process starts.
 """
@@ -24,7 +24,7 @@ __all__ = ["MARGIN", "also", "luhn", "mask", "mask_bytes", "read_patterns"]
 MARGIN = 128
 _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\u20e3\ufeff"
 _BLANK = "\t\u00a0\u2000-\u200a\u202f\u3000\\-\u2010-\u2015\u2212\uff0d.\uff0e\u00b7 "
-_WIDE = "\r\n_/|*,:;>~\u3001\uff0c\uff0f"
+_WIDE = "\r\n_/|*>~\uff0f"
 #: What stands between digits in a request or a mail that nobody has decoded yet: `4111+1111`, `4111=20=\r\n1111`.
 _ESCAPED = r"\+|%20|%2[dD]|%0[aAdD]|%[cC]2%[aA]0|%[eE]3%80%80|=20|=2D|=C2=A0|=E3=80=80|=\r?\n|\\u00a0|\\u3000|\\[nrt]|&nbsp;|\x00"
 _TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}")
@@ -126,7 +126,7 @@ def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], firs
     """
     if int(text[groups[first][0]]) not in _INDUSTRIES:
         return None
-    found, digits, all_close = None, "", True
+    found, digits, all_close, lines = None, "", True, 0
     sizes: tuple[int, ...] = ()
     for index in range(first, len(groups)):
         start, end = groups[index]
@@ -134,7 +134,11 @@ def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], firs
         if len(digits) > _LONGEST:
             break
         sizes += (end - start,)
-        all_close = all_close and (index == first or close[index])
+        if index > first:
+            all_close = all_close and close[index]
+            lines += "\n" in text[groups[index - 1][1] : start] and not close[index]
+            if lines > 1:
+                break
         if len(digits) >= _SHORTEST and (all_close or sizes in _PRINTED) and luhn(digits):
             found = index
     return found
