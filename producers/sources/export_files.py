@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,6 +35,8 @@ _RECOGNISERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 #: A document beyond this is not read as a whole.
 _MOST_WHOLE_BYTES = 1_000_000_000
 _LOOKED_AT = 20
+#: The library's own limit of 131,072 is less than a long mail.
+_MOST_FIELD_CHARACTERS = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -145,15 +148,20 @@ def _rows(path: Path, advance: Callable[[int], None]) -> Iterator[Record]:
     with _opened(path) as file:
         rows = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline=""))
         size, before = path.stat().st_size, 0
-        try:
-            for number, row in enumerate(rows, start=1):
-                value = {str(name): found for name, found in row.items() if name is not None}
-                now = min(size, file.tell())
-                advance(now - before)
-                before = now
-                yield Record(number, msgspec.json.encode(value), value)
-        except csv.Error as error:
-            yield Record(rows.line_num, b"", refused=Refused("bad_csv", str(error)))
+        csv.field_size_limit(_MOST_FIELD_CHARACTERS)
+        for number in count(1):
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:  # the next line is another row
+                yield Record(number, b"", refused=Refused("bad_csv", f"line {rows.line_num}: {error}"))
+                continue
+            value = {str(name): found for name, found in row.items() if name is not None}
+            now = min(size, file.tell())
+            advance(now - before)
+            before = now
+            yield Record(number, msgspec.json.encode(value), value)
 
 
 def _lines(path: Path, max_bytes: int, advance: Callable[[int], None]) -> Iterator[Record]:
@@ -187,7 +195,7 @@ def _is_document(path: Path) -> bool:
         first = file.readline(_MOST_WHOLE_BYTES).removeprefix(b"\xef\xbb\xbf")
     try:
         msgspec.json.decode(first)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return start.split(b"\n", 1)[0].strip() in (b"{", b"") or _decodes(path)
     return False
 
@@ -198,7 +206,7 @@ def _decodes(path: Path) -> bool:
         return False
     try:
         msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return False
     return True
 

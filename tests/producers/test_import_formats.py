@@ -348,3 +348,27 @@ def test_no_value_in_no_place_makes_a_reader_fail_and_every_event_can_be_encoded
         assert event.imported
         assert event.occurred_at <= NOW + 300_000_000
         assert codec.decode(codec.encode(event)) == event
+
+
+def test_a_row_as_long_as_a_mail_may_be_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.csv"
+    path.write_text(f"id,description\n1,{'x' * 200_000}\n2,short\n", "utf-8")
+    rows = list(export_files.records(path, max_bytes=1_000_000))
+    assert [(row.number, len(row.value["description"])) for row in rows] == [(1, 200_000), (2, 5)]
+
+
+def test_after_a_row_that_cannot_be_read_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_files, "_MOST_FIELD_CHARACTERS", 1_000)
+    path = tmp_path / "tickets.csv"
+    path.write_text(f"id,description\n1,fine\n2,{'x' * 2_000}\n3,fine\n", "utf-8")
+    first, broken, last = export_files.records(path, max_bytes=1_000_000)
+    assert (first.value["id"], last.value["id"], last.number) == ("1", "3", 3)
+    assert broken.refused is not None and broken.refused.reason == "bad_csv"
+
+
+@pytest.mark.parametrize("nested", [b'{"a":' * 100_000, b"[" * 100_000])
+def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, nested: bytes) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(nested)
+    [record] = export_files.records(path, max_bytes=1_000_000)
+    assert record.refused is not None and record.refused.reason == "bad_json"
