@@ -50,7 +50,7 @@ def step(turn: Turn) -> Turn:
 def _moved(turn: Turn, ticket: Ticket) -> Ticket:
     """The ticket at its new station. Whoever held it so far is charged first."""
     last = ticket.stations[-1]
-    team = ticket.team or turn.team
+    team = ticket.team  # it has been routed
     if (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
     since = turn.replied_at if isinstance(turn.event, CallEnded) else None
