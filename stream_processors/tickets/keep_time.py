@@ -77,8 +77,9 @@ def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calenda
         rang = called_at(event, turn.now)
         since = rang if since is None else min(since, rang)
     if since is not None and (before.first_response_at is not None or ticket.episode > 1):
-        known = _sums(waits, calendar)
-        waits = Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *known)
+        waits = (
+            Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *_sums(waits, calendar))
+        )
     elif since is None and waits is not None and waits.started_at <= at < waits.answered_at:
         waits = msgspec.structs.replace(waits, answered_at=at)
     else:
@@ -86,10 +87,8 @@ def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calenda
     return msgspec.structs.replace(ticket, waits=waits)
 
 
-def _sums(waits: Waits | None, calendar: Calendar | None) -> tuple[int, int, int, int]:
+def _sums(waits: Waits, calendar: Calendar | None) -> tuple[int, int, int, int]:
     """(sum, sum of working time, longest, longest in working time) of all waits, the last one included."""
-    if waits is None:
-        return 0, 0, 0, 0
     micros, business = Time.between(waits.started_at, waits.answered_at, calendar)
     return (
         waits.micros + micros,

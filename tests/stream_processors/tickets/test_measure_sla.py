@@ -535,3 +535,20 @@ def test_breaches_that_one_event_reveals_are_written_in_the_order_of_their_deadl
     story.note(9 * 3600)  # first response was due after 1 h, full resolution after 8 h
     breaches = [(row.clock, row.at) for row in story.all(ClockFact) if row.transition == "breach"]
     assert breaches == [("first_response", at(3600)), ("full_resolution", at(8 * 3600))]
+
+
+def test_only_what_is_cancelled_has_a_reason(story: Story) -> None:
+    story.message(0)
+    story.reply(7200)
+    story.more(8000)
+    story.solve(9000)
+    reasons = {(row.transition, row.reason) for row in story.all(ClockFact)}
+    assert reasons == {("activate", ""), ("breach", ""), ("fulfil", ""), ("cancel", "solved")}
+
+
+def test_a_first_response_counts_where_no_policy_has_a_target_for_it(tell: Callable[..., Story]) -> None:
+    story = tell(channel="help_centre")
+    story.message(0)
+    story.reply(600)
+    assert story.all(ClockFact) == []
+    assert story.total("first_responses") == 1
