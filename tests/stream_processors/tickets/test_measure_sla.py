@@ -544,6 +544,7 @@ def test_only_what_is_cancelled_has_a_reason(story: Story) -> None:
     story.solve(9000)
     reasons = {(row.transition, row.reason) for row in story.all(ClockFact)}
     assert reasons == {("activate", ""), ("breach", ""), ("fulfil", ""), ("cancel", "solved")}
+    assert {row.threshold for row in story.all(ClockFact)} == {0}  # nothing warned
 
 
 def test_a_first_response_counts_where_no_policy_has_a_target_for_it(tell: Callable[..., Story]) -> None:
