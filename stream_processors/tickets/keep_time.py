@@ -77,9 +77,7 @@ def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calenda
         rang = called_at(event, turn.now)
         since = rang if since is None else min(since, rang)
     if since is not None and (before.first_response_at is not None or ticket.episode > 1):
-        waits = (
-            Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *_sums(waits, calendar))
-        )
+        waits = Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *_sums(waits, calendar))
     elif since is None and waits is not None and waits.started_at <= at < waits.answered_at:
         waits = msgspec.structs.replace(waits, answered_at=at)
     else:
