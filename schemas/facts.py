@@ -232,7 +232,7 @@ class ClockShare(Fact, frozen=True, kw_only=True):
     The sum over all instances of the clock in the episode; `agent_id` '' is the team before anybody was assigned.
     Written when the clock stops or is paused, and when the ticket changes hands: then the shares add up to its
     elapsed seconds. `business_seconds` is NULL without a calendar. `policy`, `policy_version` and `calendar` are those of
-    the last instance.
+    the last instance; an instance before it that counted all time adds nothing to `business_seconds`.
     """
 
     ticket_id: str
