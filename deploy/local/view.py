@@ -51,8 +51,8 @@ class TryIt:
 
 def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> RenderableType:
     """The whole page for a terminal of this size."""
-    lines = 3 + max((len(command) + 12) // max(width - 4, 20) for _, command in try_it.lines())
-    foot = min(5 + lines - 3, height // 3)
+    lines = sum(-(-len(command) // max(width - 12, 20)) for _, command in try_it.lines())
+    foot = min(2 + lines, height // 3)
     room = max(height - 4 - foot, 8)
     upper = min(max(room // 2, 4), 3 + max(len(snapshot.desk.channels), len(CLOCKS) + 4, 6))
     layout = Layout()

@@ -123,6 +123,15 @@ def test_on_a_terminal_of_usual_width_nothing_is_cut_off(width: int, height: int
     assert [line for line in lines(BUSY, width, height) if "…" in line] == []
 
 
+def test_commands_that_need_two_lines_each_are_shown_whole() -> None:
+    long = TryIt(form="x" * 120 + "1", mail="y" * 120 + "2", query="z" * 120 + "3")
+    console = Console(width=118, height=38, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(page(BUSY, long, 118, 38), height=38)
+    shown = captured.get()
+    assert [shown.count(f"{letter}{number}") for letter, number in ("x1", "y2", "z3")] == [1, 1, 1]
+
+
 def test_channels_without_room_are_summed_up() -> None:
     text = "\n".join(lines(BUSY, 120, 22))
     assert "512" in text
