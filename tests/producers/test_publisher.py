@@ -162,7 +162,9 @@ def test_several_threads_share_one_publisher(deployment: Deployment, publisher: 
     assert len(events(deployment)) == 50
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(inputs=st.lists(st.tuples(st.sampled_from(["good", "bad", "huge", "broken"]), st.integers(0, 6)), max_size=25))
 def test_received_is_published_plus_duplicates_plus_dead_lettered_whatever_comes(
     publisher: Publisher, inputs: list[tuple[str, int]]

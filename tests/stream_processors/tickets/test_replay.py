@@ -34,7 +34,7 @@ TEXTS = ("Where is my parcel?", "Thank you!", "返金してください", "我�
 FAST = settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
