@@ -20,6 +20,7 @@ from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
 from sinks.adapter import Away, Tried, TryLater, Undeliverable, adapters
 from sinks.delivery import sms
+from tests.producers.log_reader import free_port
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
 from tests.sinks.test_mail import outbound
@@ -224,8 +225,7 @@ def test_what_an_answer_means(service: Service, answer: Any, kind: type[Exceptio
 
 
 def test_a_service_that_is_not_there_is_away(service: Service) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Away, match="ConnectError"):
         send(service, message(), sms_base_url=url)
 

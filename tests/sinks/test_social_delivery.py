@@ -17,6 +17,7 @@ from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
 from sinks.adapter import Away, TryLater, Undeliverable, adapters
 from sinks.delivery import social
+from tests.producers.log_reader import free_port
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
 from tests.sinks.test_mail import outbound
@@ -239,8 +240,7 @@ def test_an_answer_that_is_lost_is_not_sent_again_by_itself(network: Network) ->
 
 
 def test_a_network_that_is_not_there_is_away(network: Network) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert send(network, message(), social_meta_url=url) == ["away"]
 
 
