@@ -43,6 +43,8 @@ NO_CHANNEL = "none"
 REMEMBERED_IDS = 100_000
 #: More events than this waiting for Kafka: an asynchronous caller is told to come back.
 MAX_WAITING = 20_000
+#: ... and more bytes of them, or a silent Kafka and large inputs would take all of a container's memory.
+MAX_WAITING_BYTES = 64_000_000
 _CONNECT_SECONDS = 5.0
 _DEAD_LETTER_TOPIC = CONTACT_EVENTS.dlq
 
@@ -91,7 +93,7 @@ class Publisher:
         self._ids = threading.Lock()
         self._published: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, Future[Receipt]] = {}
-        self._unsettled = 0
+        self._unsettled = self._unsettled_bytes = 0
         self._in_flight: dict[int, set[_Delivery]] = {}  # by id of the client that they were handed to
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
         self._dlq = settings.namespace + _DEAD_LETTER_TOPIC
@@ -329,8 +331,10 @@ class Publisher:
         except (KafkaError, Unavailable, AttributeError) as error:  # AttributeError: lost between the two lines
             delivery.settle(error)
             return
+        delivery.size = len(value)
         with self._ids:
             self._unsettled += 1
+            self._unsettled_bytes += delivery.size
             self._in_flight.setdefault(id(producer), set()).add(delivery)
         delivery.counted = True
         sent.add_callback(delivery.landed)
@@ -360,6 +364,8 @@ class Publisher:
             raise self._no_answer("not connected")
         if self._unsettled >= MAX_WAITING:
             raise self._no_answer(f"{self._unsettled} events are waiting for it")
+        if self._unsettled_bytes >= MAX_WAITING_BYTES:
+            raise self._no_answer(f"{self._unsettled_bytes} bytes are waiting for it")
 
     def _no_answer(self, why: str) -> Unavailable:
         return Unavailable(f"Kafka at {self.settings.kafka_bootstrap_servers} does not answer: {why}", retry_after=5.0)
@@ -424,13 +430,14 @@ class Publisher:
 class _Delivery:
     """One record on its way; its methods are called on the client's thread."""
 
-    __slots__ = ("channel", "counted", "owner", "receipt", "result", "started", "through")
+    __slots__ = ("channel", "counted", "owner", "receipt", "result", "size", "started", "through")
 
     def __init__(self, owner: Publisher, result: Future[Receipt], channel: str, receipt: Receipt) -> None:
         self.owner, self.result, self.channel, self.receipt = owner, result, channel, receipt
         self.started = time.perf_counter()
         self.through: Any = None
         self.counted = False
+        self.size = 0
 
     def landed(self, _: object) -> None:
         if self.result.done():
@@ -454,6 +461,7 @@ class _Delivery:
         if self.counted:
             with self.owner._ids:
                 self.owner._unsettled -= 1
+                self.owner._unsettled_bytes -= self.size
                 self.owner._in_flight.get(id(self.through), set()).discard(self)
         if self.receipt.event_id:
             self.owner._release(self.receipt.event_id, published=published)

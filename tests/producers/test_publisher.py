@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from producers.intake import Intake
-from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher
+from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
 from schemas.errors import Refused, TopicMismatch, Unavailable
 from schemas.events import Event, MessageReceived, NoteAdded, PresenceChanged
 from schemas.settings import ProducerSettings
@@ -151,6 +151,26 @@ def test_an_event_loop_is_not_held_up_and_cancelling_a_caller_loses_nothing(
     publisher.close()
     assert Counts.now().since(before) == (301, 301, 0, 0)
     assert len(events(deployment)) == 301
+
+
+def test_more_bytes_than_may_wait_for_kafka_are_not_taken_and_what_landed_makes_room(
+    settings: ProducerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.publisher.MAX_WAITING_BYTES", 70_000)
+
+    async def offer(publisher: Publisher) -> list[Receipt | BaseException]:
+        events = [message(number, "x" * 20_000) for number in range(10)]
+        return await asyncio.gather(*map(publisher.publish_async, events), return_exceptions=True)
+
+    with Publisher(settings, linger_ms=500) as publisher:  # nothing lands while they are offered
+        publisher.connect()
+        told = asyncio.run(offer(publisher))
+        assert [isinstance(each, Receipt) for each in told] == [True] * 4 + [False] * 6, (
+            "the fourth began below the limit"
+        )
+        assert all(isinstance(each, Unavailable) and "bytes are waiting" in str(each) for each in told[4:])
+        assert publisher._unsettled_bytes == 0
+        assert asyncio.run(publisher.publish_async(message(9))).outcome is Outcome.PUBLISHED
 
 
 def test_several_threads_share_one_publisher(deployment: Deployment, publisher: Publisher) -> None:
