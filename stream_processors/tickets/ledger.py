@@ -279,7 +279,7 @@ class Ledger:
         self._rows.append(Output(row))
 
     def _works(self, clock: Clock) -> bool:
-        return bool(clock.calendar) and self._calendar(clock) is not None
+        return self._calendar(clock) is not None
 
 
 def _next_warning(clock: Clock) -> int:

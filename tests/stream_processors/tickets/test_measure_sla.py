@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from schemas.facts import ClockFact
+from schemas.facts import ClockFact, TicketClocks
 from stream_processors.tickets.measure_sla import next_deadline
 from tests.stream_processors.tickets.story import Story, at
 
@@ -553,3 +553,11 @@ def test_a_first_response_counts_where_no_policy_has_a_target_for_it(tell: Calla
     story.reply(600)
     assert story.all(ClockFact) == []
     assert story.total("first_responses") == 1
+
+
+def test_what_changes_no_measure_writes_no_row_of_them(story: Story) -> None:
+    story.message(0)
+    story.reply(600)
+    before = len(story.all(TicketClocks))
+    story.note(900)
+    assert len(story.all(TicketClocks)) == before
