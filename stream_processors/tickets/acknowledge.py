@@ -118,7 +118,7 @@ def _outbound(
         locale=locale,
         message_id=mail_message_id(identity, f"ack.{ticket.episode}", domain) if mail else "",
         thread_id=getattr(event, "thread_id", ""),
-        headers=_headers(event, domain) if mail else {},
+        headers=_headers(event, domain) if mail else answered_post(channel, event),
         causation_depth=event.causation_depth + 1,
     )
 
