@@ -21,7 +21,8 @@ Facts = dict[tuple[Any, ...], bytes]
 
 def read(settings: Settings, topic: Topic) -> Iterator[Any]:
     """Every record of a topic, partition by partition in order."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None)
+    # the fetch at the end of one partition would hold up the first one of the next for half a second
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None, fetch_max_wait_ms=10)
     partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
     ends = consumer.end_offsets(partitions)
     for partition in partitions:
