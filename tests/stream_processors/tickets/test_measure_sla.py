@@ -561,3 +561,10 @@ def test_what_changes_no_measure_writes_no_row_of_them(story: Story) -> None:
     before = len(story.all(TicketClocks))
     story.note(900)
     assert len(story.all(TicketClocks)) == before
+
+
+def test_what_is_not_acknowledged_on_purpose_is_not_late(story: Story) -> None:
+    story.message(0, headers={"auto-submitted": "auto-replied"})
+    story.until(120)
+    assert story.clock_rows(ACK) == ["1 activate @0", "1 cancel @0 after 0"]
+    assert [row.reason for row in story.all(ClockFact) if row.transition == "cancel"] == ["suppressed"]
