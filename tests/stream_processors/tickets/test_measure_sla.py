@@ -568,3 +568,9 @@ def test_what_is_not_acknowledged_on_purpose_is_not_late(story: Story) -> None:
     story.until(120)
     assert story.clock_rows(ACK) == ["1 activate @0", "1 cancel @0 after 0"]
     assert [row.reason for row in story.all(ClockFact) if row.transition == "cancel"] == ["suppressed"]
+
+
+def test_a_first_response_of_the_instant_of_the_question_took_no_time(story: Story) -> None:
+    story.message(0)
+    story.reply(0)
+    assert (story.total("first_responses"), story.total("first_response_seconds_sum")) == (1, 0.0)
