@@ -201,9 +201,9 @@ def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
 
 def _left(ledger: Ledger) -> None:
     """A conversation ended before a person answered."""
-    event, turn = ledger.turn.event, ledger.turn
-    if left(event, ledger.ticket):
-        ledger.cancel("answer", turn.now, getattr(event, "outcome", ""))
+    event = ledger.turn.event
+    if isinstance(event, ChatEnded | CallEnded) and left(event, ledger.ticket):
+        ledger.cancel("answer", ledger.turn.now, event.outcome)
 
 
 def left(event: Event, ticket: Ticket) -> bool:
