@@ -228,11 +228,9 @@ def _waiting(ledger: Ledger) -> None:
 
 def _stands(ledger: Ledger) -> None:
     """Clocks stand still in the states that are not theirs, and run on in their own."""
+    ticket = ledger.ticket
+    at = max(ledger.turn.now, ticket.stations[-1].at)
     for name, states in STATES.items():
-        if ledger.active(name) is None:
-            continue
-        ticket = ledger.ticket
-        at = max(ledger.turn.now, ticket.stations[-1].at)
         if ticket.status in states:
             ledger.resume(name, at)
         else:
