@@ -73,7 +73,9 @@ def _recounting(url: str) -> Iterator[Callable[..., Recount]]:
             shop.play(say)
         finally:
             gc.enable()
-        assert shop.refused == []
+        # Who takes up a ticket that the desk has let go is refused, and nobody else; what is refused did not happen.
+        assert [each for each in shop.refused if not each.endswith("or it ended long ago")] == []
+        assert len(shop.refused) < shop.published.total() / 1000
         recounted.recompute(say)
         return recounted
 
