@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from schemas.events import (
     AgentReplied,
@@ -213,8 +213,9 @@ def test_what_cannot_be_taken_is_refused_with_its_reason_and_counted(
         visitor.socket.socket.sendall(b"".join(visitor.socket.protocol.data_to_send()))
         assert visitor.closed() == 1007
     with server.visitor() as visitor:
-        for _ in range(300):  # more than the server has read when it says goodbye
-            visitor.send("ping")
+        with suppress(ConnectionClosed):  # a slow client sees the goodbye before it has said it all
+            for _ in range(300):  # more than the server has read by then
+                visitor.send("ping")
         assert visitor.closed() == 1008
         assert any(frame.get("reason") == "rate_limited" for frame in visitor.seen)
     refused = eventually(lambda: (found := server.counted("contacts_refused")).get("chat,struck_out") and found)
