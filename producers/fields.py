@@ -12,6 +12,7 @@ from schemas.clock import MICROS, to_micros
 from schemas.errors import Refused
 
 __all__ = [
+    "MAX_PROBLEMS",
     "MAX_SHORT",
     "MAX_TEXT",
     "FieldProblems",
@@ -24,6 +25,8 @@ __all__ = [
 
 #: Characters of prose, and of everything else.
 MAX_TEXT, MAX_SHORT = 100_000, 1_000
+#: More unknown fields are not told one by one: looking for what was meant takes a moment for each.
+MAX_PROBLEMS = 50
 _ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
 _EARLIEST = 946_684_800 * MICROS  # 2000-01-01
 _AHEAD = 300 * MICROS

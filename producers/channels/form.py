@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from producers.fields import FieldProblems, address_problem, prose, time_zone_problem
+from producers.fields import MAX_PROBLEMS, FieldProblems, address_problem, prose, time_zone_problem
 from producers.locales import locale_hint
 from schemas import identity
 from schemas.clock import MICROS
@@ -38,7 +38,6 @@ KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
 }
 _FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
 _SAME_SUBMISSION = 600 * MICROS
-_MOST_PROBLEMS = 50
 
 
 def json_schema(fields: Mapping[str, tuple[bool, int, str]]) -> dict[str, Any]:
@@ -131,7 +130,7 @@ def _texts(
     for name, value in values.items():
         known = fields.get(name)
         if known is None:
-            if len(problems.fields) >= _MOST_PROBLEMS:
+            if len(problems.fields) >= MAX_PROBLEMS:
                 continue
             told = f"is not a field of this form; its fields are {', '.join(fields)}"
             problems.add(str(name)[:60], "unknown", told)

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from producers.channels.email import mail_event_id
-from producers.fields import MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
+from producers.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
 from producers.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
@@ -89,8 +89,6 @@ _IDS = frozenset(
 #: Orders are numbered by the shop; what stands there in a message, a customer typed.
 _NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
-#: More unknown fields are not told one by one: looking for what was meant takes a moment for each.
-_MOST_PROBLEMS = 50
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
 PRESENCES = ("online", "away", "offline")
 #: The channel of what can only come over one.
@@ -164,7 +162,7 @@ def _converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]
             continue
         convert = converters.get(name) or (_id if name == "customer_id" and kind in BY_THREAD else None)
         if convert is None:
-            if len(problems) >= _MOST_PROBLEMS:
+            if len(problems) >= MAX_PROBLEMS:
                 continue
             close = difflib.get_close_matches(str(name), [*converters, *_COMMON], 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(converters))}"

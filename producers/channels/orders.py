@@ -40,6 +40,8 @@ _DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in cod
 _AMOUNT = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,40}))?")
 _MOST = 10**15
 _MOST_PRODUCTS = 200
+#: A moment that nothing lies ahead of, wall micros.
+_NEVER_AHEAD = 2**62
 
 
 def normalise(body: bytes, topic: str, *, now: int, triggered_at: str = "", source: str = "") -> Event:
@@ -65,9 +67,8 @@ def told_at(body: bytes) -> int:
         order = _object(body)
     except Refused:
         return 0
-    ahead = 2**62  # whatever it is, it is not old
-    times = (order.get(name) for name in ("created_at", "updated_at", "cancelled_at", "processed_at"))
-    return max((_when(ahead, each) % ahead for each in times if each), default=0)
+    names = ("created_at", "updated_at", "cancelled_at", "processed_at")
+    return max(_time(order.get(name), _NEVER_AHEAD) or 0 for name in names)
 
 
 def minor_units(amount: object, currency: str) -> int:
@@ -251,9 +252,13 @@ def _text(value: object) -> str:
 
 def _when(now: int, *candidates: object) -> int:
     """The first that is a time, and not later than now."""
-    for text in candidates:
-        try:
-            return min(moment(text, now=now), now)
-        except ValueError:
-            continue
-    return now
+    times = (_time(text, now) for text in candidates)
+    return next((at for at in times if at is not None), now)
+
+
+def _time(text: object, now: int) -> int | None:
+    """The time, not later than now; None when it is none."""
+    try:
+        return min(moment(text, now=now), now)
+    except ValueError:
+        return None

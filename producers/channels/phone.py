@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import Any
 
 from producers.channels.telephone import caller, language_of
-from producers.channels.twilio import fields, moment, seconds
+from producers.channels.twilio import fields, moment, seconds, written
 from producers.door import Delivery
 from producers.fields import identifier, prose
 from schemas.errors import Refused
@@ -126,7 +126,7 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
 def told_at(delivery: Delivery) -> int:
     """When a callback says that it happened, wall micros; 0 where it says nothing."""
     try:
-        return moment(fields(delivery).get("Timestamp", ""), 2**62) % 2**62
+        return max(0, written(fields(delivery).get("Timestamp", "")) or 0)
     except Refused:
         return 0
 

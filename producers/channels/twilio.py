@@ -21,7 +21,7 @@ from schemas.clock import to_micros
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["FORM", "HEADER", "TWIML", "answer", "fields", "moment", "seconds", "sign", "verify"]
+__all__ = ["FORM", "HEADER", "TWIML", "answer", "fields", "moment", "seconds", "sign", "verify", "written"]
 
 HEADER = "x-twilio-signature"
 FORM = "application/x-www-form-urlencoded"
@@ -78,11 +78,17 @@ def seconds(text: str) -> float:
 
 def moment(text: str, now: int) -> int:
     """Micros of an RFC 2822 time such as `Mon, 02 Mar 2026 09:00:00 +0000`, not after `now`; `now` when it is none."""
+    at = written(text)
+    return now if at is None else min(now, at)
+
+
+def written(text: str) -> int | None:
+    """Micros of an RFC 2822 time, wherever it lies; None when it is none."""
     try:
         at = parsedate_to_datetime(text)
-        return min(now, to_micros(at if at.tzinfo else at.replace(tzinfo=UTC)))
+        return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
     except (ValueError, TypeError, OverflowError):
-        return now
+        return None
 
 
 def short(text: str, limit: int = MAX_SHORT) -> str:
