@@ -335,7 +335,8 @@ class ResolutionFact(Fact, frozen=True, kw_only=True):
                     of its tags within 7 days (configurable); NULL while undecided
     decided_at      exactly the end of these days, or the moment that falsified it
     decide_at       when it is decided at the latest
-    reason          why not: `several_answers no_answer reopened contacted_again`; `forgotten` when it stays undecided
+    reason          why not: `several_answers no_answer reopened contacted_again`; `forgotten` when it stays undecided,
+                    which takes a customer that is solved over 1,000 times in these days
     """
 
     ticket_id: str

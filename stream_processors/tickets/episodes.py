@@ -13,8 +13,9 @@ from stream_processors.tickets.turn import Happening, Turn
 
 __all__ = ["as_then", "base", "find", "forget_old", "happen", "of_ticket", "put", "record", "remember"]
 
-#: Settled episodes that a customer keeps at most, and all that one keeps at most.
-KEPT_SETTLED, MOST_EPISODES = 20, 60
+#: Settled episodes that a customer keeps at most, and all that one keeps at most. Lists and bounces are senders, too, and
+#: are solved some forty times a day; the second bound is for one that is solved every ten minutes for a week.
+KEPT_SETTLED, MOST_EPISODES = 20, 1000
 _GRACE_MICROS = 86_400 * MICROS
 
 

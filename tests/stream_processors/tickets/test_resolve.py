@@ -12,6 +12,7 @@ from schemas import codec
 from schemas.events import TagCorrected
 from schemas.facts import ResolutionFact
 from stream_processors.processor import Position
+from stream_processors.tickets import episodes
 from stream_processors.tickets.fold import fold
 from stream_processors.tickets.state import Customer
 from tests.stream_processors.tickets.story import Story, at
@@ -268,12 +269,32 @@ def test_history_waits_for_no_tick_and_is_decided_as_it_passes(tell: Callable[..
     assert rows(story) == [(1, 1, True, 604_920, "")]
 
 
-def test_a_customer_with_very_many_solved_tickets_is_told_apart_from_one_with_few(story: Story) -> None:
-    for number in range(1, 66):
-        story.message(number * 100, f"{DECLINED} {number}", subject=f"Card {number}")
+def solve_many(story: Story, times: int) -> None:
+    for number in range(1, times + 1):
+        story.message(number * 100, f"Hello {number}", subject=f"Letter {number}")
         story.reply(number * 100 + 10, number=number)
         story.solve(number * 100 + 20, number=number)
-    assert len(story.customer.episodes) <= 60
+
+
+def decisions(story: Story) -> list[tuple[bool | None, str]]:
+    """(fcr, why not) of every ticket, oldest first, as the newest version has them."""
+    newest = {fact.ticket_id: fact for fact in story.all(ResolutionFact)}
+    return [(fact.fcr, fact.reason) for fact in newest.values()]
+
+
+def test_whoever_is_solved_65_times_a_week_has_each_solve_decided(story: Story) -> None:
+    solve_many(story, 65)
     story.until(END + DAY)
+    assert decisions(story) == [(True, "")] * 65
     story.message(60 * DAY, "Hello")
     assert story.customer.episodes == ()
+
+
+def test_beyond_what_is_kept_of_a_customer_the_oldest_solves_stay_undecided_and_say_so(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(episodes, "MOST_EPISODES", 25)
+    solve_many(story, 27)
+    story.message(3000, "Hello once more")
+    story.until(END + DAY)
+    assert decisions(story) == [(None, "forgotten")] * 2 + [(True, "")] * 25
