@@ -8,6 +8,7 @@ these, `Unavailable` says so, and tests that need them are skipped with that rea
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -195,6 +196,10 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(
+        prog="python -m deploy.tools",
+        description="Fetch the real Prometheus, promtool, Alertmanager and amtool (30 MB, once) and say where they are.",
+    ).parse_args()
     tools = install()
     for package, version in tools.versions.items():
         print(f"{package} {version}")

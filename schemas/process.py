@@ -33,8 +33,9 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
     for noisy in ("kafka", "aiokafka", "httpx", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
-    # kafka.admin cannot read Faust's member metadata; what urllib3 tries again, our sinks report themselves.
-    for noisier in ("kafka.admin", "urllib3"):
+    # kafka.admin cannot read Faust's member metadata; kafka.net.selector times its own coroutines, on a busy machine all of
+    # them; what urllib3 tries again, our sinks report themselves.
+    for noisier in ("kafka.admin", "kafka.net.selector", "urllib3"):
         logging.getLogger(noisier).setLevel(max(level, logging.ERROR))
     structlog.configure(
         processors=[
