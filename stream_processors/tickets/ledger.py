@@ -1,7 +1,7 @@
 """The ledger of one ticket's SLA clocks: a clock moves by writing a row, and no other way.
 
 - A deadline that passes without an answer is a breach, stamped with the deadline. An answer at the deadline is late.
-- What happened before a deadline and is heard of after the breach withdraws it: `correct`, then `fulfil` or `pause`.
+- What happened before a deadline and is heard of after the breach withdraws it: `correct`, then `fulfil`, `pause` or `cancel`.
 - What a clock's target is to be, it took from the policy when it started, and so it stays.
 - When a clock stops or is paused, the shares of those who held the ticket meanwhile are written.
 """
@@ -148,10 +148,9 @@ class Ledger:
         clock = self._clocks.get(name)
         if clock is None or at < clock.started_at or not self._moves(clock, at):
             return
-        early = clock.paused_at is not None or at < clock.due_at
-        if clock.stopped_at is not None or (clock.breached and early and clock.paused_at is None):
+        if clock.stopped_at is not None or (clock.breached and at < clock.due_at):
             self._correct(clock, at)
-        elif not clock.breached and not early:
+        elif not clock.breached and clock.paused_at is None and at >= clock.due_at:
             self.breach(name)
         corrected = self._clocks[name]
         stopped = msgspec.structs.replace(corrected, stopped_at=at, cancelled=False, alert_at=None)
@@ -174,14 +173,16 @@ class Ledger:
         return at < clock.stopped_at
 
     def cancel(self, name: str, at: int, reason: str) -> None:
-        """Stop a clock without an answer; whoever waited longer than its target before was late."""
+        """Stop a clock without an answer; whoever waited longer than its target before was late, and nobody else."""
         clock = self.active(name)
-        if clock is not None and clock.running and not clock.breached and at >= clock.due_at:
+        if clock is None:
+            return
+        if clock.breached and at < clock.due_at:
+            self._correct(clock, at)
+        elif clock.running and not clock.breached and at >= clock.due_at:
             self.breach(name)
-            clock = self._clocks[name]
-        if clock is not None:
-            stopped = msgspec.structs.replace(clock, stopped_at=at, cancelled=True, alert_at=None)
-            self._row(stopped, "cancel", at, reason=reason)
+        stopped = msgspec.structs.replace(self._clocks[name], stopped_at=at, cancelled=True, alert_at=None)
+        self._row(stopped, "cancel", at, reason=reason)
 
     def note(self, name: str, at: int, detail: float = 0.0, *, within: bool = False) -> None:
         self._happened.append(Happening(name, at, self._ticket, detail, within))
@@ -218,7 +219,8 @@ class Ledger:
             self._ticket, team=clock.team, priority=clock.priority, policy=clock.policy
         )
         self._breaches(-1)
-        self._row(msgspec.structs.replace(clock, breached=False), "correct", at)
+        # who had stopped it by then stopped it before it was paused
+        self._row(msgspec.structs.replace(clock, breached=False, paused_at=None), "correct", at)
         self._happened.append(Happening("corrected", clock.due_at, charged_to))
 
     def _breaches(self, step: int) -> None:

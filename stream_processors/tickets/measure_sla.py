@@ -12,7 +12,8 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 
 - A deadline that passes without an answer is a breach, stamped with the deadline. An answer at the deadline is late.
 - Before it, the clock warns at each percentage of its policy's `at_risk`, stamped with the exact instant.
-- An answer from before the deadline that arrives after the breach withdraws it: `correct`, then `fulfil`.
+- An answer from before the deadline that arrives after the breach withdraws it: `correct`, then `fulfil`; so does whatever
+  else stops the clock before its deadline: a solve, a pause, a visitor who left.
 - An answer that arrives late and is older than the one that stopped a clock restates it in the same way.
 - A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
 - Where the policy names a calendar, targets count its working time, and rows say both: seconds and business seconds.

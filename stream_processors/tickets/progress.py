@@ -97,7 +97,8 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
         "waiting_since": unanswered[0] if unanswered else None,
         "updated_at": turn.now,
     }
-    if ticket.status in ("new", "open"):
+    taken_up = ticket.status_at is not None and at < ticket.status_at  # after this answer: it is open for a reason
+    if ticket.status in ("new", "open") and not taken_up:
         changes["status"] = "open" if unanswered else "pending"
     if agent and not ticket.assignee and finished_at(ticket) is None:
         changes |= _held_by(ticket, agent, at)
