@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
@@ -23,7 +23,7 @@ __all__ = ["Calendars"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
-_FIELDS = ("name", "time_zone", "from", "hours", "holidays")
+_FIELDS = ("name", "time_zone", "from", "to", "hours", "holidays")
 _HOLIDAY_FIELDS = ("country", "subdivision", "dates", "open", "ical")
 _MIDNIGHT = 86_400
 
@@ -43,7 +43,10 @@ class Calendars:
 
     @classmethod
     def load(cls, path: Path) -> Calendars:
-        """Read a file of calendars. Several entries of one name are its eras, in the order of their `from`.
+        """Read a file of calendars. Several entries of one name are its eras.
+
+        Those without `to` follow each other in the order of their `from`. One with `to` lies over them from its first day
+        to its last; where two of these hold, one within the other, the inner one counts.
 
         Raises:
             ConfigurationError: with file and line of the first mistake.
@@ -53,19 +56,18 @@ class Calendars:
         if not isinstance(data, dict) or not isinstance(data.get("calendars"), list):
             document.refuse("holds no calendars", fix="write `calendars:` with a list")
         zones: dict[str, ZoneInfo] = {}
-        eras: dict[str, list[Era]] = {}
+        eras: dict[str, dict[int, Era]] = {}
         for number, entry in enumerate(data["calendars"]):
             name, zone, era = _entry(document, number, entry)
             where = ("calendars", number)
             if zones.setdefault(name, zone) != zone:
                 document.refuse(f"{name!r} was in {zones[name].key} before", *where, "time_zone", fix="use a new name")
-            if eras.get(name) and eras[name][-1].first >= era.first:
-                document.refuse(
-                    f"{name!r} is there already from {eras[name][-1].first} on", *where, fix="give a later `from`"
-                )
-            eras.setdefault(name, []).append(era)
+            _check_beside(document, name, number, era, eras.setdefault(name, {}))
+            eras[name][number] = era
         version = _version(document, data["calendars"])
-        return cls({name: Calendar(name, version, zones[name], tuple(each)) for name, each in eras.items()}, version)
+        return cls(
+            {name: Calendar(name, version, zones[name], _ranked(each.values())) for name, each in eras.items()}, version
+        )
 
 
 def _version(document: Document, entries: list[Any]) -> str:
@@ -89,11 +91,66 @@ def _entry(document: Document, number: int, entry: Any) -> tuple[str, ZoneInfo, 
         document.refuse(
             f"{entry.get('time_zone')!r} is not a time zone", *where, "time_zone", fix="use an IANA name: Asia/Tokyo"
         )
-    first = entry.get("from", date.min)
-    if type(first) is not date:
-        document.refuse(f"{first!r} is not a day", *where, "from", fix="write for example 2027-01-01")
+    first = _day(document, entry, *where, key="from", otherwise=date.min)
+    last = _day(document, entry, *where, key="to", otherwise=date.max)
+    if last < first:
+        document.refuse(f"ends on {last}, before it begins", *where, "to", fix="`to` is the last day that it holds for")
     week = _week(document, entry.get("hours"), *where, "hours")
-    return entry["name"], zone, Era(first, week, _holidays(document, entry.get("holidays") or {}, *where, "holidays"))
+    is_holiday = _holidays(document, entry.get("holidays") or {}, *where, "holidays")
+    inherits = last < date.max and "holidays" not in entry
+    return entry["name"], zone, Era(first, week, None if inherits else is_holiday, last)
+
+
+def _day(document: Document, entry: dict[str, Any], *where: str | int, key: str, otherwise: date) -> date:
+    day = entry.get(key, otherwise)
+    if type(day) is not date:
+        document.refuse(f"{day!r} is not a day", *where, key, fix="write for example 2027-01-01")
+    return day
+
+
+# -- eras of one name ---------------------------------------------------------------------------------------------
+
+
+def _check_beside(document: Document, name: str, number: int, era: Era, others: dict[int, Era]) -> None:
+    """Refuse an era that another of the same name contradicts: it must be plain which of two counts on a day."""
+    for place, other in others.items():
+        if (other.last < date.max) is not (era.last < date.max):
+            continue  # hours with an end lie over those without
+        line = document.line("calendars", place)
+        if era.last == date.max and other.first >= era.first:
+            document.refuse(
+                f"{name!r} is there already from {other.first} on (line {line})",
+                *("calendars", number),
+                fix="give a later `from`, or a `to` after which what held before holds again",
+            )
+        if era.last < date.max and _cross(era, other):
+            document.refuse(
+                f"{name!r} has other hours on some of these days, {_days_of(other)} (line {line})",
+                *("calendars", number),
+                fix="let them end before these begin, or one of them lie within the other, where it counts",
+            )
+
+
+def _days_of(era: Era) -> str:
+    return f"{era.first} to {era.last}" if era.first > date.min else f"until {era.last}"
+
+
+def _cross(one: Era, other: Era) -> bool:
+    """Whether two eras share days, and neither is the smaller one within the other."""
+    if one.last < other.first or other.last < one.first:
+        return False
+    within = one.first >= other.first and one.last <= other.last
+    around = one.first <= other.first and one.last >= other.last
+    return within is around
+
+
+def _ranked(eras: Iterable[Era]) -> tuple[Era, ...]:
+    """In the order in which one lies over the other: without an end by their first day, then the shorter the later."""
+    return tuple(sorted(eras, key=lambda era: (era.last < date.max, _rank(era))))
+
+
+def _rank(era: Era) -> int:
+    return era.first.toordinal() if era.last == date.max else era.first.toordinal() - era.last.toordinal()
 
 
 # -- hours --------------------------------------------------------------------------------------------------------
@@ -210,8 +267,8 @@ def _ical(document: Document, file: Any, *where: str | int) -> set[date]:
         for event in events:
             if "RRULE" in event:
                 raise ValueError(f"{event.get('SUMMARY', 'an event')} repeats; list its days instead")
-            first = _day(event.decoded("DTSTART"))
-            last = _day(event.decoded("DTEND")) if "DTEND" in event else date.fromordinal(first.toordinal() + 1)
+            first = _day_in(event.decoded("DTSTART"))
+            last = _day_in(event.decoded("DTEND")) if "DTEND" in event else date.fromordinal(first.toordinal() + 1)
             days |= {
                 date.fromordinal(each)
                 for each in range(first.toordinal(), max(last.toordinal(), first.toordinal() + 1))
@@ -223,5 +280,5 @@ def _ical(document: Document, file: Any, *where: str | int) -> set[date]:
     return days
 
 
-def _day(value: Any) -> date:
+def _day_in(value: Any) -> date:
     return value.date() if hasattr(value, "date") else value  # type: ignore[no-any-return]

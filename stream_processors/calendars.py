@@ -3,7 +3,7 @@
 Working time is every instant whose wall clock, in the calendar's zone, reads a time inside one of the spans of that
 day. So the hour that a change of the clocks leaves out has no working time in it, and the hour that it repeats counts
 twice. A span belongs to the day it begins on: `22:00-06:00` on Friday ends on Saturday morning, even if Saturday is
-a holiday.
+a holiday, or the first day of other hours.
 
 Instants and durations are microseconds. A calendar is computed one UTC year at a time, when that year is first asked
 for, into sorted arrays; every question is then answered by bisection.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -42,11 +42,18 @@ class NeverOpen(Exception):
 
 
 class Era(NamedTuple):
-    """What holds from local day `first` on: the spans of Monday to Sunday, and which days are holidays."""
+    """What holds from local day `first` to local day `last`: the spans of Monday to Sunday, and which days are holidays.
+
+    Without `is_holiday` the holidays are those that would hold without this era.
+    """
 
     first: date
     week: tuple[tuple[Span, ...], ...]
-    is_holiday: Callable[[date], bool]
+    is_holiday: Callable[[date], bool] | None
+    last: date = date.max
+
+    def holds(self, local: date) -> bool:
+        return self.first <= local <= self.last
 
 
 class _Year(NamedTuple):
@@ -61,7 +68,8 @@ class _Year(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Working hours in a zone; `eras` in the order of their first days. `version` is that of the file's content."""
+    """Working hours in a zone; of `eras` that hold on one day the last in order counts. `version` is that of the file's
+    content."""
 
     name: str
     version: str
@@ -115,6 +123,13 @@ class Calendar:
         """
         return at if self.is_open(at) else self.add_business(at, 1) - 1
 
+    def ends(self) -> Iterator[tuple[date, int]]:
+        """The last day of every era that ends within reach, and the instant after it."""
+        for era in self.eras:
+            if era.last.year < LAST_YEAR:
+                next_day = datetime.combine(era.last + timedelta(days=1), time(), self.zone)
+                yield era.last, int(next_day.timestamp()) * MICROS
+
     def spans(self, since: int, until: int) -> Iterator[tuple[int, int]]:
         """The working time between two instants, as (start, end) pairs in order."""
         for year in range(_year_of(since), _year_of(until) + 1):
@@ -132,22 +147,24 @@ class Calendar:
         return table.before[place] + min(at, table.ends[place]) - table.starts[place]
 
     def _forward(self, year: int, wanted: int) -> int:
-        for candidate in range(year, min(year + PATIENCE_YEARS, LAST_YEAR + 1)):
+        beyond = min(year + PATIENCE_YEARS, LAST_YEAR + 1)
+        for candidate in range(year, beyond):
             table = self._year(candidate)
             if wanted <= table.total:
                 place = bisect_left(table.until, wanted)
                 return table.starts[place] + wanted - table.before[place]
             wanted -= table.total
-        raise NeverOpen(f"{self.name}: not enough working time in {PATIENCE_YEARS} years")
+        raise NeverOpen(f"{self.name}: not enough working time up to the end of {beyond - 1}")
 
     def _backward(self, year: int, wanted: int) -> int:
-        for candidate in range(year, max(year - PATIENCE_YEARS, FIRST_YEAR - 1), -1):
+        beyond = max(year - PATIENCE_YEARS, FIRST_YEAR - 1)
+        for candidate in range(year, beyond, -1):
             if candidate != year:
                 wanted += self._year(candidate).total
             if wanted >= 0 and (table := self._year(candidate)).starts and wanted < table.total:
                 place = bisect_right(table.before, wanted) - 1
                 return table.starts[place] + wanted - table.before[place]
-        raise NeverOpen(f"{self.name}: not enough working time in {PATIENCE_YEARS} years")
+        raise NeverOpen(f"{self.name}: not enough working time back to the beginning of {beyond + 1}")
 
     # -- computing a year -----------------------------------------------------------------------------------------
 
@@ -180,16 +197,17 @@ class Calendar:
         """The spans of local days, in seconds of the wall clock since 1970-01-01, disjoint and in order."""
         spans: list[tuple[int, int]] = []
         for day in range(first, last + 1):
-            local = date.fromordinal(_EPOCH_DAY + day)
-            era = self._era(local)
-            if era is None or era.is_holiday(local):
-                continue
-            for start, end in era.week[local.weekday()]:
+            for start, end in self._hours(date.fromordinal(_EPOCH_DAY + day)):
                 _append(spans, day * DAY_SECONDS + start, day * DAY_SECONDS + end)
         return spans
 
-    def _era(self, local: date) -> Era | None:
-        return next((era for era in reversed(self.eras) if era.first <= local), None)
+    def _hours(self, local: date) -> tuple[Span, ...]:
+        """The spans that begin on a local day."""
+        holding = [era for era in reversed(self.eras) if era.holds(local)]
+        is_holiday = next((era.is_holiday for era in holding if era.is_holiday), None)
+        if not holding or (is_holiday and is_holiday(local)):
+            return ()
+        return holding[0].week[local.weekday()]
 
 
 def _append(spans: list[tuple[int, int]], start: int, end: int) -> None:

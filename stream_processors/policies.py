@@ -247,10 +247,15 @@ def _calendar(document: yamlfile.Document, name: Any, calendars: Calendars | Non
     if calendars is None or name not in known:
         document.refuse(f"{name!r} is not a calendar", *where, fix=f"calendars.yaml has {', '.join(known) or 'none'}")
     calendar = calendars[name]
-    try:
-        calendar.add_business(_SOME_TIME, 1)
-    except NeverOpen:
-        document.refuse(f"the calendar {name!r} never opens: no target could ever be due", *where)
+    for last, after in ((None, _SOME_TIME), *calendar.ends()):
+        try:
+            calendar.add_business(after, 1)
+        except NeverOpen:
+            document.refuse(
+                f"the calendar {name!r} never opens{f' after {last}' if last else ''}: no target could ever be due",
+                *where,
+                fix=f"give {name!r} an entry without `to`, for all other days" if last else "",
+            )
     return calendar
 
 

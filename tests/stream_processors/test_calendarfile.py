@@ -104,6 +104,12 @@ ONE = "calendars:\n  - name: x\n    time_zone: UTC\n"
         (ONE + "    hours: always\n    holidays: {ical: nowhere.ics}\n", 5, "nowhere.ics cannot be read"),
         (ONE + "    hours: always\n    from: soon\n", 5, "'soon' is not a day"),
         (ONE + "    hours: always\n    colour: red\n", 5, "'colour' is not known here"),
+        (ONE + "    hours: always\n    to: never\n", 5, "'never' is not a day"),
+        (
+            ONE + "    hours: always\n    from: 2027-07-02\n    to: 2027-07-01\n",
+            6,
+            "ends on 2027-07-01, before it begins",
+        ),
         (ONE + "    hours: always\n" + ONE.partition("\n")[2] + "    hours: always\n", 5, "'x' is there already"),
     ],
 )
@@ -112,3 +118,74 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
         load(tmp_path, text)
     assert f"calendars.yaml:{line}" in str(caught.value)
     assert problem in str(caught.value)
+
+
+def eras(*days: str) -> str:
+    """A calendar with an entry for each `FROM..TO`, one a line, the first on line 2."""
+    entries = []
+    for each in days:
+        first, _, last = each.partition("..")
+        told = "".join(f", {key}: {day}" for key, day in (("from", first), ("to", last)) if day)
+        entries.append(f"  - {{name: x, time_zone: UTC, hours: always{told}}}")
+    return "\n".join(("calendars:", *entries)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("2027-07-01..2027-08-31",),
+        ("..", "2027-07-01..2027-07-01"),
+        ("..", "2027-07-01..2027-08-31", "2027-09-01..2027-09-30"),
+        ("..", "2027-07-01..2027-08-31", "2027-08-01..2027-08-31"),
+        ("..", "2027-07-01..2027-07-31", "2027-07-01..2027-08-31"),
+        ("..", "2027-07-10..2027-07-20", "2027-07-01..2027-08-31"),
+        ("..", "..2027-06-30", "2027-07-01..2027-07-31"),
+        ("2027-07-01..2027-08-31", "2027-07-01..", "2027-08-01.."),
+    ],
+    ids=" ".join,
+)
+def test_hours_with_an_end_may_lie_beside_or_within_each_other(tmp_path: Path, days: tuple[str, ...]) -> None:
+    assert len(load(tmp_path, eras(*days))["x"].eras) == len(days)
+
+
+@pytest.mark.parametrize(
+    ("days", "line", "problem"),
+    [
+        (
+            ("..", "2027-07-01..2027-08-31", "2027-08-31..2027-09-30"),
+            4,
+            "'x' has other hours on some of these days, 2027-07-01 to 2027-08-31 (line 3)",
+        ),
+        (
+            ("..", "2027-08-31..2027-09-30", "2027-07-01..2027-08-31"),
+            4,
+            "'x' has other hours on some of these days, 2027-08-31 to 2027-09-30 (line 3)",
+        ),
+        (
+            ("2027-07-01..2027-08-31", "2027-07-01..2027-08-31"),
+            3,
+            "'x' has other hours on some of these days, 2027-07-01 to 2027-08-31 (line 2)",
+        ),
+        (
+            ("..2027-07-01", "2027-06-30..2027-08-31"),
+            3,
+            "'x' has other hours on some of these days, until 2027-07-01 (line 2)",
+        ),
+        (("2027-07-01..", "2027-07-01..2027-08-31", ".."), 4, "'x' is there already from 2027-07-01 on (line 2)"),
+        (("..", "2027-07-01..", "2027-07-01.."), 4, "'x' is there already from 2027-07-01 on (line 3)"),
+    ],
+)
+def test_eras_that_contradict_each_other_are_refused_with_both_lines(
+    tmp_path: Path, days: tuple[str, ...], line: int, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, eras(*days))
+    assert f"calendars.yaml:{line}: " in str(caught.value)
+    assert problem in str(caught.value)
+
+
+def test_other_hours_are_another_version(tmp_path: Path) -> None:
+    versions = {
+        load(tmp_path, eras("..", each)).version for each in ("2027-07-01..2027-08-30", "2027-07-01..2027-08-31")
+    }
+    assert len(versions) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -184,6 +185,48 @@ def with_eras(*eras: Era) -> Calendar:
     return Calendar("test", "v", ZoneInfo("UTC"), eras)
 
 
+def test_hours_with_an_end_hold_from_their_first_day_to_their_last_and_then_what_held_before() -> None:
+    summer = Era(date(2026, 7, 1), week_of("08:00-15:00"), None, date(2026, 8, 31))
+    office = with_eras(opening("2000-01-01"), summer)
+    days = [
+        office.business_seconds(at(f"{day}T00:00"), at(f"{day}T00:00") + 24 * HOUR * MICROS) / HOUR
+        for day in ("2026-06-30", "2026-07-01", "2026-08-31", "2026-09-01")
+    ]
+    assert days == [9, 7, 7, 9]
+
+
+def test_the_instant_after_hours_with_an_end_is_midnight_in_the_zone_of_the_calendar() -> None:
+    """31 August ends in London at 23:00 UTC. Hours without an end have none, and those that outlast all calendars too."""
+    eras = (
+        opening("2000-01-01"),
+        Era(date(2026, 7, 1), (NINE_TO_SIX,) * 7, None, date(2026, 8, 31)),
+        Era(date(2026, 7, 1), (NINE_TO_SIX,) * 7, None, date(2200, 1, 1)),
+        Era(date(2026, 7, 1), (NINE_TO_SIX,) * 7, None, date(2199, 12, 31)),
+    )
+    london = Calendar("test", "v", ZoneInfo("Europe/London"), eras)
+    assert [*london.ends()] == [
+        (date(2026, 8, 31), at("2026-08-31T23:00")),
+        (date(2199, 12, 31), at("2200-01-01T00:00")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-06-01T12:00", 2037), ("2188-06-01T12:00", 2199), ("2189-06-01T12:00", 2200), ("2195-06-01T12:00", 2200)],
+)
+def test_what_never_opens_says_up_to_which_year_it_was_looked_for(since: str, until: int) -> None:
+    with pytest.raises(NeverOpen, match=f"^test: not enough working time up to the end of {until}$"):
+        with_eras().add_business(at(since), 1)
+
+
+@pytest.mark.parametrize(
+    ("until", "since"), [("2026-06-01T12:00", 2015), ("1981-06-01T12:00", 1970), ("1975-06-01T12:00", 1970)]
+)
+def test_what_was_never_open_says_back_to_which_year_it_was_looked_for(until: str, since: int) -> None:
+    with pytest.raises(NeverOpen, match=f"^test: not enough working time back to the beginning of {since}$"):
+        with_eras().subtract_business(at(until), 1)
+
+
 def test_twelve_years_are_looked_through_for_working_time() -> None:
     """2026 to 2037."""
     assert with_eras(opening("2037-05-01")).add_business(at("2026-06-01T12:00"), 1) == at("2037-05-01T09:00") + 1
@@ -220,6 +263,7 @@ def test_before_the_year_1970_nobody_worked() -> None:
 
 # -- against the walk ----------------------------------------------------------------------------------------------
 
+Week = tuple[tuple[tuple[int, int], ...], ...]
 weeks = st.lists(
     st.sampled_from(
         ("", "09:00-18:00", "00:00-24:00", "01:30-02:30", "22:00-06:00", "08:00-12:00 13:00-17:30", "23:30-00:30")
@@ -234,9 +278,54 @@ starts = st.sampled_from(
 )  # fmt: skip
 
 
-def walked(
-    zone: str, week: tuple[tuple[tuple[int, int], ...], ...], since: int, minutes: int, holiday: date
-) -> list[int]:
+class Hours(NamedTuple):
+    """An era as told to the walk: its hours, its only holiday if it says one, its first and last day."""
+
+    week: Week
+    holiday: date | None = None
+    first: date = date.min
+    last: date = date.max
+
+    def era(self) -> Era:
+        free = self.holiday
+        return Era(self.first, self.week, None if free is None else lambda day: day == free, self.last)
+
+
+@st.composite
+def rotas(draw: st.DrawFn, around: date, days: int, weeks: st.SearchStrategy[Week] = weeks) -> list[Hours]:
+    """Hours since ever, perhaps new ones from a day on, perhaps others for a while, and perhaps others within these."""
+    some_day = st.integers(-days, 2 * days).map(lambda number: around + timedelta(days=number))
+    free = st.none() | some_day
+    found = [Hours(draw(weeks), draw(some_day))]
+    if draw(st.booleans()):
+        found.append(Hours(draw(weeks), draw(some_day), draw(some_day)))
+    if draw(st.booleans()):
+        first, last = sorted((draw(some_day), draw(some_day)))
+        found.append(Hours(draw(weeks), draw(free), first, last))
+        if first < last and draw(st.booleans()):
+            length = (last - first).days
+            begins = draw(st.integers(0, length))
+            ends = draw(st.integers(begins, length - (begins == 0)))
+            found.append(Hours(draw(weeks), draw(free), first + timedelta(begins), first + timedelta(ends)))
+    return found
+
+
+def of_rota(zone: str, rota: list[Hours]) -> Calendar:
+    return Calendar("test", "v", ZoneInfo(zone), tuple(each.era() for each in rota))
+
+
+def begins(rota: list[Hours], day: date) -> tuple[tuple[int, int], ...]:
+    """The spans that begin on a day, asked of one entry after the other: whichever comes later overrules."""
+    week: Week = ((),) * 7
+    holiday = None
+    for hours in rota:
+        if hours.first <= day and day <= hours.last:
+            week = hours.week
+            holiday = hours.holiday or holiday
+    return () if day == holiday else week[day.weekday()]
+
+
+def walked(zone: str, rota: list[Hours], since: int, minutes: int) -> list[int]:
     """The minutes, as micros, whose wall clock stands in working time. Knows nothing of offsets or arrays."""
     found = []
     for number in range(minutes):
@@ -244,22 +333,20 @@ def walked(
         wall = datetime.fromtimestamp(instant / MICROS, ZoneInfo(zone))
         second = wall.hour * HOUR + wall.minute * MINUTE
         today, yesterday = wall.date(), wall.date() - timedelta(days=1)
-        works = today != holiday and any(a <= second < b for a, b in week[today.weekday()])
-        nights = yesterday != holiday and any(second < b - 24 * HOUR for _, b in week[yesterday.weekday()])
+        works = any(a <= second < b for a, b in begins(rota, today))
+        nights = any(second < b - 24 * HOUR for _, b in begins(rota, yesterday))
         if works or nights:
             found.append(instant)
     return found
 
 
-@given(zone=st.sampled_from(ZONES), week=weeks, day=starts, holiday=st.integers(0, 4), cut=st.integers(0, 4319))
-@settings(max_examples=60, deadline=None)
-def test_working_time_is_what_a_walk_over_the_minutes_finds(
-    zone: str, week: tuple[tuple[tuple[int, int], ...], ...], day: str, holiday: int, cut: int
-) -> None:
+@given(zone=st.sampled_from(ZONES), day=starts, cut=st.integers(0, 4319), data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_working_time_is_what_a_walk_over_the_minutes_finds(zone: str, day: str, cut: int, data: st.DataObject) -> None:
     since = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * MICROS
-    free = date.fromisoformat(day) + timedelta(days=holiday)
-    tested = calendar(zone, week, lambda local: local == free)
-    minutes = walked(zone, week, since, 3 * 24 * 60, free)
+    rota = data.draw(rotas(date.fromisoformat(day), 2))
+    tested = of_rota(zone, rota)
+    minutes = walked(zone, rota, since, 3 * 24 * 60)
     until = since + cut * MINUTE * MICROS
     assert tested.business_micros(since, until) == sum(1 for each in minutes if each < until) * MINUTE * MICROS
     assert tested.is_open(until) == (until in set(minutes))
@@ -268,14 +355,14 @@ def test_working_time_is_what_a_walk_over_the_minutes_finds(
 moments = st.integers(at("1996-01-01T00:00"), at("2034-01-01T00:00"))
 
 
-@given(
-    zone=st.sampled_from(ZONES), week=weeks.filter(any), since=moments, micros=st.integers(1, 90 * 24 * HOUR * MICROS)
-)
+def day_of(moment: int) -> date:
+    return datetime.fromtimestamp(moment / MICROS, UTC).date()
+
+
+@given(zone=st.sampled_from(ZONES), since=moments, micros=st.integers(1, 90 * 24 * HOUR * MICROS), data=st.data())
 @settings(max_examples=80, deadline=None)
-def test_adding_is_the_inverse_of_counting(
-    zone: str, week: tuple[tuple[tuple[int, int], ...], ...], since: int, micros: int
-) -> None:
-    tested = calendar(zone, week)
+def test_adding_is_the_inverse_of_counting(zone: str, since: int, micros: int, data: st.DataObject) -> None:
+    tested = of_rota(zone, data.draw(rotas(day_of(since), 60, weeks.filter(any))))
     due = tested.add_business(since, micros)
     assert tested.business_micros(since, due) == micros
     assert tested.business_micros(since, due - 1) == micros - 1, "it is the first such instant"
@@ -284,10 +371,32 @@ def test_adding_is_the_inverse_of_counting(
     assert tested.business_micros(start + 1, due) == micros - 1, "it is the last such instant"
 
 
-@given(zone=st.sampled_from(ZONES), week=weeks, times=st.lists(moments, min_size=3, max_size=3))
+@given(zone=st.sampled_from(ZONES), times=st.lists(moments, min_size=3, max_size=3), data=st.data())
 @settings(max_examples=80, deadline=None)
-def test_working_time_adds_up(zone: str, week: tuple[tuple[tuple[int, int], ...], ...], times: list[int]) -> None:
-    tested, (a, b, c) = calendar(zone, week), sorted(times)
+def test_working_time_adds_up(zone: str, times: list[int], data: st.DataObject) -> None:
+    tested, (a, b, c) = of_rota(zone, data.draw(rotas(day_of(times[0]), 3000))), sorted(times)
     assert tested.business_micros(a, b) + tested.business_micros(b, c) == tested.business_micros(a, c)
     assert tested.business_micros(b, a) == -tested.business_micros(a, b)
     assert 0 <= tested.business_micros(a, b) <= b - a
+
+
+@given(zone=st.sampled_from(ZONES), first=moments, days=st.integers(0, 400), week=weeks, other=weeks)
+@settings(max_examples=40, deadline=None)
+def test_hours_with_an_end_change_nothing_outside_of_their_days(
+    zone: str, first: int, days: int, week: Week, other: Week
+) -> None:
+    """Inside, the time is that of a calendar of these hours alone; a night before or after may reach over the edge."""
+    begin = day_of(first)
+    end = begin + timedelta(days=days)
+    plain, alone = of_rota(zone, [Hours(week)]), of_rota(zone, [Hours(other)])
+    both = of_rota(zone, [Hours(week), Hours(other, None, begin, end)])
+
+    def midnight(day: date, after: int = 0) -> int:
+        return at((day + timedelta(days=after)).isoformat(), zone)
+
+    for calendar, since, until in (
+        (plain, midnight(begin, -30), midnight(begin)),
+        (alone, midnight(begin, 1), midnight(end, 1)),
+        (plain, midnight(end, 2), midnight(end, 32)),
+    ):
+        assert both.business_micros(since, until) == calendar.business_micros(since, until)

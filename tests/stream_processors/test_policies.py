@@ -243,7 +243,12 @@ def test_a_policy_may_be_measured_in_working_time_though_its_targets_count_all_t
 @pytest.mark.parametrize("key", ["calendar", "measured_in"])
 @pytest.mark.parametrize(
     ("hours", "problem"),
-    [('{mon: "09:00-18:00"}', "'nowhere' is not a calendar"), ("{mon: []}", "never opens")],
+    [
+        ('{mon: "09:00-18:00"}', "'nowhere' is not a calendar"),
+        ("{mon: []}", "the calendar 'x' never opens: no target"),
+        ("always, to: 2027-12-31", "the calendar 'x' never opens after 2027-12-31: no target"),
+        ("always, from: 2030-01-01, to: 2030-12-31", "the calendar 'x' never opens after 2030-12-31: no target"),
+    ],
 )
 def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: str, problem: str, key: str) -> None:
     name = "nowhere" if "nowhere" in problem else "x"
