@@ -32,6 +32,7 @@ from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
 from producers.sources import openapi, page
 from producers.sources.docs import add_docs
+from producers.sources.heads import PromptHttp
 from producers.sources.requests import (
     Json,
     TooMany,
@@ -198,6 +199,7 @@ def serve(
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
+        http=PromptHttp,
         ws="none",
         limit_concurrency=2000,
         timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
