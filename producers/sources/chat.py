@@ -40,6 +40,7 @@ from producers.ratelimit import RateLimit
 from producers.sources.chat_hub import Hub, Live
 from producers.sources.chat_log import Log
 from producers.sources.chat_pages import page
+from producers.sources.connected import keep_connected
 from schemas import metrics
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError, Refused, Unavailable
@@ -53,7 +54,7 @@ PATH = "/chat"
 _STRIKES = 20
 #: So many frames wait for a client that does not read them before it is disconnected.
 _UNREAD = 1_000
-_RECONNECT_SECONDS, _TICK_SECONDS = 0.5, 1.0
+_TICK_SECONDS = 1.0
 #: A full collection stops everybody's chats, the longer the more sockets are open: let it be rare.
 _GC_THRESHOLDS = (20_000, 50, 100)
 _REASONS = {1007: "bad_encoding", 1009: "too_large"}
@@ -103,7 +104,13 @@ class Server:
 
     async def run(self, listener: socket.socket, stop: threading.Event) -> None:
         settings = self._settings
-        tasks = [asyncio.create_task(self._log.run()), asyncio.create_task(self._stay_connected())]
+        connected = keep_connected(
+            self._publisher,
+            self._health,
+            else_ready=lambda: self.hub.ready and not stop.is_set(),
+            else_wrong=lambda: self._log.problem,
+        )
+        tasks = [asyncio.create_task(self._log.run()), asyncio.create_task(connected)]
         try:
             async with ws.serve(
                 self._visit,
@@ -145,22 +152,7 @@ class Server:
                         self.hub.pass_time()
                 except Exception:  # a defect in one conversation must not stop the clock of all
                     log.exception("time_did_not_pass")
-            self._health.ready = self.hub.ready and self._publisher.connected
             await asyncio.sleep(0.1)
-
-    async def _stay_connected(self) -> None:
-        while True:
-            problem = ""
-            if not self._publisher.connected:
-                try:
-                    await asyncio.to_thread(self._publisher.connect)
-                except Exception as error:  # the next turn tries again; /readyz shows why
-                    problem = str(error)
-            problem = problem or self._log.problem
-            if problem and problem != self._health.problem:
-                log.warning("waiting_for_kafka", problem=problem)
-            self._health.problem = problem
-            await asyncio.sleep(_RECONNECT_SECONDS)
 
     # -- the door -----------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from producers.proxies import Proxies
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
 from producers.sources import openapi, page
+from producers.sources.connected import keep_connected
 from producers.sources.docs import add_docs
 from producers.sources.heads import PromptHttp
 from producers.sources.requests import (
@@ -56,7 +57,6 @@ _FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
 _MOST_FIELDS = 50
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
-_RECONNECT_SECONDS = 0.5
 
 log = structlog.get_logger("producers.http")
 
@@ -75,7 +75,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(_stay_connected(publisher, health or Health()))
+        task = asyncio.create_task(keep_connected(publisher, health or Health()))
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -209,22 +209,6 @@ def serve(
     with listener:
         if not stop.is_set():
             server.run(sockets=[listener])
-
-
-async def _stay_connected(publisher: Publisher, health: Health) -> None:
-    """Connect, and again after Kafka was lost; the loop's turning is what /livez sees."""
-    while True:
-        health.beat()
-        if not publisher.connected:
-            try:
-                await asyncio.to_thread(publisher.connect)
-                health.problem = ""
-            except Exception as error:  # the next turn tries again; /readyz shows why
-                if health.problem != str(error):
-                    log.warning("waiting_for_kafka", problem=str(error))
-                health.problem = str(error)
-        health.ready = publisher.connected
-        await asyncio.sleep(_RECONNECT_SECONDS)
 
 
 async def _form_values(request: Request, body: bytes) -> dict[str, Any]:

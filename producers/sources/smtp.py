@@ -38,6 +38,7 @@ from producers.mail import mail_intake
 from producers.proxies import share_of
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
+from producers.sources.connected import keep_connected
 from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health
@@ -49,7 +50,7 @@ MAX_RECIPIENTS = 100
 #: Far above the 998 octets of RFC 5322: mailers that write a whole page as one line are common.
 _LINE_BYTES = 1 << 20
 _WORKERS = 16
-_TURN_SECONDS, _RECONNECT_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
+_TURN_SECONDS, _RENEW_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
 _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 #: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
@@ -277,13 +278,15 @@ async def _run(
     server = await loop.create_server(protocol, sock=listener)
     host, port = listener.getsockname()[:2]
     log.info("listening", protocol="lmtp" if desk.lmtp else "smtp", host=host, port=port, domains=sorted(desk.domains))
-    keeping = asyncio.create_task(_keep(settings, desk, tls, health))
+    keeping = [asyncio.create_task(keep_connected(desk.publisher, health))]
+    if tls is not None:
+        keeping.append(asyncio.create_task(_take_up_renewed(settings, desk, tls)))
     await asyncio.to_thread(stop.wait)
     server.close()
     await _drain(desk, settings.publish_timeout_seconds + _GRACE_SECONDS)
-    keeping.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await keeping
+    for task in keeping:
+        task.cancel()
+    await asyncio.gather(*keeping, return_exceptions=True)
 
 
 async def _drain(desk: _Desk, seconds: float) -> None:
@@ -298,27 +301,17 @@ async def _drain(desk: _Desk, seconds: float) -> None:
         await asyncio.sleep(_TURN_SECONDS)
 
 
-async def _keep(settings: ProducerSettings, desk: _Desk, tls: ssl.SSLContext | None, health: Health) -> None:
-    """Connect, and again after Kafka was lost; take up a renewed certificate; the loop's turning is what /livez sees."""
-    publisher, renewed = desk.publisher, _certificate_age(settings)
+async def _take_up_renewed(settings: ProducerSettings, desk: _Desk, tls: ssl.SSLContext) -> None:
+    """The certificate of the next connections is the one that is in the file now."""
+    used = _certificate_age(settings)
     while True:
-        health.beat()
-        if not publisher.connected:
-            try:
-                await asyncio.to_thread(publisher.connect)
-                health.problem = ""
-            except Exception as error:  # the next turn tries again; /readyz shows why
-                if health.problem != str(error):
-                    log.warning("waiting_for_kafka", problem=str(error))
-                health.problem = str(error)
-        health.ready = publisher.connected
-        if tls is not None and (now := _certificate_age(settings)) != renewed and settings.smtp_tls_cert is not None:
+        await asyncio.sleep(_RENEW_SECONDS)
+        if (now := _certificate_age(settings)) != used and settings.smtp_tls_cert is not None:
             with contextlib.suppress(OSError, ssl.SSLError):  # half of the pair is there: next turn
                 tls.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
                 show_expiry(settings, "lmtp" if desk.lmtp else "smtp")
                 log.info("certificate_renewed")
-                renewed = now
-        await asyncio.sleep(_RECONNECT_SECONDS)
+                used = now
 
 
 def _certificate_age(settings: ProducerSettings) -> tuple[float, ...]:

@@ -1,0 +1,45 @@
+"""Staying connected to Kafka while an event loop serves others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from producers.publisher import Publisher
+from schemas.process import Health
+
+__all__ = ["keep_connected"]
+
+_TURN_SECONDS = 0.5
+
+log = structlog.get_logger("producers.connected")
+
+
+async def keep_connected(
+    publisher: Publisher,
+    health: Health,
+    *,
+    else_ready: Callable[[], bool] = lambda: True,
+    else_wrong: Callable[[], str] = lambda: "",
+) -> None:
+    """Connect, and again after Kafka was lost, until cancelled; its turning is what /livez sees.
+
+    else_ready  what must be true for /readyz besides the connection
+    else_wrong  what /readyz shows while the connection stands; "" when nothing is wrong
+    """
+    while True:
+        health.beat()
+        problem = ""
+        if not publisher.connected:
+            try:
+                await asyncio.to_thread(publisher.connect)
+            except Exception as error:  # the next turn tries again; /readyz shows why
+                problem = str(error)
+        problem = problem or else_wrong()
+        if problem and problem != health.problem:
+            log.warning("waiting_for_kafka", problem=problem)
+        health.problem = problem
+        health.ready = publisher.connected and else_ready()
+        await asyncio.sleep(_TURN_SECONDS)
