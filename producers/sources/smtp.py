@@ -169,7 +169,7 @@ class _Desk:
             receipt = await loop.run_in_executor(self._workers, self._take, raw, origin)
             reply = _taken(receipt)
         except Unavailable as error:
-            log.warning("unavailable", problem=str(error), origin=origin)
+            log.debug("unavailable", problem=str(error), origin=origin)  # `waiting_for_kafka` says it once
             reply = "451 4.3.0 we cannot store this right now; please send it again later"
         # LMTP answers for every recipient (RFC 2033, 4.2); they share one mail, and so one fate
         return "\r\n".join([reply] * len(envelope.rcpt_tos)) if self.lmtp else reply

@@ -221,7 +221,7 @@ def _html(page: str, status: int = 200, headers: Mapping[str, str] | None = None
 
 
 def _later(error: Unavailable) -> dict[str, str]:
-    log.warning("unavailable", problem=str(error))
+    log.debug("unavailable", problem=str(error))  # once per answer is too much; `waiting_for_kafka` says it once
     count_refusal(survey.CHANNEL, Refused("unavailable"))
     return {"Retry-After": str(max(1, round(error.retry_after)))}
 
