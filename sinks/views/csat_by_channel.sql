@@ -16,6 +16,14 @@ SELECT
     countIf(csat <= 2) / nullIf(countIf(csat IS NOT NULL), 0) AS csat_low_share,
     countIf(ces IS NOT NULL) AS ces_answers,
     avgOrNull(ces) AS ces_average,
+    minOrNull(ces) AS ces_worst,
+    countIf(ces = 1) AS ces_1,
+    countIf(ces = 2) AS ces_2,
+    countIf(ces = 3) AS ces_3,
+    countIf(ces = 4) AS ces_4,
+    countIf(ces = 5) AS ces_5,
+    countIf(ces = 6) AS ces_6,
+    countIf(ces = 7) AS ces_7,
     countIf(comment != '') AS comments
 FROM surveys_last
 GROUP BY channel

@@ -8,6 +8,7 @@ SELECT
     uniqExact(customer_tag) AS customers,
     avg(seconds) / 3600 AS hours_between_average,
     quantileExact(0.5)(seconds) / 3600 AS hours_between_median,
+    min(seconds) / 3600 AS hours_between_shortest,
     max(repeats.at) AS last_at
 FROM repeats FINAL
 GROUP BY tag

@@ -16,6 +16,8 @@ SELECT
     quantileExactOrNullIf(0.5)(wait_seconds, outcome = 'answered') AS answer_seconds_median,
     maxOrNullIf(wait_seconds, outcome = 'answered') AS answer_seconds_longest,
     avgOrNullIf(wait_seconds, outcome = 'abandoned') AS abandoned_after_seconds_average,
+    quantileExactOrNullIf(0.5)(wait_seconds, outcome = 'abandoned') AS abandoned_after_seconds_median,
+    maxOrNullIf(wait_seconds, outcome = 'abandoned') AS abandoned_after_seconds_longest,
     countIf(handle_seconds IS NOT NULL) AS handled,
     avgOrNull(handle_seconds) AS aht_seconds,
     quantileExactOrNull(0.5)(handle_seconds) AS handle_seconds_median,

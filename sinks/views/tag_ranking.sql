@@ -12,7 +12,13 @@ SELECT
     uniqExactIf(tags.ticket_id, t.status NOT IN ('solved', 'closed')) AS unsolved_tickets,
     avgOrNull(t.csat) AS csat_average,
     minOrNull(t.csat) AS csat_worst,
+    countIf(t.csat = 1) AS csat_1,
+    countIf(t.csat = 2) AS csat_2,
+    countIf(t.csat = 3) AS csat_3,
+    countIf(t.csat = 4) AS csat_4,
+    countIf(t.csat = 5) AS csat_5,
     avgOrNull(t.first_response_seconds) AS first_response_seconds_average,
+    quantileExactOrNull(0.5)(t.first_response_seconds) AS first_response_seconds_median,
     maxOrNull(t.first_response_seconds) AS first_response_seconds_longest,
     countIf(tags.origin != 'taxonomy') AS set_by_agents,
     max(tags.at) AS last_at

@@ -2,6 +2,8 @@
 -- began: this file makes a view of each. By channel, team, priority and policy: sums over panes, partitions and parts.
 -- Windows of one length do not overlap, so they may be added up; averages may not, add up their sums. Quantiles are in
 -- quantiles_{window}, the backlog in backlog_{window}. The last window may still be filling.
+-- An order belongs to no team, priority or policy, so contacts_per_100_orders is a row's contacts per 100 orders of the whole
+-- window; these may be added up over the rows of one window.
 CREATE OR REPLACE VIEW windows_{window} AS
 SELECT
     toStartOfInterval(panes.start, INTERVAL {interval}) AS window_start,
@@ -85,7 +87,8 @@ SELECT
     sum(panes.transferred) / nullIf(sum(panes.tickets_created), 0) AS transfers_per_ticket,
     sum(panes.deflected) AS deflected,
     sum(panes.orders_placed) AS orders_placed,
-    100 * sum(panes.contacts_received) / nullIf(sum(panes.orders_placed), 0) AS contacts_per_100_orders,
+    100 * sum(panes.contacts_received)
+        / nullIf(sum(sum(panes.orders_placed)) OVER (PARTITION BY window_start), 0) AS contacts_per_100_orders,
     sum(panes.articles_viewed) AS articles_viewed
 FROM panes FINAL
 GROUP BY window_start, window_end, channel, team, priority, policy;

@@ -113,6 +113,7 @@ def test_an_episode_that_was_answered_in_the_chat_and_by_mail_counts_once_wherev
     by_channel = {row["channel"]: row for row in ask("SELECT * FROM csat_by_channel")}
     email, chats = by_channel["email"], by_channel["chat"]
     assert (email["surveys_answered"], email["csat_answers"], email["csat_5"], email["ces_average"]) == (1, 1, 1, 6.0)
+    assert (email["ces_worst"], email["ces_6"], email["ces_7"], chats["ces_worst"]) == (6, 1, 0, None)
     assert (chats["surveys_answered"], chats["csat_answers"], chats["csat_average"]) == (3, 3, 8 / 3)
     [last] = ask("SELECT count(csat) AS answers, avg(csat) AS mean FROM surveys_last")
     assert (last["answers"], last["mean"]) == (4, 13 / 4)
@@ -194,6 +195,8 @@ def test_speed_of_answer_handle_time_and_abandonment(insert: Any, ask: Ask) -> N
     assert (phone["asa_seconds"], phone["answer_seconds_median"], phone["answer_seconds_longest"]) == (30.0, 20.0, 60.0)
     assert (phone["aht_seconds"], phone["handle_seconds_median"], phone["handle_seconds_longest"]) == (200, 200, 300)
     assert (phone["abandonment_rate"], phone["abandoned_after_seconds_average"]) == (0.25, 90.0)
+    assert (phone["abandoned_after_seconds_median"], phone["abandoned_after_seconds_longest"]) == (90.0, 90.0)
+    assert chat["abandoned_after_seconds_longest"] is None
     assert (chat["asa_seconds"], chat["aht_seconds"], chat["handle_seconds_longest"]) == (15.0, None, None)
     assert (other["asa_seconds"], other["abandonment_rate"], other["answer_seconds_median"]) == (None, None, None)
     assert str(next_day["day"]) == "2026-03-03"
@@ -214,7 +217,7 @@ def test_repeat_contacts_by_reason(insert: Any, ask: Ask) -> None:
     insert(repeat(1, "late", 2.0), repeat(2, "late", 4.0), repeat(3, "late", 12.0, "B" * 12), repeat(4, "card", 1.0))
     late, card = ask("SELECT * FROM repeat_contacts")
     assert (late["tag"], late["repeat_contacts"], late["customers"], late["quadrant"]) == ("late", 3, 2, "eliminate")
-    assert (late["hours_between_average"], late["hours_between_median"]) == (6.0, 4.0)
+    assert (late["hours_between_average"], late["hours_between_median"], late["hours_between_shortest"]) == (6.0, 4.0, 2.0)
     assert card["repeat_contacts"] == 1
 
 

@@ -103,6 +103,23 @@ def test_windows_are_sums_over_panes_partitions_and_parts_of_the_highest_version
         assert ask(f"SELECT sum(contacts_received) AS n FROM {name}") == [{"n": 11_124}]
 
 
+def test_contacts_of_a_team_are_seen_against_all_orders_of_the_window_which_have_no_team(insert, ask):
+    insert(
+        pane(1, MIDNIGHT, contacts_received=6),
+        pane(2, MIDNIGHT, channel="chat", contacts_received=4),
+        pane(3, MIDNIGHT + HOUR // 2, channel="", orders_placed=40),
+        pane(4, MIDNIGHT + HOUR, contacts_received=5),  # an hour without orders
+    )
+    rate = "SELECT channel, contacts_per_100_orders AS rate FROM windows_1h WHERE {} ORDER BY channel"
+    assert ask(rate.format("window_start = '2026-03-02 00:00:00'")) == [
+        {"channel": "", "rate": 0.0},
+        {"channel": "chat", "rate": 10.0},
+        {"channel": "email", "rate": 15.0},
+    ]
+    assert ask(rate.format("window_start = '2026-03-02 01:00:00'")) == [{"channel": "email", "rate": None}]
+    assert ask("SELECT contacts_per_100_orders AS rate FROM windows_24h WHERE channel = 'email'") == [{"rate": 27.5}]
+
+
 def durations(version, measure, *seconds, start=MIDNIGHT, part=0, partition=0):
     """The facts that panes write for these durations: the count of each bucket."""
     counts = collections.Counter(map(bucket_of, seconds))
@@ -340,12 +357,12 @@ def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask)
         tag(3, "account.locked", version=2, active=False),
     )
     ranked = ask(
-        "SELECT tag, tickets, share_of_tickets, dissatisfied_tickets, unsolved_tickets, csat_average, csat_worst FROM tag_ranking"
+        "SELECT tag, tickets, share_of_tickets, dissatisfied_tickets, unsolved_tickets, csat_average, csat_worst, csat_1, csat_4 FROM tag_ranking"
     )
     assert [row["tag"] for row in ranked] == ["payment.card_declined", "delivery.carrier_delay"]
     assert ranked[0] == {
         "tag": "payment.card_declined", "tickets": 2, "share_of_tickets": 2 / 3, "dissatisfied_tickets": 1,
-        "unsolved_tickets": 1, "csat_average": 2.5, "csat_worst": 1,
+        "unsolved_tickets": 1, "csat_average": 2.5, "csat_worst": 1, "csat_1": 1, "csat_4": 1,
     }  # fmt: skip
 
 
