@@ -82,7 +82,11 @@ def _replied(turn: Turn, ticket: Ticket, event: AgentReplied) -> Turn:
         return turn.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=turn.now)
     at = max(turn.now, ticket.created_at)  # an agent's clock may be a little slow
     turn = _answered(turn.but(replied_at=at), at, event.agent_id)
-    return turn if ticket.imported or event.imported or not ticket.address else _deliver(turn, event)
+    if event.imported:
+        return turn
+    if ticket.imported:
+        turn = turn.on_ticket(imported=False)  # history that goes on now
+    return _deliver(turn, event) if ticket.address else turn
 
 
 def _answered(turn: Turn, at: int, agent: str) -> Turn:

@@ -86,16 +86,15 @@ def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
 
 
 def _before(turn: Turn, row: ClockFact) -> _Instance:
-    """The instance as this event found it."""
+    """The instance as this event found it: what came of a clock of history until a live event took its ticket up is history."""
     was = _ticket(turn.before.tickets, turn, row)
-    now = turn.ticket if turn.ticket_id == row.ticket_id else None
-    live = not (now or was or _ticket(turn.customer.tickets, turn, row) or Ticket(0, "", 0)).imported
     for clock in () if was is None else was.clocks:
         if (clock.episode, clock.name, clock.instance) == (row.episode, row.clock, row.instance):
             where = clock.name, clock.policy, bounded_channel(row.channel), clock.team, clock.priority
             met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
-            return _Instance(where if clock.breached else None, met=met, live=live)
-    return _Instance(live=live)
+            return _Instance(where if clock.breached else None, met=met, live=was is not None and not was.imported)
+    now = turn.ticket if turn.ticket_id == row.ticket_id else None
+    return _Instance(live=not (now or was or _ticket(turn.customer.tickets, turn, row) or Ticket(0, "", 0)).imported)
 
 
 def _ticket(tickets: tuple[Ticket, ...], turn: Turn, row: ClockFact) -> Ticket | None:

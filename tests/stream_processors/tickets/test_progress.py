@@ -109,6 +109,16 @@ def test_history_is_not_delivered_again(tell: Callable[..., Story]) -> None:
     assert story.ticket().public_replies == 1
 
 
+def test_who_answers_history_now_reaches_the_customer_and_the_ticket_is_live(tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    story.message(0)
+    story.reply(60, imported=False)
+    assert [reply.text for reply in story.replies()] == ["It is on its way."]
+    assert not story.ticket().imported
+    story.more(120, imported=False)
+    assert story.clock_rows("next_response") == ["1 activate @120"]
+
+
 def test_a_private_reply_is_not_delivered(story: Story) -> None:
     story.message(0)
     story.reply(60, public=False)

@@ -280,7 +280,24 @@ def test_history_moves_nothing_and_counts_once_a_live_message_takes_it_up(tell: 
     )
     story.imported = False
     story.more(3 * DAY, "Are you still there?")
-    assert sum(shown(story).figures.open.values()) == 1
+    partition = shown(story)
+    assert sum(partition.figures.open.values()) == 1
+    assert partition.total("sla_breached") == 0
+
+
+def test_what_history_was_late_with_pages_nobody_when_a_live_message_takes_it_up(tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    story.message(0, "Hello")
+    story.imported = False
+    story.more(30 * DAY, "Are you still there?")  # the response was due a month ago, in the other help desk
+    partition = shown(story)
+    assert (partition.total("sla_breached"), story.total("clocks_breached")) == (0, 2)
+    story.worker.advance(at(40 * DAY))
+    assert partition.total("sla_breached") == 0
+    story.reply(40 * DAY)
+    story.more(41 * DAY, "And now?")
+    story.worker.advance(at(50 * DAY))
+    assert shown(story).total("sla_breached") == 1  # the next response, which is ours
 
 
 def test_counts_are_the_facts(story: Story) -> None:
