@@ -19,6 +19,7 @@ from typing import Any
 from schemas.clock import MICROS
 from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
+from stream_processors.tickets.measure_sla import left
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.turn import Turn
 
@@ -53,7 +54,7 @@ def _chat(turn: Turn, event: ChatEnded) -> Turn:
     ticket = turn.ticket
     if ticket is None:
         return turn
-    answered = event.outcome == "closed" or (event.outcome == "timed_out" and ticket.first_response_at is not None)
+    answered = event.outcome == "closed" or (event.outcome == "timed_out" and _was_answered(ticket, event))
     return _over(
         turn,
         kind="chat",
@@ -62,6 +63,12 @@ def _chat(turn: Turn, event: ChatEnded) -> Turn:
         wait=event.wait_seconds,
         handle=_chatted_seconds(ticket, event) if answered else None,
     )
+
+
+def _was_answered(ticket: Ticket, event: ChatEnded) -> bool:
+    """Whether a person answered in this conversation, not in an earlier one of the ticket."""
+    still_waits = ticket.rang_at is not None and left(event, ticket)
+    return ticket.first_response_at is not None and not still_waits
 
 
 def _chatted_seconds(ticket: Ticket, event: ChatEnded) -> float | None:

@@ -99,6 +99,25 @@ def test_a_second_chat_of_a_ticket_has_no_handling_time_because_its_beginning_is
     assert [fact.handle_seconds for fact in story.all(ConversationFact)] == [420.0, None]
 
 
+@pytest.mark.parametrize(("answered", "outcome"), [(False, "timed_out"), (True, "answered")])
+def test_a_second_chat_that_we_time_out_was_answered_if_somebody_answered_it(
+    answered: bool, outcome: str, tell: Callable[..., Story]
+) -> None:
+    story = tell(channel="chat")
+    story.message(0, thread_id=CHAT)
+    story.reply(40)
+    story.end_chat(460, "closed", 40.0)
+    story.message(1000, "And another thing", thread_id="U" * 26)
+    if answered:
+        story.reply(1030)
+    story.end_chat(8200, "timed_out", 30.0 if answered else 7200.0, "U" * 26)
+    assert [fact.outcome for fact in story.all(ConversationFact)] == ["answered", outcome]
+    assert [note for note in story_notes(story) if note[0] == "call_answered"] == [
+        ("call_answered", 40.0),
+        *([("call_answered", 30.0)] if answered else []),
+    ]
+
+
 def test_the_end_of_an_unknown_chat_is_no_conversation(tell: Callable[..., Story]) -> None:
     story = tell(channel="chat")
     story.message(0, thread_id=CHAT)
