@@ -418,6 +418,7 @@ class PaneFact(Fact, frozen=True, kw_only=True):
                         (whole seconds since 1970) at which the open tickets were created, which tells their age
     answers             calls and chats that a person took, `abandoned` those that the customer gave up
     handled             those whose handling time is known
+    surveys_answered_invited    of `surveys_answered` those that we had invited to; others answered in the chat's window
     *_imported          the part of the figure that came of imported history
     """
 
@@ -490,6 +491,7 @@ class PaneFact(Fact, frozen=True, kw_only=True):
     ces_5: int = 0
     ces_6: int = 0
     ces_7: int = 0
+    surveys_answered_invited: int = 0
 
 
 class PaneBucketFact(Fact, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 -- began: this file makes a view of each. By channel, team, priority and policy: sums over panes, partitions and parts.
 -- Windows of one length do not overlap, so they may be added up; averages may not, add up their sums. Quantiles are in
 -- quantiles_{window}, the backlog in backlog_{window}. The last window may still be filling.
+-- survey_response_rate is that of survey_response: answers that nobody had invited to (in the chat's window) are not in it. In
+-- a short window answers may be to invitations of an earlier one.
 -- An order belongs to no team, priority or policy, so contacts_per_100_orders is a row's contacts per 100 orders of the whole
 -- window; these may be added up over the rows of one window.
 CREATE OR REPLACE VIEW windows_{window} AS
@@ -65,7 +67,8 @@ SELECT
     nullIf(arrayFirstIndex(given -> given > 0, [ces_1, ces_2, ces_3, ces_4, ces_5, ces_6, ces_7]), 0) AS ces_worst,
     sum(panes.surveys_sent) AS surveys_sent,
     sum(panes.surveys_answered) AS surveys_answered,
-    sum(panes.surveys_answered) / nullIf(sum(panes.surveys_sent), 0) AS survey_response_rate,
+    sum(panes.surveys_answered_invited) AS surveys_answered_invited,
+    sum(panes.surveys_answered_invited) / nullIf(sum(panes.surveys_sent), 0) AS survey_response_rate,
     sum(panes.follow_ups) AS follow_ups,
     sum(panes.followed_up) AS followed_up,
     sum(panes.fcr_kept) AS fcr_kept,

@@ -50,6 +50,7 @@ _COUNTS = {
     "repeat_contact": "repeat_contacts",
     "invited": "surveys_sent",
     "survey_answered": "surveys_answered",
+    "invitation_answered": "surveys_answered_invited",
     "follow_up": "follow_ups",
     "followed_up": "followed_up",
 }

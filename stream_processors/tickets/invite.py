@@ -130,7 +130,7 @@ def _send(turn: Turn, episode: Episode, ticket: Ticket) -> Turn:
     turn = turn.but(customer=replace(customer, invited=invited)).write(message)
     turn = _decided(
         turn,
-        episode,
+        replace(episode, invited=True),
         outcome="sent",
         locale=locale,
         texts_version=surveys.version,

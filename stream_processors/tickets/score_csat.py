@@ -108,6 +108,8 @@ def _counted(turn: Turn, event: SurveyAnswered, episode: Episode, known: Survey)
         )
     if not known.answered:
         turn = episodes.happen(turn, episode, "survey_answered")
+        if episode.invited:
+            turn = episodes.happen(turn, episode, "invitation_answered")
     if event.csat is not None and event.csat != known.csat:
         if known.csat is not None:
             turn = episodes.happen(turn, episode, "csat_withdrawn", at=known.csat_at, detail=known.csat)

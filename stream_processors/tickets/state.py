@@ -248,6 +248,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     solved_at      None for a chat that was asked about before it was solved, or an answer to a survey before a solve
     replies_until  public replies of the whole ticket up to here; `public_answers` are those of this episode
     asked          whether it was decided to invite or not; `invite_at` is when that is due, None when nothing is
+    invited        whether an invitation was sent
     decide_at      when `fcr` is decided at the latest; `fcr` None while it is not
     lift           as the ticket's, which may be gone
     """
@@ -272,6 +273,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     lift: int = 0
     survey: Survey | None = None
     follow_up: FollowUp | None = None
+    invited: bool = False
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -324,7 +326,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     invited     when this customer was invited to surveys, for the cap
     """
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     customer_id: str = ""
     name: str = ""
@@ -374,7 +376,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     part: int = 0
     start: int = 0

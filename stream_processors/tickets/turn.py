@@ -41,7 +41,8 @@ HAPPENINGS = (
     "ces_withdrawn",
     "invited",  # to a survey; the denominator of the response rate
     "uninvited",  # deliberately not
-    "survey_answered",  # the first answer of a person to a survey; the numerator of the response rate
+    "survey_answered",  # the first answer of a person to a survey
+    "invitation_answered",  # ... who had been invited; the numerator of the response rate
     "thanked",  # for an answer
     "follow_up",  # a low score opened one
     "followed_up",  # a person has seen to it; detail: seconds since it was opened

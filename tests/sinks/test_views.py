@@ -120,6 +120,17 @@ def test_contacts_of_a_team_are_seen_against_all_orders_of_the_window_which_have
     assert ask("SELECT contacts_per_100_orders AS rate FROM windows_24h WHERE channel = 'email'") == [{"rate": 27.5}]
 
 
+def test_the_response_rate_of_a_window_is_of_who_was_invited(insert, ask):
+    insert(
+        pane(1, MIDNIGHT, surveys_sent=4, surveys_answered=3, surveys_answered_invited=1),
+        pane(2, MIDNIGHT, channel="chat", surveys_answered=2),  # in the chat's window
+    )
+    assert ask("SELECT channel, survey_response_rate AS rate FROM windows_5m ORDER BY channel") == [
+        {"channel": "chat", "rate": None},
+        {"channel": "email", "rate": 0.25},
+    ]
+
+
 def durations(version, measure, *seconds, start=MIDNIGHT, part=0, partition=0):
     """The facts that panes write for these durations: the count of each bucket."""
     counts = collections.Counter(map(bucket_of, seconds))

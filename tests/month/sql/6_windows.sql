@@ -69,6 +69,9 @@ ARRAY JOIN [('surveys_answered', toInt64(1)), ('csat_answers', toInt64(csat > 0)
             ('ces_5', toInt64(ces = 5)), ('ces_6', toInt64(ces = 6)), ('ces_7', toInt64(ces = 7))] AS each
 WHERE kind = 'survey'
 UNION ALL
+SELECT at, solved_as.place, 'surveys_answered_invited', 1 FROM raw_events JOIN solved_as USING (ticket, episode)
+WHERE kind = 'survey' AND (ticket, episode) IN (SELECT ticket, episode FROM raw_events WHERE kind = 'invited')
+UNION ALL
 SELECT at, solved_as.place, 'surveys_sent', 1 FROM raw_events JOIN solved_as USING (ticket, episode) WHERE kind = 'invited'
 UNION ALL
 SELECT min(later.at), any(solved_as.place), 'followed_up', 1  -- whatever a person does next with such a ticket

@@ -309,6 +309,16 @@ def test_who_answered_in_the_chat_window_is_not_asked_again(ask: Callable[..., S
     story.survey(320, csat=5, survey_id="T" * 26)
     story.until(DAY)
     assert decisions(story) == [(1, "withheld", "already_answered")]
+    assert (story.total("surveys_answered"), story.total("surveys_answered_invited")) == (1, 0)
+    assert story.total("surveys_sent") == 0
+
+
+def test_the_response_rate_counts_who_was_invited_and_answered_once(asked: Story) -> None:
+    asked.survey(HOUR, csat=1, episode=1, scanner=True)
+    asked.survey(2 * HOUR, csat=2, episode=1)
+    asked.survey(3 * HOUR, csat=5, episode=1)
+    names = ("surveys_sent", "surveys_answered", "surveys_answered_invited")
+    assert [asked.total(name) for name in names] == [1, 1, 1]
 
 
 # -- answers ------------------------------------------------------------------------------------------------------
