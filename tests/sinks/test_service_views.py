@@ -217,7 +217,11 @@ def test_repeat_contacts_by_reason(insert: Any, ask: Ask) -> None:
     insert(repeat(1, "late", 2.0), repeat(2, "late", 4.0), repeat(3, "late", 12.0, "B" * 12), repeat(4, "card", 1.0))
     late, card = ask("SELECT * FROM repeat_contacts")
     assert (late["tag"], late["repeat_contacts"], late["customers"], late["quadrant"]) == ("late", 3, 2, "eliminate")
-    assert (late["hours_between_average"], late["hours_between_median"], late["hours_between_shortest"]) == (6.0, 4.0, 2.0)
+    assert (late["hours_between_average"], late["hours_between_median"], late["hours_between_shortest"]) == (
+        6.0,
+        4.0,
+        2.0,
+    )
     assert card["repeat_contacts"] == 1
 
 
