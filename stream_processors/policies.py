@@ -150,8 +150,10 @@ class Policies:
         return round(self.reopen_seconds * MICROS)
 
     @classmethod
-    def load(cls, path: Path, teams: Teams, calendars: Calendars | None = None) -> Policies:
-        """Read `policies.yaml`. `calendars` are those that a policy may name.
+    def load(
+        cls, path: Path, teams: Teams, calendars: Calendars | None = None, tags: Iterable[str] | None = None
+    ) -> Policies:
+        """Read `policies.yaml`. `calendars` are those that a policy may name, `tags` those that tickets can have (None: any).
 
         Raises:
             ConfigurationError: with file and line.
@@ -166,8 +168,10 @@ class Policies:
             document.refuse("holds no policies", "policies", fix="write `policies:` with a list")
         version = _version(document, entries, calendars)
         at_risk = _at_risk(document, data["at_risk"], "at_risk") if "at_risk" in data else ()
+        whole = None if tags is None else _with_parents(tags)
         policies = tuple(
-            _policy(document, number, entry, teams, calendars, version, at_risk) for number, entry in enumerate(entries)
+            _policy(document, number, entry, teams, calendars, version, at_risk, whole)
+            for number, entry in enumerate(entries)
         )
         _check_order(document, policies)
         seconds, thanks = _reopen(document, data.get("reopen"))
@@ -220,6 +224,7 @@ def _policy(
     calendars: Calendars | None,
     version: str,
     at_risk: tuple[int, ...],
+    tags: frozenset[str] | None,
 ) -> Policy:
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -235,7 +240,7 @@ def _policy(
         version=version,
         targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
         margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
-        when=_conditions(document, number, entry.get("when") or {}, teams),
+        when=_conditions(document, number, entry.get("when") or {}, teams, tags),
         calendar=named.get("calendar"),
         measured_in=named.get("measured_in"),
         at_risk=_at_risk(document, entry["at_risk"], *where, "at_risk") if "at_risk" in entry else at_risk,
@@ -259,7 +264,14 @@ def _calendar(document: yamlfile.Document, name: Any, calendars: Calendars | Non
     return calendar
 
 
-def _conditions(document: yamlfile.Document, number: int, when: Any, teams: Teams) -> dict[str, frozenset[str]]:
+def _with_parents(tags: Iterable[str]) -> frozenset[str]:
+    """The tags, and what stands for everything below it: `payment` of `payment.card_declined`."""
+    return frozenset(tag[:end] for tag in tags for end in (len(tag), *(m.start() for m in re.finditer(r"\.", tag))))
+
+
+def _conditions(
+    document: yamlfile.Document, number: int, when: Any, teams: Teams, tags: frozenset[str] | None
+) -> dict[str, frozenset[str]]:
     where: tuple[str | int, ...] = ("policies", number, "when")
     if not isinstance(when, dict):
         document.refuse("`when` is not a mapping", *where)
@@ -273,7 +285,11 @@ def _conditions(document: yamlfile.Document, number: int, when: Any, teams: Team
     conditions = {}
     for name, value in when.items():
         values = value if isinstance(value, list) else [value]
+        if not values:
+            document.refuse("is an empty list: the policy could never fit", *where, name, fix="name what it is for")
         for each in values:
+            if name == "tags" and tags is not None and isinstance(each, str) and each not in tags:
+                document.refuse(f"{each!r} is not a tag, nor above one", *where, name, fix="taxonomy.yaml has them")
             if not isinstance(each, str) or (name in allowed and each not in allowed[name]):
                 document.refuse(f"{each!r} is not a {name}", *where, name, fix=", ".join(allowed.get(name, ())))
         conditions[name] = frozenset(values)

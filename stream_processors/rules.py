@@ -129,15 +129,15 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
 
     teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
     calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
-    policies, taxonomy = root / "policies.yaml", root / "taxonomy.yaml"
+    taxonomy = made_of(Taxonomy.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
     return Rules(
         calendars=calendars,
         policies=made_of(
             Policies.load,
-            *(policies, teams, calendars),
-            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", and_ics=True),
+            *(root / "policies.yaml", teams, calendars, taxonomy.tags),
+            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", and_ics=True),
         ),
-        taxonomy=made_of(Taxonomy.load, taxonomy, teams, files_of=named("taxonomy.yaml", "teams.yaml")),
+        taxonomy=taxonomy,
         templates=made_of(Templates.load, root / "templates", files_of=lambda name: name.startswith("templates/")),
         teams=teams,
         guards=made_of(Guards.load, root / _GUARDS, mail_domain, files_of=named(_GUARDS)),

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
+from stream_processors import rules
 from stream_processors.calendarfile import Calendars
 from stream_processors.policies import Policies, Policy
 from stream_processors.rules import SHIPPED
@@ -187,6 +188,11 @@ LAST = "  - {name: rest, targets: {}}\n"
         (HEAD + "policies:\n  - {name: a, when: {channel: fax}, targets: {}}\n" + LAST, 4, "'fax' is not a channel"),
         (HEAD + "policies:\n  - {name: a, when: {team: x}, targets: {}}\n" + LAST, 4, "'x' is not a team"),
         (HEAD + "policies:\n  - {name: a, when: {priority: 1}, targets: {}}\n" + LAST, 4, "1 is not a priority"),
+        (
+            HEAD + "policies:\n  - {name: a, when: {channel: []}, targets: {}}\n" + LAST,
+            4,
+            "is an empty list: the policy could never fit",
+        ),
         (HEAD + "policies:\n  - {name: a, when: {moon: full}, targets: {}}\n" + LAST, 4, "'moon' is not known here"),
         (HEAD + "policies:\n  - {name: a, when: {tier: vip}, targets: {}}\n", 4, "the last policy has conditions"),
         (HEAD + "policies:\n  - {name: a, targets: {}}\n" + LAST, 4, "nothing after 'a' can ever fit"),
@@ -203,6 +209,30 @@ def test_a_mistake_is_refused_with_its_line(text: str, line: int, problem: str, 
         load(tmp_path, text)
     assert refused.value.problem == problem
     assert refused.value.where == f"{tmp_path / 'policies.yaml'}:{line}"
+
+
+@pytest.mark.parametrize(
+    ("tag", "problem"),
+    [
+        ("payment.card_declined", ""),
+        ("payment", ""),  # and everything below it
+        ("payments", "'payments' is not a tag, nor above one"),
+        ("payment.card", "'payment.card' is not a tag, nor above one"),
+        ("", "'' is not a tag, nor above one"),
+    ],
+)
+def test_a_policy_for_a_tag_that_no_ticket_can_have_is_refused_where_the_rules_are_read(tag: str, problem: str) -> None:
+    files = rules.read_files(SHIPPED)
+    policy = f"policies:\n  - {{name: cards, when: {{tags: [{tag!r}]}}, targets: {{first_response: 1h}}}}"
+    text = files["policies.yaml"].decode()
+    line = text[: text.index("\npolicies:")].count("\n") + 3
+    files["policies.yaml"] = text.replace("\npolicies:", f"\n{policy}").encode()
+    if not problem:
+        assert rules.of_files(files, "support.example").policies.policies[0].name == "cards"
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        rules.of_files(files, "support.example")
+    assert (refused.value.problem, refused.value.where) == (problem, f"policies.yaml:{line}")
 
 
 def test_a_policy_with_a_calendar_promises_working_time(tmp_path: Path) -> None:
