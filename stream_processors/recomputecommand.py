@@ -11,7 +11,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -33,7 +33,7 @@ from schemas.settings import WorkerSettings, load
 from schemas.topics import CONTACT_EVENTS
 from stream_processors import rules as ruleset
 from stream_processors.heal import Healing
-from stream_processors.recompute import Recomputation
+from stream_processors.recompute import HandedOver, Recomputation
 from stream_processors.rules import Rules
 from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
@@ -68,6 +68,8 @@ Exit codes: 0 done, 2 the rules or arguments are wrong or the name is taken, 3 K
 """
 _PATIENCE_SECONDS = 15.0
 _WRITTEN_AT = 1 << 20
+#: A ticket that changes hands more often, each time to a partition before its own, stands as in the log from there on.
+_MOST_HANDS = 10
 
 
 def recompute(
@@ -135,6 +137,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
         settings.pipeline_clock.now(),
         Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value()),
     )
+    processor = TicketsProcessor(rules, signing=signing)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
     )
@@ -144,11 +147,12 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
             topic = settings.topic(CONTACT_EVENTS)
             places = [TopicPartition(topic, number) for number in range(settings.partitions)]
             starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        handed_over = await _handed_over(consumer, places, starts, ends, processor, within)
         with _progress() as progress:
             bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
             for place in places:
                 healing = Healing(within) if within else None
-                fold = Recomputation(TicketsProcessor(rules, signing=signing), place.partition, healing)
+                fold = Recomputation(processor, place.partition, healing, handed_over)
                 async for records in _records(consumer, place, starts[place], ends[place]):
                     for record in records:
                         try:
@@ -170,6 +174,37 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
     summary = {"rules": rules.version, "policies": rules.policies.version, "until": until, "events": folded,
                "facts": frames.count, "refused": dict(refused), "cut": cut}  # fmt: skip
     frames.end(summary)
+
+
+async def _handed_over(
+    consumer: Any,
+    places: list[TopicPartition],
+    starts: dict[TopicPartition, int],
+    ends: dict[TopicPartition, int],
+    processor: TicketsProcessor,
+    within: int,
+) -> HandedOver:
+    """Tickets as they change hands in this run, whichever partition is folded first: nothing in a log without merges."""
+    handed_over, moved = HandedOver(), set[bytes]()
+    headers = {
+        codec.MARKER + codec.fingerprint(each) for kind in HandedOver.KINDS for each in codec.versions(kind).values()
+    }
+    for place in places:
+        async for records in _records(consumer, place, starts[place], ends[place]):
+            moved.update(each.key for each in records if (each.value or b"")[: codec.HEADER_BYTES] in headers)
+    for _ in range(_MOST_HANDS if moved else 0):
+        before = dict(handed_over.known)
+        for place in places:
+            fold = Recomputation(processor, place.partition, Healing(within) if within else None, handed_over)
+            async for records in _records(consumer, place, starts[place], ends[place]):
+                for record in records:
+                    if record.key in moved:
+                        with suppress(CodecError):
+                            deque(fold.take(codec.decode(record.value or b"")), maxlen=0)
+            deque(fold.end(0), maxlen=0)
+        if handed_over.known == before:
+            break
+    return handed_over
 
 
 async def _records(consumer: Any, place: TopicPartition, start: int, end: int) -> AsyncIterator[list[Any]]:

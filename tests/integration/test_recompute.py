@@ -28,6 +28,7 @@ from sinks.inserter import SETTINGS
 from stream_processors import rules
 from tests.conftest import Deployment, Endpoints, deployed
 from tests.month.shop import DAY, Shop
+from tests.stream_processors.tickets.moving_story import MovingStory
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
 ROOT = Path(__file__).parents[2]
@@ -74,9 +75,15 @@ def played(deployment: Deployment) -> Iterator[Desk]:
     producer = KafkaProducer(
         bootstrap_servers=deployment.settings(Settings).kafka_bootstrap_servers, acks="all", linger_ms=50
     )
+    topic = deployment.settings(Settings).topic(CONTACT_EVENTS)
+    for worker in merged(shop.end).cluster.workers:
+        for record in worker.log:
+            producer.send(topic, key=record.key, value=record.value)
+        for fact in worker.records(Fact):
+            hears(fact)
     for event in events:
         key = event.customer_tag or "pane"
-        producer.send(deployment.settings(Settings).topic(CONTACT_EVENTS), key=key.encode(), value=codec.encode(event))
+        producer.send(topic, key=key.encode(), value=codec.encode(event))
     producer.close()
     client = connection.connect(settings)
     migrate.migrate(client)
@@ -90,6 +97,18 @@ def played(deployment: Deployment) -> Iterator[Desk]:
     for name in ("same", "stricter", "broken"):
         recompute.drop(settings, name)
     client.close()
+
+
+def merged(until: int) -> Any:
+    """Somebody who was answered, and asked again, after their ticket had gone to somebody else, and then to a third."""
+    story = MovingStory(rules.load())
+    story.message(0)
+    story.merge(600)
+    story.reply(1200)
+    story.merge(1800, "bob", "cat")
+    story.more(2400)
+    story.worker.advance(until - 1)
+    return story.worker
 
 
 def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_changed(desk, tmp_path):
