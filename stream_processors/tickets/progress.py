@@ -7,6 +7,7 @@
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
 - A status that arrives late undoes nothing that happened after it: it reopens no later solve, overrides no later status,
   and a solve or a pause from before a message that waits leaves the ticket open. Its time in that state stays uncharged.
+  Nor does a transfer that arrives late take the ticket from the team that it was transferred to after it.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
 """
@@ -14,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from schemas.errors import Refused
@@ -241,15 +243,22 @@ def _transferred(turn: Turn, ticket: Ticket, event: Transferred) -> Turn:
         raise Refused("unknown_team", f"{event.to_team!r} is not a team")
     if finished_at(ticket) is not None:
         raise Refused("finished_ticket", f"{event.ticket_id} is {ticket.status}: it cannot be transferred")
-    changes: dict[str, Any] = {
-        "team": event.to_team,
-        "assignee": "",
-        "transfers": ticket.transfers + 1,
-        "updated_at": turn.now,
-    }
+    changes: dict[str, Any] = {"transfers": ticket.transfers + 1, "updated_at": turn.now}
+    if ticket.transfers and turn.now < _with_its_team_since(ticket):
+        return turn.on_ticket(**changes)  # it has been transferred again since
+    changes |= {"team": event.to_team, "assignee": ""}
     if event.to_agent:
         changes |= _held_by(ticket, event.to_agent, turn.now)
     return turn.on_ticket(**changes)
+
+
+def _with_its_team_since(ticket: Ticket) -> int:
+    """Since when (micros) the ticket has been with the team that has it."""
+    since = ticket.created_at
+    for before, station in pairwise(ticket.stations):
+        if station.team == ticket.team != before.team:
+            since = station.at
+    return since
 
 
 def _assigned(turn: Turn, ticket: Ticket, event: Assigned) -> Turn:

@@ -61,9 +61,9 @@ def _record_assignment(turn: Turn) -> Turn:
     event, ticket = turn.event, turn.ticket
     assert ticket is not None
     if isinstance(event, Transferred):
-        agent, wait = event.to_agent, None
+        team, agent, wait = event.to_team, event.to_agent, None
     elif isinstance(event, Assigned) and not _came_too_late(turn, event):
-        agent = event.agent_id
+        team, agent = ticket.team, event.agent_id
         wait = None if event.queued_at is None or not agent else max(0, turn.now - event.queued_at) / MICROS
     else:
         return turn
@@ -72,7 +72,7 @@ def _record_assignment(turn: Turn) -> Turn:
             **turn.base,
             event_id=event.event_id,
             ticket_id=turn.ticket_id,
-            team=ticket.team,
+            team=team,
             agent_id=agent,
             reason=event.reason,
             wait_seconds=wait,
