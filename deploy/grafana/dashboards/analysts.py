@@ -87,12 +87,13 @@ BOARD = Board(
             (
                 Table(
                     "SLA clocks, by policy",
-                    "From the ledger: a breach that a late answer took back is none.",
+                    "From the ledger: a breach that a late answer took back is none. Kept is of those that were met or breached:"
+                    " what still runs, or was cancelled in time, is neither.",
                     (
                         Sql(
-                            "SELECT clock, policy, count() AS instances, countIf(is_breached) AS breached,\n"
-                            "    round(100 * (1 - breached / instances), 1) AS percent_kept,\n"
-                            "    round(quantileExact(0.9)(elapsed_seconds) / 60) AS p90_minutes\n"
+                            "SELECT clock, policy, countIf(state = 'met') AS met, countIf(is_breached) AS breached,\n"
+                            "    round(100 * met / nullIf(met + breached, 0), 1) AS percent_kept,\n"
+                            "    round(quantileExactOrNullIf(0.9)(elapsed_seconds, is_fulfilled) / 60) AS p90_minutes\n"
                             "FROM sla_status WHERE $__timeFilter(activated_at)\n"
                             "GROUP BY clock, policy ORDER BY percent_kept"
                         ),
@@ -127,7 +128,7 @@ BOARD = Board(
                     (
                         Sql(
                             "SELECT ticket_id, channel, priority, team, assignee_id, waiting_since, tags\n"
-                            "FROM tickets_current WHERE unsolved AND waiting_since IS NOT NULL\n"
+                            "FROM tickets_current WHERE unsolved AND waiting_since IS NOT NULL AND NOT imported\n"
                             "ORDER BY waiting_since LIMIT 20"
                         ),
                     ),
@@ -160,13 +161,20 @@ BOARD = Board(
                 ),
                 Table(
                     "Agents",
-                    "Tickets held, answered and scored. Read it with what kind of tickets they get.",
+                    "Tickets handed to them, answered, solved and held now; a score counts for who solved, however late it comes."
+                    " Read it with what kind of tickets they get.",
                     (
                         Sql(
-                            "SELECT assignee_id, team, count() AS tickets, countIf(status IN ('solved', 'closed')) AS solved,\n"
-                            "    round(avg(csat), 2) AS csat, sum(reopens) AS reopens\n"
-                            "FROM tickets FINAL WHERE assignee_id != '' AND $__timeFilter(created_at)\n"
-                            "GROUP BY assignee_id, team ORDER BY tickets DESC LIMIT 50"
+                            "SELECT done.agent_id AS agent_id, assigned, answers, solved, open_now,\n"
+                            "    scores, csat, csat_worst, csat_low\n"
+                            "FROM (SELECT agent_id, sum(w.assigned) AS assigned, sum(w.answers) AS answers, sum(w.solved) AS solved,\n"
+                            "        any(w.open_now) AS open_now\n"
+                            "    FROM agent_workload AS w WHERE $__timeFilter(day) GROUP BY agent_id) AS done\n"
+                            "LEFT JOIN (SELECT agent_id, count(s.csat) AS scores, round(avgOrNull(s.csat), 2) AS csat,\n"
+                            "        minOrNull(s.csat) AS csat_worst, countIf(s.csat <= 2) AS csat_low\n"
+                            "    FROM surveys_last AS s WHERE $__timeFilter(last_at) AND NOT imported GROUP BY agent_id) AS scored\n"
+                            "    ON scored.agent_id = done.agent_id\n"
+                            "ORDER BY solved DESC LIMIT 50"
                         ),
                     ),
                     width=12,
@@ -176,10 +184,8 @@ BOARD = Board(
                     "The contact rate: growth of the shop taken out.",
                     (
                         Sql(
-                            "SELECT toStartOfDay(window_start) AS time,\n"
-                            "    100 * sum(contacts_received) / nullIf(sum(orders_placed), 0) AS contacts_per_100_orders\n"
-                            "FROM windows_1h WHERE $__timeFilter(window_start)\n"
-                            "GROUP BY time ORDER BY time",
+                            "SELECT toDateTime(day, 'UTC') AS time, contacts_per_100_orders\n"
+                            "FROM contact_rate WHERE $__timeFilter(day) ORDER BY time",
                             series=True,
                         ),
                     ),
