@@ -386,7 +386,7 @@ def read_desk(client: Client, now: int) -> Desk:
             "SELECT clock, countIf(state = 'active'), "
             "countIf(state = 'active' AND due_at < fromUnixTimestamp64Micro({now:Int64}) "
             "+ toIntervalSecond(toUInt32(ifNull(target_seconds, 0) * {share:Float64}))), "
-            "countIf(state = 'breached'), countIf(is_breached), countIf(state = 'met') "
+            "countIf(state = 'breached' AND is_running), countIf(is_breached), countIf(state = 'met') "
             "FROM sla_status GROUP BY clock",
             now=now,
             share=AT_RISK_SHARE,

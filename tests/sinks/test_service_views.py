@@ -342,3 +342,22 @@ def test_the_live_view_has_the_first_response_of_half_and_of_nine_tenths_of_what
     another_help_desks = one(12, 9e6, imported=True)
     insert(*(one(number, seconds) for number, seconds in enumerate(answered, 1)), one(11, None), another_help_desks)
     assert read_desk(clickhouse, MIDNIGHT).first_response == (360.0, 600.0)
+
+
+def test_in_the_live_view_late_is_who_still_waits_not_who_has_given_up(insert: Any, clickhouse: Any) -> None:
+    def row(ticket: int, sequence: int, transition: str, seconds: int) -> facts.ClockFact:
+        moment = MIDNIGHT + seconds * MICROS
+        fields = {"ticket_id": f"{TAG}-{ticket}", "episode": 1, "clock": "answer", "instance": 1, "policy": "live"}
+        times = {"detected_at": moment, "due_at": MIDNIGHT + 120 * MICROS, "target_seconds": 120.0}
+        return facts.ClockFact(
+            **base(sequence, moment) | fields | times, policy_version="1", transition=transition, sequence=sequence
+        )
+
+    insert(
+        *(row(ticket, 1, "activate", 0) for ticket in (1, 2, 3)),
+        *(row(ticket, 2, "breach", 120) for ticket in (1, 2, 3)),
+        row(2, 3, "fulfil", 200),
+        row(3, 3, "cancel", 300),  # they left
+    )
+    answer = read_desk(clickhouse, MIDNIGHT + HOUR).clocks["answer"]
+    assert (answer.late, answer.breached, answer.running, answer.met) == (1, 3, 0, 0)
