@@ -65,7 +65,7 @@ def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
 def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
     customer = turn.customer
     name = getattr(event, "customer_name", "") or (customer.name if customer.customer_id == event.customer_id else "")
-    promised_at = turn.policy.promised_at(turn.now)
+    promised_at = turn.policy_of_event.promised_at(turn.now)
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(turn, ticket, event, name, locale, promised_at)
     outbound = _outbound(turn, ticket, event, name, locale, written.text)
@@ -102,7 +102,7 @@ def _outbound(
     turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, name: str, locale: str, text: str
 ) -> Outbound:
     identity, domain = turn.ticket_id, turn.rules.mail_domain
-    channel = carrier(ticket.channel, event.address)
+    channel = carrier(_channel(ticket, event), event.address)
     mail = channel in MAIL_CHANNELS
     return Outbound(
         **turn.base,
@@ -139,7 +139,7 @@ def _write(
     public = isinstance(event, MessageReceived) and event.public
     return rules.templates.render(
         Situation(
-            kind=kind_of(ticket.channel, event.address),
+            kind=kind_of(_channel(ticket, event), event.address),
             locale=locale,
             ticket=turn.ticket_id,
             name=name,
@@ -151,6 +151,11 @@ def _write(
             dissatisfied=ticket.dissatisfied,
         )
     )
+
+
+def _channel(ticket: Ticket, event: MessageReceived | CallEnded) -> str:
+    """Where they wrote: who answers a mail of ours on a ticket that began as a chat is no longer in the chat."""
+    return event.channel if isinstance(event, MessageReceived) and event.channel else ticket.channel
 
 
 def carrier(channel: str, address: str) -> str:

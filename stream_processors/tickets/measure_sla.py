@@ -18,6 +18,7 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 - A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
 - Where the policy names a calendar, targets count its working time, and rows say both: seconds and business seconds.
 - A clock keeps the policy and the calendar with which it started; a change of priority, tags or team counts for later clocks.
+  One that a message starts follows the channel of that message: a mail on a ticket that began as a chat is no chat.
 - Reopening starts next_response, requester_wait, agent_work and full_resolution anew; the others stay as they were.
 - A paused clock is due never; when it runs on, what is left of its target decides when.
 - Solving fulfils the clocks of the whole ticket and cancels the others; closing without a solve (spam) cancels all.
@@ -102,7 +103,7 @@ def step(turn: Turn) -> Turn:
         changes["rang_at"] = rang_at
     if changes:
         ticket = msgspec.structs.replace(ticket, **changes)
-    ledger = Ledger(turn, ticket, team, policy)
+    ledger = Ledger(turn, ticket, team, turn.policy_of_event)
     if before is None:
         _opened(ledger)
     elif ticket.episode > before.episode:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schemas.events import Event
+from schemas.events import Event, MessageReceived
 from stream_processors.processor import Output, Position
 from stream_processors.tickets.state import Clock, Customer, Ticket
 
@@ -133,10 +133,22 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def policy(self) -> Policy:
         """The policy that fits the ticket as it is now. Only for a turn with a ticket."""
+        assert self.ticket is not None
+        return self._policy_on(self.ticket.channel)
+
+    @property
+    def policy_of_event(self) -> Policy:
+        """The policy for what this event starts: a mail on a ticket that began as a chat is owed an answer as mails are."""
+        event, ticket = self.event, self.ticket
+        assert ticket is not None
+        wrote_elsewhere = isinstance(event, MessageReceived) and event.channel not in ("", ticket.channel)
+        return self._policy_on(event.channel) if wrote_elsewhere else self.policy
+
+    def _policy_on(self, channel: str) -> Policy:
         ticket = self.ticket
         assert ticket is not None
         return self.rules.policies.match(
-            ticket.channel, ticket.priority, ticket.tags, self.customer.tier, self.team, ticket.language
+            channel, ticket.priority, ticket.tags, self.customer.tier, self.team, ticket.language
         )
 
     def calendar_of(self, clock: Clock) -> Calendar | None:

@@ -53,6 +53,25 @@ def test_what_follows_in_the_same_episode_is_not_acknowledged_again(story: Story
     assert outcomes(story) == [("sent", "")]
 
 
+def test_a_mail_that_reopens_a_chat_is_acknowledged_by_mail_with_what_mails_are_promised(
+    tell: Callable[..., Story], rules: Rules
+) -> None:
+    story = tell(channel="chat")
+    story.message(0, thread_id="T" * 26, address="browser-1")
+    story.reply(40)
+    story.solve(400)
+    story.more(2 * HOUR, "It broke again, why?", channel="email", message_id="<again@ann>")
+    first, second = sent(story)
+    assert (first.channel, first.address) == ("chat", "browser-1")
+    assert (second.channel, second.address, second.headers["In-Reply-To"]) == (
+        "email",
+        "ann@example.org",
+        "<again@ann>",
+    )
+    mail = rules.policies.match("email", "normal", (), "", story.ticket().team, "en")
+    assert story.last(AcknowledgementFact).promised_at == mail.promised_at(at(2 * HOUR))
+
+
 def test_a_reopened_ticket_is_acknowledged_once_more(story: Story) -> None:
     story.message(0)
     story.solve(60)
