@@ -23,6 +23,7 @@ from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate, Tick
 from schemas.identity import event_id
 from schemas.topics import ROUTING, Topic
 from stream_processors.processor import Outcome, Output, Position, Reader, State
+from stream_processors.routing.presence import told
 from stream_processors.routing.queue import Queue, channel_rank
 from stream_processors.routing.state import (
     Agent,
@@ -75,6 +76,7 @@ class RoutingProcessor:
         else:
             desk.presence(event)
         desk.hand_out()
+        desk.tell_presence()
         return Outcome({**desk.queue.states(), key: desk.team()}, desk.outputs)
 
     def deadline(self, key: bytes, state: Any) -> int | None:
@@ -140,6 +142,11 @@ class Desk:
         while (first := self._first_that_fits()) is not None:
             lane, agents = first
             self._assign(lane, agents)
+
+    def tell_presence(self) -> None:
+        """Once everything else is decided: how the presence of agents has changed by this record."""
+        self._agents, facts = told(self._before.agents, self._agents, self._event, self._position)
+        self.outputs += (Output(fact, key=self._event.team) for fact in facts)
 
     def _is_new(self, event: RoutingUpdate) -> bool:
         """Updates of one partition arrive in the order of their versions; one record may cause several."""

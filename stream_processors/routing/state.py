@@ -16,6 +16,8 @@ that has a journal answers every question from it instead of from the states, an
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from stream_processors.processor import MOST_BATCH_RECORDS, State
@@ -34,6 +36,8 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     languages      what they write; empty means every language
     open           tickets they hold that wait on us, by channel; channels with none are left out
     last_assigned  the number of their last assignment, counting the team's; 0 before the first
+    since          when the stretch of presence began that was told last; None before the first (see `presence`)
+    status_since   when the first stretch began that has this status
     """
 
     status: str = "offline"
@@ -43,6 +47,13 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     skills: tuple[str, ...] = ()
     open: dict[str, int] = {}
     last_assigned: int = 0
+    since: int | None = None
+    status_since: int = 0
+
+    @property
+    def busy(self) -> bool:
+        """Online, with a ticket in their hands that waits on us."""
+        return self.status == "online" and bool(self.open)
 
     def has_room(self, channel: str) -> bool:
         """Whether they take one more ticket of this channel now."""
@@ -75,6 +86,8 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     assignments  how many were made, which orders the agents by their last one
     seen         the newest updates, by partition of `contact-events`: all before them are written again
     """
+
+    VERSION: ClassVar[int] = 2
 
     agents: dict[str, Agent] = msgspec.field(default_factory=dict)
     waiting: dict[str, int] = msgspec.field(default_factory=dict)

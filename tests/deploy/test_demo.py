@@ -15,10 +15,12 @@ from typing import Any
 
 import psutil
 import pytest
+from clickhouse_connect import get_client
 
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
 from deploy.local.child import free_ports
 from deploy.local.demo import MARK, prepare
+from producers.simulation.people import STAFF
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from tests.conftest import Deployment
@@ -230,6 +232,13 @@ def test_a_small_day_balances(deployment: Deployment, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "It balances" in done.stdout
     assert "NO" not in done.stdout.split()
+    client = get_client(dsn=deployment.env["DESKSTREAM_CLICKHOUSE_URL"], database=deployment.database)
+    rows = client.query(
+        "SELECT agent_id, available_seconds, handling_seconds, occupancy FROM agent_occupancy_24h"
+    ).result_rows
+    assert {agent for agent, *_ in rows} == {agent.name for agent in STAFF}
+    assert all(0 <= handling < available and share == handling / available for _, available, handling, share in rows)
+    assert sum(handling > 0 for _, _, handling, _ in rows) > len(rows) / 2
 
 
 @pytest.mark.stack

@@ -56,18 +56,19 @@ def facts_in_kafka(settings: Settings) -> tuple[Facts, int]:
     return {identity: value for identity, (_, value) in found.items()}, written
 
 
-def facts_offline(settings: Settings, processor: Processor) -> Facts:
-    """The facts that the log gives when it is folded from offset 0 into an empty state, without any crash."""
-    logs: dict[int, list[Record]] = {}
-    for record in read(settings, processor.topic):
-        logs.setdefault(record.partition, []).append(Record(record.offset, record.key, record.value))
+def facts_offline(settings: Settings, *processors: Processor) -> Facts:
+    """The facts that the logs give when they are folded from offset 0 into an empty state, without any crash."""
     facts: Facts = {}
-    for partition, log in logs.items():
-        worker = MemoryWorker(processor, partition)
-        worker.log = log
-        worker.run()
-        assert worker.dead_letters == []
-        facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
+    for processor in processors:
+        logs: dict[int, list[Record]] = {}
+        for record in read(settings, processor.topic):
+            logs.setdefault(record.partition, []).append(Record(record.offset, record.key, record.value))
+        for partition, log in logs.items():
+            worker = MemoryWorker(processor, partition)
+            worker.log = log
+            worker.run()
+            assert worker.dead_letters == []
+            facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
     return facts
 
 

@@ -17,6 +17,7 @@ from schemas.events import AgentReplied, MessageReceived
 from schemas.settings import WorkerSettings
 from schemas.topics import FACT_TOPICS
 from stream_processors import rules
+from stream_processors.routing.fold import RoutingProcessor
 from stream_processors.tickets.fold import TicketsProcessor
 from tests.faults.fleet import ROOT, SINK, WORKER, Fleet, await_drained, behind
 from tests.faults.load import Load
@@ -35,6 +36,7 @@ TABLES = {
     "assignments": "AssignmentFact",
     "panes": "PaneFact",
     "pane_buckets": "PaneBucketFact",
+    "presences": "PresenceFact",
 }
 
 
@@ -76,7 +78,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_sink_are_killed_under_load(
     assert fleet.terminate("sink") == {"sink": 0}
 
     kafka, written = facts_in_kafka(settings)
-    offline = facts_offline(settings, TicketsProcessor(rules.load()))
+    offline = facts_offline(settings, TicketsProcessor(rules.load()), RoutingProcessor())
     assert difference(kafka, offline) == {}, "no fact is missing, none is too many, none is another"
 
     sent = collections.Counter(type(event) for event in load.sent)

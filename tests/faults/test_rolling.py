@@ -20,6 +20,7 @@ from schemas.process import EXIT_PROTECTED
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS
 from stream_processors import rules
+from stream_processors.routing.fold import RoutingProcessor
 from stream_processors.tickets.fold import TicketsProcessor
 from tests.faults.fleet import WORKER, Fleet, await_drained
 from tests.faults.load import Load
@@ -120,7 +121,7 @@ def test_nothing_is_lost_or_doubled_while_workers_are_added_upgraded_and_taken_a
     assert "deploy the newer build" in fleet.log_of("worker-0").read_text()
 
     kafka, written = facts_in_kafka(settings)
-    offline = facts_offline(settings, TicketsProcessor(rules.load()))
+    offline = facts_offline(settings, TicketsProcessor(rules.load()), RoutingProcessor())
     assert difference(kafka, offline) == {}, "no fact is missing, none is too many, none is another"
     contacts = collections.Counter(
         codec.decode(value).kind for identity, value in kafka.items() if identity[0] == "ContactFact"

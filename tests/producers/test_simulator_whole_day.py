@@ -21,6 +21,7 @@ from schemas.facts import (
     ClockFact,
     FollowUpFact,
     InvitationFact,
+    PresenceFact,
     SurveyFact,
     TagFact,
     TicketFact,
@@ -201,6 +202,20 @@ def test_nearly_every_contact_of_a_person_has_a_reason(day: Day) -> None:
     tagged = {fact.ticket_id for fact in day.facts if isinstance(fact, TagFact)}
     assert len(tagged) > 0.85 * len(day.latest())
     assert len({fact.tag for fact in day.facts if isinstance(fact, TagFact)}) > 20
+
+
+def test_agents_are_handling_contacts_for_a_believable_share_of_the_time_they_are_there(day: Day) -> None:
+    stretches = {(f.team, f.agent_id, f.since): f for f in day.facts if isinstance(f, PresenceFact)}
+    online, busy = Counter[str](), Counter[str]()
+    for fact in stretches.values():
+        if fact.status == "online":
+            lasted = (fact.until or START + DAY) - fact.since
+            online[fact.agent_id] += lasted
+            busy[fact.agent_id] += lasted if fact.busy else 0
+    assert set(online.values()) == {DAY - 45 * 60 * 1_000_000}, "everybody is there but for lunch"
+    shares = [busy[agent] / online[agent] for agent in online]
+    assert all(0 < share < 0.9 for share in shares)
+    assert 0.2 < sum(shares) / len(shares) < 0.6
 
 
 def test_a_second_director_told_the_same_facts_plans_the_same(day: Day) -> None:

@@ -17,15 +17,18 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas import deadletter
-from schemas.codec import encode
+from schemas.codec import encode, header
 from schemas.events import Micros
 from schemas.settings import SinkSettings
 from schemas.topics import TOPIC_OF, Topic
 from sinks import connection, kafka, migrate
+from sinks.avro_file import shapes
+from sinks.inserter import SETTINGS
 from sinks.table import tables
 from tests.patience import eventually
 
 ROOT = Path(__file__).parents[2]
+Ask = Callable[[str], list[dict[str, Any]]]
 NOW = 1_772_409_600_123_456  # 2026-03-02T00:00:00.123456Z
 
 
@@ -76,6 +79,33 @@ def clickhouse(migrated: Any) -> Any:
     for table in tables().values():
         migrated.command(f"TRUNCATE TABLE {table.name}")
     return migrated
+
+
+@pytest.fixture
+def insert(clickhouse: Any) -> Callable[..., None]:
+    """Puts facts of any kinds into their tables, as the sink does."""
+
+    def put(*records: Any) -> None:
+        by_kind: dict[type, list[Any]] = {}
+        for record in records:
+            by_kind.setdefault(type(record), []).append(record)
+        for kind, same in by_kind.items():
+            shape = shapes()[header(kind)]
+            block = shape.file([encode(record) for record in same])
+            clickhouse.raw_insert(shape.table.name, shape.columns, block, settings=SETTINGS, fmt="Avro")
+
+    return put
+
+
+@pytest.fixture
+def ask(clickhouse: Any) -> Ask:
+    """The rows of a query, by column."""
+
+    def rows(sql: str) -> list[dict[str, Any]]:
+        answer = clickhouse.query(sql)
+        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
+
+    return rows
 
 
 @pytest.fixture

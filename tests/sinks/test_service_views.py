@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from deploy.local.observe import read_desk
-from schemas import codec, facts
+from schemas import facts
 from schemas.clock import MICROS
-from sinks.avro_file import shapes
-from sinks.inserter import SETTINGS
-from tests.sinks.conftest import example
+from tests.sinks.conftest import Ask, example
 
 pytestmark = pytest.mark.stack
 HOUR, DAY = 3600 * MICROS, 86_400 * MICROS
 MIDNIGHT = 1_772_409_600 * MICROS  # Monday 2026-03-02T00:00:00Z
 TAG = "ABCDEFGHIJKL"
-Ask = Callable[[str], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def insert(clickhouse: Any) -> Callable[..., None]:
-    def put(*records: Any) -> None:
-        by_kind: dict[type, list[Any]] = {}
-        for record in records:
-            by_kind.setdefault(type(record), []).append(record)
-        for kind, same in by_kind.items():
-            shape = shapes()[codec.header(kind)]
-            block = shape.file([codec.encode(record) for record in same])
-            clickhouse.raw_insert(shape.table.name, shape.columns, block, settings=SETTINGS, fmt="Avro")
-
-    return put
-
-
-@pytest.fixture
-def ask(clickhouse: Any) -> Ask:
-    def rows(sql: str) -> list[dict[str, Any]]:
-        answer = clickhouse.query(sql)
-        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
-
-    return rows
 
 
 def base(version: int, at: int = MIDNIGHT, tag: str = TAG) -> dict[str, Any]:

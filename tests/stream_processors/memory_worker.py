@@ -51,6 +51,7 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.ResolutionFact: ("ticket_id", "episode"),
     facts.ConversationFact: ("event_id",),
     facts.RepeatFact: ("event_id", "tag"),
+    facts.PresenceFact: ("team", "agent_id", "since"),
 }
 
 

@@ -179,6 +179,21 @@ BOARD = Board(
                     ),
                     width=12,
                 ),
+                Table(
+                    "Occupancy, by agent",
+                    "Of the time that they were online, the share with a contact in hand; with the busiest hour. Near 100 % burns out.",
+                    (
+                        Sql(
+                            "SELECT agent_id, round(sum(available_seconds) / 3600, 1) AS available_hours,\n"
+                            "    round(sum(handling_seconds) / 3600, 1) AS handling_hours,\n"
+                            "    round(100 * sum(handling_seconds) / nullIf(sum(available_seconds), 0)) AS percent,\n"
+                            "    round(100 * max(occupancy)) AS busiest_hour\n"
+                            "FROM agent_occupancy_1h WHERE $__timeFilter(window_start)\n"
+                            "GROUP BY agent_id ORDER BY percent DESC LIMIT 50"
+                        ),
+                    ),
+                    width=12,
+                ),
                 Lines(
                     "Contacts per 100 orders, by the day",
                     "The contact rate: growth of the shop taken out.",
@@ -189,7 +204,7 @@ BOARD = Board(
                             series=True,
                         ),
                     ),
-                    width=12,
+                    width=24,
                 ),
             ),
         ),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate
+from schemas.facts import PresenceFact
 from stream_processors.processor import Position
 from stream_processors.routing.fold import RoutingProcessor
 
@@ -17,7 +18,7 @@ SECOND = 1_000_000
 
 
 class Router:
-    """Folds events one by one; counts what is read."""
+    """Folds events one by one; counts what is read, and keeps what is told of presences."""
 
     def __init__(self) -> None:
         self.processor = RoutingProcessor()
@@ -25,6 +26,7 @@ class Router:
         self.keys: list[bytes] = []
         self.reads = 0
         self.offset = -1
+        self.told: list[PresenceFact] = []
 
     def get(self, key: bytes) -> Any | None:
         self.reads += 1
@@ -42,7 +44,9 @@ class Router:
         self.offset += 1
         outcome = self.processor.process(event, Position(0, self.offset), self)
         self.apply(outcome.states)
-        return [output.record for output in outcome.outputs]  # type: ignore[misc]
+        records = [output.record for output in outcome.outputs]
+        self.told += (record for record in records if isinstance(record, PresenceFact))
+        return [record for record in records if isinstance(record, Assigned)]
 
     def apply(self, states: Any) -> None:
         for key, state in states.items():

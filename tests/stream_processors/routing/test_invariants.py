@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.events import Assigned, PresenceChanged, RoutingUpdate
+from schemas.facts import PresenceFact
 from stream_processors.batch import BatchFolder, Overlay
 from stream_processors.routing.fold import RoutingProcessor
 from stream_processors.states import stored_offset
@@ -134,16 +136,48 @@ class World:
 @given(log=logs())
 @settings(max_examples=150, deadline=None)
 def test_nobody_is_overloaded_or_assigned_twice_and_nobody_waits_while_somebody_fitting_is_free(log: list[Any]) -> None:
-    world, store, folder = World(), Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0)
+    world, presences = World(), Presences()
+    store, folder = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0)
     for offset, event in enumerate(log):
         folded = folder.fold(0, [Record(offset, codec.encode(event))], store.overlay(folder))
         assert folded.failures == []
         store.write(folder, folded.states)
         world.see(event)
         for _, output in folded.outputs:
-            world.assign(output.record)  # type: ignore[arg-type]
+            if isinstance(output.record, PresenceFact):
+                presences.take(output.record)
+            else:
+                world.assign(output.record)  # type: ignore[arg-type]
+        presences.check(world, event.occurred_at)
         assert not world.somebody_waits_in_vain()
     assert_counts_agree(store, folder)
+
+
+class Presences:
+    """What a reader of the facts knows of presences: the highest version of each stretch."""
+
+    def __init__(self) -> None:
+        self.facts: dict[tuple[str, str, int], PresenceFact] = {}
+
+    def take(self, fact: PresenceFact) -> None:
+        self.facts[fact.team, fact.agent_id, fact.since] = fact
+
+    def check(self, world: World, now: int) -> None:
+        """Of every agent who announced themselves there is one open stretch, and it says what is so; of nobody else."""
+        open_ = {(fact.team, fact.agent_id): fact for fact in self.facts.values() if fact.until is None}
+        assert open_.keys() == world.agents.keys()
+        for (team, name), fact in open_.items():
+            status = world.agents[team, name].status
+            holds = any(of == team and holder == name for (of, _), holder in world.holder.items())
+            assert (fact.status, fact.busy) == (status, status == "online" and holds)
+        for agent in open_:
+            line = sorted((f for f in self.facts.values() if (f.team, f.agent_id) == agent), key=lambda f: f.since)
+            assert [fact.until for fact in line] == [*(fact.since for fact in line[1:]), None], "one follows the other"
+            assert all(fact.status_since <= fact.since <= now for fact in line)
+            for fact, following in pairwise(line):
+                same = fact.status == following.status
+                assert following.status_since == (fact.status_since if same else following.since)
+                assert not same or fact.busy is not following.busy, "a new stretch is another"
 
 
 def assert_counts_agree(store: Storage, folder: BatchFolder) -> None:
@@ -231,7 +265,12 @@ class CrashingWorker:
 
     def write_output(self, record: Any) -> None:
         value = codec.encode(record)
-        assert self.outputs.setdefault(record.event_id, value) == value, "a refold repeats itself"
+        name = (
+            f"{record.team} {record.agent_id} {record.since} {record.version}"
+            if isinstance(record, PresenceFact)
+            else record.event_id
+        )
+        assert self.outputs.setdefault(name, value) == value, "a refold repeats itself"
 
     def write_store(self, changes: dict[bytes, bytes | None]) -> None:
         for key, value in changes.items():

@@ -1,0 +1,69 @@
+"""What is told of an agent's presence: a fact for each stretch of time in which it was one and the same.
+
+A stretch ends when the agent's status changes, and while they are online when they come to have work or run out of it.
+Only agents who announced themselves have a presence; one whom a manual assignment brought in does not. An agent who
+stops reporting stays as they were last reported: nothing here ends a presence by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from schemas.events import PresenceChanged, RoutingUpdate
+from schemas.facts import PresenceFact
+from stream_processors.processor import Position
+from stream_processors.routing.state import Agent
+
+__all__ = ["told"]
+
+
+def told(
+    before: Mapping[str, Agent], agents: Mapping[str, Agent], event: PresenceChanged | RoutingUpdate, position: Position
+) -> tuple[dict[str, Agent], list[PresenceFact]]:
+    """The agents with what is told of them, and the facts: at most two of each agent whom the record changed."""
+    found, facts = dict(agents), list[PresenceFact]()
+    for name, agent in agents.items():
+        known = before.get(name, Agent())
+        if agent is known or not agent.announced:
+            continue
+        if known.since is not None and (known.status, known.busy) == (agent.status, agent.busy):
+            continue
+        at = _happened_at(event, known)
+        same_status = known.since is not None and known.status == agent.status
+        found[name] = agent = replace(agent, since=at, status_since=known.status_since if same_status else at)
+        if known.since is not None and known.since < at:
+            facts.append(_fact(name, known, event, position, at, until=at))
+        facts.append(_fact(name, agent, event, position, at))
+    return found, facts
+
+
+def _happened_at(event: PresenceChanged | RoutingUpdate, known: Agent) -> int:
+    """When the change happened, by the sender's clock, but not after we received it nor before what was told already."""
+    happened = min(event.occurred_at, event.received_at)
+    return happened if known.since is None else max(happened, known.since)
+
+
+def _fact(
+    name: str,
+    agent: Agent,
+    event: PresenceChanged | RoutingUpdate,
+    position: Position,
+    at: int,
+    until: int | None = None,
+) -> PresenceFact:
+    assert agent.since is not None
+    return PresenceFact(
+        customer_tag="",
+        version=position.offset,
+        partition=position.partition,
+        at=at,
+        team=event.team,
+        agent_id=name,
+        since=agent.since,
+        status=agent.status,
+        busy=agent.busy,
+        status_since=agent.status_since,
+        until=until,
+    )
