@@ -19,6 +19,7 @@ from producers.channels import generic
 from producers.door import doors
 from producers.publisher import Publisher
 from producers.sources import files
+from schemas import letteroptions as options
 from schemas.errors import ConfigurationError
 from schemas.process import Health, configure_logging, guarded, serve_probes
 from schemas.settings import ChatSettings, ProducerSettings, help_text, load
@@ -292,6 +293,66 @@ def import_(
             again=again, report=report, account=account, time_zone=time_zone, tags=tags,
         )  # fmt: skip
         return command.run(settings, lambda: _process(settings, "import", linger_ms=50))
+
+    raise SystemExit(guarded(work))
+
+
+@app.command(
+    "replay",
+    help="""
+    Take dead letters of producers again: what a channel refused, or failed at, goes through the same channel once more,
+    after its parser was mended or the configuration corrected. A letter keeps all that the channel reads, and when and
+    where it was received: the contact is the one that it would have been, with its own id and its own time.
+
+    Says of every letter what became of it:
+
+    `accepted` its events are in Kafka now · `duplicate` they were there already · `refused again` why, and it stays
+
+    A letter is replayed once; doing it again finds nothing to do. Killed in the middle, the same command goes on, and
+    publishes nothing twice. Signatures and tokens are not kept and not asked for again: they were verified before the
+    letter was written. A `stale_delivery`, which somebody may have recorded, is taken only when it is named.
+
+    Examples
+
+    python -m sinks dlq list --source email --reason defect
+
+    python -m producers replay --all --source email --reason defect --dry-run
+
+    python -m producers replay --all --source email --reason defect
+
+    python -m producers replay --all --error KeyError --since 2d
+
+    python -m producers replay contact-events.dlq:0:17 contact-events.dlq:3:4
+
+    Records that a worker or a sink could not process are no raw inputs: python -m sinks dlq replay.
+
+    Exit codes: 0 all were taken · 1 defect · 2 usage, or a letter was refused again · 3 Kafka or the attachment store
+    does not answer.
+    """,
+)
+def replay(
+    places: options.Places = None,
+    every: options.Every = False,
+    reason: options.Reason = "",
+    topic: options.Topic = "",
+    source: options.Source = "",
+    stage: options.Stage = "",
+    error: options.Error = "",
+    since: options.Since = "",
+    until: options.Until = "",
+    dry_run: options.DryRun = False,
+) -> None:
+    def work() -> int:
+        from producers.sources.replay_command import Command
+
+        # Beside a process that serves them, in the same pod: its port is taken.
+        settings = _settings().model_copy(update={"metrics_port": 0})
+        options.require_one(places, every, "replay")
+        choice = options.choice(
+            settings, places=places, topic=topic, reason=reason, source=source, stage=stage, error=error,
+            since=since, until=until,
+        )  # fmt: skip
+        return Command(settings, choice, dry_run).run(lambda: _process(settings, "replay", linger_ms=20))
 
     raise SystemExit(guarded(work))
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from schemas import deadletter
+from schemas.deadletter import Given
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import Event
 
@@ -75,7 +77,11 @@ class Door:
                 rotated out. Without a secret the door is closed (403)
     verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
     normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `Partly`
-                when other parts of the same delivery are events
+                when other parts of the same delivery are events. Of headers and query the delivery holds what the next
+                three let through: so it is the same when a dead letter is replayed, and no proof is kept
+    reads       names of the headers that it reads, in lower case, beside the content type
+    asks        names of the fields of the address that it reads
+    proved      what only the proof says, such as the name in a device's token, as further headers for it
     told_at     of a scheme whose signature holds no time: the newest moment that the signed body itself names, wall micros, 0
                 for none. A delivery that is older than any sender tries is kept as a dead letter, for it may be one that
                 somebody recorded
@@ -102,6 +108,9 @@ class Door:
     summary: str
     example: Delivery
     answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
+    reads: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    proved: Callable[[Delivery], Mapping[str, str]] | None = None
     told_at: Callable[[Delivery], int] | None = None
     challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
     tokens: str = ""
@@ -109,6 +118,20 @@ class Door:
     keep: bool = True
     media_types: tuple[str, ...] = ("application/json",)
     schema: Mapping[str, Any] | None = None
+
+    def given(self, delivery: Delivery, now: int, source: str) -> Given:
+        """What `take` is given of a genuine delivery, and what its dead letter keeps."""
+        headers = deadletter.chosen(delivery.headers, ("content-type", *self.reads))
+        if self.proved is not None:
+            headers |= self.proved(delivery)
+        return Given(
+            received_at=now, source=source, headers=headers, query=deadletter.chosen(delivery.query, self.asks)
+        )
+
+    def take(self, raw: bytes, given: Given) -> Sequence[Event]:
+        """The events of a body, now or when its dead letter is replayed; raises as `normalise`."""
+        delivery = Delivery("POST", self.path, given.headers, given.query, raw)
+        return self.normalise(delivery, given.received_at, given.source)
 
 
 def doors(process: str = "", modules: Iterable[Any] | None = None) -> tuple[Door, ...]:

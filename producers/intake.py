@@ -1,30 +1,48 @@
 """From raw input to receipt: normalise, publish; what cannot be normalised becomes a dead letter.
 
-The one place where the outcome of a normaliser is turned into a Kafka record, for every source.
+The one place where the outcome of a normaliser is turned into a Kafka record, for every source that is no endpoint.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import structlog
 
 from producers.publisher import Publisher, Receipt
+from schemas.deadletter import Given
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "Take", "defect"]
+
+#: How a channel takes an input, now or when its dead letter is replayed: all that it may know are these two. It reads no
+#: clock; it may store attachments. Raises `Refused`, and `Unavailable` when the store does not answer.
+Take = Callable[[bytes, Given], Sequence[Event]]
 
 log = structlog.get_logger("producers.intake")
 
 
 class Intake:
-    """Takes inputs of one producer. `producer` is the normaliser's CHANNEL: who must read a dead letter again."""
+    """Takes inputs of one producer. `producer` is the normaliser's CHANNEL: who must read a dead letter again.
 
-    def __init__(self, publisher: Publisher, producer: str, normalise: Callable[[bytes], Event]) -> None:
+    source, imported  of every input, as `Given` says
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        producer: str,
+        normalise: Callable[[bytes, Given], Event],
+        *,
+        source: str = "",
+        imported: bool = False,
+    ) -> None:
         self.publisher, self.producer, self._normalise = publisher, producer, normalise
+        self._source, self._imported = source, imported
+        self._clock = publisher.settings.pipeline_clock
 
     def take(
         self, raw: bytes, *, origin: str, kept_at: str = "", refused: Refused | None = None, total_bytes: int = 0
@@ -37,9 +55,10 @@ class Intake:
         total_bytes  its whole length when `raw` is only the first part
         """
         trace = ""
+        given = Given(received_at=self._clock.now(), source=self._source, imported=self._imported)
         if refused is None:
             try:
-                event = self._normalise(raw)
+                event = self._normalise(raw, given)
             except Refused as error:
                 refused = error
             except Unavailable as error:  # a store beside Kafka does not answer; the source keeps the input
@@ -48,12 +67,15 @@ class Intake:
                 return failed
             except Exception as error:  # a defect of ours must not lose the input nor stop its neighbours
                 log.exception("normaliser_failed", producer=self.producer, origin=origin)
-                refused, trace = Refused("defect", f"{type(error).__name__}: {error}"), traceback.format_exc()
+                refused, trace = defect(error), traceback.format_exc()
             else:
-                return self.publisher.submit(event, raw=raw, producer=self.producer, origin=origin, kept_at=kept_at)
+                return self.publisher.submit(
+                    event, raw=raw, given=given, producer=self.producer, origin=origin, kept_at=kept_at
+                )
         return self.publisher.submit_dead_letter(
             raw,
             refused,
+            given=given,
             channel=self.producer,
             producer=self.producer,
             origin=origin,
@@ -61,3 +83,8 @@ class Intake:
             traceback=trace,
             total_bytes=total_bytes or len(raw),
         )
+
+
+def defect(error: Exception) -> Refused:
+    """What a mistake of ours is called in the dead letter of the input that met it."""
+    return Refused("defect", f"{type(error).__name__}: {error}")

@@ -5,16 +5,20 @@ A report about a mail of ours is no contact of whoever sent it back: it is an ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from producers.attachments import AttachmentStore, storing
 from producers.channels import email
 from producers.intake import Intake
 from producers.mime.reports import reported
 from producers.mime_parts import attachment_contents
 from producers.publisher import Publisher
+from schemas.deadletter import Given
 from schemas.events import Event, MessageReceived
 from schemas.settings import ProducerSettings
 
-__all__ = ["mail_intake"]
+__all__ = ["mail_event", "mail_intake"]
 
 
 def mail_intake(
@@ -26,19 +30,32 @@ def mail_intake(
     imported: bool = False,
 ) -> Intake:
     """The intake of one mail source. `source` is its name for people, such as `maildir:/var/mail/support`."""
-    clock = settings.pipeline_clock
+    return Intake(publisher, email.CHANNEL, mail_event(settings, store), source=source, imported=imported)
 
-    def normalise(raw: bytes) -> MessageReceived:
+
+def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, Given], Event]:
+    """What makes an event of a mail, of whatever source, now or later.
+
+    Raises:
+        Refused: it is no mail, or too large.
+        Unavailable: the attachment store does not answer.
+    """
+
+    def normalise(raw: bytes, given: Given) -> MessageReceived:
         return email.normalise(
-            raw, now=clock.now(), source=source, imported=imported, max_bytes=settings.max_body_bytes
+            raw,
+            now=given.received_at,
+            source=given.source,
+            imported=given.imported,
+            max_bytes=settings.max_body_bytes,
         )
 
-    contact = storing(normalise, attachment_contents, store)
-
-    def event(raw: bytes) -> Event:
+    def event(raw: bytes, given: Given) -> Event:
         report = None
-        if not imported and len(raw) <= settings.max_body_bytes:
-            report = reported(raw, now=clock.now(), source=source)
-        return contact(raw) if report is None else report
+        if not given.imported and len(raw) <= settings.max_body_bytes:
+            report = reported(raw, now=given.received_at, source=given.source)
+        if report is not None:
+            return report
+        return storing(partial(normalise, given=given), attachment_contents, store)(raw)
 
-    return Intake(publisher, email.CHANNEL, event)
+    return event

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -27,13 +27,15 @@ from kafka.errors import KafkaError
 
 from producers import privacy
 from schemas import codec, deadletter, metrics
+from schemas.deadletter import Given
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
 from schemas.kafka_security import security
+from schemas.letters import REPLAY_HEADER, Letter, mark_of
 from schemas.settings import ProducerSettings
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING, TOPIC_OF
 
-__all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt"]
+__all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt", "encoded", "key_of"]
 
 #: The largest value that fits beside key and headers into the 4 MB that our topics accept.
 MAX_RECORD_BYTES = 3_900_000
@@ -198,45 +200,50 @@ class Publisher:
     # events
 
     def submit(
-        self, event: Event, *, raw: bytes = b"", producer: str = "", origin: str = "", kept_at: str = ""
+        self,
+        event: Event,
+        *,
+        raw: bytes = b"",
+        given: Given | None = None,
+        producer: str = "",
+        origin: str = "",
+        kept_at: str = "",
+        replay_of: str = "",
     ) -> Future[Receipt]:
         """Hand an event over; the future ends in its receipt or in `Unavailable`.
 
-        An event that Kafka could never take (too large, not encodable) becomes a dead letter of `raw`. Connects when
+        An event that Kafka could never take (too large, not encodable) becomes a dead letter of `raw` and what the
+        channel was `given` beside it. `replay_of` is the place of the letter that the event was made of. Connects when
         needed, and waits for what the directory knows of the customer; an event loop calls `publish_async` instead.
         """
         if self._enrich is not None:
             event = self._enrich(event)
-        return self._submit(event, raw=raw, producer=producer, origin=origin, kept_at=kept_at)
+        return self._submit(
+            event, raw=raw, given=given, producer=producer, origin=origin, kept_at=kept_at, replay_of=replay_of
+        )
 
-    def _submit(
-        self, event: Event, *, raw: bytes = b"", producer: str = "", origin: str = "", kept_at: str = ""
-    ) -> Future[Receipt]:
+    def _submit(self, event: Event, *, raw: bytes = b"", replay_of: str = "", **about: Any) -> Future[Receipt]:
         try:
-            value = codec.encode(event)
-            if len(value) > MAX_RECORD_BYTES:
-                raise Refused("too_large", f"the event has {len(value)} bytes, Kafka takes {MAX_RECORD_BYTES}")
-        except (BrokenBody, Refused) as error:
-            refused = error if isinstance(error, Refused) else Refused("unencodable", str(error))
-            return self.submit_dead_letter(
-                raw, refused, channel=event.channel, producer=producer, origin=origin, stage="encode", kept_at=kept_at
-            )
+            value = encoded(event)
+        except Refused as refused:
+            return self.submit_dead_letter(raw, refused, channel=event.channel, stage="encode", **about)
         result: Future[Receipt] = Future()
         twin = self._claim(event.event_id, result)
         if twin is not None:
             self._follow(twin, result, event)
             return result
-        receipt = Receipt(Outcome.PUBLISHED, event.event_id)
-        self._send(_Delivery(self, result, event.channel, receipt), self._topics[type(event)], _key(event), value, [])
+        delivery = _Delivery(self, result, event.channel, Receipt(Outcome.PUBLISHED, event.event_id))
+        headers = [(REPLAY_HEADER, replay_of.encode())] if replay_of else []
+        self._send(delivery, self._topics[type(event)], key_of(event), value, headers)
         return result
 
-    def publish(self, event: Event, **about: str | bytes) -> Receipt:
+    def publish(self, event: Event, **about: Any) -> Receipt:
         """`submit` and wait.
 
         Raises:
             Unavailable: Kafka does not have it; offer it again.
         """
-        return self.wait(self.submit(event, **about))  # type: ignore[arg-type]
+        return self.wait(self.submit(event, **about))
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
         """Submit all, wait for all; receipts in the order of the events.
@@ -246,13 +253,13 @@ class Publisher:
         """
         return [self.wait(future) for future in [self.submit(event) for event in events]]
 
-    async def publish_async(self, event: Event, **about: str | bytes) -> Receipt:
+    async def publish_async(self, event: Event, **about: Any) -> Receipt:
         """`publish` for an event loop: raises `Unavailable` at once while not connected or when too many wait."""
         self._ensure_room()
         if self._enrich is not None:
             event = await self._enrich.later(event)
             self._ensure_room()  # Kafka may have gone meanwhile, and to connect would hold up the event loop
-        return await self._await(self._submit(event, **about))  # type: ignore[arg-type]
+        return await self._await(self._submit(event, **about))
 
     def remember(self, event_id: str) -> None:
         """The log says that Kafka has this event: offered again, it is a duplicate, also after a restart."""
@@ -273,6 +280,7 @@ class Publisher:
         refused: Refused,
         *,
         channel: str,
+        given: Given | None = None,
         producer: str = "",
         origin: str = "",
         stage: str = "normalise",
@@ -282,6 +290,7 @@ class Publisher:
     ) -> Future[Receipt]:
         """Hand a dead letter over: the raw bytes as value (card numbers masked), the story in the headers.
 
+        With what the channel was `given` beside the bytes, `python -m producers replay` can take it again.
         Beyond `MAX_RECORD_BYTES` only the first part is sent; `truncated` then holds the whole length in bytes and
         `kept-at` where the source keeps the whole. `total_bytes` is that length when `raw` was cut by the caller.
         """
@@ -294,8 +303,13 @@ class Publisher:
             at=self._clock.now(),
             producer=producer,
             traceback=privacy.mask(traceback),
+            given=given,
         )
-        value = privacy.mask_bytes(raw[: MAX_RECORD_BYTES + privacy.MARGIN])[:MAX_RECORD_BYTES]
+        kept = raw[: MAX_RECORD_BYTES + privacy.MARGIN]
+        masked = privacy.mask_bytes(kept)
+        value = masked[:MAX_RECORD_BYTES]
+        if value != kept[:MAX_RECORD_BYTES]:
+            headers.append(("masked", b"1"))
         if total > min(len(raw), MAX_RECORD_BYTES):
             headers.append(("truncated", str(total).encode()))
         if kept_at:
@@ -317,6 +331,24 @@ class Publisher:
         """`dead_letter` for an event loop."""
         self._ensure_room()
         return await self._await(self.submit_dead_letter(raw, refused, **about))
+
+    def mark_replayed(self, letters: Sequence[Letter]) -> None:
+        """Note, durably, that these dead letters were taken: no replay takes them again.
+
+        Raises:
+            Unavailable: Kafka does not have it; the next replay finds that their events are known already.
+        """
+        self.connect()
+        producer, now = self._producer, self._clock.now()
+        try:
+            sent = [
+                producer.send(letter.topic, b"", letter.key, mark_of(letter, now), letter.partition)
+                for letter in letters
+            ]
+            for mark in sent:
+                mark.get(self.settings.publish_timeout_seconds + _CONNECT_SECONDS)
+        except (KafkaError, AttributeError) as error:  # AttributeError: lost between the two lines
+            raise self._no_answer(_one_line(error)) from error
 
     # the way there
 
@@ -467,7 +499,22 @@ class _Delivery:
             self.owner._release(self.receipt.event_id, published=published)
 
 
-def _key(event: Event) -> bytes:
+def encoded(event: Event) -> bytes:
+    """The record of an event.
+
+    Raises:
+        Refused: `unencodable`, or `too_large` for Kafka.
+    """
+    try:
+        value = codec.encode(event)
+    except BrokenBody as error:
+        raise Refused("unencodable", str(error)) from error
+    if len(value) > MAX_RECORD_BYTES:
+        raise Refused("too_large", f"the event has {len(value)} bytes, Kafka takes {MAX_RECORD_BYTES}")
+    return value
+
+
+def key_of(event: Event) -> bytes:
     """`routing` is keyed by team, everything else by customer tag."""
     return (event.team if isinstance(event, PresenceChanged) else event.customer_tag).encode()
 

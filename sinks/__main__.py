@@ -19,8 +19,9 @@ from schemas.errors import DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, help_text, load
+from schemas.terminal import out, plain, say
 from sinks import dlqcommand
-from sinks.terminal import EXIT_CODES, out, plain, say
+from sinks.terminal import EXIT_CODES
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""

@@ -32,6 +32,7 @@ from schemas.codec import decode, encode
 from schemas.errors import CodecError, DeskstreamError
 from schemas.events import CHANNELS
 from schemas.facts import DeliveryFact, Outbound
+from schemas.letters import REPLAY_HEADER
 from schemas.metrics import DELIVERIES as DELIVERED
 from schemas.metrics import DELIVERY_SECONDS, LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED
 from schemas.process import Health
@@ -44,8 +45,6 @@ from sinks.signals import stop_on_signals
 
 SINK = "delivery"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == OUTBOUND.dlq)
-#: A record that a person asked to be sent again carries this header; `dlq replay` sets it.
-REPLAY_HEADER = "replay-of"
 MAX_UNFINISHED, MOST_AT_ONCE = 1000, 500
 #: A sink begins with no record farther behind the first that it is not done with, and commits may have failed for a while.
 MOST_BEGUN = 5 * (MAX_UNFINISHED + MOST_AT_ONCE)
@@ -208,6 +207,7 @@ class Delivery:
             await self._letters.write([(record, getattr(error, "reason", "not_outbound"), error)])
             return
         memory = await asyncio.shield(lane.memory)
+        # A person asked for it to be sent again: `dlq replay` sets the header.
         asked_again = any(name == REPLAY_HEADER for name, _ in record.headers)
         if memory.done(message.outbound_id, asked_again=asked_again):
             DELIVERED.labels(_bounded(message.channel), "duplicate").inc()

@@ -5,39 +5,41 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table as Grid
 from rich.text import Text
 
-from schemas.errors import ConfigurationError
+from schemas import letteroptions as options
+from schemas.letters import Choice, Letter, age
 from schemas.settings import SinkSettings, load
-from schemas.topics import DEAD_LETTERS
-from sinks.terminal import EXIT_CODES, out, plain, say
-
-if TYPE_CHECKING:
-    from sinks import dlq
+from schemas.terminal import out, plain, say
+from sinks.terminal import EXIT_CODES
 
 app = typer.Typer(help="Dead letters: what could not be processed, why, and how to send it back.", no_args_is_help=True)
-Reason = Annotated[str, typer.Option("--reason", "-r", help="only letters with this reason")]
-TopicName = Annotated[str, typer.Option("--topic", "-t", help="only this dead-letter topic, for example facts.dlq")]
 
 
 @app.command("list", epilog=EXIT_CODES)
 def list_(
-    reason: Reason = "",
-    topic: TopicName = "",
+    reason: options.Reason = "",
+    topic: options.Topic = "",
+    source: options.Source = "",
+    stage: options.Stage = "",
+    error: options.Error = "",
+    since: options.Since = "",
+    until: options.Until = "",
     limit: Annotated[int, typer.Option(min=1, help="show so many, the newest")] = 50,
     everything: Annotated[bool, typer.Option("--all", help="also those that were replayed")] = False,
 ) -> None:
     """Show the dead letters of every topic, newest last."""
-    from sinks import dlq
+    from schemas import letterbox
 
     settings = load(SinkSettings)
-    _known(topic, settings)
-    found = asyncio.run(dlq.letters(settings, include_replayed=everything))
-    chosen = dlq.choose(found, reason=reason, topic=topic, namespace=settings.namespace)
+    choice = options.choice(
+        settings, topic=topic, reason=reason, source=source, stage=stage, error=error, since=since, until=until
+    )
+    chosen = asyncio.run(letterbox.letters(settings, wanted=choice.takes, include_replayed=everything, bodies=False))
     now = int(time.time() * 1000)
     grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
     for name, fold in (
@@ -52,7 +54,7 @@ def list_(
     for letter in chosen[-limit:]:
         story = letter.headers
         texts = (letter.place, letter.reason, story.get("stage", ""), story.get("origin", ""), story.get("error", ""))
-        grid.add_row(*(Text(plain(text)) for text in texts), dlq.age(now - letter.timestamp_ms))
+        grid.add_row(*(Text(plain(text)) for text in texts), age(now - letter.timestamp_ms))
     if chosen:
         out().print(grid)
     hidden = len(chosen) - min(limit, len(chosen))
@@ -86,49 +88,59 @@ def show(
 
 @app.command("replay", epilog=EXIT_CODES)
 def replay(
-    place: Annotated[str, typer.Argument(metavar="[TOPIC:PARTITION:OFFSET]", help="one letter")] = "",
-    every: Annotated[
-        bool, typer.Option("--all", help="every letter, or those that --reason and --topic leave")
-    ] = False,
-    reason: Reason = "",
-    topic: TopicName = "",
+    places: options.Places = None,
+    every: options.Every = False,
+    reason: options.Reason = "",
+    topic: options.Topic = "",
+    source: options.Source = "",
+    stage: options.Stage = "",
+    error: options.Error = "",
+    since: options.Since = "",
+    until: options.Until = "",
+    dry_run: options.DryRun = False,
 ) -> None:
     """Send dead letters back to where they came from, with their original key. Do it after the cause is repaired.
 
     A letter is replayed once; doing it again finds nothing to do. What fails again becomes a new letter.
+
+    Raw inputs of a producer are no records that could be sent back: `python -m producers replay`, with the same options,
+    puts them through their channel again.
     """
+    from schemas import letterbox
     from sinks import dlq
 
     settings = load(SinkSettings)
-    _known(topic, settings)
-    if bool(place) == every:
-        raise ConfigurationError("name one letter, or say --all", where="dlq replay")
-    waiting = asyncio.run(dlq.letters(settings))
-    if place:
-        wanted = dlq.parse_place(place, settings)
-        chosen = [letter for letter in waiting if (letter.topic, letter.partition, letter.offset) == wanted]
-        if not chosen:
-            asyncio.run(dlq.find(settings, place))  # raises when there never was one
-            say("0 replayed: this letter was replayed before")
-            return
-    else:
-        chosen = dlq.choose(waiting, reason=reason, topic=topic, namespace=settings.namespace)
-    count, by_hand = asyncio.run(dlq.replay(settings, chosen))
-    say(f"{count} replayed")
+    options.require_one(places, every, "dlq replay")
+    choice = options.choice(
+        settings, places=places, topic=topic, reason=reason, source=source, stage=stage, error=error, since=since,
+        until=until,
+    )  # fmt: skip
+    chosen = asyncio.run(letterbox.letters(settings, wanted=choice.takes))
+    for place in _missing(choice, chosen):
+        asyncio.run(dlq.find(settings, place))  # raises when there never was one
+        say(f"{place}: this letter was replayed before")
+    if dry_run:
+        for letter in chosen:
+            if where := dlq.target(letter, settings):
+                say(f"{letter.place}: would go to {where}")
+    count, by_hand = asyncio.run(dlq.replay(settings, chosen, dry_run=dry_run))
+    say(f"{count} {'would be replayed' if dry_run else 'replayed'}")
     for letter in by_hand:
         say(_by_hand(letter))
     if by_hand:
-        say(f"{len(by_hand)} left where they are: only their producer can take them again")
+        say(f"{len(by_hand)} left where they are: only their producer can take them again (python -m producers replay)")
 
 
-def _by_hand(letter: dlq.Letter) -> str:
+def _missing(choice: Choice, chosen: list[Letter]) -> list[str]:
+    """Of the places that were named, those where no letter waits."""
+    return sorted(":".join(map(str, spot)) for spot in choice.spots - {letter.spot for letter in chosen})
+
+
+def _by_hand(letter: Letter) -> str:
     if letter.headers.get("stage") == "webhooks":
-        return f"{letter.place}: a webhook. Repair the cause, then: python -m sinks {letter.headers['producer']}"
-    producer = letter.headers.get("producer", "") or letter.headers.get("origin", "") or "its producer"
-    return (
-        f"{letter.place}: raw input of {producer}. Repair the cause, save the bytes "
-        f"(python -m sinks dlq raw {letter.place} > file) and give the file to that producer again."
-    )
+        return f"{letter.place}: a webhook. Repair the cause, then: python -m sinks {letter.producer}"
+    producer = letter.producer or letter.headers.get("origin", "") or "its producer"
+    return f"{letter.place}: raw input of {producer}. Repair the cause, then: python -m producers replay {letter.place}"
 
 
 @app.command("raw", epilog=EXIT_CODES)
@@ -139,11 +151,3 @@ def raw(
     from sinks import dlq
 
     sys.stdout.buffer.write(asyncio.run(dlq.find(load(SinkSettings), place)).value)
-
-
-def _known(topic: str, settings: SinkSettings) -> None:
-    names = {name for known in DEAD_LETTERS for name in (known.name, settings.topic(known))}
-    if topic and topic not in names:
-        raise ConfigurationError(
-            f"{topic!r} is no dead-letter topic", where="--topic", fix=", ".join(known.name for known in DEAD_LETTERS)
-        )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from collections.abc import Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas import deadletter
@@ -80,19 +79,6 @@ async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iter
     missing = sorted({settings.topic(topic) for topic in topics} - set(present))
     if missing:
         raise Unavailable(f"Kafka has no topic {', '.join(missing)} (create them: python -m schemas.admin create)")
-
-
-async def partitions(consumer: AIOKafkaConsumer, names: Iterable[str]) -> list[TopicPartition]:
-    """Every partition of those topics that exist. The consumer has no group and no assignment yet; it gets one."""
-    present = sorted(set(names) & set(await consumer.topics()))
-    if not present:
-        return []
-    consumer.assign([TopicPartition(name, 0) for name in present])  # from here on it knows about these topics
-    while any(consumer.partitions_for_topic(name) is None for name in present):  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.01)
-    found = [TopicPartition(name, number) for name in present for number in sorted(consumer.partitions_for_topic(name))]
-    consumer.assign(found)
-    return found
 
 
 class DeadLetters:

@@ -1,26 +1,8 @@
-"""What the commands of `python -m sinks` say, and how: results on standard output, the rest on standard error."""
+"""What `--help` of the commands of `python -m sinks` says of their exit codes."""
 
 from __future__ import annotations
-
-import sys
-
-from rich.console import Console
 
 EXIT_CODES = (
     "Exit codes: 0 done, or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration "
     "· 3 Kafka or ClickHouse does not answer · 4 stopped on purpose to protect the data."
 )
-
-
-def out() -> Console:
-    """Standard output; in a pipe as wide as it takes, so that nothing is cut."""
-    return Console(width=None if sys.stdout.isatty() else 240, highlight=False)
-
-
-def plain(text: str, keep: str = "") -> str:
-    """Without control characters, but for those to `keep`."""
-    return "".join(c if c.isprintable() or c in keep else "·" for c in text)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr)

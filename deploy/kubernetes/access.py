@@ -13,7 +13,7 @@ from typing import Any
 from schemas import events
 from schemas.admin import declared
 from schemas.settings import Settings
-from schemas.topics import DEAD_LETTERS, OUTBOUND, ROUTING, RULES, TOPIC_OF
+from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, TOPIC_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     brought = frozenset(settings.topic(topic) for topic in entered)
     group = settings.group("")
     return (
-        # Chat reads what it and others wrote, and what goes out.
+        # Chat reads what it and others wrote, and what goes out; `producers replay` reads what producers refused.
         Role(
             "producer",
-            brought | {settings.topic(OUTBOUND), settings.topic(ROUTING)},
+            brought | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.namespace + CONTACT_EVENTS.dlq},
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),
         Role("setup"),

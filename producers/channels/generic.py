@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,10 +26,11 @@ from producers.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identifier,
 from producers.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
+from schemas.deadletter import Given
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["BY_THREAD", "CHANNEL", "KINDS", "build", "fields_of", "normalise", "parse"]
+__all__ = ["BY_THREAD", "CHANNEL", "IDS", "KINDS", "build", "fields_of", "normalise", "parse", "take"]
 
 CHANNEL = "generic"
 
@@ -79,7 +80,7 @@ _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))
 _PROSE = _LONG | {"subject", "query", "reason"}
 #: Ids and addresses, which are no prose: a card number that stands in one is not found, and two of them are never one.
-_IDS = frozenset(
+IDS = frozenset(
     (
         "address", "agent_id", "article_id", "call_id", "customer_id", "from_customer_id", "in_reply_to",
         "into_customer_id", "message_id", "order_id", "recipients", "recording", "references", "survey_id",
@@ -103,6 +104,11 @@ def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
         Refused: `bad_json`, `unknown_type`.
     """
     return build(parse(raw), now=now, source=source)
+
+
+def take(raw: bytes, given: Given) -> Sequence[Event]:
+    """The event of one JSON object, now or when its dead letter is replayed; raises as `normalise`."""
+    return [normalise(raw, now=given.received_at, source=given.source)]
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -343,7 +349,7 @@ def _converter(name: str, annotation: Any, kind: type[Event]) -> Callable[[Any],
     if name in _PROSE:
         limit = 100_000 if name in _LONG else MAX_SHORT
         return lambda value: prose(msgspec.convert(value, str), limit)
-    one = _id if name in _IDS or (name == "order_number" and kind in _NUMBERED) else _short
+    one = _id if name in IDS or (name == "order_number" and kind in _NUMBERED) else _short
     if annotation is str:
         return one
     return lambda value: _bounded(msgspec.convert(value, annotation), one)

@@ -8,9 +8,10 @@ The same objects as the generic endpoint takes (`producers.channels.generic`), e
 from __future__ import annotations
 
 from producers.channels import generic
+from schemas.deadletter import Given
 from schemas.events import Event
 
-__all__ = ["CHANNEL", "normalise"]
+__all__ = ["CHANNEL", "event", "normalise"]
 
 CHANNEL = "history"
 
@@ -24,3 +25,8 @@ def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> 
     """
     body = generic.parse(raw.strip().removeprefix(b"\xef\xbb\xbf"))
     return generic.build(body, now=now, source=source, imported=not live, strict_time=True)
+
+
+def event(raw: bytes, given: Given) -> Event:
+    """The event of a line as it was given; raises as `normalise`."""
+    return normalise(raw, now=given.received_at, source=given.source, live=not given.imported)

@@ -36,9 +36,11 @@ from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 
-__all__ = ["CHANNEL", "recording", "status", "told_at"]
+__all__ = ["ASKS", "CHANNEL", "recording", "status", "told_at"]
 
 CHANNEL = "phone"
+#: What the callback's address may say.
+ASKS = ("menu", "caller", "agent")
 VOICEMAIL = "voicemail"
 _RINGING = frozenset(("queued", "initiated", "ringing"))
 _TAKEN = frozenset(("in-progress", "answered"))

@@ -76,6 +76,7 @@ def _door(resource: str) -> Door:
         f"fields: those of {agents.RESOURCES[resource]} at /v1/events.",
         example=Delivery("POST", path, body=msgspec.json.encode(example)),
         answer=_answer,
+        reads=(KEY_HEADER,),
         max_bytes=4_000_000,
         keep=False,
     )

@@ -17,6 +17,8 @@ from schemas.events import MessageReceived
 
 __all__ = ["DOORS"]
 
+#: The name in a device's token, which is a secret, for what reads the delivery afterwards.
+DEVICE = "deskstream-device"
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _EXAMPLE = b"""{"name": "Ann Lee", "email": "ann@example.org", "message": "The zip of this jacket is broken.", \
 "order_number": "10023", "language": "en", "place": "Dublin, ground floor", "submission_id": "k1-0001"}"""
@@ -33,8 +35,12 @@ def _normalise(delivery: Delivery, now: int, source: str) -> Sequence[MessageRec
     is_form = delivery.headers.get("content-type", "").lower().startswith(_FORM)
     values = dict(delivery.form()) if is_form else generic.parse(delivery.body)
     values = {name: value for name, value in values.items() if value != ""}
-    values.setdefault("place", claimed_device(delivery.headers.get("authorization", "")))
+    values.setdefault("place", delivery.headers.get(DEVICE, ""))
     return [form.normalise(values, now=now, source=source, channel=form.KIOSK)]
+
+
+def _proved(delivery: Delivery) -> dict[str, str]:
+    return {DEVICE: claimed_device(delivery.headers.get("authorization", ""))}
 
 
 DOORS = (
@@ -46,6 +52,7 @@ DOORS = (
         secrets="kiosk_secrets",
         verify=_verify,
         normalise=_normalise,
+        proved=_proved,
         summary="What a person types on a kiosk: the fields of the contact form, and place",
         example=Delivery("POST", "/v1/kiosk", {"content-type": _JSON}, body=_EXAMPLE),
         max_bytes=200_000,

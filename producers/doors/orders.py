@@ -64,6 +64,7 @@ DOORS = (
         secrets="order_secrets",
         verify=_verify,
         normalise=_normalise,
+        reads=(TOPIC, TRIGGERED),
         told_at=lambda delivery: orders.told_at(delivery.body),
         summary="A shop's webhooks: orders/create, orders/cancelled, refunds/create",
         example=Delivery(

@@ -40,6 +40,7 @@ DOORS = (
         secrets="sms_secrets",
         verify=twilio.verify,
         normalise=sms.status,
+        asks=("id",),
         answer=twilio.answer,
         summary="What became of a message of ours: sent, delivered, failed.",
         example=Delivery(

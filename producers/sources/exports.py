@@ -29,6 +29,7 @@ from producers.sources.import_progress import progress
 from producers.sources.import_report import Report
 from producers.sources.import_send import Sender, Sent
 from schemas import codec
+from schemas.deadletter import Given
 from schemas.errors import BrokenBody, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -63,6 +64,15 @@ class Export:
     @property
     def channel(self) -> str:
         return _CHANNELS.get(self.format, self.format)
+
+    @property
+    def source(self) -> str:
+        return f"import:{self.path.name}"
+
+    def given(self, now: int) -> Given | None:
+        """What a dead letter of one record keeps; None where a record is only a part of what is read again."""
+        known = self.format in _CHANNELS
+        return Given(received_at=now, source=self.source, imported=not self.live) if known else None
 
     def about(self) -> dict[str, Any]:
         """What makes it this import and no other, beside the content."""
@@ -170,6 +180,7 @@ def _submit(publisher: Publisher, export: Export, outgoing: Outgoing) -> Future[
         return publisher.submit_dead_letter(
             outgoing.value,
             refused,
+            given=export.given(publisher.settings.pipeline_clock.now()),
             channel=export.channel,
             producer=export.channel,
             origin=origin,
@@ -217,7 +228,7 @@ class _Filler:
 
     def __init__(self, spool: Spool, export: Export, settings: ProducerSettings, report: Report) -> None:
         self.spool, self.export, self.settings, self.report = spool, export, settings, report
-        self.source = f"import:{export.path.name}"
+        self.source = export.source
         self.made = 0
         self._origin = Origin(
             product=export.format, source=self.source, now=settings.pipeline_clock.now(), account=export.account,

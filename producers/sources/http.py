@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import socket
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 import uvicorn
@@ -23,14 +22,15 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from producers import charsets, signature
+from producers import signature
 from producers.channels import form, generic
 from producers.door import doors
+from producers.intake import Take, defect
 from producers.locales import negotiated
 from producers.proxies import Proxies
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.ratelimit import RateLimit
-from producers.sources import openapi, page
+from producers.sources import form_body, openapi, page
 from producers.sources.connected import keep_connected
 from producers.sources.docs import add_docs
 from producers.sources.heads import PromptHttp
@@ -46,6 +46,8 @@ from producers.sources.requests import (
 )
 from producers.sources.survey_pages import add_surveys
 from producers.sources.webhooks import add_doors, secrets_of
+from schemas import deadletter
+from schemas.deadletter import Given
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import LOCALES, Event
 from schemas.process import Health
@@ -54,8 +56,6 @@ from schemas.settings import ProducerSettings
 __all__ = ["create_app", "serve"]
 
 _FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
-_MOST_FIELDS = 50
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
 
 log = structlog.get_logger("producers.http")
@@ -68,9 +68,9 @@ def create_app(
 
     Its lifespan keeps the publisher connected and `health` told.
     """
-    clock = settings.pipeline_clock
     secrets = secrets_of(settings, "webhook_secrets")
     source = f"http:{socket.gethostname()}"
+    way_in = _WayIn(publisher, settings, source)
     limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
 
     @contextlib.asynccontextmanager
@@ -107,24 +107,22 @@ def create_app(
     )
     async def submit_form(request: Request) -> Response:
         """Submit the contact form, form-encoded or as JSON."""
-        values: dict[str, Any] = {}
+        body = b""
         as_page = "text/html" in request.headers.get("accept", "")
         locale = _locale(request)
         try:
             require_share(limit, request)
             body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
-            values = await _form_values(request, body)
-            event = form.normalise(values, now=clock.now(), source=source)
-            receipt = await publisher.publish_async(event, raw=body, producer=form.CHANNEL, origin=source)
+            event, receipt = await way_in.take(request, body, form_body.take, form.CHANNEL)
         except TooMany as error:
             return too_many(form.CHANNEL, error)
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
                 return _thanks("", locale) if as_page else Json(_told("", "", "", duplicate=False), 202)
-            return refusal(form.CHANNEL, refused, values if as_page else None, locale=locale)
+            return refusal(form.CHANNEL, refused, _typed(request, body) if as_page else None, locale=locale)
         except Unavailable as error:
-            return unavailable(form.CHANNEL, error, values if as_page else None, locale=locale)
+            return unavailable(form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale)
         return _accepted(event, receipt, page_locale=locale if as_page else "")
 
     @app.post(
@@ -138,8 +136,7 @@ def create_app(
             if not secrets:
                 raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
             signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
-            event = generic.normalise(body, now=clock.now(), source=source)
-            receipt = await publisher.publish_async(event, raw=body, producer=generic.CHANNEL, origin=source)
+            event, receipt = await way_in.take(request, body, generic.take, generic.CHANNEL)
         except TooMany as error:
             return too_many(generic.CHANNEL, error)
         except Refused as refused:
@@ -149,6 +146,35 @@ def create_app(
         return _accepted(event, receipt)
 
     return app
+
+
+class _WayIn:
+    """From the body of a request to Kafka, as an event, or, for a mistake of ours, as a dead letter."""
+
+    def __init__(self, publisher: Publisher, settings: ProducerSettings, source: str) -> None:
+        self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
+
+    async def take(self, request: Request, body: bytes, take: Take, channel: str) -> tuple[Event | None, Receipt]:
+        """The event, None where a mistake of ours kept it from being made, and what became of the request.
+
+        Raises:
+            Refused: its sender can mend it, and still has it.
+            Unavailable: Kafka does not answer.
+        """
+        headers = deadletter.chosen(request.headers, ("content-type",))
+        given = Given(received_at=self._clock.now(), source=self._source, headers=headers)
+        about: dict[str, Any] = {"given": given, "producer": channel, "origin": self._source}
+        try:
+            [event] = take(body, given)
+        except Refused:
+            raise
+        except Exception as error:
+            log.exception("normaliser_failed", producer=channel)
+            trace = traceback.format_exc()
+            return None, await self._publisher.dead_letter_async(
+                body, defect(error), channel=channel, traceback=trace, **about
+            )
+        return event, await self._publisher.publish_async(event, raw=body, **about)
 
 
 def _say_what_went_wrong(app: FastAPI) -> None:
@@ -211,37 +237,16 @@ def serve(
             server.run(sockets=[listener])
 
 
-async def _form_values(request: Request, body: bytes) -> dict[str, Any]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        return generic.parse(body)
-    if media_type not in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        raise Refused(
-            "bad_media_type", "send application/x-www-form-urlencoded, multipart/form-data or application/json"
-        )
-    if media_type != "multipart/form-data":
-        return _decoded(body, request.headers.get("content-type", ""))
-    request._body = body  # the stream is used up; this is where Starlette looks first
-    try:
-        async with request.form(max_files=0, max_fields=_MOST_FIELDS) as fields:
-            return {name: value for name, value in fields.items() if value != ""}
-    except (HTTPException, ValueError, KeyError) as error:
-        raise Refused("bad_encoding", str(getattr(error, "detail", error))[:200]) from error
+def _typed(request: Request, body: bytes) -> dict[str, Any]:
+    """What to show again on the page, as far as it can be read."""
+    with contextlib.suppress(Exception):
+        return form_body.values(body, request.headers.get("content-type", ""))
+    return {}
 
 
-def _decoded(body: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of a form-encoded body; also of one whose sender escaped nothing, or in the charset of its page."""
-    charset = _CHARSET.search(content_type)
-    declared = charset[1] if charset else "utf-8"
-    try:
-        pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=_MOST_FIELDS)
-    except ValueError as error:
-        raise Refused("bad_encoding", str(error)[:200]) from error
-    texts = [[charsets.decode(text.encode("latin-1"), declared) for text in pair] for pair in pairs]
-    return {name: value for name, value in texts if value != ""}
-
-
-def _accepted(event: Event, receipt: Receipt, *, page_locale: str = "") -> Response:
+def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "") -> Response:
+    if event is None:  # we have it, and only we can mend what is wrong: sending it again would change nothing
+        return _thanks("", page_locale) if page_locale else Json(_told("", "", "", duplicate=False), 202)
     if receipt.outcome is Outcome.DEAD_LETTERED:
         detail = "it cannot be stored as it is; it is kept for a person to look at"
         return Json({"reason": receipt.reason, "detail": detail}, 422)

@@ -24,6 +24,7 @@ from producers.sources.import_memory import Memory
 from producers.sources.import_progress import progress
 from producers.sources.import_report import Report
 from producers.sources.import_send import IN_FLIGHT, Sender, Sent
+from schemas.deadletter import Given
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -75,15 +76,14 @@ def lines(
 class _Normaliser:
     """Makes events of lines and keeps what the last one was: the intake only gives its future."""
 
-    def __init__(self, path: str, settings: ProducerSettings, live: bool, report: Report) -> None:
-        self._clock, self._live, self._report = settings.pipeline_clock, live, report
-        self._source = f"import:{Path(path).name if path != '-' else 'stdin'}"
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self.tag, self.refused = "", Refused("")
 
-    def __call__(self, raw: bytes) -> Event:
+    def __call__(self, raw: bytes, given: Given) -> Event:
         self.tag = ""
         try:
-            event = history.normalise(raw, now=self._clock.now(), source=self._source, live=self._live)
+            event = history.event(raw, given)
         except Refused as error:
             self.refused = error
             raise
@@ -121,7 +121,7 @@ def run(
         report.remembered = memory.path is not None and size is not None
         report.write_to(report_to, again=number > 0)
         started = time.perf_counter()
-        normalise = _Normaliser(path, settings, live, report)
+        normalise = _Normaliser(report)
 
         def settled(position: tuple[int, int]) -> None:
             report.next_line = position[0] + 1
@@ -129,7 +129,7 @@ def run(
                 memory.save(line=position[0], bytes=position[1], digest=_digest(path, position[1]))
 
         sender = Sender(publisher, report, memory, health, settled)
-        intake = Intake(publisher, history.CHANNEL, normalise)
+        intake = Intake(publisher, history.CHANNEL, normalise, source=_source(path), imported=not live)
         try:
             publisher.connect()
             health.ready = True
@@ -173,7 +173,7 @@ def dry_run(
     """Normalise every line and publish nothing."""
     report, started = Report(unit="lines", next_line=from_line), time.perf_counter()
     report.write_to(report_to, again=False)
-    normalise = _Normaliser(path, settings, live, report)
+    normalise, now = _Normaliser(report), settings.pipeline_clock.now
     with _opened(path) as (file, size), progress("check", size, lambda: report.taken) as advance:
         for line in lines(file, settings.max_body_bytes, advance):
             if line is None:
@@ -182,7 +182,7 @@ def dry_run(
                 try:
                     if refused := _too_long(line, settings.max_body_bytes):
                         raise refused
-                    normalise(line.raw)
+                    normalise(line.raw, Given(received_at=now(), source=_source(path), imported=not live))
                     report.outcomes["good"] += 1
                 except Refused as error:
                     report.outcomes["bad"] += 1
@@ -191,6 +191,10 @@ def dry_run(
     report.seconds, report.finished = time.perf_counter() - started, True
     report.close()
     return report
+
+
+def _source(path: str) -> str:
+    return f"import:{Path(path).name if path != '-' else 'stdin'}"
 
 
 def _position(path: str, file: BinaryIO, size: int | None, memory: Memory) -> tuple[int, int]:

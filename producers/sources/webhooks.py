@@ -28,6 +28,7 @@ from fastapi import FastAPI, Request, Response
 
 from producers import privacy
 from producers.door import Answer, Delivery, Door, Partly
+from producers.intake import defect
 from producers.publisher import Publisher
 from producers.ratelimit import RateLimit
 from producers.sources.requests import (
@@ -40,6 +41,7 @@ from producers.sources.requests import (
     unavailable,
 )
 from schemas.clock import MICROS
+from schemas.deadletter import Given
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
@@ -141,20 +143,20 @@ class _Handler:
     async def _take(self, delivery: Delivery) -> Answer:
         """Make everything of a genuine delivery durable; what its sender is told."""
         door = self.door
+        given = door.given(delivery, self.clock.now(), self.source)
         try:
             self._require_recent(delivery)
-            events = door.normalise(delivery, self.clock.now(), self.source)
+            events = door.take(delivery.body, given)
         except Refused as refused:
             if not door.keep:
                 raise
             if isinstance(refused, Partly):
-                await self._publish(delivery, refused.events)
-            return await self._keep(delivery, refused, "")
+                await self._publish(delivery, given, refused.events)
+            return await self._keep(delivery, given, refused, "")
         except Exception as error:  # a defect of ours must not lose the delivery
             log.exception("normaliser_failed", door=door.name)
-            defect = Refused("defect", f"{type(error).__name__}: {error}")
-            return await self._keep(delivery, defect, traceback.format_exc())
-        await self._publish(delivery, events)
+            return await self._keep(delivery, given, defect(error), traceback.format_exc())
+        await self._publish(delivery, given, events)
         return door.answer(delivery, events)
 
     def _require_recent(self, delivery: Delivery) -> None:
@@ -167,15 +169,16 @@ class _Handler:
         if told_at and time.time() - told_at / MICROS > REPLAY_SECONDS:
             raise Refused("stale_delivery", f"nothing in it is younger than {REPLAY_SECONDS // 86_400} days")
 
-    async def _publish(self, delivery: Delivery, events: Sequence[Event]) -> None:
-        about: dict[str, Any] = {"raw": delivery.body, "producer": self.door.name, "origin": self.source}
+    async def _publish(self, delivery: Delivery, given: Given, events: Sequence[Event]) -> None:
+        about = {"raw": delivery.body, "given": given, "producer": self.door.name, "origin": self.source}
         await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
 
-    async def _keep(self, delivery: Delivery, refused: Refused, trace: str) -> Answer:
+    async def _keep(self, delivery: Delivery, given: Given, refused: Refused, trace: str) -> Answer:
         log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=privacy.mask(refused.detail))
         await self.publisher.dead_letter_async(
             delivery.body,
             refused,
+            given=given,
             channel=self.door.channel,
             producer=self.door.name,
             origin=self.source,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from schemas import identity
+from schemas import identity, letterbox
 from schemas.clock import from_micros
 from schemas.codec import decode
 from schemas.errors import CodecError
 from schemas.facts import Fact
+from schemas.letters import Letter
 from schemas.settings import SinkSettings
 from sinks import dlq, kafka
 from sinks.webhooks.dispatch import producer_of
@@ -53,13 +54,13 @@ async def ping(settings: SinkSettings, subscription: Subscription) -> Answer:
         await sender.close()
 
 
-async def waiting(settings: SinkSettings, subscription: Subscription) -> list[dlq.Letter]:
+async def waiting(settings: SinkSettings, subscription: Subscription) -> list[Letter]:
     """The dead letters of a subscription that were not replayed, oldest first."""
     whose = producer_of(subscription.name)
-    return [letter for letter in await dlq.letters(settings) if letter.headers.get("producer") == whose]
+    return [letter for letter in await letterbox.letters(settings) if letter.producer == whose]
 
 
-async def replay(settings: SinkSettings, subscription: Subscription, letters: Sequence[dlq.Letter]) -> Replayed:
+async def replay(settings: SinkSettings, subscription: Subscription, letters: Sequence[Letter]) -> Replayed:
     """Send letters again, in order. One that is refused stays, and the next is tried; a receiver that fails ends it.
 
     Raises:
@@ -86,7 +87,7 @@ async def replay(settings: SinkSettings, subscription: Subscription, letters: Se
     return Replayed(taken, len(letters) - taken, tuple(problems))
 
 
-async def _again(subscription: Subscription, letter: dlq.Letter, sender: Sender, journal: Journal) -> Answer:
+async def _again(subscription: Subscription, letter: Letter, sender: Sender, journal: Journal) -> Answer:
     """Send one letter; without any seconds when there is nothing in it to send."""
     topic, partition, offset = letter.headers.get("origin", "").split("/")
     try:

@@ -25,7 +25,7 @@ def delivery(body: bytes = b"{}", **headers: str) -> Delivery:
 
 
 def taken(sent: Delivery) -> MessageReceived:
-    [event] = KIOSK.normalise(sent, NOW, "test")
+    [event] = KIOSK.take(sent.body, KIOSK.given(sent, NOW, "test"))
     assert isinstance(event, MessageReceived) and codec.decode(codec.encode(event)) == event
     return event
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +64,33 @@ def test_any_error_text_at_all_becomes_headers(error: str, origin: str, tracebac
 def test_headers_of_others_are_read_too() -> None:
     headers = [("reason", b"r"), ("trace-id", b"\xff1"), ("empty", None)]
     assert deadletter.read(headers) == {"reason": "r", "trace-id": "\ufffd1", "empty": ""}
+
+
+def test_what_a_channel_was_given_stands_behind_the_story() -> None:
+    kept = deadletter.Given(received_at=5, source="http:a", headers={"content-type": "text/plain"})
+    *_, last = deadletter.headers(reason="r", error="e", stage="s", origin="o", at=1, given=kept)
+    assert last == ("given", b'{"received_at":5,"source":"http:a","headers":{"content-type":"text/plain"}}')
+
+
+def test_half_a_character_in_the_name_of_a_source_costs_no_letter() -> None:
+    kept = deadletter.Given(received_at=5, source="folder:/a\udcff")
+    written = deadletter.headers(reason="r", error="e", stage="s", origin="o", at=1, given=kept)
+    found = deadletter.given(deadletter.read(written))
+    assert found == deadletter.Given(received_at=5, source="folder:/a?")
+
+
+@pytest.mark.parametrize(
+    "written", [None, b"", b"{", b"[]", b"{}", b'{"received_at":"now"}', b"\xff"], ids=lambda raw: repr(raw)
+)
+def test_a_letter_without_what_the_channel_was_given_says_none(written: bytes | None) -> None:
+    assert deadletter.given(deadletter.read([("given", written)])) is None
+
+
+def test_a_field_that_a_later_build_added_is_left_out_by_an_earlier_one() -> None:
+    found = deadletter.given({"given": '{"received_at":5,"colour":"red"}'})
+    assert found == deadletter.Given(received_at=5)
+
+
+def test_only_what_is_named_is_chosen_and_nothing_longer_than_any_channel_reads() -> None:
+    values = {"a": "1", "b": "2" * 3000, "c": "3"}
+    assert deadletter.chosen(values, ("b", "a", "z")) == {"a": "1", "b": "2" * 2000}

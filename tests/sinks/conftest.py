@@ -16,12 +16,12 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from schemas import deadletter
+from schemas import deadletter, letterbox
 from schemas.codec import encode, header
 from schemas.events import Micros
 from schemas.settings import SinkSettings
 from schemas.topics import TOPIC_OF, Topic
-from sinks import connection, kafka, migrate
+from sinks import connection, migrate
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
 from sinks.table import tables
@@ -161,7 +161,7 @@ class Log:
             )
             await consumer.start()
             try:
-                places = await kafka.partitions(consumer, [self.settings.topic(topic)])
+                places = await letterbox.partitions(consumer, [self.settings.topic(topic)])
                 ends = await consumer.end_offsets(places)
                 found: list[Any] = []
                 while any([await consumer.position(place) < ends[place] for place in places]):

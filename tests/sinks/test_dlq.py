@@ -5,9 +5,10 @@ import json
 import pytest
 
 from schemas import codec, deadletter, facts
+from schemas.letters import Letter, age
 from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, TAG_FACTS, Topic
 from sinks import dlq
-from sinks.dlq import Letter, age, hexdump, preview
+from sinks.dlq import hexdump, preview
 from tests.sinks.conftest import NOW, example
 
 FACTS_DLQ, EVENTS_DLQ = Topic("facts.dlq", ""), Topic("contact-events.dlq", "")
@@ -84,9 +85,11 @@ def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settin
     for place in (f"{settings.namespace}facts.dlq:1:0", f"{settings.namespace}facts.dlq:1:1", "contact-events.dlq:0:0"):
         assert place in listed.stdout
     assert "bad_mime" in listed.stdout
-    only = run("dlq", "list", "--reason", "bad_mime")
-    assert only.stderr.strip() == "1 dead letter"
-    assert "facts.dlq" not in only.stdout
+    for option in (("--reason", "bad_mime"), ("--source", "mail"), ("--source", "maildir:"), ("--error", "LINE 1")):
+        only = run("dlq", "list", *option)
+        assert only.stderr.strip() == "1 dead letter", option
+        assert "facts.dlq" not in only.stdout
+    assert run("dlq", "list", "--until", "1h").stderr.strip() == "0 dead letters"
 
     shown = run("dlq", "show", "facts.dlq:1:0")
     assert shown.returncode == 0, shown.stderr
@@ -95,7 +98,7 @@ def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settin
     shown = run("dlq", "show", "contact-events.dlq:0:0")
     assert "Traceback:\n  line 1" in shown.stdout
     assert "00000000  46 72 6f 6d" in shown.stdout
-    assert "python -m sinks dlq raw" in shown.stdout
+    assert f"python -m producers replay {settings.namespace}contact-events.dlq:0:0" in shown.stdout
 
     replayed = run("dlq", "replay", "facts.dlq:1:0")
     assert (replayed.returncode, replayed.stderr.strip()) == (0, "1 replayed")
@@ -103,7 +106,15 @@ def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settin
     assert (record.key, record.value, record.partition) == (b"K1", good, 2)
     assert dict(record.headers) == {"replay-of": f"{settings.namespace}facts.dlq:1:0".encode()}
     again = run("dlq", "replay", "facts.dlq:1:0")
-    assert (again.returncode, again.stderr.strip()) == (0, "0 replayed: this letter was replayed before")
+    assert (again.returncode, again.stderr.splitlines()) == (
+        0,
+        [f"{settings.namespace}facts.dlq:1:0: this letter was replayed before", "0 replayed"],
+    )
+    planned = run("dlq", "replay", "--all", "--dry-run")
+    assert planned.stderr.splitlines()[:2] == [
+        f"{settings.namespace}facts.dlq:1:1: would go to {tags}",
+        "1 would be replayed",
+    ]
 
     rest = run("dlq", "replay", "--all")
     assert rest.returncode == 0
@@ -157,8 +168,8 @@ def test_what_makes_no_sense_is_one_line(deployment, cli):
         (["show", "facts.dlq:0:99"], "there is no letter at facts.dlq:0:99"),
         (["show", "tag-facts:0:0"], "'tag-facts:0:0' is not a dead letter's place"),
         (["show", "facts.dlq"], "TOPIC:PARTITION:OFFSET"),
-        (["replay"], "name one letter, or say --all"),
-        (["replay", "facts.dlq:0:1", "--all"], "name one letter, or say --all"),
+        (["replay"], "name letters, or say --all"),
+        (["replay", "facts.dlq:0:1", "--all"], "name letters, or say --all"),
         (["list", "--topic", FACT_TOPICS[0].name], "is no dead-letter topic"),
     ):
         done = cli(deployment.env, "dlq", *arguments)

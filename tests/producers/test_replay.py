@@ -1,0 +1,424 @@
+"""Dead letters of producers, through their channel again: nothing lost to a mistake of ours, and nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers import device, signature
+from producers.again import attempt
+from producers.channels import email, form, generic, history
+from producers.door import Delivery, Door, doors
+from producers.intake import Intake
+from producers.mail import mail_intake
+from producers.publisher import Outcome, Publisher
+from producers.sources.http import create_app
+from producers.takers import ELSEWHERE, takers
+from schemas import codec, deadletter
+from schemas.deadletter import Given
+from schemas.errors import Refused
+from schemas.events import Event, MessageReceived
+from schemas.letters import Letter
+from schemas.settings import ProducerSettings
+from tests.conftest import Deployment
+from tests.producers.door_case import PUBLIC_URL, SECRET, Case, Knock, cases
+from tests.producers.log_reader import EVENTS, PRESENCE, letters, records
+
+NOW = 1_772_445_600_000_000  # 2026-03-02T10:00:00Z
+MAIL = b"From: Ann <ann@example.org>\r\nTo: help@shop.example\r\nMessage-ID: <%d@example.org>\r\n\r\nWhere is it?\r\n"
+FORM = {"email": "ann@example.org", "message": "Where is my parcel?", "submission_id": "f-1"}
+REPLY = {"type": "reply", "id": "r1", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is"}
+TYPED_ON_A_KIOSK = b'{"email":"ann@example.org","message":"The zip is broken","submission_id":"k-token"}'
+OUR_SECRETS = sorted({door.secrets for door in doors()} | {"webhook_secrets"})
+DOORS = {door.name: door for door in doors()}
+every_case = pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.door)
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+# -- what a letter keeps ------------------------------------------------------------------------------------------
+
+
+def delivered(case: Case, knock: Knock) -> Delivery:
+    """A request as the server sees it, with everything that came."""
+    headers = {name.lower(): value for name, value in knock.headers.items()}
+    query = dict(part.split("=") for part in knock.query.split("&") if part)
+    url = f"{PUBLIC_URL}{DOORS[case.door].path}{'?' + knock.query if knock.query else ''}"
+    return Delivery("POST", url, headers | {"cookie": "session=secret", "idempotency-key": "own"}, query, knock.body)
+
+
+def found_again(raw: bytes, kept: Given | None, name: str, **story: str) -> Letter:
+    """The letter as a replay reads it, after Kafka had it."""
+    fields = {"reason": "defect", "error": "KeyError: 'x'", "stage": "normalise", "origin": "here"} | story
+    headers = deadletter.headers(at=NOW, producer=name, given=kept, **fields)  # type: ignore[arg-type]
+    return Letter("contact-events.dlq", 0, 7, None, raw, deadletter.read(headers), NOW // 1000, len(raw))
+
+
+def again(letter: Letter, *, named: bool = False) -> Sequence[Event]:
+    made = attempt(letter, takers(ProducerSettings(), None), named=named)
+    if made.refused is not None:
+        raise made.refused
+    return made.events
+
+
+@every_case
+def test_a_door_makes_the_same_events_of_its_dead_letter_as_of_the_delivery_itself(case: Case) -> None:
+    door, delivery = DOORS[case.door], delivered(case, case.sign(case.body(1), SECRET, time.time()))
+    kept = door.given(delivery, NOW, "http:here")
+    assert tuple(again(found_again(delivery.body, kept, door.name))) == tuple(
+        door.normalise(delivery, NOW, "http:here")
+    )
+
+
+@every_case
+def test_a_dead_letter_of_a_door_holds_no_signature_and_nothing_that_the_channel_does_not_read(case: Case) -> None:
+    knock = case.sign(case.body(1), SECRET, time.time())
+    delivery = delivered(case, knock)
+    read = ("content-type", *DOORS[case.door].reads)
+    proofs = [value for name, value in knock.headers.items() if name.lower() not in read]
+    written = str(found_again(b"", DOORS[case.door].given(delivery, NOW, "here"), case.door).headers)
+    assert proofs and not [proof for proof in (*proofs, "session=secret") if proof in written]
+
+
+def test_of_a_devices_token_its_name_is_kept_and_not_the_token() -> None:
+    token = device.device_token("dublin-1", [SECRET])
+    headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
+    kept = DOORS["kiosk"].given(Delivery("POST", "/v1/kiosk", headers, body=TYPED_ON_A_KIOSK), NOW, "here")
+    [event] = again(found_again(TYPED_ON_A_KIOSK, kept, "kiosk"))
+    assert isinstance(event, MessageReceived) and event.fields == {"place": "dublin-1"}
+    assert token not in str(kept) and "Bearer" not in str(kept)
+
+
+def test_a_sender_cannot_say_what_only_a_proof_says() -> None:
+    headers = {"content-type": "application/json", "deskstream-device": "the vault"}
+    kept = DOORS["kiosk"].given(Delivery("POST", "/v1/kiosk", headers), NOW, "here")
+    assert kept.headers == {"content-type": "application/json", "deskstream-device": ""}
+
+
+def test_a_header_that_is_longer_than_any_channel_reads_is_cut_for_the_channel_and_its_letter_alike() -> None:
+    headers = {"idempotency-key": "k" * 60_000}
+    kept = DOORS["agents-notes"].given(Delivery("POST", "/v1/agents/notes", headers), NOW, "here")
+    assert kept.headers == {"idempotency-key": "k" * 2_000}
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
+
+
+@given(
+    raw=st.binary(max_size=200),
+    kept=st.builds(
+        Given,
+        received_at=st.integers(0, 2**53),
+        source=TEXT,
+        imported=st.booleans(),
+        headers=st.dictionaries(TEXT, TEXT, max_size=4),
+        query=st.dictionaries(TEXT, TEXT, max_size=4),
+    ),
+)
+def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept: Given) -> None:
+    seen: list[tuple[bytes, Given]] = []
+
+    def take(raw: bytes, given: Given) -> Sequence[Event]:
+        seen.append((raw, given))
+        return ()
+
+    attempt(found_again(raw, kept, "any"), {"any": take}, named=False)
+    assert seen == [(raw, kept)]
+
+
+@given(
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(["given", "producer", "replay-topic", "truncated", "masked", "reason", "kept-at"]),
+            st.one_of(st.none(), st.binary(max_size=60)),
+        )
+    ),
+    raw=st.binary(max_size=60),
+)
+def test_no_letter_at_all_is_more_than_a_refusal(headers: list[tuple[str, bytes | None]], raw: bytes) -> None:
+    letter = Letter("contact-events.dlq", 0, 0, None, raw, deadletter.read(headers), 0)
+    attempt(letter, TAKERS, named=False)
+
+
+TAKERS = takers(ProducerSettings(), None)
+
+
+# -- what cannot be taken again -----------------------------------------------------------------------------------
+
+KEPT = Given(received_at=NOW, source="here")
+
+
+@pytest.mark.parametrize(
+    ("letter", "why"),
+    [
+        (found_again(MAIL % 1, None, "email"), "old_letter: an earlier version wrote it and kept the raw bytes only: "
+         "python -m sinks dlq raw contact-events.dlq:0:7 > FILE, and bring in that file"),
+        (found_again(b"x", None, "chat"), "no_way_back: chat: the visitor's page was told"),
+        (found_again(b"x", None, "zendesk"), "no_way_back: zendesk: run the same import again, with --again"),
+        (found_again(b"x", KEPT, "pigeon"), "no_way_back: pigeon: no channel of this build has that name"),
+        (found_again(b"x", KEPT, "", replay_topic="contact-events"), "no_input: it is a record of a topic: python -m sinks"),
+        (found_again(b"x", KEPT, "email"), "undecodable_mime"),
+        (found_again(b"{", KEPT, "generic"), "bad_json"),
+        (found_again(b"a=b", KEPT, "form"), "bad_media_type"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_letter_that_cannot_be_taken_says_why(letter: Letter, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        again(letter)
+    assert str(refused.value).startswith(why)
+
+
+def test_of_a_letter_that_holds_a_part_only_is_said_where_the_whole_is() -> None:
+    letter = found_again(MAIL % 1, KEPT, "email")
+    cut = {**letter.headers, "truncated": "9000000", "kept-at": "/refused/1.eml"}
+    made = attempt(Letter(*letter.spot, None, letter.value, cut, 0, 80), TAKERS, named=False)
+    assert str(made.refused) == "truncated: it holds the first 80 of 9000000 bytes; the whole is at /refused/1.eml"
+
+
+def test_what_somebody_may_have_recorded_is_taken_only_by_its_name() -> None:
+    body = json.dumps(REPLY).encode()
+    letter = found_again(body, KEPT, "generic", reason="stale_delivery")
+    with pytest.raises(Refused, match="stale_delivery"):
+        again(letter)
+    assert len(again(letter, named=True)) == 1
+
+
+def test_an_id_that_was_masked_as_a_card_number_makes_no_contact_of_a_stranger() -> None:
+    told = {"type": "message_received", "id": "m", "channel": "sms", "customer_id": "tel:************1111", "text": "x"}
+    letter = found_again(json.dumps(told).encode(), KEPT, "generic")
+    assert len(again(letter)) == 1  # stars that somebody wrote
+    masked = Letter(*letter.spot, None, letter.value, {**letter.headers, "masked": "1"}, 0)
+    with pytest.raises(Refused, match="masked: its customer_id looked like a card number"):
+        again(masked)
+
+
+def test_every_channel_takes_its_letters_again_or_says_what_to_do_instead() -> None:
+    assert set(TAKERS) == {*DOORS, "email", "form", "generic", "history"}
+    assert not set(TAKERS) & set(ELSEWHERE)
+    assert all(ELSEWHERE.values())
+
+
+# -- the whole way, on a real Kafka -------------------------------------------------------------------------------
+
+
+class Broken:
+    """Our mistake in every channel, until it is mended."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch.context()
+        patch = self._patch.__enter__()
+        for place, name in ((Door, "take"), (form, "normalise"), (email, "normalise"), (generic, "build")):
+            patch.setattr(place, name, self.fail)
+
+    def fail(self, *_: Any, **__: Any) -> Any:
+        return {}["a field that was always there"]
+
+    def mend(self) -> None:
+        self._patch.__exit__(None, None, None)
+
+
+@pytest.fixture
+def settings(deployment: Deployment) -> ProducerSettings:
+    return deployment.settings(
+        ProducerSettings, public_url=PUBLIC_URL, attachments_url="", **dict.fromkeys(OUR_SECRETS, SECRET)
+    )
+
+
+@pytest.fixture
+def publisher(settings: ProducerSettings) -> Iterator[Publisher]:
+    with Publisher(settings) as publisher:
+        publisher.connect()
+        yield publisher
+
+
+@pytest.fixture
+def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`python -m producers replay ...` in this process: exit code, standard output, standard error."""
+    from producers.__main__ import app
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        for name, value in (deployment.env | {"DESKSTREAM_LOG_LEVEL": "error"}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["producers", "replay", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            app()
+        written = capsys.readouterr()
+        return int(str(ended.value.code or 0)), written.out, written.err
+
+    return call
+
+
+def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping[str, int]:
+    """One delivery to every door, the form in two ways and the signed endpoint; each one's status."""
+    token = f"Bearer {device.device_token('dublin-1', [SECRET])}"
+    as_json = {"content-type": "application/json"}
+    raw = json.dumps(REPLY).encode()
+
+    async def main() -> Mapping[str, int]:
+        transport = httpx.ASGITransport(create_app(settings, publisher))
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, timeout=60) as client:
+            told = {}
+            for case in cases().values():
+                knock = case.sign(case.body(1), SECRET, time.time())
+                url = DOORS[case.door].path + (f"?{knock.query}" if knock.query else "")
+                told[case.door] = await client.post(url, content=knock.body, headers=dict(knock.headers))
+            told["kiosk with a token"] = await client.post(
+                "/v1/kiosk", content=TYPED_ON_A_KIOSK, headers=as_json | {"authorization": token}
+            )
+            told["form"] = await client.post("/v1/form", data=FORM)
+            parts = {name: (None, value) for name, value in FORM.items()} | {"submission_id": (None, "f-2")}
+            told["form in parts"] = await client.post("/v1/form", files=parts)
+            signed = as_json | {signature.HEADER: signature.sign(SECRET, raw, int(time.time()))}
+            told["generic"] = await client.post("/v1/events", content=raw, headers=signed)
+            return {name: answer.status_code for name, answer in told.items()}
+
+    return asyncio.run(main())
+
+
+def take_mail_and_history(settings: ProducerSettings, publisher: Publisher) -> list[Outcome]:
+    mail = mail_intake(publisher, settings, None, source="imap:support")
+    old = Intake(publisher, history.CHANNEL, history.event, source="import:old.jsonl", imported=True)
+    line = json.dumps(REPLY | {"id": "h1", "occurred_at": "2025-11-03T09:12:00Z"}).encode()
+    futures = [mail.take(MAIL % 1, origin="imap://support/1"), old.take(line, origin="old.jsonl:1")]
+    return [publisher.wait(future).outcome for future in futures]
+
+
+def log_of(deployment: Deployment) -> list[tuple[Event, dict[str, bytes]]]:
+    """Every event in Kafka, with the headers of its record."""
+    found = records(deployment, EVENTS) + records(deployment, PRESENCE)
+    return [(codec.decode(record.value), dict(record.headers)) for record in found]
+
+
+@pytest.mark.stack
+def test_what_every_channel_lost_to_a_mistake_of_ours_comes_back_once_with_its_own_id_and_time(
+    deployment: Deployment,
+    settings: ProducerSettings,
+    publisher: Publisher,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = Broken(monkeypatch)
+    began = settings.pipeline_clock.now()
+    answers = post_everything(settings, publisher)
+    assert {name: code for name, code in answers.items() if code not in (200, 202)} == {}
+    assert take_mail_and_history(settings, publisher) == [Outcome.DEAD_LETTERED] * 2
+    ended = settings.pipeline_clock.now()
+    count = len(answers) + 2
+    assert [letter.headers["reason"] for letter in letters(deployment)] == ["defect"] * count
+    assert log_of(deployment) == []
+
+    code, shown, said = run("--all")  # nothing is mended yet
+    assert (code, shown.count("refused again: defect: KeyError")) == (2, count)
+    assert said.strip() == f"{count} letters: 0 accepted (0 events), 0 duplicate, {count} refused again"
+    assert len(letters(deployment)) == count and log_of(deployment) == []
+
+    broken.mend()
+    code, shown, said = run("--all", "--dry-run")
+    assert (code, shown.count("accepted: ")) == (0, count)
+    assert said.startswith(f"dry run, nothing was changed; {count} letters: {count} accepted")
+    assert log_of(deployment) == []
+
+    code, shown, said = run("--all", "--source", "social-meta")
+    assert (code, said.strip()) == (0, "1 letter: 1 accepted (3 events), 0 duplicate, 0 refused again")
+    code, shown, said = run("--all", "--reason", "defect", "--error", "always there", "--since", "1h")
+    assert (code, said.startswith(f"{count - 1} letters: {count - 1} accepted")) == (0, True)
+
+    came = log_of(deployment)
+    assert set(Counter(event.event_id for event, _ in came).values()) == {1}
+    assert all(began <= event.received_at <= ended for event, _ in came)
+    assert all(headers["replay-of"].startswith(deployment.namespace.encode()) for _, headers in came)
+    mail = next(event for event, _ in came if event.channel == "email")
+    assert (mail.source, mail.imported, mail.event_id) == (
+        "imap:support", False, email.mail_event_id("<1@example.org>", "ann@example.org"),
+    )  # fmt: skip
+    old = next(event for event, _ in came if event.imported)
+    assert (old.source, old.occurred_at) == ("import:old.jsonl", 1_762_161_120_000_000)
+    places = [event.fields["place"] for event, _ in came if event.channel == "in_person"]  # type: ignore[attr-defined]
+    assert sorted(places) == ["Dublin, ground floor", "dublin-1"]
+
+    # What their senders send again, after all, is the same events.
+    post_everything(settings, publisher)
+    take_mail_and_history(settings, publisher)
+    assert {event.event_id for event, _ in log_of(deployment)} == {event.event_id for event, _ in came}
+
+    before = len(records(deployment, EVENTS))
+    assert run("--all")[::2] == (0, "0 letters: 0 accepted (0 events), 0 duplicate, 0 refused again\n")
+    assert len(records(deployment, EVENTS)) == before
+
+
+@pytest.mark.stack
+def test_of_a_batch_only_what_is_not_in_kafka_yet_is_published(
+    deployment: Deployment, publisher: Publisher, run: Run
+) -> None:
+    case = cases()["social-meta"]
+    door = DOORS[case.door]
+    body = case.body(1)
+    kept = door.given(delivered(case, case.sign(body, SECRET, time.time())), NOW, "http:here")
+    first, *_ = door.take(body, kept)
+    publisher.publish(first)
+    publisher.dead_letter(body, Refused("bad_fields", "a part of it"), channel="social", producer=door.name, given=kept)
+    code, shown, said = run("--all")
+    assert (code, said.strip()) == (0, "1 letter: 1 accepted (2 events), 0 duplicate, 0 refused again")
+    assert "accepted: 2 events, 1 known already" in shown
+    assert set(Counter(event.event_id for event, _ in log_of(deployment)).values()) == {1}
+
+
+#: Kills itself when its second five hundred are in Kafka, and not yet marked.
+DIES = """
+import os, signal, sys
+from producers.publisher import Publisher
+
+mark, calls = Publisher.mark_replayed, []
+
+def mark_or_die(self, letters):
+    calls.append(letters)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    mark(self, letters)
+
+Publisher.mark_replayed = mark_or_die
+sys.argv = ["producers", "replay", "--all"]
+from producers.__main__ import app
+app()
+"""
+
+
+@pytest.mark.stack
+def test_a_replay_that_is_killed_in_the_middle_goes_on_and_publishes_nothing_twice(
+    deployment: Deployment, publisher: Publisher, run: Run
+) -> None:
+    count = 1_200
+    told = [
+        publisher.submit_dead_letter(
+            MAIL % number, Refused("defect"), channel="email", producer="email", given=KEPT, origin="here"
+        )
+        for number in range(count)
+    ]
+    for future in told:
+        publisher.wait(future)
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES], env=os.environ | deployment.env, capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(log_of(deployment)) == 1_000
+    code, shown, said = run("--all")
+    assert (code, said.strip()) == (0, "700 letters: 200 accepted (200 events), 500 duplicate, 0 refused again")
+    assert shown.count("duplicate: known already") == 500
+    assert set(Counter(event.event_id for event, _ in log_of(deployment)).values()) == {1}
+    assert len(log_of(deployment)) == count
+    assert run("--all")[2].startswith("0 letters")
