@@ -306,7 +306,7 @@ class Publisher:
             given=given,
         )
         kept = raw[: MAX_RECORD_BYTES + privacy.MARGIN]
-        masked = privacy.mask_bytes(kept)
+        masked = privacy.mask_bytes(kept, keep_ids=given is not None and "content-type" in given.headers)
         value = masked[:MAX_RECORD_BYTES]
         if value != kept[:MAX_RECORD_BYTES]:
             headers.append(("masked", b"1"))

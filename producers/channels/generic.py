@@ -30,7 +30,7 @@ from schemas.deadletter import Given
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["BY_THREAD", "CHANNEL", "IDS", "KINDS", "build", "fields_of", "normalise", "parse", "take"]
+__all__ = ["BY_THREAD", "CHANNEL", "IDS", "KINDS", "NUMBERED", "build", "fields_of", "normalise", "parse", "take"]
 
 CHANNEL = "generic"
 
@@ -88,7 +88,7 @@ IDS = frozenset(
     )
 )  # fmt: skip
 #: Orders are numbered by the shop; what stands there in a message, a customer typed.
-_NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
+NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
 PRESENCES = ("online", "away", "offline")
@@ -349,7 +349,7 @@ def _converter(name: str, annotation: Any, kind: type[Event]) -> Callable[[Any],
     if name in _PROSE:
         limit = 100_000 if name in _LONG else MAX_SHORT
         return lambda value: prose(msgspec.convert(value, str), limit)
-    one = _id if name in IDS or (name == "order_number" and kind in _NUMBERED) else _short
+    one = _id if name in IDS or (name == "order_number" and kind in NUMBERED) else _short
     if annotation is str:
         return one
     return lambda value: _bounded(msgspec.convert(value, annotation), one)

@@ -110,3 +110,37 @@ def test_a_recording_and_a_picture_are_where_the_service_says(url: str) -> None:
 
 def form(**fields: str) -> Delivery:
     return Delivery("POST", "https://hooks.example/", body=urlencode(fields).encode())
+
+
+# -- in dead letters, which are masked before anything is known of them ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f'{{"sender":{{"id":"{FIRST}"}},"recipient":{{"id": "{SECOND}"}}}}',
+        f'{{"id": {FIRST}, "order_id":{SECOND}}}',
+        f'{{"id_str":"{FIRST}","sender_id":"{SECOND}"\n}}',
+        f'{{"customer_id":"tel:+{FIRST}","address":"+{SECOND}","thread_ref":"{FIRST}"}}',
+        f"From=%2B{FIRST}&To=%2B{SECOND}&Body=Hello",
+        f"MessageSid=SM1&From=whatsapp%3A%2B{FIRST}&WaId={FIRST}&Called=%2B{SECOND}",
+    ],
+)
+def test_the_ids_in_the_request_of_a_program_stay_in_its_dead_letter(raw: str) -> None:
+    assert privacy.mask_bytes(raw.encode(), keep_ids=True) == raw.encode()
+    assert b"*********" in privacy.mask_bytes(raw.encode())  # of a mail nobody knows what it is
+
+
+@pytest.mark.parametrize(
+    ("raw", "masked"),
+    [
+        (f'{{"text":"{FIRST}"}}', '{"text":"*********9010"}'),
+        (f'{{"id":"m-1","text":"\\"id\\":\\"{FIRST}\\""}}', '{"id":"m-1","text":"\\"id\\":\\"*********9010\\""}'),
+        (f'{{"id":"{FIRST} {SECOND}"}}', '{"id":"*********9010 *********9010"}'),
+        (f"Body=From%3D{FIRST}&From=%2B1", "Body=From%3D*********9010&From=%2B1"),
+        (f"Body={FIRST}", "Body=*********9010"),
+        (f"From={FIRST}+{SECOND}", "From=*********9010+*********9010"),
+    ],
+)
+def test_what_a_customer_writes_is_masked_there_whatever_it_pretends_to_be(raw: str, masked: str) -> None:
+    assert privacy.mask_bytes(raw.encode(), keep_ids=True) == masked.encode()
