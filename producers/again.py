@@ -53,7 +53,7 @@ def attempt(letter: Letter, takers: Mapping[str, Take], *, named: bool) -> Attem
     except Partly as partly:
         events, refused = partly.events, partly
     except Refused as error:
-        return Attempt(refused=error)
+        return Attempt(refused=_masked_perhaps(letter, error))
     try:
         for event in events:
             encoded(event)
@@ -89,6 +89,13 @@ def _taken(letter: Letter, takers: Mapping[str, Take], named: bool) -> Sequence[
     except Exception as error:  # the defect is still there; the next letter may be another case
         log.debug("normaliser_failed", producer=letter.producer, letter=letter.place, exc_info=True)
         raise defect(error) from error
+
+
+def _masked_perhaps(letter: Letter, refused: Refused) -> Refused:
+    """Stars in place of digits may be all that is wrong with it."""
+    if "masked" not in letter.headers:
+        return refused
+    return Refused(refused.reason, f"{refused.detail} (what looked like card numbers is masked in this letter)")
 
 
 def _require_whole(letter: Letter, event: Event) -> None:

@@ -17,7 +17,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from producers.again import Attempt, attempt
@@ -114,7 +114,7 @@ def _plans(letters: Sequence[Letter], settings: ProducerSettings, named: bool, s
         for letter in asyncio.run(letterbox.bodies(settings, some)):
             made = attempt(letter, without_store, named=named)
             ids = [(key_of(event), event.event_id) for event in made.events]
-            plans.append(_Plan(_light(letter), ids, made.refused))
+            plans.append(_Plan(letter.light(), ids, made.refused))
     return plans
 
 
@@ -149,7 +149,7 @@ class _Round:
         letters = asyncio.run(letterbox.bodies(self._settings, some))
         under_way = [(letter, *self._submit(letter)) for letter in letters]
         done = [
-            _told(_light(letter), len(made.events), self._settle(sent), made.refused)
+            _told(letter.light(), len(made.events), self._settle(sent), made.refused)
             for letter, made, sent in under_way
         ]
         self._publisher.mark_replayed([each.letter for each in done if each.fate is not Fate.REFUSED])
@@ -200,10 +200,6 @@ def _chunks(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
         size += letter.size
     if some:
         yield some
-
-
-def _light(letter: Letter) -> Letter:
-    return replace(letter, value=b"")
 
 
 def _event_id(value: bytes | None) -> str:

@@ -31,7 +31,7 @@ async def letters(
 ) -> list[Letter]:
     """The wanted letters that were not replayed, oldest first; only those that existed when this was called.
 
-    Without `bodies` the raw bytes are left out: there may be more of them than memory.
+    Without `bodies` raw bytes and tracebacks are left out: there may be more of them than memory.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -44,8 +44,8 @@ async def letters(
             headers = deadletter.read(record.headers)
             if MARK in headers:
                 replayed.add((record.topic, record.partition, int(headers[MARK])))
-            elif wanted(letter := _letter(record, headers, body=bodies)):
-                found.append(letter)
+            elif wanted(letter := _letter(record, headers)):
+                found.append(letter if bodies else letter.light())
     if not include_replayed:
         found = [letter for letter in found if letter.spot not in replayed]
     return oldest_first(found)
@@ -160,9 +160,8 @@ async def records(consumer: AIOKafkaConsumer, places: Spans) -> AsyncIterator[An
                 del left[place]
 
 
-def _letter(record: Any, headers: dict[str, str], *, body: bool = True) -> Letter:
+def _letter(record: Any, headers: dict[str, str]) -> Letter:
     value = record.value or b""
-    kept = value if body else b""
     return Letter(
-        record.topic, record.partition, record.offset, record.key, kept, headers, record.timestamp, len(value)
+        record.topic, record.partition, record.offset, record.key, value, headers, record.timestamp, len(value)
     )

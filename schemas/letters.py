@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas import deadletter
@@ -51,6 +51,11 @@ class Letter:
     @property
     def place(self) -> str:
         return f"{self.topic}:{self.partition}:{self.offset}"
+
+    def light(self) -> Letter:
+        """The same without its raw bytes and its traceback, which may be large."""
+        story = {name: value for name, value in self.headers.items() if name != "traceback"}
+        return replace(self, value=b"", headers=story)
 
     @property
     def reason(self) -> str:
@@ -95,7 +100,10 @@ class Choice:
             and (not self.reason or letter.reason == self.reason)
             and (not self.source or self.source == letter.producer or self.source in story.get("origin", ""))
             and (not self.stage or story.get("stage", "") == self.stage)
-            and (not self.error or self.error.lower() in f"{story.get('error')}\n{story.get('traceback')}".lower())
+            and (
+                not self.error
+                or self.error.lower() in f"{story.get('error', '')}\n{story.get('traceback', '')}".lower()
+            )
             and (self.since_ms is None or letter.timestamp_ms >= self.since_ms)
             and (self.until_ms is None or letter.timestamp_ms < self.until_ms)
         )

@@ -60,6 +60,10 @@ class Command:
         return EXIT_USAGE if any(each.fate is Fate.REFUSED for each in done) else 0
 
     def _require_ours(self) -> None:
+        if self.choice.topic not in ("", OURS.name, self.settings.topic(OURS)):
+            raise ConfigurationError(
+                f"the letters of producers lie in {OURS.name}", where="--topic", fix="python -m sinks dlq replay"
+            )
         for topic, partition, offset in sorted(self.choice.spots):
             if topic != self.settings.topic(OURS):
                 place = f"{topic}:{partition}:{offset}"

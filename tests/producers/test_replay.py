@@ -17,6 +17,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from producers import device, signature
 from producers.again import attempt
@@ -204,12 +205,32 @@ def test_an_id_that_was_masked_as_a_card_number_makes_no_contact_of_a_stranger()
     masked = Letter(*letter.spot, None, letter.value, {**letter.headers, "masked": "1"}, 0)
     with pytest.raises(Refused, match="masked: its customer_id looked like a card number"):
         again(masked)
+    broken = Letter(*letter.spot, None, b'{"id": *********9010}', {**letter.headers, "masked": "1"}, 0)
+    with pytest.raises(Refused, match=r"bad_json: .*\(what looked like card numbers is masked in this letter\)"):
+        again(broken)
 
 
 def test_every_channel_takes_its_letters_again_or_says_what_to_do_instead() -> None:
     assert set(TAKERS) == {*DOORS, "email", "form", "generic", "history"}
     assert not set(TAKERS) & set(ELSEWHERE)
     assert all(ELSEWHERE.values())
+
+
+@pytest.mark.stack
+def test_what_makes_no_sense_is_one_line(run: Run) -> None:
+    for arguments, says in (
+        ((), "name letters, or say --all"),
+        (("contact-events.dlq:0:1", "--all"), "name letters, or say --all"),
+        (("contact-events.dlq:0:99",), "there is no letter at "),
+        (("facts.dlq:0:1",), "the letters of producers lie in contact-events.dlq (python -m sinks dlq replay "),
+        (("--all", "--topic", "facts.dlq"), "the letters of producers lie in contact-events.dlq"),
+        (("--all", "--topic", "ticket-facts"), "is no dead-letter topic"),
+        (("--all", "--since", "yesterday"), "--since: 'yesterday' is no time"),
+    ):
+        code, shown, said = run(*arguments)
+        assert (code, shown) == (2, "")
+        (line,) = said.strip().splitlines()
+        assert says in line
 
 
 # -- the whole way, on a real Kafka -------------------------------------------------------------------------------
@@ -248,15 +269,17 @@ def publisher(settings: ProducerSettings) -> Iterator[Publisher]:
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`python -m producers replay ...` in this process: exit code, standard output, standard error."""
-    from producers.__main__ import app
+    from producers import __main__ as command
+
+    monkeypatch.setattr(command, "configure_logging", lambda settings: None)  # it would outlive this test
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        for name, value in (deployment.env | {"DESKSTREAM_LOG_LEVEL": "error"}).items():
+        for name, value in deployment.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["producers", "replay", *arguments])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            app()
+        with capture_logs(), pytest.raises(SystemExit) as ended:
+            command.app()
         written = capsys.readouterr()
         return int(str(ended.value.code or 0)), written.out, written.err
 

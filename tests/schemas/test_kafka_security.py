@@ -194,6 +194,25 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
         assert worker.wait(60) == 0
 
 
+def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Deployment) -> None:
+    from producers.publisher import Publisher
+    from producers.replay import Fate, Told, replay
+    from schemas import letterbox
+    from schemas.deadletter import Given
+    from schemas.errors import Refused
+    from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS
+
+    settings = secure.settings(ProducerSettings, kafka_username="deskstream-producer")
+    mail, kept = b"From: ann@example.org\r\nMessage-ID: <1@example.org>\r\n\r\nHello", Given(received_at=1)
+    topics = [topic for topic in DEAD_LETTERS if topic.name == CONTACT_EVENTS.dlq]
+    done: list[Told] = []
+    with Publisher(settings) as publisher:
+        publisher.dead_letter(mail, Refused("defect"), channel="email", producer="email", given=kept)
+        for _ in range(2):
+            replay(asyncio.run(letterbox.letters(settings, topics=topics)), publisher, settings, done.append)
+    assert [each.fate for each in done] == [Fate.ACCEPTED]
+
+
 def test_a_role_does_not_what_is_not_its_own(secure: Deployment) -> None:
     from aiokafka.errors import KafkaError
 
