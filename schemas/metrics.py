@@ -164,6 +164,18 @@ WINDOW_CSAT_ANSWERS = Gauge(
     ["window", "channel", "team"],
     registry=None,
 )
+AGENTS = Gauge(
+    "deskstream_agents",
+    "Agents by what they reported last: online, away or offline; those who never reported are in none",
+    ["team", "status"],
+    registry=None,
+)
+AGENTS_BUSY = Gauge(
+    "deskstream_agents_busy",
+    "Agents online with a ticket in their hands that waits on us; over those online it is the occupancy of this moment",
+    ["team"],
+    registry=None,
+)
 FIGURES_READY = Gauge(
     "deskstream_figures_ready",
     "1 when the states of a partition are counted; before, the other gauges do not have it",

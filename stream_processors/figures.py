@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from schemas import metrics
+from stream_processors.followed import Figures, Labels
 from stream_processors.processor import Count
 from stream_processors.service_figures import PartitionFigures
 
@@ -34,6 +34,18 @@ _COUNTERS: dict[str, CounterMetric] = {
     "csat_answers": metrics.CSAT_ANSWERS,
     "tags_applied": metrics.TAGS_APPLIED,
     "acknowledgements": metrics.ACKNOWLEDGEMENTS,
+}
+#: By the names in `Figures.samples`.
+_GAUGES: dict[str, Gauge] = {
+    "tickets_open": metrics.TICKETS_OPEN,
+    "tickets_at_risk": metrics.TICKETS_AT_RISK,
+    "tickets_overdue": metrics.TICKETS_OVERDUE,
+    "longest_wait_seconds": metrics.LONGEST_WAIT_SECONDS,
+    "backlog_age_seconds": metrics.BACKLOG_AGE_SECONDS,
+    "window_csat_score_sum": metrics.WINDOW_CSAT_SCORE_SUM,
+    "window_csat_answers": metrics.WINDOW_CSAT_ANSWERS,
+    "agents": metrics.AGENTS,
+    "agents_busy": metrics.AGENTS_BUSY,
 }
 _children: dict[tuple[str, tuple[str, ...]], Callable[[float], None]] = {}
 #: States are read again in turns of so many seconds, with a rest in between while there is other work.
@@ -54,7 +66,7 @@ def add(counts: Iterable[Count]) -> None:
 
 
 class ServiceFigures(Collector):
-    """The gauges of one process.
+    """The gauges of one process and one aggregate; `kind` is the aggregate's `figures`.
 
     scan       (partition, key) → states from that key on, in key order
     load       decodes a state
@@ -65,6 +77,7 @@ class ServiceFigures(Collector):
 
     def __init__(
         self,
+        kind: type[Figures],
         *,
         scan: Callable[[int, bytes], Iterator[tuple[bytes, bytes]]],
         load: Callable[[bytes, bytes], Any],
@@ -72,8 +85,9 @@ class ServiceFigures(Collector):
         now: Callable[[], int],
         busy: Callable[[], bool],
     ) -> None:
+        self._kind = kind
         self._scan, self._load, self._held, self._now, self._busy = scan, load, held, now, busy
-        self._partitions: dict[int, PartitionFigures] = {}
+        self._partitions: dict[int, Figures] = {}
         self._generation = -1
         self._lock = threading.Lock()
         self._reading: asyncio.Task[None] | None = None
@@ -88,7 +102,7 @@ class ServiceFigures(Collector):
         generation, _ = self._held()
         with self._lock:
             self._generation = generation
-            self._partitions = {partition: PartitionFigures() for partition in partitions}
+            self._partitions = {partition: self._kind() for partition in partitions}
         self._reading = asyncio.create_task(self._read(dict(self._partitions)), name="figures")
 
     def changed(self, partition: int, before: dict[bytes, Any | None], after: dict[bytes, Any | None]) -> None:
@@ -100,7 +114,7 @@ class ServiceFigures(Collector):
             for key, state in after.items():
                 figures.changed(key, before.get(key), state)
 
-    async def _read(self, partitions: dict[int, PartitionFigures]) -> None:
+    async def _read(self, partitions: dict[int, Figures]) -> None:
         try:
             for partition, figures in partitions.items():
                 while not self._read_slice(partition, figures):  # noqa: ASYNC110 - the rest between two slices
@@ -108,7 +122,7 @@ class ServiceFigures(Collector):
         except Exception:  # the work goes on: these partitions stay without gauges, and not ready
             log.exception("states cannot be counted")
 
-    def _read_slice(self, partition: int, figures: PartitionFigures) -> bool:
+    def _read_slice(self, partition: int, figures: Figures) -> bool:
         """Read on for a moment; whether that was the last of it. No batch becomes durable meanwhile."""
         until = time.perf_counter() + SLICE_SECONDS
         assert figures.cursor is not None
@@ -134,45 +148,14 @@ class ServiceFigures(Collector):
         with self._lock:
             known = self._partitions if generation == self._generation else {}
             ready = {number: number in known and known[number].cursor is None for number in held}
-            samples = _samples([known[number] for number in held if ready[number]], now)
-        yield _family(metrics.FIGURES_READY, {(str(number),): float(done) for number, done in ready.items()})
-        for gauge, values in samples:
-            yield _family(gauge, values)
+            samples = self._kind.samples([known[number] for number in held if ready[number]], now)
+        if self._kind is PartitionFigures:
+            yield _family(metrics.FIGURES_READY, {(str(number),): float(done) for number, done in ready.items()})
+        for name, values in samples:
+            yield _family(_GAUGES[name], values)
 
 
-_Values = dict[tuple[str, ...], float]
-
-
-def _samples(partitions: Sequence[PartitionFigures], now: int) -> list[tuple[Gauge, _Values]]:
-    open_: Counter[tuple[str, ...]] = Counter()
-    overdue, at_risk = open_.copy(), open_.copy()
-    waits: _Values = {}
-    ages: _Values = {}
-    sums: _Values = {}
-    answers: _Values = {}
-    for figures in partitions:
-        open_.update(figures.open)
-        overdue.update(figures.overdue)
-        at_risk.update(figures.at_risk)
-        for labels, seconds in figures.longest_waits(now):
-            waits[labels] = max(seconds, waits.get(labels, 0.0))
-        for labels, seconds in figures.backlog_ages(now):
-            ages[labels] = ages.get(labels, 0.0) + seconds
-        for labels, score, count in figures.window_scores(now):
-            sums[labels] = sums.get(labels, 0) + score
-            answers[labels] = answers.get(labels, 0) + count
-    return [
-        (metrics.TICKETS_OPEN, dict(open_)),
-        (metrics.TICKETS_AT_RISK, dict(at_risk)),
-        (metrics.TICKETS_OVERDUE, dict(overdue)),
-        (metrics.LONGEST_WAIT_SECONDS, waits),
-        (metrics.BACKLOG_AGE_SECONDS, ages),
-        (metrics.WINDOW_CSAT_SCORE_SUM, sums),
-        (metrics.WINDOW_CSAT_ANSWERS, answers),
-    ]
-
-
-def _family(gauge: Gauge, values: _Values) -> GaugeMetricFamily:
+def _family(gauge: Gauge, values: dict[Labels, float]) -> GaugeMetricFamily:
     described = next(iter(gauge.describe()))
     family = GaugeMetricFamily(described.name, described.documentation, labels=gauge._labelnames)
     for labels, value in values.items():

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.events import Event
 from schemas.topics import Topic
+from stream_processors.followed import Figures
 
 #: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
 MOST_BATCH_RECORDS = 8192
@@ -85,13 +86,13 @@ class Processor(Protocol):
     topic     where its events come from
     kinds     key prefix (one byte) → state class, *in the order in which they must become durable*: a derived state
               (a pane) before the state whose offset decides whether a record is folded again (the customer)
-    shows_service   whether its states are what the gauges of the service count (`service_figures`)
+    figures   what gauges show of its states, None for nothing
     """
 
     name: str
     topic: Topic
     kinds: Mapping[bytes, type[State]]
-    shows_service: bool
+    figures: type[Figures] | None
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
         """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""

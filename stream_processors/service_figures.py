@@ -1,20 +1,16 @@
-"""service_figures: how one partition's customers are served at this moment, kept up to date by what changes.
-
-Each change of a state takes away what the old state stood for and adds what the new one stands for: the work grows
-with the change, never with the number of tickets. The whole can be read again from the states, in key order and in
-slices, while changes go on: what lies behind the cursor is counted, what lies before it will be.
-History (`imported`) stands for nothing here.
-"""
+"""service_figures: how one partition's customers are served at this moment. History (`imported`) stands for nothing here."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
 
 from schemas.clock import MICROS
 from schemas.events import CHANNELS
+from stream_processors.followed import Counts, Figures, Labels, Sample, add
 from stream_processors.tickets.roll_windows import PANE_MICROS, WEEK_MICROS
 from stream_processors.tickets.state import Customer, Pane, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -26,9 +22,6 @@ WINDOWS = {"5m": PANE_MICROS, "1h": 3600 * MICROS, "24h": 86_400 * MICROS, "7d":
 #: 18 minutes: a power of two of microseconds.
 _BUCKET_BITS = 30
 _CHANNELS = frozenset((*CHANNELS, ""))
-
-Labels = tuple[str, ...]
-Counts = dict[Labels, int]
 
 
 def bounded_channel(channel: str) -> str:
@@ -62,8 +55,8 @@ class Ages:
         return self._buckets[min(self._buckets)][0] if self._buckets else None
 
 
-class PartitionFigures:
-    """The figures of one partition. `cursor` is the last key that was read again, None when all were.
+class PartitionFigures(Figures):
+    """The figures of one partition of `contact-events`.
 
     open       channel, team, priority, status → tickets
     overdue    clock, channel, team, priority → clocks that run past their deadline
@@ -73,10 +66,10 @@ class PartitionFigures:
     scores     channel, team → start of a pane → sum of its CSAT scores, and how many
     """
 
-    __slots__ = ("at_risk", "created", "cursor", "open", "overdue", "scores", "waiting")
+    prefixes: ClassVar[bytes] = b"cp"
 
     def __init__(self) -> None:
-        self.cursor: bytes | None = b""
+        super().__init__()
         self.open: Counts = {}
         self.overdue: Counts = {}
         self.at_risk: Counts = {}
@@ -84,21 +77,33 @@ class PartitionFigures:
         self.created: dict[Labels, list[int]] = {}
         self.scores: dict[Labels, dict[int, list[int]]] = {}
 
-    def read(self, key: bytes, state: Any) -> None:
-        """Count a state that is read again. Keys come in order."""
-        self._change(None, state)
-        self.cursor = key
-
-    def finish(self) -> None:
-        """All states were read."""
-        self.cursor = None
-
-    def changed(self, key: bytes, before: Any | None, after: Any | None) -> None:
-        """Count what a durable change came to, unless the state is still to be read."""
-        if self.cursor is None or key <= self.cursor:
-            self._change(before, after)
-
     # -- at the scrape ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def samples(cls, partitions: Sequence[Self], now: int) -> list[Sample]:
+        open_, overdue, at_risk = Counter[Labels](), Counter[Labels](), Counter[Labels]()
+        waits: dict[Labels, float] = {}
+        ages, sums, answers = dict(waits), dict(waits), dict(waits)
+        for figures in partitions:
+            open_.update(figures.open)
+            overdue.update(figures.overdue)
+            at_risk.update(figures.at_risk)
+            for labels, seconds in figures.longest_waits(now):
+                waits[labels] = max(seconds, waits.get(labels, 0.0))
+            for labels, seconds in figures.backlog_ages(now):
+                ages[labels] = ages.get(labels, 0.0) + seconds
+            for labels, score, count in figures.window_scores(now):
+                sums[labels] = sums.get(labels, 0) + score
+                answers[labels] = answers.get(labels, 0) + count
+        return [
+            ("tickets_open", dict(open_)),
+            ("tickets_at_risk", dict(at_risk)),
+            ("tickets_overdue", dict(overdue)),
+            ("longest_wait_seconds", waits),
+            ("backlog_age_seconds", ages),
+            ("window_csat_score_sum", sums),
+            ("window_csat_answers", answers),
+        ]
 
     def longest_waits(self, now: int) -> Iterator[tuple[Labels, float]]:
         """Seconds that the customer who waits longest has waited."""
@@ -122,7 +127,7 @@ class PartitionFigures:
 
     # -- changes --------------------------------------------------------------------------------------------------
 
-    def _change(self, before: Any | None, after: Any | None) -> None:
+    def _change(self, key: bytes, before: Any | None, after: Any | None) -> None:
         if isinstance(before or after, Pane):
             self._pane(before, after)
         else:
@@ -145,7 +150,7 @@ class PartitionFigures:
             return
         channel, team = bounded_channel(ticket.channel), ticket.team
         place = channel, team
-        _add(self.open, (channel, team, ticket.priority, ticket.status), step)
+        add(self.open, (channel, team, ticket.priority, ticket.status), step)
         created = self.created.setdefault(place, [0, 0])
         created[0] += step
         created[1] += step * ticket.created_at
@@ -161,9 +166,9 @@ class PartitionFigures:
             if not clock.running:
                 continue
             if clock.breached:
-                _add(self.overdue, (clock.name, channel, team, ticket.priority), step)
+                add(self.overdue, (clock.name, channel, team, ticket.priority), step)
             elif clock.risk:
-                _add(self.at_risk, (clock.name, channel, team, str(clock.risk)), step)
+                add(self.at_risk, (clock.name, channel, team, str(clock.risk)), step)
 
     def _pane(self, before: Pane | None, after: Pane | None) -> None:
         pane = after or before
@@ -177,14 +182,6 @@ class PartitionFigures:
         scores[1] += new[1] - old[1]
         if scores == [0, 0]:
             del panes[pane.start]
-
-
-def _add(counts: Counts, labels: Labels, step: int) -> None:
-    count = counts.get(labels, 0) + step
-    if count:
-        counts[labels] = count
-    else:
-        del counts[labels]
 
 
 def _live_scores(pane: Pane | None) -> tuple[int, int]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import structlog
@@ -33,6 +34,7 @@ from schemas.topics import TOPIC_OF
 from stream_processors.batch import BatchFolder, Folded, Overlay
 from stream_processors.deadlines import Deadlines
 from stream_processors.figures import ServiceFigures, add
+from stream_processors.followed import Figures
 from stream_processors.outbox import Outbox
 from stream_processors.processor import Output, Processor
 from stream_processors.store import Store
@@ -76,7 +78,7 @@ class Worker:
         self.store.on_progress = self._recovering
         self.deadlines: dict[int, Deadlines] = {}
         self.end: dict[int, int] = {}
-        self.figures = self._service_figures() if processor.shows_service else None
+        self.figures = None if processor.figures is None else self._service_figures(processor.figures)
         self.recovered_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -341,10 +343,15 @@ class Worker:
                     self._recovering()
                     await asyncio.sleep(0)
 
-    def _service_figures(self) -> ServiceFigures:
-        first = min(self.processor.kinds)
+    def _service_figures(self, kind: type[Figures]) -> ServiceFigures:
+        first, last = kind.prefixes[:1], kind.prefixes[-1:]
+
+        def scan(partition: int, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+            return takewhile(lambda pair: pair[0][:1] <= last, self.store.scan_from(partition, max(key, first)))
+
         return ServiceFigures(
-            scan=lambda partition, key: self.store.scan_from(partition, max(key, first)),
+            kind,
+            scan=scan,
             load=self.folder.codec.load,
             held=lambda: (self.app.consumer_generation_id, self.assigned()),
             now=self.clock.now,

@@ -22,10 +22,12 @@ from schemas.errors import Refused
 from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate, Tick
 from schemas.identity import event_id
 from schemas.topics import ROUTING, Topic
+from stream_processors.followed import Figures
 from stream_processors.processor import Outcome, Output, Position, Reader, State
 from stream_processors.routing.presence import told
 from stream_processors.routing.queue import Queue, channel_rank
 from stream_processors.routing.state import (
+    PRESENCES,
     Agent,
     Held,
     Journal,
@@ -36,15 +38,14 @@ from stream_processors.routing.state import (
     team_key,
     ticket_at,
 )
-
-PRESENCES = ("online", "away", "offline")
+from stream_processors.routing.team_figures import TeamFigures
 
 
 class RoutingProcessor:
     """The `Processor` of the `routing` topic. A team that no configuration names is a team like any other."""
 
     name = "routing"
-    shows_service = False
+    figures: type[Figures] | None = TeamFigures
     topic: Topic = ROUTING
 
     def __init__(self) -> None:

@@ -22,6 +22,8 @@ import msgspec
 
 from stream_processors.processor import MOST_BATCH_RECORDS, State
 
+#: What an agent may report of themselves.
+PRESENCES = ("online", "away", "offline")
 #: A journal is kept for so many offsets: until no batch can hold its record any more.
 JOURNAL_SLOTS = MOST_BATCH_RECORDS
 _PRIORITY_BYTE = {"urgent": b"0", "high": b"1", "normal": b"2", "low": b"3"}

@@ -15,9 +15,11 @@ import msgspec
 from schemas.errors import Refused
 from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
 from schemas.topics import CONTACT_EVENTS, Topic
+from stream_processors.followed import Figures
 from stream_processors.processor import Outcome, Output, Position, Reader, State, StepFailed
 from stream_processors.rulebook import Rulebook, time_of
 from stream_processors.rules import Rules
+from stream_processors.service_figures import PartitionFigures
 from stream_processors.surveys import Signing
 from stream_processors.tickets import (
     acknowledge,
@@ -117,7 +119,7 @@ class TicketsProcessor:
     """
 
     name = "tickets"
-    shows_service = True
+    figures: type[Figures] | None = PartitionFigures
 
     def __init__(
         self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None

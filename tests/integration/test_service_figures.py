@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.child import free_ports
 from schemas import codec, metrics
 from schemas.clock import MICROS
-from schemas.events import AgentReplied, Event, MessageReceived, StatusChanged, SurveyAnswered, Transferred
+from schemas.events import (
+    AgentReplied,
+    Event,
+    MessageReceived,
+    PresenceChanged,
+    StatusChanged,
+    SurveyAnswered,
+    Transferred,
+)
 from schemas.identity import canonical_customer_id, customer_tag, event_id, ticket_id
 from schemas.settings import WorkerSettings
-from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, ROUTING
+from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, ROUTING, TOPIC_OF
 from tests.faults.fleet import behind
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +84,23 @@ def log_of(part: int, now: int) -> Iterator[Event]:
             yield SurveyAnswered(**base(12, "scored"), ticket_id=ticket, survey_id=f"s-{ticket}", csat=1 + number % 5)
 
 
+def shift(part: int, now: int) -> Iterator[PresenceChanged]:
+    """Agents of three teams come; some are away or gone again, one takes no tickets."""
+    for number, team in enumerate(("support", "payments", "delivery") * 2):
+        for status in ("online", ("online", "away", "offline")[(number + part) % 3]):
+            identity = event_id("figures", team, str(number), str(part), status)
+            yield PresenceChanged(
+                event_id=identity,
+                occurred_at=now,
+                received_at=now,
+                customer_tag="",
+                agent_id=f"agent-{number}",
+                team=team,
+                status=status,
+                capacity={"default": number},
+            )
+
+
 class Fleet:
     """Two workers and the sink, as processes."""
 
@@ -94,11 +120,11 @@ class Fleet:
         with (self.logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=log)
 
-    def publish(self, events: Iterator[Event]) -> None:
+    def publish(self, events: Iterable[Event]) -> None:
         producer = KafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap_servers, acks="all", linger_ms=5)
         for event in events:
-            key, topic = event.customer_tag.encode(), self.settings.topic(CONTACT_EVENTS)
-            producer.send(topic, key=key, value=codec.encode(event))
+            key = event.team if isinstance(event, PresenceChanged) else event.customer_tag
+            producer.send(self.settings.topic(TOPIC_OF[type(event)]), key=key.encode(), value=codec.encode(event))
         producer.flush()
         producer.close()
 
@@ -234,6 +260,14 @@ def compare(prometheus: Prometheus, client: Any) -> dict[str, int]:
             "clock, channel, team, threshold",
             running.replace("%s", "s.risk", 1) % "NOT s.is_breached AND s.risk > 0",
         ),
+        "agents": (
+            "team, status",
+            "SELECT team, status, count() FROM presences FINAL WHERE until IS NULL GROUP BY ALL",
+        ),
+        "agents_busy": (
+            "team",
+            "SELECT team, count() FROM presences FINAL WHERE until IS NULL AND busy GROUP BY ALL",
+        ),
     }
     series = {}
     for metric, (labels, sql) in expected.items():
@@ -297,14 +331,14 @@ def test_sums_over_the_workers_are_what_clickhouse_counts_before_and_after_one_o
 ) -> None:
     client = get_client(dsn=deployment.env["DESKSTREAM_CLICKHOUSE_URL"], database=deployment.database)
     fleet.await_settled(sharing=2)
-    fleet.publish(log_of(1, time.time_ns() // 1000))
+    fleet.publish(chain(shift(1, time.time_ns() // 1000), log_of(1, time.time_ns() // 1000)))
     series = await_agreement(fleet, client, sharing=2)
     unseen = {metric for metric, count in series.items() if not count}
     assert unseen <= {"sla_corrected_total", "window_csat_score_sum 1h", "window_csat_answers 1h"}
 
     fleet.stop("worker-1")
     await_agreement(fleet, client, sharing=1)
-    fleet.publish(log_of(2, time.time_ns() // 1000))
+    fleet.publish(chain(shift(2, time.time_ns() // 1000), log_of(2, time.time_ns() // 1000)))
     await_agreement(fleet, client, sharing=1)
 
     fleet.running["worker-1"] = fleet.start("worker-1", "-m", "stream_processors")

@@ -27,7 +27,7 @@ class Counting:
     """Counts notes per customer; `text` says how to fail."""
 
     name = "counting"
-    shows_service = False
+    figures = None
     topic = CONTACT_EVENTS
     kinds: ClassVar[Mapping[bytes, type[State]]] = {b"c": Count}
 

@@ -131,6 +131,25 @@ BOARD = Board(
                         ),
                     ),
                 ),
+                Stacked(
+                    "Online, by team",
+                    "Agents who reported that they are there. A queue that grows while nobody is online needs people, not engineers.",
+                    (Prom('sum by (team) (deskstream_agents{status="online", team=~"$team"})', "{{team}}"),),
+                    width=12,
+                ),
+                Lines(
+                    "Occupancy, by team",
+                    "Of the agents online, the share with work in hand at that moment. Near 1 for long: nobody has room for what comes.",
+                    (
+                        Prom(
+                            'sum by (team) (deskstream_agents_busy{team=~"$team"})'
+                            ' / sum by (team) (deskstream_agents{status="online", team=~"$team"})',
+                            "{{team}}",
+                        ),
+                    ),
+                    unit="percentunit",
+                    width=12,
+                ),
             ),
         ),
         Row(
