@@ -64,7 +64,7 @@ def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
 
 def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
     customer = turn.customer
-    name = getattr(event, "customer_name", "") or (customer.name if customer.customer_id == event.customer_id else "")
+    name = getattr(event, "customer_name", "") or (customer.name if customer.goes_by(event.customer_id) else "")
     promised_at = turn.policy_of_event.promised_at(turn.now)
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(turn, ticket, event, name, locale, promised_at)

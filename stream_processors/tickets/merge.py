@@ -33,6 +33,8 @@ __all__ = ["KINDS", "ended_here", "passed_on", "step"]
 
 #: Tickets that a customer remembers to have given away, or to have seen ended after they came from somebody else.
 KEPT_AWAY = 500
+#: Names that went up in a customer and are remembered; far more than anybody has.
+KEPT_NAMES = 50
 _CODEC = StateCodec({b"c": Customer})
 _UNKNOWN = Links()
 
@@ -111,7 +113,8 @@ def _merged(turn: Turn, event: CustomersMerged) -> Turn:
             return turn
         return _send_on(turn, _addressed(event, links.mark.tag, from_customer_id=links.mark.customer_id))
     stamp = links.clock + 1
-    known = replace(turn.customer, tickets=(), episodes=(), seen=(), links=None, offset=-1)
+    names = Links(joined=links.joined) if links.joined else None
+    known = replace(turn.customer, tickets=(), episodes=(), seen=(), links=names, offset=-1)
     word = _addressed(
         event, target, event_id=event_id("merged", event.event_id, origin), stamp=stamp, known=_CODEC.dump(b"c", known)
     )
@@ -132,7 +135,8 @@ def _told_of_merge(turn: Turn, event: CustomersMerged, origin: str) -> Turn:
         if (event.stamp, origin) < (mark.stamp, event.customer_tag):
             return turn  # a circle: the other one ends their mark, when they are told of ours
         turn = _without_mark(turn)
-    return turn.but(customer=_learned(_called(turn.customer, event.into_customer_id), event.known))
+    turn = turn.but(customer=_learned(_called(turn.customer, event.into_customer_id), event.known))
+    return _with_names(turn, origin, *_names_in(event.known))
 
 
 def _split(turn: Turn, event: CustomersSplit) -> Turn:
@@ -152,7 +156,8 @@ def _split(turn: Turn, event: CustomersSplit) -> Turn:
         chosen.append(ticket)
     stamp = links.clock + 1
     word = _addressed(event, target, event_id=event_id("split", event.event_id, source), stamp=stamp)
-    turn = _with_links(turn, replace(links, clock=stamp))
+    names = tuple(each for each in links.joined if each != target)
+    turn = _with_links(turn, replace(links, clock=stamp, joined=names))
     turn = turn.but(outputs=(*turn.outputs, Output(word, target), *_stopped(turn, event, target)))
     return _give(turn, chosen, event.customer_id, event.to_customer_id, event.agent_id)
 
@@ -304,6 +309,14 @@ def _learned(customer: Customer, known: bytes) -> Customer:
     )
 
 
+def _names_in(known: bytes) -> tuple[str, ...]:
+    """Who had gone up in the other one before."""
+    if not known:
+        return ()
+    other: Customer = _CODEC.load(b"c", known)
+    return () if other.links is None else other.links.joined
+
+
 def _called(customer: Customer, customer_id: str) -> Customer:
     return customer if customer.customer_id else replace(customer, customer_id=customer_id)
 
@@ -317,6 +330,13 @@ def _send_on(turn: Turn, event: Event) -> Turn:
 
 def _with_links(turn: Turn, links: Links) -> Turn:
     return turn.but(customer=replace(turn.customer, links=links))
+
+
+def _with_names(turn: Turn, *tags: str) -> Turn:
+    links = turn.customer.links
+    assert links is not None
+    names = tuple(dict.fromkeys((*links.joined, *(each for each in tags if each != turn.event.customer_tag))))
+    return _with_links(turn, replace(links, joined=names[-KEPT_NAMES:]))
 
 
 def _without_mark(turn: Turn) -> Turn:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from schemas.identity import event_id, ticket_id
+from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.processor import State
 
 #: Addresses that a customer may have stopped; far more than anybody has.
@@ -135,7 +135,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     clocks         at most one of each name: running, or the last that stopped
     unanswered     when the customer wrote what no person has answered yet, oldest first; `waiting_since` is its first
     message_ids    the last 20 e-mail ids of the conversation, theirs and ours; `last_message_id` is the customer's last
-    ended_chat     the thread whose conversation ended last: while it is the newest, answers go by e-mail
+    ended_chat     the thread whose conversation ended last, and when: while it is the newest, answers go by e-mail
     routed_as      what the router was told last: `action:team:agent:priority`
     stations       how it stood since when, oldest first; the oldest of very many go into `spells`
     calendar       whose working time its measures count, from the policy (of this version) that it opened with; '' for none
@@ -146,6 +146,9 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
     by_machine     a machine opened it: nobody there answers a survey
+    left           since when the live conversation waited that was left last without an answer, and until when
+    answers        public answers of people, all lines of one chat conversation being one
+    answered_in    the chat conversations in which a person answered: episode and thread
     status_at      of when the newest `StatusChanged` is that arrived, so that an older one does not undo it
     """
 
@@ -208,6 +211,10 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     by_machine: bool = False
     taken: tuple[str, int] | None = None
     status_at: int | None = None
+    ended_chat_at: int = 0
+    answers: int = 0
+    answered_in: tuple[tuple[int, str], ...] = ()
+    left: tuple[int, int] | None = None
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""
@@ -246,7 +253,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """One time that a ticket was solved, for as long as something may come of it (ADR 0016); it outlives the ticket.
 
     solved_at      None for a chat that was asked about before it was solved, or an answer to a survey before a solve
-    replies_until  public replies of the whole ticket up to here; `public_answers` are those of this episode
+    replies_until  public replies of the whole ticket up to here, and `answers_until`, in which a chat is one, whatever its
+                   lines; `public_answers` are those of this episode
     asked          whether it was decided to invite or not; `invite_at` is when that is due, None when nothing is
     invited        whether an invitation was sent
     decide_at      when `fcr` is decided at the latest; `fcr` None while it is not
@@ -274,6 +282,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     survey: Survey | None = None
     follow_up: FollowUp | None = None
     invited: bool = False
+    answers_until: int = 0
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -298,11 +307,12 @@ class Away(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True):
-    """What merges and splits left behind. `clock` is the highest stamp seen."""
+    """What merges and splits left behind. `clock` is the highest stamp seen, `joined` the tags of who went up in this one."""
 
     mark: Mark | None = None
     away: tuple[Away, ...] = ()
     clock: int = 0
+    joined: tuple[str, ...] = ()
 
     def gone(self, ticket: str) -> Away | None:
         return next((each for each in self.away if each.ticket_id == ticket), None)
@@ -326,7 +336,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     invited     when this customer was invited to surveys, for the cap
     """
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     customer_id: str = ""
     name: str = ""
@@ -342,6 +352,12 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     opted_out: tuple[str, ...] = ()
     episodes: tuple[Episode, ...] = ()
     invited: tuple[int, ...] = ()
+
+    def goes_by(self, customer_id: str) -> bool:
+        """Whether this is their name, or one that they had before they went up in this customer."""
+        if customer_id == self.customer_id:
+            return True
+        return self.links is not None and bool(customer_id) and customer_tag(customer_id) in self.links.joined
 
     def wants_nothing_at(self, address: str) -> bool:
         """Whether nothing more may be sent to an address."""

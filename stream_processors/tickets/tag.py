@@ -107,7 +107,7 @@ def _remember(
     """The customer with the language they wrote and the reasons of this contact. Others' messages tell nothing."""
     customer = turn.customer
     changes: dict[str, Any] = {}
-    if customer.customer_id != turn.event.customer_id:  # type: ignore[attr-defined]
+    if not customer.goes_by(turn.event.customer_id):  # type: ignore[attr-defined]
         return customer
     if spoke and language != customer.language:
         changes["language"] = language

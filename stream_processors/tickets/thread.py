@@ -425,7 +425,7 @@ def _announce(turn: Turn) -> Turn:
 def _known(customer: Customer, event: Any) -> Customer:
     """What the event tells of the customer. A sender who only knew a ticket token is not this customer."""
     changes: dict[str, str] = {}
-    if customer.customer_id != event.customer_id:
+    if not customer.goes_by(event.customer_id):
         if customer_tag(event.customer_id) != event.customer_tag:
             return customer
         changes["customer_id"] = event.customer_id

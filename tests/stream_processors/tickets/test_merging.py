@@ -270,6 +270,32 @@ def test_a_third_person_who_answers_a_moved_ticket_joins_it_and_stays_who_they_a
     assert merged.customer(BOB).customer_id == BOB
 
 
+def test_who_mails_about_a_ticket_of_who_they_are_now_is_no_third_person(town: Town) -> None:
+    """Bob had a ticket when Ann went up in him; she mails to its own address. Until now he was not told of her reasons."""
+    town.message(0, BOB, channel="sms", thread_id="bob")
+    town.message(1, ANN)
+    town.merge(2, ANN, BOB)
+    town.settle().message(9, ANN, first(BOB), "My parcel never arrived.", language="en")
+    assert ("delivery.carrier_delay", at(9)) in town.settle().customer(BOB).reasons
+    assert town.customer(BOB).customer_id == BOB
+
+
+def test_who_went_up_in_one_who_went_up_in_a_third_is_no_third_person_either(town: Town) -> None:
+    town.message(0, CAT, channel="sms", thread_id="cat")
+    town.message(1, ANN)
+    town.message(1, BOB)
+    town.merge(2, ANN, BOB)
+    town.settle().merge(3, BOB, CAT)
+    town.settle().message(9, ANN, first(CAT), "My parcel never arrived.")
+    assert ("delivery.carrier_delay", at(9)) in town.settle().customer(CAT).reasons
+
+
+def test_who_was_split_off_again_is_somebody_else(merged: Town) -> None:
+    merged.split(20, BOB, ANN, first(ANN))
+    merged.settle().message(60, ANN, first(BOB), "My parcel never arrived.")
+    assert "delivery.carrier_delay" not in dict(merged.settle().customer(BOB).reasons)
+
+
 def test_who_goes_round_by_a_ticket_that_ended_is_not_lost(town: Town) -> None:
     """Ann, merged into Bob, answers a ticket of Bob's that nobody has: to her own log, and from there back to Bob."""
     town.message(0, BOB, channel="sms")
