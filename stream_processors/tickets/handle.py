@@ -19,11 +19,10 @@ from typing import Any
 from schemas.clock import MICROS
 from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
-from stream_processors.tickets.measure_sla import left
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["step"]
+__all__ = ["step", "was_answered"]
 
 
 def step(turn: Turn) -> Turn:
@@ -54,7 +53,7 @@ def _chat(turn: Turn, event: ChatEnded) -> Turn:
     ticket = turn.ticket
     if ticket is None:
         return turn
-    answered = event.outcome == "closed" or (event.outcome == "timed_out" and _was_answered(ticket, event))
+    answered = was_answered(ticket, event)
     return _over(
         turn,
         kind="chat",
@@ -65,10 +64,13 @@ def _chat(turn: Turn, event: ChatEnded) -> Turn:
     )
 
 
-def _was_answered(ticket: Ticket, event: ChatEnded) -> bool:
-    """Whether a person answered in this conversation, not in an earlier one of the ticket."""
-    still_waits = ticket.rang_at is not None and left(event, ticket)
-    return ticket.first_response_at is not None and not still_waits
+def was_answered(ticket: Ticket, event: ChatEnded) -> bool:
+    """Whether a person answered in this conversation, whoever answered in others of the ticket before."""
+    if event.outcome != "timed_out":
+        return event.outcome == "closed"
+    if not ticket.answers:  # nobody answered, or before answers were told apart
+        return ticket.first_response_at is not None
+    return any(thread == event.thread_id for _, thread in ticket.answered_in)
 
 
 def _chatted_seconds(ticket: Ticket, event: ChatEnded) -> float | None:

@@ -15,6 +15,7 @@ from schemas.survey_link import SurveyLink, survey_id
 from stream_processors.surveys import MOST_INVITATIONS
 from stream_processors.tickets import episodes
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
+from stream_processors.tickets.handle import was_answered
 from stream_processors.tickets.state import Episode, Ticket
 from stream_processors.tickets.survey_message import locale_of, outbound, way_to
 from stream_processors.tickets.thread import find
@@ -44,7 +45,7 @@ def step(turn: Turn) -> Turn:
     event, ticket = turn.event, turn.ticket
     if type(event) is not ChatEnded or ticket is None or ticket.first_response_at is None:
         return turn
-    if event.outcome == "abandoned":
+    if not was_answered(ticket, event):
         return turn
     episode = episodes.remember(turn)
     return turn if episode.asked else schedule(episodes.put(turn, episode), episode)

@@ -32,7 +32,7 @@ from stream_processors.tickets.acknowledge import (
 )
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.state import Customer, Ticket
-from stream_processors.tickets.thread import KEPT_IDS, finished_at
+from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
 from stream_processors.tickets.turn import Turn
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
@@ -108,7 +108,20 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
         changes["status"] = "open" if unanswered else "pending"
     if agent and not ticket.assignee and finished_at(ticket) is None:
         changes |= _held_by(ticket, agent, at)
+    said = ticket.episode, _conversation(ticket, at)
+    if said[1] is None or said not in ticket.answered_in:
+        changes["answers"] = ticket.answers + 1
+        if said[1] is not None:
+            changes["answered_in"] = (*ticket.answered_in, said)[-KEPT_THREADS:]
     return turn.on_ticket(**changes).note("replied", at=at)
+
+
+def _conversation(ticket: Ticket, at: int) -> str | None:
+    """The chat conversation that an answer belongs to; None for one by mail, as all are when the chat is over."""
+    if ticket.channel != "chat":
+        return None
+    newest = ticket.thread_ids[-1] if ticket.thread_ids else ""
+    return None if newest and newest == ticket.ended_chat and at > ticket.ended_chat_at else newest
 
 
 def _speaks(turn: Turn, at: int, agent: str) -> Turn:

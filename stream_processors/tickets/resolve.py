@@ -4,7 +4,8 @@ First contact resolution (FCR): solved in exactly one public answer of a person,
 its reasons (why-tags; good news aside) on another ticket, all within `resolution_days` of the solve: [solve, solve + 7 d).
 
 - It is NULL until it is decided: by whatever falsifies it, at that moment, or else by a tick exactly at the end.
-- A chat conversation is one answer, however many lines it has. What an agent writes after the solve is an answer, too.
+- A chat conversation is one answer, however many lines it has; what an agent writes by mail when it is over, is another.
+  What an agent writes after the solve is an answer, too.
 - Solved without any public answer it is no FCR; that is known at the end only, for the answer may come after the solve.
 - Evidence from before the end that arrives later corrects the row, with a higher version.
 - History is decided as its own events pass; no tick waits for it.
@@ -134,8 +135,9 @@ def _counted(turn: Turn, episode: Episode) -> Episode:
     earlier = max((each.replies_until for each in of_ticket if each.number < episode.number), default=0)
     answers = max(0, ticket.public_replies - earlier)
     if ticket.channel == "chat":
-        answers = min(answers, max(1, len(ticket.thread_ids)) if episode.number == 1 else 1)
-    return replace(episode, replies_until=ticket.public_replies, public_answers=answers)
+        before = max((each.answers_until for each in of_ticket if each.number < episode.number), default=0)
+        answers = max(min(answers, 1), ticket.answers - before)
+    return replace(episode, replies_until=ticket.public_replies, answers_until=ticket.answers, public_answers=answers)
 
 
 # -- the same reason again --------------------------------------------------------------------------------------------

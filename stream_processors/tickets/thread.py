@@ -173,7 +173,8 @@ def _chat(turn: Turn, event: ChatEnded | TranscriptRequested) -> Turn:
     turn = turn.but(ticket=next(held, None))
     if turn.ticket is None or not isinstance(event, ChatEnded):
         return turn
-    return turn.on_ticket(ended_chat=event.thread_id, updated_at=max(turn.now, turn.ticket.updated_at))
+    updated_at = max(turn.now, turn.ticket.updated_at)
+    return turn.on_ticket(ended_chat=event.thread_id, ended_chat_at=turn.now, updated_at=updated_at)
 
 
 def _reported(turn: Turn, event: DeliveryReported) -> Turn:

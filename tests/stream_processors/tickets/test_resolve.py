@@ -188,6 +188,8 @@ def test_fcr(name: str, story: Story) -> None:
         (1, 1, (1, True)),
         (9, 1, (1, True)),  # nine lines of one conversation are one answer
         (2, 2, (2, False)),  # a line in each of two conversations
+        (9, 2, (2, False)),
+        (1, 2, (1, True)),  # of two conversations one was answered
         (0, 1, (0, False)),
     ],
 )
@@ -196,13 +198,41 @@ def test_a_chat_conversation_is_one_answer(
 ) -> None:
     story = tell(channel="chat")
     for thread in range(threads):
-        story.message(thread, PARCEL, thread_id=f"thread-{thread}")
-    for line in range(lines):
-        story.reply(60 + line)
+        story.message(thread * 20, PARCEL, thread_id=f"thread-{thread}")
+        for line in range(thread, lines, threads):
+            story.reply(thread * 20 + 1 + line)
     story.solve(SOLVED)
     story.until(END)
     [(_, answers, fcr, _, _)] = rows(story)
     assert (answers, fcr) == expected
+
+
+def test_a_chat_that_was_left_unanswered_is_not_counted_with_the_one_that_was_answered(
+    tell: Callable[..., Story],
+) -> None:
+    story = tell(channel="chat")
+    story.message(0, PARCEL, thread_id="one")
+    story.end_chat(30, "abandoned", 30.0, "one")
+    story.message(60, PARCEL, thread_id="two")
+    story.reply(70)
+    story.reply(80)  # two lines of one conversation: until now they were taken for an answer in each
+    story.solve(SOLVED)
+    story.until(END)
+    [(_, answers, fcr, _, _)] = rows(story)
+    assert (answers, fcr) == (1, True)
+
+
+def test_a_mail_after_the_chat_is_another_answer(tell: Callable[..., Story]) -> None:
+    story = tell(channel="chat")
+    story.message(0, PARCEL, thread_id="one")
+    story.reply(20)
+    story.end_chat(30, "closed", 20.0, "one")
+    story.reply(25)  # said before it was over, heard of afterwards: a line of it
+    story.solve(SOLVED)
+    assert rows(story)[-1][1] == 1
+    story.reply(SOLVED + 60)
+    [(_, answers, fcr, _, reason)] = rows(story)
+    assert (answers, fcr, reason) == (2, False, "several_answers")
 
 
 def test_a_call_that_is_answered_and_solved_is_first_contact_resolution(tell: Callable[..., Story]) -> None:
