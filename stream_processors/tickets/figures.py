@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from schemas.clock import MICROS
 from schemas.events import MessageReceived
 from schemas.facts import TicketClocks
+from stream_processors.tickets.keep_time import waited_since
 from stream_processors.tickets.score_csat import LOW_CSAT
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import finished_at
@@ -93,9 +94,8 @@ def happenings(turn: Turn) -> Iterator[tuple[Happening, Dimensions]]:
                 yield Happening("message", happening.at, then), dimensions
             elif happening.name == "solved" and (waited := _requester_wait(turn)) is not None:
                 yield Happening("requester_waited", happening.at, then, waited), dimensions
-    if turn.replied_at is not None and (waited := _next_response(turn)) is not None:
-        assert now is not None
-        yield Happening("next_response", turn.replied_at, now, waited), _where(now)
+    if turn.replied_at is not None and now is not None and (since := waited_since(turn, now)) is not None:
+        yield Happening("next_response", turn.replied_at, now, (turn.replied_at - since) / MICROS), _where(now)
     before, after = turn.before, turn.customer
     if before.tickets is not after.tickets:
         yield from _backlog(turn, before, after)
@@ -151,16 +151,6 @@ def _add(figures: Figures, figure: str, amount: int | float) -> None:
 
 def _where(ticket: Ticket) -> Dimensions:
     return ticket.channel, ticket.team, ticket.priority, ticket.policy
-
-
-def _next_response(turn: Turn) -> float | None:
-    """Seconds from the oldest message that waited after an answer, or after a reopening, to this answer; else None."""
-    ticket, at = turn.ticket, turn.replied_at
-    assert ticket is not None and at is not None
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
-    if before is None or not before.unanswered or (before.first_response_at is None and before.episode == 1):
-        return None
-    return (at - before.unanswered[0]) / MICROS if at >= before.unanswered[0] else None
 
 
 def _requester_wait(turn: Turn) -> float | None:

@@ -21,7 +21,7 @@ from stream_processors.tickets.thread import finished_at, heard_of
 from stream_processors.tickets.timeline import UNFINISHED, Time, began, shorten, spells, stand
 from stream_processors.tickets.turn import Turn
 
-__all__ = ["step"]
+__all__ = ["step", "waited_since"]
 
 _NONE = Spell("")
 _OF_STATES = ("new", "open", "agent_wait", "on_hold", "agent_work", "requester_wait", "unassigned")
@@ -53,11 +53,7 @@ def _moved(turn: Turn, ticket: Ticket) -> Ticket:
     team = ticket.team  # it has been routed
     if (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
-    since = turn.replied_at if isinstance(turn.event, CallEnded) else None
-    if since is not None and since < turn.now:  # they spoke from then until now
-        taken = stand(msgspec.structs.replace(ticket, status=last.status), since, team)
-        ticket = msgspec.structs.replace(ticket, stations=taken.stations)
-    elif (last.team, last.agent) != (team, ticket.assignee):
+    if (last.team, last.agent) != (team, ticket.assignee):
         ledger = Ledger(turn, ticket, team)
         ledger.charge_running(max(turn.now, last.at))
         ticket = ledger.ticket
@@ -69,20 +65,31 @@ def _moved(turn: Turn, ticket: Ticket) -> Ticket:
 
 def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calendar | None) -> Ticket:
     """The customer's waits for a next response, with the one that this event ends or restates."""
-    at, waits, event = turn.replied_at, ticket.waits, turn.event
+    at, waits = turn.replied_at, ticket.waits
     if at is None or before is None:
         return ticket
-    since = min((each for each in before.unanswered if each <= at), default=None)
-    if isinstance(event, CallEnded) and not heard_of(before, event):
-        rang = called_at(event, turn.now)
-        since = rang if since is None else min(since, rang)
-    if since is not None and (before.first_response_at is not None or ticket.episode > 1):
+    if (since := waited_since(turn, ticket)) is not None:
         waits = Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *_sums(waits, calendar))
-    elif since is None and waits is not None and waits.started_at <= at < waits.answered_at:
+    elif waits is not None and waits.started_at <= at < waits.answered_at:
         waits = msgspec.structs.replace(waits, answered_at=at)
     else:
         return ticket
     return msgspec.structs.replace(ticket, waits=waits)
+
+
+def waited_since(turn: Turn, ticket: Ticket) -> int | None:
+    """Since when the customer waited for the answer of this turn, if it is a next response; else None.
+
+    From the oldest message that waited after an answer, or after a reopening; who called, since it rang.
+    """
+    at, event = turn.replied_at, turn.event
+    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    if at is None or before is None or (before.first_response_at is None and ticket.episode == 1):
+        return None
+    since = [each for each in before.unanswered if each <= at]
+    if isinstance(event, CallEnded) and not heard_of(before, event):
+        since.append(called_at(event, turn.now))
+    return min(since, default=None)
 
 
 def _sums(waits: Waits, calendar: Calendar | None) -> tuple[int, int, int, int]:
@@ -98,15 +105,19 @@ def _sums(waits: Waits, calendar: Calendar | None) -> tuple[int, int, int, int]:
 
 def _live(turn: Turn, ticket: Ticket) -> Ticket:
     """Whether a live conversation still waits for a person, and how long the first that was answered did."""
-    at, rang, answered = turn.replied_at, ticket.rang_at, ticket.answered
+    at, rang, answered, gone = turn.replied_at, ticket.rang_at, ticket.answered, ticket.left
     if at is not None and answered is not None and answered[0] <= at < answered[1]:
         return msgspec.structs.replace(ticket, answered=(answered[0], at))
     if rang is None:
+        if (
+            at is not None and gone is not None and gone[0] <= at <= gone[1]
+        ):  # they were answered, and we hear of it late
+            return msgspec.structs.replace(ticket, answered=answered or (gone[0], at), left=None)
         return ticket
     if at is not None and at >= rang:
-        return msgspec.structs.replace(ticket, answered=answered or (rang, at), rang_at=None)
+        return msgspec.structs.replace(ticket, answered=answered or (rang, at), rang_at=None, left=None)
     if left(turn.event, ticket) or finished_at(ticket) is not None:
-        return msgspec.structs.replace(ticket, rang_at=None)
+        return msgspec.structs.replace(ticket, rang_at=None, left=(rang, turn.now))
     return ticket
 
 

@@ -18,7 +18,7 @@ from stream_processors.calendars import Calendar
 from stream_processors.policies import Policy, due_at
 from stream_processors.processor import Output
 from stream_processors.tickets.state import Clock, Share, Ticket
-from stream_processors.tickets.timeline import Time, added, charged, elapsed
+from stream_processors.tickets.timeline import Time, added, charged, elapsed, stand
 from stream_processors.tickets.turn import Happening, Turn
 
 __all__ = ["Ledger"]
@@ -106,10 +106,16 @@ class Ledger:
         self._row(_armed(moved, self._calendar(clock)), "correct", since)
 
     def pause(self, name: str, at: int) -> None:
-        """The ticket is in a state in which this clock stands still; a breach that it did not come to is withdrawn."""
+        """The ticket is in a state in which this clock stands still; a breach that it did not come to is withdrawn.
+
+        Who is told of a call when it is over is told only then what a clock had to say meanwhile.
+        """
         clock = self.active(name)
         if clock is None or clock.paused_at is not None:
             return
+        while (due := self._clocks[name].next_at) is not None and due <= at:
+            self.say(name)
+        clock = self._clocks[name]
         if clock.breached and at < clock.due_at:
             self._correct(clock, at)
             clock = self._clocks[name]
@@ -195,6 +201,15 @@ class Ledger:
         return turn.but(outputs=(*turn.outputs, *self._rows), happened=(*turn.happened, *self._happened))
 
     # -- what is charged ------------------------------------------------------------------------------------------
+
+    def hand_over(self, at: int) -> None:
+        """Whoever has the ticket now has had it since `at`, though we hear of it later: those before are charged until then."""
+        ticket, last = self.ticket, self._ticket.stations[-1]
+        if (last.team, last.agent) == (self._team, ticket.assignee):
+            return
+        self.charge_running(max(at, last.at))
+        held = stand(msgspec.structs.replace(ticket, status=last.status), at, self._team)
+        self._ticket = msgspec.structs.replace(self.ticket, stations=held.stations)
 
     def charge_running(self, until: int) -> None:
         """Charge every clock that runs to those who have held the ticket until now: it changes hands."""

@@ -110,6 +110,8 @@ def step(turn: Turn) -> Turn:
         _reopened(ledger, turn.now)
     if rang_at is not None:
         _rang(ledger, rang_at, before)
+    if isinstance(turn.event, CallEnded) and turn.replied_at is not None and turn.replied_at < turn.now:
+        ledger.hand_over(turn.replied_at)  # they spoke from then until now
     _acknowledged(ledger)
     if turn.replied_at is not None:
         _answered(ledger, turn.replied_at, None if before is None else before.first_response_at)
@@ -162,7 +164,9 @@ def _rings(turn: Turn, ticket: Ticket, before: Ticket | None) -> int | None:
 
 def _rang(ledger: Ledger, at: int, before: Ticket | None) -> None:
     ledger.activate("answer", at)
-    if before is None or before.first_response_at is None or ledger.turn.replied_at is None:
+    if before is None or ledger.turn.replied_at is None:
+        return
+    if before.first_response_at is None and ledger.ticket.episode == 1:
         return
     if ledger.active("next_response") is None and not _told_before(ledger.turn.event, before):
         ledger.activate("next_response", at)  # a call that was answered at once

@@ -125,8 +125,9 @@ def _said(turn: Turn, event: MessageReceived, *, answer_expected: bool) -> Turn:
 def _call(turn: Turn, event: CallEnded) -> Turn:
     if event.outcome not in OUTCOMES:
         raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
-    found = _by_reference(turn.customer, event) or _by_conversation(turn, event)
-    if found is not None and finished_at(found) is not None:
+    known = _heard_of(turn.customer, event)
+    found = known or _by_reference(turn.customer, event) or _by_conversation(turn, event)
+    if known is None and found is not None and finished_at(found) is not None:
         found = None if found.status == "closed" or not _within(turn, found) else found
         if found is not None and _only_by_address(found, event):
             found = None
@@ -136,12 +137,21 @@ def _call(turn: Turn, event: CallEnded) -> Turn:
     ticket = turn.ticket
     if turn.forwarded or ticket is None:
         return turn
-    changes = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now, **_waits(ticket, called_at)}
+    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now}
+    if known is None:
+        changes |= _waits(ticket, called_at)
     changes["imported"] = ticket.imported and event.imported
     turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
     if event.outcome == "answered":
-        turn = turn.but(replied_at=ticket.taken[1] if ticket.taken and heard_of(ticket, event) else answered_at)
+        turn = turn.but(replied_at=answered_at if known is None or known.taken is None else known.taken[1])
     return _announce(turn)
+
+
+def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
+    """The ticket that this call answered, as a `CallAnswered` told: it may be solved by now."""
+    if event.outcome != "answered":
+        return None
+    return next((each for each in reversed(customer.tickets) if heard_of(each, event)), None)
 
 
 def heard_of(ticket: Ticket, event: CallEnded) -> bool:
