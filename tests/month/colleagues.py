@@ -13,6 +13,7 @@ from schemas.clock import MICROS
 from schemas.events import StatusChanged, Transferred
 from schemas.facts import AssignmentFact, Fact, TicketFact
 from schemas.identity import event_id
+from tests.month.actors import Actor
 
 __all__ = ["Colleagues"]
 
@@ -24,7 +25,7 @@ _UNFINISHED = ("new", "open", "pending", "hold")
 _STANDS = {"hold": ("new", "open", "pending"), "open": ("hold", "solved"), "solved": _UNFINISHED}
 
 
-class Colleagues:
+class Colleagues(Actor):
     """Turns facts into plans, as a `Director` does."""
 
     def __init__(self, seed: int, teams: Iterable[str]) -> None:

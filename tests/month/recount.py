@@ -12,6 +12,8 @@ from schemas.clock import MICROS
 from schemas.facts import (
     ClockFact,
     ClockShare,
+    ContactFact,
+    ConversationFact,
     Fact,
     PaneBucketFact,
     PaneFact,
@@ -23,7 +25,7 @@ from sinks import migrate
 from sinks.avro_file import shapes
 from sinks.inserter import SETTINGS
 from stream_processors.rules import Rules
-from tests.month.shop import Raw
+from tests.month.raw import Raw
 
 __all__ = ["Recount"]
 
@@ -36,9 +38,13 @@ _COMPARED: dict[type, tuple[str, ...]] = {
     ClockShare: ("ticket_id", "episode", "clock", "team", "agent_id"),
     ResolutionFact: ("ticket_id", "episode"),
     RepeatFact: ("event_id", "tag"),
+    ConversationFact: ("event_id",),
+    ContactFact: ("event_id",),
     PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
     PaneBucketFact: ("partition", "part", "start", "channel", "team", "priority", "policy", "measure", "bucket"),
 }
+#: Of contacts, those that self-service is reckoned from.
+_CONTACTS = frozenset(("message_received", "call_ended", "article_viewed", "bot_answered"))
 _WRITTEN_AT = 50_000
 #: A month takes its time, and beyond so much memory its disk.
 _PATIENT = {
@@ -76,7 +82,7 @@ class Recount:
     def hears(self, fact: Fact) -> None:
         """Keep a fact, if it is one of those that are compared."""
         names = _COMPARED.get(type(fact))
-        if names is None:
+        if names is None or (isinstance(fact, ContactFact) and fact.kind not in _CONTACTS):
             return
         known = self._facts[type(fact)]
         known[tuple(getattr(fact, name) for name in names)] = codec.encode(fact)
@@ -158,7 +164,7 @@ class Recount:
 
 _KEYS = frozenset(
     ("ticket", "clock", "episode", "instance", "measure", "size", "start_of", "channel", "team", "priority")
-) | {"policy_of", "figure", "threshold", "agent", "tag", "again_at"}
+) | {"policy_of", "figure", "threshold", "agent", "tag", "again_at", "ended_at", "day"}
 
 
 def _measures() -> list[str]:

@@ -1,8 +1,7 @@
 """The simulator's shop over days, without Kafka: its plan, its staff and its customers, through the real processors.
 
 Events are folded one after the other as they happen; every deadline of every state gets its tick. Two things come out:
-the facts that a sink would read, and `Raw` rows: what happened to which ticket, for a recomputation that must not use
-anything that the fold concluded about time.
+the facts that a sink would read, and `Raw` rows: what happened to which ticket.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from aiokafka.partitioner import murmur2
 
@@ -19,24 +18,8 @@ from producers.simulation.agents import Director
 from producers.simulation.day import DAY, people_of, plan_day
 from producers.simulation.people import presences
 from producers.simulation.planned import Planned, event_of
-from schemas.clock import MICROS
 from schemas.codec import snake
-from schemas.events import (
-    AgentReplied,
-    ArticleViewed,
-    Assigned,
-    CallEnded,
-    Event,
-    MessageReceived,
-    NoteAdded,
-    OrderPlaced,
-    PresenceChanged,
-    RoutingUpdate,
-    StatusChanged,
-    SurveyAnswered,
-    Tick,
-    Transferred,
-)
+from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick
 from schemas.facts import (
     AcknowledgementFact,
     AssignmentFact,
@@ -52,47 +35,19 @@ from stream_processors.rules import Rules
 from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import customer_key
+from tests.month.callers import Callers
 from tests.month.colleagues import Colleagues
+from tests.month.kin import Kin
+from tests.month.raw import Raw, Reading
+from tests.month.seekers import Seekers
+from tests.month.visitors import Visitors
 
-__all__ = ["Raw", "Shop"]
+__all__ = ["Shop"]
 
 PARTITIONS = 3
 #: So many contacts a day does the staff answer at its usual capacity.
 CONTACTS_PER_SCALE = 400
 _TOLD = (AssignmentFact, TicketFact, InvitationFact, FollowUpFact)
-_BACK = (RoutingUpdate, Assigned, MessageReceived)
-
-
-class Raw(NamedTuple):
-    """One thing that happened, in the order of the log. Nothing here is a measure of time.
-
-    at, since       when, and for a voice message when it began to ring; micros
-    agent, team     of an assignment, a reply, a status
-    channel, priority, tier, owner   of the ticket after the event: what its texts and tags made of it
-    said            of a message: `thanks` says only that, `machine` was written by one
-    acknowledged    of a message: whether we acknowledged it: `sent`, `suppressed` or ''
-    reasons, thread of a message: what the taxonomy finds in it, and its conversation
-    """
-
-    seq: int
-    kind: str
-    at: int
-    since: int
-    ticket: str = ""
-    channel: str = ""
-    priority: str = ""
-    tier: str = ""
-    owner: str = ""
-    agent: str = ""
-    team: str = ""
-    status: str = ""
-    said: str = ""
-    acknowledged: str = ""
-    csat: int = 0
-    ces: int = 0
-    episode: int = 0
-    reasons: tuple[str, ...] = ()
-    thread: str = ""
 
 
 class _Partition:
@@ -152,7 +107,9 @@ class Shop:
         self._tickets = [_Partition(TicketsProcessor(rules, signing=signing), each) for each in range(PARTITIONS)]
         self._router = _Partition(RoutingProcessor(), 0)
         self._due: dict[bytes, int] = {}
-        self._director, self._colleagues = Director(seed, []), Colleagues(seed, rules.teams.teams)
+        self._director = Director(seed, [])
+        self._actors = Colleagues(seed, rules.teams.teams), Visitors(seed), Callers(seed), Seekers(), Kin(seed)
+        self._reading = Reading(rules, self._agent)
         self._heap: list[tuple[int, str, int, Planned | tuple[_Partition, bytes, int]]] = []
         self._serial = self._seq = 0
         self._places: dict[str, tuple[str, str, str, str]] = {}
@@ -172,11 +129,17 @@ class Shop:
 
     def _open_day(self, day: int) -> None:
         seed, start = self._seed + 1_000_003 * day, self.start + day * DAY
-        self._director.meet(people_of(seed, self._contacts))
-        for planned in plan_day(seed, self._contacts, start):
-            self._plan(planned)
+        people = people_of(seed, self._contacts)
+        self._director.meet(people)
+        self._plan_all(plan_day(seed, self._contacts, start))
+        for actor in self._actors:
+            self._plan_all(actor.opens(seed, self._contacts, start, people))
         for event in presences(start, start + DAY, -(-self._contacts // CONTACTS_PER_SCALE)):
             self._plan(Planned(event.occurred_at, event.event_id, event))
+
+    def _plan_all(self, plans: Iterable[Planned]) -> None:
+        for planned in plans:
+            self._plan(planned)
 
     def _plan(self, planned: Planned) -> None:
         self._push(planned.at, planned.order, planned)
@@ -189,8 +152,10 @@ class Shop:
     def _next(self, what: Planned | tuple[_Partition, bytes, int]) -> None:
         if not isinstance(what, Planned):
             self._tick(*what)
-        elif self._director.stands(what) and self._colleagues.stands(what):
+        elif all(each.stands(what) for each in (self._director, *self._actors)):
             event = event_of(what)
+            for actor in self._actors:
+                event = actor.dresses(event)
             self.published[snake(type(event).__name__)] += 1
             self._happens(event)
 
@@ -209,7 +174,7 @@ class Shop:
             partition = self._router
             if not isinstance(event, PresenceChanged | RoutingUpdate):
                 partition = self._tickets[(murmur2(event.customer_tag.encode()) & 0x7FFFFFFF) % PARTITIONS]
-            queue += [each for each in self._fold(partition, event) if isinstance(each, _BACK)]
+            queue += [each for each in self._fold(partition, event) if isinstance(each, Event)]
 
     def _fold(self, partition: _Partition, event: Event) -> list[Any]:
         try:
@@ -221,13 +186,16 @@ class Shop:
             self._logs(event)
             for key, state in states.items():
                 self._wait(partition, key, state)
-            self._note(event, records)
+            if (ticket := self._note(event, records)) is not None:
+                for actor in self._actors:
+                    self._plan_all(actor.heard(event, ticket))
         for record in records:
             if isinstance(record, Fact):
                 self._hears(record)
             if isinstance(record, _TOLD):
-                for planned in (*self._director.saw(record), *self._colleagues.saw(record)):
-                    self._plan(planned)
+                self._plan_all(self._director.saw(record))
+                for actor in self._actors:
+                    self._plan_all(actor.saw(record))
         return records
 
     def _wait(self, partition: _Partition, key: bytes, state: Any) -> None:
@@ -240,58 +208,30 @@ class Shop:
 
     # -- what is recomputed from ----------------------------------------------------------------------------------
 
-    def _note(self, event: Event, records: list[Any]) -> None:
-        self._seq += 1
-        ticket, acknowledged = "", ""
+    def _note(self, event: Event, records: list[Any]) -> str | None:
+        """Keep what happened; the ticket that it happened to, None when somebody else is told of it."""
+        ticket, acknowledged, concerns = "", "", False
         for record in records:
             if isinstance(record, ContactFact):
-                ticket = record.ticket_id
+                ticket, concerns = record.ticket_id, True
             elif isinstance(record, TicketFact):
                 self._places[record.ticket_id] = record.channel, record.priority, record.tier, record.team
             elif isinstance(record, AcknowledgementFact):
                 acknowledged = record.outcome
-        if type(event) is Tick:
-            invitations = [each for each in records if isinstance(each, InvitationFact) and each.outcome == "sent"]
-            for fact in invitations:
-                place = self._places[fact.ticket_id]
-                self._saw(Raw(self._seq, "invited", fact.at, fact.at, fact.ticket_id, *place, episode=fact.episode))
-                self._seq += 1
-            return
-        row = Raw(self._seq, "", event.occurred_at, event.occurred_at, ticket, *self._places.get(ticket, ("",) * 4))
-        self._saw(row._replace(acknowledged=acknowledged, **self._said(event, ticket)))
+            elif isinstance(record, InvitationFact) and record.outcome == "sent":
+                place = self._places[record.ticket_id]
+                self._keep(Raw(0, "invited", record.at, record.at, record.ticket_id, *place, episode=record.episode))
+        if not concerns:
+            return None
+        row = Raw(0, "", event.occurred_at, event.occurred_at, ticket, *self._places.get(ticket, ("",) * 4))
+        for said in self._reading.said(event, ticket):
+            fields = {"customer": event.customer_tag, "acknowledged": acknowledged, **said}
+            self._keep(row._replace(**fields))
+        return ticket
 
-    def _said(self, event: Event, ticket: str) -> dict[str, Any]:
-        if isinstance(event, MessageReceived):
-            said = "machine" if self.rules.guards.from_machine(event) else ""
-            if self.rules.policies.thanks.only(
-                event.text, self._agent(event, ticket), event.customer_name.split(" ")[0]
-            ):
-                said = "thanks"
-            reasons = self._reasons(event.text, event.subject)
-            return {"kind": "message", "said": said, "reasons": reasons, "thread": event.thread_id}
-        if isinstance(event, CallEnded):
-            since = event.occurred_at - round(event.wait_seconds * MICROS)
-            return {"kind": "voicemail", "since": since, "reasons": self._reasons(event.transcript)}
-        if isinstance(event, Assigned):
-            return {"kind": "assigned", "agent": event.agent_id, "team": event.team}
-        if isinstance(event, Transferred):
-            return {"kind": "transferred", "agent": event.to_agent, "team": event.to_team}
-        if isinstance(event, AgentReplied):
-            return {"kind": "replied", "agent": event.agent_id}
-        if isinstance(event, StatusChanged):
-            return {"kind": "status", "agent": event.agent_id, "status": event.status}
-        if isinstance(event, SurveyAnswered):
-            scores = {"csat": event.csat or 0, "ces": event.ces or 0}
-            return {"kind": "survey", "ticket": event.ticket_id, "episode": event.episode, **scores}
-        if isinstance(event, NoteAdded):
-            return {"kind": "note", "agent": event.agent_id}
-        if isinstance(event, OrderPlaced):
-            return {"kind": "order", "channel": event.channel}
-        assert isinstance(event, ArticleViewed), f"the simulator never sent {type(event).__name__} before"
-        return {"kind": "article", "channel": event.channel}
-
-    def _reasons(self, text: str, subject: str = "") -> tuple[str, ...]:
-        return tuple(match.slug for match in self.rules.taxonomy.read(text, subject).matches)
+    def _keep(self, row: Raw) -> None:
+        self._seq += 1
+        self._saw(row._replace(seq=self._seq))
 
     def _agent(self, event: Event, ticket: str) -> str:
         """Who has the ticket: customers thank people by name."""

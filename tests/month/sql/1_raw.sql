@@ -1,8 +1,8 @@
 -- What the recomputation starts from: what happened (filled by the test), and what was promised (from policies.yaml).
 CREATE TABLE raw_events (
     seq UInt64, kind String, at Int64, since Int64, ticket String, channel String, priority String, tier String,
-    owner String, agent String, team String, status String, said String, acknowledged String,
-    csat UInt8, ces UInt8, episode UInt32, reasons Array(String), thread String
+    owner String, agent String, team String, status String, said String, outcome String, acknowledged String,
+    csat UInt8, ces UInt8, episode UInt32, reasons Array(String), thread String, customer String, into String
 ) ENGINE = MergeTree ORDER BY seq;
 
 CREATE TABLE policies (

@@ -9,7 +9,7 @@ FROM
     SELECT ticket, 'acknowledgement' AS measure, any(created) AS start, min(at) AS stop
     FROM every WHERE acknowledged = 'sent' GROUP BY ticket
     UNION ALL
-    SELECT ticket, 'first_response', any(created), min(at) FROM every WHERE kind = 'replied' GROUP BY ticket
+    SELECT ticket, 'first_response', any(created), min(answered_at) FROM every WHERE answered_at > 0 GROUP BY ticket
     UNION ALL
     SELECT ticket, 'first_resolution', any(created), min(at)
     FROM every WHERE status = 'solved' AND status_before != 'solved' GROUP BY ticket
@@ -18,20 +18,21 @@ FROM
     FROM every WHERE status = 'solved' AND status_before != 'solved' GROUP BY ticket
     HAVING ticket IN (SELECT ticket FROM every GROUP BY ticket HAVING argMax(status, n) = 'solved')
     UNION ALL
-    SELECT ticket, 'answer', argMin(start, start), argMin(stop, start)
-    FROM instances WHERE clock = 'answer' AND outcome = 'fulfil' GROUP BY ticket
+    SELECT ticket, 'answer', argMin(rings.start, rings.n), argMin(answered_at, rings.n)
+    FROM rings JOIN (SELECT ticket, n AS stop_n, answered_at FROM steps WHERE answered_at > 0) AS stops USING (ticket, stop_n)
+    GROUP BY ticket
     UNION ALL
-    SELECT ticket, 'next_response', waiting_before, at
-    FROM every WHERE kind = 'replied' AND waiting_before > 0 AND (replied_before > 0 OR episode > 1)
+    SELECT ticket, 'next_response', waiting_before, answered_at
+    FROM every WHERE answered_at > 0 AND waiting_before > 0 AND (replied_before > 0 OR episode > 1)
     UNION ALL
     SELECT ticket, arrayJoin(multiIf(status = 'new', ['new', 'agent_work', 'requester_wait'],
                                      status = 'open', ['open', 'agent_work', 'requester_wait'],
                                      status = 'hold', ['on_hold', 'requester_wait'], ['agent_wait'])),
            stands_since, least(until, asof)
-    FROM every WHERE is_open AND stands_since < least(until, asof)
+    FROM stations JOIN known USING (ticket) WHERE is_open AND stands_since < least(until, asof)
     UNION ALL
     SELECT ticket, 'unassigned', stands_since, least(until, asof)
-    FROM every WHERE is_open AND agent = '' AND stands_since < least(until, asof)
+    FROM stations JOIN known USING (ticket) WHERE is_open AND agent = '' AND stands_since < least(until, asof)
 ) AS each JOIN opened USING (ticket);
 
 CREATE TABLE our_measures ENGINE = MergeTree ORDER BY (ticket, measure) AS

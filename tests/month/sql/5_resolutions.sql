@@ -1,7 +1,7 @@
 -- What each contact was about. Who writes again in a conversation contacts us anew only about what it was not about so far.
 CREATE TABLE reasons ENGINE = MergeTree ORDER BY (customer, reason, at) AS
 SELECT
-    ticket, splitByChar('-', ticket)[1] AS customer, n, seq, at, opens,
+    ticket, customer, n, seq, at, opens,
     arrayJoin(if(opens, arrayDistinct(reasons), arrayFilter(each -> NOT has(known, each), arrayDistinct(reasons)))) AS reason
 FROM
 (
@@ -9,18 +9,31 @@ FROM
         PARTITION BY ticket ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
     FROM steps
 )
-WHERE kind IN ('message', 'voicemail');
+WHERE kind IN ('message', 'call', 'voicemail');
 
--- Contacts that open or reopen a ticket about a reason for which the same customer contacted us lately.
-CREATE TABLE repeated ENGINE = MergeTree ORDER BY (ticket, n) AS
-SELECT *
+-- Who is one person with whom, from which moment on: nobody has more than three names.
+CREATE TABLE same ENGINE = MergeTree ORDER BY (customer, name) AS
+WITH found AS (SELECT customer AS one, into AS other, seq FROM raw_events WHERE kind = 'merged'
+               UNION ALL SELECT into, customer, seq FROM raw_events WHERE kind = 'merged')
+SELECT one AS customer, other AS name, min(seq) AS since
 FROM
 (
-    SELECT *, lagInFrame(at, 1, 0) OVER (
-        PARTITION BY customer, reason ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS previous
-    FROM reasons
+    SELECT one, other, seq FROM found
+    UNION ALL
+    SELECT a.one, b.other, greatest(a.seq, b.seq) FROM found AS a JOIN found AS b ON a.other = b.one WHERE a.one != b.other
+    UNION ALL
+    SELECT DISTINCT customer, customer, toUInt64(0) FROM raw_events
 )
-WHERE opens AND previous > at - {repeat} AND previous < at AND reason IN (SELECT reason FROM bad_news);
+GROUP BY customer, name;
+
+-- Contacts that open or reopen a ticket about a reason for which the same person contacted us lately.
+CREATE TABLE repeated ENGINE = MergeTree ORDER BY (ticket, n) AS
+SELECT again.ticket AS ticket, again.n AS n, again.at AS at, again.reason AS reason, max(before.at) AS previous
+FROM (SELECT reasons.*, name, since FROM reasons JOIN same USING (customer) WHERE opens) AS again
+JOIN reasons AS before ON before.customer = again.name AND before.reason = again.reason
+WHERE before.seq < again.seq AND again.since < again.seq AND again.reason IN (SELECT reason FROM bad_news)
+GROUP BY ticket, n, at, reason
+HAVING previous > at - {repeat} AND previous < at;
 
 CREATE VIEW our_repeats AS SELECT ticket, at AS again_at, reason AS tag, previous, toUInt64(1) AS times FROM repeated;
 
@@ -29,20 +42,15 @@ SELECT ticket_id AS ticket, toUnixTimestamp64Micro(repeats.at) AS again_at, tag,
        any(toUnixTimestamp64Micro(previous_at)) AS previous, count() AS times
 FROM repeats FINAL GROUP BY ticket, again_at, tag;
 
--- How often people had answered in this episode, with each answer and at the solve. A chat is one answer, whatever its lines.
+-- How often people had answered in this episode, with each answer and at the solve. A chat is one answer, whatever its
+-- lines; what is written when it is over, is another.
 CREATE TABLE counted ENGINE = MergeTree ORDER BY (ticket, episode, n) AS
 SELECT
     ticket, episode, n, seq, at, kind,
-    if(channel = 'chat', least(replies, if(episode = 1, greatest(length(threads), 1), 1)), replies) AS answers
-FROM
-(
-    SELECT
-        *,
-        toInt64(countIf(kind = 'replied') OVER (PARTITION BY ticket, episode ORDER BY n)) AS replies,
-        arrayFilter(each -> each != '', groupUniqArray(thread) OVER (PARTITION BY ticket ORDER BY n)) AS threads
-    FROM steps
-)
-WHERE kind = 'replied' OR (status = 'solved' AND status_before != 'solved');
+    toInt64(length(groupUniqArrayIf(if(channel = 'chat' AND goes_on != '', goes_on, toString(n)), kind IN ('replied', 'spoken'))
+        OVER (PARTITION BY ticket, episode ORDER BY n))) AS answers
+FROM steps
+QUALIFY kind IN ('replied', 'spoken') OR (status = 'solved' AND status_before != 'solved');
 
 CREATE TABLE solves ENGINE = MergeTree ORDER BY (ticket, episode) AS
 SELECT
@@ -64,15 +72,15 @@ FROM
     UNION ALL
     SELECT ticket, episode, counted.seq, counted.at, 'several_answers'
     FROM counted JOIN solves USING (ticket, episode)
-    WHERE counted.kind = 'replied' AND counted.seq > solves.seq AND counted.answers > 1 AND counted.at < decide
+    WHERE counted.kind IN ('replied', 'spoken') AND counted.seq > solves.seq AND counted.answers > 1 AND counted.at < decide
     UNION ALL
     SELECT ticket, solves.episode, steps.seq, steps.at, 'reopened'
     FROM steps JOIN solves USING (ticket)
     WHERE steps.episode > steps.episode_before AND steps.episode_before = solves.episode AND steps.at < decide
     UNION ALL
     SELECT solves.ticket, solves.episode, reasons.seq, reasons.at, 'contacted_again'
-    FROM reasons JOIN solves USING (customer)
-    WHERE reasons.ticket != solves.ticket AND solved < reasons.at AND reasons.at < decide
+    FROM (SELECT reasons.*, name, since FROM reasons JOIN same USING (customer)) AS reasons JOIN solves ON solves.customer = reasons.name
+    WHERE reasons.ticket != solves.ticket AND since < reasons.seq AND solved < reasons.at AND reasons.at < decide
         AND has(tags, reason) AND reason IN (SELECT reason FROM bad_news)
 ) AS found
 GROUP BY ticket, episode;

@@ -2,15 +2,23 @@
 -- What a customer does counts where their ticket was before it; what we conclude of it, where it is afterwards.
 CREATE TABLE happened ENGINE = MergeTree ORDER BY (figure, at) AS
 WITH
+    -- where a ticket was when it was solved; of a chat before that, when it ended
+    known_as AS (SELECT ticket, episode, min(seq) AS known_seq, argMin(place, n) AS place FROM steps
+                 WHERE (status = 'solved' AND status_before != 'solved')
+                    OR (kind = 'ended' AND status != 'solved' AND (ticket, n) IN (SELECT ticket, n FROM talks WHERE outcome = 'answered'))
+                 GROUP BY ticket, episode, kind = 'ended'),
+    asked AS (SELECT ticket, episode, seq, kind, at, csat, ces, argMax(place, known_seq) AS place
+              FROM (SELECT ticket, episode, seq, kind, at, csat, ces FROM raw_events WHERE kind IN ('survey', 'invited')) AS asking
+              JOIN known_as USING (ticket, episode)
+              WHERE known_seq < seq GROUP BY ticket, episode, seq, kind, at, csat, ces),
     solved_as AS (SELECT ticket, episode, argMin(place, n) AS place FROM steps
                   WHERE status = 'solved' AND status_before != 'solved' GROUP BY ticket, episode),
-    waited AS (SELECT ticket, n, sum(if(status_before IN ('new', 'open', 'hold'), spent_before, 0)) OVER (
-                   PARTITION BY ticket ORDER BY n) AS micros
-               FROM (SELECT ticket, n, status_before, stands_since - lagInFrame(stands_since, 1, stands_since) OVER (
-                         PARTITION BY ticket ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS spent_before FROM steps)),
+    waited AS (SELECT solved.ticket AS ticket, solved.n AS n, sum(if(stations.status IN ('new', 'open', 'hold'), until - stands_since, 0)) AS micros
+               FROM (SELECT ticket, n FROM steps WHERE status = 'solved' AND status_before != 'solved') AS solved
+               JOIN stations ON stations.ticket = solved.ticket WHERE stations.n < solved.n GROUP BY solved.ticket, solved.n),
     low AS (SELECT ticket, episode, seq, at FROM raw_events WHERE kind = 'survey' AND csat BETWEEN 1 AND 2)
 SELECT at, place, arrayJoin(if(kind = 'message', ['contacts_received', 'messages_in'], ['contacts_received'])) AS figure, toInt64(1) AS value
-FROM (SELECT at, kind, if(n = 1, place, place_before) AS place FROM steps WHERE kind IN ('message', 'voicemail'))
+FROM (SELECT at, kind, if(n = 1, place, place_before) AS place FROM steps WHERE kind IN ('message', 'call', 'voicemail'))
 UNION ALL
 SELECT at, place, 'tickets_created', 1 FROM steps WHERE n = 1
 UNION ALL
@@ -19,20 +27,20 @@ UNION ALL
 SELECT at, if(n = 1, place, (place_before.1, place_before.2, place.3, place_before.4)),
        if(acknowledged = 'sent', 'acknowledged', 'suppressed'), 1 FROM steps WHERE acknowledged != ''
 UNION ALL
-SELECT at, place_before, 'messages_out', 1 FROM steps WHERE kind = 'replied'
+SELECT answered_at, place_before, 'messages_out', 1 FROM steps WHERE kind IN ('replied', 'spoken')
 UNION ALL
 SELECT at, place, 'transferred', 1 FROM steps WHERE kind = 'transferred'
 UNION ALL
 SELECT at, place, each.1, each.2
-FROM (SELECT at, place, at - created AS seconds, due FROM steps
+FROM (SELECT answered_at AS at, place, answered_at - created AS seconds, due FROM steps
       LEFT JOIN (SELECT ticket, due FROM breaches WHERE clock = 'would be due') AS late USING (ticket)
-      WHERE kind = 'replied' AND replied_before = 0)
+      WHERE answered_at > 0 AND replied_before = 0)
 ARRAY JOIN [('first_responses', toInt64(1)), ('first_response_seconds_sum', seconds), ('first_response_seconds_max', seconds),
             ('first_responses_within_target', toInt64(due = 0 OR at < due))] AS each
 UNION ALL
 SELECT at, place, each.1, each.2
-FROM (SELECT at, place, at - waiting_before AS seconds FROM steps
-      WHERE kind = 'replied' AND waiting_before > 0 AND (replied_before > 0 OR episode > 1))
+FROM (SELECT answered_at AS at, place, answered_at - waiting_before AS seconds FROM steps
+      WHERE answered_at > 0 AND waiting_before > 0 AND (replied_before > 0 OR episode > 1))
 ARRAY JOIN [('next_responses', toInt64(1)), ('next_response_seconds_sum', seconds), ('next_response_seconds_max', seconds)] AS each
 UNION ALL
 SELECT at, place_before, each.1, each.2
@@ -43,23 +51,24 @@ ARRAY JOIN [('tickets_solved', toInt64(1)), ('resolutions', toInt64(1)), ('resol
             ('requester_wait_seconds_max', micros)] AS each
 UNION ALL
 SELECT stopped, place, 'clocks_met', 1
-FROM our_clocks JOIN (SELECT ticket, clock, episode, instance, stop_n AS n FROM instances) AS stops USING (ticket, clock, episode, instance)
+FROM (SELECT ticket, clock, episode, instance, stopped FROM our_clocks WHERE outcome = 'fulfil' AND breached_at = 0) AS met
+JOIN (SELECT ticket, clock, episode, instance, stop_n AS n FROM instances) AS stops USING (ticket, clock, episode, instance)
 JOIN steps USING (ticket, n)
-WHERE outcome = 'fulfil' AND breached_at = 0
 UNION ALL
 SELECT breached_at, argMax(place, n), 'clocks_breached', 1
-FROM (SELECT ticket, clock, episode, instance, breached_at FROM our_clocks WHERE breached_at > 0) AS late JOIN steps USING (ticket)
-WHERE stands_since < breached_at GROUP BY ticket, clock, late.episode, instance, breached_at
+FROM (SELECT ticket, clock, episode, instance, breached_at, told_n
+      FROM our_clocks JOIN instances USING (ticket, clock, episode, instance) WHERE breached_at > 0) AS late JOIN steps USING (ticket)
+WHERE stands_since < breached_at OR n = told_n GROUP BY ticket, clock, late.episode, instance, breached_at
 UNION ALL
 SELECT at, each.1, each.2, each.3
 FROM steps
-ARRAY JOIN [(place_before, 'backlog_change', toInt64(-1)), (place_before, 'backlog_created_change', -intDiv(created, 1000000)),
+ARRAY JOIN [(place_last, 'backlog_change', toInt64(-1)), (place_last, 'backlog_created_change', -intDiv(created, 1000000)),
             (place, 'backlog_change', toInt64(1)), (place, 'backlog_created_change', intDiv(created, 1000000))] AS each,
            [open_before, open_before, is_open, is_open] AS counts
-WHERE counts AND (open_before != is_open OR place != place_before)
+WHERE counts AND (open_before != is_open OR place != place_last)
 UNION ALL
-SELECT at, solved_as.place, each.1, each.2
-FROM raw_events JOIN solved_as USING (ticket, episode)
+SELECT at, place, each.1, each.2
+FROM asked
 ARRAY JOIN [('surveys_answered', toInt64(1)), ('csat_answers', toInt64(csat > 0)), ('csat_sum', toInt64(csat)),
             ('csat_low', toInt64(csat BETWEEN 1 AND 2)), ('follow_ups', toInt64(csat BETWEEN 1 AND 2)),
             ('csat_1', toInt64(csat = 1)), ('csat_2', toInt64(csat = 2)), ('csat_3', toInt64(csat = 3)),
@@ -69,10 +78,10 @@ ARRAY JOIN [('surveys_answered', toInt64(1)), ('csat_answers', toInt64(csat > 0)
             ('ces_5', toInt64(ces = 5)), ('ces_6', toInt64(ces = 6)), ('ces_7', toInt64(ces = 7))] AS each
 WHERE kind = 'survey'
 UNION ALL
-SELECT at, solved_as.place, 'surveys_answered_invited', 1 FROM raw_events JOIN solved_as USING (ticket, episode)
+SELECT at, place, 'surveys_answered_invited', 1 FROM asked
 WHERE kind = 'survey' AND (ticket, episode) IN (SELECT ticket, episode FROM raw_events WHERE kind = 'invited')
 UNION ALL
-SELECT at, solved_as.place, 'surveys_sent', 1 FROM raw_events JOIN solved_as USING (ticket, episode) WHERE kind = 'invited'
+SELECT at, place, 'surveys_sent', 1 FROM asked WHERE kind = 'invited'
 UNION ALL
 SELECT min(later.at), any(solved_as.place), 'followed_up', 1  -- whatever a person does next with such a ticket
 FROM low JOIN (SELECT ticket, seq, at FROM raw_events WHERE kind IN ('note', 'replied', 'status')) AS later USING (ticket)
@@ -80,11 +89,19 @@ JOIN solved_as USING (ticket, episode) WHERE later.seq > low.seq GROUP BY ticket
 UNION ALL
 SELECT decided, place, if(fcr, 'fcr_kept', 'fcr_lost'), 1 FROM our_resolutions JOIN solves USING (ticket, episode) WHERE decided > 0
 UNION ALL
+SELECT at, (place.1, team, place.3, place.4), each.1, each.2
+FROM talks
+ARRAY JOIN [('answers', toInt64(1)), ('answer_seconds_sum', wait), ('answer_seconds_max', wait), ('abandoned', 1),
+            ('abandoned_seconds_sum', wait), ('handled', 1), ('handled_seconds_sum', ifNull(talks.handled, 0)),
+            ('handled_seconds_max', ifNull(talks.handled, 0))] AS each
+WHERE (startsWith(each.1, 'answer') AND answered) OR (startsWith(each.1, 'abandoned') AND outcome = 'abandoned')
+   OR (startsWith(each.1, 'handled') AND talks.handled IS NOT NULL)
+UNION ALL
 SELECT at, place, 'repeat_contacts', 1
 FROM steps WHERE (ticket, n) IN (SELECT ticket, n FROM repeated)
 UNION ALL
-SELECT at, (channel, '', '', ''), if(kind = 'order', 'orders_placed', 'articles_viewed'), 1
-FROM raw_events WHERE kind IN ('order', 'article');
+SELECT at, (channel, '', '', ''), multiIf(kind = 'order', 'orders_placed', kind = 'bot', 'deflected', 'articles_viewed'), 1
+FROM raw_events WHERE kind IN ('order', 'article') OR (kind = 'bot' AND outcome = 'helped');
 
 CREATE VIEW sizes AS SELECT * FROM VALUES('size String, seconds Int64', ('5m', 300), ('1h', 3600), ('24h', 86400), ('7d', 604800));
 
@@ -148,7 +165,7 @@ SELECT size, toInt64(intDiv(at, 1000000 * seconds) * seconds) AS start_of, place
        values[1 + intDiv(5 * (measured - 1), 10)] AS p50, values[1 + intDiv(9 * (measured - 1), 10)] AS p90,
        values[1 + intDiv(99 * (measured - 1), 100)] AS p99
 FROM happened CROSS JOIN sizes
-WHERE endsWith(figure, '_seconds_sum')
+WHERE endsWith(figure, '_seconds_sum') AND figure != 'abandoned_seconds_sum'
 GROUP BY size, start_of, channel, team, priority, policy_of, measure;
 
 ALTER TABLE our_quantiles DROP COLUMN values;

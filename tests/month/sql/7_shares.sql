@@ -1,15 +1,10 @@
 -- Who held the ticket while a clock counted, piece by piece. A clock that still runs is charged with what its holders
 -- had until the ticket last changed hands, or until the clock came to stand still.
-CREATE TABLE stations ENGINE = MergeTree ORDER BY (ticket, n) AS
-SELECT ticket, n, stands_since, until, status, status_before, owner AS team, agent,
-       n > 1 AND (agent != agent_before OR owner != place_before.2) AS changed_hands
-FROM steps;
-
 CREATE TABLE charged ENGINE = MergeTree ORDER BY (ticket, clock, episode, instance, start) AS
 WITH
     each AS
     (
-        SELECT instances.*, n, stands_since, until, status, status_before, team, agent, changed_hands,
+        SELECT instances.*, n, part, stands_since, until, status, status_before, team, agent, changed_hands,
                multiIf(clock = 'requester_wait', ['new', 'open', 'hold'], clock = 'agent_work', ['new', 'open'], []) AS own
         FROM instances JOIN stations ON stations.ticket = instances.ticket
     ),
