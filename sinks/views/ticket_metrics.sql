@@ -42,7 +42,8 @@ SELECT
     clocks.open_business_seconds / 60 AS open_status_duration_in_business_minutes,
     clocks.unassigned_seconds / 60 AS ticket_unassigned_duration_calendar_minutes,
     first_assigned_at AS first_agent_assignment_date,
-    dateDiff('microsecond', first_assigned_at, first_solved_at) / 6e7 AS first_assignment_to_resolution_calendar_minutes,
+    if(tickets.status IN ('solved', 'closed'), dateDiff('microsecond', first_assigned_at, last_solved_at) / 6e7, NULL)
+        AS first_assignment_to_resolution_calendar_minutes,
     tickets.status IN ('solved', 'closed') AND public_replies = 1 AS is_one_touch_resolution,
     tickets.status IN ('solved', 'closed') AND public_replies = 2 AS is_two_touch_resolution,
     tickets.status IN ('solved', 'closed') AND public_replies > 2 AS is_multi_touch_resolution,

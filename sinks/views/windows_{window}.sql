@@ -4,6 +4,8 @@
 -- quantiles_{window}, the backlog in backlog_{window}. The last window may still be filling.
 -- survey_response_rate is that of survey_response: answers that nobody had invited to (in the chat's window) are not in it. In
 -- a short window answers may be to invitations of an earlier one.
+-- `deflected` are those who told the bot that its answer helped (`said_solved` of self_service); who contacted nobody for a day
+-- afterwards is known there.
 -- An order belongs to no team, priority or policy, so contacts_per_100_orders is a row's contacts per 100 orders of the whole
 -- window; these may be added up over the rows of one window.
 CREATE OR REPLACE VIEW windows_{window} AS

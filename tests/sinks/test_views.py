@@ -428,6 +428,19 @@ def test_ticket_metrics_are_minutes_and_undefined_where_nothing_happened_yet(ins
     assert not two["is_one_touch_resolution"]
 
 
+def test_from_the_first_assignment_to_the_last_solve_and_undefined_while_it_is_open(insert, ask):
+    times = {"first_assigned_at": NOW + 2 * HOUR, "first_solved_at": NOW + HOUR, "last_solved_at": NOW + 5 * HOUR}
+    insert(
+        example(facts.TicketFact, 1, ticket_id=TICKET, status="solved", **times),  # assigned after it was reopened
+        example(facts.TicketFact, 2, ticket_id="ABCDEFGHIJKL-2", status="open", **times),
+    )
+    column = "first_assignment_to_resolution_calendar_minutes"
+    assert ask(f"SELECT {column} AS minutes FROM ticket_metrics ORDER BY ticket_id") == [
+        {"minutes": 180.0},
+        {"minutes": None},
+    ]
+
+
 def test_waits_and_work_are_columns_of_the_metrics_and_null_where_nothing_is_known(insert, ask):
     known = {
         "first_response_business_seconds": 60.0,
