@@ -103,7 +103,8 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
         "waiting_since": unanswered[0] if unanswered else None,
         "updated_at": turn.now,
     }
-    taken_up = ticket.status_at is not None and at < ticket.status_at  # after this answer: it is open for a reason
+    # after this answer, or the call that it was: it is open for a reason
+    taken_up = ticket.status_at is not None and turn.now < ticket.status_at
     if ticket.status in ("new", "open") and not taken_up:
         changes["status"] = "open" if unanswered else "pending"
     if agent and not ticket.assignee and finished_at(ticket) is None:
