@@ -168,15 +168,14 @@ class Ledger:
     def _moves(self, clock: Clock, at: int) -> bool:
         """Whether an answer at `at` says something new about the clock.
 
-        A clock that was cancelled by a solve is revived by the answer that came with the solve, never into a breach.
+        A clock that was cancelled by a solve is revived by an answer from before it, and by the one that came with the solve,
+        a little later, but never into a breach. Whoever has left (`answer`) was not answered by what came afterwards.
         """
-        if clock.stopped_at is None:
+        if clock.stopped_at is None or at < clock.stopped_at:
             return True
-        if clock.cancelled and clock.name == "answer":
-            return at <= clock.stopped_at  # whoever has left was not answered
-        if clock.cancelled:
-            return clock.episode == self._ticket.episode and at < clock.due_at
-        return at < clock.stopped_at
+        if at == clock.stopped_at or not clock.cancelled:
+            return clock.cancelled
+        return clock.name != "answer" and clock.episode == self._ticket.episode and at < clock.due_at
 
     def cancel(self, name: str, at: int, reason: str) -> None:
         """Stop a clock without an answer; whoever waited longer than its target before was late, and nobody else."""
