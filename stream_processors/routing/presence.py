@@ -18,25 +18,27 @@ from stream_processors.routing.state import Agent
 
 __all__ = ["told"]
 
+_UNKNOWN = Agent()
+
 
 def told(
     before: Mapping[str, Agent], agents: Mapping[str, Agent], event: PresenceChanged | RoutingUpdate, position: Position
 ) -> tuple[dict[str, Agent], list[PresenceFact]]:
     """The agents with what is told of them, and the facts: at most two of each agent whom the record changed."""
-    found, facts = dict(agents), list[PresenceFact]()
-    for name, agent in agents.items():
-        known = before.get(name, Agent())
-        if agent is known or not agent.announced:
-            continue
+    changed = {name: agent for name, agent in agents.items() if agent is not before.get(name) and agent.announced}
+    facts: list[PresenceFact] = []
+    for name, agent in changed.items():
+        known = before.get(name, _UNKNOWN)
         if known.since is not None and (known.status, known.busy) == (agent.status, agent.busy):
             continue
         at = _happened_at(event, known)
         same_status = known.since is not None and known.status == agent.status
-        found[name] = agent = replace(agent, since=at, status_since=known.status_since if same_status else at)
+        agent = replace(agent, since=at, status_since=known.status_since if same_status else at)
+        changed[name] = agent
         if known.since is not None and known.since < at:
             facts.append(_fact(name, known, event, position, at, until=at))
         facts.append(_fact(name, agent, event, position, at))
-    return found, facts
+    return {**agents, **changed} if facts else dict(agents), facts
 
 
 def _happened_at(event: PresenceChanged | RoutingUpdate, known: Agent) -> int:
