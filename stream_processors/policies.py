@@ -39,6 +39,7 @@ CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
 _CALENDARS = frozenset(("calendar", "measured_in"))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_SECONDS = 3660 * 86400
 _REMEMBERED = 10_000
 _SOME_TIME = 1_800_000_000 * MICROS
 _THANKS_CHARACTERS = 80
@@ -192,7 +193,10 @@ def _seconds(document: yamlfile.Document, value: Any, *where: str | int) -> floa
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or not float(match[1]):
         document.refuse(f"{value!r} is not a duration", *where, fix="write for example 90s, 10m, 24h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_SECONDS:
+        document.refuse(f"{value!r} is longer than ten years", *where)
+    return seconds
 
 
 def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
@@ -235,11 +239,15 @@ def _policy(
     if not isinstance(targets, dict):
         document.refuse(f"policy {entry['name']!r} has no targets", *where)
     document.known(targets, CLOCKS, *where, "targets")
+    seconds = {clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()}
+    margin = _seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0
+    for clock, value in seconds.items():
+        _can_be_due(document, value + margin, named.get("calendar"), *where, "targets", clock)
     return Policy(
         name=entry["name"],
         version=version,
-        targets={clock: _seconds(document, value, *where, "targets", clock) for clock, value in targets.items()},
-        margin_seconds=_seconds(document, entry["margin"], *where, "margin") if "margin" in entry else 0.0,
+        targets=seconds,
+        margin_seconds=margin,
         when=_conditions(document, number, entry.get("when") or {}, teams, tags),
         calendar=named.get("calendar"),
         measured_in=named.get("measured_in"),
@@ -262,6 +270,14 @@ def _calendar(document: yamlfile.Document, name: Any, calendars: Calendars | Non
                 fix=f"give {name!r} an entry without `to`, for all other days" if last else "",
             )
     return calendar
+
+
+def _can_be_due(document: yamlfile.Document, seconds: float, calendar: Calendar | None, *where: str | int) -> None:
+    """Refuse a target that no ticket could ever reach: it would stop every ticket that it is for."""
+    try:
+        due_at(_SOME_TIME, seconds, calendar)
+    except NeverOpen as error:
+        document.refuse(f"could never be due: {error}", *where, fix="a duration is working time of that calendar")
 
 
 def _with_parents(tags: Iterable[str]) -> frozenset[str]:

@@ -184,6 +184,11 @@ LAST = "  - {name: rest, targets: {}}\n"
         (HEAD + "policies:\n  - {name: rest}\n", 4, "policy 'rest' has no targets"),
         (HEAD + "policies:\n  - {name: rest, targets: {firstresponse: 1h}}\n", 4, "'firstresponse' is not known here"),
         (HEAD + "policies:\n  - {name: rest, targets: {first_response: 0s}}\n", 4, "'0s' is not a duration"),
+        (
+            HEAD + "policies:\n  - {name: rest, targets: {first_response: 3661d}}\n",
+            4,
+            "'3661d' is longer than ten years",
+        ),
         (HEAD + "policies:\n  - {name: rest, targets: {first_response: 60}}\n", 4, "60 is not a duration"),
         (HEAD + "policies:\n  - {name: a, when: {channel: fax}, targets: {}}\n" + LAST, 4, "'fax' is not a channel"),
         (HEAD + "policies:\n  - {name: a, when: {team: x}, targets: {}}\n" + LAST, 4, "'x' is not a team"),
@@ -292,6 +297,20 @@ def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: 
             tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
         )
     assert "policies.yaml:6" in str(caught.value) and problem in str(caught.value)
+
+
+def test_a_target_of_more_working_time_than_there_is_within_reach_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "calendars.yaml").write_text('calendars: [{name: x, time_zone: UTC, hours: {mon: "09:00-10:00"}}]')
+    (tmp_path / "policies.yaml").write_text(
+        "time_zone: UTC\nreopen: {window: 7d}\n"
+        "policies:\n  - name: mail\n    calendar: x\n    targets: {first_response: 4h, full_resolution: 30d}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        Policies.load(
+            tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
+        )
+    # 720 hours at one a week are 14 years
+    assert "policies.yaml:6: could never be due: x" in str(caught.value)
 
 
 def test_every_clock_may_have_a_target_and_every_policy_its_own_warnings(tmp_path: Path) -> None:
