@@ -237,6 +237,17 @@ def test_late_evidence_corrects_a_breach_where_it_was_charged_and_the_clock_is_m
     assert partition.counts["sla_met", (*labels, "returns", "normal")] == 1
 
 
+def test_a_solve_from_before_the_deadline_takes_back_what_was_counted_and_nothing_is_met_by_it(story: Story) -> None:
+    story.message(0, "Hello")
+    story.tick(3600)
+    story.solve(1800)
+    partition = shown(story)
+    first = "first_response", "standard", "email", "support", "normal"
+    assert (partition.counts["sla_breached", first], partition.counts["sla_corrected", first]) == (1, 1)
+    assert partition.counts["sla_met", first] == 0
+    assert story.total("clocks_breached") == 0
+
+
 def test_an_answer_that_is_restated_is_met_once(story: Story) -> None:
     story.message(0, "Hello")
     story.reply(2000)
