@@ -20,12 +20,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from producers.again import Attempt, attempt
 from producers.attachments import AttachmentStore
 from producers.publisher import Outcome, Publisher, Receipt, key_of
 from producers.takers import takers
 from schemas import codec, deadletter, letterbox
 from schemas.errors import CodecError, Refused
+from schemas.events import REPLAYED_AT, Event, MessageReceived
 from schemas.letters import Letter
 from schemas.settings import ProducerSettings
 from schemas.topics import CONTACT_EVENTS, ROUTING
@@ -158,7 +161,7 @@ class _Round:
     def _submit(self, letter: Letter) -> tuple[Attempt, list[Future[Receipt]]]:
         made = attempt(letter, self._takers, named=self._named)
         sent = []
-        for event in made.events:
+        for event in map(self._stamped, made.events):
             if event.event_id not in self._known:
                 self._known.add(event.event_id)
                 sent.append(
@@ -172,6 +175,13 @@ class _Round:
                     )
                 )
         return made, sent
+
+    def _stamped(self, event: Event) -> Event:
+        """A message says that it lay unseen until now: an answer is promised from now on."""
+        if not isinstance(event, MessageReceived) or event.imported:
+            return event
+        now = str(self._settings.pipeline_clock.now())
+        return msgspec.structs.replace(event, fields={**event.fields, REPLAYED_AT: now})
 
     def _settle(self, sent: Sequence[Future[Receipt]]) -> int:
         """How many of them Kafka has now."""

@@ -13,6 +13,9 @@ import msgspec
 
 Micros = Annotated[int, msgspec.Meta(description="timestamp-micros")]
 
+#: Of a message that was a dead letter, among its `fields`: when it was replayed, in micros. Until then nobody saw it.
+REPLAYED_AT = "replayed_at"
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What every event carries.

@@ -11,7 +11,8 @@ import re
 
 import msgspec
 
-from schemas.events import LOCALES, CallEnded, MessageReceived
+from schemas.clock import MICROS
+from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
 from stream_processors.acknowledgements import REMEMBERED, subject_fingerprint
@@ -29,6 +30,8 @@ KEPT_REFERENCES = 10
 MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 KEPT_MESSAGE_IDS = 20
 SUBJECT_CHARACTERS = 200
+#: So long a dead letter is kept.
+_LONGEST_UNSEEN = 90 * 86_400 * MICROS
 _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
@@ -65,7 +68,7 @@ def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
 def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
     customer = turn.customer
     name = getattr(event, "customer_name", "") or (customer.name if customer.goes_by(event.customer_id) else "")
-    promised_at = turn.policy_of_event.promised_at(turn.now)
+    promised_at = turn.policy_of_event.promised_at(_seen_at(turn, event))
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(turn, ticket, event, name, locale, promised_at)
     outbound = _outbound(turn, ticket, event, name, locale, written.text)
@@ -96,6 +99,15 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
         .write(outbound, fact)
         .note("acknowledged")
     )
+
+
+def _seen_at(turn: Turn, event: MessageReceived | CallEnded) -> int:
+    """From when we promise an answer. Of a message that lay as a dead letter an answer in time is not possible any more:
+    its clocks run from when it was written, and say so; the customer is told a time that is still to come.
+    """
+    replayed = event.fields.get(REPLAYED_AT, "") if isinstance(event, MessageReceived) else ""
+    at = int(replayed) if replayed.isascii() and replayed.isdigit() and len(replayed) < 20 else 0
+    return at if turn.now < at <= turn.now + _LONGEST_UNSEEN else turn.now
 
 
 def _outbound(

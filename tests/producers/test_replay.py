@@ -371,6 +371,8 @@ def test_what_every_channel_lost_to_a_mistake_of_ours_comes_back_once_with_its_o
     )  # fmt: skip
     old = next(event for event, _ in came if event.imported)
     assert (old.source, old.occurred_at) == ("import:old.jsonl", 1_762_161_120_000_000)
+    said = [event for event, _ in came if isinstance(event, MessageReceived)]
+    assert said and all(ended < int(event.fields["replayed_at"]) for event in said)  # an answer is promised from then
     places = [event.fields["place"] for event, _ in came if event.channel == "in_person"]  # type: ignore[attr-defined]
     assert sorted(places) == ["Dublin, ground floor", "dublin-1"]
 

@@ -215,6 +215,29 @@ def test_without_one_the_policys_time_zone_is_named(story: Story) -> None:
     assert "12:00 on Monday 2 March (Greenwich Mean Time)" in sent(story)[0].text
 
 
+@pytest.mark.parametrize(
+    ("days", "promised"),
+    [
+        (0, "12:00 on Monday 2 March"),
+        (2, "12:00 on Wednesday 4 March"),
+        (91, "12:00 on Monday 2 March"),  # longer than any dead letter lies
+        (-1, "12:00 on Monday 2 March"),
+    ],
+)
+def test_who_wrote_what_lay_as_a_dead_letter_is_promised_a_time_that_is_still_to_come(
+    story: Story, days: int, promised: str
+) -> None:
+    story.message(0, fields={"replayed_at": str(at(days * 24 * HOUR))})
+    assert promised in sent(story)[0].text
+    assert story.ticket().created_at == at(0)
+
+
+@pytest.mark.parametrize("claimed", ["", "soon", "-1", "٣", "9" * 30])
+def test_what_is_no_time_of_a_replay_changes_no_promise(story: Story, claimed: str) -> None:
+    story.message(0, fields={"replayed_at": claimed})
+    assert "12:00 on Monday 2 March" in sent(story)[0].text
+
+
 def test_a_question_for_self_service_gets_the_article_and_a_way_to_a_person(story: Story) -> None:
     story.message(0, "I forgot my password.")
     assert "https://help.support.example/en/reset-password" in sent(story)[0].text
