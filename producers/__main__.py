@@ -310,7 +310,8 @@ def import_(
 
     A letter is replayed once; doing it again finds nothing to do. Killed in the middle, the same command goes on, and
     publishes nothing twice. Signatures and tokens are not kept and not asked for again: they were verified before the
-    letter was written. A `stale_delivery`, which somebody may have recorded, is taken only when it is named.
+    letter was written. A `stale_delivery`, which somebody may have recorded, and the presence of agents, which was true
+    then, are taken only when they are named.
 
     Examples
 

@@ -2,8 +2,10 @@
 
 A replay is trusted because of where the letter lies. A dead letter of an endpoint is written only after its sender has
 proved who it is, only our producers may write to its topic, and the proof (a signature, a token) is not kept. So nothing
-is proved again here; whoever may run the command may bring in what these letters hold. One kind is therefore taken only
-when it is named: a `stale_delivery` has a genuine signature, and may have been recorded by somebody.
+is proved again here; whoever may run the command may bring in what these letters hold.
+
+Two kinds are taken only when a person names the letter: a `stale_delivery` has a genuine signature, and may have been
+recorded by somebody; who was there then (`PresenceChanged`) would be taken for who is there now.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from producers.publisher import encoded
 from producers.takers import ELSEWHERE
 from schemas import deadletter
 from schemas.errors import Refused, Unavailable
-from schemas.events import Event
+from schemas.events import Event, PresenceChanged
 from schemas.letters import Letter
 
 __all__ = ["Attempt", "attempt"]
@@ -56,6 +58,10 @@ def attempt(letter: Letter, takers: Mapping[str, Take], *, named: bool) -> Attem
         return Attempt(refused=_masked_perhaps(letter, error))
     try:
         for event in events:
+            if isinstance(event, PresenceChanged) and not named:
+                raise Refused(
+                    "outdated", "who was there then would be taken for who is there now; replay it by its name"
+                )
             encoded(event)
             _require_whole(letter, event)
     except Refused as error:

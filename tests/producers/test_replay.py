@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def found_again(raw: bytes, kept: Given | None, name: str, **story: str) -> Lett
     return Letter("contact-events.dlq", 0, 7, None, raw, deadletter.read(headers), NOW // 1000, len(raw))
 
 
-def again(letter: Letter, *, named: bool = False) -> Sequence[Event]:
+def again(letter: Letter, *, named: bool = True) -> Sequence[Event]:
     made = attempt(letter, takers(ProducerSettings(), None), named=named)
     if made.refused is not None:
         raise made.refused
@@ -194,7 +195,14 @@ def test_what_somebody_may_have_recorded_is_taken_only_by_its_name() -> None:
     body = json.dumps(REPLY).encode()
     letter = found_again(body, KEPT, "generic", reason="stale_delivery")
     with pytest.raises(Refused, match="stale_delivery"):
-        again(letter)
+        again(letter, named=False)
+    assert len(again(letter, named=True)) == 1
+
+
+def test_who_was_there_then_is_not_taken_for_who_is_there_now() -> None:
+    letter = found_again(cases()["agents-presence"].body(1), KEPT, "agents-presence")
+    with pytest.raises(Refused, match="outdated: who was there then would be taken for who is there now"):
+        again(letter, named=False)
     assert len(again(letter, named=True)) == 1
 
 
@@ -352,14 +360,17 @@ def test_what_every_channel_lost_to_a_mistake_of_ours_comes_back_once_with_its_o
 
     broken.mend()
     code, shown, said = run("--all", "--dry-run")
-    assert (code, shown.count("accepted: ")) == (0, count)
-    assert said.startswith(f"dry run, nothing was changed; {count} letters: {count} accepted")
+    assert (code, shown.count("accepted: "), shown.count("refused again: outdated")) == (2, count - 1, 1)
+    assert said.startswith(f"dry run, nothing was changed; {count} letters: {count - 1} accepted")
     assert log_of(deployment) == []
 
     code, shown, said = run("--all", "--source", "social-meta")
     assert (code, said.strip()) == (0, "1 letter: 1 accepted (3 events), 0 duplicate, 0 refused again")
     code, shown, said = run("--all", "--reason", "defect", "--error", "always there", "--since", "1h")
-    assert (code, said.startswith(f"{count - 1} letters: {count - 1} accepted")) == (0, True)
+    assert (code, said.startswith(f"{count - 1} letters: {count - 2} accepted")) == (2, True)
+    [presence] = re.findall(r"\S+(?= +│ agents-presence)", shown)
+    assert run(presence)[::2] == (0, "1 letter: 1 accepted (1 event), 0 duplicate, 0 refused again\n")
+    assert run(presence)[2].splitlines()[0] == f"{presence}: this letter was replayed before"
 
     came = log_of(deployment)
     assert set(Counter(event.event_id for event, _ in came).values()) == {1}
