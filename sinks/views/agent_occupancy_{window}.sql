@@ -12,12 +12,7 @@
 -- A window that still runs counts to the newest contact or presence that we know. NULL, never 0, where the presence of the
 -- agent was not known, and for shares where they were not available at all. Add seconds up, never shares.
 CREATE OR REPLACE VIEW agent_occupancy_{window} AS
-WITH
-    toInt64(toUnixTimestamp(toDateTime(0, 'UTC') + INTERVAL {interval})) * 1000000 AS width,
-    assumeNotNull(toUnixTimestamp64Micro(greatest(
-        (SELECT max(received_at) FROM contacts WHERE NOT imported),
-        (SELECT max(presences.at) FROM presences)
-    ))) AS known_until
+WITH toInt64(toUnixTimestamp(toDateTime(0, 'UTC') + INTERVAL {interval})) * 1000000 AS width
 SELECT
     fromUnixTimestamp64Micro(place * width, 'UTC') AS window_start,
     fromUnixTimestamp64Micro((place + 1) * width, 'UTC') AS window_end,
@@ -54,9 +49,9 @@ FROM
             team,
             status AS what,
             busy,
-            toUnixTimestamp64Micro(since) AS begins,
-            greatest(begins, ifNull(toUnixTimestamp64Micro(until), known_until)) AS ends
-        FROM presences FINAL
+            toUnixTimestamp64Micro(stretch.since) AS begins,
+            toUnixTimestamp64Micro(stretch.ends) AS ends
+        FROM presence_stretches AS stretch
         UNION ALL
         SELECT
             agent_id,

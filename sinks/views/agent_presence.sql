@@ -5,10 +5,6 @@
 -- they were last reported. Who is available now, and since when:
 --   SELECT team, agent_id, since FROM agent_presence WHERE status = 'online' AND until IS NULL
 CREATE OR REPLACE VIEW agent_presence AS
-WITH assumeNotNull(greatest(
-    (SELECT max(received_at) FROM contacts WHERE NOT imported),
-    (SELECT max(presences.at) FROM presences)
-)) AS known_until
 SELECT
     team,
     agent_id,
@@ -19,8 +15,8 @@ SELECT
     if(status = 'online', sumIf(lasted, busy), NULL) AS busy_seconds
 FROM
 (
-    SELECT *, greatest(0, dateDiff('microsecond', since, ifNull(until, known_until))) / 1e6 AS lasted
-    FROM presences FINAL
+    SELECT *, dateDiff('microsecond', since, ends) / 1e6 AS lasted
+    FROM presence_stretches
 ) AS stretch
 GROUP BY team, agent_id, status, stretch.status_since
 ORDER BY since, team, agent_id;

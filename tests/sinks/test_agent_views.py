@@ -103,6 +103,14 @@ def test_a_stretch_counts_as_it_is_known_last(insert: Insert, ask: Ask) -> None:
     )
 
 
+def test_a_stretch_that_nobody_ended_ends_where_the_next_begins(insert: Insert, ask: Ask) -> None:
+    """The router lost its states at some time after 09:00, and mei announced herself again at 10:00, until 11:00."""
+    insert(*line("mei", "09:00 online"), *line("mei", "10:00 online", "11:00 offline"), seen("12:00"))
+    rows = ask("SELECT * FROM agent_presence WHERE status = 'online'")
+    assert [(row["since"].hour, row["until"].hour, row["seconds"]) for row in rows] == [(9, 10, 3600), (10, 11, 3600)]
+    assert sum(row[0] for row in occupancy(ask, "1h").values()) == 120
+
+
 def occupancy(ask: Ask, window: str, agent: str = "mei") -> dict[str, tuple[Any, ...]]:
     """Hour and minute of the window → available, handling, waiting, conversation, away, outside in minutes; occupancy."""
     names = ("available", "handling", "waiting", "conversation", "away", "outside")
