@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -27,10 +28,12 @@ EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
 
 
 def configure_logging(settings: Settings) -> None:
-    """Structured logs to stderr: JSON in a cluster, coloured lines on a terminal."""
+    """Structured logs to stderr: JSON in a cluster, coloured lines on a terminal; those of libraries, too."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if as_json else logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("kafka", "aiokafka", "httpx", "mail.log", "imapclient", "fsspec", "s3fs", "botocore"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     # kafka.admin cannot read Faust's member metadata; kafka.net.selector times its own coroutines, on a busy machine all of
@@ -48,6 +51,19 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+class _Json(logging.Formatter):
+    """What a library logs, as structlog writes what we log: one object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"logger": record.name, "event": record.getMessage(), "level": record.levelname.lower()}
+        line["timestamp"] = (
+            datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        )
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
 
 
 class Health:

@@ -69,7 +69,9 @@ def serve(app: Any, log_level: str) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     sys.argv = [sys.argv[0]]
-    app.Worker(loglevel=log_level, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    worker = app.Worker(loglevel=log_level, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.spinner = None  # it turns, and ends with a terminal's control characters, in the logs of a cluster too
+    worker.execute_from_commandline()
 
 
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")

@@ -224,6 +224,10 @@ try:
 except ZeroDivisionError:
     structlog.get_logger().exception("failed")
 logging.getLogger("kafka").info("chatter")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("library").warning("%s of %s", 1, 2, exc_info=True)
 """
 
 
@@ -235,15 +239,17 @@ def logged(format: str, level: str) -> list[str]:
 
 
 def test_json_logs_are_one_object_a_line() -> None:
-    received, slow, failed = map(json.loads, logged("json", "info"))
+    received, slow, failed, library = map(json.loads, logged("json", "info"))
     assert (received["event"], received["level"], received["channel"]) == ("contact received", "info", "email")
     assert received["timestamp"].endswith("Z")
     assert slow["level"] == "warning"
     assert "ZeroDivisionError" in failed["exception"]
+    assert (library["logger"], library["event"], library["level"]) == ("library", "1 of 2", "warning")
+    assert library["timestamp"].endswith("Z") and "ZeroDivisionError" in library["exception"]
 
 
 def test_the_log_level_holds_back_what_is_below_it() -> None:
-    assert [json.loads(line)["event"] for line in logged("json", "warning")] == ["slow", "failed"]
+    assert [json.loads(line)["event"] for line in logged("json", "warning")] == ["slow", "failed", "1 of 2"]
 
 
 def test_auto_means_json_when_nobody_watches_and_console_is_for_people() -> None:
