@@ -150,12 +150,15 @@ class _Round:
     def take(self, some: Sequence[Letter]) -> list[Told]:
         """What became of these letters, when all of it is durable."""
         letters = asyncio.run(letterbox.bodies(self._settings, some))
-        under_way = [(letter, *self._submit(letter)) for letter in letters]
-        done = [
-            _told(letter.light(), len(made.events), self._settle(sent), made.refused)
-            for letter, made, sent in under_way
-        ]
-        self._publisher.mark_replayed([each.letter for each in done if each.fate is not Fate.REFUSED])
+        done, taken = [], []
+        for letter, made, sent in [(letter, *self._submit(letter)) for letter in letters]:
+            receipts = [self._publisher.wait(future) for future in sent]
+            new = sum(receipt.outcome is Outcome.PUBLISHED for receipt in receipts)
+            refused = made.refused or next(map(_replaced, filter(_is_letter, receipts)), None)
+            done.append(_told(letter.light(), len(made.events), new, refused))
+            if made.refused is None:
+                taken.append(letter)
+        self._publisher.mark_replayed(taken)
         return done
 
     def _submit(self, letter: Letter) -> tuple[Attempt, list[Future[Receipt]]]:
@@ -183,9 +186,14 @@ class _Round:
         now = str(self._settings.pipeline_clock.now())
         return msgspec.structs.replace(event, fields={**event.fields, REPLAYED_AT: now})
 
-    def _settle(self, sent: Sequence[Future[Receipt]]) -> int:
-        """How many of them Kafka has now."""
-        return sum(self._publisher.wait(future).outcome is Outcome.PUBLISHED for future in sent)
+
+def _is_letter(receipt: Receipt) -> bool:
+    return receipt.outcome is Outcome.DEAD_LETTERED
+
+
+def _replaced(receipt: Receipt) -> Refused:
+    """What the directory adds to an event may make it too large for Kafka."""
+    return Refused(receipt.reason, "it is a new letter now")
 
 
 def _told(letter: Letter, events: int, new: int, refused: Refused | None) -> Told:

@@ -12,9 +12,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,14 +24,16 @@ from structlog.testing import capture_logs
 
 from producers import device, signature
 from producers.again import attempt
+from producers.attachments import AttachmentStore
 from producers.channels import email, form, generic, history
 from producers.door import Delivery, Door, doors
 from producers.intake import Intake
 from producers.mail import mail_intake
 from producers.publisher import Outcome, Publisher
+from producers.replay import Fate, Told, replay
 from producers.sources.http import create_app
 from producers.takers import ELSEWHERE, takers
-from schemas import codec, deadletter
+from schemas import codec, deadletter, letterbox
 from schemas.deadletter import Given
 from schemas.errors import Refused
 from schemas.events import Event, MessageReceived
@@ -216,6 +220,22 @@ def test_an_id_that_was_masked_as_a_card_number_makes_no_contact_of_a_stranger()
     broken = Letter(*letter.spot, None, b'{"id": *********9010}', {**letter.headers, "masked": "1"}, 0)
     with pytest.raises(Refused, match=r"bad_json: .*\(what looked like card numbers is masked in this letter\)"):
         again(broken)
+
+
+def test_the_attachments_of_a_mail_are_stored_when_it_is_replayed_and_not_before(tmp_path: Path) -> None:
+    settings = ProducerSettings(attachments_url=str(tmp_path))  # type: ignore[call-arg]
+    raw = (
+        b"From: ann@example.org\r\nMessage-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the picture.\r\n--b\r\n"
+        b"Content-Type: image/png\r\nContent-Disposition: attachment; filename=a.png\r\n\r\npixels\r\n--b--\r\n"
+    )
+    letter = found_again(raw, KEPT, "email")
+    for store, stored in ((None, 0), (AttachmentStore.of(settings), 1)):
+        made = attempt(letter, takers(settings, store), named=False)
+        [event] = made.events
+        assert isinstance(event, MessageReceived)
+        assert len([file for file in event.attachments if file.reference]) == stored
+        assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == stored
 
 
 def test_every_channel_takes_its_letters_again_or_says_what_to_do_instead() -> None:
@@ -414,6 +434,27 @@ def test_of_a_batch_only_what_is_not_in_kafka_yet_is_published(
     who = [getattr(event, "customer_id", "") for event, _ in log_of(deployment)]
     assert sum(each.endswith(":5123456789010") for each in who) == 2
     assert set(Counter(event.event_id for event, _ in log_of(deployment)).values()) == {1}
+
+
+@pytest.mark.stack
+def test_what_becomes_too_large_on_its_way_is_a_new_letter_in_place_of_the_old_one(
+    deployment: Deployment, settings: ProducerSettings
+) -> None:
+    class Verbose:
+        def __call__(self, event: Event) -> Event:
+            return msgspec.structs.replace(event, text="x" * 5_000_000)  # type: ignore[call-arg]
+
+        async def later(self, event: Event) -> Event:
+            return self(event)
+
+    told: list[Told] = []
+    with Publisher(settings, enrich=Verbose()) as publisher:
+        publisher.dead_letter(MAIL % 1, Refused("defect"), channel="email", producer="email", given=KEPT)
+        replay(asyncio.run(letterbox.letters(settings)), publisher, settings, told.append)
+    assert [(each.fate, each.detail) for each in told] == [(Fate.REFUSED, "too_large: it is a new letter now")]
+    [left] = asyncio.run(letterbox.letters(settings))
+    assert (left.reason, left.value, deadletter.given(left.headers)) == ("too_large", MAIL % 1, KEPT)
+    assert log_of(deployment) == []
 
 
 #: Kills itself when its second five hundred are in Kafka, and not yet marked.
