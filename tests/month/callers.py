@@ -151,7 +151,7 @@ class Callers(Actor):
         if isinstance(event, CallStarted):
             return event.address not in self._lines and self._waits(self._backs.get(event.call_id, ""))
         if isinstance(event, CallAnswered | CallEnded):
-            return event.source != SOURCE or event.call_id in self._rang
+            return event.call_id in self._rang if event.source == SOURCE else event.address not in self._lines
         if not isinstance(event, _BY_AGENTS) or event.ticket_id not in self._tickets:
             return True
         _, silent = self._lines.get(self._numbers.get(event.ticket_id, ""), ("", False))

@@ -39,6 +39,7 @@ class Raw(NamedTuple):
                     `spoken` follows a call that somebody took and is since then; `taken` is told of when somebody takes one
     at, since       when we heard of it, and when it began if that was before; micros
     customer        whose log it is in; `into` is whom they turned out to be
+    event           of the end of a call or a chat: its id
     agent, team     of an assignment, a reply, a status, a call
     channel, priority, tier, owner   of the ticket after the event: what its texts and tags made of it
     said            of a message: `thanks` says only that, `machine` was written by one
@@ -69,6 +70,7 @@ class Raw(NamedTuple):
     thread: str = ""
     customer: str = ""
     into: str = ""
+    event: str = ""
 
 
 class Reading:
@@ -86,7 +88,7 @@ class Reading:
         elif isinstance(event, CallAnswered):
             yield {"kind": "taken", "agent": event.agent_id, "thread": event.call_id}
         elif isinstance(event, ChatEnded):
-            yield {"kind": "ended", "outcome": event.outcome, "thread": event.thread_id}
+            yield {"kind": "ended", "outcome": event.outcome, "thread": event.thread_id, "event": event.event_id}
         elif isinstance(event, Assigned):
             yield {"kind": "assigned", "agent": event.agent_id, "team": event.team}
         elif isinstance(event, Transferred):
@@ -129,6 +131,7 @@ class Reading:
             "outcome": event.outcome,
             "reasons": self._reasons(event.transcript),
             "thread": event.call_id,
+            "event": event.event_id,
         }
         if answered:
             yield {"kind": "spoken", "since": took, "agent": event.agent_id, "thread": event.call_id}

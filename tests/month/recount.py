@@ -164,7 +164,7 @@ class Recount:
 
 _KEYS = frozenset(
     ("ticket", "clock", "episode", "instance", "measure", "size", "start_of", "channel", "team", "priority")
-) | {"policy_of", "figure", "threshold", "agent", "tag", "again_at", "ended_at", "day"}
+) | {"policy_of", "figure", "threshold", "agent", "tag", "again_at", "event", "day"}
 
 
 def _measures() -> list[str]:

@@ -110,7 +110,7 @@ FROM
 (
     SELECT *, max(if(n = 1, since, at)) OVER (PARTITION BY ticket ORDER BY n) AS stands_since
     FROM stood
-    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged, reasons, thread, said, outcome, customer,
+    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged, reasons, thread, said, outcome, customer, event,
                  answered_at, agent AS by FROM happened_to) AS raw USING (seq)
     JOIN
     (

@@ -1,20 +1,20 @@
 -- Calls and chats that are over: how long the customer waited for a person, and how long that person had it.
 CREATE TABLE talks ENGINE = MergeTree ORDER BY (ticket, n) AS
-SELECT ended.ticket AS ticket, ended.n AS n, at, 'call' AS kind, outcome, if(ended.kind = 'call', 'phone', 'voicemail') AS told_by,
+SELECT ended.ticket AS ticket, ended.n AS n, event, at, 'call' AS kind, outcome, if(ended.kind = 'call', 'phone', 'voicemail') AS told_by,
        place, if(n = 1, place.2, place_before.2) AS team, by AS agent, if(answered, took, at) - since AS wait,
        if(answered, at - took, NULL) AS handled, outcome = 'answered' AS answered
 FROM (SELECT * FROM steps WHERE kind IN ('call', 'voicemail')) AS ended
 LEFT JOIN (SELECT ticket, toUInt64(n - 1) AS n, since AS took FROM steps WHERE kind = 'spoken') AS spoken ON spoken.ticket = ended.ticket AND spoken.n = ended.n
 UNION ALL
 SELECT
-    ticket, n, at, 'chat',
+    ticket, n, event, at, 'chat',
     multiIf(answered, 'answered', outcome = 'closed', 'closed by whom?', outcome),
     'chat', place, place_before.2, if(answered, agent, ''), if(answer > 0, answer, at) - first AS wait,
     -- when a second conversation of a ticket was answered, nobody says
     if(answered AND opened_by = thread, at - answer, NULL), outcome != 'abandoned' AND answer > 0 AS answered
 FROM
 (
-    SELECT ended.ticket AS ticket, ended.n AS n, any(ended.at) AS at, any(ended.outcome) AS outcome, any(ended.place) AS place,
+    SELECT ended.ticket AS ticket, ended.n AS n, any(ended.event) AS event, any(ended.at) AS at, any(ended.outcome) AS outcome, any(ended.place) AS place,
            any(ended.place_before) AS place_before, any(ended.agent) AS agent, any(ended.thread) AS thread,
            minIf(told.at, told.kind = 'message' AND told.thread = ended.thread) AS first,
            minIf(told.answered_at, told.answered_at > 0 AND told.answered_at >= ended.began) AS answer,
@@ -30,14 +30,15 @@ FROM
 );
 
 CREATE VIEW our_conversations AS
-SELECT ticket, at AS ended_at, kind, outcome, told_by, team, agent, toInt64(wait) AS wait, toInt64(handled) AS handled, toUInt64(1) AS times FROM talks;
+SELECT event, ticket AS of_ticket, at AS ended_at, kind, outcome, told_by, team AS of_team, agent AS of_agent, toInt64(wait) AS wait,
+       toInt64(handled) AS handled
+FROM talks;
 
 CREATE VIEW their_conversations AS
-SELECT ticket_id AS ticket, toUnixTimestamp64Micro(conversations.at) AS ended_at, any(conversations.kind) AS kind,
-       any(conversations.outcome) AS outcome, any(conversations.channel) AS told_by, any(conversations.team) AS team,
-       any(agent_id) AS agent, toInt64(round(any(wait_seconds) * 1000000)) AS wait,
-       toInt64(round(any(handle_seconds) * 1000000)) AS handled, count() AS times
-FROM conversations FINAL GROUP BY ticket, ended_at;
+SELECT event_id AS event, ticket_id AS of_ticket, toUnixTimestamp64Micro(conversations.at) AS ended_at, kind, outcome,
+       conversations.channel AS told_by, conversations.team AS of_team, agent_id AS of_agent,
+       toInt64(round(wait_seconds * 1000000)) AS wait, toInt64(round(handle_seconds * 1000000)) AS handled
+FROM conversations FINAL;
 
 -- Speed of answer, handling time and abandonment of every day; an average is compared as the sum that it is of.
 CREATE VIEW our_service AS
