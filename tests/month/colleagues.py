@@ -1,4 +1,5 @@
-"""What the simulator's staff never does and real staff do: hand a ticket to another team, put it on hold, take it up again.
+"""What the simulator's staff never does and real staff do: hand a ticket to another team, put it on hold, take it up again,
+find that it is about something else.
 
 Decided from the ticket's id and the seed, as the simulator's own decisions are, when somebody first gets the ticket.
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from random import Random
+from typing import Any
 
 from producers.simulation.planned import Planned
 from schemas.clock import MICROS
-from schemas.events import StatusChanged, Transferred
+from schemas.events import Event, StatusChanged, TagCorrected, Transferred
 from schemas.facts import AssignmentFact, Fact, TicketFact
 from schemas.identity import event_id
 from tests.month.actors import Actor
@@ -19,6 +21,9 @@ __all__ = ["Colleagues"]
 
 SOURCE = "colleagues"
 _TRANSFERRED, _HELD, _TAKEN_UP = 0.12, 0.24, 0.30
+_FOUND_OUT, _AT_ONCE = 0.1, 0.6
+#: What tickets turn out to be about.
+_REASONS = ("delivery.carrier_delay", "delivery.order_status", "product.defective", "payment.card_declined")
 _MINUTE = 60
 _UNFINISHED = ("new", "open", "pending", "hold")
 #: Where a ticket must stand for what was planned to make sense.
@@ -31,12 +36,13 @@ class Colleagues(Actor):
     def __init__(self, seed: int, teams: Iterable[str]) -> None:
         self._seed, self._teams = seed, sorted(teams)
         self._statuses: dict[str, str] = {}
+        self._tags: dict[str, list[str]] = {}
         self._met: set[str] = set()
 
     def saw(self, fact: Fact) -> list[Planned]:
         """What follows from a fact."""
         if isinstance(fact, TicketFact):
-            self._statuses[fact.ticket_id] = fact.status
+            self._statuses[fact.ticket_id], self._tags[fact.ticket_id] = fact.status, fact.tags
         if not isinstance(fact, AssignmentFact) or not fact.agent_id or fact.ticket_id in self._met:
             return []
         self._met.add(fact.ticket_id)
@@ -52,6 +58,8 @@ class Colleagues(Actor):
 
     def _plans(self, fact: AssignmentFact, rng: Random) -> Iterator[Planned]:
         draw, at = rng.random(), fact.at
+        if rng.random() < _FOUND_OUT:
+            yield self._corrects(fact, rng)
         if draw < _TRANSFERRED:
             for _ in range(rng.choice((1, 1, 2))):
                 at += round(rng.uniform(0.2, 20) * _MINUTE * MICROS)
@@ -68,8 +76,16 @@ class Colleagues(Actor):
             at += round(rng.uniform(5, 10 * 60) * _MINUTE * MICROS)
             yield self._planned(StatusChanged, fact, at, status="solved")
 
-    def _planned(self, kind: type[StatusChanged | Transferred], fact: AssignmentFact, at: int, **said: str) -> Planned:
-        event = kind(
+    def _corrects(self, fact: AssignmentFact, rng: Random) -> Planned:
+        at = fact.at + round(
+            (rng.uniform(0.5, 40) if rng.random() < _AT_ONCE else rng.uniform(40, 8000)) * _MINUTE * MICROS
+        )
+        about = rng.choice(_REASONS)
+        wrong = [each for each in self._tags.get(fact.ticket_id, ()) if each != about and rng.random() < 0.7]
+        return self._planned(TagCorrected, fact, at, add=[about], remove=wrong)
+
+    def _planned(self, kind: type[Any], fact: AssignmentFact, at: int, **said: object) -> Planned:
+        event: Event = kind(
             event_id=event_id(SOURCE, fact.ticket_id, str(at)),
             occurred_at=at,
             received_at=at,
@@ -77,6 +93,6 @@ class Colleagues(Actor):
             source=SOURCE,
             ticket_id=fact.ticket_id,
             agent_id=fact.agent_id,
-            **said,  # type: ignore[arg-type]
+            **said,
         )
         return Planned(at, event.event_id, event, fact.ticket_id)

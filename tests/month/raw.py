@@ -22,6 +22,7 @@ from schemas.events import (
     OrderPlaced,
     StatusChanged,
     SurveyAnswered,
+    TagCorrected,
     TicketAdopted,
     Transferred,
 )
@@ -34,8 +35,8 @@ __all__ = ["Raw", "Reading"]
 class Raw(NamedTuple):
     """One thing that happened, in the order of the log. Nothing here is a measure of time.
 
-    kind            `message call voicemail spoken taken ended assigned transferred replied status survey note invited order
-                    article bot merged`. `call` and `voicemail` are told of when they end, `call` since it began to ring;
+    kind            `message call voicemail spoken taken ended assigned transferred replied status tagged survey note invited
+                    order article bot merged`. `call` and `voicemail` are told of when they end, `call` since it began to ring;
                     `spoken` follows a call that somebody took and is since then; `taken` is told of when somebody takes one
     at, since       when we heard of it, and when it began if that was before; micros
     customer        whose log it is in; `into` is whom they turned out to be
@@ -45,7 +46,8 @@ class Raw(NamedTuple):
     said            of a message: `thanks` says only that, `machine` was written by one
     outcome         of a call or a chat, as the telephone system or the chat window say; of a bot whether it helped
     acknowledged    of a message: whether we acknowledged it: `sent`, `suppressed` or ''
-    reasons, thread of a message: what the taxonomy finds in it, and its conversation; of a call: its id
+    reasons         what the taxonomy finds in a message; what a person added; `removed` is what they took away
+    thread          of a message: its conversation; of a call: its id
     """
 
     seq: int
@@ -67,6 +69,7 @@ class Raw(NamedTuple):
     ces: int = 0
     episode: int = 0
     reasons: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     thread: str = ""
     customer: str = ""
     into: str = ""
@@ -97,6 +100,8 @@ class Reading:
             yield {"kind": "replied", "agent": event.agent_id}
         elif isinstance(event, StatusChanged):
             yield {"kind": "status", "agent": event.agent_id, "status": event.status}
+        elif isinstance(event, TagCorrected):
+            yield {"kind": "tagged", "reasons": tuple(event.add), "removed": tuple(event.remove)}
         elif isinstance(event, SurveyAnswered):
             scores = {"csat": event.csat or 0, "ces": event.ces or 0}
             yield {"kind": "survey", "ticket": event.ticket_id, "episode": event.episode, **scores}

@@ -2,7 +2,7 @@
 CREATE TABLE raw_events (
     seq UInt64, kind String, at Int64, since Int64, ticket String, channel String, priority String, tier String,
     owner String, agent String, team String, status String, said String, outcome String, acknowledged String,
-    csat UInt8, ces UInt8, episode UInt32, reasons Array(String), thread String, customer String, into String, event String
+    csat UInt8, ces UInt8, episode UInt32, reasons Array(String), removed Array(String), thread String, customer String, into String, event String
 ) ENGINE = MergeTree ORDER BY seq;
 
 CREATE TABLE policies (

@@ -7,7 +7,7 @@ SELECT
     multiIf(kind = 'spoken', since, kind IN ('replied', 'taken'), at, toInt64(0)) AS answered_at
 FROM raw_events
 WHERE ticket != '' AND kind IN ('message', 'call', 'voicemail', 'spoken', 'taken', 'ended', 'assigned', 'transferred',
-                                'replied', 'status', 'survey', 'note');
+                                'replied', 'status', 'tagged', 'survey', 'note');
 
 -- Each ticket, walked from event to event: how it stood before and after each.
 CREATE TABLE walked ENGINE = MergeTree ORDER BY ticket AS
@@ -110,7 +110,7 @@ FROM
 (
     SELECT *, max(if(n = 1, since, at)) OVER (PARTITION BY ticket ORDER BY n) AS stands_since
     FROM stood
-    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged, reasons, thread, said, outcome, customer, event,
+    JOIN (SELECT seq, kind, at, since, channel, priority, owner, acknowledged, reasons, removed, thread, said, outcome, customer, event,
                  answered_at, agent AS by FROM happened_to) AS raw USING (seq)
     JOIN
     (
