@@ -93,7 +93,7 @@ WHERE stands_since < least(until, instances.stop)
   AND ((clock = 'requester_wait' AND status IN ('new', 'open', 'hold')) OR (clock = 'agent_work' AND status IN ('new', 'open')))
 UNION ALL  -- who is on the telephone unheard of, is warned as before
 SELECT ticket, concat('unheard ', clock), episode, instance, any(calendar), any(target), any(start), least(any(heard_stop), max(at)) AS stop
-FROM (SELECT * FROM instances WHERE heard_stop > stop AND NOT told_when_over) AS unheard JOIN (SELECT ticket, n, at FROM steps) AS told USING (ticket)
+FROM (SELECT * FROM instances WHERE heard_stop > stop AND NOT told_when_over AND clock NOT IN ('requester_wait', 'agent_work')) AS unheard JOIN (SELECT ticket, n, at FROM steps) AS told USING (ticket)
 WHERE n > told_n AND n <= stop_n GROUP BY ticket, clock, episode, instance
 UNION ALL  -- until when a first answer would have been in time, however the ticket ended
 SELECT ticket, 'would be due', episode, instance, calendar, target, start, {end}
