@@ -150,6 +150,8 @@ SEEN = {
     "a mail after the chat": "counted JOIN steps USING (ticket, n) WHERE channel = 'chat' AND goes_on = '' AND steps.kind = 'replied'",
     "a person who was handed over by the bot": "our_clocks JOIN steps USING (ticket) WHERE clock = 'answer' AND channel = 'bot' AND n = 1",
     "what happens to a ticket after a merge": "steps WHERE customer != splitByChar('-', ticket)[1]",
+    "a reason that a person found when it was solved": "solved_about AS found JOIN solves USING (ticket, episode) WHERE found.since > seq",
+    "... which shows that another was not solved": "falsified JOIN steps USING (seq) WHERE steps.kind = 'tagged' AND why = 'contacted_again'",
     "a repeat that only a merge shows": "repeated AS again JOIN reasons AS now ON now.ticket = again.ticket AND now.n = again.n "
     "AND now.reason = again.reason JOIN reasons AS before ON before.reason = again.reason AND before.at = again.previous "
     "WHERE before.customer != now.customer",
