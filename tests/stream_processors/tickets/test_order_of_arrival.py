@@ -214,3 +214,25 @@ def test_nobody_is_left_waiting_by_what_was_decided_before_they_wrote(
     decided = msgspec.structs.replace(happened(status, 3000, 2), occurred_at=asked.occurred_at - before)
     made = folded(every_clock, [happened("first", 0, 0), asked, decided])
     assert made.records(TicketFact)[-1].status == "open"
+
+
+@FAST
+@given(log=lives, seed=st.integers(0, 2**32))
+def test_a_clock_that_stopped_was_late_exactly_if_it_had_run_for_its_target_however_late_things_arrived(
+    log: list[Event], seed: int, every_clock: Rules
+) -> None:
+    made = folded(every_clock, late(log, seed, 6 * 3600))
+    rows: dict[tuple[str, int, str, int], list[ClockFact]] = {}
+    for row in made.records(ClockFact):
+        rows.setdefault((row.ticket_id, row.episode, row.clock, row.instance), []).append(row)
+    for place, ledger in rows.items():
+        last, late_for = ledger[-1], False
+        for row in ledger:
+            withdrawn = row.transition == "correct" and row.due_at is not None and row.at < row.due_at
+            late_for = row.transition == "breach" or (late_for and not withdrawn)
+        if last.transition in ("fulfil", "cancel"):
+            ran = last.elapsed_business_seconds if last.calendar else last.elapsed_seconds
+            assert late_for == (ran >= last.target_seconds), (
+                place,
+                [(r.transition, r.at - at(0), r.due_at) for r in ledger],
+            )
