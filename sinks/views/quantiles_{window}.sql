@@ -35,7 +35,8 @@ FROM
         priority,
         policy,
         measure,
-        sumMap(map(bucket, toUInt64(count))) AS sketch
+        mapFilter((each, times) -> times > 0, sumMap(map(bucket, toInt64(count)))) AS sketch
     FROM pane_buckets FINAL
     GROUP BY window_start, channel, team, priority, policy, measure
+    HAVING notEmpty(sketch)
 );

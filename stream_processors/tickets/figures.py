@@ -32,7 +32,9 @@ _COUNTS = {
     "suppressed": "suppressed",
     "replied": "messages_out",
     "first_response": "first_responses",
+    "first_response_restated": "first_responses",
     "next_response": "next_responses",
+    "next_response_restated": "next_responses",
     "solved": "tickets_solved",
     "met": "clocks_met",
     "breached": "clocks_breached",
@@ -56,11 +58,21 @@ _COUNTS = {
     "followed_up": "followed_up",
 }
 #: Happening → the figure that it takes one from.
-_TAKEN = {"corrected": "clocks_breached", "fcr_corrected": "fcr_kept"}
-#: Happening whose detail is a duration → its measure: a sum, a maximum, and quantiles (`sketch`).
+_TAKEN = {
+    "corrected": "clocks_breached",
+    "fcr_corrected": "fcr_kept",
+    "first_response_withdrawn": "first_responses",
+    "next_response_withdrawn": "next_responses",
+}
+#: Happening whose detail is a duration → its measure: a sum, a maximum, and quantiles (`sketch`). One that is withdrawn is
+#: taken from the sum and the quantiles; a maximum cannot forget.
 MEASURES = {
     "first_response": "first_response",
+    "first_response_withdrawn": "first_response",
+    "first_response_restated": "first_response",
     "next_response": "next_response",
+    "next_response_withdrawn": "next_response",
+    "next_response_restated": "next_response",
     "solved": "resolution",
     "call_answered": "answer",
     "requester_waited": "requester_wait",
@@ -71,6 +83,7 @@ _SCORES = {"csat": 1, "csat_withdrawn": -1}
 _EFFORTS = {"ces": 1, "ces_withdrawn": -1}
 #: A ticket begins and ceases to be open under these dimensions.
 _BACKLOG = {"came": 1, "went": -1}
+WITHDRAWN = frozenset(("first_response_withdrawn", "next_response_withdrawn"))
 COUNTED = frozenset((*_COUNTS, *_TAKEN, *_SCORES, *_EFFORTS, *_BACKLOG))
 
 
@@ -96,6 +109,8 @@ def happenings(turn: Turn) -> Iterator[tuple[Happening, Dimensions]]:
                 yield Happening("requester_waited", happening.at, then, waited), dimensions
     if turn.replied_at is not None and now is not None and (since := waited_since(turn, now)) is not None:
         yield Happening("next_response", turn.replied_at, now, (turn.replied_at - since) / MICROS), _where(now)
+    if turn.replied_at is not None and now is not None:
+        yield from _restated(turn, now)
     before, after = turn.before, turn.customer
     if before.tickets is not after.tickets:
         yield from _backlog(turn, before, after)
@@ -106,14 +121,17 @@ def count(figures: Figures, happening: Happening, imported: bool) -> None:
     name, detail = happening.name, happening.detail
     if (figure := _COUNTS.get(name)) is not None:
         _add(figures, figure, 1)
+    if (figure := _TAKEN.get(name)) is not None:
+        _add(figures, figure, -1)
     if (measure := MEASURES.get(name)) is not None:
-        _add(figures, f"{measure}_seconds_sum", detail)
+        once = -1 if name in WITHDRAWN else 1
+        _add(figures, f"{measure}_seconds_sum", once * detail)
         largest = f"{measure}_seconds_max"
-        figures[largest] = max(figures.get(largest, 0.0), detail)
+        figures[largest] = max(figures.get(largest, 0.0), 0.0 if once < 0 else detail)
         if name == "solved":
             _add(figures, "resolutions", 1)
         elif happening.within:
-            _add(figures, "first_responses_within_target", 1)
+            _add(figures, "first_responses_within_target", once)
     elif (step := _BACKLOG.get(name)) is not None:
         _add(figures, "backlog_change", step)
         _add(figures, "backlog_created_change", step * int(detail))
@@ -126,8 +144,6 @@ def count(figures: Figures, happening: Happening, imported: bool) -> None:
             _add(figures, "ces_answers", step)
     elif (figure := _SUMS.get(name)) is not None:
         _add(figures, figure, detail)
-    elif (figure := _TAKEN.get(name)) is not None:
-        _add(figures, figure, -1)
 
 
 def _score(figures: Figures, score: int, step: int, imported: bool) -> None:
@@ -151,6 +167,31 @@ def _add(figures: Figures, figure: str, amount: int | float) -> None:
 
 def _where(ticket: Ticket) -> Dimensions:
     return ticket.channel, ticket.team, ticket.priority, ticket.policy
+
+
+def _where_at(ticket: Ticket, at: int) -> Dimensions:
+    """As `_where`, with the team that had the ticket at that moment."""
+    team = next((each.team for each in reversed(ticket.stations) if each.at <= at), ticket.team)
+    return ticket.channel, team, ticket.priority, ticket.policy
+
+
+def _restated(turn: Turn, ticket: Ticket) -> Iterator[tuple[Happening, Dimensions]]:
+    """An answer from before the one that was counted: it takes its place, in the pane of its own time."""
+    was = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    if was is None:
+        return
+    old, new = was.first_response_at, ticket.first_response_at
+    if old is not None and new is not None and new < old:
+        due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
+        for name, at in (("first_response_withdrawn", old), ("first_response_restated", new)):
+            within, seconds = due is None or at < due, max(0, at - ticket.created_at) / MICROS
+            yield Happening(name, at, ticket, seconds, within), _where_at(ticket, at)
+    before, after = was.waits, ticket.waits
+    if before is not None and after is not None and before.count == after.count:
+        moments = before.answered_at, after.answered_at
+        if moments[1] < moments[0]:
+            for name, at in zip(("next_response_withdrawn", "next_response_restated"), moments, strict=True):
+                yield Happening(name, at, ticket, (at - after.started_at) / MICROS), _where_at(ticket, at)
 
 
 def _requester_wait(turn: Turn) -> float | None:

@@ -16,7 +16,7 @@ import msgspec
 from schemas.clock import MICROS
 from schemas.facts import PaneBucketFact, PaneFact
 from stream_processors.processor import MOST_BATCH_RECORDS, Output, Position, Reader
-from stream_processors.tickets.figures import MEASURES, Dimensions, count, happenings
+from stream_processors.tickets.figures import MEASURES, WITHDRAWN, Dimensions, count, happenings
 from stream_processors.tickets.sketch import bucket_of
 from stream_processors.tickets.state import Pane
 from stream_processors.tickets.turn import Turn
@@ -75,7 +75,7 @@ def roll(turn: Turn, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
         if (measure := MEASURES.get(happening.name)) is not None:
             bucket = bucket_of(happening.detail)
             counts = pane.buckets[measure] = dict(pane.buckets.get(measure, ()))
-            counts[bucket] = counts.get(bucket, 0) + 1
+            counts[bucket] = counts.get(bucket, 0) + (-1 if happening.name in WITHDRAWN else 1)
             measured[key, measure, bucket] = None
     facts = [Output(_fact(turn, pane)) for pane in panes.values()]
     facts += [Output(_bucket_fact(turn, panes[key], measure, bucket)) for key, measure, bucket in measured]

@@ -5,6 +5,7 @@ import itertools
 import math
 import random
 
+import msgspec
 import pytest
 
 from schemas import codec, facts
@@ -165,6 +166,19 @@ def test_quantiles_of_merged_sketches_are_within_one_percent_of_the_real_ones(in
     assert answers == {"measured": 2, "p50": 0.0, "p99": 0.0}
 
 
+def test_a_measurement_that_another_part_takes_back_is_in_no_quantile(insert, ask):
+    [taken_back] = durations(3, "first_response", 4200.0, part=3)
+    insert(
+        *durations(1, "first_response", 4200.0),
+        *durations(2, "next_response", 600.0, 4200.0),
+        msgspec.structs.replace(taken_back, count=-1),
+        msgspec.structs.replace(taken_back, count=-1, measure="next_response"),
+    )
+    [left] = ask("SELECT measure, measured, p50, p99 FROM quantiles_5m")
+    assert (left["measure"], left["measured"]) == ("next_response", 1)
+    assert left["p50"] == left["p99"] == pytest.approx(600.0, rel=0.01)
+
+
 def test_the_backlog_is_the_running_sum_of_what_came_and_went_and_late_data_corrects_it(insert, ask):
     created = MIDNIGHT // MICROS
     insert(
@@ -197,6 +211,20 @@ def test_a_part_that_corrects_another_is_negative(insert, ask):
     assert row == {
         "clocks_breached": 1, "csat_answers": 1, "csat_average": 5.0, "csat_low": 0, "csat_worst": 5, "fcr_kept": 0,
     }  # fmt: skip
+
+
+def test_a_part_takes_back_a_response_that_an_earlier_one_restates(insert, ask):
+    late, early = MIDNIGHT + HOUR, MIDNIGHT  # measured at 01:00; as we hear after its pane was forgotten, it was 00:00
+    insert(
+        pane(1, late, first_responses=1, first_response_seconds_sum=4200.0, first_response_seconds_max=4200.0,
+             next_responses=1, next_response_seconds_sum=60.0, first_responses_within_target=1),
+        pane(9, late, part=9, first_responses=-1, first_response_seconds_sum=-4200.0,
+             next_responses=-1, next_response_seconds_sum=-60.0, first_responses_within_target=-1),
+        pane(9, early, part=9, first_responses=1, first_response_seconds_sum=600.0, first_response_seconds_max=600.0),
+    )  # fmt: skip
+    columns = "first_responses, first_response_seconds_average, first_response_seconds_longest, next_responses"
+    rows = [tuple(row.values()) for row in ask(f"SELECT {columns} FROM windows_1h ORDER BY window_start")]
+    assert rows == [(1, 600.0, 600.0, 0), (0, None, None, 0)]
 
 
 def clock(version, sequence, transition, at, **fields):

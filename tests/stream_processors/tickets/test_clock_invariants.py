@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.events import Event
-from schemas.facts import ClockFact, ClockShare, TicketClocks, TicketFact
+from schemas.facts import ClockFact, ClockShare, PaneBucketFact, PaneFact, TicketClocks, TicketFact
 from stream_processors.calendarfile import Calendars
 from stream_processors.policies import Policies
 from stream_processors.rules import Rules
@@ -200,3 +200,22 @@ def test_a_ticket_that_changes_hands_without_end_stays_small_and_loses_no_second
     assert row.requester_wait_seconds + row.agent_wait_seconds == end
     work = sum(share.seconds for share in newest(story.worker, ClockShare) if share.clock == "agent_work")
     assert work == pytest.approx(row.agent_work_seconds, abs=1e-5)
+
+
+@FAST
+@given(log=logs)
+def test_the_windows_say_of_responses_what_the_tickets_say(log: list[Event], every_clock: Rules) -> None:
+    made = folded(every_clock, log)
+    panes, rows, tickets = newest(made, PaneFact), newest(made, TicketClocks), newest(made, TicketFact)
+
+    def total(figure: str) -> float:
+        return round(sum(getattr(pane, figure) for pane in panes), 3)
+
+    first = [ticket.first_response_seconds for ticket in tickets if ticket.first_response_seconds is not None]
+    assert (total("first_responses"), total("first_response_seconds_sum")) == (len(first), round(sum(first), 3))
+    assert total("next_responses") == sum(row.next_responses for row in rows)
+    assert total("next_response_seconds_sum") == round(sum(row.next_response_sum_seconds or 0.0 for row in rows), 3)
+    buckets: dict[str, int] = defaultdict(int)
+    for fact in newest(made, PaneBucketFact):
+        buckets[fact.measure] += fact.count
+    assert (buckets["first_response"], buckets["next_response"]) == (len(first), total("next_responses"))
