@@ -21,7 +21,7 @@ __all__ = ["Colleagues"]
 
 SOURCE = "colleagues"
 _TRANSFERRED, _HELD, _TAKEN_UP = 0.12, 0.24, 0.30
-_FOUND_OUT, _AT_ONCE = 0.1, 0.6
+_FOUND_OUT, _AT_ONCE = 0.18, 0.5
 #: What tickets turn out to be about.
 _REASONS = ("delivery.carrier_delay", "delivery.order_status", "product.defective", "payment.card_declined")
 _MINUTE = 60

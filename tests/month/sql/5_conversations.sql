@@ -16,13 +16,13 @@ FROM
 (
     SELECT ended.ticket AS ticket, ended.n AS n, any(ended.event) AS event, any(ended.at) AS at, any(ended.outcome) AS outcome, any(ended.place) AS place,
            any(ended.place_before) AS place_before, any(ended.agent) AS agent, any(ended.thread) AS thread,
-           minIf(told.at, told.kind = 'message' AND told.thread = ended.thread) AS first,
+           any(ended.began) AS first,
            minIf(told.answered_at, told.answered_at > 0 AND told.answered_at >= ended.began) AS answer,
            anyIf(told.thread, told.n = 1) AS opened_by
     FROM
     (
         SELECT chats.*, began FROM (SELECT * FROM steps WHERE kind = 'ended') AS chats
-        JOIN (SELECT ticket, thread, min(at) AS began FROM steps WHERE kind = 'message' GROUP BY ticket, thread) AS lines USING (ticket, thread)
+        JOIN (SELECT ticket, thread, argMin(at, n) AS began FROM steps WHERE kind = 'message' GROUP BY ticket, thread) AS lines USING (ticket, thread)
     ) AS ended
     JOIN steps AS told ON told.ticket = ended.ticket
     WHERE told.n < ended.n
