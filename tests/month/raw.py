@@ -15,6 +15,7 @@ from schemas.events import (
     CallEnded,
     CallStarted,
     ChatEnded,
+    ConsentChanged,
     CustomersMerged,
     Event,
     MessageReceived,
@@ -36,7 +37,7 @@ class Raw(NamedTuple):
     """One thing that happened, in the order of the log. Nothing here is a measure of time.
 
     kind            `message call voicemail spoken taken ended assigned transferred replied status tagged survey note invited
-                    order article bot merged`. `call` and `voicemail` are told of when they end, `call` since it began to ring;
+                    order article bot wish merged`. `call` and `voicemail` are told of when they end, `call` since it began to ring;
                     `spoken` follows a call that somebody took and is since then; `taken` is told of when somebody takes one
     at, since       when we heard of it, and when it began if that was before; micros
     customer        whose log it is in; `into` is whom they turned out to be
@@ -44,7 +45,7 @@ class Raw(NamedTuple):
     agent, team     of an assignment, a reply, a status, a call
     channel, priority, tier, owner   of the ticket after the event: what its texts and tags made of it
     said            of a message: `thanks` says only that, `machine` was written by one
-    outcome         of a call or a chat, as the telephone system or the chat window say; of a bot whether it helped
+    outcome         of a call or a chat, as the telephone system or the chat window say; of a bot whether it helped; a customer's wish
     acknowledged    of a message: whether we acknowledged it: `sent`, `suppressed` or ''
     reasons         what the taxonomy finds in a message; what a person added; `removed` is what they took away
     thread          of a message: its conversation; of a call: its id
@@ -113,6 +114,8 @@ class Reading:
             yield {"kind": "article", "channel": event.channel}
         elif isinstance(event, BotAnswered):
             yield {"kind": "bot", "channel": event.channel, "outcome": "helped" if event.resolved else ""}
+        elif isinstance(event, ConsentChanged):
+            yield {"kind": "wish", "outcome": event.wish}
         elif isinstance(event, CustomersMerged):
             if event.customer_tag == (origin := customer_tag(event.from_customer_id)):
                 yield {"kind": "merged", "customer": origin, "into": customer_tag(event.into_customer_id)}

@@ -35,12 +35,14 @@ from stream_processors.rules import Rules
 from stream_processors.surveys import Signing
 from stream_processors.tickets.fold import TicketsProcessor
 from stream_processors.tickets.state import customer_key
+from tests.month.actors import Actor
 from tests.month.callers import Callers
 from tests.month.colleagues import Colleagues
 from tests.month.kin import Kin
 from tests.month.raw import Raw, Reading
 from tests.month.seekers import Seekers
 from tests.month.visitors import Visitors
+from tests.month.wishes import Wishes
 
 __all__ = ["Shop"]
 
@@ -108,7 +110,8 @@ class Shop:
         self._router = _Partition(RoutingProcessor(), 0)
         self._due: dict[bytes, int] = {}
         self._director = Director(seed, [])
-        self._actors = Colleagues(seed, rules.teams.teams), Visitors(seed), Callers(seed), Seekers(), Kin(seed)
+        staff, customers = Colleagues(seed, rules.teams.teams), (Visitors(seed), Callers(seed), Seekers(), Wishes(seed))
+        self._actors: tuple[Actor, ...] = (staff, *customers, Kin(seed))
         self._reading = Reading(rules, self._agent)
         self._heap: list[tuple[int, str, int, Planned | tuple[_Partition, bytes, int]]] = []
         self._serial = self._seq = 0

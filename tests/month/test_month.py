@@ -131,6 +131,7 @@ def test_sql_over_what_happened_agrees_with_every_clock_and_every_window_of_nine
     assert {each for each, times in of_a_kind.items() if times > 15} == calls | {
         ("chat", outcome) for outcome in ("answered", "abandoned", "timed_out")
     }
+    assert recount.ask("SELECT * FROM wished WHERE wish = 'stop' AND acknowledged = 'sent'") == []
     for says, rows in SEEN.items():
         assert recount.ask(f"SELECT count() AS times FROM {rows}")[0]["times"] > 0, says
 
@@ -149,6 +150,7 @@ SEEN = {
     "... that nobody answered": "talks JOIN steps USING (ticket, n) WHERE talks.kind = 'chat' AND talks.outcome = 'timed_out' AND replied > 0",
     "a mail after the chat": "counted JOIN steps USING (ticket, n) WHERE channel = 'chat' AND goes_on = '' AND steps.kind = 'replied'",
     "a person who was handed over by the bot": "our_clocks JOIN steps USING (ticket) WHERE clock = 'answer' AND channel = 'bot' AND n = 1",
+    "who wants no messages, and is not told that we heard": "wished WHERE wish = 'stop' AND acknowledged = 'suppressed'",
     "what happens to a ticket after a merge": "steps WHERE customer != splitByChar('-', ticket)[1]",
     "a reason that a person found when it was solved": "solved_about AS found JOIN solves USING (ticket, episode) WHERE found.since > seq",
     "... which shows that another was not solved": "falsified JOIN steps USING (seq) WHERE steps.kind = 'tagged' AND why = 'contacted_again'",

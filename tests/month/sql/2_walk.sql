@@ -154,3 +154,10 @@ FROM
     WHERE stood != (team, agent, status)
 )
 WINDOW before AS (PARTITION BY ticket ORDER BY n, part ROWS BETWEEN 1 PRECEDING AND CURRENT ROW);
+
+-- Contacts by SMS that opened or reopened something after the customer had said what they want, and what that was last.
+CREATE VIEW wished AS
+SELECT steps.seq AS seq, steps.acknowledged AS acknowledged, argMax(wishes.outcome, wishes.seq) AS wish
+FROM steps JOIN (SELECT customer, seq, outcome FROM raw_events WHERE kind = 'wish') AS wishes USING (customer)
+WHERE steps.channel = 'sms' AND steps.acknowledged != '' AND wishes.seq < steps.seq
+GROUP BY steps.seq, steps.acknowledged;
