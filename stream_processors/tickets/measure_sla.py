@@ -110,7 +110,7 @@ def step(turn: Turn) -> Turn:
         _reopened(ledger, turn.now)
     if rang_at is not None:
         _rang(ledger, rang_at, before)
-    if isinstance(turn.event, CallEnded) and turn.replied_at is not None and turn.replied_at < turn.now:
+    if isinstance(turn.event, CallEnded) and turn.replied_at is not None:
         ledger.hand_over(turn.replied_at)  # they spoke from then until now
     _acknowledged(ledger)
     if turn.replied_at is not None:
