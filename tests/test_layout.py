@@ -227,3 +227,21 @@ def test_every_file_that_is_to_run_first_is_there() -> None:
     listed = (ROOT / "tests" / "longest.txt").read_text("utf-8").split()
     assert [name for name in listed if not (ROOT / name).is_file()] == []
     assert len(set(listed)) == len(listed)
+
+
+def test_each_decision_has_a_number_of_its_own_and_what_refers_to_one_finds_it() -> None:
+    numbers = [path.name[:4] for path in sorted((ROOT / "deploy" / "adr").glob("*.md"))]
+    assert len(numbers) == len(set(numbers))
+    folders = (*PACKAGES, "deploy", "tests")
+    written = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".md", ".sql", ".yaml")
+    ]
+    named = {
+        int(number)
+        for path in (ROOT / "README.md", *written)
+        for number in re.findall(r"\bADR (\d+)\b", path.read_text("utf-8"))
+    }
+    assert named - {int(number) for number in numbers} == set()
