@@ -315,7 +315,10 @@ class Worker:
         """
         if partition not in self.end:
             return 0
-        highwater = self.app.consumer.highwater(TP(self.source, partition))
+        try:
+            highwater = self.app.consumer.highwater(TP(self.source, partition))
+        except AssertionError:  # taken away on the consumer's thread, and not yet on ours
+            return 0
         return max(0, (highwater or 0) - self.end[partition])
 
     # -- deadlines ----------------------------------------------------------------------------------------------
