@@ -22,7 +22,6 @@ from prometheus_client.registry import Collector
 from schemas import metrics
 from stream_processors.followed import Figures, Labels
 from stream_processors.processor import Count
-from stream_processors.service_figures import PartitionFigures
 
 __all__ = ["ServiceFigures", "add"]
 
@@ -35,8 +34,9 @@ _COUNTERS: dict[str, CounterMetric] = {
     "tags_applied": metrics.TAGS_APPLIED,
     "acknowledgements": metrics.ACKNOWLEDGEMENTS,
 }
-#: By the names in `Figures.samples`.
+#: By the names in `Figures.samples`, and by `Figures.ready`.
 _GAUGES: dict[str, Gauge] = {
+    "figures_ready": metrics.FIGURES_READY,
     "tickets_open": metrics.TICKETS_OPEN,
     "tickets_at_risk": metrics.TICKETS_AT_RISK,
     "tickets_overdue": metrics.TICKETS_OVERDUE,
@@ -149,8 +149,8 @@ class ServiceFigures(Collector):
             known = self._partitions if generation == self._generation else {}
             ready = {number: number in known and known[number].cursor is None for number in held}
             samples = self._kind.samples([known[number] for number in held if ready[number]], now)
-        if self._kind is PartitionFigures:
-            yield _family(metrics.FIGURES_READY, {(str(number),): float(done) for number, done in ready.items()})
+        if self._kind.ready:
+            yield _family(_GAUGES[self._kind.ready], {(str(number),): float(done) for number, done in ready.items()})
         for name, values in samples:
             yield _family(_GAUGES[name], values)
 

@@ -23,9 +23,11 @@ class Figures(ABC):
     """The figures of one partition. `cursor` is the last key that was read again, None when all were.
 
     prefixes  the first bytes of the keys whose states are counted, in order
+    ready     the gauge that says of each partition whether all states were read; '' for none
     """
 
     prefixes: ClassVar[bytes]
+    ready: ClassVar[str] = ""
 
     def __init__(self) -> None:
         self.cursor: bytes | None = b""

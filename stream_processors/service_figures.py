@@ -67,6 +67,7 @@ class PartitionFigures(Figures):
     """
 
     prefixes: ClassVar[bytes] = b"cp"
+    ready: ClassVar[str] = "figures_ready"
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +84,9 @@ class PartitionFigures(Figures):
     def samples(cls, partitions: Sequence[Self], now: int) -> list[Sample]:
         open_, overdue, at_risk = Counter[Labels](), Counter[Labels](), Counter[Labels]()
         waits: dict[Labels, float] = {}
-        ages, sums, answers = dict(waits), dict(waits), dict(waits)
+        ages: dict[Labels, float] = {}
+        sums: dict[Labels, float] = {}
+        answers: dict[Labels, float] = {}
         for figures in partitions:
             open_.update(figures.open)
             overdue.update(figures.overdue)

@@ -11,10 +11,10 @@ import re
 
 import msgspec
 
-from schemas.clock import MICROS
 from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
+from schemas.topics import DEAD_LETTERS
 from stream_processors.acknowledgements import REMEMBERED, subject_fingerprint
 from stream_processors.promised import promised
 from stream_processors.templates import Rendered, Situation, kind_of
@@ -30,8 +30,8 @@ KEPT_REFERENCES = 10
 MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 KEPT_MESSAGE_IDS = 20
 SUBJECT_CHARACTERS = 200
-#: So long a dead letter is kept.
-_LONGEST_UNSEEN = 90 * 86_400 * MICROS
+#: So long (micros) a dead letter is kept.
+_LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
 _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)

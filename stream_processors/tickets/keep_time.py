@@ -109,9 +109,8 @@ def _live(turn: Turn, ticket: Ticket) -> Ticket:
     if at is not None and answered is not None and answered[0] <= at < answered[1]:
         return msgspec.structs.replace(ticket, answered=(answered[0], at))
     if rang is None:
-        if (
-            at is not None and gone is not None and gone[0] <= at <= gone[1]
-        ):  # they were answered, and we hear of it late
+        # they were answered before they left, and we hear of it late
+        if at is not None and gone is not None and gone[0] <= at <= gone[1]:
             return msgspec.structs.replace(ticket, answered=answered or (gone[0], at), left=None)
         return ticket
     if at is not None and at >= rang:
