@@ -1,0 +1,1 @@
+"""Helpers, fixtures and fakes of the tests."""
