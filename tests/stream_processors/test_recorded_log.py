@@ -1,0 +1,65 @@
+"""The recorded log folds to the recorded facts, byte for byte; so it does from states that an older build stored.
+
+What to do when one of these fails stands in `tests/support/proof/record.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.proof.log import FACTS, HALVES, HERE, STATES, Digest, Digests, Folded, Log, fold, log_digests, read
+from tests.support.proof.log import unpack as stored_states
+from tests.support.proof.record import play
+
+FIRST, SECOND = HALVES
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    return read()
+
+
+@pytest.fixture(scope="module")
+def folded(log: Log) -> dict[str, Folded]:
+    """The whole log, folded in two halves."""
+    first = fold(log, FIRST)
+    return {FIRST: first, SECOND: fold(log, SECOND, {name: dict(states) for name, states in first.stores.items()})}
+
+
+def expected(path: Path, part: str) -> Digests:
+    return json.loads(path.read_text())[part]
+
+
+def test_log_is_the_recorded_one(log):
+    assert log_digests(log) == expected(FACTS, "log"), "the log itself is another one: no digest of facts can be right"
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_log_folds_to_the_recorded_facts(folded, half):
+    assert folded[half].facts == expected(FACTS, half)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_log_folds_to_the_recorded_states(folded, half):
+    assert folded[half].states == expected(STATES, half)
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("states_v*.zst")), ids=lambda path: path.stem)
+def test_states_of_an_older_build_fold_on_to_the_same_facts(log, folded, path):
+    upgraded = fold(log, SECOND, stored_states(path))
+    assert upgraded.facts == expected(FACTS, SECOND)
+    assert upgraded.states == folded[SECOND].states
+
+
+def test_simulator_plays_the_recorded_log():
+    assert log_digests(play()) == expected(FACTS, "log"), (
+        "the simulator plays other days, or the fold sends it elsewhere"
+    )
+
+
+def test_digest_notices_order_borders_and_missing_items():
+    digests = {str(Digest(items)) for items in ([], ["a"], ["a", "b"], ["b", "a"], ["ab"], ["a", ""], ["", "a"])}
+    assert len(digests) == 7
