@@ -58,7 +58,7 @@ mutants: $(INSTALLED) ## Change calendars, clocks and windows a little, place by
 
 generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests
 	$(BIN)/python -m schemas.evolution --write
-	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat_asyncapi.json
+	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat/asyncapi.json
 	$(BIN)/python -m deploy.grafana --write
 	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
 	$(BIN)/python -m deploy.prometheus --write

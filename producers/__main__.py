@@ -14,12 +14,13 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from producers import directory, privacy
 from producers.channels import generic
-from producers.door import doors
+from producers.customers import directory
+from producers.endpoint import doors
 from producers.publisher import Publisher
 from producers.sources import files
-from schemas import letteroptions as options
+from producers.text import privacy
+from schemas.dead_letter import options
 from schemas.errors import ConfigurationError
 from schemas.process import Health, configure_logging, guarded, serve_probes
 from schemas.settings import ChatSettings, ProducerSettings, help_text, load
@@ -123,8 +124,8 @@ def imap(
     """
 
     def work() -> int:
-        from producers.sources import imap as mailboxes
-        from producers.sources import imap_accounts
+        from producers.sources.imap import accounts as imap_accounts
+        from producers.sources.imap import mailbox as mailboxes
 
         settings = _settings()
         accounts = imap_accounts.parse(settings.imap_accounts.get_secret_value())
@@ -193,7 +194,7 @@ def http(check: Check = False) -> None:
     """
 
     def work() -> int:
-        from producers.sources import http as server  # FastAPI is slow to import and only needed here
+        from producers.sources.http import server  # FastAPI is slow to import and only needed here
 
         settings = _settings()
         if check:
@@ -218,8 +219,8 @@ def chat(
 ) -> None:
     def work() -> int:
         from producers.channels.chat_hours import Hours
-        from producers.sources import chat as server
-        from producers.sources.chat_pages import document
+        from producers.sources.chat import server
+        from producers.sources.chat.pages import document
 
         if asyncapi:
             sys.stdout.write(document().decode())
@@ -285,7 +286,7 @@ def import_(
     check: Check = False,
 ) -> None:
     def work() -> int:
-        from producers.sources.import_command import Command
+        from producers.imports.cli import Command
 
         settings = _settings()
         command = Command(
@@ -344,7 +345,7 @@ def replay(
     dry_run: options.DryRun = False,
 ) -> None:
     def work() -> int:
-        from producers.sources.replay_command import Command
+        from producers.replay.cli import Command
 
         # Beside a process that serves them, in the same pod: its port is taken.
         settings = _settings().model_copy(update={"metrics_port": 0})
@@ -440,8 +441,8 @@ def surveys(
     """
 
     def work() -> int:
-        from producers.sources import http as server
-        from producers.sources.survey_pages import link_to
+        from producers.sources.http import server
+        from producers.sources.http.survey import link_to
 
         settings = _settings()
         if link:
@@ -464,8 +465,8 @@ def kiosk_token(
     """Print the token of a kiosk, to be sent as `Authorization: Bearer TOKEN`. Needs DESKSTREAM_KIOSK_SECRETS."""
 
     def work() -> int:
-        from producers.device import device_token
-        from producers.sources.webhooks import secrets_of
+        from producers.security.device import device_token
+        from producers.sources.http.webhooks import secrets_of
 
         secrets = secrets_of(_settings(), "kiosk_secrets")
         if not secrets:
@@ -483,7 +484,7 @@ def _door_command(process: str) -> None:
 
     def command(check: Check = False) -> None:
         def work() -> int:
-            from producers.sources import http as server
+            from producers.sources.http import server
 
             settings = _settings()
             if check:

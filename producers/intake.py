@@ -12,7 +12,7 @@ from concurrent.futures import Future
 import structlog
 
 from producers.publisher import Publisher, Receipt
-from schemas.deadletter import Given
+from schemas.dead_letter.headers import Given
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 

@@ -25,13 +25,14 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from producers import privacy
-from schemas import codec, deadletter, metrics
-from schemas.deadletter import Given
+from producers.text import privacy
+from schemas import codec, metrics
+from schemas.dead_letter import headers as dead_letter_headers
+from schemas.dead_letter.headers import Given
+from schemas.dead_letter.record import REPLAY_HEADER, Letter, mark_of
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
 from schemas.kafka_security import security
-from schemas.letters import REPLAY_HEADER, Letter, mark_of
 from schemas.settings import ProducerSettings
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING, TOPIC_OF
 
@@ -295,7 +296,7 @@ class Publisher:
         `kept-at` where the source keeps the whole. `total_bytes` is that length when `raw` was cut by the caller.
         """
         total = len(raw) if total_bytes is None else total_bytes
-        headers = deadletter.headers(
+        headers = dead_letter_headers.headers(
             reason=refused.reason,
             error=privacy.mask(str(refused)),
             stage=stage,
@@ -353,7 +354,7 @@ class Publisher:
     # the way there
 
     def _send(
-        self, delivery: _Delivery, topic: str, key: bytes | None, value: bytes, headers: deadletter.Headers
+        self, delivery: _Delivery, topic: str, key: bytes | None, value: bytes, headers: dead_letter_headers.Headers
     ) -> None:
         try:
             if self._producer is None:

@@ -283,7 +283,7 @@ class SurveyFact(Fact, frozen=True, kw_only=True):
 class InvitationFact(Fact, frozen=True, kw_only=True):
     """Whether a customer was asked about one resolution episode. Id: `ticket_id, episode`; decided once.
 
-    outcome     `sent`, or `withheld` for a `reason` (`stream_processors.tickets.invite.REASONS`)
+    outcome     `sent`, or `withheld` for a `reason` (`stream_processors.tickets.surveys.invite.REASONS`)
     expires_at  when the signed link ends
     """
 

@@ -89,7 +89,7 @@ DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap
 
 # service: how customers are served (ADR 17). Imported history moves none of these. Counters move once what they count is
 # durable. Gauges are worked out at the scrape, of the partitions that the process holds then and has read (`registry`
-# is None: `stream_processors.figures` exports them); add them up over processes, but take the maximum of the longest wait.
+# is None: `stream_processors.runtime.metrics` exports them); add them up over processes, but take the maximum of the longest wait.
 SLA_MET = Counter(
     "deskstream_sla_met_total",
     "Clocks fulfilled within their target",

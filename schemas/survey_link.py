@@ -1,7 +1,7 @@
 """Links to a survey: what the side that writes them and the side that serves the pages must agree on.
 
 A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, sealed
-(`schemas/sealed.py`) with the first of the secrets; while a secret is rotated out, the others still open what they
+(`schemas/signed_token.py`) with the first of the secrets; while a secret is rotated out, the others still open what they
 signed. Whoever has the token may vote on that episode of that ticket until it expires, and may do nothing else.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from schemas import identity, sealed
+from schemas import identity, signed_token
 from schemas.errors import Refused
 from schemas.events import LOCALES
 
@@ -52,7 +52,7 @@ def url(base: str, link: SurveyLink, secrets: Sequence[str]) -> str:
 def token(link: SurveyLink, secrets: Sequence[str]) -> str:
     """The link's token, signed with the first of the secrets."""
     fields = [_FORMAT, link.ticket_id, link.episode, link.agent_id, link.expires, link.locale]
-    return sealed.seal(_LINK, msgspec.json.encode(fields), secrets)
+    return signed_token.seal(_LINK, msgspec.json.encode(fields), secrets)
 
 
 def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
@@ -63,7 +63,7 @@ def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
             it; `expired_link`.
     """
     try:
-        payload = sealed.unseal(_LINK, text, secrets)
+        payload = signed_token.unseal(_LINK, text, secrets)
     except ValueError as error:
         raise Refused("garbled_link", str(error)) from error
     if payload is None:

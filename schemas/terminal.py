@@ -6,6 +6,12 @@ import sys
 
 from rich.console import Console
 
+#: The line about exit codes in the `--help` of every command of `python -m sinks`.
+SINK_EXIT_CODES = (
+    "Exit codes: 0 done, or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration "
+    "· 3 Kafka or ClickHouse does not answer · 4 stopped on purpose to protect the data."
+)
+
 
 def out() -> Console:
     """Standard output; in a pipe as wide as it takes, so that nothing is cut."""

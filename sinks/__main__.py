@@ -19,9 +19,9 @@ from schemas.errors import DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, help_text, load
+from schemas.terminal import SINK_EXIT_CODES as EXIT_CODES
 from schemas.terminal import out, plain, say
-from sinks import dlqcommand
-from sinks.terminal import EXIT_CODES
+from sinks.dead_letters import cli
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""
@@ -42,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(dlqcommand.app, name="dlq")
+app.add_typer(cli.app, name="dlq")
 recompute_app = typer.Typer(
     help="The tables of recomputations (python -m stream_processors recompute): see them again, or remove them.",
     no_args_is_help=True,
@@ -60,9 +60,8 @@ def clickhouse(check: Check = False) -> None:
     Offsets are committed after the rows are in; while ClickHouse is away it waits and keeps everything. A record that
     cannot be used goes to facts.dlq with its reason, and the rows around it go in. Run as many as there are partitions.
     """
-    from sinks import clickhouse as sink
-    from sinks import connection, migrate
-    from sinks.avro_file import shapes
+    from sinks.clickhouse import connection, migrate, sink
+    from sinks.clickhouse.avro_file import shapes
 
     settings = load(SinkSettings)
     known = shapes()
@@ -87,8 +86,8 @@ def delivery(check: Check = False) -> None:
     DESKSTREAM_OUTBOX_DIR. What became of each message is in the table `deliveries`; what nobody takes is in
     outbound.dlq.
     """
-    from sinks import deliver
-    from sinks.adapter import adapters
+    from sinks.delivery import sink as delivery_sink
+    from sinks.delivery.adapter import adapters
 
     settings = load(SinkSettings)
     found = adapters(settings)
@@ -96,7 +95,7 @@ def delivery(check: Check = False) -> None:
         say(f"ok: channels {', '.join(found.channels)}")
         return
     health = _begin(settings, "sink-delivery")
-    _serve(settings, health, deliver.deliver(settings, found, health))
+    _serve(settings, health, delivery_sink.deliver(settings, found, health))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -112,8 +111,8 @@ def migrate(
     Each migration is applied once and remembered with its checksum; an edited one is refused. Two may run at once.
     `--verify --wait 600` is what the sink's init container runs on Kubernetes.
     """
-    from sinks import connection
-    from sinks import migrate as steps
+    from sinks.clickhouse import connection
+    from sinks.clickhouse import migrate as steps
 
     settings = load(SinkSettings)
     plan = steps.read()
@@ -160,8 +159,8 @@ def query(
 
     Example: python -m sinks query "SELECT tag, tickets, quadrant FROM tag_ranking LIMIT 10"
     """
-    from sinks import connection
-    from sinks.query import ask
+    from sinks.clickhouse import connection
+    from sinks.clickhouse.query import ask
 
     settings = load(SinkSettings)
     client = connection.connect(settings)
@@ -185,7 +184,7 @@ def recompute_show(
     limit: Annotated[int, typer.Option(min=0, help="differences to show; 0 for all")] = 40,
 ) -> None:
     """Where the clocks of a run differ from the live ones, ticket by ticket, and a summary by policy and clock."""
-    from sinks import recompute
+    from sinks.clickhouse import recompute
 
     print(recompute.show(load(SinkSettings), name, begins, ends, limit=limit))
 
@@ -193,7 +192,7 @@ def recompute_show(
 @recompute_app.command("drop", epilog=EXIT_CODES)
 def recompute_drop(name: RunName) -> None:
     """Remove the tables of a run. The live ones stay as they are."""
-    from sinks import recompute
+    from sinks.clickhouse import recompute
 
     recompute.drop(load(SinkSettings), name)
 
@@ -201,7 +200,7 @@ def recompute_drop(name: RunName) -> None:
 @recompute_app.command("begin", hidden=True)
 def recompute_begin(name: RunName, begins: Begins = "", ends: Ends = "", replace: bool = False) -> None:
     """Make the tables of a run."""
-    from sinks import recompute
+    from sinks.clickhouse import recompute
 
     recompute.begin(load(SinkSettings), name, begins, ends, replace=replace)
 
@@ -209,7 +208,7 @@ def recompute_begin(name: RunName, begins: Begins = "", ends: Ends = "", replace
 @recompute_app.command("fill", hidden=True)
 def recompute_fill(name: RunName) -> None:
     """Fill them with what comes on standard input."""
-    from sinks import recompute
+    from sinks.clickhouse import recompute
 
     recompute.fill(load(SinkSettings), name, sys.stdin.buffer)
 
@@ -234,7 +233,7 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from sinks.webhooks import serve, subscriptions
+    from sinks.webhooks import server, subscriptions
 
     settings = load(SinkSettings)
     found = subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
@@ -242,7 +241,7 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
         say(f"ok: {len(found)} subscription{'' if len(found) == 1 else 's'}")
         return
     health = _begin(settings, "sink-webhooks")
-    _serve(settings, health, serve.serve(settings, found, health))
+    _serve(settings, health, server.serve(settings, found, health))
 
 
 @webhooks_app.command("list", epilog=EXIT_CODES)
@@ -268,12 +267,12 @@ def webhooks_list() -> None:
 @webhooks_app.command("test", epilog=EXIT_CODES)
 def webhooks_test(name: Annotated[str, typer.Argument(metavar="NAME", help="as `webhooks list` shows it")]) -> None:
     """Send a signed ping to a subscriber and print the answer; exit code 3 when it is not 2xx."""
-    from sinks.webhooks import byhand
+    from sinks.webhooks import admin as webhooks_admin
+    from sinks.webhooks.retry_decision import Verdict, judge
     from sinks.webhooks.subscriptions import named
-    from sinks.webhooks.verdict import Verdict, judge
 
     settings, found = _subscriptions()
-    answer = asyncio.run(byhand.ping(settings, named(found, name)))
+    answer = asyncio.run(webhooks_admin.ping(settings, named(found, name)))
     said = f"HTTP {answer.status}" if answer.status else "no answer"
     line = plain(f"{said} after {answer.seconds * 1000:.0f} ms{': ' if answer.detail else ''}{answer.detail}")
     if judge(answer.status) is not Verdict.DELIVERED:
@@ -289,14 +288,14 @@ def webhooks_replay(
 
     Each has the Deskstream-Delivery that it had, and goes to this subscriber only. A letter is replayed once.
     """
-    from sinks.webhooks import byhand
+    from sinks.webhooks import admin as webhooks_admin
     from sinks.webhooks.subscriptions import named
 
     settings, found = _subscriptions()
     subscription = named(found, name)
 
-    async def again() -> byhand.Replayed:
-        return await byhand.replay(settings, subscription, await byhand.waiting(settings, subscription))
+    async def again() -> webhooks_admin.Replayed:
+        return await webhooks_admin.replay(settings, subscription, await webhooks_admin.waiting(settings, subscription))
 
     done = asyncio.run(again())
     say(f"{done.taken} replayed" + (f", {done.left} left" if done.left else ""))
@@ -329,7 +328,7 @@ def _begin(settings: SinkSettings, process: str) -> Health:
 def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, None]) -> None:
     from aiokafka.errors import KafkaError
 
-    from sinks.inserter import TooManyRefused
+    from sinks.clickhouse.inserter import TooManyRefused
 
     try:
         uvloop.run(work)

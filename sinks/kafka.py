@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas import deadletter
+from schemas.dead_letter import headers
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.metrics import SINK_DEAD_LETTERED
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
-from sinks.batch import Record
+from sinks.clickhouse.batch import Record
 
 
 def consumer(
@@ -99,7 +99,7 @@ class DeadLetters:
                 self._settings.topic(self._topic),
                 record.value or b"",
                 key=record.key,
-                headers=deadletter.headers(
+                headers=headers.headers(
                     reason=reason,
                     error=f"{type(error).__name__}: {error}",
                     stage=self._sink,

@@ -10,7 +10,8 @@ import typer
 
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, help_text, load
-from stream_processors import recomputecommand, rulescommand
+from stream_processors.recompute import cli as recompute_cli
+from stream_processors.rules import cli as rules_cli
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
 #: first number is more than a batch keeps alive, some 40,000 objects: what is gone when it ends need never be walked.
@@ -44,10 +45,10 @@ def run(
 
 
 def _check() -> int:
-    from stream_processors import rules
+    from stream_processors.rules import ruleset
 
     settings = load(WorkerSettings)
-    loaded = rules.load(settings.config_dir, settings.mail_domain)
+    loaded = ruleset.load(settings.config_dir, settings.mail_domain)
     print(f"rules are valid: taxonomy {loaded.taxonomy.version}, policies {loaded.policies.version}")
     return 0
 
@@ -76,8 +77,8 @@ def serve(app: Any, log_level: str) -> None:
 
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 cli.callback(invoke_without_command=True, help=HELP)(run)
-cli.add_typer(rulescommand.cli, name="rules")
-cli.command("recompute", help=recomputecommand.HELP)(recomputecommand.recompute)
+cli.add_typer(rules_cli.cli, name="rules")
+cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
 
 if __name__ == "__main__":
     cli()

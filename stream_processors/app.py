@@ -17,13 +17,13 @@ import structlog
 from schemas import kafka_security
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
-from stream_processors.processor import Processor
-from stream_processors.rulebook import Rulebook
-from stream_processors.rulekeeper import RuleKeeper, read_content
-from stream_processors.store import ROCKSDB_OPTIONS
-from stream_processors.transport import Consumer
-from stream_processors.watchdog import Watchdog
-from stream_processors.worker import Worker, end_process
+from stream_processors.rules.reloader import RuleKeeper, read_content
+from stream_processors.rules.versions import Rulebook
+from stream_processors.runtime.processor import Processor
+from stream_processors.runtime.store import ROCKSDB_OPTIONS
+from stream_processors.runtime.transport import Consumer
+from stream_processors.runtime.watchdog import Watchdog
+from stream_processors.runtime.worker import Worker, end_process
 
 log = structlog.get_logger()
 DRAIN_SECONDS = 8.0
@@ -156,9 +156,9 @@ def _agent(
 
 def create() -> faust.App:
     """The app of this process, from the environment."""
-    from stream_processors.routing.fold import RoutingProcessor
-    from stream_processors.surveys import Signing
-    from stream_processors.tickets.fold import TicketsProcessor
+    from stream_processors.routing.processor import RoutingProcessor
+    from stream_processors.rules.surveys import Signing
+    from stream_processors.tickets.processor import TicketsProcessor
 
     settings = load(WorkerSettings)
     configure_logging(settings)

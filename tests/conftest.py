@@ -30,12 +30,12 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from deploy.local import child
+from deploy.local import process
 from deploy.tools import Tools, install
 from schemas import admin
 from schemas.errors import Unavailable
 from schemas.settings import Settings, SinkSettings
-from sinks import connection, migrate
+from sinks.clickhouse import connection, migrate
 
 S = TypeVar("S", bound=Settings)
 
@@ -98,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if mode == "external" and not (os.environ.get(KAFKA) and os.environ.get(CLICKHOUSE)):
         raise pytest.UsageError(f"--stack=external needs {KAFKA} and {CLICKHOUSE}")
     if mode == "containers":
-        from tests.containers import require_docker
+        from tests.support.containers import require_docker
 
         if problem := require_docker():
             raise pytest.UsageError(problem)
@@ -130,9 +130,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _share_ports(number: int, workers: int) -> None:
     """Each xdist worker hands out ports of its own: one that is free now is taken when its process has started."""
-    each = (child.LAST_PORT - child.FIRST_PORT) // workers
-    child.FIRST_PORT += number * each
-    child.LAST_PORT = child.FIRST_PORT + each
+    each = (process.LAST_PORT - process.FIRST_PORT) // workers
+    process.FIRST_PORT += number * each
+    process.LAST_PORT = process.FIRST_PORT + each
 
 
 def pytest_collection_finish() -> None:
@@ -229,7 +229,7 @@ def _me() -> tuple[int, float]:
 
 
 def _start_host(mode: str, directory: Path, run: tuple[int, float]) -> None:
-    command = [sys.executable, "-m", "tests.stack_host", mode, str(directory), *map(str, run)]
+    command = [sys.executable, "-m", "tests.support.stack_host", mode, str(directory), *map(str, run)]
     with (directory / "host.log").open("wb") as log:
         host = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -18,23 +18,24 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "producers", "stream_processors", "sinks")
 ENTRY_POINTS = ("__main__.py", "app.py")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PURE_CONTRACT = "Pure modules reach no broker, no database and no metric"
+PURE_CONTRACT = "Pure folders reach no broker, no database and no metric"
 
-#: The modules of stream_processors that do I/O; every other one is pure and stands in the import contract.
-DO_IO = {
-    "__init__",
-    "__main__",
-    "app",
-    "figures",
-    "outbox",
-    "recomputecommand",
-    "rulekeeper",
-    "rulelog",
-    "rulescommand",
-    "store",
-    "transport",
-    "watchdog",
-    "worker",
+#: Modules in a pure folder that do I/O: the topic of rules, what keeps a worker up to date with it, and its command line.
+IO_IN_PURE_FOLDERS = (
+    "stream_processors/rules/cli.py",
+    "stream_processors/rules/reloader.py",
+    "stream_processors/rules/topic.py",
+)
+
+#: Package → the modules and folders that stand in it (`__init__` aside).
+ROOMS = {
+    "stream_processors": {"__main__", "app", "config", "recompute", "routing", "rules", "runtime", "text", "tickets"},
+    "producers": {
+        *("__main__", "endpoint", "intake", "publisher"),
+        *("channels", "customers", "endpoints", "imports", "mail", "replay", "security", "simulation", "sources"),
+        *("storage", "text"),
+    },
+    "sinks": {"__main__", "kafka", "signals", "clickhouse", "dead_letters", "delivery", "webhooks"},
 }
 
 
@@ -72,7 +73,8 @@ def contract(name: str) -> dict[str, list[str]]:
 
 def pure_modules() -> list[Path]:
     pure = [name.replace(".", "/") for name in contract(PURE_CONTRACT)["source_modules"]]
-    return [path for path in modules(*PACKAGES) if any(path.with_suffix("").is_relative_to(name) for name in pure)]
+    found = [path for path in modules(*PACKAGES) if any(path.with_suffix("").is_relative_to(name) for name in pure)]
+    return [path for path in found if str(path) not in IO_IN_PURE_FOLDERS]
 
 
 every_module = pytest.mark.parametrize("path", modules(*PACKAGES, "deploy"), ids=str)
@@ -91,14 +93,18 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert not tree(path).body or ast.get_docstring(tree(path))
 
 
-def test_every_module_of_the_stream_processors_is_pure_or_known_to_do_io() -> None:
-    pure = {path.relative_to("stream_processors").parts[0].removesuffix(".py") for path in pure_modules()
-            if path.is_relative_to("stream_processors")}  # fmt: skip
-    present = {
-        path.relative_to("stream_processors").parts[0].removesuffix(".py") for path in modules("stream_processors")
-    }
-    assert present - DO_IO == pure
-    assert not pure & DO_IO
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_package_holds_these_files_and_folders(package: str) -> None:
+    present = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert present - {"__init__", "__pycache__"} == ROOMS[package]
+
+
+def test_no_helper_lies_beside_a_test() -> None:
+    """Helpers stand in `tests/support/`; benchmarks, mutants and the recorded proof are programs of their own."""
+    programs = ("benchmarks", "mutants", "proof", "support")
+    files = [path for path in modules("tests") if path.parts[1] not in programs]
+    strangers = [str(path) for path in files if not re.fullmatch(r"test_.*|conftest|__init__", path.stem)]
+    assert strangers == []
 
 
 @every_pure_module

@@ -73,8 +73,8 @@ def test_every_file_of_a_package_that_is_not_a_left_over_is_in_the_wheel(
     [
         ("schemas/avro", ".avsc"),
         ("stream_processors/config", ".yaml"),
-        ("sinks/migrations", ".sql"),
-        ("sinks/views", ".sql"),
+        ("sinks/clickhouse/migrations", ".sql"),
+        ("sinks/clickhouse/views", ".sql"),
     ],
 )
 def test_the_data_files_are_inside(folder: str, suffix: str, contents: dict[str, bytes]) -> None:
@@ -95,8 +95,8 @@ def test_faust_finds_our_transport_and_store_by_entry_point(contents: dict[str, 
     (text,) = (text for name, text in contents.items() if name.endswith(".dist-info/entry_points.txt"))
     points = ConfigParser()
     points.read_string(text.decode())
-    assert points["faust.transports"]["deskstream"] == "stream_processors.transport:Transport"
-    assert points["faust.stores"]["deskstream"] == "stream_processors.store:Store"
+    assert points["faust.transports"]["deskstream"] == "stream_processors.runtime.transport:Transport"
+    assert points["faust.stores"]["deskstream"] == "stream_processors.runtime.store:Store"
 
 
 def test_the_packages_are_imported_from_the_wheel(installed: Path) -> None:
@@ -121,14 +121,14 @@ print(codec.AVRO)
 
 def test_the_rules_that_ship_with_the_wheel_are_valid(installed: Path) -> None:
     program = """
-from stream_processors import rules
-print(rules.__file__)
-rules.load(None, "shop.example")
+from stream_processors.rules import ruleset
+print(ruleset.__file__)
+ruleset.load(None, "shop.example")
 """
-    assert elsewhere(program, installed).strip() == str(installed / "stream_processors" / "rules.py")
+    assert elsewhere(program, installed).strip() == str(installed / "stream_processors" / "rules" / "ruleset.py")
 
 
-@pytest.mark.parametrize(("folder", "glob"), [("sinks/tables", "*.py"), ("producers/channels", "*.py")])
+@pytest.mark.parametrize(("folder", "glob"), [("sinks/clickhouse/tables", "*.py"), ("producers/channels", "*.py")])
 def test_every_part_that_is_found_by_scanning_is_imported_from_the_wheel(
     folder: str, glob: str, installed: Path
 ) -> None:

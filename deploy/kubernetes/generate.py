@@ -63,7 +63,7 @@ def files(root: Path = ROOT) -> dict[str, str]:
 
 
 def rule_files(folder: Path) -> Iterator[Path]:
-    """The files that `stream_processors.rules` may read: YAML at the top, text in templates/."""
+    """The files that `stream_processors.rules.ruleset` may read: YAML at the top, text in templates/."""
     yield from (path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
     yield from (folder / "templates").glob("*.txt")
 

@@ -18,14 +18,15 @@ from clickhouse_connect.driver.client import Client
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from deploy.local.mailbox import messages
-from schemas import codec, deadletter
+from schemas import codec
+from schemas.dead_letter import headers as dead_letter_headers
 from schemas.errors import CodecError
 from schemas.events import Assigned, CallEnded, Event, MessageReceived, PresenceChanged, Tick
 from schemas.facts import Outbound
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, FACT_TOPICS, OUTBOUND, ROUTING, Topic
 
-#: Channels that take their messages from the topic itself (`sinks/delivery/chat.py`): the delivery is the only copy.
+#: Channels that take their messages from the topic itself (`sinks/delivery/channels/chat.py`): the delivery is the only copy.
 HANDED_OVER = ("chat",)
 #: Channels whose messages go out as mail; those of the others are lines in outbox files.
 MAIL_CHANNELS = ("email", "form")
@@ -256,7 +257,7 @@ def read_log(settings: Settings) -> Log:
             log.outbound[message.outbound_id] = message
     for topic in DEAD_LETTERS:
         for name, value, headers in records(settings, topic):
-            story, event = deadletter.read(headers), _decoded(value)
+            story, event = dead_letter_headers.read(headers), _decoded(value)
             if "replayed" in story:  # not a letter: the mark that one was sent back
                 continue
             known = isinstance(event, Event)

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local.child import LOOPBACK, Child, PortTaken, free_ports, require_free
+from deploy.local.process import LOOPBACK, Child, PortTaken, free_ports, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 START_SECONDS = 60.0

@@ -19,7 +19,7 @@ from deploy.local.supervisor import ProcessStatus
 from deploy.local.view import MB, status_line
 from schemas.clock import from_micros
 from schemas.errors import ConfigurationError, Unavailable
-from sinks.connection import connect
+from sinks.clickhouse.connection import connect
 
 DAY_STARTS = 1_772_409_600_000_000  # Monday 2026-03-02 00:00 UTC
 LEAD_SECONDS = 8.0  # what the processes need to come up; the day begins then

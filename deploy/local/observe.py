@@ -26,7 +26,7 @@ from schemas.errors import CodecError, DeskstreamError
 from schemas.events import PresenceChanged
 from schemas.settings import SinkSettings
 from schemas.topics import ROUTING
-from sinks.connection import connect
+from sinks.clickhouse.connection import connect
 
 PAUSE_SECONDS = 0.5
 DELAY_WINDOW_SECONDS = 60.0

@@ -17,16 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from deploy.local.child import LOOPBACK, Child, free_ports, is_free
+from deploy.local.clock_file import Timeline
 from deploy.local.observe import Observer
+from deploy.local.process import LOOPBACK, Child, free_ports, is_free
 from deploy.local.stack import Stack
 from deploy.local.supervisor import ChildSpec, ProcessStatus, Supervisor, Usage, status_of
-from deploy.local.timeline import Timeline
 from schemas.admin import create_topics
 from schemas.clock import MICROS, Clock
 from schemas.errors import Unavailable
 from schemas.settings import Settings, SinkSettings, load
-from sinks import connection, migrate
+from sinks.clickhouse import connection, migrate
 
 S = TypeVar("S", bound=Settings)
 ROOT = Path(__file__).parents[2]

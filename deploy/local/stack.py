@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from deploy.local.child import PortTaken
 from deploy.local.clickhouse import ClickHouseServer
 from deploy.local.kafka import KafkaServer
+from deploy.local.process import PortTaken
 from schemas.errors import ConfigurationError
 
 MB = 1024 * 1024

@@ -2,7 +2,7 @@
 
 A child that dies is started again after a pause that doubles; one that ends with exit code 2 is misconfigured, which
 no restart mends, so everything stops and its last line is shown. Children are in sessions of their own, so that
-Ctrl-C reaches only us and we choose the order; should we be killed, the kernel ends them (`tether.py`).
+Ctrl-C reaches only us and we choose the order; should we be killed, the kernel ends them (`parent_watch.py`).
 
 All methods are called by the main thread: the kernel ties a child to the *thread* that started it.
 """
@@ -27,7 +27,7 @@ from schemas.process import EXIT_USAGE
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
 STEADY_SECONDS = 30.0  # a child that ran so long starts again with the first pause
 LOG_BYTES = 20_000_000  # a longer log is put aside (`.log.1`) when its process starts
-TETHER = Path(__file__).with_name("tether.py")  # the child dies with us
+PARENT_WATCH = Path(__file__).with_name("parent_watch.py")  # the process dies with us
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Supervisor:
         with path.open("ab") as log:
             try:
                 child.process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *child.spec.argv],
+                    [sys.executable, "-I", "-S", str(PARENT_WATCH), str(os.getpid()), *child.spec.argv],
                     env={**os.environ, **child.spec.env},
                     cwd=self._cwd,
                     stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from producers.channels import generic
-from producers.fields import FieldProblems
+from producers.text.fields import FieldProblems
 from schemas.errors import Refused
 from schemas.events import Event
 

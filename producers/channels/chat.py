@@ -27,8 +27,8 @@ from msgspec.structs import replace
 
 from producers.channels import chat_protocol as frames
 from producers.channels import form
-from producers.fields import FieldProblems, address_problem, prose, time_zone_problem
-from producers.locales import locale_hint
+from producers.text.fields import FieldProblems, address_problem, prose, time_zone_problem
+from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.clock import MICROS, from_micros
 from schemas.errors import Refused

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from producers.fields import time_zone_problem
+from producers.text.fields import time_zone_problem
 from schemas.clock import from_micros, to_micros
 from schemas.errors import ConfigurationError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producers.channels.telephone import e164
-from producers.fields import address_problem, identifier
+from producers.text.fields import address_problem, identifier
 from schemas import identity
 
 __all__ = ["Known", "known"]

@@ -1,17 +1,18 @@
 """A mail of any quality, as raw bytes, to a `MessageReceived`.
 
-What is in the mail is found by `producers.mime`; what the customer wrote now by `producers.replies`.
+What is in the mail is found by `producers.mail`; what the customer wrote now by `producers.mail.quotes`.
 """
 
 from __future__ import annotations
 
 import re
 
-from producers import charsets, privacy, replies
-from producers.locales import locale_hint
-from producers.mime import body as bodies
-from producers.mime import headers as mime_headers
-from producers.mime.headers import Headers
+from producers.mail import body as bodies
+from producers.mail import charsets, quotes
+from producers.mail import headers as mime_headers
+from producers.mail.headers import Headers
+from producers.text import privacy
+from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived
@@ -74,7 +75,7 @@ def normalise(
     subject = privacy.mask(mime_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
     body = bodies.read(mail)
     full_text = privacy.mask(charsets.clean(body.text()).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
-    text = replies.newest_part(full_text[:MAX_FULL_TEXT], forwarded=_FORWARDED.match(subject) is not None)
+    text = quotes.newest_part(full_text[:MAX_FULL_TEXT], forwarded=_FORWARDED.match(subject) is not None)
 
     message_id = mime_headers.ids(headers, "message-id", 1)
     references, in_reply_to = (

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from producers.fields import MAX_PROBLEMS, FieldProblems, address_problem, prose, time_zone_problem
-from producers.locales import locale_hint
+from producers.text.fields import MAX_PROBLEMS, FieldProblems, address_problem, prose, time_zone_problem
+from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.clock import MICROS
 from schemas.errors import Refused

@@ -22,11 +22,11 @@ from typing import Any
 import msgspec
 
 from producers.channels.email import mail_event_id
-from producers.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
-from producers.locales import locale_hint
+from producers.text.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
+from producers.text.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
-from schemas.deadletter import Given
+from schemas.dead_letter.headers import Given
 from schemas.errors import Refused
 from schemas.events import Event
 

@@ -22,8 +22,8 @@ import msgspec
 from msgspec import Meta
 
 from producers.channels.customer import Known, known
-from producers.fields import MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
-from producers.locales import locale_hint
+from producers.text.fields import MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
+from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import ArticleViewed, BotAnswered, Event, MessageReceived

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from producers.channels.customer import Known, known
-from producers.fields import MAX_SHORT, identifier, moment, prose
+from producers.text.fields import MAX_SHORT, identifier, moment, prose
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Event, OrderChanged, OrderPlaced

@@ -30,8 +30,8 @@ from typing import Any
 
 from producers.channels.telephone import caller, language_of
 from producers.channels.twilio import fields, moment, seconds, written
-from producers.door import Delivery
-from producers.fields import identifier, prose
+from producers.endpoint import Delivery
+from producers.text.fields import identifier, prose
 from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id

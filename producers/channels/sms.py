@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from producers.channels.social import file_of
 from producers.channels.telephone import Caller, caller, language_of
 from producers.channels.twilio import fields, short
-from producers.door import Delivery
-from producers.fields import identifier, prose
+from producers.endpoint import Delivery
+from producers.text.fields import identifier, prose
 from schemas.errors import Refused
 from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
 from schemas.identity import canonical_customer_id, customer_tag, event_id

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from producers.fields import MAX_SHORT, prose
+from producers.text.fields import MAX_SHORT, prose
 from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived

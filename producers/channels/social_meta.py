@@ -35,8 +35,8 @@ from producers.channels.social import (
     require_match,
     text,
 )
-from producers.door import Answer, Delivery, Partly
-from producers.locales import locale_hint
+from producers.endpoint import Answer, Delivery, Partly
+from producers.text.locales import locale_hint
 from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import Attachment, Event

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from producers.fields import FieldProblems, prose
-from schemas import identity, sealed, survey_link
+from producers.text.fields import FieldProblems, prose
+from schemas import identity, signed_token, survey_link
 from schemas.errors import Refused
 from schemas.events import SurveyAnswered
 from schemas.survey_link import SurveyLink
@@ -44,7 +44,7 @@ _PAGE, _VOTE = b"deskstream-survey-page\n", b"deskstream-survey-vote\n"
 
 def page_token(link: SurveyLink, secrets: Sequence[str], *, wall: float) -> str:
     """What the page of a link that is made `wall` seconds after 1970 carries."""
-    return sealed.seal(_PAGE, msgspec.json.encode([survey_link.survey_id(link), int(wall * 1000)]), secrets)
+    return signed_token.seal(_PAGE, msgspec.json.encode([survey_link.survey_id(link), int(wall * 1000)]), secrets)
 
 
 def vote(
@@ -82,7 +82,7 @@ def vote(
 def vote_token(link: SurveyLink, voted: SurveyAnswered, secrets: Sequence[str], *, wall: float) -> str:
     """What the thank-you page of a vote carries: the vote, and when the page was made."""
     fields = [survey_link.survey_id(link), int(wall * 1000), voted.csat, voted.scanner]
-    return sealed.seal(_VOTE, msgspec.json.encode(fields), secrets)
+    return signed_token.seal(_VOTE, msgspec.json.encode(fields), secrets)
 
 
 def went_wrong(
@@ -168,7 +168,7 @@ def _text(values: Mapping[str, str], name: str, problems: dict[str, str]) -> str
 def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
     """When the page of this link was made, wall milliseconds; None when its token is missing or not ours."""
     try:
-        payload = sealed.unseal(_PAGE, token, secrets)
+        payload = signed_token.unseal(_PAGE, token, secrets)
         if payload is None:
             return None
         survey, made_ms = msgspec.json.decode(payload, type=tuple[str, int])
@@ -179,7 +179,7 @@ def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
 
 def _voted(link: SurveyLink, token: str, secrets: Sequence[str]) -> tuple[str, int, int | None, bool]:
     try:
-        payload = sealed.unseal(_VOTE, token, secrets)
+        payload = signed_token.unseal(_VOTE, token, secrets)
         voted = None if payload is None else msgspec.json.decode(payload, type=tuple[str, int, int | None, bool])
     except (ValueError, msgspec.DecodeError):
         voted = None

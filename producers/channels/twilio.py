@@ -15,8 +15,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
-from producers.door import Answer, Delivery
-from producers.fields import MAX_SHORT, prose
+from producers.endpoint import Answer, Delivery
+from producers.text.fields import MAX_SHORT, prose
 from schemas.clock import to_micros
 from schemas.errors import Refused
 from schemas.events import Event

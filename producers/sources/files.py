@@ -27,10 +27,10 @@ from typing import Protocol
 
 import structlog
 
-from producers.attachments import AttachmentStore
 from producers.intake import Intake
-from producers.mail import mail_intake
 from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
+from producers.sources.mail_intake import mail_intake
+from producers.storage.attachments import AttachmentStore
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings

@@ -31,14 +31,14 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 from asn1crypto import pem, x509
 
-from producers.attachments import AttachmentStore
 from producers.channels import email
 from producers.intake import Intake
-from producers.mail import mail_intake
-from producers.proxies import share_of
 from producers.publisher import Outcome, Publisher, Receipt
-from producers.ratelimit import RateLimit
-from producers.sources.connected import keep_connected
+from producers.security.proxies import share_of
+from producers.security.ratelimit import RateLimit
+from producers.sources.mail_intake import mail_intake
+from producers.sources.reconnect import keep_connected
+from producers.storage.attachments import AttachmentStore
 from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health

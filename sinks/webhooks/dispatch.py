@@ -34,16 +34,16 @@ from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, DELIVERIES, FACT_TOPICS
 from sinks import kafka
-from sinks.webhooks import verdict
+from sinks.webhooks import retry_decision
 from sinks.webhooks.breaker import Breaker, State
-from sinks.webhooks.gate import Gate
-from sinks.webhooks.journal import Journal
-from sinks.webhooks.lane import Lane
+from sinks.webhooks.delivery_log import Journal
+from sinks.webhooks.offset_tracker import Lane
 from sinks.webhooks.payload import body, kinds_by_header, name_of
+from sinks.webhooks.probe_queue import Gate
+from sinks.webhooks.retry_decision import Answer, Verdict
 from sinks.webhooks.sender import Sender
 from sinks.webhooks.signing import delivery_id
 from sinks.webhooks.subscriptions import Subscription
-from sinks.webhooks.verdict import Answer, Verdict
 
 __all__ = ["DLQ", "SINK", "Dispatch", "NotTaken", "producer_of", "state_text"]
 
@@ -226,10 +226,10 @@ class Dispatch:
             if outcome == "dead_lettered":
                 said = f"HTTP {answer.status}" if answer.status else "no answer"
                 error = NotTaken(f"{self._subscription.name}: {said}: {answer.detail}")
-                await self._dead_letter(record, verdict.reason(answer.status), error)
+                await self._dead_letter(record, retry_decision.reason(answer.status), error)
                 return
             self._busy -= _current()
-            wait = max(verdict.backoff(attempt, random.random()), answer.retry_after)
+            wait = max(retry_decision.backoff(attempt, random.random()), answer.retry_after)
             await asyncio.sleep(min(wait, max(left, 0.0)))
 
     async def _attempt(self, raw: bytes, delivery: str, kind: str) -> Answer:
@@ -244,9 +244,9 @@ class Dispatch:
                 raise
             if answer.retry_after and answer.status in (429, 503):
                 self._gate.pause(answer.retry_after)
-            if verdict.judge(answer.status) is Verdict.OFF:
+            if retry_decision.judge(answer.status) is Verdict.OFF:
                 self._switch_off(answer)
-            elif verdict.works(answer.status):
+            elif retry_decision.works(answer.status):
                 self._gate.succeeded(number)
             else:
                 self._gate.failed(number)
@@ -352,7 +352,7 @@ def _current() -> set[asyncio.Task[Any]]:
 
 def _outcome(answer: Answer, left: float) -> str:
     """What becomes of a fact after an answer, when `left` seconds of its time are left."""
-    match verdict.judge(answer.status):
+    match retry_decision.judge(answer.status):
         case Verdict.DELIVERED:
             return "delivered"
         case Verdict.OFF:

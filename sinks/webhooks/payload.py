@@ -18,7 +18,7 @@ import msgspec
 from schemas.clock import from_micros
 from schemas.codec import MARKER, RECORDS, fingerprint, snake, versions
 from schemas.facts import FACTS, Fact, Outbound, WebhookDelivered
-from sinks.table import tables, time_fields
+from sinks.clickhouse.table import tables, time_fields
 
 __all__ = ["KINDS", "body", "fact_id", "kinds_by_header", "name_of"]
 

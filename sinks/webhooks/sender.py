@@ -15,8 +15,8 @@ from aiohttp.resolver import ThreadedResolver
 from schemas.settings import SinkSettings
 from sinks.webhooks import signing
 from sinks.webhooks.addresses import is_public, literal
+from sinks.webhooks.retry_decision import Answer, retry_after
 from sinks.webhooks.subscriptions import Subscription
-from sinks.webhooks.verdict import Answer, retry_after
 
 __all__ = ["Sender"]
 

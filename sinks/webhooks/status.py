@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from schemas import letterbox
+from schemas.dead_letter import reader
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.settings import SinkSettings
@@ -42,7 +42,7 @@ async def standings(settings: SinkSettings, subscriptions: Sequence[Subscription
     try:
         await admin.start()
         names = {settings.topic(topic) for each in subscriptions for topic in each.topics}
-        places = await letterbox.partitions(consumer, names)
+        places = await reader.partitions(consumer, names)
         first, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         found = []
         for each in subscriptions:

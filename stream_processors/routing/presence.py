@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from schemas.events import PresenceChanged, RoutingUpdate
 from schemas.facts import PresenceFact
-from stream_processors.processor import Position
 from stream_processors.routing.state import Agent
+from stream_processors.runtime.processor import Position
 
 __all__ = ["told"]
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from stream_processors.processor import Reader, State
 from stream_processors.routing.state import (
     Held,
     Journal,
@@ -24,6 +23,7 @@ from stream_processors.routing.state import (
     standing_key,
     ticket_at,
 )
+from stream_processors.runtime.processor import Reader, State
 
 #: The order between channels: real time, then messaging, then social, then what can wait a day.
 _RANK = {"chat": 0, "phone": 0, "in_person": 0, "bot": 0, "help_centre": 0, "sms": 1, "voicemail": 1, "social": 2}

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import msgspec
 
-from stream_processors.processor import MOST_BATCH_RECORDS, State
+from stream_processors.runtime.processor import MOST_BATCH_RECORDS, State
 
 #: What an agent may report of themselves.
 PRESENCES = ("online", "away", "offline")

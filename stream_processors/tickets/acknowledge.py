@@ -15,11 +15,11 @@ from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
 from schemas.topics import DEAD_LETTERS
-from stream_processors.acknowledgements import REMEMBERED, subject_fingerprint
-from stream_processors.promised import promised
-from stream_processors.templates import Rendered, Situation, kind_of
+from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
+from stream_processors.rules.templates import Rendered, Situation, kind_of
+from stream_processors.text.promised_time import promised
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
 

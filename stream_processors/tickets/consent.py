@@ -23,12 +23,12 @@ from msgspec.structs import replace
 from schemas.events import LOCALES, ConsentChanged, MessageReceived
 from schemas.facts import DeliveryFact, Outbound
 from schemas.identity import event_id
-from stream_processors.acknowledgements import REMEMBERED
-from stream_processors.language import normalise
+from stream_processors.rules.loop_guards import REMEMBERED
+from stream_processors.text.language import normalise
 from stream_processors.tickets.acknowledge import carrier
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import SentAcknowledgement
 from stream_processors.tickets.thread import finished_at
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["refused", "step"]
 

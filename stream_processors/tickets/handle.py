@@ -19,8 +19,8 @@ from typing import Any
 from schemas.clock import MICROS
 from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import Ticket
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["step", "was_answered"]
 

@@ -19,15 +19,16 @@ from msgspec.structs import replace
 from schemas.errors import Refused
 from schemas.events import EVENTS, ConsentChanged, CustomersMerged, CustomersSplit, Event, SurveyAnswered, TicketAdopted
 from schemas.identity import customer_tag, event_id, split_ticket_id
-from stream_processors.acknowledgements import REMEMBERED
-from stream_processors.processor import Output
-from stream_processors.states import StateCodec
-from stream_processors.surveys import MOST_INVITATIONS
-from stream_processors.tickets import episodes, invite
+from stream_processors.rules.loop_guards import REMEMBERED
+from stream_processors.rules.surveys import MOST_INVITATIONS
+from stream_processors.runtime.processor import Output
+from stream_processors.runtime.state_codec import StateCodec
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import MOST_OPTED_OUT, Adopted, Away, Customer, Links, Mark, Ticket
+from stream_processors.tickets.surveys import invite
 from stream_processors.tickets.tag import KEPT_REASONS
 from stream_processors.tickets.thread import find
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["KINDS", "ended_here", "passed_on", "step"]
 

@@ -31,9 +31,9 @@ from stream_processors.tickets.acknowledge import (
     reply_subject,
 )
 from stream_processors.tickets.consent import refused
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 

@@ -14,11 +14,11 @@ from schemas.clock import MICROS
 from schemas.events import Assigned, RoutingUpdate, Tick, Transferred
 from schemas.facts import AssignmentFact
 from schemas.identity import event_id
-from stream_processors.processor import Output
+from stream_processors.runtime.processor import Output
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.progress import ROUTER, is_stale
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import finished_at
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["step"]
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from schemas.identity import customer_tag, event_id, ticket_id
-from stream_processors.processor import State
+from stream_processors.runtime.processor import State
 
 #: Addresses that a customer may have stopped; far more than anybody has.
 MOST_OPTED_OUT = 100

@@ -16,10 +16,10 @@ import msgspec
 from schemas.errors import Refused
 from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected
 from schemas.facts import TagFact
-from stream_processors.language import detect
-from stream_processors.taxonomy import Match, Reading, Taxonomy
+from stream_processors.rules.taxonomy import Match, Reading, Taxonomy
+from stream_processors.text.language import detect
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import Customer, Ticket
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["step"]
 

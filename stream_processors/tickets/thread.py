@@ -45,9 +45,9 @@ from schemas.events import (
     Transferred,
 )
 from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
-from stream_processors.processor import Output
+from stream_processors.runtime.processor import Output
+from stream_processors.tickets.context import Turn
 from stream_processors.tickets.state import Customer, Ticket
-from stream_processors.tickets.turn import Turn
 
 __all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
 

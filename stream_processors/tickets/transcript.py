@@ -11,7 +11,7 @@ from typing import NamedTuple
 from schemas.events import LOCALES, TranscriptRequested
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
-from stream_processors.tickets.turn import Turn
+from stream_processors.tickets.context import Turn
 
 __all__ = ["KIND", "step"]
 

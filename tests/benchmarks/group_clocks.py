@@ -17,15 +17,15 @@ from aiokafka import AIOKafkaProducer
 from schemas.identity import customer_tag
 from schemas.settings import Settings
 from schemas.topics import PARTITIONS, changelog
-from stream_processors import rules
-from stream_processors.calendars import Calendar, Era
-from stream_processors.deadlines import Deadlines
-from stream_processors.states import StateCodec
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules import ruleset
+from stream_processors.rules.calendars import Calendar, Era
+from stream_processors.runtime.state_codec import StateCodec
+from stream_processors.runtime.timers import Deadlines
+from stream_processors.tickets.processor import TicketsProcessor
 from tests.benchmarks.corpus import messages
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.harness import Bench, console, free_port, partition_of
-from tests.stream_processors.memory_worker import MemoryWorker
+from tests.support.memory_worker import MemoryWorker
 
 DESCRIPTION = "a million open tickets: deadline work when nothing is due, memory, recovery; calendar arithmetic"
 TICKETS = 1_000_000
@@ -108,7 +108,7 @@ def _seconds_until_ready(bench: Bench, settings: Settings) -> float:
 
 def _states() -> list[bytes]:
     """The stored states of customers with an open ticket, as the fold leaves them."""
-    processor = TicketsProcessor(rules.load())
+    processor = TicketsProcessor(ruleset.load())
     worker = MemoryWorker(processor)
     worker.feed(messages(TEMPLATES, at=time.time_ns() // 1000), sizes=[500] * TEMPLATES)
     codec = StateCodec(processor.kinds, processor.deadline)

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.facts import Fact
 from schemas.settings import Settings
 from schemas.topics import TOPIC_OF
-from sinks.table import tables
+from sinks.clickhouse.table import tables
 from tests.benchmarks.corpus import messages
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.harness import Bench, console, free_port, preload
@@ -39,11 +39,11 @@ def run(bench: Bench) -> list[Figure]:
 
 def _facts() -> Iterator[Fact]:
     """What the tickets agent concludes from the corpus, as the sink finds it in Kafka."""
-    from stream_processors import rules
-    from stream_processors.tickets.fold import TicketsProcessor
-    from tests.stream_processors.memory_worker import MemoryWorker
+    from stream_processors.rules import ruleset
+    from stream_processors.tickets.processor import TicketsProcessor
+    from tests.support.memory_worker import MemoryWorker
 
-    worker = MemoryWorker(TicketsProcessor(rules.load()))
+    worker = MemoryWorker(TicketsProcessor(ruleset.load()))
     worker.feed(messages(CONTACTS, at=time.time_ns() // 1000), sizes=[5000] * 100)
     kinds = {table.record for table in tables().values()}
     return (record for record in worker.records() if type(record) in kinds)

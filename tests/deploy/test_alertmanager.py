@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.child import free_ports
+from deploy.local.process import free_ports
 from deploy.prometheus import cases
 from deploy.tools import Tools
-from tests.patience import eventually
+from tests.support.timeouts import eventually
 
 FOLDER = Path(cases.__file__).parents[1] / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yaml"

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from deploy.local.clickhouse import ClickHouseServer
 from deploy.local.clickhouse_front import EngineError, decompress, parse_insert, require_one_statement
-from tests.patience import eventually
+from tests.support.timeouts import eventually
 
 QUERY_WAS_CANCELLED = 394
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

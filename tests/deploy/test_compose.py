@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import containers
 from tests.conftest import ROOT
-from tests.deploy.policies import every_variable, settings_of, unpinned, variables
+from tests.support import containers
+from tests.support.deploy.policies import every_variable, settings_of, unpinned, variables
 
 FOLDER = ROOT / "deploy" / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))

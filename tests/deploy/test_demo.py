@@ -18,8 +18,8 @@ import pytest
 from clickhouse_connect import get_client
 
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
-from deploy.local.child import free_ports
 from deploy.local.demo import MARK, prepare
+from deploy.local.process import free_ports
 from producers.simulation.people import STAFF
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound

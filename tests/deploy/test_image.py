@@ -17,11 +17,11 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from deploy.local.child import free_ports
+from deploy.local.process import free_ports
 from schemas.settings import SinkSettings
-from sinks import connection
+from sinks.clickhouse import connection
 from tests.conftest import ROOT, Deployment
-from tests.containers import require_docker
+from tests.support.containers import require_docker
 
 NO_DOCKER = require_docker()
 pytestmark = [

@@ -13,9 +13,9 @@ from deploy.kubernetes import generate
 from deploy.local.kafka import MAX_RECORD_BYTES
 from schemas.admin import declared
 from schemas.settings import Settings
-from stream_processors import rules
+from stream_processors.rules import ruleset
 from tests.conftest import ROOT
-from tests.deploy.manifests import (
+from tests.support.deploy.manifests import (
     BUILDS,
     COMPONENTS,
     KUBERNETES,
@@ -31,8 +31,8 @@ from tests.deploy.manifests import (
     schema_problems,
     workloads,
 )
-from tests.deploy.policies import POLICIES, README, every_variable
-from tests.deploy.ways import dead_ends, ways_in, ways_out
+from tests.support.deploy.paths import dead_ends, ways_in, ways_out
+from tests.support.deploy.policies import POLICIES, README, every_variable
 
 DNS = {"namespace kube-system/kube-dns:53"}
 
@@ -195,7 +195,7 @@ def test_the_worker_finds_the_rules_that_ship_at_their_places(documents: tuple[D
         path = tmp_path / item["path"]
         path.parent.mkdir(exist_ok=True)
         path.write_text(content[item["key"]], "utf-8")
-    loaded, shipped = rules.load(tmp_path), rules.load()
+    loaded, shipped = ruleset.load(tmp_path), ruleset.load()
     assert (loaded.policies.version, loaded.taxonomy.version) == (shipped.policies.version, shipped.taxonomy.version)
     assert len(volume["items"]) == len(content) == len(list(generate.rule_files(ROOT / generate.RULES)))
 

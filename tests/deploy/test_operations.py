@@ -16,9 +16,9 @@ import typer
 import yaml
 
 from schemas.settings import SinkSettings
-from sinks import connection, migrate
+from sinks.clickhouse import connection, migrate
 from tests.conftest import ROOT
-from tests.deploy.policies import every_variable
+from tests.support.deploy.policies import every_variable
 
 PAGES = ROOT / "deploy" / "operations"
 EVERY = sorted(PAGES.glob("*.md"))

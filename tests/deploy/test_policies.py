@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.manifests import VERSIONS, Doc, built, label, schema_problems
-from tests.deploy.policies import POLICIES
-from tests.deploy.ways import dead_ends, ways_in, ways_out
+from tests.support.deploy.manifests import VERSIONS, Doc, built, label, schema_problems
+from tests.support.deploy.paths import dead_ends, ways_in, ways_out
+from tests.support.deploy.policies import POLICIES
 
 MAIN = "spec.template.spec.containers.0"
 POD = "spec.template.spec"

@@ -19,15 +19,15 @@ from kafka.errors import MessageSizeTooLargeError
 
 from deploy.local import jars
 from deploy.local.__main__ import _end
-from deploy.local.child import FIRST_PORT, LAST_PORT, Child, free_ports
 from deploy.local.kafka import MAX_RECORD_BYTES
+from deploy.local.process import FIRST_PORT, LAST_PORT, Child, free_ports
 from deploy.local.stack import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, Stack
 from schemas import admin
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS
 from tests.conftest import ROOT, run_sql
-from tests.patience import eventually
+from tests.support.timeouts import eventually
 
 KAFKA_ELSEWHERE = {KAFKA_VARIABLE: "kafka.example:9092"}
 CLICKHOUSE_ELSEWHERE = {CLICKHOUSE_VARIABLE: "http://clickhouse.example:8123"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import ROOT
-from tests.stack_host import is_alive
+from tests.support.stack_host import is_alive
 
 
 def pytest_with(option: str, **env: str) -> subprocess.CompletedProcess[str]:

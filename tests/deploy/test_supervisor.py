@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local.supervisor import ChildSpec, Supervisor, last_line
 from schemas.errors import ConfigurationError
-from tests.patience import eventually
+from tests.support.timeouts import eventually
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None); print('up', flush=True)\nwhile True: time.sleep(600)"

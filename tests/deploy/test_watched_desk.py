@@ -26,8 +26,8 @@ from deploy.prometheus.rule import speeded
 from deploy.tools import install
 from schemas.clock import from_micros
 from schemas.errors import Unavailable
-from sinks import connection
-from tests.deploy.monitoring import Alertmanager, Prometheus, Receiver, await_that
+from sinks.clickhouse import connection
+from tests.support.deploy.monitoring import Alertmanager, Prometheus, Receiver, await_that
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SPEED = 120.0

@@ -16,13 +16,13 @@ from clickhouse_connect import get_client
 from schemas.events import AgentReplied, MessageReceived
 from schemas.settings import WorkerSettings
 from schemas.topics import FACT_TOPICS
-from stream_processors import rules
-from stream_processors.routing.fold import RoutingProcessor
-from stream_processors.tickets.fold import TicketsProcessor
-from tests.faults.fleet import ROOT, SINK, WORKER, Fleet, await_drained, behind
-from tests.faults.load import Load
-from tests.faults.recount import difference, facts_in_kafka, facts_offline
-from tests.patience import eventually
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.rules import ruleset
+from stream_processors.tickets.processor import TicketsProcessor
+from tests.support.faults.fleet import ROOT, SINK, WORKER, Fleet, await_drained, behind
+from tests.support.faults.load import Load
+from tests.support.faults.recount import difference, facts_in_kafka, facts_offline
+from tests.support.timeouts import eventually
 
 PER_SECOND = 600.0
 TABLES = {
@@ -78,7 +78,7 @@ def test_nothing_is_lost_or_doubled_when_workers_and_sink_are_killed_under_load(
     assert fleet.terminate("sink") == {"sink": 0}
 
     kafka, written = facts_in_kafka(settings)
-    offline = facts_offline(settings, TicketsProcessor(rules.load()), RoutingProcessor())
+    offline = facts_offline(settings, TicketsProcessor(ruleset.load()), RoutingProcessor())
     assert difference(kafka, offline) == {}, "no fact is missing, none is too many, none is another"
 
     sent = collections.Counter(type(event) for event in load.sent)

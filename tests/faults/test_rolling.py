@@ -19,15 +19,15 @@ from schemas.events import AgentReplied, Event, MessageReceived
 from schemas.process import EXIT_PROTECTED
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS
-from stream_processors import rules
-from stream_processors.routing.fold import RoutingProcessor
-from stream_processors.tickets.fold import TicketsProcessor
-from tests.faults.fleet import WORKER, Fleet, await_drained
-from tests.faults.load import Load
-from tests.faults.recount import difference, facts_in_kafka, facts_offline
-from tests.faults.versions import encoder, version_of
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.rules import ruleset
+from stream_processors.tickets.processor import TicketsProcessor
+from tests.support.faults.fleet import WORKER, Fleet, await_drained
+from tests.support.faults.load import Load
+from tests.support.faults.recount import difference, facts_in_kafka, facts_offline
+from tests.support.faults.versions import encoder, version_of
 
-OLDER = ["-m", "tests.faults.older_worker"]
+OLDER = ["-m", "tests.support.faults.older_worker"]
 EVERYBODY = [f"worker-{number}" for number in range(4)]
 AGREED_SECONDS = 180.0
 
@@ -121,7 +121,7 @@ def test_nothing_is_lost_or_doubled_while_workers_are_added_upgraded_and_taken_a
     assert "deploy the newer build" in fleet.log_of("worker-0").read_text()
 
     kafka, written = facts_in_kafka(settings)
-    offline = facts_offline(settings, TicketsProcessor(rules.load()), RoutingProcessor())
+    offline = facts_offline(settings, TicketsProcessor(ruleset.load()), RoutingProcessor())
     assert difference(kafka, offline) == {}, "no fact is missing, none is too many, none is another"
     contacts = collections.Counter(
         codec.decode(value).kind for identity, value in kafka.items() if identity[0] == "ContactFact"

@@ -31,18 +31,18 @@ from clickhouse_connect.driver.client import Client
 from kafka import KafkaProducer
 
 from deploy.local import balance
-from deploy.local.child import free_ports
 from deploy.local.mailbox import messages
 from deploy.local.pipeline import Pipeline, Plan, settings_of
+from deploy.local.process import free_ports
 from schemas import admin, codec
 from schemas.events import MessageReceived, RoutingUpdate
 from schemas.identity import canonical_customer_id, customer_tag, event_id, subject_token
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, ROUTING
-from sinks.connection import connect
-from stream_processors.rules import SHIPPED
+from sinks.clickhouse.connection import connect
+from stream_processors.rules.ruleset import SHIPPED
 from tests.conftest import Endpoints, run_sql
-from tests.patience import eventually
+from tests.support.timeouts import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
 
@@ -344,7 +344,7 @@ def test_a_machine_is_not_answered_and_the_reason_is_kept(desk: Desk) -> None:
 
 def send(desk: Desk, **body: object) -> None:
     """One signed event, from a help desk."""
-    from producers.signature import HEADER, sign
+    from producers.security.signature import HEADER, sign
 
     raw = json.dumps(body).encode()
     secret = desk.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"].split(",")[0]
@@ -523,7 +523,7 @@ def test_a_mail_without_text_is_still_a_contact(desk: Desk) -> None:
 def test_a_bad_request_is_refused_where_somebody_reads_it(
     desk: Desk, body: bytes, signed: bool, status: int, reason: str
 ) -> None:
-    from producers.signature import HEADER, sign
+    from producers.security.signature import HEADER, sign
 
     secret = desk.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"] if signed else "guessed"
     got, answer = desk.post("/v1/events", body, {**JSON, HEADER: sign(secret, body, int(time.time()))})

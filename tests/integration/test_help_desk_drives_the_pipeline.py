@@ -16,14 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
-from producers import signature
+from producers.security import signature
 from schemas import codec
 from schemas.facts import Outbound
 from schemas.topics import OUTBOUND
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.log_reader import free_port, logged, producer, records
-from tests.sinks.receiver import Receiver, subscribe
+from tests.support.producers.log_reader import free_port, logged, producer, records
+from tests.support.timeouts import eventually
+from tests.support.webhook_receiver import Receiver, subscribe
 
 pytestmark = pytest.mark.stack
 SECRET = "a-secret-of-the-help-desk"

@@ -22,13 +22,13 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Fact
 from schemas.settings import Settings, SinkSettings
 from schemas.topics import CONTACT_EVENTS
-from sinks import connection, migrate, recompute
-from sinks.avro_file import shapes
-from sinks.inserter import SETTINGS
-from stream_processors import rules
+from sinks.clickhouse import connection, migrate, recompute
+from sinks.clickhouse.avro_file import shapes
+from sinks.clickhouse.inserter import SETTINGS
+from stream_processors.rules import ruleset
 from tests.conftest import Deployment, Endpoints, deployed
-from tests.month.shop import DAY, Shop
-from tests.stream_processors.tickets.moving_story import MovingStory
+from tests.support.month.shop import DAY, Shop
+from tests.support.tickets.moving_story import MovingStory
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def played(deployment: Deployment) -> Iterator[Desk]:
         value = codec.encode(fact)
         facts.setdefault(value[:10], []).append(value)
 
-    shop = Shop(rules.load(), hears, lambda raw: None, contacts=120, start=START, days=1, logs=events.append)
+    shop = Shop(ruleset.load(), hears, lambda raw: None, contacts=120, start=START, days=1, logs=events.append)
     shop.play()
     producer = KafkaProducer(
         bootstrap_servers=deployment.settings(Settings).kafka_bootstrap_servers, acks="all", linger_ms=50
@@ -101,7 +101,7 @@ def played(deployment: Deployment) -> Iterator[Desk]:
 
 def merged(until: int) -> Any:
     """Somebody who was answered, and asked again, after their ticket had gone to somebody else, and then to a third."""
-    story = MovingStory(rules.load())
+    story = MovingStory(ruleset.load())
     story.message(0)
     story.merge(600)
     story.reply(1200)
@@ -113,12 +113,12 @@ def merged(until: int) -> Any:
 
 def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_changed(desk, tmp_path):
     before = desk.live()
-    same = desk.recompute("--config", str(rules.SHIPPED), "--into", "same")
+    same = desk.recompute("--config", str(ruleset.SHIPPED), "--into", "same")
     assert same.returncode == 0, same.stderr
     assert "no clock differs" in same.stdout
 
     stricter = tmp_path / "rules"
-    shutil.copytree(rules.SHIPPED, stricter)
+    shutil.copytree(ruleset.SHIPPED, stricter)
     text = (stricter / "policies.yaml").read_text()
     head, mail = text.split("  - name: mail\n")
     (stricter / "policies.yaml").write_text(
@@ -169,8 +169,8 @@ def test_a_run_that_breaks_off_leaves_nothing(desk):
     ("words", "said"),
     [
         (["--config", "nowhere"], "nowhere: is not a directory"),
-        (["--config", str(rules.SHIPPED), "--into", "a-b"], "--into: 'a-b' is no name"),
-        (["--config", str(rules.SHIPPED), "--from", "2026-03-27"], "--from: '2026-03-27' names no time zone"),
+        (["--config", str(ruleset.SHIPPED), "--into", "a-b"], "--into: 'a-b' is no name"),
+        (["--config", str(ruleset.SHIPPED), "--from", "2026-03-27"], "--from: '2026-03-27' names no time zone"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_before_anything_is_read(desk, words, said):

@@ -20,21 +20,21 @@ import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from deploy.local.child import free_ports
+from deploy.local.process import free_ports
 from schemas import codec
 from schemas.events import MessageReceived
 from schemas.facts import ClockFact, TagFact, TicketFact
 from schemas.identity import customer_tag, event_id
 from schemas.settings import WorkerSettings
 from schemas.topics import CLOCK_FACTS, CONTACT_EVENTS, TAG_FACTS, TICKET_FACTS
-from stream_processors import rulescommand
-from stream_processors.rulebook import Edition, Rulebook
-from stream_processors.rulelog import RuleLog
-from stream_processors.rules import SHIPPED, of_files
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules import cli
+from stream_processors.rules.ruleset import SHIPPED, of_files
+from stream_processors.rules.topic import RuleLog
+from stream_processors.rules.versions import Edition, Rulebook
+from stream_processors.tickets.processor import TicketsProcessor
 from tests.conftest import Deployment
-from tests.faults.recount import difference, facts_in_kafka, facts_offline, read
-from tests.patience import eventually
+from tests.support.faults.recount import difference, facts_in_kafka, facts_offline, read
+from tests.support.timeouts import eventually
 
 ROOT = Path(__file__).parents[2]
 POLICIES = """time_zone: Europe/London
@@ -119,7 +119,7 @@ class Desk:
 
     def command(self, *words: str, code: int = 0) -> str:
         """What `python -m stream_processors rules ...` prints, to either output."""
-        done = CliRunner().invoke(rulescommand.cli, words, env=self.env)
+        done = CliRunner().invoke(cli.cli, words, env=self.env)
         assert done.exit_code == code, done.output
         return done.output
 

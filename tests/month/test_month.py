@@ -14,11 +14,11 @@ import pytest
 from deploy.local.clickhouse import ClickHouseServer
 from schemas.clock import MICROS
 from schemas.settings import SinkSettings
-from sinks import connection, migrate
-from stream_processors.policies import CLOCKS
-from tests.month.recount import Recount
-from tests.month.rules import month_rules
-from tests.month.shop import DAY, Shop
+from sinks.clickhouse import connection, migrate
+from stream_processors.rules.policies import CLOCKS
+from tests.support.month.recount import Recount
+from tests.support.month.rules import month_rules
+from tests.support.month.shop import DAY, Shop
 
 pytestmark = pytest.mark.stack
 #: Friday 27 March 2026: British summer time begins on the Sunday after it, and Easter follows a week later.

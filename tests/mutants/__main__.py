@@ -35,41 +35,44 @@ from tests.mutants.changes import Mutant, mutants
 ROOT = Path(__file__).parents[2]
 ACCEPTED = Path(__file__).with_name("accepted.yaml")
 _CASES = "tests/stream_processors/tickets/test_clock_cases.py"
-_FIGURES = "tests/stream_processors/tickets/test_figure_cases.py"
+_FIGURES = "tests/stream_processors/tickets/test_measure_cases.py"
 _SLA = (
     _CASES,
     _FIGURES,
-    "tests/stream_processors/tickets/test_measure_sla.py",
+    "tests/stream_processors/tickets/test_clocks.py",
     "tests/stream_processors/tickets/test_business_clocks.py",
     "tests/stream_processors/tickets/test_chat.py",
     "tests/stream_processors/tickets/test_progress.py",
     "tests/stream_processors/tickets/test_merging.py",
     "tests/stream_processors/tickets/test_rule_changes.py",
-    "tests/stream_processors/tickets/test_roll_windows.py",
+    "tests/stream_processors/tickets/test_buckets.py",
     "tests/stream_processors/tickets/test_older_states.py",
     "tests/stream_processors/tickets/test_clock_invariants.py",
 )
 #: Source file → the tests that have to notice.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "stream_processors/calendars.py": (
-        "tests/stream_processors/test_calendar_cases.py",
-        "tests/stream_processors/test_calendars.py",
-        "tests/stream_processors/test_calendarfile.py",
+    "stream_processors/rules/calendars.py": (
+        "tests/stream_processors/rules/test_calendar_cases.py",
+        "tests/stream_processors/rules/test_calendars.py",
+        "tests/stream_processors/rules/test_calendars_file.py",
     ),
-    "stream_processors/tickets/sketch.py": (
-        "tests/stream_processors/tickets/test_sketch.py",
+    "stream_processors/tickets/windows/quantile_sketch.py": (
+        "tests/stream_processors/tickets/test_quantile_sketch.py",
         _FIGURES,
-        "tests/stream_processors/tickets/test_roll_windows.py",
+        "tests/stream_processors/tickets/test_buckets.py",
     ),
-    "stream_processors/tickets/roll_windows.py": (
+    "stream_processors/tickets/windows/buckets.py": (
         _FIGURES,
-        "tests/stream_processors/tickets/test_roll_windows.py",
+        "tests/stream_processors/tickets/test_buckets.py",
         "tests/stream_processors/tickets/test_replay.py",
     ),
-    "stream_processors/tickets/timeline.py": ("tests/stream_processors/tickets/test_timeline.py", *_SLA),
-    "stream_processors/tickets/ledger.py": _SLA,
-    "stream_processors/tickets/measure_sla.py": _SLA,
-    "stream_processors/tickets/keep_time.py": _SLA,
+    "stream_processors/tickets/sla/status_history.py": (
+        "tests/stream_processors/tickets/test_status_history.py",
+        *_SLA,
+    ),
+    "stream_processors/tickets/sla/ledger.py": _SLA,
+    "stream_processors/tickets/sla/clocks.py": _SLA,
+    "stream_processors/tickets/sla/ticket_metrics.py": _SLA,
 }
 #: A mutant's tests may take so many times the processor's time that they took unchanged, and so many seconds more.
 PATIENCE, GRACE_SECONDS = 2, 3
@@ -174,7 +177,7 @@ def exchange(module: ModuleType, tree: ast.Module) -> None:
                 _exchange(vars(old).get(key), member)
         elif not _exchange(old, value) and getattr(value, "__module__", "") != module.__name__ and old != value:
             _rebind(name, old, value)
-    if module.__name__ != "stream_processors.calendars":
+    if module.__name__ != "stream_processors.rules.calendars":
         return
     calendar = module.Calendar
     for thing in gc.get_objects():
@@ -228,7 +231,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th mutant")
     parser.add_argument("--says", nargs="+", default=(), metavar="WORDS", help="only mutants that say one of these")
     given = parser.parse_args(arguments)
-    rules = importlib.import_module("stream_processors.rules")
+    rules = importlib.import_module("stream_processors.rules.ruleset")
     rules.load = functools.cache(rules.load)
     wrong: list[str] = []
     for file, tests in TARGETS.items():

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import signature
 from producers.channels import agents, generic
-from producers.door import Delivery, doors
-from producers.fields import FieldProblems
+from producers.endpoint import Delivery, doors
+from producers.security import signature
+from producers.text.fields import FieldProblems
 from schemas import events as records
 from schemas.errors import Refused
 from schemas.identity import event_id
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.doors_agents import BODIES, TICKET
-from tests.producers.log_reader import EVENTS, PRESENCE, events, free_port, logged, producer
+from tests.support.producers.endpoints_agents import BODIES, TICKET
+from tests.support.producers.log_reader import EVENTS, PRESENCE, events, free_port, logged, producer
+from tests.support.timeouts import eventually
 
 NOW = 1_772_409_600_000_000
 SECRET = "a-secret-of-the-help-desk"

@@ -27,14 +27,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from producers import signature
-from producers.door import doors
+from producers.endpoint import doors
+from producers.security import signature
 from schemas import survey_link
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
-from tests.producers.door_case import PUBLIC_URL, SECRET, cases
-from tests.producers.log_reader import events, letters
 from tests.producers.test_http import Server, serving
+from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, cases
+from tests.support.producers.log_reader import events, letters
 
 pytestmark = pytest.mark.stack
 

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from producers.attachments import AttachmentStore, store_attachments, storing
 from producers.channels import email
-from producers.mime_parts import attachment_contents
+from producers.mail.attachments import attachment_contents
+from producers.storage.attachments import AttachmentStore, store_attachments, storing
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Attachment, MessageReceived
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.producers.log_reader import events, producer
+from tests.support.producers.log_reader import events, producer
 
 TAG, OTHER = "ABCDEFGHIJKL", "MNOPQRSTUVWX"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "email"

@@ -29,13 +29,13 @@ from schemas.events import (
 )
 from schemas.topics import CHAT_SIGNALS, OUTBOUND
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.chat_visitor import ANN, FORM, TAG, ChatServer, Desk, chatting
-from tests.producers.log_reader import events
+from tests.support.producers.chat_visitor import ANN, FORM, TAG, ChatServer, Desk, chatting
+from tests.support.producers.log_reader import events
+from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
 
-SCRIPT = Path(__file__).parents[2] / "producers" / "sources" / "chat_widget.js"
+SCRIPT = Path(__file__).parents[2] / "producers" / "sources" / "chat" / "widget.js"
 
 
 @pytest.fixture

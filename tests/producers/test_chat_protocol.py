@@ -16,8 +16,8 @@ from producers.channels import chat_protocol as frames
 from producers.channels.chat import Conversation, Gone, Passed, Rules, Step, fold, observe
 from producers.channels.chat_desk import Desk
 from producers.channels.chat_hours import Hours
-from producers.fields import FieldProblems
-from producers.sources import chat_pages
+from producers.sources.chat import pages
+from producers.text.fields import FieldProblems
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import (
@@ -32,7 +32,7 @@ from schemas.events import (
     TranscriptRequested,
 )
 from schemas.facts import Outbound
-from tests.schemas.records import example
+from tests.support.records import example
 
 T0 = 1_772_442_000_000_000  # 2026-03-02T09:00:00Z, a Monday
 RULES = Rules(source="chat:test", secrets=("new", "old"))
@@ -529,11 +529,11 @@ def test_every_frame_is_read_back_as_it_was_written(kind: type[Any]) -> None:
 
 
 def test_the_committed_description_of_the_protocol_is_the_one_that_the_code_makes() -> None:
-    assert chat_pages.ASYNCAPI.read_bytes() == chat_pages.document(), "run `make generate`"
+    assert pages.ASYNCAPI.read_bytes() == pages.document(), "run `make generate`"
 
 
 def test_every_reference_of_the_description_leads_somewhere_and_every_frame_is_in_it() -> None:
-    document = json.loads(chat_pages.document())
+    document = json.loads(pages.document())
 
     def references(node: Any) -> list[str]:
         if isinstance(node, dict):
@@ -552,7 +552,7 @@ def test_every_reference_of_the_description_leads_somewhere_and_every_frame_is_i
 
 def test_the_widget_has_every_word_in_every_language_and_knows_every_frame() -> None:
     """The words are a literal of the script: keys in the same order in each of the four."""
-    script = chat_pages.page("/widget.js")
+    script = pages.page("/widget.js")
     assert script is not None
     text = script[1].decode()
     blocks = re.findall(r'^    (?:en|ja|"zh-Han[st]"): \{\n(.*?)^    \},\n', text, flags=re.M | re.S)

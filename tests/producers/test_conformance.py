@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from producers.door import doors
-from tests.own_kafka import OwnKafka, own_kafka
-from tests.producers.conformance import CASES, Answer, Balance, Becomes, Channel, Site, channels, together
-from tests.producers.door_case import cases
+from producers.endpoint import doors
+from tests.support.own_kafka import OwnKafka, own_kafka
+from tests.support.producers.conformance import CASES, Answer, Balance, Becomes, Channel, Site, channels, together
+from tests.support.producers.endpoint_case import cases
 
 pytestmark = pytest.mark.stack
 

@@ -17,10 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from producers import directory
-from producers.directory import CsvDirectory, HttpDirectory
-from producers.enrichment import Enricher, Profile
-from producers.identities import Identities
+from producers.customers import directory
+from producers.customers.directory import CsvDirectory, HttpDirectory
+from producers.customers.enrichment import Enricher, Profile
+from producers.customers.identities import Identities
 from producers.publisher import Publisher
 from schemas import metrics
 from schemas.errors import ConfigurationError
@@ -28,8 +28,8 @@ from schemas.events import MessageReceived
 from schemas.identity import customer_tag
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.log_reader import events
+from tests.support.producers.log_reader import events
+from tests.support.timeouts import eventually
 
 BRITISH = Identities("GB")
 HEADER = "address,customer_id,name,language,time_zone,tier\n"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from producers import charsets, privacy
 from producers.channels import email
+from producers.mail import charsets
+from producers.text import privacy
 from schemas import codec, identity
 from schemas.errors import Refused
 from schemas.events import MessageReceived

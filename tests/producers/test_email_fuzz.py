@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers import privacy
 from producers.channels import email
-from producers.mime import body
-from producers.mime_parts import attachment_contents
+from producers.mail import body
+from producers.mail.attachments import attachment_contents
+from producers.text import privacy
 from schemas import codec
 from schemas.errors import Refused
 

@@ -12,9 +12,9 @@ import tnefparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers import charsets, markup, replies
-from producers.mime import body, invitations, smime, tnef, transfer
-from tests.producers import tnef_bytes
+from producers.mail import body, charsets, invitations, quotes, smime, tnef, transfer
+from producers.text import markup
+from tests.support.producers import tnef_bytes
 
 names = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 files = st.lists(st.tuples(names, st.binary(max_size=200)), max_size=5)
@@ -132,7 +132,7 @@ def test_east_asian_text_is_read_whatever_was_declared(real: str, declared: str)
 @given(st.text(max_size=300), st.booleans())
 def test_the_newest_part_is_made_of_lines_of_the_mail(text: str, forwarded: bool) -> None:
     lines = {line.strip() for line in text.split("\n")}
-    newest = replies.newest_part(text, forwarded=forwarded)
+    newest = quotes.newest_part(text, forwarded=forwarded)
     assert {line.strip() for line in newest.split("\n")} <= lines | {""}
     assert bool(newest) == bool(text.strip())
 

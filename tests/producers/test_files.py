@@ -18,8 +18,8 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.log_reader import Counts, events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import Counts, events, free_port, letters, logged, producer, records
+from tests.support.timeouts import eventually
 
 LIMIT = 1_000_000
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import helpcentre
-from producers.doors import helpcentre as door
-from producers.fields import FieldProblems
+from producers.endpoints import helpcentre as door
+from producers.text.fields import FieldProblems
 from schemas import codec
 from schemas.errors import Refused
 from schemas.events import ArticleViewed, BotAnswered, MessageReceived

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from producers import signature
+from producers.security import signature
 from schemas.events import AgentReplied, MessageReceived
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from producers import privacy
 from producers.channels import agents, generic, helpcentre, orders, phone, sms
 from producers.channels.customer import known
-from producers.door import Delivery
+from producers.endpoint import Delivery
+from producers.text import privacy
 
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
 #: Each passes the Luhn check and begins like a card: a shop's number, and a Brazilian mobile telephone.

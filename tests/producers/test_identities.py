@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import generic
-from producers.enrichment import Enricher, Profile, enrich
-from producers.fields import FieldProblems
-from producers.identities import Identities
+from producers.customers.enrichment import Enricher, Profile, enrich
+from producers.customers.identities import Identities
+from producers.text.fields import FieldProblems
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import AgentReplied, CustomersMerged, CustomersSplit, Event, MessageReceived, OrderPlaced

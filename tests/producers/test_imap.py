@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from producers.publisher import Publisher
-from producers.sources.imap import Memory, check
-from producers.sources.imap_accounts import Account, parse
+from producers.sources.imap.accounts import Account, parse
+from producers.sources.imap.mailbox import Memory, check
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.balance import Metrics
-from tests.producers.certificate import self_signed
-from tests.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
-from tests.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.balance import Metrics
+from tests.support.producers.certificate import self_signed
+from tests.support.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
+from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.timeouts import eventually
 
 LIMIT = 100_000
 

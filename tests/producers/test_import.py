@@ -17,21 +17,21 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from producers.imports import cli
+from producers.imports.checkpoint import MOST_AGAIN, Memory, Overlap
+from producers.imports.cli import Command
+from producers.imports.progress import progress
+from producers.imports.report import Report
 from producers.publisher import Publisher
-from producers.sources import import_command
-from producers.sources.import_command import Command
-from producers.sources.import_memory import MOST_AGAIN, Memory, Overlap
-from producers.sources.import_progress import progress
-from producers.sources.import_report import Report
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
-from stream_processors import rules as rules_module
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.tickets.processor import TicketsProcessor
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.log_reader import Counts, events, free_port, letters, records
-from tests.stream_processors.memory_worker import MemoryWorker
+from tests.support.memory_worker import MemoryWorker
+from tests.support.producers.log_reader import Counts, events, free_port, letters, records
+from tests.support.timeouts import eventually
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "import"
 Take = Callable[..., int]
@@ -286,10 +286,10 @@ def test_nothing_to_import_is_an_error(tmp_path: Path) -> None:
 def test_tags_are_two_columns_and_a_wrong_line_is_named(tmp_path: Path) -> None:
     place = tmp_path / "tags.csv"
     place.write_text("card, payment.card_declined\n\nlate,delivery.carrier_delay\n")
-    assert import_command.read_tags(place) == {"card": "payment.card_declined", "late": "delivery.carrier_delay"}
+    assert cli.read_tags(place) == {"card": "payment.card_declined", "late": "delivery.carrier_delay"}
     place.write_text("card,payment.card_declined\nlate\n")
     with pytest.raises(ConfigurationError, match=r"tags\.csv:2"):
-        import_command.read_tags(place)
+        cli.read_tags(place)
 
 
 def test_a_state_is_of_one_import_only(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import import_chatwoot, import_freshdesk, import_zendesk
-from producers.channels.importing import Conversation, Origin, Person, Reading, when
-from producers.sources import export_files, exports
-from producers.sources.import_report import Report
+from producers.imports import exports
+from producers.imports import reader as imports_reader
+from producers.imports.formats import chatwoot, freshdesk, zendesk
+from producers.imports.formats.conversation import Conversation, Origin, Person, Reading, when
+from producers.imports.report import Report
 from schemas import codec, identity
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import (
@@ -183,16 +184,16 @@ def test_a_chatwoot_export() -> None:
     ],
 )
 def test_the_format_is_found_by_looking(name: str, kind: str) -> None:
-    assert export_files.detect(EXAMPLES / name) == kind
+    assert imports_reader.detect(EXAMPLES / name) == kind
 
 
 def test_json_lines_and_mbox_are_found_by_looking_too(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"type": "reply", "occurred_at": "2025-11-03T09:00:00Z"}\n')
     (tmp_path / "b").write_text("From ann@example.org Mon Nov  3 09:00:00 2025\n")
-    assert (export_files.detect(tmp_path / "a"), export_files.detect(tmp_path / "b")) == ("jsonl", "mbox")
+    assert (imports_reader.detect(tmp_path / "a"), imports_reader.detect(tmp_path / "b")) == ("jsonl", "mbox")
     (tmp_path / "c").write_text('{"colour": "blue"}\n')
     with pytest.raises(ConfigurationError, match="no format that we know"):
-        export_files.detect(tmp_path / "c")
+        imports_reader.detect(tmp_path / "c")
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -320,7 +321,7 @@ WHOLE: dict[str, Any] = {
     "freshdesk": lambda: json.loads((EXAMPLES / "freshdesk.json").read_text())[0],
     "chatwoot": lambda: json.loads((EXAMPLES / "chatwoot.json").read_text())["data"]["payload"][0],
 }
-READERS: dict[str, Any] = {"zendesk": import_zendesk, "freshdesk": import_freshdesk, "chatwoot": import_chatwoot}
+READERS: dict[str, Any] = {"zendesk": zendesk, "freshdesk": freshdesk, "chatwoot": chatwoot}
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
@@ -353,15 +354,15 @@ def test_no_value_in_no_place_makes_a_reader_fail_and_every_event_can_be_encoded
 def test_a_row_as_long_as_a_mail_may_be_is_read(tmp_path: Path) -> None:
     path = tmp_path / "tickets.csv"
     path.write_text(f"id,description\n1,{'x' * 200_000}\n2,short\n", "utf-8")
-    rows = list(export_files.records(path, max_bytes=1_000_000))
+    rows = list(imports_reader.records(path, max_bytes=1_000_000))
     assert [(row.number, len(row.value["description"])) for row in rows] == [(1, 200_000), (2, 5)]
 
 
 def test_after_a_row_that_cannot_be_read_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_files, "_MOST_FIELD_CHARACTERS", 1_000)
+    monkeypatch.setattr(imports_reader, "_MOST_FIELD_CHARACTERS", 1_000)
     path = tmp_path / "tickets.csv"
     path.write_text(f"id,description\n1,fine\n2,{'x' * 2_000}\n3,fine\n", "utf-8")
-    first, broken, last = export_files.records(path, max_bytes=1_000_000)
+    first, broken, last = imports_reader.records(path, max_bytes=1_000_000)
     assert (first.value["id"], last.value["id"], last.number) == ("1", "3", 3)
     assert broken.refused is not None and broken.refused.reason == "bad_csv"
 
@@ -370,5 +371,5 @@ def test_after_a_row_that_cannot_be_read_the_others_go_on(tmp_path: Path, monkey
 def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, nested: bytes) -> None:
     path = tmp_path / "export.json"
     path.write_bytes(nested)
-    [record] = export_files.records(path, max_bytes=1_000_000)
+    [record] = imports_reader.records(path, max_bytes=1_000_000)
     assert record.refused is not None and record.refused.reason == "bad_json"

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from producers.sources import exports
-from producers.sources.import_memory import MOST_AGAIN
-from producers.sources.import_report import Report
+from producers.imports import exports
+from producers.imports.checkpoint import MOST_AGAIN
+from producers.imports.report import Report
 from schemas import codec
 from schemas.events import Event, MessageReceived, RoutingUpdate
 from schemas.facts import (
@@ -24,10 +24,10 @@ from schemas.facts import (
 )
 from schemas.identity import customer_tag, event_id
 from schemas.settings import ProducerSettings
-from stream_processors import rules as rules_module
-from stream_processors.rules import Rules
-from stream_processors.tickets.fold import KEPT_SEEN, TicketsProcessor
-from tests.stream_processors.memory_worker import MemoryWorker
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.ruleset import Rules
+from stream_processors.tickets.processor import KEPT_SEEN, TicketsProcessor
+from tests.support.memory_worker import MemoryWorker
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "import"
 SECOND = 1_000_000

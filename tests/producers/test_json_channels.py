@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import email, form, generic, history
-from producers.fields import FieldProblems
+from producers.channels import email, form, generic
+from producers.imports.formats import history
+from producers.text.fields import FieldProblems
 from schemas import codec, identity
 from schemas.errors import Refused
 from schemas.events import (
@@ -43,14 +44,14 @@ def problems(**body: Any) -> dict[str, str]:
 
 def test_what_is_remembered_of_strangers_texts_is_bounded() -> None:
     from producers.channels.telephone import e164
-    from producers.fields import time_zone_problem
-    from producers.locales import locale_hint, negotiated
+    from producers.text.fields import time_zone_problem
+    from producers.text.locales import locale_hint, negotiated
 
     for number in range(3):
         long = f"{'x' * 100_000}{number}"
         assert (locale_hint(f"ja,{long}"), negotiated(f"ja,{long}"), e164(long)) == ("ja", "ja", "")
         assert "is not a time zone" in time_zone_problem(long)
-    for remembered in ("producers.locales._hint", "producers.locales._negotiated"):
+    for remembered in ("producers.text.locales._hint", "producers.text.locales._negotiated"):
         module, _, name = remembered.rpartition(".")
         assert getattr(importlib.import_module(module), name).cache_info().hits >= 2  # the three were cut to one
 
@@ -169,7 +170,7 @@ def test_a_call_is_a_phone_call_unless_it_says_voicemail() -> None:
 
 @pytest.mark.parametrize("name", generic.KINDS)
 def test_the_example_of_every_type_in_the_api_page_is_accepted(name: str) -> None:
-    from producers.sources import openapi
+    from producers.sources.http import openapi
 
     example = openapi.EVENTS["requestBody"]["content"]["application/json"]["examples"][name]["value"]
     made = event(**example)

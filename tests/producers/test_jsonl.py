@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Deployment
-from tests.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
 
 pytestmark = pytest.mark.stack
 

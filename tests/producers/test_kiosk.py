@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from producers import device, signature
 from producers.channels import form
 from producers.channels.form import FormProblems
-from producers.door import Delivery
-from producers.doors import kiosk
+from producers.endpoint import Delivery
+from producers.endpoints import kiosk
+from producers.security import device, signature
 from schemas import codec
 from schemas.errors import Refused
 from schemas.events import MessageReceived

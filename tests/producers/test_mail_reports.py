@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.mime.reports import reported
+from producers.mail.reports import reported
 from schemas.events import DeliveryReported
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "email"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import orders
-from producers.door import Delivery
-from producers.doors import orders as door
+from producers.endpoint import Delivery
+from producers.endpoints import orders as door
 from schemas import codec, identity
 from schemas.errors import Refused
 from schemas.events import OrderChanged, OrderPlaced

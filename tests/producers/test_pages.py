@@ -13,11 +13,12 @@ import pytest
 
 from producers.channels import form
 from producers.channels.form import FormProblems
-from producers.locales import negotiated
 from producers.publisher import Publisher
-from producers.sources import chat_pages, docs, http, openapi, page, survey_html
-from producers.sources.html import HEADERS
-from producers.sources.html import STYLE as HTML_STYLE
+from producers.sources.chat import pages
+from producers.sources.http import docs, form_page, openapi, server, survey_html
+from producers.sources.http.html import HEADERS
+from producers.sources.http.html import STYLE as HTML_STYLE
+from producers.text.locales import negotiated
 from schemas.events import LOCALES
 from schemas.settings import ProducerSettings
 
@@ -55,11 +56,11 @@ def survey_pages(locale: str) -> dict[str, str]:
 def form_pages(locale: str) -> dict[str, str]:
     wrong, words = {"email": "bad", "message": "is needed", NASTY: "no"}, {"email": "address", "message": "needed"}
     return {
-        "form": page.form_page(locale=locale),
-        "form, wrong": page.form_page({"email": NASTY, "message": NASTY}, wrong, words, locale=locale),
-        "form, not stored": page.form_page({"message": NASTY}, locale=locale, unavailable=True),
-        "thanks": page.thanks_page("ABCDEFGHIJKL-*", locale=locale),
-        "thanks, honeypot": page.thanks_page("", locale=locale),
+        "form": form_page.form_page(locale=locale),
+        "form, wrong": form_page.form_page({"email": NASTY, "message": NASTY}, wrong, words, locale=locale),
+        "form, not stored": form_page.form_page({"message": NASTY}, locale=locale, unavailable=True),
+        "thanks": form_page.thanks_page("ABCDEFGHIJKL-*", locale=locale),
+        "thanks, honeypot": form_page.thanks_page("", locale=locale),
     }
 
 
@@ -160,11 +161,11 @@ def test_a_page_is_in_the_language_that_the_browser_likes_best_of_ours(accept: s
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_form_leads_to_itself_in_the_other_languages_and_stays_in_its_own(locale: str) -> None:
-    document = parsed(page.form_page(locale=locale))
+    document = parsed(form_page.form_page(locale=locale))
     others = {e.get("href"): e.get("lang") for e in next(document.iter("nav")).iter("a")}
     assert others == {f"/?lang={each}": each for each in LOCALES if each != locale}
     assert next(document.iter("form")).get("action") == f"/v1/form?lang={locale}"
-    assert f'href="/?lang={locale}"' in page.thanks_page("", locale=locale)
+    assert f'href="/?lang={locale}"' in form_page.thanks_page("", locale=locale)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +184,13 @@ def test_every_problem_of_a_form_has_a_word_that_each_language_has_a_sentence_fo
     with pytest.raises(FormProblems) as caught:
         form.normalise(values, now=1772445600_000000)
     assert caught.value.words == words and set(caught.value.fields) == set(words)
-    shown = page.form_page({}, caught.value.fields, words, locale="ja")
+    shown = form_page.form_page({}, caught.value.fields, words, locale="ja")
     for name, word in words.items():
         assert word == "unknown" or caught.value.fields[name] not in shown
 
 
 def test_a_form_with_a_problem_says_it_beside_the_field_in_the_language_of_the_page() -> None:
-    document = parsed(page.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
+    document = parsed(form_page.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
     field = next(e for e in document.iter("input") if e.get("name") == "email")
     assert (field.get("aria-invalid"), field.get("aria-describedby"), field.get("value")) == (
         "true",
@@ -204,7 +205,7 @@ def test_a_form_with_a_problem_says_it_beside_the_field_in_the_language_of_the_p
 
 def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     settings = ProducerSettings()
-    described = http.create_app(settings, Publisher(settings)).openapi()
+    described = server.create_app(settings, Publisher(settings)).openapi()
     shown = docs.docs_page(described)
     document = parsed(shown)
     assert not list(document.iter("script")) and "http://" not in shown.split("<nav")[0]
@@ -226,7 +227,7 @@ def test_the_api_says_of_a_field_what_the_docstring_of_its_record_says() -> None
 
 # -- colours ------------------------------------------------------------------------------------------------------
 
-WIDGET = (Path(chat_pages.__file__).parent / "chat_widget.js").read_text("utf-8")
+WIDGET = (Path(pages.__file__).parent / "widget.js").read_text("utf-8")
 #: Text on what stands behind it: 4.5 to 1 (WCAG 2.2, 1.4.3); the edge of a control: 3 to 1 (1.4.11).
 ON_PAGES = [("ink", "page"), ("ink", "back"), ("ink", "tint"), ("soft", "page"), ("soft", "tint"), ("blue", "page"), ("on-blue", "blue"), ("red", "page"), ("red", "pink")]  # fmt: skip
 IN_CHAT = [("ink", "page"), ("ink", "theirs"), ("ink", "yours"), ("soft", "page"), ("soft", "theirs"), ("soft", "yours"), ("blue", "page"), ("on-blue", "blue"), ("red", "page")]  # fmt: skip

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import phone
-from producers.door import Delivery
-from producers.doors.phone import DOORS
+from producers.endpoint import Delivery
+from producers.endpoints.phone import DOORS
 from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import customer_tag, event_id

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import privacy
 from producers.channels import email, form
-from producers.fields import prose
+from producers.text import privacy
+from producers.text.fields import prose
 from schemas.errors import ConfigurationError
 
 #: Test numbers that card networks publish, one of each length and kind.

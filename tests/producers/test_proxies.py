@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.proxies import Proxies, share_of
+from producers.security.proxies import Proxies, share_of
 from schemas.errors import ConfigurationError
 
 OURS = Proxies.parse("10.1.0.0/16, 192.0.2.7, fd00::/8", "DESKSTREAM_TRUSTED_PROXIES")

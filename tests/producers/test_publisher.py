@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from producers.intake import Intake
 from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
-from schemas.deadletter import Given
+from schemas.dead_letter.headers import Given
 from schemas.errors import Refused, TopicMismatch, Unavailable
 from schemas.events import Event, MessageReceived, NoteAdded, PresenceChanged
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.producers.log_reader import EVENTS, PRESENCE, Counts, events, free_port, letters, records
+from tests.support.producers.log_reader import EVENTS, PRESENCE, Counts, events, free_port, letters, records
 
 pytestmark = pytest.mark.stack
 
@@ -271,7 +271,7 @@ def test_another_partition_count_is_refused(settings: ProducerSettings) -> None:
 
 
 def test_notes_belong_to_no_channel_and_are_counted_as_such(publisher: Publisher) -> None:
-    from tests.producers.log_reader import count
+    from tests.support.producers.log_reader import count
 
     before = count("published", channel="none")
     publisher.publish(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.ratelimit import RateLimit
+from producers.security.ratelimit import RateLimit
 
 
 def test_a_burst_passes_and_the_next_request_waits_for_one_token() -> None:

@@ -22,26 +22,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from producers import device, signature
-from producers.again import attempt
-from producers.attachments import AttachmentStore
-from producers.channels import email, form, generic, history
-from producers.door import Delivery, Door, doors
+from producers.channels import email, form, generic
+from producers.endpoint import Delivery, Door, doors
+from producers.imports.formats import history
 from producers.intake import Intake
-from producers.mail import mail_intake
 from producers.publisher import Outcome, Publisher
-from producers.replay import Fate, Told, replay
-from producers.sources.http import create_app
-from producers.takers import ELSEWHERE, takers
-from schemas import codec, deadletter, letterbox
-from schemas.deadletter import Given
+from producers.replay.engine import Fate, Told, replay
+from producers.replay.handlers import ELSEWHERE, takers
+from producers.replay.replay_one import attempt
+from producers.security import device, signature
+from producers.sources.http.server import create_app
+from producers.sources.mail_intake import mail_intake
+from producers.storage.attachments import AttachmentStore
+from schemas import codec
+from schemas.dead_letter import headers as dead_letter_headers
+from schemas.dead_letter import reader
+from schemas.dead_letter.headers import Given
+from schemas.dead_letter.record import Letter
 from schemas.errors import Refused
 from schemas.events import Event, MessageReceived
-from schemas.letters import Letter
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.producers.door_case import PUBLIC_URL, SECRET, Case, Knock, cases
-from tests.producers.log_reader import EVENTS, PRESENCE, letters, records
+from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, Case, Knock, cases
+from tests.support.producers.log_reader import EVENTS, PRESENCE, letters, records
 
 NOW = 1_772_445_600_000_000  # 2026-03-02T10:00:00Z
 MAIL = b"From: Ann <ann@example.org>\r\nTo: help@shop.example\r\nMessage-ID: <%d@example.org>\r\n\r\nWhere is it?\r\n"
@@ -69,8 +72,8 @@ def delivered(case: Case, knock: Knock) -> Delivery:
 def found_again(raw: bytes, kept: Given | None, name: str, **story: str) -> Letter:
     """The letter as a replay reads it, after Kafka had it."""
     fields = {"reason": "defect", "error": "KeyError: 'x'", "stage": "normalise", "origin": "here"} | story
-    headers = deadletter.headers(at=NOW, producer=name, given=kept, **fields)  # type: ignore[arg-type]
-    return Letter("contact-events.dlq", 0, 7, None, raw, deadletter.read(headers), NOW // 1000, len(raw))
+    headers = dead_letter_headers.headers(at=NOW, producer=name, given=kept, **fields)  # type: ignore[arg-type]
+    return Letter("contact-events.dlq", 0, 7, None, raw, dead_letter_headers.read(headers), NOW // 1000, len(raw))
 
 
 def again(letter: Letter, *, named: bool = True) -> Sequence[Event]:
@@ -155,7 +158,7 @@ def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept
     raw=st.binary(max_size=60),
 )
 def test_no_letter_at_all_is_more_than_a_refusal(headers: list[tuple[str, bytes | None]], raw: bytes) -> None:
-    letter = Letter("contact-events.dlq", 0, 0, None, raw, deadletter.read(headers), 0)
+    letter = Letter("contact-events.dlq", 0, 0, None, raw, dead_letter_headers.read(headers), 0)
     attempt(letter, TAKERS, named=False)
 
 
@@ -450,10 +453,10 @@ def test_what_becomes_too_large_on_its_way_is_a_new_letter_in_place_of_the_old_o
     told: list[Told] = []
     with Publisher(settings, enrich=Verbose()) as publisher:
         publisher.dead_letter(MAIL % 1, Refused("defect"), channel="email", producer="email", given=KEPT)
-        replay(asyncio.run(letterbox.letters(settings)), publisher, settings, told.append)
+        replay(asyncio.run(reader.letters(settings)), publisher, settings, told.append)
     assert [(each.fate, each.detail) for each in told] == [(Fate.REFUSED, "too_large: it is a new letter now")]
-    [left] = asyncio.run(letterbox.letters(settings))
-    assert (left.reason, left.value, deadletter.given(left.headers)) == ("too_large", MAIL % 1, KEPT)
+    [left] = asyncio.run(reader.letters(settings))
+    assert (left.reason, left.value, dead_letter_headers.given(left.headers)) == ("too_large", MAIL % 1, KEPT)
     assert log_of(deployment) == []
 
 

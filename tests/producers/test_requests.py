@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from producers.sources import requests
+from producers.sources.http import requests
 from schemas.errors import Refused
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from producers import signature
+from producers.security import signature
 from schemas.errors import Refused
 
 AT = 1_772_445_600

@@ -33,8 +33,8 @@ from schemas.clock import from_micros
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES, ArticleViewed, CallEnded, Event, MessageReceived, OrderPlaced
 from schemas.identity import customer_tag
-from stream_processors import rules
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules import ruleset
+from stream_processors.tickets.processor import TicketsProcessor
 
 START = 1_772_409_600_000_000  # Monday 2026-03-02T00:00:00Z
 HOUR = 3600 * 1_000_000
@@ -163,7 +163,7 @@ def test_every_text_exists_in_every_language_and_has_no_unknown_slot() -> None:
 
 
 def test_nearly_everything_that_customers_write_says_why() -> None:
-    taxonomy = rules.load().taxonomy
+    taxonomy = ruleset.load().taxonomy
     texts = [
         text.format(order="DS12345678", product="X", date="2 March")
         for scenario in SCENARIOS
@@ -175,13 +175,13 @@ def test_nearly_everything_that_customers_write_says_why() -> None:
 
 
 def test_thanks_alone_reopen_nothing() -> None:
-    thanks = rules.load().policies.thanks
+    thanks = ruleset.load().policies.thanks
     assert [text for texts in THANKS.values() for text in texts if not thanks.only(text)] == []
 
 
 def test_every_team_has_somebody_and_half_of_a_team_is_there_at_lunch() -> None:
     assert set(Counter(agent.team for agent in STAFF).values()) <= {2, 3, 4}
-    assert {agent.team for agent in STAFF} == set(rules.load().teams.teams)
+    assert {agent.team for agent in STAFF} == set(ruleset.load().teams.teams)
     events = presences(START, START + DAY)
     for team in {agent.team for agent in STAFF}:
         there: dict[str, str] = {}
@@ -205,7 +205,7 @@ def test_the_load_stream_is_the_same_for_the_same_seed() -> None:
 
 
 def test_the_load_stream_names_only_tickets_that_exist_and_each_life_opens_one() -> None:
-    processor, states = TicketsProcessor(rules.load()), Reader()
+    processor, states = TicketsProcessor(ruleset.load()), Reader()
     opened = Counter[str]()
     for offset, event in enumerate(islice(contacts(5, 20), 20 * len(LIFE) * 2)):
         states.fold(processor, event, offset)  # an unknown ticket would be refused
@@ -232,7 +232,7 @@ class Reader:
         return iter([item for item in sorted(self.states.items()) if item[0].startswith(prefix)])
 
     def fold(self, processor: Any, event: Event, offset: int) -> None:
-        from stream_processors.processor import Position
+        from stream_processors.runtime.processor import Position
 
         for key, state in processor.process(event, Position(0, offset), self).states.items():
             if state is None:

@@ -26,11 +26,11 @@ from schemas.facts import (
     TagFact,
     TicketFact,
 )
-from stream_processors import rules
-from stream_processors.processor import Position, StepFailed
-from stream_processors.routing.fold import RoutingProcessor
-from stream_processors.surveys import Signing
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.rules import ruleset
+from stream_processors.rules.surveys import Signing
+from stream_processors.runtime.processor import Position, StepFailed
+from stream_processors.tickets.processor import TicketsProcessor
 from stream_processors.tickets.state import customer_key
 
 START = 1_772_409_600_000_000  # 2026-03-02T00:00:00Z
@@ -73,7 +73,7 @@ class Day:
 
     def __init__(self, seed: int = 7) -> None:
         signing = Signing("https://shop.example", ("secret",))
-        self.tickets = Partition(TicketsProcessor(rules.load(), signing=signing))
+        self.tickets = Partition(TicketsProcessor(ruleset.load(), signing=signing))
         self.router = Partition(RoutingProcessor())
         self.due: dict[bytes, int] = {}
         self.director = Director(seed, people_of(seed, CONTACTS))

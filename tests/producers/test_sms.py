@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from producers.channels import sms
 from producers.channels.telephone import caller, e164, language_of
 from producers.channels.twilio import HEADER, sign, verify
-from producers.door import Delivery
-from producers.doors.sms import DOORS
+from producers.endpoint import Delivery
+from producers.endpoints.sms import DOORS
 from schemas.errors import Refused
 from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
 from schemas.identity import customer_tag, event_id

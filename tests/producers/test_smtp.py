@@ -25,10 +25,10 @@ from schemas.errors import ConfigurationError
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.patience import eventually
-from tests.producers.balance import Metrics
-from tests.producers.certificate import self_signed
-from tests.producers.log_reader import events, free_port, letters, logged, producer
+from tests.support.producers.balance import Metrics
+from tests.support.producers.certificate import self_signed
+from tests.support.producers.log_reader import events, free_port, letters, logged, producer
+from tests.support.timeouts import eventually
 
 OURS, THEIRS = "support@support.example", "ann@example.org"
 TICKET = "ABCDEFGHIJKL-1"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import social_meta, social_x
-from producers.door import Delivery, Partly
-from producers.doors.social import DOORS
+from producers.endpoint import Delivery, Partly
+from producers.endpoints.social import DOORS
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived
 from schemas.identity import customer_tag, event_id

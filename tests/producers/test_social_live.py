@@ -9,9 +9,9 @@ import pytest
 
 from producers.channels import social_meta, social_x
 from tests.conftest import Deployment
-from tests.producers.doors_social import batch, meta_signed
-from tests.producers.log_reader import events, letters
 from tests.producers.test_http import Server, serving
+from tests.support.producers.endpoints_social import batch, meta_signed
+from tests.support.producers.log_reader import events, letters
 
 pytestmark = pytest.mark.stack
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from producers.channels import survey
-from producers.fields import FieldProblems
+from producers.text.fields import FieldProblems
 from schemas import codec, survey_link
 from schemas.errors import Refused
 from schemas.events import SurveyAnswered

@@ -11,14 +11,14 @@ import pytest
 from pydantic import SecretStr
 
 from producers.channels.survey import HUMAN_SECONDS
-from producers.sources.survey_pages import link_to
+from producers.sources.http.survey import link_to
 from schemas import survey_link
 from schemas.events import SurveyAnswered
 from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
-from tests.producers.log_reader import events, free_port, letters
 from tests.producers.test_http import Server, serving
+from tests.support.producers.log_reader import events, free_port, letters
 
 pytestmark = pytest.mark.stack
 

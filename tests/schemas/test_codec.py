@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from schemas import codec, events, facts
 from schemas.errors import BrokenBody, CodecError, NotSingleObject, UnknownFingerprint
 from tests.schemas.conftest import Registry
-from tests.schemas.records import example, records
+from tests.support.records import example, records
 
 few = settings(max_examples=10, deadline=None)  # of each of 25 kinds
 every_kind = pytest.mark.parametrize("kind", codec.RECORDS, ids=lambda kind: kind.__name__)

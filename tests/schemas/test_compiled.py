@@ -14,7 +14,7 @@ from schemas import codec, compiled
 from schemas.compiled import long, text
 from schemas.errors import BrokenBody
 from schemas.events import NoteAdded, SurveyAnswered
-from tests.schemas.records import records
+from tests.support.records import records
 
 
 def by_fastavro(record: msgspec.Struct) -> bytes:

@@ -25,14 +25,14 @@ from kafka.admin import (
 )
 
 from deploy.kubernetes import access
-from deploy.local.child import free_ports
 from deploy.local.kafka import KafkaServer
+from deploy.local.process import free_ports
 from schemas import admin
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.kafka_security import security
 from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, load
 from tests.conftest import KAFKA, ROOT, Deployment
-from tests.producers.certificate import self_signed
+from tests.support.producers.certificate import self_signed
 
 PASSWORD = "correct horse"
 SECURE = """
@@ -196,9 +196,9 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
 
 def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Deployment) -> None:
     from producers.publisher import Publisher
-    from producers.replay import Fate, Told, replay
-    from schemas import letterbox
-    from schemas.deadletter import Given
+    from producers.replay.engine import Fate, Told, replay
+    from schemas.dead_letter import reader
+    from schemas.dead_letter.headers import Given
     from schemas.errors import Refused
     from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS
 
@@ -209,7 +209,7 @@ def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Dep
     with Publisher(settings) as publisher:
         publisher.dead_letter(mail, Refused("defect"), channel="email", producer="email", given=kept)
         for _ in range(2):
-            replay(asyncio.run(letterbox.letters(settings, topics=topics)), publisher, settings, done.append)
+            replay(asyncio.run(reader.letters(settings, topics=topics)), publisher, settings, done.append)
     assert [each.fate for each in done] == [Fate.ACCEPTED]
 
 
@@ -235,7 +235,7 @@ def test_a_role_does_not_what_is_not_its_own(secure: Deployment) -> None:
 
 def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
     from schemas.topics import CONTACT_EVENTS
-    from stream_processors.watchdog import Watchdog
+    from stream_processors.runtime.watchdog import Watchdog
 
     settings = secure.settings(WorkerSettings, kafka_username="deskstream-worker")
     watchdog = Watchdog([], settings, lambda why: None)
@@ -247,7 +247,7 @@ def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
 def test_a_watchdog_that_may_not_look_at_the_group_says_so(secure: Deployment) -> None:
     from kafka.errors import GroupAuthorizationFailedError
 
-    from stream_processors.watchdog import Watchdog
+    from stream_processors.runtime.watchdog import Watchdog
 
     settings = secure.settings(WorkerSettings, kafka_username="deskstream-setup")  # it has no group
     watchdog = Watchdog([], settings, lambda why: None)

@@ -15,7 +15,7 @@ from schemas import metrics
 from schemas.errors import BrokenBody, ConfigurationError, StateFromTheFuture, TopicMismatch, Unavailable
 from schemas.process import Health, guarded, patiently, serve_probes
 from schemas.settings import Settings
-from tests.producers.log_reader import free_port
+from tests.support.producers.log_reader import free_port
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

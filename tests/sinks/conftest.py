@@ -16,16 +16,17 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from schemas import deadletter, letterbox
 from schemas.codec import encode, header
+from schemas.dead_letter import headers as dead_letter_headers
+from schemas.dead_letter import reader
 from schemas.events import Micros
 from schemas.settings import SinkSettings
 from schemas.topics import TOPIC_OF, Topic
-from sinks import connection, migrate
-from sinks.avro_file import shapes
-from sinks.inserter import SETTINGS
-from sinks.table import tables
-from tests.patience import eventually
+from sinks.clickhouse import connection, migrate
+from sinks.clickhouse.avro_file import shapes
+from sinks.clickhouse.inserter import SETTINGS
+from sinks.clickhouse.table import tables
+from tests.support.timeouts import eventually
 
 ROOT = Path(__file__).parents[2]
 Ask = Callable[[str], list[dict[str, Any]]]
@@ -161,7 +162,7 @@ class Log:
             )
             await consumer.start()
             try:
-                places = await letterbox.partitions(consumer, [self.settings.topic(topic)])
+                places = await reader.partitions(consumer, [self.settings.topic(topic)])
                 ends = await consumer.end_offsets(places)
                 found: list[Any] = []
                 while any([await consumer.position(place) < ends[place] for place in places]):
@@ -174,7 +175,7 @@ class Log:
         return asyncio.run(fetch())
 
     def letters(self, topic: Topic) -> list[tuple[dict[str, str], bytes]]:
-        return [(deadletter.read(record.headers), record.value) for record in self.read(topic)]
+        return [(dead_letter_headers.read(record.headers), record.value) for record in self.read(topic)]
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.adapter import Undeliverable, adapters
-from sinks.delivered import Delivered
-from sinks.delivery.outbox import Outbox
+from sinks.delivery.adapter import Undeliverable, adapters
+from sinks.delivery.channels.outbox import Outbox
+from sinks.delivery.history import Delivered
 from tests.sinks.test_mail import outbound
 
 

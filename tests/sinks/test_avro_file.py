@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec, facts
-from sinks.avro_file import long, shape_of, shapes
-from sinks.table import Table, tables
+from sinks.clickhouse.avro_file import long, shape_of, shapes
+from sinks.clickhouse.table import Table, tables
 from tests.sinks.conftest import example, sparse
 
 

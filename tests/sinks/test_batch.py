@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.batch import Batch, token
+from sinks.clickhouse.batch import Batch, token
 
 
 def record(offset, value=b"\xc3\x01AAAAAAAAbody", topic="t", partition=0):

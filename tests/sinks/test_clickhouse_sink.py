@@ -11,10 +11,10 @@ import pytest
 from schemas import codec, events, facts
 from schemas.settings import SinkSettings
 from schemas.topics import CLOCK_FACTS, CONTACT_FACTS, FACT_TOPICS, TAG_FACTS, TICKET_FACTS, Topic
-from sinks import connection
-from sinks.table import tables
-from tests.producers.log_reader import free_port
+from sinks.clickhouse import connection
+from sinks.clickhouse.table import tables
 from tests.sinks.conftest import ROOT, example, sparse, until
+from tests.support.producers.log_reader import free_port
 
 pytestmark = pytest.mark.stack
 FACTS_DLQ = Topic("facts.dlq", "")

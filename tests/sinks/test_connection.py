@@ -5,8 +5,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
-from sinks import connection
-from sinks.connection import Kind, connect, kind_of, name_of, one_line
+from sinks.clickhouse import connection
+from sinks.clickhouse.connection import Kind, connect, kind_of, name_of, one_line
 
 
 def server(code, text="something", **extra):

@@ -18,11 +18,11 @@ from schemas.facts import DeliveryFact
 from schemas.identity import customer_tag
 from schemas.process import Health
 from schemas.topics import DELIVERIES, OUTBOUND, Topic
-from sinks import deliver
-from sinks.adapter import Adapters
-from tests.producers.log_reader import free_port
+from sinks.delivery import sink
+from sinks.delivery.adapter import Adapters
 from tests.sinks.conftest import until
 from tests.sinks.test_mail import outbound
+from tests.support.producers.log_reader import free_port
 
 pytestmark = pytest.mark.stack
 OUTBOUND_DLQ = Topic("outbound.dlq", "")
@@ -287,7 +287,7 @@ def test_a_message_that_breaks_its_adapter_is_a_dead_letter_and_its_neighbours_g
     adapter = Broken()
 
     async def run():
-        delivery = deliver.Delivery(settings, Adapters({"email": adapter}), Health())
+        delivery = sink.Delivery(settings, Adapters({"email": adapter}), Health())
         running = asyncio.create_task(delivery.run())
         await asyncio.to_thread(until, lambda: len(deliveries(log)) == 4, "four facts")
         delivery.stop()

@@ -3,9 +3,9 @@
 import pytest
 
 from schemas import codec
-from sinks.avro_file import shapes
-from sinks.inserter import SETTINGS
-from sinks.table import tables
+from sinks.clickhouse.avro_file import shapes
+from sinks.clickhouse.inserter import SETTINGS
+from sinks.clickhouse.table import tables
 from tests.sinks.conftest import example, sparse
 
 pytestmark = pytest.mark.stack

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.facts import Outbound
-from sinks.adapter import Undeliverable
-from sinks.mail import address, compose
+from sinks.delivery.adapter import Undeliverable
+from sinks.delivery.mail import address, compose
 from tests.sinks.conftest import NOW
 
 SENDER = address("support@support.example")

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from schemas.errors import ConfigurationError
-from sinks import connection, migrate
-from sinks.migrate import Migration, plan, read
+from sinks.clickhouse import connection, migrate
+from sinks.clickhouse.migrate import Migration, plan, read
 
 FIRST = "CREATE TABLE IF NOT EXISTS one (a String) ENGINE = MergeTree ORDER BY a;\n"
 SECOND = "-- a comment; with a semicolon\nALTER TABLE one ADD COLUMN IF NOT EXISTS b String;\n"

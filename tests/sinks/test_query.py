@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sinks.query import cell, draw
+from sinks.clickhouse.query import cell, draw
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sinks.table import tables
+from sinks.clickhouse.table import tables
 from tests.conftest import run_sql
 from tests.sinks.conftest import Log, Processes, example, sparse, until
 

@@ -18,12 +18,12 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, Tried, TryLater, Undeliverable, adapters
-from sinks.delivery import sms
-from tests.producers.log_reader import free_port
+from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable, adapters
+from sinks.delivery.channels import sms
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
 from tests.sinks.test_mail import outbound
+from tests.support.producers.log_reader import free_port
 
 MG = "MG" + "0" * 32
 

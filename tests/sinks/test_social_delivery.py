@@ -15,12 +15,12 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.adapter import Away, TryLater, Undeliverable, adapters
-from sinks.delivery import social
-from tests.producers.log_reader import free_port
+from sinks.delivery.adapter import Away, TryLater, Undeliverable, adapters
+from sinks.delivery.channels import social
 from tests.sinks.conftest import until
 from tests.sinks.test_delivery import deliveries, ended
 from tests.sinks.test_mail import outbound
+from tests.support.producers.log_reader import free_port
 
 
 class Network:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.split import split
+from sinks.delivery.split import split
 
 
 @pytest.mark.parametrize(

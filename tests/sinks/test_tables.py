@@ -8,7 +8,7 @@ from schemas import facts
 from schemas.clock import from_micros
 from schemas.errors import ConfigurationError
 from schemas.topics import FACT_TOPICS, TOPIC_OF
-from sinks.table import Table, collect, tables
+from sinks.clickhouse.table import Table, collect, tables
 from tests.sinks.conftest import NOW, example, sparse
 
 

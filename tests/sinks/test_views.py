@@ -10,9 +10,9 @@ import pytest
 
 from schemas import codec, facts
 from schemas.clock import MICROS
-from sinks.avro_file import shapes
-from sinks.inserter import SETTINGS
-from stream_processors.tickets.sketch import bucket_of, quantile
+from sinks.clickhouse.avro_file import shapes
+from sinks.clickhouse.inserter import SETTINGS
+from stream_processors.tickets.windows.quantile_sketch import bucket_of, quantile
 from tests.sinks.conftest import NOW, example
 
 pytestmark = pytest.mark.stack
@@ -503,7 +503,7 @@ def test_the_summary_of_an_empty_desk_is_one_row_of_zeroes(ask):
 
 
 def test_every_view_can_be_read_when_there_is_nothing(clickhouse):
-    from sinks.migrate import replace_views
+    from sinks.clickhouse.migrate import replace_views
 
     for name in replace_views(clickhouse):
         clickhouse.query(f"SELECT * FROM {name}")

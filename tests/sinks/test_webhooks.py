@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import signature
+from producers.security import signature
 from schemas import facts
 from schemas.errors import ConfigurationError, Refused
-from sinks.webhooks import payload, signing, verdict
+from sinks.webhooks import payload, retry_decision, signing
 from sinks.webhooks.addresses import is_public, literal
 from sinks.webhooks.breaker import Breaker, State
-from sinks.webhooks.gate import Gate
-from sinks.webhooks.lane import Lane
+from sinks.webhooks.offset_tracker import Lane
+from sinks.webhooks.probe_queue import Gate
+from sinks.webhooks.retry_decision import Verdict, backoff, judge, retry_after
 from sinks.webhooks.status import state_of
 from sinks.webhooks.subscriptions import named, read
-from sinks.webhooks.verdict import Verdict, backoff, judge, retry_after
 from tests.sinks.conftest import NOW, example
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
@@ -109,11 +109,11 @@ def test_a_time_that_no_calendar_has_does_not_stop_the_others() -> None:
     ],
 )  # fmt: skip
 def test_every_answer_has_one_meaning(status: int | None, means: Verdict, works: bool) -> None:
-    assert (judge(status), verdict.works(status)) == (means, works)
+    assert (judge(status), retry_decision.works(status)) == (means, works)
 
 
 def test_a_dead_letter_says_why() -> None:
-    assert [verdict.reason(status) for status in (400, 302, 503, None)] == [
+    assert [retry_decision.reason(status) for status in (400, 302, 503, None)] == [
         "refused", "redirected", "retries_exhausted", "retries_exhausted",
     ]  # fmt: skip
 

@@ -20,13 +20,13 @@ from schemas.facts import ContactFact, TicketFact, WebhookDelivered
 from schemas.identity import customer_tag
 from schemas.settings import SinkSettings
 from schemas.topics import CONTACT_FACTS, DELIVERIES, TICKET_FACTS, Topic
+from sinks.webhooks.retry_decision import Answer
 from sinks.webhooks.sender import Sender
 from sinks.webhooks.signing import delivery_id
 from sinks.webhooks.subscriptions import Subscription
-from sinks.webhooks.verdict import Answer
-from tests.producers.log_reader import free_port
 from tests.sinks.conftest import Log, Processes, example, until
-from tests.sinks.receiver import SECRET, Heard, Receiver, Say, subscribe
+from tests.support.producers.log_reader import free_port
+from tests.support.webhook_receiver import SECRET, Heard, Receiver, Say, subscribe
 
 FACTS_DLQ = Topic("facts.dlq", "")
 stack = pytest.mark.stack

@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACT_EVENTS, changelog
-from stream_processors.outbox import Outbox
+from stream_processors.runtime.batch_producer import Outbox
 from tests.benchmarks.contenders.steps import StepRunner
 
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from schemas import codec
 from schemas.settings import Settings
 from schemas.topics import TOPIC_OF
-from stream_processors import rules
-from stream_processors.processor import Position
-from stream_processors.states import StateCodec
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules import ruleset
+from stream_processors.runtime.processor import Position
+from stream_processors.runtime.state_codec import StateCodec
+from stream_processors.tickets.processor import TicketsProcessor
 
 
 class Result(NamedTuple):
@@ -41,7 +41,7 @@ class StepRunner:
     """Decode, fold, encode. Reads settings only for topic names."""
 
     def __init__(self, settings: Settings) -> None:
-        self.processor = TicketsProcessor(rules.load())
+        self.processor = TicketsProcessor(ruleset.load())
         self.codec = StateCodec(self.processor.kinds, self.processor.deadline)
         self._topics = {kind: settings.topic(topic) for kind, topic in TOPIC_OF.items()}
 

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate
 from schemas.facts import PresenceFact
-from stream_processors.processor import Position
-from stream_processors.routing.fold import RoutingProcessor
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.runtime.processor import Position
 
 T0 = 1_772_409_600_000_000  # 2026-03-02T00:00:00Z
 SECOND = 1_000_000

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.events import Assigned, PresenceChanged, RoutingUpdate
 from schemas.facts import PresenceFact
-from stream_processors.batch import BatchFolder, Overlay
-from stream_processors.routing.fold import RoutingProcessor
-from stream_processors.states import stored_offset
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.runtime.batch import BatchFolder, Overlay
+from stream_processors.runtime.state_codec import stored_offset
 
 T0 = 1_772_409_600_000_000
 AGENTS = ("ann", "bob", "cai")

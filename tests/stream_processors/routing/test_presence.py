@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.facts import PresenceFact
-from stream_processors.processor import Position
 from stream_processors.routing.state import Team, team_key
-from stream_processors.states import StateCodec
+from stream_processors.runtime.processor import Position
+from stream_processors.runtime.state_codec import StateCodec
 from tests.stream_processors.routing.conftest import SECOND, T0
 
 A, B = "AAAABBBBCCCA-1", "AAAABBBBCCCB-1"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import Refused
 from schemas.events import Assigned, NoteAdded, Tick
-from stream_processors.processor import Position
+from stream_processors.runtime.processor import Position
 
 A, B, C, D = (f"AAAABBBBCCC{letter}-1" for letter in "ABCD")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stream_processors import rules as rules_module
-from stream_processors.policies import Policies
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.story import Story
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.policies import Policies
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.story import Story
 
 #: first response 1 h = 3600 s, next response 30 min = 1800 s, full resolution 8 h = 28800 s; chat 120 s, 60 s, 1 h.
 POLICIES = """

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, ticket_in_mail
-from stream_processors.acknowledgements import REMEMBERED
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.story import Story, at
+from stream_processors.rules.loop_guards import REMEMBERED
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.story import Story, at
 
 HOUR = 3600
 #: Of the standard policy: first response 1 h, and 2 h as margin.

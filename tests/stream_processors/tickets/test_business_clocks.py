@@ -12,11 +12,11 @@ import pytest
 
 from schemas.clock import MICROS
 from schemas.facts import ClockFact, TicketClocks, TicketFact
-from stream_processors import rules as rules_module
-from stream_processors.calendarfile import Calendars
-from stream_processors.policies import Policies
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.story import Story, at
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.calendars_file import Calendars
+from stream_processors.rules.policies import Policies
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.story import Story, at
 
 CALENDARS = """
 calendars:

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.events import ChatEnded, TranscriptRequested
 from schemas.facts import ContactFact, Outbound
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.story import ANN, Story
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.story import ANN, Story
 
 VISITOR, THREAD = "visitor-of-this-browser", "T" * 26
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stream_processors import rules as rules_module
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.clock_case import Case, cases, differences, play, rules_of, seconds
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.clock_case import Case, cases, differences, play, rules_of, seconds
 
 CASES = list(cases())
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, PaneBucketFact, PaneFact, TicketClocks, TicketFact
-from stream_processors.calendarfile import Calendars
-from stream_processors.policies import Policies
-from stream_processors.rules import Rules
-from stream_processors.tickets.measure_sla import next_deadline
-from stream_processors.tickets.timeline import KEPT_STATIONS
-from tests.stream_processors.memory_worker import MemoryWorker
-from tests.stream_processors.tickets.story import Story
+from stream_processors.rules.calendars_file import Calendars
+from stream_processors.rules.policies import Policies
+from stream_processors.rules.ruleset import Rules
+from stream_processors.tickets.sla.clocks import next_deadline
+from stream_processors.tickets.sla.status_history import KEPT_STATIONS
 from tests.stream_processors.tickets.test_replay import FAST, folded, logs, worker
+from tests.support.memory_worker import MemoryWorker
+from tests.support.tickets.story import Story
 
 CALENDARS = """
 calendars:

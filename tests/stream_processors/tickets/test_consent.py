@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from schemas import events
 from schemas.facts import AcknowledgementFact, ContactFact, DeliveryFact, Outbound
 from schemas.identity import customer_tag, event_id
-from stream_processors.rules import Rules
-from stream_processors.states import StateCodec
+from stream_processors.rules.ruleset import Rules
+from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.tickets.state import MOST_OPTED_OUT, Customer, customer_key
-from tests.stream_processors.tickets.story import Story
 from tests.stream_processors.tickets.test_merging import ANN, BOB, Town, first
+from tests.support.tickets.story import Story
 
 NUMBER = "+819012345678"
 WHATSAPP = f"whatsapp:{NUMBER}"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import events
 from schemas.facts import ContactFact, Outbound
-from tests.stream_processors.tickets.story import Story
+from tests.support.tickets.story import Story
 
 
 def reported(story: Story, message_id: str) -> ContactFact:

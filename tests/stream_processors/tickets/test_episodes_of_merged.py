@@ -6,12 +6,12 @@ from typing import Any
 
 from schemas.events import SurveyAnswered
 from schemas.facts import FollowUpFact, InvitationFact, Outbound, ResolutionFact, SurveyFact
-from stream_processors.rules import Rules
-from stream_processors.surveys import Signing
-from stream_processors.tickets.fold import TicketsProcessor
-from tests.stream_processors.memory_worker import MemoryCluster
-from tests.stream_processors.tickets.story import at
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.surveys import Signing
+from stream_processors.tickets.processor import TicketsProcessor
 from tests.stream_processors.tickets.test_merging import ANN, BOB, CAT, PARTITIONS, Town, first
+from tests.support.memory_worker import MemoryCluster
+from tests.support.tickets.story import at
 
 DAY = 86_400
 

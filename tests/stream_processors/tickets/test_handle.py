@@ -10,11 +10,11 @@ import pytest
 from schemas import codec
 from schemas.events import BotAnswered
 from schemas.facts import ConversationFact, RepeatFact
-from stream_processors.processor import Position
-from stream_processors.tickets.fold import fold
+from stream_processors.runtime.processor import Position
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.processor import fold
 from stream_processors.tickets.state import Customer
-from stream_processors.tickets.turn import Turn
-from tests.stream_processors.tickets.story import Story, at
+from tests.support.tickets.story import Story, at
 
 DAY, HOUR = 86_400, 3600
 PARCEL, DECLINED, PRAISE = "My parcel never arrived.", "My card was declined.", "Great service, I love it!"

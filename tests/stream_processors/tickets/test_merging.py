@@ -25,12 +25,12 @@ from schemas.facts import (
     TicketFact,
 )
 from schemas.identity import customer_tag, event_id, ticket_id
-from stream_processors.rules import Rules
-from stream_processors.tickets import measure_sla
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules.ruleset import Rules
+from stream_processors.tickets.processor import TicketsProcessor
+from stream_processors.tickets.sla import clocks
 from stream_processors.tickets.state import Customer, Ticket, customer_key
-from tests.stream_processors.memory_worker import IDS, MemoryCluster
-from tests.stream_processors.tickets.story import at
+from tests.support.memory_worker import IDS, MemoryCluster
+from tests.support.tickets.story import at
 
 ANN, BOB, CAT, DAN = "email:ann@example.org", "tel:+15550100", "ext:4711", "email:dan@example.org"
 PEOPLE = (ANN, BOB, CAT, DAN)
@@ -684,7 +684,7 @@ def test_every_clock_ends_once_when_everything_is_solved(seed: int, length: int,
     town.settle()
     every_ledger_is_whole(town)
     assert [clock for _, ticket in town.held() for clock in ticket.clocks if clock.stopped_at is None] == []
-    assert {measure_sla.next_deadline(state) for _, state in town.cluster.states(b"c")} <= {None}
+    assert {clocks.next_deadline(state) for _, state in town.cluster.states(b"c")} <= {None}
 
 
 @FAST

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.facts import ClockShare, TicketClocks
 from stream_processors.tickets.state import Station, customer_key
-from tests.stream_processors.tickets.story import Story, at
+from tests.support.tickets.story import Story, at
 
 
 def left_as(story: Story, **fields: Any) -> None:

@@ -25,11 +25,11 @@ from schemas import codec, events
 from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, ResolutionFact, TicketClocks, TicketFact
 from schemas.identity import event_id, ticket_id
-from stream_processors.rules import Rules
-from tests.stream_processors.memory_worker import MemoryWorker
-from tests.stream_processors.tickets.story import ANN, SECOND, TAG, at
+from stream_processors.rules.ruleset import Rules
 from tests.stream_processors.tickets.test_clock_invariants import every_clock as every_clock
 from tests.stream_processors.tickets.test_replay import FAST, worker
+from tests.support.memory_worker import MemoryWorker
+from tests.support.tickets.story import ANN, SECOND, TAG, at
 
 TEN_MINUTES = 600
 #: Fields that tell when and where something was folded, not what it came to.

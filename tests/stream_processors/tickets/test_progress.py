@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.facts import AssignmentFact, Outbound
-from tests.stream_processors.tickets.story import TAG, Story, at
+from tests.support.tickets.story import TAG, Story, at
 
 
 def test_a_public_answer_waits_for_the_customer(story: Story) -> None:

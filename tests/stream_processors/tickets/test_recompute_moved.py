@@ -9,12 +9,12 @@ import pytest
 
 from schemas import codec
 from schemas.facts import ClockFact, Fact, TicketClocks, TicketFact
-from stream_processors.recompute import HandedOver, Recomputation
-from stream_processors.rules import Rules
-from stream_processors.tickets.fold import TicketsProcessor
-from tests.stream_processors.memory_worker import IDS
-from tests.stream_processors.tickets.moving_story import MovingStory
-from tests.stream_processors.tickets.story import at
+from stream_processors.recompute.engine import HandedOver, Recomputation
+from stream_processors.rules.ruleset import Rules
+from stream_processors.tickets.processor import TicketsProcessor
+from tests.support.memory_worker import IDS
+from tests.support.tickets.moving_story import MovingStory
+from tests.support.tickets.story import at
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 #: What tells when and where something was folded.

@@ -22,12 +22,12 @@ from schemas.facts import (
     TicketFact,
 )
 from schemas.identity import customer_tag, event_id, ticket_id
-from stream_processors.rules import Rules
-from stream_processors.surveys import Signing
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.surveys import Signing
+from stream_processors.tickets.processor import TicketsProcessor
 from stream_processors.tickets.state import customer_key
-from tests.stream_processors.memory_worker import Crashed, MemoryCluster, MemoryWorker
-from tests.stream_processors.tickets.story import at
+from tests.support.memory_worker import Crashed, MemoryCluster, MemoryWorker
+from tests.support.tickets.story import at
 
 CUSTOMERS = ("email:ann@example.org", "email:bob@example.org", "chat:cat")
 TEXTS = ("Where is my parcel?", "Thank you!", "返金してください", "我的包裹还没到", "My card was declined", "")

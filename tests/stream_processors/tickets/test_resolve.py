@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from schemas import codec
 from schemas.events import TagCorrected
 from schemas.facts import ResolutionFact
-from stream_processors.processor import Position
-from stream_processors.tickets import episodes
-from stream_processors.tickets.fold import fold
+from stream_processors.runtime.processor import Position
+from stream_processors.tickets.processor import fold
+from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer
-from tests.stream_processors.tickets.story import Story, at
+from tests.support.tickets.story import Story, at
 
 HOUR, DAY = 3600, 86_400
 WEEK = 7 * DAY

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from schemas.events import RoutingUpdate
 from schemas.facts import AssignmentFact
-from tests.stream_processors.tickets.story import Story, at
+from tests.support.tickets.story import Story, at
 
 
 def test_a_new_ticket_is_queued_with_its_team(story: Story) -> None:

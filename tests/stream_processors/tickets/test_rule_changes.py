@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, TagFact, TicketClocks, TicketFact
 from schemas.identity import customer_tag
-from stream_processors.rulebook import ALWAYS, Edition, Rulebook
-from stream_processors.rules import SHIPPED, Rules, of_files, read_files
-from stream_processors.tickets.fold import TicketsProcessor
-from tests.stream_processors.memory_worker import Crashed, MemoryWorker
-from tests.stream_processors.tickets.story import Story, at
+from stream_processors.rules.ruleset import SHIPPED, Rules, of_files, read_files
+from stream_processors.rules.versions import ALWAYS, Edition, Rulebook
+from stream_processors.tickets.processor import TicketsProcessor
 from tests.stream_processors.tickets.test_replay import FAST, logs
+from tests.support.memory_worker import Crashed, MemoryWorker
+from tests.support.tickets.story import Story, at
 
 DAY = 86_400
 POLICIES = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.facts import SurveyFact
-from tests.stream_processors.tickets.story import Story, at
+from tests.support.tickets.story import Story, at
 
 DAY = 86_400
 

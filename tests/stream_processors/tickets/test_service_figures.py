@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact, TicketFact
-from stream_processors.batch import BatchFolder, Folded, Overlay
-from stream_processors.rules import Rules
-from stream_processors.service_figures import Ages, PartitionFigures, bounded_channel
+from stream_processors.rules.ruleset import Rules
+from stream_processors.runtime.batch import BatchFolder, Folded, Overlay
+from stream_processors.tickets.gauges import Ages, PartitionFigures, bounded_channel
 from stream_processors.tickets.state import Customer, Pane
-from tests.stream_processors.memory_worker import MemoryWorker
-from tests.stream_processors.tickets.story import SECOND, T0, Story, at
 from tests.stream_processors.tickets.test_replay import FAST, folded, log_of
+from tests.support.memory_worker import MemoryWorker
+from tests.support.tickets.story import SECOND, T0, Story, at
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

@@ -24,14 +24,14 @@ from schemas.facts import (
     SurveyFact,
     TicketFact,
 )
-from stream_processors import sms
-from stream_processors.processor import Position
-from stream_processors.rules import Rules
-from stream_processors.surveys import Signing
-from stream_processors.tickets.fold import fold
-from stream_processors.tickets.invite import REASONS
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.surveys import Signing
+from stream_processors.runtime.processor import Position
+from stream_processors.text import sms
+from stream_processors.tickets.processor import fold
 from stream_processors.tickets.state import Customer
-from tests.stream_processors.tickets.story import Story, at
+from stream_processors.tickets.surveys.invite import REASONS
+from tests.support.tickets.story import Story, at
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SIGNING = Signing("https://shop.example/feedback/", ("the first secret", "an older one"))

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.events import TagCorrected
 from schemas.facts import TagFact
-from stream_processors.rules import Rules
-from tests.stream_processors.tickets.story import Story, at
+from stream_processors.rules.ruleset import Rules
+from tests.support.tickets.story import Story, at
 
 DAY = 86_400
 DECLINED = "My card was declined."

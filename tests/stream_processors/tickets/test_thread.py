@@ -20,7 +20,7 @@ from schemas.events import (
 from schemas.facts import ContactFact, SurveyFact, TicketFact
 from schemas.identity import customer_tag
 from stream_processors.tickets.thread import MOST_TICKETS
-from tests.stream_processors.tickets.story import TAG, Story, at
+from tests.support.tickets.story import TAG, Story, at
 
 DAY = 86_400
 BOB = "email:bob@example.org"

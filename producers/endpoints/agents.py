@@ -1,0 +1,85 @@
+"""The signed API of agents: with it, a help desk that is there already drives the pipeline.
+
+Each request is signed with a secret of DESKSTREAM_AGENT_SECRETS: `Deskstream-Signature: t=<unix seconds>,v1=<hex
+HMAC-SHA256 of "t.body">`, at most five minutes old. 200 means durable; 422 names every field that is wrong, and nothing
+of the request was taken. What the pipeline has to say to the help desk, `python -m sinks webhooks` delivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from producers.channels import agents
+from producers.endpoint import Answer, Delivery, Door, Normalise
+from producers.security import signature
+from schemas.events import Event
+
+__all__ = ["DOORS"]
+
+KEY_HEADER = "idempotency-key"
+_TICKET = "ABCDEFGHIJKL-1"
+_ABOUT: dict[str, tuple[str, dict[str, Any]]] = {
+    "replies": ("Answer a customer.", {"id": "r-9", "ticket_id": _TICKET, "agent_id": "mei", "text": "Here it is."}),
+    "notes": ("Add an internal note.", {"id": "n-2", "ticket_id": _TICKET, "agent_id": "mei", "text": "Called twice."}),
+    "status": (
+        "Change the status of a ticket.",
+        {"id": "s-4", "ticket_id": _TICKET, "agent_id": "mei", "status": "solved"},
+    ),
+    "transfers": (
+        "Give a ticket to another team.",
+        {"id": "t-1", "ticket_id": _TICKET, "agent_id": "mei", "to_team": "billing", "reason": "a refund"},
+    ),
+    "tags": (
+        "Correct the tags of a ticket.",
+        {"id": "g-5", "ticket_id": _TICKET, "agent_id": "mei", "add": ["delivery.lost_parcel"]},
+    ),
+    "presence": (
+        "Say that an agent comes or goes.",
+        {"id": "p-8", "agent_id": "mei", "team": "billing", "status": "online", "capacity": {"default": 5}},
+    ),
+}
+
+
+def _verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
+    signature.verify(delivery.headers.get(signature.HEADER.lower()), delivery.body, secrets, wall=wall)
+
+
+def _normaliser(resource: str) -> Normalise:
+    def normalise(delivery: Delivery, now: int, source: str) -> Sequence[Event]:
+        key = delivery.headers.get(KEY_HEADER, "").strip()
+        return agents.normalise(delivery.body, resource, now=now, source=source, key=key)
+
+    return normalise
+
+
+def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
+    """The ids under which the events will be seen again, in the order of the request."""
+    made = [{"event_id": event.event_id, "ticket_id": getattr(event, "ticket_id", "")} for event in events]
+    return Answer(body=msgspec.json.encode({"received": True, "events": made}).decode())
+
+
+def _door(resource: str) -> Door:
+    summary, example = _ABOUT[resource]
+    path = f"/v1/agents/{resource}"
+    return Door(
+        process="agents",
+        name=f"agents-{resource}",
+        path=path,
+        channel=agents.CHANNEL,
+        secrets="agent_secrets",
+        verify=_verify,
+        normalise=_normaliser(resource),
+        summary=f"{summary} One object, or an array of at most {agents.MOST}; "
+        f"fields: those of {agents.RESOURCES[resource]} at /v1/events.",
+        example=Delivery("POST", path, body=msgspec.json.encode(example)),
+        answer=_answer,
+        reads=(KEY_HEADER,),
+        max_bytes=4_000_000,
+        keep=False,
+    )
+
+
+DOORS = tuple(_door(resource) for resource in agents.RESOURCES)

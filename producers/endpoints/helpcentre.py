@@ -1,0 +1,63 @@
+"""The help centre and its bot: articles read, searches, turns of the bot, and "talk to a person".
+
+Signed as /v1/events is: `Deskstream-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`. The answer says
+whether a person takes over, so that the bot can tell the customer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from producers.channels import helpcentre
+from producers.endpoint import Answer, Delivery, Door
+from producers.security import signature
+from schemas.events import Event, MessageReceived
+
+__all__ = ["DOORS"]
+
+_EXAMPLE = {
+    "type": "hand_over",
+    "id": "h-31",
+    "conversation_id": "bot-77",
+    "customer": {"email": "ann@example.org", "name": "Ann Lee"},
+    "language": "en",
+    "conversation": [
+        {"by": "customer", "text": "My card was declined."},
+        {"by": "bot", "text": "Have you tried another card?", "failed": True},
+        {"by": "customer", "text": "Yes. I want to talk to a person."},
+    ],
+}
+
+
+def _verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
+    signature.verify(delivery.headers.get(signature.HEADER.lower()), delivery.body, secrets, wall=wall)
+
+
+def _normalise(delivery: Delivery, now: int, source: str) -> Sequence[Event]:
+    return helpcentre.normalise(delivery.body, now=now, source=source)
+
+
+def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
+    handed_over = any(isinstance(event, MessageReceived) for event in events)
+    return Answer(body=json.dumps({"received": True, "handed_over": handed_over}))
+
+
+DOORS = (
+    Door(
+        process="help-centre",
+        name="help-centre",
+        path="/v1/help-centre",
+        channel=helpcentre.CHANNEL,
+        secrets="help_secrets",
+        verify=_verify,
+        normalise=_normalise,
+        answer=_answer,
+        summary="Articles read, searches, turns of the bot, and hand-over to a person with the whole conversation",
+        example=Delivery(
+            "POST", "/v1/help-centre", {"content-type": "application/json"}, body=json.dumps(_EXAMPLE).encode()
+        ),
+        keep=False,
+        schema=helpcentre.json_schema(),
+    ),
+)

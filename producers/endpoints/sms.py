@@ -1,0 +1,54 @@
+"""SMS and WhatsApp: incoming messages, and what carriers report of ours (`producers/channels/sms.py`).
+
+At the service, set the webhook of a number (or of its messaging service) to `<DESKSTREAM_PUBLIC_URL>/v1/sms/incoming`
+with POST, and leave its own answering of STOP and HELP switched off, or let it send `OptOutType`. Reports come by
+themselves when `DESKSTREAM_SMS_STATUS_URL` of the delivery sink is `<DESKSTREAM_PUBLIC_URL>/v1/sms/status`.
+"""
+
+from __future__ import annotations
+
+from producers.channels import sms, twilio
+from producers.endpoint import Delivery, Door
+
+__all__ = ["DOORS"]
+
+
+DOORS = (
+    Door(
+        process="sms",
+        name="sms-incoming",
+        path="/v1/sms/incoming",
+        channel=sms.CHANNEL,
+        secrets="sms_secrets",
+        verify=twilio.verify,
+        normalise=sms.incoming,
+        answer=twilio.answer,
+        summary="An SMS or WhatsApp message; STOP, START and HELP are obeyed before anything else.",
+        example=Delivery(
+            "POST",
+            "https://hooks.example/v1/sms/incoming",
+            body=b"MessageSid=SM1&From=%2B15550100&To=%2B15550199&Body=Where+is+my+parcel%3F&NumMedia=0",
+        ),
+        max_bytes=100_000,
+        media_types=(twilio.FORM,),
+    ),
+    Door(
+        process="sms",
+        name="sms-status",
+        path="/v1/sms/status",
+        channel=sms.CHANNEL,
+        secrets="sms_secrets",
+        verify=twilio.verify,
+        normalise=sms.status,
+        asks=("id",),
+        answer=twilio.answer,
+        summary="What became of a message of ours: sent, delivered, failed.",
+        example=Delivery(
+            "POST",
+            "https://hooks.example/v1/sms/status",
+            body=b"MessageSid=SM2&MessageStatus=delivered&From=%2B15550199&To=%2B15550100",
+        ),
+        max_bytes=100_000,
+        media_types=(twilio.FORM,),
+    ),
+)

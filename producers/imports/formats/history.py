@@ -1,0 +1,32 @@
+"""One line of a JSON-lines history file to an event.
+
+The same objects as the generic endpoint takes (`producers.channels.generic`), each with its own `occurred_at`:
+
+    {"type": "message_received", "occurred_at": "2025-11-03T09:12:00Z", "channel": "email", "id": "old-1", ...}
+"""
+
+from __future__ import annotations
+
+from producers.channels import generic
+from schemas.dead_letter.headers import Given
+from schemas.events import Event
+
+__all__ = ["CHANNEL", "event", "normalise"]
+
+CHANNEL = "history"
+
+
+def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> Event:
+    """The event of a line; imported history unless `live`. `now` is the pipeline's time in microseconds.
+
+    Raises:
+        FieldProblems: `bad_fields`, with every problem by field.
+        Refused: `bad_json`, `unknown_type`.
+    """
+    body = generic.parse(raw.strip().removeprefix(b"\xef\xbb\xbf"))
+    return generic.build(body, now=now, source=source, imported=not live, strict_time=True)
+
+
+def event(raw: bytes, given: Given) -> Event:
+    """The event of a line as it was given; raises as `normalise`."""
+    return normalise(raw, now=given.received_at, source=given.source, live=not given.imported)

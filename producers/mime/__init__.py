@@ -1,1 +1,0 @@
-"""The parts of a mail: headers, bodies and files, out of bytes of any quality. Pure."""

@@ -1,0 +1,228 @@
+"""`python -m producers replay`: dead letters of producers, through their channel again.
+
+Twice over the letters, so that no more than a few of them are ever in memory:
+
+    1. each is taken, which says what events it would become;
+       Kafka's log is searched for these events, once: what is there already is not published again
+    2. each is taken again, its attachments are stored, its new events published, and the letter marked as replayed
+
+Killed in between, the next run finds in the log what was published and marks the letters. Only two replays of the same
+letter at the same moment publish an event twice; the workers drop the second. What is refused again stays a letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from producers.publisher import Outcome, Publisher, Receipt, key_of
+from producers.replay.handlers import takers
+from producers.replay.replay_one import Attempt, attempt
+from producers.storage.attachments import AttachmentStore
+from schemas import codec
+from schemas.dead_letter import headers, reader
+from schemas.dead_letter.record import Letter
+from schemas.errors import CodecError, Refused
+from schemas.events import REPLAYED_AT, Event, MessageReceived
+from schemas.settings import ProducerSettings
+from schemas.topics import CONTACT_EVENTS, ROUTING
+
+__all__ = ["Fate", "Told", "replay"]
+
+#: Letters, and bytes of them, that are in memory at a time.
+_AT_ONCE, _BYTES_AT_ONCE = 500, 32_000_000
+#: An event of a letter may be older than the letter: a part of the same batch, or the same delivery before, which its
+#: sender repeats for days.
+LOOK_BACK_SECONDS = 7 * 86_400
+
+
+class Fate(StrEnum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused again"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a letter, and how many events of it are new in Kafka (or would be)."""
+
+    letter: Letter
+    fate: Fate
+    events: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the first round found of a letter: its events by record key and id, or why there are none."""
+
+    letter: Letter
+    ids: Sequence[tuple[bytes, str]]
+    refused: Refused | None
+
+    @property
+    def hopeless(self) -> bool:
+        return self.refused is not None and not self.ids
+
+
+def replay(
+    letters: Sequence[Letter],
+    publisher: Publisher,
+    settings: ProducerSettings,
+    told: Callable[[Told], None],
+    *,
+    named: bool = False,
+    dry_run: bool = False,
+    stop: threading.Event | None = None,
+) -> None:
+    """Take these letters again, in their order; `told` hears of each, when it is durable and marked.
+
+    letters  without their bodies, oldest first
+    named    a person chose these very letters
+    stop     when it is set, the letters that are under way are finished and the others left
+
+    Raises:
+        Unavailable: Kafka or the attachment store does not answer; the same again goes on where this ended.
+    """
+    stop = stop or threading.Event()
+    plans = _plans(letters, settings, named, stop)
+    known = asyncio.run(_known(settings, plans))
+    for plan in plans:
+        if dry_run or plan.hopeless:
+            ids = {event_id for _, event_id in plan.ids}
+            told(_told(plan.letter, len(ids), len(ids - known), plan.refused))
+            known |= ids
+    if dry_run:
+        return
+    second = _Round(publisher, settings, known, named)
+    for some in _chunks([plan.letter for plan in plans if not plan.hopeless]):
+        if stop.is_set():
+            return
+        for each in second.take(some):
+            told(each)
+
+
+def _plans(letters: Sequence[Letter], settings: ProducerSettings, named: bool, stop: threading.Event) -> list[_Plan]:
+    without_store = takers(settings, None)
+    plans = []
+    for some in _chunks(letters):
+        if stop.is_set():
+            break
+        for letter in asyncio.run(reader.bodies(settings, some)):
+            made = attempt(letter, without_store, named=named)
+            ids = [(key_of(event), event.event_id) for event in made.events]
+            plans.append(_Plan(letter.light(), ids, made.refused))
+    return plans
+
+
+async def _known(settings: ProducerSettings, plans: Sequence[_Plan]) -> set[str]:
+    """Which of the events are in Kafka's log already."""
+    wanted: dict[bytes, set[str]] = defaultdict(set)
+    for plan in plans:
+        for key, event_id in plan.ids:
+            wanted[key].add(event_id)
+    found: set[str] = set()
+    if not wanted:
+        return found
+    since_ms = min(plan.letter.timestamp_ms for plan in plans if plan.ids) - LOOK_BACK_SECONDS * 1000
+    topics = [settings.topic(CONTACT_EVENTS), settings.topic(ROUTING)]
+    async with reader.reader(settings) as consumer:
+        places = await reader.spans(consumer, topics, since_ms=since_ms)
+        async for record in reader.records(consumer, places):
+            if (ids := wanted.get(record.key)) is not None and (event_id := _event_id(record.value)) in ids:
+                found.add(event_id)
+    return found
+
+
+class _Round:
+    """The second round: publishes what is new, and marks."""
+
+    def __init__(self, publisher: Publisher, settings: ProducerSettings, known: set[str], named: bool) -> None:
+        self._publisher, self._settings, self._known, self._named = publisher, settings, known, named
+        self._takers = takers(settings, AttachmentStore.of(settings))
+
+    def take(self, some: Sequence[Letter]) -> list[Told]:
+        """What became of these letters, when all of it is durable."""
+        letters = asyncio.run(reader.bodies(self._settings, some))
+        done, taken = [], []
+        for letter, made, sent in [(letter, *self._submit(letter)) for letter in letters]:
+            receipts = [self._publisher.wait(future) for future in sent]
+            new = sum(receipt.outcome is Outcome.PUBLISHED for receipt in receipts)
+            refused = made.refused or next(map(_replaced, filter(_is_letter, receipts)), None)
+            done.append(_told(letter.light(), len(made.events), new, refused))
+            if made.refused is None:
+                taken.append(letter)
+        self._publisher.mark_replayed(taken)
+        return done
+
+    def _submit(self, letter: Letter) -> tuple[Attempt, list[Future[Receipt]]]:
+        made = attempt(letter, self._takers, named=self._named)
+        sent = []
+        for event in map(self._stamped, made.events):
+            if event.event_id not in self._known:
+                self._known.add(event.event_id)
+                sent.append(
+                    self._publisher.submit(
+                        event,
+                        raw=letter.value,
+                        given=headers.given(letter.headers),
+                        producer=letter.producer,
+                        origin=letter.headers.get("origin", ""),
+                        replay_of=letter.place,
+                    )
+                )
+        return made, sent
+
+    def _stamped(self, event: Event) -> Event:
+        """A message says that it lay unseen until now: an answer is promised from now on."""
+        if not isinstance(event, MessageReceived) or event.imported:
+            return event
+        now = str(self._settings.pipeline_clock.now())
+        return msgspec.structs.replace(event, fields={**event.fields, REPLAYED_AT: now})
+
+
+def _is_letter(receipt: Receipt) -> bool:
+    return receipt.outcome is Outcome.DEAD_LETTERED
+
+
+def _replaced(receipt: Receipt) -> Refused:
+    """What the directory adds to an event may make it too large for Kafka."""
+    return Refused(receipt.reason, "it is a new letter now")
+
+
+def _told(letter: Letter, events: int, new: int, refused: Refused | None) -> Told:
+    known = f"{events - new} known already" if events > new else ""
+    if refused is not None:
+        taken = f"; {new} of its events are taken" if new else ""
+        return Told(letter, Fate.REFUSED, new, f"{refused}{taken}")
+    if events and not new:
+        return Told(letter, Fate.DUPLICATE, 0, "known already")
+    said = f"{new} event{'' if new == 1 else 's'}" if events else "nothing in it is an event"
+    return Told(letter, Fate.ACCEPTED, new, ", ".join(filter(None, (said, known))))
+
+
+def _chunks(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
+    some: list[Letter] = []
+    size = 0
+    for letter in letters:
+        if some and (len(some) >= _AT_ONCE or size + letter.size > _BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(letter)
+        size += letter.size
+    if some:
+        yield some
+
+
+def _event_id(value: bytes | None) -> str:
+    try:
+        return str(getattr(codec.decode(value or b""), "event_id", ""))
+    except CodecError:  # whoever processes this topic makes a dead letter of it
+        return ""

@@ -1,0 +1,42 @@
+"""Who takes a dead letter again, by the name in its header `producer`.
+
+A door is here because it exists; any other channel is one line. What takes an input live takes it again, from the same
+two things, the raw bytes and `Given`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from producers.channels import chat, email, form, generic, survey
+from producers.endpoint import doors
+from producers.imports.formats import history
+from producers.intake import Take
+from producers.sources.http import form as http_form
+from producers.sources.mail_intake import mail_event
+from producers.storage.attachments import AttachmentStore
+from schemas.settings import ProducerSettings
+
+__all__ = ["ELSEWHERE", "takers"]
+
+_IMPORT = "run the same import again, with --again: what Kafka has already is recognised"
+#: Producers whose dead letters are no whole input, and what to do instead.
+ELSEWHERE: Mapping[str, str] = {
+    chat.CHANNEL: "the visitor's page was told that the line is not taken, and still shows it",
+    survey.CHANNEL: "the customer was shown the page again, with what was typed",
+    "zendesk": _IMPORT,
+    "freshdesk": _IMPORT,
+    "chatwoot": _IMPORT,
+}
+
+
+def takers(settings: ProducerSettings, store: AttachmentStore | None) -> Mapping[str, Take]:
+    """Every channel that can take an input again; without a `store`, attachments are not stored."""
+    mail = mail_event(settings, store)
+    return {
+        **{door.name: door.take for door in doors()},
+        email.CHANNEL: lambda raw, given: [mail(raw, given)],
+        form.CHANNEL: http_form.take,
+        generic.CHANNEL: generic.take,
+        history.CHANNEL: lambda raw, given: [history.event(raw, given)],
+    }

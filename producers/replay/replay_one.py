@@ -1,0 +1,118 @@
+"""One dead letter through its channel again: what it becomes, or why it is refused once more.
+
+A replay is trusted because of where the letter lies. A dead letter of an endpoint is written only after its sender has
+proved who it is, only our producers may write to its topic, and the proof (a signature, a token) is not kept. So nothing
+is proved again here; whoever may run the command may bring in what these letters hold.
+
+Two kinds are taken only when a person names the letter: a `stale_delivery` has a genuine signature, and may have been
+recorded by somebody; who was there then (`PresenceChanged`) would be taken for who is there now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from producers.channels.generic import IDS, NUMBERED
+from producers.endpoint import Partly
+from producers.intake import Take, defect
+from producers.publisher import encoded
+from producers.replay.handlers import ELSEWHERE
+from schemas.dead_letter import headers
+from schemas.dead_letter.record import Letter
+from schemas.errors import Refused, Unavailable
+from schemas.events import Event, PresenceChanged
+
+__all__ = ["Attempt", "attempt"]
+
+#: What is left of a number of thirteen digits or more, whose last four are shown.
+_STARS = "*" * 9
+
+log = structlog.get_logger("producers.replay")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a letter becomes: events, or a refusal, or both when a part of a batch is still none."""
+
+    events: Sequence[Event] = field(default_factory=tuple)
+    refused: Refused | None = None
+
+
+def attempt(letter: Letter, takers: Mapping[str, Take], *, named: bool) -> Attempt:
+    """Take the letter's input again. `named`: a person has chosen this very letter.
+
+    Raises:
+        Unavailable: a store beside Kafka does not answer.
+    """
+    events: Sequence[Event] = ()
+    refused: Refused | None = None
+    try:
+        events = _taken(letter, takers, named)
+    except Partly as partly:
+        events, refused = partly.events, partly
+    except Refused as error:
+        return Attempt(refused=_masked_perhaps(letter, error))
+    try:
+        for event in events:
+            if isinstance(event, PresenceChanged) and not named:
+                raise Refused(
+                    "outdated", "who was there then would be taken for who is there now; replay it by its name"
+                )
+            encoded(event)
+            _require_whole(letter, event)
+    except Refused as error:
+        return Attempt(refused=error)
+    return Attempt(tuple(events), refused)
+
+
+def _taken(letter: Letter, takers: Mapping[str, Take], named: bool) -> Sequence[Event]:
+    story = letter.headers
+    if letter.replay_topic or not letter.producer:
+        raise Refused("no_input", f"it is a record of a topic: python -m sinks dlq replay {letter.place}")
+    take = takers.get(letter.producer)
+    if take is None:
+        why = ELSEWHERE.get(letter.producer, "no channel of this build has that name")
+        raise Refused("no_way_back", f"{letter.producer}: {why}")
+    by_hand = f"python -m sinks dlq raw {letter.place} > FILE"
+    if "truncated" in story:
+        kept = f"; the whole is at {story['kept-at']}" if story.get("kept-at") else ""
+        raise Refused("truncated", f"it holds the first {letter.size} of {story['truncated']} bytes{kept}")
+    given = headers.given(story)
+    if given is None:
+        raise Refused(
+            "old_letter", f"an earlier version wrote it and kept the raw bytes only: {by_hand}, and bring in that file"
+        )
+    if letter.reason == "stale_delivery" and not named:
+        raise Refused("stale_delivery", "somebody may have recorded it: look at it, then replay it by its name")
+    try:
+        return take(letter.value, given)
+    except (Refused, Unavailable):
+        raise
+    except Exception as error:  # the defect is still there; the next letter may be another case
+        log.debug("normaliser_failed", producer=letter.producer, letter=letter.place, exc_info=True)
+        raise defect(error) from error
+
+
+def _masked_perhaps(letter: Letter, refused: Refused) -> Refused:
+    """Stars in place of digits may be all that is wrong with it."""
+    if "masked" not in letter.headers:
+        return refused
+    return Refused(refused.reason, f"{refused.detail} (what looked like card numbers is masked in this letter)")
+
+
+def _require_whole(letter: Letter, event: Event) -> None:
+    """Card numbers are masked in dead letters, and some ids look like one: such a contact would be somebody else's.
+
+    Raises:
+        Refused: `masked`.
+    """
+    if "masked" not in letter.headers:
+        return
+    ids = IDS | {"order_number"} if type(event) in NUMBERED else IDS
+    for name, value in msgspec.structs.asdict(event).items():
+        if name in ids and _STARS in str(value):
+            raise Refused("masked", f"its {name} looked like a card number and is masked: {value}")

@@ -1,0 +1,177 @@
+"""What every HTTP endpoint of the producers shares: shares of senders, reading a body within its limit, and saying no."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
+
+from producers.channels.form import FormProblems
+from producers.security.proxies import share_of
+from producers.security.ratelimit import RateLimit
+from producers.sources.http import form_page
+from producers.text.fields import FieldProblems
+from schemas import metrics
+from schemas.errors import Refused, Unavailable
+
+__all__ = [
+    "JSON_PROBLEM",
+    "Json",
+    "TooMany",
+    "count_refusal",
+    "hang_up",
+    "read_body",
+    "refusal",
+    "require_share",
+    "too_many",
+    "unavailable",
+]
+
+_STATUS = {
+    "bad_json": 400,
+    "bad_encoding": 400,
+    "bad_media_type": 415,
+    "client_gone": 400,
+    "too_large": 413,
+    "too_slow": 408,
+    "missing_signature": 401,
+    "malformed_signature": 401,
+    "bad_signature": 401,
+    "stale_signature": 401,
+    "no_secret_configured": 403,
+}
+
+#: What the body of a refusal is, for the OpenAPI document.
+JSON_PROBLEM: dict[str, Any] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "reason": {"type": "string"},
+                "detail": {"type": "string"},
+                "problems": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+                        "required": ["field", "problem"],
+                    },
+                },
+            },
+            "required": ["reason", "detail"],
+        }
+    }
+}
+
+#: A body takes no longer, or a few hundred that trickle would use up all connections.
+BODY_SECONDS = 60.0
+#: What follows an answer that came before the end of its request; whatever of it still comes is not listened to.
+_HANG_UP = {"Connection": "close"}
+_UNREAD = frozenset(("too_large", "too_slow"))
+
+log = structlog.get_logger("producers.http")
+
+
+class Json(JSONResponse):
+    """JSON that ends with a line break: who asks with curl gets their prompt back on a line of its own."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(content) + b"\n"
+
+
+class TooMany(Exception):
+    """A sender is over its share; `args[0]` is the seconds to wait."""
+
+
+def require_share(limit: RateLimit, request: Request) -> None:
+    """Take one request of this sender's share.
+
+    Raises:
+        TooMany: it sends too many.
+    """
+    wait = limit.wait_seconds(share_of(request.client.host) if request.client else "", time.monotonic())
+    if wait:
+        raise TooMany(wait)
+
+
+def too_many(channel: str, error: TooMany) -> Response:
+    """429: the sender is over its share."""
+    count_refusal(channel, Refused("rate_limited", ""))
+    retry = {"Retry-After": str(max(1, round(error.args[0])))}
+    detail = "you send more than your share; send the same again later"
+    return Json({"reason": "rate_limited", "detail": detail}, 429, headers=retry)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refused: `too_large`, before more than `limit` bytes are kept; `too_slow`; `client_gone`.
+    """
+    too_large = Refused("too_large", f"the body has more than {limit} bytes")
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError as error:
+        raise Refused("too_slow", f"the body did not come within {BODY_SECONDS:.0f} s") from error
+    except ClientDisconnect as error:
+        raise Refused("client_gone", "the connection ended before the body did") from error
+    return bytes(body)
+
+
+def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
+    """What a sender is told; with what was `typed`, as the form's page in that language. Counts the refusal."""
+    count_refusal(channel, refused)
+    problems = refused.fields if isinstance(refused, FieldProblems) else {}
+    status = _STATUS.get(refused.reason, 422)
+    if typed is not None:
+        values = {name: str(value) for name, value in typed.items()}
+        shown = problems or {"form": refused.detail or refused.reason}
+        words = refused.words if isinstance(refused, FormProblems) else {}
+        return HTMLResponse(
+            form_page.form_page(values, shown, words, locale=locale),
+            status,
+            headers=form_page.HEADERS | hang_up(refused),
+        )
+    answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
+    if problems:
+        answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
+    return Json(answer, status, headers=hang_up(refused))
+
+
+def hang_up(refused: Refused) -> dict[str, str]:
+    """The header that ends the connection of a request which was not read to its end; none for any other refusal."""
+    return _HANG_UP if refused.reason in _UNREAD else {}
+
+
+def count_refusal(channel: str, refused: Refused) -> None:
+    metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
+
+
+def unavailable(
+    channel: str, error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en"
+) -> Response:
+    """503: the sender still has it; with what was `typed`, as the form's page, from which it can be sent again."""
+    count_refusal(channel, Refused("unavailable"))
+    log.debug("unavailable", problem=str(error))  # once per request is too much; `waiting_for_kafka` says it once
+    retry = {"Retry-After": str(max(1, round(error.retry_after)))}
+    if typed is not None:
+        values = {name: str(value) for name, value in typed.items()}
+        return HTMLResponse(
+            form_page.form_page(values, locale=locale, unavailable=True), 503, headers=form_page.HEADERS | retry
+        )
+    answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
+    return Json(answer, 503, headers=retry)

@@ -1,0 +1,273 @@
+"""The HTTP producer: the contact form and the signed generic endpoint.
+
+202 is answered only when Kafka has the event. While Kafka does not answer it is 503 with Retry-After, and what was
+sent is counted nowhere: its sender still has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+import traceback
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from producers.channels import form, generic
+from producers.endpoint import doors
+from producers.intake import Take, defect
+from producers.publisher import Outcome, Publisher, Receipt
+from producers.security import signature
+from producers.security.proxies import Proxies
+from producers.security.ratelimit import RateLimit
+from producers.sources.http import form as http_form
+from producers.sources.http import form_page, openapi
+from producers.sources.http.docs import add_docs
+from producers.sources.http.requests import (
+    Json,
+    TooMany,
+    count_refusal,
+    read_body,
+    refusal,
+    require_share,
+    too_many,
+    unavailable,
+)
+from producers.sources.http.survey import add_surveys
+from producers.sources.http.timeouts import PromptHttp
+from producers.sources.http.webhooks import add_doors, secrets_of
+from producers.sources.reconnect import keep_connected
+from producers.text.locales import negotiated
+from schemas.dead_letter import headers as dead_letter_headers
+from schemas.dead_letter.headers import Given
+from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.events import LOCALES, Event
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+
+__all__ = ["create_app", "serve"]
+
+_FORM_BYTES, _EVENT_BYTES = 200_000, 4_000_000
+_HTTP_REASONS = {404: "not_found", 405: "method_not_allowed"}
+
+log = structlog.get_logger("producers.http")
+
+
+def create_app(
+    settings: ProducerSettings, publisher: Publisher, health: Health | None = None, *, process: str = ""
+) -> FastAPI:
+    """The application with the doors of one process; '' for all doors, the form and the signed endpoint.
+
+    Its lifespan keeps the publisher connected and `health` told.
+    """
+    secrets = secrets_of(settings, "webhook_secrets")
+    source = f"http:{socket.gethostname()}"
+    way_in = _WayIn(publisher, settings, source)
+    limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(keep_connected(publisher, health or Health()))
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    app = FastAPI(
+        title="Deskstream: contacts in",
+        description="Every contact that is answered with 202 is durable and will be acknowledged to the customer.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+
+    _say_what_went_wrong(app)
+    add_docs(app)
+    add_doors(app, doors(process), settings, publisher, source=source)
+    if process in ("", "surveys"):
+        add_surveys(app, settings, publisher, source=source)
+    if process:
+        return app
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def contact_page(request: Request) -> HTMLResponse:
+        return HTMLResponse(form_page.form_page(locale=_locale(request)), headers=form_page.HEADERS)
+
+    @app.post(
+        "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
+    )
+    async def submit_form(request: Request) -> Response:
+        """Submit the contact form, form-encoded or as JSON."""
+        body = b""
+        as_page = "text/html" in request.headers.get("accept", "")
+        locale = _locale(request)
+        try:
+            require_share(limit, request)
+            body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
+            event, receipt = await way_in.take(request, body, http_form.take, form.CHANNEL)
+        except TooMany as error:
+            return too_many(form.CHANNEL, error)
+        except Refused as refused:
+            if refused.reason == "honeypot":  # a program is told nothing that it could learn from
+                count_refusal(form.CHANNEL, refused)
+                return _thanks("", locale) if as_page else Json(_told("", "", "", duplicate=False), 202)
+            return refusal(form.CHANNEL, refused, _typed(request, body) if as_page else None, locale=locale)
+        except Unavailable as error:
+            return unavailable(form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale)
+        return _accepted(event, receipt, page_locale=locale if as_page else "")
+
+    @app.post(
+        "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.EVENT_RESPONSES, tags=["systems"]
+    )
+    async def send_event(request: Request) -> Response:
+        """Send one event of any channel, signed: customer messages, and what agents do."""
+        try:
+            require_share(limit, request)
+            body = await read_body(request, min(_EVENT_BYTES, settings.max_body_bytes))
+            if not secrets:
+                raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
+            signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
+            event, receipt = await way_in.take(request, body, generic.take, generic.CHANNEL)
+        except TooMany as error:
+            return too_many(generic.CHANNEL, error)
+        except Refused as refused:
+            return refusal(generic.CHANNEL, refused)
+        except Unavailable as error:
+            return unavailable(generic.CHANNEL, error)
+        return _accepted(event, receipt)
+
+    return app
+
+
+class _WayIn:
+    """From the body of a request to Kafka, as an event, or, for a mistake of ours, as a dead letter."""
+
+    def __init__(self, publisher: Publisher, settings: ProducerSettings, source: str) -> None:
+        self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
+
+    async def take(self, request: Request, body: bytes, take: Take, channel: str) -> tuple[Event | None, Receipt]:
+        """The event, None where a mistake of ours kept it from being made, and what became of the request.
+
+        Raises:
+            Refused: its sender can mend it, and still has it.
+            Unavailable: Kafka does not answer.
+        """
+        headers = dead_letter_headers.chosen(request.headers, ("content-type",))
+        given = Given(received_at=self._clock.now(), source=self._source, headers=headers)
+        about: dict[str, Any] = {"given": given, "producer": channel, "origin": self._source}
+        try:
+            [event] = take(body, given)
+        except Refused:
+            raise
+        except Exception as error:
+            log.exception("normaliser_failed", producer=channel)
+            trace = traceback.format_exc()
+            return None, await self._publisher.dead_letter_async(
+                body, defect(error), channel=channel, traceback=trace, **about
+            )
+        return event, await self._publisher.publish_async(event, raw=body, **about)
+
+
+def _say_what_went_wrong(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def wrong_way(request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 500)
+        headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None
+        detail = "GET /docs says what there is"
+        return Json({"reason": _HTTP_REASONS.get(status, "bad_request"), "detail": detail}, status, headers)
+
+    @app.exception_handler(Exception)
+    async def defect(_: Request, error: Exception) -> Response:
+        log.error("defect", exc_info=error)
+        return Json({"reason": "defect", "detail": "this is our mistake; it is logged"}, 500)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of every route that is at the request's path; the framework knows those of the first one only."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
+
+
+def serve(
+    settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event, *, process: str = ""
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way; the caller's own handlers are called at the end.
+
+    Raises:
+        ConfigurationError: the port is taken, or a proxy's address is none.
+    """
+    Proxies.parse(settings.trusted_proxies, "DESKSTREAM_TRUSTED_PROXIES")
+    try:
+        family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+        listener = socket.create_server((settings.http_host, settings.http_port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.http_host}:{settings.http_port}: {error.strerror or error}",
+            where="DESKSTREAM_HTTP_PORT",
+            fix="choose another port, or 0 for a free one",
+        ) from error
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        create_app(settings, publisher, health, process=process),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        http=PromptHttp,
+        ws="none",
+        limit_concurrency=2000,
+        timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
+    )
+    log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", port=port)
+    server = uvicorn.Server(config)
+    with listener:
+        if not stop.is_set():
+            server.run(sockets=[listener])
+
+
+def _typed(request: Request, body: bytes) -> dict[str, Any]:
+    """What to show again on the page, as far as it can be read."""
+    with contextlib.suppress(Exception):
+        return http_form.values(body, request.headers.get("content-type", ""))
+    return {}
+
+
+def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "") -> Response:
+    if event is None:  # we have it, and only we can mend what is wrong: sending it again would change nothing
+        return _thanks("", page_locale) if page_locale else Json(_told("", "", "", duplicate=False), 202)
+    if receipt.outcome is Outcome.DEAD_LETTERED:
+        detail = "it cannot be stored as it is; it is kept for a person to look at"
+        return Json({"reason": receipt.reason, "detail": detail}, 422)
+    known = getattr(event, "ticket_id", "") or getattr(event, "ticket_ref", "")
+    hint = known or (f"{event.customer_tag}-*" if event.customer_tag else "")
+    if page_locale:
+        return _thanks(hint, page_locale)
+    duplicate = receipt.outcome is Outcome.DUPLICATE
+    return Json(_told(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
+
+
+def _told(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> dict[str, Any]:
+    return {"event_id": event_id, "duplicate": duplicate, "customer_tag": customer_tag, "ticket_hint": hint}
+
+
+def _thanks(hint: str, locale: str) -> Response:
+    return HTMLResponse(form_page.thanks_page(hint, locale=locale), 202, headers=form_page.HEADERS)
+
+
+def _locale(request: Request) -> str:
+    """What the person chose on the page, or else what their browser likes best."""
+    chosen = request.query_params.get("lang", "")
+    return chosen if chosen in LOCALES else negotiated(request.headers.get("accept-language", ""))

@@ -1,0 +1,185 @@
+"""One connection to one folder of one IMAP server: which mails wait, their bytes, and news of more.
+
+IMAPClient speaks the protocol. It is bent in one place: its IDLE takes the first line that the server sends for the
+answer, and a server may well send `* 5 EXISTS` before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import select
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from imapclient import SEEN, IMAPClient
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from producers.sources.imap.accounts import Account
+from schemas.errors import DeskstreamError
+
+__all__ = ["Connection", "Folder", "ImapProblem", "LoginRefused"]
+
+# The answer to a search is one line; a mailbox of a million unread mails has one of 8 MB.
+imaplib._MAXLINE = max(getattr(imaplib, "_MAXLINE", 0), 20_000_000)  # type: ignore[attr-defined]
+_CONNECT_SECONDS = 20.0
+
+
+class ImapProblem(DeskstreamError):
+    """The server does not answer, or not as it should; connect again later."""
+
+
+class LoginRefused(ImapProblem):
+    """The server does not take user and secret. To ask often would lock the account."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A selected folder. `next_uid` is above the UID of everything in it; None when the server does not say."""
+
+    uid_validity: int
+    next_uid: int | None
+    can_flag: bool
+
+
+class Connection:
+    """A logged-in connection. Every method blocks for `timeout` seconds at most and raises `ImapProblem`."""
+
+    def __init__(self, account: Account, *, timeout: float, ca_file: str | None = None) -> None:
+        self.account, self._timeout = account, timeout
+        context = ssl.create_default_context(cafile=ca_file)
+        with self._problems("connect"):
+            self._client: Any = IMAPClient(
+                account.host,
+                account.port,
+                ssl=account.tls == "imaps",
+                ssl_context=context,
+                timeout=min(timeout, _CONNECT_SECONDS),
+            )
+        try:
+            with self._problems("log in"):
+                if account.tls == "imap+starttls":
+                    self._client.starttls(context)
+                self._log_in()
+                self._client.socket().settimeout(timeout)
+                self._can_idle = bool(self._client.has_capability("IDLE"))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Say goodbye if the server still listens."""
+        with contextlib.suppress(Exception):
+            self._client.socket().settimeout(min(self._timeout, 2.0))
+            self._client.logout()
+        with contextlib.suppress(Exception):
+            self._client.shutdown()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> Folder:
+        """Select the folder, anew: whether it was replaced, and what is in it now."""
+        with self._problems(f"select {self.account.folder}"):
+            answer = self._client.select_folder(self.account.folder)
+            if b"UIDVALIDITY" not in answer:
+                raise IMAPClientError("the server keeps no UIDs for it")
+            # A server that lists no permanent flags keeps all of them (RFC 3501, 7.1).
+            permanent = [bytes(flag).lower() for flag in answer.get(b"PERMANENTFLAGS", (SEEN,))]
+            can_flag = b"READ-ONLY" not in answer and SEEN.lower() in permanent
+            return Folder(int(answer[b"UIDVALIDITY"]), answer.get(b"UIDNEXT"), can_flag)
+
+    def unread(self) -> set[int]:
+        return self._search(["UNSEEN"])
+
+    def since(self, day: date) -> set[int]:
+        """What the server received on that day or later, read or not."""
+        return self._search(["SINCE", day])
+
+    def from_uid(self, uid: int) -> set[int]:
+        """What has this UID or a higher one, read or not."""
+        found = self._search(["UID", f"{uid}:*"])
+        return {each for each in found if each >= uid}  # `5:*` also means the last mail when that is 4
+
+    def sizes(self, uids: Iterable[int]) -> dict[int, int]:
+        """The bytes of each mail, as the server says; those that are gone meanwhile are left out."""
+        with self._problems("fetch sizes"):
+            answer = self._client.fetch(list(uids), ["RFC822.SIZE"])
+        return {uid: int(items[b"RFC822.SIZE"]) for uid, items in answer.items() if b"RFC822.SIZE" in items}
+
+    def fetch(self, uid: int, max_bytes: int) -> bytes | None:
+        """The first `max_bytes` of a mail, without marking it as read; None when it is gone."""
+        with self._problems(f"fetch mail {uid}"):
+            items = self._client.fetch([uid], [f"BODY.PEEK[]<0.{max_bytes}>"]).get(uid, {})
+        raw = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
+        return None if raw is None else bytes(raw)[:max_bytes]
+
+    def mark_seen(self, uids: Iterable[int]) -> None:
+        with self._problems("mark as seen"):
+            self._client.add_flags(list(uids), [SEEN], silent=True)
+
+    @property
+    def can_idle(self) -> bool:
+        return self._can_idle
+
+    def idle(self) -> None:
+        """Ask to be told of news. A server that offers IDLE and then refuses it is not asked again."""
+        client = self._client._imap
+        with self._problems("idle"):
+            tag = client._command("IDLE")
+            while client._get_response() is not None:  # None is the invitation to wait
+                if client.tagged_commands[tag]:
+                    del client.tagged_commands[tag]
+                    self._can_idle = False
+                    return
+            self._client._idle_tag = tag
+
+    def news(self, seconds: float) -> bool:
+        """While idle: whether the server said anything within so many seconds."""
+        with self._problems("idle"):
+            return self._read_ahead() or bool(select.select([self._client.socket()], [], [], seconds)[0])
+
+    def end_idle(self) -> None:
+        with self._problems("end idle"):
+            self._client.idle_done()
+
+    def _read_ahead(self) -> bool:
+        """Whether something was read from the socket along with an earlier line."""
+        client = self._client._imap
+        client.sock.settimeout(0)
+        try:
+            return bool(client.file.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            client.sock.settimeout(self._timeout)
+
+    def _log_in(self) -> None:
+        secret = self.account.secret()
+        if self.account.auth == "xoauth2":
+            self._client.oauth2_login(self.account.user, secret)
+        else:
+            self._client.login(self.account.user, secret)
+
+    def _search(self, criteria: list[Any]) -> set[int]:
+        with self._problems("search"):
+            return {int(uid) for uid in self._client.search(criteria)}
+
+    @contextlib.contextmanager
+    def _problems(self, doing: str) -> Any:
+        try:
+            yield
+        except LoginError as error:
+            raise LoginRefused(f"{self.account.name}: login refused: {_one_line(error)}") from None
+        except (IMAPClientError, OSError, EOFError, ValueError, KeyError) as error:
+            raise ImapProblem(f"{self.account.name}: cannot {doing}: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

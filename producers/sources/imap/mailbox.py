@@ -1,0 +1,369 @@
+"""Mailboxes on IMAP servers: one thread each, told of new mail by IDLE, or asking where a server has none.
+
+A mail is marked as read (`\\Seen`) only after Kafka has it, as an event or as a dead letter. Mails of one mailbox are
+taken in the order of their UIDs. How far a mailbox was read is remembered beside that, because people read mail too:
+
+    remembered                 taken
+    nothing yet                what is unread
+    the same UIDVALIDITY       what is unread, and every UID above the last one taken, read or not
+    another UIDVALIDITY        what is unread, and what came in the last `imap_rescan_days` days, read or not
+
+Whatever is taken twice has the same event id twice and is dropped downstream. A lost connection is tried again after
+1, 2, 4 ... `imap_retry_seconds` seconds; a refused login after the longest pause at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from producers.intake import Intake
+from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
+from producers.sources.imap.accounts import Account
+from producers.sources.imap.connection import Connection, Folder, ImapProblem, LoginRefused
+from producers.sources.mail_intake import mail_intake
+from producers.storage.attachments import AttachmentStore
+from schemas import metrics
+from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.process import Health
+from schemas.settings import ProducerSettings
+
+__all__ = ["Mailbox", "Memory", "check", "once", "watch"]
+
+T = TypeVar("T")
+_CHUNK_MAILS, _CHUNK_BYTES = 50, 32_000_000
+_SLICE_SECONDS = 0.25
+_KAFKA_RETRY_SECONDS = 1.0
+
+log = structlog.get_logger("producers.imap")
+
+
+class Memory:
+    """How far a mailbox was read: below `next_uid` everything is in Kafka, as long as `uid_validity` holds.
+
+    Written to a file after every chunk; without a directory it lasts as long as the process.
+    """
+
+    def __init__(self, directory: Path | None, account: Account) -> None:
+        self.uid_validity: int | None = None
+        self.next_uid = 1
+        self._path: Path | None = None
+        if directory is not None:
+            name = hashlib.blake2b(account.name.encode(), digest_size=12).hexdigest()
+            self._path = directory / f"{name}.json"
+            self._read(account)
+
+    def _read(self, account: Account) -> None:
+        assert self._path is not None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            saved = json.loads(self._path.read_text("utf-8"))
+            self.uid_validity, self.next_uid = int(saved["uid_validity"]), int(saved["next_uid"])
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._path} cannot be used: {error.strerror}",
+                where="DESKSTREAM_IMAP_STATE_DIR",
+                fix="give a directory that the producer may write to, or nothing",
+            ) from error
+        except (ValueError, KeyError, TypeError):
+            log.warning("forgotten", mailbox=account.name, problem=f"{self._path} is not readable")
+
+    def save(self, account: Account, uid_validity: int, next_uid: int) -> None:
+        """Remember; raises OSError when the disk does not take it."""
+        if (uid_validity, next_uid) == (self.uid_validity, self.next_uid):
+            return
+        self.uid_validity, self.next_uid = uid_validity, next_uid
+        if self._path is not None:
+            temporary = self._path.with_suffix(".tmp")
+            saved = {"mailbox": account.name, "uid_validity": uid_validity, "next_uid": next_uid}
+            temporary.write_text(json.dumps(saved), "utf-8")
+            temporary.replace(self._path)
+
+
+class Mailbox:
+    """One mailbox and the thread that reads it. `problem` and `connected` are for the probes."""
+
+    def __init__(
+        self,
+        account: Account,
+        publisher: Publisher,
+        settings: ProducerSettings,
+        store: AttachmentStore | None,
+        stop: threading.Event,
+    ) -> None:
+        self.account, self.publisher, self.settings = account, publisher, settings
+        self.connected, self.problem = False, ""
+        self.alive_at = time.monotonic()
+        self.taken = 0
+        self._intake: Intake = mail_intake(publisher, settings, store, source=f"imap:{account.name}")
+        self._memory = Memory(settings.imap_state_dir, account)
+        self._stop = stop
+        self._pause = 1.0
+
+    # for ever
+
+    def run(self) -> None:
+        """Read the mailbox until `stop` is set, whatever its server and Kafka do meanwhile. Never raises."""
+        while not self._stop.is_set():
+            try:
+                with self._connect() as connection:
+                    self._watch(connection)
+            except LoginRefused as error:
+                self._pause = self.settings.imap_retry_seconds
+                self._lost(str(error))
+            except (ImapProblem, Unavailable, OSError) as error:
+                self._lost(str(error))
+            except Exception as error:  # a defect of ours must not silence a mailbox
+                log.exception("mailbox_failed", mailbox=self.account.name)
+                self._lost(f"{self.account.name}: {type(error).__name__}: {error}")
+        self._note_connected(False)
+
+    def _watch(self, connection: Connection) -> None:
+        while not self._stop.is_set():
+            try:
+                self.publisher.connect()
+                self.sweep(connection)
+                self.problem, self._pause = "", 1.0
+            except Unavailable as error:
+                if self.problem != str(error):
+                    log.warning("waiting", mailbox=self.account.name, problem=str(error))
+                self.problem = str(error)
+                self._rest(_KAFKA_RETRY_SECONDS)
+                continue
+            self._await_news(connection)
+
+    def _await_news(self, connection: Connection) -> None:
+        """Return when the server has news, when it is time to look anyway, or when `stop` is set."""
+        if connection.can_idle:
+            connection.idle()
+        if not connection.can_idle:
+            self._rest(self.settings.imap_poll_seconds)
+            return
+        until = time.monotonic() + self.settings.imap_idle_seconds
+        while not self._stop.is_set() and time.monotonic() < until and not connection.news(_SLICE_SECONDS):
+            self._beat()
+        connection.end_idle()
+
+    def _lost(self, problem: str) -> None:
+        self._note_connected(False)
+        pause = min(self._pause, self.settings.imap_retry_seconds)
+        log.warning("mailbox_lost", mailbox=self.account.name, problem=problem, retry_seconds=round(pause, 1))
+        self.problem = problem
+        self._rest(pause * random.uniform(0.8, 1.2))  # so that many mailboxes do not come back in one moment
+        self._pause = min(self._pause * 2, self.settings.imap_retry_seconds)
+
+    # once
+
+    def _connect(self) -> Connection:
+        ca_file = self.settings.imap_ca_file
+        connection = Connection(
+            self.account,
+            timeout=self.settings.imap_timeout_seconds,
+            ca_file=str(ca_file) if ca_file else None,
+        )
+        self._note_connected(True)
+        log.info("mailbox_open", mailbox=self.account.name, idle=connection.can_idle)
+        return connection
+
+    def once(self) -> None:
+        """Take what waits now.
+
+        Raises:
+            ImapProblem, Unavailable: a server does not answer.
+        """
+        with self._connect() as connection:
+            self.publisher.connect()
+            self.sweep(connection)
+        self._note_connected(False)
+
+    def waiting(self) -> int:
+        """How many mails would be taken now; nothing is changed."""
+        with self._connect() as connection:
+            return len(self._wanted(connection, connection.open()))
+
+    def sweep(self, connection: Connection) -> None:
+        """Take every mail that waits, in order, and mark what Kafka has.
+
+        Raises:
+            ImapProblem: the server does not answer.
+            Unavailable: Kafka or the attachment store does not answer.
+        """
+        self._beat()
+        folder = connection.open()
+        if self._memory.uid_validity not in (None, folder.uid_validity):
+            log.warning("uid_validity_changed", mailbox=self.account.name, was=self._memory.uid_validity)
+        wanted = self._wanted(connection, folder)
+        upto = max(folder.next_uid or 1, *(uid + 1 for uid in wanted), 1)
+        for chunk in _chunks(connection, wanted, self.settings.max_body_bytes):
+            if self._stop.is_set():
+                return
+            self._take(connection, folder, chunk)
+        if not self._stop.is_set():
+            self._memory.save(self.account, folder.uid_validity, max(upto, self._floor(folder)))
+
+    def _wanted(self, connection: Connection, folder: Folder) -> list[int]:
+        wanted = connection.unread() if folder.can_flag else set()
+        if self._memory.uid_validity == folder.uid_validity:
+            wanted |= connection.from_uid(self._memory.next_uid)
+        elif self._memory.uid_validity is not None or not folder.can_flag:
+            now = datetime.fromtimestamp(self.settings.pipeline_clock.now() / 1e6, UTC)
+            wanted |= connection.since((now - timedelta(days=self.settings.imap_rescan_days)).date())
+        return sorted(wanted)
+
+    def _floor(self, folder: Folder) -> int:
+        """The mark never goes back while UIDVALIDITY holds."""
+        return self._memory.next_uid if self._memory.uid_validity == folder.uid_validity else 1
+
+    def _take(self, connection: Connection, folder: Folder, chunk: Sequence[tuple[int, int]]) -> None:
+        """Hand a chunk of `(uid, bytes)` over, wait until Kafka has it, mark what it has; in the order of UIDs."""
+        pending: list[tuple[int, Future[Receipt]]] = []
+        done: list[int] = []
+        complete = False
+        try:
+            for uid, size in chunk:
+                if (future := self._hand_over(connection, folder, uid, size)) is not None:
+                    pending.append((uid, future))
+                self._beat()
+            for uid, future in pending:
+                self._note(uid, folder, self.publisher.wait(future))
+                done.append(uid)
+                self._beat()
+            complete = True
+        finally:
+            if done and folder.can_flag:
+                connection.mark_seen(done)
+            if complete:
+                self._memory.save(self.account, folder.uid_validity, max(chunk[-1][0] + 1, self._floor(folder)))
+
+    def _hand_over(self, connection: Connection, folder: Folder, uid: int, size: int) -> Future[Receipt] | None:
+        where, limit = self.account.message_url(folder.uid_validity, uid), self.settings.max_body_bytes
+        refused = Refused("too_large", f"the mail has {size} bytes, the limit is {limit}") if size > limit else None
+        # One byte more than the limit: some servers say less than they send, and then the normaliser notices.
+        raw = connection.fetch(uid, MAX_RECORD_BYTES if refused else limit + 1)
+        if raw is None:
+            return None
+        return self._intake.take(raw, origin=where, kept_at=where, refused=refused, total_bytes=max(size, len(raw)))
+
+    def _note(self, uid: int, folder: Folder, receipt: Receipt) -> None:
+        self.taken += 1
+        if receipt.outcome is Outcome.DEAD_LETTERED:
+            log.warning("refused", origin=self.account.message_url(folder.uid_validity, uid), reason=receipt.reason)
+
+    # signs of life
+
+    def _beat(self) -> None:
+        self.alive_at = time.monotonic()
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._beat()
+            self._stop.wait(min(left, 1.0))
+
+    def _note_connected(self, connected: bool) -> None:
+        self.connected = connected
+        metrics.SOURCE_CONNECTED.labels(f"imap:{self.account.name}").set(int(connected))
+
+
+def watch(
+    accounts: Sequence[Account],
+    publisher: Publisher,
+    settings: ProducerSettings,
+    health: Health,
+    stop: threading.Event,
+) -> int:
+    """Read all mailboxes until `stop` is set; what is under way is finished then. How many mails were taken.
+
+    Raises:
+        ConfigurationError: the state directory or the attachment store cannot be used.
+    """
+    mailboxes = _mailboxes(accounts, publisher, settings, stop)
+    threads = [threading.Thread(target=box.run, name=f"imap-{n}", daemon=True) for n, box in enumerate(mailboxes)]
+    for thread in threads:
+        thread.start()
+    patience = settings.imap_timeout_seconds + settings.publish_timeout_seconds + 10
+    while not stop.wait(_SLICE_SECONDS):
+        if all(time.monotonic() - box.alive_at < patience for box in mailboxes):
+            health.beat()
+        health.ready = publisher.connected and all(box.connected for box in mailboxes)
+        health.problem = "; ".join(box.problem for box in mailboxes if box.problem)
+    until = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return sum(box.taken for box in mailboxes)
+
+
+def once(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings, stop: threading.Event) -> int:
+    """Take what waits in every mailbox now, one after the other. How many mails were taken.
+
+    Raises:
+        ConfigurationError: a login is refused, or a setting is wrong.
+        Unavailable: an IMAP server, Kafka or the attachment store does not answer.
+    """
+    mailboxes = _mailboxes(accounts, publisher, settings, stop)
+    for box in mailboxes:
+        _plainly(box.once)
+    return sum(box.taken for box in mailboxes)
+
+
+def check(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings) -> dict[str, int]:
+    """Log in to every mailbox; how many mails wait in each. Nothing is taken, marked or published.
+
+    Raises:
+        ConfigurationError: a login is refused, or a setting is wrong.
+        Unavailable: an IMAP server does not answer.
+    """
+    mailboxes = _mailboxes(accounts, publisher, settings, threading.Event())
+    return {box.account.name: _plainly(box.waiting) for box in mailboxes}
+
+
+def _mailboxes(
+    accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings, stop: threading.Event
+) -> list[Mailbox]:
+    store = AttachmentStore.of(settings)
+    for account in accounts:
+        if account.tls == "imap" and account.host not in ("localhost", "127.0.0.1", "::1"):
+            log.warning("plain_text_login", mailbox=account.name, fix="use imaps:// or imap+starttls://")
+    return [Mailbox(account, publisher, settings, store, stop) for account in accounts]
+
+
+def _plainly(work: Callable[[], T]) -> T:
+    """The errors of one try in the words of a command line."""
+    try:
+        return work()
+    except LoginRefused as error:
+        raise ConfigurationError(str(error), where="DESKSTREAM_IMAP_ACCOUNTS") from error
+    except ImapProblem as error:
+        raise Unavailable(str(error)) from error
+
+
+def _chunks(connection: Connection, uids: Sequence[int], max_bytes: int) -> Iterator[list[tuple[int, int]]]:
+    """`(uid, bytes)` in order, in chunks of bounded memory; what is gone meanwhile is left out."""
+    for first in range(0, len(uids), _CHUNK_MAILS):
+        some = uids[first : first + _CHUNK_MAILS]
+        sizes = connection.sizes(some)
+        chunk: list[tuple[int, int]] = []
+        room = _CHUNK_BYTES
+        for uid in some:
+            if uid not in sizes:
+                continue
+            need = min(sizes[uid], max_bytes)
+            if chunk and need > room:
+                yield chunk
+                chunk, room = [], _CHUNK_BYTES
+            chunk.append((uid, sizes[uid]))
+            room -= need
+        if chunk:
+            yield chunk

@@ -1,0 +1,249 @@
+"""Attachments lie in a store beside Kafka; an event only refers to them.
+
+The store is any file system that fsspec knows by URL: a folder by default, `s3://bucket/prefix` with the package's
+extra `s3`. What a store needs beside its URL comes from where its own tools look (`AWS_ACCESS_KEY_ID`,
+`FSSPEC_S3_ENDPOINT_URL`). An object is named by what is in it, below the customer that it came from:
+
+    <url>/<customer tag>/<BLAKE2b-256 of its bytes, hex>
+
+So the same bytes are stored once, writing again changes nothing, and everything of a customer is one folder that
+erasure removes. Bytes are stored before their event is published: a reference in Kafka always leads somewhere. What
+is stored for an event that then fails to be published is found in place when its source offers it again.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import msgspec
+import structlog
+from fsspec.implementations.local import LocalFileSystem
+
+from producers.text import privacy
+from schemas import metrics
+from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.events import Attachment, MessageReceived
+from schemas.settings import ProducerSettings
+
+__all__ = ["AttachmentStore", "Contents", "store_attachments", "storing"]
+
+#: The bytes of the attachments that a normaliser listed, in their order; None where they could not be found.
+Contents = Callable[[bytes, Sequence[Attachment]], Iterable[bytes | None]]
+
+_SETTING = "DESKSTREAM_ATTACHMENTS_URL"
+#: Text, in which card numbers can be found and masked; other formats are stored as they are.
+_TEXTUAL = ("text/*", "message/*", "application/json", "application/xml", "application/*+json", "application/*+xml")
+_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger("producers.attachments")
+
+
+class AttachmentStore:
+    """Where attachments are kept. Safe to use from several threads; every method blocks.
+
+    max_bytes  larger attachments are refused
+    refused    patterns of media types (with a slash) and of file names (without) that are refused
+    """
+
+    def __init__(self, url: str, *, max_bytes: int, refused: Iterable[str] = ()) -> None:
+        self._max_bytes = max_bytes
+        self._refused = [pattern.strip().lower() for pattern in refused if pattern.strip()]
+        try:
+            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise ConfigurationError(
+                f"{url.partition(':')[0]!r} is no kind of store here: {_one_line(error)}",
+                where=_SETTING,
+                fix="give a folder, file:///path, or s3://bucket/prefix with the extra `s3` installed",
+            ) from error
+        except Exception as error:  # each kind of store has errors of its own
+            raise ConfigurationError(_one_line(error), where=_SETTING) from error
+        self._root = str(root).rstrip("/")
+        self._local = isinstance(self._files, LocalFileSystem)
+
+    @classmethod
+    def of(cls, settings: ProducerSettings) -> AttachmentStore | None:
+        """The store of these settings; None when attachments are only listed.
+
+        Raises:
+            ConfigurationError: the URL names no kind of store that is installed, or a folder that cannot be made.
+        """
+        if not settings.attachments_url:
+            return None
+        store = cls(
+            settings.attachments_url,
+            max_bytes=settings.attachments_max_bytes,
+            refused=settings.attachments_refused.split(","),
+        )
+        store.prepare()
+        return store
+
+    def prepare(self) -> None:
+        """Make the folder of a local store.
+
+        Raises:
+            ConfigurationError: it cannot be written to.
+        """
+        if not self._local:
+            return
+        try:
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self._root} cannot be made: {error.strerror}", where=_SETTING) from error
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{self._root} cannot be written to", where=_SETTING)
+
+    def put(self, customer_tag: str, data: bytes, *, name: str = "", media_type: str = "") -> str:
+        """Store bytes and return their reference; the same bytes again are the same reference, written once.
+
+        Raises:
+            Refused: `too_large` or `refused_type`.
+            Unavailable: the store does not take it now; offer it again.
+        """
+        self._allow(len(data), name, media_type)
+        if any(fnmatchcase(media_type.lower(), pattern) for pattern in _TEXTUAL):
+            data = privacy.mask_bytes(data)
+        path = f"{self._folder(customer_tag)}/{blake2b(data, digest_size=32).hexdigest()}"
+        try:
+            if self._size(path) == len(data):
+                metrics.ATTACHMENTS.labels("known").inc()
+            else:
+                self._write(path, data)
+                metrics.ATTACHMENTS.labels("stored").inc()
+        except Exception as error:  # each kind of store has errors of its own, and all of them may pass
+            raise self._no_answer(error) from error
+        return str(self._files.unstrip_protocol(path))
+
+    def get(self, reference: str) -> bytes:
+        """The bytes behind a reference of this store.
+
+        Raises:
+            FileNotFoundError: they were erased.
+        """
+        return bytes(self._files.cat_file(self._files._strip_protocol(reference)))
+
+    def erase(self, customer_tag: str) -> int:
+        """Remove everything of a customer; how many objects that were.
+
+        Raises:
+            Unavailable: the store does not answer; what is left is removed by asking again.
+        """
+        folder = self._folder(customer_tag)
+        try:
+            found = self._files.find(folder)
+            if found:
+                self._files.rm(folder if self._local else found, recursive=self._local)
+        except FileNotFoundError:
+            return 0
+        except Exception as error:
+            raise self._no_answer(error) from error
+        return len(found)
+
+    def _allow(self, size: int, name: str, media_type: str) -> None:
+        if size > self._max_bytes:
+            raise Refused("too_large", f"{size} bytes, the limit is {self._max_bytes}")
+        for pattern in self._refused:
+            subject = media_type if "/" in pattern else name
+            if fnmatchcase(subject.strip().rstrip(".").lower(), pattern):
+                raise Refused("refused_type", f"it matches {pattern}")
+
+    def _folder(self, customer_tag: str) -> str:
+        if not customer_tag.isalnum():  # it becomes part of a path, and erase() removes what it names
+            raise ValueError(f"{customer_tag!r} is not a customer tag")
+        return f"{self._root}/{customer_tag}"
+
+    def _size(self, path: str) -> int:
+        try:
+            return int(self._files.info(path)["size"])
+        except FileNotFoundError:
+            return -1
+
+    def _write(self, path: str, data: bytes) -> None:
+        if self._local:
+            _write_durably(Path(path), data)
+        else:
+            self._files.pipe_file(path, data)
+
+    def _no_answer(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"the attachment store does not answer: {type(error).__name__}: {_one_line(error)}",
+            retry_after=_RETRY_SECONDS,
+        )
+
+
+def store_attachments(
+    event: MessageReceived, contents: Iterable[bytes | None], store: AttachmentStore
+) -> MessageReceived:
+    """The event with a reference in each attachment that was stored.
+
+    What is refused keeps an empty reference, and `fields` says why: `attachment.2.refused` (they count from 1) is
+    `too_large`, `refused_type` or `unreadable`.
+
+    Raises:
+        Unavailable: the store does not take one now; offer the contact again.
+    """
+    listed, refusals = [], {}
+    for number, (attachment, data) in enumerate(zip(event.attachments, contents, strict=True), 1):
+        try:
+            if data is None:
+                raise Refused("unreadable", "its bytes are not where the list says")
+            reference = store.put(event.customer_tag, data, name=attachment.name, media_type=attachment.media_type)
+            listed.append(msgspec.structs.replace(attachment, reference=reference, size_bytes=len(data)))
+        except Refused as refused:
+            metrics.ATTACHMENTS.labels(refused.reason).inc()
+            log.info("attachment_refused", event_id=event.event_id, number=number, reason=refused.reason)
+            listed.append(attachment)
+            refusals[f"attachment.{number}.refused"] = refused.reason
+    return msgspec.structs.replace(event, attachments=listed, fields=event.fields | refusals)
+
+
+def storing(
+    normalise: Callable[[bytes], MessageReceived], contents: Contents, store: AttachmentStore | None
+) -> Callable[[bytes], MessageReceived]:
+    """A normaliser that also stores what it lists; without a store, the normaliser itself."""
+    if store is None:
+        return normalise
+
+    def normalise_and_store(raw: bytes) -> MessageReceived:
+        event = normalise(raw)
+        if not event.attachments:
+            return event
+        return store_attachments(event, contents(raw, event.attachments), store)
+
+    return normalise_and_store
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """On the disk when this returns, and never half of it under its name: the event may be published next."""
+    path.parent.mkdir(exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    for folder in (path.parent, path.parent.parent):
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _one_line(error: Any) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,6 @@
+"""One row per assignment or transfer."""
+
+from schemas.facts import AssignmentFact
+from sinks.clickhouse.table import Table
+
+TABLE = Table("assignments", AssignmentFact, key=("event_id",))

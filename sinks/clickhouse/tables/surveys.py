@@ -1,0 +1,6 @@
+"""One row per answer to a satisfaction survey."""
+
+from schemas.facts import SurveyFact
+from sinks.clickhouse.table import Table
+
+TABLE = Table("surveys", SurveyFact, key=("survey_id", "answer"))

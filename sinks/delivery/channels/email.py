@@ -1,0 +1,122 @@
+"""E-mail over SMTP, for mail and web-form contacts: open connections are used again, one message each at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import aiosmtplib
+
+from schemas.errors import ConfigurationError
+from schemas.facts import Outbound
+from schemas.settings import SinkSettings
+from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
+from sinks.delivery.mail import address, compose
+
+CHANNELS = ("email", "form")
+_IMPLICIT_TLS = 465
+#: Answers that are about us and not about the message: closing, login wanted, login failed, encryption wanted.
+_ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
+
+
+class Email:
+    """At most `smtp_connections` at once; a message waits for a free one."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._settings = settings
+        self._sender = address(settings.mail_from)
+        self._slots = asyncio.Semaphore(settings.smtp_connections)
+        self._idle: list[aiosmtplib.SMTP] = []
+
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
+        now = self._settings.pipeline_clock.now()
+        recipient, mail = compose(message, sender=self._sender, now=now)
+        async with self._slots:
+            connection = await self._connection()
+            usable = False
+            try:
+                answer = await self._hand_over(connection, recipient, mail)
+                usable = True
+            except (TryLater, Undeliverable):
+                usable = True  # the server answered, and the library reset the dialogue
+                raise
+            finally:
+                if usable and connection.is_connected:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+            return answer
+
+    async def close(self) -> None:
+        while self._idle:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await self._idle.pop().quit(timeout=1)
+
+    async def _connection(self) -> aiosmtplib.SMTP:
+        """An idle connection that still answers, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            with suppress(aiosmtplib.SMTPException, OSError):
+                if connection.is_connected:
+                    return connection
+            connection.close()
+        settings = self._settings
+        connection = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            use_tls=settings.smtp_port == _IMPLICIT_TLS,
+            start_tls=settings.smtp_starttls,
+            username=settings.smtp_username or None,
+            password=settings.smtp_password.get_secret_value() or None,
+            timeout=settings.smtp_timeout_seconds,
+        )
+        try:
+            await connection.connect()
+            if connection.is_ehlo_or_helo_needed:
+                await connection.ehlo()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Away(f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {_said(error)}") from error
+        return connection
+
+    async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
+        """One SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
+        try:
+            for command in (
+                b"MAIL FROM:<" + self._sender.spec.encode() + b">",
+                b"RCPT TO:<" + recipient.encode() + b">",
+            ):
+                response = await connection.execute_command(command)
+                if response.code >= 300:
+                    await connection.execute_command(b"RSET")
+                    raise _verdict(response.code, _told(response.code, response.message))
+            return (await connection.data(mail)).message
+        except aiosmtplib.SMTPDataError as error:
+            raise _verdict(error.code, _told(error.code, error.message)) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Away(f"SMTP: {_said(error)}") from error
+
+
+def connect(settings: SinkSettings) -> Email:
+    try:
+        return Email(settings)
+    except Undeliverable as error:
+        raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
+
+
+def _verdict(code: int, answer: str) -> Exception:
+    """What an SMTP answer means for the message: RFC 5321, section 4.2.1."""
+    if code in _ABOUT_US:
+        return Away(f"SMTP: {answer}")
+    if 400 <= code < 500:
+        return TryLater(answer)
+    return Undeliverable("bounced", "smtp_permanent", answer)
+
+
+def _told(code: int, message: str) -> str:
+    return " ".join(f"{code} {message}".split())[:500]
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return _told(error.code, error.message)
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

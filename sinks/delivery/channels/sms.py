@@ -1,0 +1,237 @@
+"""SMS and WhatsApp messages over Twilio's REST interface; without DESKSTREAM_SMS_ACCOUNT this channel is not claimed.
+
+| the service says                                          | then                                                  |
+|-----------------------------------------------------------|-------------------------------------------------------|
+| 2xx                                                       | taken                                                 |
+| no connection, no answer, 5xx, 429                        | Away: all of the channel waits                        |
+| 401, 403, 404, an error code 20xxx: token, account, limits | Away: nobody's message is to blame                   |
+| its queue of our number is full (21611)                   | TryLater                                              |
+| any other 4xx, such as 21610 (they stopped us)            | Undeliverable, `bounced`                              |
+
+The interface takes no key that would make a second request harmless. So when it is not known whether a message was
+taken (the answer was lost, or was a 5xx), its list of messages is asked before the same one is sent again: one with
+this text to this number, not older than our first attempt and not known as another message of ours, is this one. The
+same is asked of a message that a killed process may have begun with (`Tried`): their list is the memory that outlives us.
+
+A text that is longer than the service takes (`sms_characters`, UTF-16 units, as it counts) goes in numbered parts, at most
+`sms_most_parts`; each is a message of its own to the service, and a part that was taken is not sent again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from schemas.clock import MICROS, Clock, to_micros
+from schemas.errors import ConfigurationError
+from schemas.facts import Outbound
+from schemas.settings import SinkSettings
+from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
+from sinks.delivery.split import split
+
+CHANNELS = ("sms",)
+_WHATSAPP = "whatsapp:"
+_NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")
+_SENDER = re.compile(r"\+[1-9][0-9]{5,14}|[A-Za-z0-9 ]{1,11}|MG[0-9a-f]{32}")
+_SERVICE = re.compile(r"MG[0-9a-f]{32}")
+_QUEUE_FULL = 21611
+_ABOUT_US = frozenset((401, 403, 404, 429))
+#: Their clock and ours may differ by so much.
+_SKEW_MICROS = 30 * MICROS
+_REMEMBERED = 2_000
+_ASKED_FOR = 50
+
+
+class Sms:
+    """One account. Connections are kept open and used again."""
+
+    def __init__(self, settings: SinkSettings) -> None:
+        base = settings.sms_base_url.rstrip("/")
+        self._address = f"{base}/2010-04-01/Accounts/{quote(settings.sms_account, safe='')}/Messages.json"
+        self._sms_from, self._whatsapp_from = settings.sms_from, settings.sms_whatsapp_from or settings.sms_from
+        self._status_url = settings.sms_status_url
+        self._most, self._parts = settings.sms_characters, settings.sms_most_parts
+        self._clock = Clock.parse("")  # the service's times are wall times, whatever ours are
+        self._client = httpx.AsyncClient(
+            auth=(settings.sms_account, settings.sms_token.get_secret_value()),
+            timeout=settings.sms_timeout_seconds,
+            limits=httpx.Limits(max_connections=settings.delivery_in_flight),
+            verify=base.startswith("https:"),  # without TLS there is nothing to verify, and loading it takes long
+            trust_env=False,
+        )
+        self._uncertain: OrderedDict[str, int] = OrderedDict()  # part → when it was first sent
+        self._taken: OrderedDict[str, str] = OrderedDict()  # their id → our part
+        self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts it has so far
+
+    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
+        """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
+        if not message.text.strip():
+            raise Undeliverable("refused", "empty", "there is nothing to say")
+        fields = self._fields(message)
+        is_long = _units(message.text) > self._most
+        parts = split(message.text, self._most, self._parts, _units) if is_long else [message.text]
+        sids = self._begun.setdefault(message.outbound_id, [])
+        if len(self._begun) > _REMEMBERED:
+            self._begun.popitem(last=False)
+        for number in range(len(sids), len(parts)):
+            part = f"{message.outbound_id}/{number}"
+            sids.append(await self._deliver(part, fields | {"Body": parts[number]}, tried))
+        self._begun.pop(message.outbound_id, None)
+        return " ".join(sids)
+
+    async def _deliver(self, part: str, fields: dict[str, str], tried: Tried | None) -> str:
+        since = self._uncertain.get(part)
+        if tried is not None:
+            since = tried.since if since is None else min(since, tried.since)
+        if since is not None and (sid := await self._found(fields, part, since, tried)):
+            return self._take(part, sid)
+        started = self._clock.now()
+        try:
+            answer = await self._request("POST", self._address, content=urlencode(fields).encode())
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # it never left
+            raise Away(f"SMS: {_said(error)}") from error
+        except httpx.HTTPError as error:
+            self._doubt(part, started)
+            raise Away(f"SMS: {_said(error)}") from error
+        if answer.status_code >= 500:
+            self._doubt(part, started)
+        if not answer.is_success:
+            raise _verdict(answer)
+        return self._take(part, str(_json(answer).get("sid") or ""))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _fields(self, message: Outbound) -> dict[str, str]:
+        """The request's fields, but for the text.
+
+        Raises:
+            Undeliverable: there is no number.
+        """
+        number = message.address.removeprefix(_WHATSAPP)
+        if not _NUMBER.fullmatch(number):
+            raise Undeliverable("refused", "bad_address", f"{message.address[:60]!r} is no number such as +15550100")
+        by_whatsapp = message.address.startswith(_WHATSAPP)
+        sender = self._whatsapp_from if by_whatsapp else self._sms_from
+        fields = {"To": message.address}
+        if _SERVICE.fullmatch(sender):
+            fields["MessagingServiceSid"] = sender
+        else:
+            fields["From"] = f"{_WHATSAPP}{sender}" if by_whatsapp else sender
+        if self._status_url:
+            joint = "&" if "?" in self._status_url else "?"
+            fields["StatusCallback"] = f"{self._status_url}{joint}{urlencode({'id': message.outbound_id})}"
+        return fields
+
+    async def _found(self, fields: dict[str, str], part: str, since: int, tried: Tried | None) -> str:
+        """Their id of a part that an earlier attempt did hand over, '' when it did not.
+
+        Raises:
+            Away: they do not answer that either.
+        """
+        wanted = {"To": fields["To"], "PageSize": str(_ASKED_FOR)}
+        try:
+            answer = await self._request("GET", f"{self._address}?{urlencode(wanted)}")
+        except httpx.HTTPError as error:
+            raise Away(f"SMS: {_said(error)}") from error
+        if not answer.is_success:
+            raise Away(f"SMS: {_told(answer)}")
+        listed = _json(answer).get("messages")
+        for each in [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []:
+            sid = str(each.get("sid") or "")
+            ours = self._taken.get(sid, part) == part and not (tried is not None and tried.known(sid))
+            if (
+                ours
+                and sid
+                and str(each.get("body")).strip() == fields["Body"].strip()
+                and _sent_at(each) >= since - _SKEW_MICROS
+            ):
+                return sid
+        return ""
+
+    async def _request(self, method: str, url: str, content: bytes | None = None) -> httpx.Response:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if content is not None else {}
+        return await self._client.request(method, url, content=content, headers=headers)
+
+    def _take(self, part: str, sid: str) -> str:
+        self._uncertain.pop(part, None)
+        if sid:
+            self._taken[sid] = part
+            if len(self._taken) > _REMEMBERED:
+                self._taken.popitem(last=False)
+        return sid or "taken"
+
+    def _doubt(self, part: str, started: int) -> None:
+        self._uncertain.setdefault(part, started)
+        if len(self._uncertain) > _REMEMBERED:
+            self._uncertain.popitem(last=False)
+
+
+def connect(settings: SinkSettings) -> Sms | None:
+    """The adapter, or None without an account.
+
+    Raises:
+        ConfigurationError: there is an account and no token or sender.
+    """
+    if not settings.sms_account:
+        return None
+    if not settings.sms_token.get_secret_value():
+        raise ConfigurationError("is empty", where="DESKSTREAM_SMS_TOKEN", fix="set it, or leave the account empty too")
+    for name, needed in (("sms_from", True), ("sms_whatsapp_from", False)):
+        sender = getattr(settings, name)
+        if (sender or needed) and not _SENDER.fullmatch(sender):
+            where = f"DESKSTREAM_{name.upper()}"
+            raise ConfigurationError(f"{sender!r} is no sender", where=where, fix="such as +15550199, or MG...")
+    if not settings.sms_base_url.startswith(("http://", "https://")):
+        raise ConfigurationError("must begin with https://", where="DESKSTREAM_SMS_BASE_URL")
+    return Sms(settings)
+
+
+def _verdict(answer: httpx.Response) -> Exception:
+    """What an error answer means for the message."""
+    code = _json(answer).get("code")
+    code = code if isinstance(code, int) else 0
+    if answer.status_code >= 500 or answer.status_code == 429 or 20_000 <= code < 21_000:
+        return Away(f"SMS: {_told(answer)}")
+    if code == _QUEUE_FULL:
+        return TryLater(_told(answer))
+    if not code and answer.status_code in _ABOUT_US:
+        return Away(f"SMS: {_told(answer)}")
+    return Undeliverable("bounced", "sms_permanent", _told(answer))
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        value = answer.json()
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _told(answer: httpx.Response) -> str:
+    said = _json(answer)
+    words = f"{answer.status_code} {said.get('code', '')} {said.get('message', '') or answer.text[:200]}"
+    return " ".join(words.split())[:500]
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+def _units(text: str) -> int:
+    """UTF-16 code units: most emoji are two."""
+    return len(text) + sum(each > "\uffff" for each in text)
+
+
+def _sent_at(each: dict[str, Any]) -> int:
+    try:
+        at = parsedate_to_datetime(str(each.get("date_created")))
+        return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, TypeError, OverflowError):
+        return 0

@@ -1,6 +1,0 @@
-"""One row per assignment or transfer."""
-
-from schemas.facts import AssignmentFact
-from sinks.table import Table
-
-TABLE = Table("assignments", AssignmentFact, key=("event_id",))

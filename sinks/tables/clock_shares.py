@@ -1,6 +1,0 @@
-"""Whom the seconds of each SLA clock are charged to."""
-
-from schemas.facts import ClockShare
-from sinks.table import Table
-
-TABLE = Table("clock_shares", ClockShare, key=("ticket_id", "episode", "clock", "team", "agent_id"))

@@ -1,6 +1,0 @@
-"""The SLA ledger: one row per transition of a clock."""
-
-from schemas.facts import ClockFact
-from sinks.table import Table
-
-TABLE = Table("clocks", ClockFact, key=("ticket_id", "episode", "clock", "instance", "transition", "sequence"))

@@ -1,6 +1,0 @@
-"""One row per thing that happened on a customer's timeline."""
-
-from schemas.facts import ContactFact
-from sinks.table import Table
-
-TABLE = Table("contacts", ContactFact, key=("event_id",))

@@ -1,6 +1,0 @@
-"""One row per message to a customer: what became of it."""
-
-from schemas.facts import DeliveryFact
-from sinks.table import Table
-
-TABLE = Table("deliveries", DeliveryFact, key=("outbound_id",))

@@ -1,6 +1,0 @@
-"""One row per low score that a person looks after."""
-
-from schemas.facts import FollowUpFact
-from sinks.table import Table
-
-TABLE = Table("follow_ups", FollowUpFact, key=("ticket_id", "episode"))

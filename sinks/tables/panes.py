@@ -1,6 +1,0 @@
-"""Five minutes of one combination of dimensions, as absolute partials: sum over partitions and parts."""
-
-from schemas.facts import PaneFact
-from sinks.table import Table
-
-TABLE = Table("panes", PaneFact, key=("partition", "part", "start", "channel", "team", "priority", "policy"))

@@ -1,6 +1,0 @@
-"""One row per reason that a customer contacted us about again within days."""
-
-from schemas.facts import RepeatFact
-from sinks.table import Table
-
-TABLE = Table("repeats", RepeatFact, key=("event_id", "tag"))

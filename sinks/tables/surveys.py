@@ -1,6 +1,0 @@
-"""One row per answer to a satisfaction survey."""
-
-from schemas.facts import SurveyFact
-from sinks.table import Table
-
-TABLE = Table("surveys", SurveyFact, key=("survey_id", "answer"))

@@ -1,6 +1,0 @@
-"""One row per why-tag on a ticket; `active` is false after a correction."""
-
-from schemas.facts import TagFact
-from sinks.table import Table
-
-TABLE = Table("tags", TagFact, key=("ticket_id", "tag"))

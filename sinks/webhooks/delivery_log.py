@@ -1,0 +1,75 @@
+"""What became of every attempt: a fact on `deliveries`, which ClickHouse shows as `webhook_deliveries`; and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.codec import encode
+from schemas.facts import Fact, WebhookDelivered
+from schemas.metrics import WEBHOOK_DELIVERIES, WEBHOOK_SECONDS
+from schemas.settings import SinkSettings
+from schemas.topics import DELIVERIES
+from sinks.webhooks.payload import fact_id, name_of
+from sinks.webhooks.retry_decision import Answer
+
+__all__ = ["Journal"]
+
+ATTEMPTS = 10
+log = structlog.get_logger()
+
+
+class Journal:
+    """Writes the delivery log. `problem` hears that Kafka does not take it, and '' when it does again."""
+
+    def __init__(
+        self, settings: SinkSettings, producer: AIOKafkaProducer, problem: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._settings, self._producer, self._problem = settings, producer, problem
+
+    async def write(
+        self, subscription: str, delivery: str, fact: Fact, partition: int, attempt: int, outcome: str, answer: Answer
+    ) -> None:
+        """Record one attempt; returns when that is durable.
+
+        Raises:
+            KafkaError: Kafka does not take it for ten seconds.
+        """
+        WEBHOOK_DELIVERIES.labels(subscription, outcome).inc()
+        WEBHOOK_SECONDS.labels(subscription).observe(answer.seconds)
+        said = WebhookDelivered(
+            customer_tag=fact.customer_tag,
+            version=max(0, fact.version),
+            partition=partition,
+            at=self._settings.pipeline_clock.now(),
+            delivery_id=delivery,
+            subscription=subscription,
+            fact=name_of(type(fact)),
+            fact_id=fact_id(fact),
+            attempt=attempt,
+            outcome=outcome,
+            status=answer.status,
+            seconds=round(answer.seconds, 6),
+            detail=answer.detail[:500],
+        )
+        await self._durably(encode(said), fact.customer_tag.encode(), partition)
+
+    async def _durably(self, value: bytes, key: bytes, partition: int) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                where: Any = {"key": key, "partition": partition}
+                await self._producer.send_and_wait(self._settings.topic(DELIVERIES), value, **where)
+                if attempt > 1:
+                    self._problem("")
+                return
+            except KafkaError as error:
+                if attempt == ATTEMPTS:
+                    raise
+                self._problem(f"Kafka does not take the delivery log: {error!r}")
+                log.warning("log_tried_again", attempt=attempt, error=repr(error))
+                await asyncio.sleep(1.0)

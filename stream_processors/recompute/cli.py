@@ -1,0 +1,247 @@
+"""`python -m stream_processors recompute`: what the clocks would say if other rules had always been in force.
+
+This process reads Kafka and folds; `python -m sinks recompute` beside it owns ClickHouse. Between them runs a pipe of
+frames: four bytes with the length, then a fact as it would stand in Kafka. An empty frame is the end, and what follows
+it is a summary of the run in JSON; a pipe that ends without it leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from schemas import codec
+from schemas.clock import MICROS
+from schemas.errors import CodecError, Unavailable
+from schemas.facts import Fact
+from schemas.kafka_security import security
+from schemas.process import guarded
+from schemas.settings import WorkerSettings, load
+from schemas.topics import CONTACT_EVENTS
+from stream_processors.recompute.engine import HandedOver, Recomputation
+from stream_processors.recompute.reorder_buffer import Healing
+from stream_processors.rules import ruleset
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.surveys import Signing
+from stream_processors.tickets.processor import TicketsProcessor
+
+__all__ = ["HELP", "recompute"]
+
+HELP = """Recompute all clocks and figures under other rules, beside the live ones, and show where they differ.
+
+The live tables say what was promised *then*: facts carry the policy and calendar that were in force, and changing the
+rules never rewrites them. This is the other question: what would they say had these rules always been in force?
+
+    python -m stream_processors recompute --config new-rules --into stricter_mail
+
+reads `contact-events` from its beginning to its end as it is now, folds every record with the rules in `new-rules`
+(what `rules show VERSION --to DIR` wrote, edited), and writes the facts into a database of their own,
+`<database>_recompute_stricter_mail`, with all tables and views of the live one. Then it prints, ticket by ticket, the
+clocks whose policy, target, deadline or state is another, and a summary by policy and clock. All of it stays to be
+queried: `SELECT * FROM deskstream_recompute_stricter_mail.differences`; `python -m sinks recompute show NAME` prints
+it again, `drop NAME` removes it.
+
+It reads only: no consumer group, no state, no topic and no message to anybody is touched, and workers go on meanwhile.
+Events that reached us late were folded late: `--heal 10` folds those of up to ten minutes where they happened, so that
+`--config` with the rules in force and `--heal` shows what lateness alone changed.
+
+Run it twice under one name and the second run is refused, unless you say `--replace`. One that is interrupted leaves
+nothing. It holds the customers of one partition in memory at a time. Tags, tickets and routing are as they were then as far as
+the log says so: agents' answers and assignments stay, what the taxonomy finds is found anew.
+
+Settings: DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_CLICKHOUSE_URL and _DATABASE.
+
+Exit codes: 0 done, 2 the rules or arguments are wrong or the name is taken, 3 Kafka or ClickHouse does not answer.
+"""
+_PATIENCE_SECONDS = 15.0
+_WRITTEN_AT = 1 << 20
+#: A ticket that changes hands more often, each time to a partition before its own, stands as in the log from there on.
+_MOST_HANDS = 10
+
+
+def recompute(
+    config: Annotated[
+        Path, typer.Option("--config", help="The directory of policies.yaml: the rules to recompute with.")
+    ],
+    into: Annotated[
+        str, typer.Option("--into", metavar="NAME", help="Name of this run; default: the version of the rules.")
+    ] = "",
+    begin: Annotated[
+        str, typer.Option("--from", metavar="ISO_TIME", help="Compare tickets that were created at or after this.")
+    ] = "",
+    end: Annotated[
+        str, typer.Option("--to", metavar="ISO_TIME", help="Compare tickets that were created before this.")
+    ] = "",
+    heal: Annotated[
+        float,
+        typer.Option(
+            "--heal", min=0, metavar="MINUTES", help="Fold events that came up to so late where they happened."
+        ),
+    ] = 0.0,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier run of this name.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Show so many differences; 0 for all.")] = 40,
+) -> None:
+    raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, heal, replace, limit)))
+
+
+def _recompute(config: Path, into: str, begin: str, end: str, heal: float, replace: bool, limit: int) -> int:
+    settings = load(WorkerSettings)
+    files = ruleset.read_files(config)
+    rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
+    name = into or rules.version
+    span = [*(["--from", begin] if begin else []), *(["--to", end] if end else [])]
+    if code := _sink("begin", name, *span, *(["--replace"] if replace else [])):
+        return code
+    child = subprocess.Popen(_command("fill", name), stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    try:
+        with suppress(BrokenPipeError):  # it says itself what is wrong
+            asyncio.run(_fold_all(settings, rules, name, round(heal * 60 * MICROS), child.stdin))
+    finally:
+        with suppress(BrokenPipeError):
+            child.stdin.close()
+        code = child.wait()
+    if code:
+        return code
+    return _sink("show", name, *span, "--limit", str(limit))
+
+
+def _sink(*words: str) -> int:
+    return subprocess.run(_command(*words), check=False).returncode
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "sinks", "recompute", *words]
+
+
+# -- reading and folding --------------------------------------------------------------------------------------------
+
+
+async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: int, pipe: IO[bytes]) -> None:
+    """Fold one partition after the other to its end as it is now."""
+    frames, refused, folded = _Frames(pipe), Counter[str](), 0
+    until, signing = (
+        settings.pipeline_clock.now(),
+        Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value()),
+    )
+    processor = TicketsProcessor(rules, signing=signing)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await consumer.start()
+            topic = settings.topic(CONTACT_EVENTS)
+            places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        handed_over = await _handed_over(consumer, places, starts, ends, processor, within)
+        with _progress() as progress:
+            bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
+            for place in places:
+                healing = Healing(within) if within else None
+                fold = Recomputation(processor, place.partition, healing, handed_over)
+                async for records in _records(consumer, place, starts[place], ends[place]):
+                    for record in records:
+                        try:
+                            event = codec.decode(record.value or b"")
+                        except CodecError:
+                            fold.refused["undecodable"] += 1
+                            continue
+                        frames.write(fold.take(event))
+                    progress.advance(bar, len(records))
+                frames.write(fold.end(until))
+                refused, folded = refused + fold.refused, folded + fold.folded
+    except (KafkaError, TimeoutError) as error:
+        raise Unavailable(
+            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {str(error) or 'in time'}"
+        ) from error
+    finally:
+        await consumer.stop()
+    cut = [place.partition for place in places if starts[place] > 0]
+    summary = {"rules": rules.version, "policies": rules.policies.version, "until": until, "events": folded,
+               "facts": frames.count, "refused": dict(refused), "cut": cut}  # fmt: skip
+    frames.end(summary)
+
+
+async def _handed_over(
+    consumer: Any,
+    places: list[TopicPartition],
+    starts: dict[TopicPartition, int],
+    ends: dict[TopicPartition, int],
+    processor: TicketsProcessor,
+    within: int,
+) -> HandedOver:
+    """Tickets as they change hands in this run, whichever partition is folded first: nothing in a log without merges."""
+    handed_over, moved = HandedOver(), set[bytes]()
+    headers = {
+        codec.MARKER + codec.fingerprint(each) for kind in HandedOver.KINDS for each in codec.versions(kind).values()
+    }
+    for place in places:
+        async for records in _records(consumer, place, starts[place], ends[place]):
+            moved.update(each.key for each in records if (each.value or b"")[: codec.HEADER_BYTES] in headers)
+    for _ in range(_MOST_HANDS if moved else 0):
+        before = dict(handed_over.known)
+        for place in places:
+            fold = Recomputation(processor, place.partition, Healing(within) if within else None, handed_over)
+            async for records in _records(consumer, place, starts[place], ends[place]):
+                for record in records:
+                    if record.key in moved:
+                        with suppress(CodecError):
+                            deque(fold.take(codec.decode(record.value or b"")), maxlen=0)
+            deque(fold.end(0), maxlen=0)
+        if handed_over.known == before:
+            break
+    return handed_over
+
+
+async def _records(consumer: Any, place: TopicPartition, start: int, end: int) -> AsyncIterator[list[Any]]:
+    """The records of a partition up to `end`, in portions."""
+    consumer.assign([place])
+    consumer.seek(place, start)
+    while await consumer.position(place) < end:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            found = await consumer.getmany(place, timeout_ms=1000, max_records=2000)
+        for records in found.values():
+            yield [record for record in records if record.offset < end]
+
+
+class _Frames:
+    """The pipe to the sink; blocks while the sink is behind."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe, self._buffer, self.count = pipe, bytearray(), 0
+
+    def write(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            value = codec.encode(fact)
+            self._buffer += len(value).to_bytes(4, "big") + value
+            self.count += 1
+        if len(self._buffer) >= _WRITTEN_AT:
+            self._flush()
+
+    def end(self, summary: dict[str, Any]) -> None:
+        self._buffer += bytes(4) + json.dumps(summary).encode()
+        self._flush()
+
+    def _flush(self) -> None:
+        self._pipe.write(self._buffer)
+        self._pipe.flush()
+        self._buffer = bytearray()
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

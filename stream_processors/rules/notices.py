@@ -1,0 +1,65 @@
+"""The short texts that answer STOP, START and HELP: data (`config/notices.yaml`), each one SMS in every locale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.events import LOCALES
+from schemas.yamlfile import Document, read
+from stream_processors.text import sms
+
+__all__ = ["KINDS", "Notices"]
+
+KINDS = ("help", "opt_out", "opt_in")
+#: The word that every text of a kind has to name: how to get out of it.
+_NAMED = {"help": "STOP", "opt_out": "START", "opt_in": "STOP"}
+_CONTACT = "{contact}"
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """The texts in force. `version` is 12 hex characters of the file's content."""
+
+    version: str
+    _texts: Mapping[tuple[str, str], str]
+
+    @classmethod
+    def load(cls, path: Path, mail_domain: str) -> Notices:
+        """Read and check every text. Our support is `support@mail_domain`.
+
+        Raises:
+            ConfigurationError: with file and line of the first mistake: a kind or locale is missing, no text of it fits
+                into one SMS, or one does not name the word that leads out again.
+        """
+        document = read(path)
+        data = document.data
+        if not isinstance(data, dict) or set(data) != set(KINDS):
+            document.refuse(f"must hold {', '.join(KINDS)}, and nothing else")
+        contact = f"support@{mail_domain}"
+        return cls(
+            document.version,
+            {(kind, locale): _fitting(document, kind, locale, contact) for kind in KINDS for locale in LOCALES},
+        )
+
+    def text(self, kind: str, locale: str) -> str:
+        """The text of a kind, in English where there is none in that locale."""
+        return self._texts.get((kind, locale)) or self._texts[kind, "en"]
+
+
+def _fitting(document: Document, kind: str, locale: str, contact: str) -> str:
+    by_locale = document.data[kind]
+    if not isinstance(by_locale, dict) or set(by_locale) != set(LOCALES):
+        document.refuse(f"must hold {', '.join(LOCALES)}, and nothing else", kind)
+    texts = by_locale[locale]
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        document.refuse("must be a list of texts", kind, locale)
+    for number, text in enumerate(texts):
+        if _NAMED[kind] not in text:
+            document.refuse(f"does not name {_NAMED[kind]}", kind, locale, number)
+    written = (text.strip().replace(_CONTACT, contact) for text in texts)
+    found = next((text for text in written if sms.fits(text)), "")
+    if not found:
+        document.refuse("none of the texts fits into one SMS", kind, locale, fix="add a shorter one")
+    return found

@@ -1,0 +1,229 @@
+"""Keeps a worker's rulebook complete, and publishes its directory of rules when that has something new.
+
+Two loops. `look` reads the topic `rules` to its end twice a second and adds what it finds; `fresh` lets a batch be
+folded only while that was done a moment ago, so that no record is folded before its rules are known. `watch` reads the
+directory every few seconds and publishes what changed, once it stood still for one turn and is valid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import structlog
+
+from schemas import metrics
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.process import EXIT_USAGE
+from schemas.settings import WorkerSettings
+from stream_processors.rules import ruleset
+from stream_processors.rules.published import GUARD_SECONDS, Directory, Publication, offer
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.topic import RuleLog, wall_micros
+from stream_processors.rules.versions import ALWAYS, Edition, Rulebook
+
+__all__ = ["Content", "RuleKeeper", "read_content"]
+
+log = structlog.get_logger()
+LOOK_SECONDS = 0.5
+FRESH_SECONDS = GUARD_SECONDS / 2
+ATTEMPTS = 5
+
+
+class Content(NamedTuple):
+    """What a directory holds: its files, their version, and the rules or why there are none."""
+
+    files: Mapping[str, bytes]
+    version: str
+    rules: Rules | None
+    problem: ConfigurationError | None
+
+
+def read_content(settings: WorkerSettings, known: Content | None = None) -> Content:
+    """The directory of rules as it is now; `known` again when nothing changed. Raises nothing: a problem is a value."""
+    root = settings.config_dir or ruleset.SHIPPED
+    try:
+        files = ruleset.read_files(root)
+        version = ruleset.content_version(files, settings.mail_domain)
+        if known is not None and known.version == version:
+            return known
+        try:
+            rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(root))
+            return Content(files, version, rules, None)
+        except ConfigurationError as error:
+            return Content(files, version, None, error)
+    except ConfigurationError as error:  # no directory, or one that cannot be read
+        return Content({}, "", None, error)
+
+
+class RuleKeeper:
+    """One per worker process. `run` for ever in a task; `fresh` before each batch. `end` ends the process."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        book: Rulebook,
+        own: Content,
+        end: Callable[[int, str], object],
+    ) -> None:
+        self.settings, self.book, self.own, self._end = settings, book, own, end
+        self.clock = settings.pipeline_clock
+        self.log = RuleLog(settings)
+        self.directory = Directory()
+        self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
+        self._taken = 0
+        self._ready = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._shown = ""
+        self._told: tuple[str, str] = ("", "")
+
+    async def fresh(self) -> None:
+        """Until every edition that is in force by now is in the book. Usually that is so, and this returns at once."""
+        await self._ready.wait()
+        while self._stale():
+            try:
+                await self._look(only_if_stale=True)
+            except Unavailable as error:  # Kafka is gone for everything else, too; the watchdog decides how long
+                log.warning("the rules in force are not known", error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def run(self) -> None:
+        """Both loops, for ever."""
+        await asyncio.gather(self._keep_looking(), self._watch())
+
+    # -- the topic ------------------------------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        while True:
+            try:
+                await self._look()
+                if not self._ready.is_set():
+                    await self._begin()
+            except Unavailable as error:
+                log.warning("the rules cannot be read", error=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _stale(self) -> bool:
+        return time.monotonic() - self._looked_at > FRESH_SECONDS
+
+    async def _look(self, *, only_if_stale: bool = False) -> None:
+        async with self._looking:
+            if only_if_stale and not self._stale():
+                return
+            began = time.monotonic()
+            await self.log.look()
+            publications = list(self.log.publications)[self._taken :]
+            for publication in publications:
+                await self._add(publication)
+            self._taken += len(publications)
+            self._looked_at = began
+            self._show()
+
+    async def _add(self, publication: Publication) -> None:
+        record = publication.record
+        rules = self._loaded.get(record.version)
+        if rules is None:
+            try:
+                rules = await asyncio.to_thread(ruleset.of_files, record.files, record.mail_domain)
+            except ConfigurationError as error:
+                metrics.RULES_REFUSED.labels("unreadable").inc()
+                log.error("published rules mean nothing to this build and are left out", version=record.version,
+                          effective_from=record.effective_from, error=str(error))  # fmt: skip
+                return
+            self._loaded[record.version] = rules
+        self.book.add(Edition(record.effective_from, rules))
+        log.info("rules are known", version=record.version, effective_from=record.effective_from,
+                 published_by=record.published_by)  # fmt: skip
+
+    async def _begin(self) -> None:
+        """The first time that the log was read: what this process brings along, if it is new."""
+        own, publications = self.own, self.log.publications
+        self._refuse(own)
+        if own.rules is not None:
+            empty = not len(publications)
+            if self.directory.wants(own.version, publications):
+                await self._publish(own, first=empty)
+            elif publications.newest and publications.newest.version != own.version:
+                log.warning(
+                    "the directory holds rules that were replaced since; they are not published again",
+                    version=own.version,
+                    newest=publications.newest.version,
+                    fix="python -m stream_processors rules publish DIR",
+                )
+        if not len(self.book):
+            self._end(EXIT_USAGE, str(own.problem or "no published rules can be read"))
+        self._ready.set()
+
+    # -- the directory --------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """A content counts when it was the same twice: files are not saved all at once."""
+        await self._ready.wait()
+        before = self.own
+        while True:
+            await asyncio.sleep(self.settings.rules_watch_seconds)
+            now = await asyncio.to_thread(read_content, self.settings, before)
+            settled, before = now.version == before.version and str(now.problem) == str(before.problem), now
+            if not settled:
+                continue
+            self.own = now
+            self._refuse(now)
+            if now.rules is None or now.version == self.directory.version:
+                continue
+            self._loaded[now.version] = now.rules
+            try:
+                await self._look()
+                if self.directory.wants(now.version, self.log.publications):
+                    await self._publish(now)
+            except Unavailable as error:
+                log.warning("the rules cannot be published now", version=now.version, error=str(error))
+
+    async def _publish(self, content: Content, *, first: bool = False) -> None:
+        for _ in range(ATTEMPTS):
+            wall = wall_micros()
+            start = self.clock.at(wall + int(self.settings.rules_lead_seconds * 1_000_000))
+            record = offer(
+                content.files,
+                content.version,
+                self.settings.mail_domain,
+                clock=self.clock,
+                wall=wall,
+                start=ALWAYS if first else start,
+                by=self.settings.worker_id,
+            )
+            await self.log.publish(record)
+            await self._look()
+            if self.directory.published(content.version, self.log.publications):
+                log.info("rules were published", version=content.version, effective_from=record.effective_from)
+                return
+            first = False
+        raise Unavailable(
+            f"rules {content.version} came too late {ATTEMPTS} times; raise DESKSTREAM_RULES_LEAD_SECONDS"
+        )
+
+    def _refuse(self, content: Content) -> None:
+        """Say once what is wrong with a content; the metric stays until it is right."""
+        metrics.RULES_INVALID.set(content.problem is not None)
+        told = content.version, str(content.problem or "")
+        if content.problem is not None and told != self._told:
+            metrics.RULES_REFUSED.labels("invalid").inc()
+            log.error("the directory of rules is invalid; what is in force stays in force", error=str(content.problem))
+        self._told = told
+
+    def _show(self) -> None:
+        """The metrics of what is in force now."""
+        if not len(self.book):
+            return
+        edition = self.book.edition_at(self.clock.now())
+        newest = self.log.publications.newest
+        metrics.RULES_UNPUBLISHED.set(bool(self.own.rules and newest and newest.version != self.own.version))
+        if edition.rules.version != self._shown:
+            if self._shown:
+                metrics.RULES_INFO.remove(self._shown)
+            self._shown = edition.rules.version
+            metrics.RULES_INFO.labels(self._shown).set(1)
+            log.info("rules in force", version=self._shown, effective_from=edition.effective_from)
+        metrics.RULES_EFFECTIVE.set(edition.effective_from / 1_000_000)

@@ -1,0 +1,162 @@
+"""The rules in force: calendars, policies, taxonomy, templates, teams, each with the version of its content.
+
+`load(directory)` reads and validates them all and either returns a complete `Rules` or raises one
+`ConfigurationError` naming file and line: an invalid file never replaces a valid one. It goes by way of `read_files`
+and `of_files`, so that what was validated is what is published, even if somebody saves a file in between.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from schemas.errors import ConfigurationError
+from stream_processors.rules.calendars_file import Calendars
+from stream_processors.rules.loop_guards import Guards
+from stream_processors.rules.notices import Notices
+from stream_processors.rules.policies import Policies
+from stream_processors.rules.surveys import Surveys
+from stream_processors.rules.taxonomy import Taxonomy
+from stream_processors.rules.teams import Teams
+from stream_processors.rules.templates import Templates
+
+SHIPPED = Path(__file__).parents[1] / "config"
+#: What belongs to the rules in their directory; anything else there, and whatever is hidden, is somebody's notes.
+SUFFIXES = (".yaml", ".yml", ".txt", ".ics")
+MOST_BYTES = 4_000_000
+#: Rules that were copied before these files existed have none, and get the ones that ship.
+_LATER = ("calendars.yaml", "notices.yaml", "surveys.yaml")
+_DEPTH = 3
+_GUARDS = "acknowledgements.yaml"
+_made: dict[tuple[Any, str], Any] = {}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a step may consult besides the event and the state. `version` is that of all the content."""
+
+    policies: Policies
+    taxonomy: Taxonomy
+    templates: Templates
+    teams: Teams
+    guards: Guards
+    mail_domain: str
+    calendars: Calendars
+    notices: Notices
+    surveys: Surveys
+    version: str = ""
+
+
+@cache
+def load(directory: Path | None = None, mail_domain: str = "support.example") -> Rules:
+    """Read the rules from a directory, by default those that ship with the package. A directory is read once.
+
+    Raises:
+        ConfigurationError: a file is missing or invalid; nothing is replaced.
+    """
+    root = directory or SHIPPED
+    return of_files(read_files(root), mail_domain, shown_as=str(root))
+
+
+def read_files(directory: Path) -> dict[str, bytes]:
+    """The content of every file of the rules by its path within the directory, in order.
+
+    Raises:
+        ConfigurationError: the directory cannot be read, or holds more than `MOST_BYTES`.
+    """
+    if not directory.is_dir():
+        raise ConfigurationError("is not a directory", where=str(directory), fix="name the directory of policies.yaml")
+    try:
+        files = {path.relative_to(directory).as_posix(): path.read_bytes() for path in _paths(directory)}
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
+    for name in _LATER:
+        files.setdefault(name, (SHIPPED / name).read_bytes())
+    if (size := sum(map(len, files.values()))) > MOST_BYTES:
+        raise ConfigurationError(f"holds {size:,} bytes, at most {MOST_BYTES:,} are read", where=str(directory))
+    return dict(sorted(files.items()))
+
+
+def content_version(files: Mapping[str, bytes], mail_domain: str) -> str:
+    """12 hex characters of SHA-256 over the names and the content of the files, and the mail domain."""
+    digest = sha256(mail_domain.encode())
+    for name in sorted(files):
+        digest.update(b"\0" + name.encode() + b"\0" + sha256(files[name]).digest())
+    return digest.hexdigest()[:12]
+
+
+def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = "") -> Rules:
+    """Validated rules of these files and no others. Complaints name a file within `shown_as`.
+
+    Raises:
+        ConfigurationError: a file is missing or invalid, with file and line of the first mistake.
+    """
+    with tempfile.TemporaryDirectory(prefix="deskstream-rules-") as name:
+        root = Path(name)
+        for path, content in files.items():
+            target = root / path
+            if not target.resolve().is_relative_to(root.resolve()):
+                raise ConfigurationError("is outside of the rules", where=path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        try:
+            return _load(root, files, mail_domain)
+        except ConfigurationError as error:
+            within = error.where.removeprefix(name).lstrip("/")
+            where = f"{shown_as.rstrip('/')}/{within}" if shown_as else within
+            raise ConfigurationError(error.problem, where=where, fix=error.fix) from error
+
+
+def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
+    def made_of(maker: Callable[..., T], *arguments: Any, files_of: Callable[[str], bool]) -> T:
+        """A part is made once for the same content: editions share what did not change between them."""
+        chosen = {name: content for name, content in files.items() if files_of(name)}
+        key = maker, content_version(chosen, mail_domain)
+        if key not in _made:
+            _made[key] = maker(*arguments)
+        made: T = _made[key]
+        return made
+
+    def named(*names: str, and_ics: bool = False) -> Callable[[str], bool]:
+        return lambda name: name in names or (and_ics and name.endswith(".ics"))
+
+    teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
+    calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
+    taxonomy = made_of(Taxonomy.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
+    return Rules(
+        calendars=calendars,
+        policies=made_of(
+            Policies.load,
+            *(root / "policies.yaml", teams, calendars, taxonomy.tags),
+            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", and_ics=True),
+        ),
+        taxonomy=taxonomy,
+        templates=made_of(Templates.load, root / "templates", files_of=lambda name: name.startswith("templates/")),
+        teams=teams,
+        guards=made_of(Guards.load, root / _GUARDS, mail_domain, files_of=named(_GUARDS)),
+        mail_domain=mail_domain,
+        notices=made_of(Notices.load, root / "notices.yaml", mail_domain, files_of=named("notices.yaml")),
+        surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
+        version=content_version(files, mail_domain),
+    )
+
+
+def _paths(directory: Path) -> Iterator[Path]:
+    """Links are followed, as the files of a mounted ConfigMap are links; its own `..data` is hidden."""
+    for folder, folders, names in os.walk(directory, followlinks=True, onerror=_raise):
+        deep = len(Path(folder).relative_to(directory).parts) >= _DEPTH
+        folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and name.endswith(SUFFIXES):
+                yield Path(folder) / name
+
+
+def _raise(error: OSError) -> None:
+    raise error

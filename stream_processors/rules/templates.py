@@ -1,0 +1,247 @@
+"""The words of an acknowledgement: one template per kind of channel and locale, in `config/templates/`.
+
+`<kind>.<locale>.txt`, in plain Jinja: `{{ variable }}`, `if` and `for` only. Every template is parsed, checked and
+rendered in every situation when it is loaded, so that nothing can fail, and no SMS can be too long, when a customer
+waits. What the `if`s decide is worked out once per situation and kept as a frame that only wants filling in (about a
+tenth of the time of rendering).
+
+Variables, each empty when there is nothing to say:
+  name, subject, order_number   the customer's own words, on one line, shortened, and left out where they look like an
+                                advertisement that somebody wants us to send
+  ticket                        the ticket's id
+  promised, promised_short      by when we answer, in words
+  articles                      (title, address) of help articles
+  dissatisfied                  whether the customer is
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from schemas.errors import ConfigurationError
+from schemas.events import LOCALES
+from stream_processors.rules.taxonomy import Article
+from stream_processors.text import sms
+
+__all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of", "own_words"]
+
+KINDS = ("email", "chat", "sms", "call", "social")
+VARIABLES = (
+    "name", "subject", "order_number", "ticket", "promised", "promised_short", "articles", "dissatisfied",
+)  # fmt: skip
+
+_KIND_OF = {
+    "email": "email", "form": "email", "in_person": "email", "chat": "chat", "bot": "chat", "help_centre": "chat",
+    "sms": "sms", "phone": "call", "voicemail": "call", "social": "social",
+}  # fmt: skip
+#: What one message of these kinds may be; a social post as it is counted there, CJK characters double.
+_FITS: dict[str, Callable[[str], bool]] = {
+    "sms": sms.fits,
+    "call": sms.fits,
+    "social": lambda text: sum(1 if ord(character) < 0x1100 else 2 for character in text) <= 280,
+}
+#: What a template may be made of: nothing that depends on more of a variable than whether it is empty.
+_PLAIN = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.For, nodes.Tuple, nodes.Not,
+    nodes.And, nodes.Or, nodes.Getattr, nodes.Const,
+)  # fmt: skip
+_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short")
+_NAME_CHARACTERS = 40
+_SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social": 60}
+_SHORTEST_SUBJECT = 6
+_ELLIPSIS = "..."
+_ADVERTISEMENT = re.compile(r"https?:|www\.|@|[\w-]\.(?:[a-z]{2,4}/|(?:com|net|org|info|ru|cn|top|xyz)\b)", re.I)
+
+
+class Situation(NamedTuple):
+    """What is known when an acknowledgement is written."""
+
+    kind: str
+    locale: str
+    ticket: str
+    name: str = ""
+    subject: str = ""
+    order_number: str = ""
+    promised: str = ""
+    promised_short: str = ""
+    articles: tuple[Article, ...] = ()
+    dissatisfied: bool = False
+
+
+class Rendered(NamedTuple):
+    """`template` is its file's name without the ending; `version` 12 hex characters of its content."""
+
+    text: str
+    template: str
+    version: str
+
+
+class _Template(NamedTuple):
+    name: str
+    version: str
+    frame: Callable[[tuple[bool, ...], tuple[Article, ...], bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """All templates, by kind and locale."""
+
+    _templates: dict[tuple[str, str], _Template]
+
+    @classmethod
+    def load(cls, directory: Path) -> Templates:
+        """Read, check and try every template.
+
+        Raises:
+            ConfigurationError: a template is missing, is not Jinja, uses an unknown variable, does not name ticket
+                and promise, or is too long for its channel; with file and line.
+        """
+        environment = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        )
+        templates = cls(
+            {
+                (kind, locale): _load(environment, directory / f"{kind}.{locale}.txt")
+                for kind, locale in product(KINDS, LOCALES)
+            }
+        )
+        for path in sorted(directory.glob("*.txt")):
+            if tuple(path.stem.split(".", 1)) not in templates._templates:
+                raise ConfigurationError(
+                    "is not the template of a kind and a locale",
+                    where=str(path),
+                    fix=f"name it <kind>.<locale>.txt with a kind of {', '.join(KINDS)}",
+                )
+        for kind, locale in templates._templates:
+            _try(templates, kind, locale, directory / f"{kind}.{locale}.txt")
+        return templates
+
+    def render(self, situation: Situation) -> Rendered:
+        """The text for a situation; what the customer wrote is made harmless and short enough for the channel."""
+        template = self._templates[situation.kind, situation.locale]
+        name = own_words(situation.name, _NAME_CHARACTERS)
+        subject = own_words(situation.subject, _SUBJECT_CHARACTERS[situation.kind])
+        order_number = own_words(situation.order_number, _NAME_CHARACTERS)
+
+        def text(name: str, subject: str) -> str:
+            values = (name, subject, order_number, situation.ticket, situation.promised, situation.promised_short)
+            frame = template.frame(tuple(map(bool, values)), situation.articles, situation.dissatisfied)
+            return frame.format(*values)
+
+        written = text(name, subject)
+        fits = _FITS.get(situation.kind)
+        if fits is not None and not fits(written):
+            written = next((each for each in _shorter(text, name, subject) if fits(each)), text("", ""))
+        return Rendered(written, template.name, template.version)
+
+
+def kind_of(channel: str, address: str) -> str:
+    """The kind of template for a channel. One that has no way back of its own is answered by mail or SMS."""
+    kind = _KIND_OF.get(channel, "email")
+    return "sms" if kind == "email" and address.startswith("+") and "@" not in address else kind
+
+
+def own_words(text: str, limit: int) -> str:
+    """The customer's words on one line; '' where they hold a link or an address, which we do not spread."""
+    if not text:
+        return ""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    text = " ".join(text.split())
+    if _ADVERTISEMENT.search(text):
+        return ""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + _ELLIPSIS
+
+
+def _shorter(text: Callable[[str, str], str], name: str, subject: str) -> Iterator[str]:
+    """The same message with ever less of the customer's own words."""
+    keep = subject.removesuffix(_ELLIPSIS)
+    while len(keep) > _SHORTEST_SUBJECT:
+        keep = keep[: max(_SHORTEST_SUBJECT, len(keep) - 4)].rstrip()
+        yield text(name, keep + _ELLIPSIS)
+    yield text(name, "")
+    yield text("", subject)
+
+
+def _load(environment: ImmutableSandboxedEnvironment, path: Path) -> _Template:
+    try:
+        source = path.read_text("utf-8")
+        tree = environment.parse(source)
+        unknown = meta.find_undeclared_variables(tree) - set(VARIABLES)
+        for part in tree.find_all(nodes.Node):
+            if not isinstance(part, _PLAIN) or (isinstance(part, nodes.Getattr) and part.node != _LOOP):
+                raise ConfigurationError(
+                    f"{type(part).__name__.lower()} is not possible here",
+                    where=f"{path}:{part.lineno}",
+                    fix="use {{ variable }}, if and for only",
+                )
+        for node in tree.find_all(nodes.Name):
+            if node.name in unknown:
+                raise ConfigurationError(
+                    f"unknown variable {node.name!r}",
+                    where=f"{path}:{node.lineno}",
+                    fix=f"one of {', '.join(VARIABLES)}",
+                )
+        template = environment.from_string(source)
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("is not UTF-8", where=str(path)) from error
+    except TemplateSyntaxError as error:
+        raise ConfigurationError(f"is not a template: {error.message}", where=f"{path}:{error.lineno}") from error
+    except TemplateError as error:
+        raise ConfigurationError(f"is not a template: {error.message}", where=str(path)) from error
+
+    @lru_cache(maxsize=1024)
+    def frame(given: tuple[bool, ...], articles: tuple[Article, ...], dissatisfied: bool) -> str:
+        """The text with `{0}`, `{1}`, ... where the values go; empty ones are left out."""
+        marks = {name: _MARK.format(number) if given[number] else "" for number, name in enumerate(_FILLED)}
+        text = template.render(marks, articles=articles, dissatisfied=dissatisfied).strip()
+        return _MARKED.sub(r"{\1}", text.replace("{", "{{").replace("}", "}}"))
+
+    return _Template(path.stem, sha256(source.encode()).hexdigest()[:12], frame)
+
+
+_LOOP = nodes.Name("loop", "load")
+_MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(.)\ue001")
+#: The longest ticket id and promise that can occur in practice.
+_TICKET = "WWWWWWWWWWWW-9999"
+_PROMISED = {
+    "en": ("23:59 GMT+10:30 on Wednesday 30 September", "Wed 30 Sep 23:59 GMT+10:30"),
+    "zh-Hans": ("12月30日星期三 23:59（GMT+10:30）", "12月30日23:59 GMT+10:30"),
+    "zh-Hant": ("12月30日星期三 23:59（GMT+10:30）", "12月30日23:59 GMT+10:30"),
+    "ja": ("12月30日(水) 23:59（GMT+10:30）", "12月30日 23:59 GMT+10:30"),
+}
+
+
+def _try(templates: Templates, kind: str, locale: str, path: Path) -> None:
+    """Render a template in every situation."""
+    words: tuple[tuple[str, str], ...] = (("", ""), _PROMISED[locale])
+    for name, subject, order, promised, articles, dissatisfied in product(
+        ("", "Kim"), ("", "Tea"), ("", "10023"), words, ((), (Article("Help", "https://help"),)), (False, True)
+    ):
+        situation = Situation(kind, locale, _TICKET, name, subject, order, *promised, articles, dissatisfied)
+        try:
+            text = templates.render(situation).text
+        except Exception as error:  # whatever a template may do wrong when it runs
+            raise ConfigurationError(f"cannot be rendered: {error}", where=str(path)) from error
+        if _TICKET not in text or (promised[0] and promised[0] not in text and promised[1] not in text):
+            raise ConfigurationError(
+                "does not name the ticket and the promised time in every situation", where=str(path)
+            )
+        if kind in _FITS and not _FITS[kind](text):
+            raise ConfigurationError(
+                f"is too long for one message even without the customer's own words: {text!r}",
+                where=str(path),
+                fix="shorten it",
+            )

@@ -1,0 +1,146 @@
+"""The topic `rules`: reading it to its end, and publishing to it. The only module that knows how editions are stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas import codec, metrics
+from schemas.errors import CodecError, Unavailable
+from schemas.kafka_security import security
+from schemas.published import RulesPublished
+from schemas.settings import Settings
+from schemas.topics import RULES
+from stream_processors.rules.published import Publications
+
+__all__ = ["RuleLog"]
+
+log = structlog.get_logger()
+PATIENCE_SECONDS = 10.0
+_LARGEST = 8_000_000
+#: The fetch that is under way when a look is done ends so soon.
+_FETCH_WAITS_MS = 20
+
+
+class RuleLog:
+    """The publications up to where `look` has read. One look at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.publications = settings, Publications()
+        self._place = TopicPartition(settings.topic(RULES), 0)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: Settings) -> AsyncIterator[RuleLog]:
+        """A log read to its end, for a command. Raises Unavailable."""
+        rules = cls(settings)
+        try:
+            await rules.look()
+            yield rules
+        finally:
+            await rules.close()
+
+    async def look(self) -> None:
+        """Read to the end as it is now: `publications` holds what counts.
+
+        Raises:
+            Unavailable: Kafka does not answer, or the topic is missing; the next look tries again.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                consumer = await self._connected()
+                end = (await consumer.end_offsets([self._place]))[self._place]
+                if await consumer.position(self._place) < end:
+                    consumer.resume(self._place)
+                while await consumer.position(self._place) < end:
+                    for messages in (await consumer.getmany(self._place, timeout_ms=200)).values():
+                        for message in messages:
+                            self._take(message)
+                # A broker answers one connection in order: behind a fetch that waits for more, the next question for
+                # the end would wait as well, and every batch with it.
+                consumer.pause(self._place)
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self.close()
+            raise self._no_answer(error) from error
+
+    async def publish(self, record: RulesPublished) -> None:
+        """Append a record and wait until it is durable. Whether it counts, the next look tells.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="gzip",
+            max_request_size=_LARGEST,
+            request_timeout_ms=int(PATIENCE_SECONDS * 1000),
+            **security(self.settings),
+        )
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await producer.start()
+                await producer.send_and_wait(
+                    self._place.topic, codec.encode(record), key=record.version.encode(), partition=0
+                )
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise self._no_answer(error) from error
+        finally:
+            await producer.stop()
+
+    def _no_answer(self, error: Exception) -> Unavailable:
+        servers = self.settings.kafka_bootstrap_servers
+        return Unavailable(f"Kafka at {servers} does not answer for {self._place.topic}: {str(error) or 'in time'}")
+
+    async def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.settings.kafka_bootstrap_servers,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                max_partition_fetch_bytes=_LARGEST,
+                fetch_max_wait_ms=_FETCH_WAITS_MS,
+                **security(self.settings),
+            )
+            try:
+                await consumer.start()
+                consumer.assign([self._place])
+                self.publications = Publications()  # read again from the beginning, with the same result
+                await consumer.seek_to_beginning(self._place)
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._consumer = consumer
+        return self._consumer
+
+    def _take(self, message: object) -> None:
+        value, offset, stored_ms = message.value, message.offset, message.timestamp  # type: ignore[attr-defined]
+        try:
+            record = codec.decode(value or b"")
+            if not isinstance(record, RulesPublished):
+                raise CodecError(f"a {type(record).__name__}")
+        except CodecError as error:
+            metrics.RULES_REFUSED.labels("undecodable").inc()
+            log.error("a record of the rules cannot be read", topic=self._place.topic, offset=offset, error=str(error))
+            return
+        if self.publications.add(record, stored_ms * 1000) is None:
+            metrics.RULES_REFUSED.labels("late").inc()
+            log.warning("rules were published too late and do not count", version=record.version, offset=offset)
+
+
+def wall_micros() -> int:
+    """Wall time now, as the broker stamps records."""
+    return time.time_ns() // 1000

@@ -1,0 +1,116 @@
+"""The rulebook: every edition of the rules, and which one is in force at a moment of the log.
+
+An edition is in force from its `effective_from` until the next one's. A record is folded with the edition that was in
+force when we received it (`time_of`), so a replay, today or in a year, uses what was used then.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from schemas.events import Event
+from stream_processors.rules.calendars import Calendar
+from stream_processors.rules.ruleset import Rules
+
+__all__ = ["ALWAYS", "Edition", "Rulebook", "time_of"]
+
+#: `effective_from` of the first edition: since the beginning of time.
+ALWAYS = 0
+_EMPTY = "the rulebook is empty: no rules were published yet"
+_BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63
+
+
+class Edition(NamedTuple):
+    """Rules in force from `effective_from` (micros on the log's axis) on."""
+
+    effective_from: int
+    rules: Rules
+
+
+def time_of(event: Event) -> int:
+    """The moment (micros) whose rules an event is folded with: when we received it.
+
+    Not when it happened: a customer's wrong clock or a mail that was under way for days must not choose our rules, and
+    rules become known before they take effect only in our own time. Imported history is the exception, for it is folded
+    as of then: by the time at which it happened, if that is before it was imported. Both times stand in the record, so
+    every replay comes to the same edition.
+    """
+    if event.imported:
+        return min(event.occurred_at, event.received_at)
+    return event.received_at
+
+
+class Rulebook:
+    """All editions, in the order in which they take effect. `at` is asked for every record and costs well under 1 µs.
+
+    The first edition is in force for everything before it, too. Of two that take effect at one moment the one that was
+    added later counts.
+    """
+
+    __slots__ = ("_calendars", "_editions", "_rules", "_since", "_starts", "_until")
+
+    def __init__(self, *editions: Edition) -> None:
+        self._editions: list[Edition] = []
+        self._starts: list[int] = []
+        self._calendars: dict[tuple[str, str], Calendar] = {}
+        self._since = self._until = 0  # an empty span: nothing is remembered
+        self._rules: Rules | None = None
+        for edition in editions:
+            self.add(edition)
+
+    @classmethod
+    def of(cls, rules: Rules | Rulebook) -> Rulebook:
+        """A rulebook of one edition; a rulebook is returned as it is."""
+        return rules if isinstance(rules, Rulebook) else cls(Edition(ALWAYS, rules))
+
+    def __len__(self) -> int:
+        return len(self._editions)
+
+    @property
+    def editions(self) -> tuple[Edition, ...]:
+        return tuple(self._editions)
+
+    def add(self, edition: Edition) -> None:
+        """Add an edition; from now on `at` knows it."""
+        place = bisect_right(self._starts, edition.effective_from)
+        self._starts.insert(place, edition.effective_from)
+        self._editions.insert(place, edition)
+        policies, calendars = edition.rules.policies.version, edition.rules.calendars.calendars
+        for name, calendar in calendars.items():
+            self._calendars.setdefault((policies, name), calendar)
+        self._since = self._until = 0
+
+    def at(self, micros: int) -> Rules:
+        """The rules in force at a moment.
+
+        Raises:
+            LookupError: the book is empty.
+        """
+        if self._since <= micros < self._until:
+            return self._rules  # type: ignore[return-value]  # a span is remembered with its rules
+        return self._look_up(micros)
+
+    def edition_at(self, micros: int) -> Edition:
+        """The edition in force at a moment. Raises LookupError as `at` does."""
+        if not self._editions:
+            raise LookupError(_EMPTY)
+        return self._editions[max(0, bisect_right(self._starts, micros) - 1)]
+
+    def calendar(self, name: str, policy_version: str) -> Calendar | None:
+        """The calendar of this name as it was beside the policies of this version.
+
+        A running clock keeps the calendar with which it started, whatever later editions made of it. The version of
+        policies that use calendars depends on the calendars, too, so this is always the same one. None when no edition
+        has those policies: a state from before there was a rulebook.
+        """
+        return self._calendars.get((policy_version, name))
+
+    def _look_up(self, micros: int) -> Rules:
+        if not self._editions:
+            raise LookupError(_EMPTY)
+        place = max(0, bisect_right(self._starts, micros) - 1)
+        self._rules = rules = self._editions[place].rules
+        self._since = self._starts[place] if place else _BEFORE_ALL
+        self._until = self._starts[place + 1] if place + 1 < len(self._starts) else _AFTER_ALL
+        return rules

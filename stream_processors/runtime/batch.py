@@ -1,0 +1,154 @@
+"""Folding one partition batch: records in, states and encoded outputs out. Pure but for the reads of the store.
+
+A record that fails (undecodable, invalid, a defect in one step) becomes a dead letter with its stage and traceback
+and leaves no trace in the states; its neighbours go on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from schemas import codec
+from schemas.dead_letter import headers as dead_letter_headers
+from schemas.errors import CodecError, Refused, StateFromTheFuture
+from stream_processors.runtime.processor import Count, Output, Position, Processor, State, StepFailed
+from stream_processors.runtime.state_codec import StateCodec
+
+
+class Failure(NamedTuple):
+    """A record that could not be folded, ready for the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes
+    headers: dead_letter_headers.Headers
+    stage: str
+    reason: str
+
+
+class Folded(NamedTuple):
+    """What a partition batch came to. Deleted states have the value None; `before` are those that it found."""
+
+    states: dict[bytes, State | None]
+    outputs: list[tuple[bytes | None, Output]]
+    failures: list[Failure]
+    folded: int
+    skipped: int
+    longest_failure_run: int
+    before: dict[bytes, State | None]
+    counts: list[Count]
+
+
+class Overlay:
+    """The states of one partition as this batch sees them: the store with the batch's own changes laid over it."""
+
+    __slots__ = ("_codec", "_get", "_scan", "changed", "found")
+
+    def __init__(
+        self,
+        codec: StateCodec,
+        get: Callable[[bytes], bytes | None],
+        scan: Callable[[bytes], Iterator[tuple[bytes, bytes]]],
+    ) -> None:
+        self._codec, self._get, self._scan = codec, get, scan
+        self.changed: dict[bytes, State | None] = {}
+        self.found: dict[bytes, State | None] = {}
+
+    def get(self, key: bytes) -> Any | None:
+        if key in self.changed:
+            return self.changed[key]
+        stored = self._get(key)
+        state = self.found[key] = None if stored is None else self._codec.load(key, stored)
+        return state
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        changed = sorted(key for key in self.changed if key.startswith(prefix))
+        position = 0
+        for key, value in self._scan(prefix):
+            while position < len(changed) and changed[position] < key:
+                if (state := self.changed[changed[position]]) is not None:
+                    yield changed[position], state
+                position += 1
+            if position < len(changed) and changed[position] == key:
+                continue  # the batch's own version comes in the next turn, or after the loop
+            yield key, self._codec.load(key, value)
+        for key in changed[position:]:
+            if (state := self.changed[key]) is not None:
+                yield key, state
+
+
+class BatchFolder:
+    """Folds the batches of one processor. `source_topic` is the topic's name in this deployment."""
+
+    def __init__(self, processor: Processor, source_topic: str, now: Callable[[], int]) -> None:
+        self.processor, self.source_topic, self._now = processor, source_topic, now
+        self.codec = StateCodec(processor.kinds, processor.deadline)
+
+    def fold(self, partition: int, records: Sequence[Any], overlay: Overlay) -> Folded:
+        """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record.
+
+        Raises:
+            StateFromTheFuture: a newer build wrote a state that a record needs; perhaps as the cause of a `StepFailed`.
+        """
+        steps = self.folding(partition, records, overlay)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def folding(
+        self, partition: int, records: Sequence[Any], overlay: Overlay
+    ) -> Generator[list[tuple[bytes | None, Output]], None, Folded]:
+        """As `fold`, pausing after each record so that an event loop can do something else; yields the outputs so far."""
+        outputs: list[tuple[bytes | None, Output]] = []
+        failures: list[Failure] = []
+        counts: list[Count] = []
+        folded = skipped = run = longest = 0
+        process, decode = self.processor.process, codec.decode
+        for record in records:
+            try:
+                outcome = process(decode(record.value or b""), Position(partition, record.offset), overlay)
+            except Exception as error:
+                if StateFromTheFuture in (type(error), type(error.__cause__)):
+                    raise  # nothing is wrong with the record: it is this build that must not touch the state
+                failures.append(self._failure(partition, record, error))
+                run += 1
+                longest = max(longest, run)
+                continue
+            run = 0
+            overlay.changed.update(outcome.states)
+            if outcome.skipped:
+                skipped += 1
+            else:
+                folded += 1
+                outputs.extend((record.key, output) for output in outcome.outputs)
+                counts.extend(outcome.counts)
+            yield outputs
+        return Folded(overlay.changed, outputs, failures, folded, skipped, longest, overlay.found, counts)
+
+    def _failure(self, partition: int, record: Any, error: Exception) -> Failure:
+        stage, reason, cause = classify(error)
+        headers = dead_letter_headers.headers(
+            reason=reason,
+            error=f"{type(cause).__name__}: {cause}",
+            stage=stage,
+            origin=f"{self.source_topic}/{partition}/{record.offset}",
+            at=self._now(),
+            replay_topic=self.source_topic,
+            traceback="".join(traceback.format_exception(cause)),
+        )
+        return Failure(record.key, record.value or b"", headers, stage, reason)
+
+
+def classify(error: BaseException) -> tuple[str, str, BaseException]:
+    """`(stage, reason, cause)` of a failure, with bounded words for stage and reason."""
+    if isinstance(error, StepFailed):
+        cause = error.__cause__ or error
+        return error.stage, cause.reason if isinstance(cause, Refused) else "defect", cause
+    if isinstance(error, CodecError):
+        return "decode", error.reason, error
+    if isinstance(error, Refused):
+        return "fold", error.reason, error
+    return "fold", "defect", error

@@ -1,0 +1,109 @@
+"""What the worker loop asks of an aggregate, and nothing else: the seam between pure folds and Kafka.
+
+An aggregate (tickets, routing) is a `Processor`: it names its topic, decodes a record, and folds it into states
+and outputs. It does no I/O, reads no clock and draws no random number: the same log gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from schemas.events import Event
+from schemas.topics import Topic
+from stream_processors.runtime.gauges import Figures
+
+#: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
+MOST_BATCH_RECORDS = 8192
+
+
+class Position(NamedTuple):
+    """Where a record stands in its topic."""
+
+    partition: int
+    offset: int
+
+
+class Output(NamedTuple):
+    """A record to write. Its topic is `schemas.topics.TOPIC_OF[type(record)]`.
+
+    `key` None: the key of the source record, and its partition (all topics keyed by customer tag have the same
+    partition count). Otherwise the key decides the partition (murmur2, as every Kafka client does).
+    """
+
+    record: msgspec.Struct
+    key: str | None = None
+
+
+class Count(NamedTuple):
+    """Something to add to a counter (or to observe in a histogram) once it is durable; names as in `figures`."""
+
+    name: str
+    labels: tuple[str, ...]
+    value: float = 1.0
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A value in a state table. `offset` is that of the last record folded into it; -1 before the first.
+
+    A record whose offset is not above it was folded before a crash: it is not folded again, the state is only
+    written again.
+    """
+
+    offset: int = -1
+
+
+class Reader(Protocol):
+    """The states of one partition: the store, with what this batch has changed so far laid over it."""
+
+    def get(self, key: bytes) -> Any | None:
+        """The decoded state, or None."""
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """All states whose key starts with `prefix`, in key order. Do not change states while iterating."""
+
+
+class Outcome(NamedTuple):
+    """What folding one record came to. A state of None is deleted.
+
+    A deletion becomes durable with the other states of its kind. So a derived state is deleted only when every record
+    in it stands at least `MOST_BATCH_RECORDS` offsets back: after a crash it could not tell a refold of its own batch
+    that it already held a record, and the record would be counted again in a new state.
+    """
+
+    states: Mapping[bytes, State | None]
+    outputs: Sequence[Output] = ()
+    skipped: bool = False
+    counts: Sequence[Count] = ()
+
+
+class Processor(Protocol):
+    """One aggregate.
+
+    name      of the agent, its table and its metric label: `tickets`
+    topic     where its events come from
+    kinds     key prefix (one byte) → state class, *in the order in which they must become durable*: a derived state
+              (a pane) before the state whose offset decides whether a record is folded again (the customer)
+    figures   what gauges show of its states, None for nothing
+    """
+
+    name: str
+    topic: Topic
+    kinds: Mapping[bytes, type[State]]
+    figures: type[Figures] | None
+
+    def process(self, event: Event, position: Position, read: Reader) -> Outcome:
+        """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""
+
+    def deadline(self, key: bytes, state: Any) -> int | None:
+        """When (pipeline micros) a `Tick` for this state is next due; None for never or imported history."""
+
+
+class StepFailed(Exception):
+    """A named step raised; the cause is chained. `stage` is a bounded metric label."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        super().__init__(stage)

@@ -1,0 +1,102 @@
+"""service_counts: what a turn adds to the counters that Prometheus reads, and no more than facts say.
+
+Clocks are counted by their ledger: an instance is met once, by the first row that fulfils it in time; a breach counts
+when its row is written, and is taken back by a `correct` from before its deadline, under the labels that it had.
+What belongs to imported history counts nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.facts import AcknowledgementFact, ClockFact, TagFact
+from stream_processors.runtime.processor import Count
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.gauges import bounded_channel
+from stream_processors.tickets.state import Ticket
+
+__all__ = ["counts"]
+
+
+class _Instance:
+    """One instance of a clock while the rows of one turn are read."""
+
+    __slots__ = ("charged", "live", "met")
+
+    def __init__(self, charged: tuple[str, ...] | None = None, *, met: bool = False, live: bool = True) -> None:
+        self.charged, self.met, self.live = charged, met, live
+
+
+def counts(turn: Turn) -> list[Count]:
+    """The counts of one turn, in no particular order."""
+    found: list[Count] = []
+    ticket, rows = turn.ticket, list[ClockFact]()
+    live = not (turn.event.imported if ticket is None else ticket.imported)
+    for record, _ in turn.outputs:
+        if isinstance(record, ClockFact):
+            rows.append(record)
+        elif not live:
+            continue
+        elif isinstance(record, TagFact):
+            if record.active:
+                found.append(Count("tags_applied", (record.tag, record.quadrant, record.owner_team)))
+        elif isinstance(record, AcknowledgementFact):
+            channel = bounded_channel(record.channel)
+            found.append(Count("acknowledgements", (channel, record.outcome, record.reason)))
+    if rows:
+        found.extend(_clocks(turn, rows))
+    if live and turn.happened:
+        found.extend(_happened(turn))
+    return found
+
+
+def _happened(turn: Turn) -> Iterator[Count]:
+    for happening in turn.happened:
+        if happening.name in ("first_response", "csat"):
+            then = happening.ticket
+            where = (bounded_channel(turn.event.channel if then is None else then.channel), then.team if then else "")
+            if happening.name == "csat":
+                yield Count("csat_answers", (*where, str(int(happening.detail))))
+            else:
+                yield Count("first_response_seconds", where, happening.detail)
+
+
+def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
+    instances: dict[tuple[str, int, str, int], _Instance] = {}
+    for row in rows:
+        if row.transition not in ("breach", "correct", "fulfil"):
+            continue
+        key = row.ticket_id, row.episode, row.clock, row.instance
+        instance = instances.get(key)
+        if instance is None:
+            instance = instances[key] = _before(turn, row)
+        if not instance.live:
+            continue
+        labels = row.clock, row.policy, bounded_channel(row.channel), row.team, row.priority
+        if row.transition == "breach":
+            instance.charged = labels
+            yield Count("sla_breached", labels)
+        elif row.transition == "correct":
+            if instance.charged is not None and row.due_at is not None and row.at < row.due_at:
+                yield Count("sla_corrected", instance.charged)
+                instance.charged = None
+        elif instance.charged is None and not instance.met:
+            instance.met = True
+            yield Count("sla_met", labels)
+
+
+def _before(turn: Turn, row: ClockFact) -> _Instance:
+    """The instance as this event found it: what came of a clock of history until a live event took its ticket up is history."""
+    was = _ticket(turn.before.tickets, turn, row)
+    for clock in () if was is None else was.clocks:
+        if (clock.episode, clock.name, clock.instance) == (row.episode, row.clock, row.instance):
+            where = clock.name, clock.policy, bounded_channel(row.channel), clock.team, clock.priority
+            met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
+            return _Instance(where if clock.breached else None, met=met, live=was is not None and not was.imported)
+    now = turn.ticket if turn.ticket_id == row.ticket_id else None
+    return _Instance(live=not (now or was or _ticket(turn.customer.tickets, turn, row) or Ticket(0, "", 0)).imported)
+
+
+def _ticket(tickets: tuple[Ticket, ...], turn: Turn, row: ClockFact) -> Ticket | None:
+    tag = turn.event.customer_tag
+    return next((ticket for ticket in tickets if ticket.id_at(tag) == row.ticket_id), None)

@@ -1,0 +1,189 @@
+"""The tickets aggregate: one event of one customer, folded by one pure step after another.
+
+`fold` is the whole of the domain logic; `TicketsProcessor` says what the worker must know around it: which records
+were folded before, which are the same thing twice, and what a tick is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from schemas.errors import Refused
+from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
+from schemas.topics import CONTACT_EVENTS, Topic
+from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.surveys import Signing
+from stream_processors.rules.versions import Rulebook, time_of
+from stream_processors.runtime.gauges import Figures
+from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, StepFailed
+from stream_processors.tickets import (
+    acknowledge,
+    consent,
+    handle,
+    merge,
+    progress,
+    record,
+    route,
+    tag,
+    thread,
+    transcript,
+)
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.counters import counts
+from stream_processors.tickets.gauges import PartitionFigures
+from stream_processors.tickets.resolution import resolve
+from stream_processors.tickets.sla import clocks, ticket_metrics
+from stream_processors.tickets.state import Customer, Links, Pane, customer_key
+from stream_processors.tickets.surveys import follow_up, invite, score
+from stream_processors.tickets.windows import buckets
+
+__all__ = ["STEPS", "TicketsProcessor", "fold"]
+
+#: In this order: deadlines that have passed before what came after them; wishes such as STOP before all that is sent,
+#: and because a YES may turn out to be a message; the ticket before all that is about it;
+#: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
+#: that it stops; resolutions after tags, policy and answers, of which they consist; what surveys and follow-ups change
+#: before routing, which queues them, and after the tags that decide the team; time is charged when it is known who has
+#: the ticket now; the record of it all last.
+STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
+    ("expire", clocks.expire),
+    ("settle", resolve.settle),
+    ("consent", consent.step),
+    ("thread", thread.step),
+    ("progress", progress.step),
+    ("tag", tag.step),
+    ("acknowledge", acknowledge.step),
+    ("measure_sla", clocks.step),
+    ("resolve", resolve.step),
+    ("invite", invite.step),
+    ("score_csat", score.step),
+    ("follow_up", follow_up.step),
+    ("handle", handle.step),
+    ("transcript", transcript.step),
+    ("route", route.step),
+    ("keep_time", ticket_metrics.step),
+    ("record", record.step),
+)
+#: A tick is only time passing, and so is what belongs to somebody else by now.
+_TICK_STEPS = (*STEPS[:2], STEPS[-1])
+_MERGE_STEPS = (*STEPS[:2], ("merge", merge.step), STEPS[-1])
+#: So many event ids are remembered per customer.
+KEPT_SEEN = 256
+_ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
+
+
+def fold(customer: Customer, event: Event, position: Position, book: Rulebook, signing: Signing | None = None) -> Turn:
+    """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
+
+    Raises:
+        StepFailed: a step raised; `stage` names it, the cause is chained.
+    """
+    turn = Turn(
+        event=event,
+        now=event.occurred_at,
+        position=position,
+        customer=customer,
+        before=customer,
+        rules=book.at(time_of(event)),
+        book=book,
+        signing=signing,
+    )
+    steps, kind = STEPS, type(event)
+    if kind is Tick:
+        steps = _TICK_STEPS
+    elif kind in merge.KINDS:
+        steps = _MERGE_STEPS
+    elif customer.links is not None and (onward := merge.passed_on(customer, event)) is not None:
+        steps, turn = _TICK_STEPS, turn.but(forwarded=True, outputs=(Output(onward, onward.customer_tag),))
+    for name, step in steps:
+        try:
+            turn = step(turn)
+        except Exception as error:
+            raise StepFailed(name) from error
+    return turn
+
+
+class TicketsProcessor:
+    """The `Processor` of `contact-events`. Panes become durable before customers.
+
+    After a crash in between, a customer is folded again from its old state and comes to the same facts; the panes
+    that already hold those records stand at their offsets and are left alone. `rules` that stand alone are in force
+    for ever.
+    """
+
+    name = "tickets"
+    figures: type[Figures] | None = PartitionFigures
+
+    def __init__(
+        self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
+    ) -> None:
+        self.rules, self.topic, self.signing = Rulebook.of(rules), topic, signing
+        self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
+
+    def process(self, event: Event, position: Position, read: Reader) -> Outcome:
+        """Fold one event of `contact-events`.
+
+        Raises:
+            StepFailed: a step refused the event or failed.
+            Refused: `wrong_topic` for an event of `routing`, `no_customer_tag`, `bad_tick`.
+        """
+        if isinstance(event, Tick):
+            return self._tick(event, position, read)
+        if isinstance(event, _ELSEWHERE):
+            raise Refused("wrong_topic", f"{type(event).__name__} belongs to the routing topic")
+        if not event.customer_tag:
+            raise Refused("no_customer_tag", f"{type(event).__name__} {event.event_id!r}")
+        key = customer_key(event.customer_tag)
+        customer: Customer = read.get(key) or Customer()
+        if position.offset <= customer.offset:
+            return Outcome({key: customer}, skipped=True)
+        seen = _fingerprint(event.event_id)
+        if seen in customer.seen or (customer.links is not None and _on_its_way(event) in customer.seen):
+            return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
+        turn = fold(customer, event, position, self.rules, self.signing)
+        panes, facts = buckets.roll(turn, read)
+        after = turn.customer
+        if turn.forwarded:  # it may come back, as something new
+            seen = _on_its_way(event)
+            after = after if after.links is not None else msgspec.structs.replace(after, links=Links())
+        after = msgspec.structs.replace(after, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
+
+    def deadline(self, key: bytes, state: Any) -> int | None:
+        """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
+        if key[:1] != b"c":
+            return buckets.forget_at(state)
+        deadline = clocks.next_deadline(state)
+        if not state.episodes or (other := resolve.next_deadline(state)) is None:
+            return deadline
+        return other if deadline is None else min(deadline, other)
+
+    def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
+        key = event.state_key
+        state = read.get(key) if key[:1] in self.kinds else None
+        if key[:1] not in self.kinds:
+            raise Refused("bad_tick", f"no state has the key {key!r}")
+        if state is None:
+            return Outcome({})
+        if isinstance(state, Pane):
+            changed, pane = buckets.forget(state, event.occurred_at, position)
+            return Outcome({key: pane} if changed else {})
+        if position.offset <= state.offset:
+            return Outcome({key: state}, skipped=True)
+        turn = fold(state, event, position, self.rules, self.signing)
+        panes, facts = buckets.roll(turn, read)
+        after = msgspec.structs.replace(turn.customer, offset=position.offset)
+        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
+
+
+def _on_its_way(event: Event) -> int:
+    """What is passed on is known by how far it has come: it may come round again, and must not be lost then."""
+    return _fingerprint(f"{event.event_id}/{event.causation_depth}")
+
+
+def _fingerprint(event_id: str) -> int:
+    return int.from_bytes(blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -1,0 +1,144 @@
+"""What a customer's solved episodes are kept for: finding them, changing them, writing their facts, forgetting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from schemas.clock import MICROS
+from schemas.facts import ResolutionFact
+from stream_processors.tickets.context import Happening, Turn
+from stream_processors.tickets.state import Customer, Episode, Ticket
+
+__all__ = ["as_then", "base", "find", "forget_old", "happen", "of_ticket", "put", "record", "remember"]
+
+#: Settled episodes that a customer keeps at most, and all that one keeps at most. Lists and bounces are senders, too, and
+#: are solved some forty times a day; the second bound is for one that is solved every ten minutes for a week.
+KEPT_SETTLED, MOST_EPISODES = 20, 1000
+_GRACE_MICROS = 86_400 * MICROS
+
+
+def find(customer: Customer, ticket: str, number: int) -> Episode | None:
+    for episode in reversed(customer.episodes):
+        if episode.number == number and episode.ticket_id == ticket:
+            return episode
+    return None
+
+
+def of_ticket(customer: Customer, ticket: str) -> tuple[Episode, ...]:
+    """Those of one ticket, oldest first."""
+    return tuple(each for each in customer.episodes if each.ticket_id == ticket)
+
+
+def remember(turn: Turn) -> Episode:
+    """The episode of the turn's ticket as it is now: the one that is known, or a new one."""
+    ticket = turn.ticket
+    assert ticket is not None
+    known = find(turn.customer, turn.ticket_id, ticket.episode)
+    return known or Episode(
+        ticket_id=turn.ticket_id,
+        number=ticket.episode,
+        channel=ticket.channel,
+        team=ticket.team or turn.team,
+        agent=ticket.assignee,
+        priority=ticket.priority,
+        policy=ticket.policy,
+        tags=ticket.tags,
+        touched_at=turn.now,
+        imported=ticket.imported,
+        lift=0 if ticket.adopted is None else ticket.adopted.lift,
+    )
+
+
+def put(turn: Turn, episode: Episode, *, at: int | None = None) -> Turn:
+    """The turn whose customer knows this episode so; `at` is when this came about, now if not given."""
+    customer = turn.customer
+    episode = replace(episode, touched_at=max(episode.touched_at, turn.now if at is None else at))
+    known = list(customer.episodes)
+    for place, each in enumerate(known):
+        if each.number == episode.number and each.ticket_id == episode.ticket_id:
+            known[place] = episode
+            break
+    else:
+        known.append(episode)
+    return turn.but(customer=replace(customer, episodes=tuple(known)))
+
+
+def base(turn: Turn, episode: Episode) -> dict[str, Any]:
+    """The fields that every fact about the episode carries; its ticket may be gone."""
+    return {
+        "customer_tag": turn.event.customer_tag,
+        "version": turn.position.offset + episode.lift,
+        "partition": turn.position.partition,
+        "at": turn.now,
+    }
+
+
+def as_then(episode: Episode) -> Ticket:
+    """What stands for the ticket as it was, for the dimensions of figures."""
+    return Ticket(
+        number=0,
+        channel=episode.channel,
+        created_at=0,
+        team=episode.team,
+        priority=episode.priority,
+        policy=episode.policy,
+        imported=episode.imported,
+    )
+
+
+def happen(turn: Turn, episode: Episode, name: str, *, at: int | None = None, detail: float = 0.0) -> Turn:
+    """Tell the later steps what became of an episode, in the dimensions that it had."""
+    happening = Happening(name, turn.now if at is None else at, as_then(episode), detail)
+    return turn.but(happened=(*turn.happened, happening))
+
+
+def record(turn: Turn, episode: Episode, *, decided_at: int | None = None, reason: str = "") -> Turn:
+    """Write the row of a solved episode."""
+    if episode.solved_at is None:
+        return turn
+    return turn.write(
+        ResolutionFact(
+            **base(turn, episode),
+            ticket_id=episode.ticket_id,
+            episode=episode.number,
+            solved_at=episode.solved_at,
+            decide_at=episode.decide_at,
+            channel=episode.channel,
+            team=episode.team,
+            agent_id=episode.agent,
+            priority=episode.priority,
+            tags=list(episode.tags),
+            public_answers=episode.public_answers,
+            fcr=episode.fcr,
+            decided_at=decided_at,
+            reason=reason,
+            imported=episode.imported,
+        )
+    )
+
+
+def forget_old(turn: Turn) -> Turn:
+    """Without episodes of which nothing can come any more; who is solved more often than is kept has the oldest forgotten."""
+    known, surveys = turn.customer.episodes, turn.rules.surveys
+    since = turn.now - max(surveys.link_micros, surveys.resolution_micros) - _GRACE_MICROS
+    if len(known) <= KEPT_SETTLED and known[0].touched_at >= since:
+        return turn  # nearly always
+    kept = [each for each in known if not _is_settled(each) or each.touched_at >= since]
+    settled = [each for each in kept if _is_settled(each)]
+    for each in settled[: max(0, len(settled) - KEPT_SETTLED)]:
+        kept.remove(each)
+    for each in kept[: max(0, len(kept) - MOST_EPISODES)]:
+        kept.remove(each)
+        if each.fcr is None:
+            turn = record(turn, each, reason="forgotten")
+    if len(kept) == len(known):
+        return turn
+    return turn.but(customer=replace(turn.customer, episodes=tuple(kept)))
+
+
+def _is_settled(episode: Episode) -> bool:
+    undecided = episode.fcr is None and episode.solved_at is not None and not episode.imported
+    followed = episode.follow_up is None or episode.follow_up.done
+    return episode.invite_at is None and not undecided and followed

@@ -1,0 +1,252 @@
+"""measure_sla: the SLA clocks of a ticket, in calendar time or working time, and their ledger.
+
+What the clocks follow is the ticket, not the kind of event: this step compares the ticket with what it was before.
+
+  acknowledgement   from the opening message to our acknowledgement, or to a person's answer if that comes first
+  answer            chat, phone: from the first line or ring of a conversation to a person's answer
+  first_response    from the opening message to the first public answer of a person; never restarted
+  next_response     from the oldest message that no person has answered, once there was an answer or a new episode
+  requester_wait    while the ticket is new, open or on hold     agent_work   while it is new or open
+  first_resolution  from the opening message to the first solve; never restarted
+  full_resolution   from the opening message, or from a reopening, to the solve (ADR 0013)
+
+- A deadline that passes without an answer is a breach, stamped with the deadline. An answer at the deadline is late.
+- Before it, the clock warns at each percentage of its policy's `at_risk`, stamped with the exact instant.
+- An answer from before the deadline that arrives after the breach withdraws it: `correct`, then `fulfil`; so does whatever
+  else stops the clock before its deadline: a solve, a pause, a visitor who left.
+- An answer that arrives late and is older than the one that stopped a clock restates it in the same way.
+- A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
+- Where the policy names a calendar, targets count its working time, and rows say both: seconds and business seconds.
+- A clock keeps the policy and the calendar with which it started; a change of priority, tags or team counts for later clocks.
+  One that a message starts follows the channel of that message: a mail on a ticket that began as a chat is no chat.
+- Reopening starts next_response, requester_wait, agent_work and full_resolution anew; the others stay as they were.
+- A paused clock is due never; when it runs on, what is left of its target decides when.
+- Solving fulfils the clocks of the whole ticket and cancels the others; closing without a solve (spam) cancels all.
+  A conversation that ends before a person answered cancels `answer`, with its outcome as the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.clock import MICROS
+from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
+from stream_processors.rules.policies import Policy
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.sla.ledger import Ledger
+from stream_processors.tickets.sla.status_history import STATES
+from stream_processors.tickets.state import Customer, Station, Ticket
+from stream_processors.tickets.thread import finished_at, heard_of
+
+__all__ = ["called_at", "expire", "left", "next_deadline", "step"]
+
+#: Channels on which a customer waits for a person on the spot.
+LIVE = frozenset(("chat", "phone", "bot"))
+_UNTIL_SOLVED = ("requester_wait", "agent_work", "first_resolution", "full_resolution")
+_EPISODE = ("requester_wait", "agent_work", "full_resolution")
+
+
+def next_deadline(customer: Customer) -> int | None:
+    """The earliest instant (micros) at which a running clock warns or breaches; None while none will.
+
+    Imported tickets wait for the customer's next event.
+    """
+    dues = [
+        clock.due_at if (alert := clock.alert_at) is None or clock.due_at < alert else alert
+        for ticket in customer.tickets
+        if not ticket.imported
+        for clock in ticket.clocks
+        if clock.stopped_at is None and clock.paused_at is None and not clock.breached
+    ]
+    return min(dues, default=None)
+
+
+def expire(turn: Turn) -> Turn:
+    """Before anything else: what the clocks of this customer had to say until now, in the order of its instants."""
+    now = turn.now
+    if not any(
+        clock.stopped_at is None and (clock.due_at <= now or (clock.alert_at is not None and clock.alert_at <= now))
+        for ticket in turn.customer.tickets
+        for clock in ticket.clocks
+    ):
+        return turn
+    tickets = {ticket.number: ticket for ticket in turn.customer.tickets}
+    while dues := [
+        (at, ticket.number, clock.name)
+        for ticket in tickets.values()
+        for clock in ticket.clocks
+        if (at := clock.next_at) is not None and at <= now
+    ]:
+        _, number, name = min(dues)
+        ledger = Ledger(turn, tickets[number], tickets[number].team)
+        ledger.say(name)
+        turn, tickets[number] = ledger.close(), ledger.ticket
+    return turn.but(customer=msgspec.structs.replace(turn.customer, tickets=tuple(tickets.values())))
+
+
+def step(turn: Turn) -> Turn:
+    """Start, fulfil, restate, pause and cancel clocks as the ticket has changed."""
+    ticket = turn.ticket
+    if ticket is None or type(turn.event) is Tick:
+        return turn
+    team, policy = turn.team, turn.policy
+    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    changes: dict[str, Any] = {}
+    if ticket.policy != policy.name or ticket.policy_version != policy.version:
+        changes = {"policy": policy.name, "policy_version": policy.version}
+    if not ticket.stations:
+        changes |= _begun(turn, ticket, before, team, policy)
+    rang_at = _rings(turn, ticket, before)
+    if rang_at is not None:
+        changes["rang_at"] = rang_at
+    if changes:
+        ticket = msgspec.structs.replace(ticket, **changes)
+    ledger = Ledger(turn, ticket, team, turn.policy_of_event)
+    if before is None:
+        _opened(ledger)
+    elif ticket.episode > before.episode:
+        _reopened(ledger, turn.now)
+    if rang_at is not None:
+        _rang(ledger, rang_at, before)
+    if isinstance(turn.event, CallEnded) and turn.replied_at is not None:
+        ledger.hand_over(turn.replied_at)  # they spoke from then until now
+    _acknowledged(ledger)
+    if turn.replied_at is not None:
+        _answered(ledger, turn.replied_at, None if before is None else before.first_response_at)
+    _left(ledger)
+    _waiting(ledger)
+    if finished_at(ticket) is None:
+        _stands(ledger)
+    elif before is not None and ticket.status != before.status:
+        _finished(ledger, turn.now)
+    return ledger.close().but(ticket=ledger.ticket)
+
+
+def _begun(turn: Turn, ticket: Ticket, before: Ticket | None, team: str, policy: Policy) -> dict[str, Any]:
+    """The first station of the ticket; what was before is not known of one from before there were stations."""
+    if before is not None:
+        return {"stations": (Station(turn.now, before.status, before.team or team, before.assignee),)}
+    begun: dict[str, Any] = {"stations": (Station(ticket.created_at, "new", team),)}
+    if (calendar := policy.measured_in or policy.calendar) is not None:
+        begun |= {"calendar": calendar.name, "calendar_version": policy.version}
+    return begun
+
+
+# -- what can happen to a ticket --------------------------------------------------------------------------------------
+
+
+def _opened(ledger: Ledger) -> None:
+    ticket = ledger.ticket
+    if not ticket.imported:  # nobody acknowledges history
+        ledger.activate("acknowledgement", ticket.created_at)
+    ledger.activate("first_response", ticket.created_at)
+    for name in _UNTIL_SOLVED:
+        ledger.activate(name, ticket.created_at)
+
+
+def _reopened(ledger: Ledger, now: int) -> None:
+    for name in _EPISODE:
+        ledger.activate(name, now)
+
+
+def _rings(turn: Turn, ticket: Ticket, before: Ticket | None) -> int | None:
+    """Since when a live conversation waits for a person that began with this event; one that waits already goes on."""
+    event = turn.event
+    if isinstance(event, CallEnded):
+        return called_at(event, turn.now) if event.channel in LIVE else None
+    if not isinstance(event, MessageReceived) or event.channel not in LIVE or ticket.rang_at is not None:
+        return None
+    goes_on = before is not None and not turn.reopened and event.thread_id in ("", *before.thread_ids)
+    return None if goes_on or turn.now not in ticket.unanswered else turn.now
+
+
+def _rang(ledger: Ledger, at: int, before: Ticket | None) -> None:
+    ledger.activate("answer", at)
+    if before is None or ledger.turn.replied_at is None:
+        return
+    if before.first_response_at is None and ledger.ticket.episode == 1:
+        return
+    if ledger.active("next_response") is None and not _told_before(ledger.turn.event, before):
+        ledger.activate("next_response", at)  # a call that was answered at once
+
+
+def _told_before(event: Event, before: Ticket) -> bool:
+    return isinstance(event, CallEnded) and heard_of(before, event)
+
+
+def called_at(event: CallEnded, now: int) -> int:
+    """When a call began to ring."""
+    seconds = event.wait_seconds + (event.talk_seconds if event.outcome == "answered" else 0.0)
+    return now - round(seconds * MICROS)
+
+
+def _acknowledged(ledger: Ledger) -> None:
+    clock = ledger.active("acknowledgement")
+    if clock is None:
+        return
+    acknowledged = ledger.ticket.acknowledged_at
+    if acknowledged is not None:
+        ledger.fulfil("acknowledgement", acknowledged)
+    elif any(each.name == "suppressed" for each in ledger.turn.happened):
+        ledger.cancel("acknowledgement", ledger.turn.now, "suppressed")
+
+
+def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
+    if ledger.active("acknowledgement"):
+        ledger.fulfil("acknowledgement", at)
+    ledger.fulfil("answer", at)
+    ledger.fulfil("first_response", at)
+    ledger.fulfil("next_response", at)
+    if first_before is None:
+        clock = ledger.clock("first_response")
+        seconds = max(0, at - ledger.ticket.created_at) / MICROS
+        ledger.note("first_response", at, seconds, within=clock is None or at < clock.due_at)
+
+
+def _left(ledger: Ledger) -> None:
+    """A conversation ended before a person answered."""
+    event = ledger.turn.event
+    if isinstance(event, ChatEnded | CallEnded) and left(event, ledger.ticket):
+        ledger.cancel("answer", ledger.turn.now, event.outcome)
+
+
+def left(event: Event, ticket: Ticket) -> bool:
+    """Whether the event ends the ticket's newest live conversation, which no person has answered so far."""
+    if isinstance(event, ChatEnded):
+        return ticket.thread_ids[-1:] == (event.thread_id,)
+    return isinstance(event, CallEnded) and event.outcome != "answered"
+
+
+def _waiting(ledger: Ledger) -> None:
+    """next_response runs from the oldest unanswered message, once there was an answer or a reopening."""
+    ticket = ledger.ticket
+    if not ticket.unanswered or (ticket.first_response_at is None and ticket.episode == 1):
+        return
+    oldest = ticket.unanswered[0]
+    clock = ledger.active("next_response")
+    if clock is None:
+        ledger.activate("next_response", oldest)
+    elif oldest < clock.started_at and not clock.breached:
+        ledger.move("next_response", oldest)
+
+
+def _stands(ledger: Ledger) -> None:
+    """Clocks stand still in the states that are not theirs, and run on in their own."""
+    ticket = ledger.ticket
+    at = max(ledger.turn.now, ticket.stations[-1].at)
+    for name, states in STATES.items():
+        if ticket.status in states:
+            ledger.resume(name, at)
+        else:
+            ledger.pause(name, at)
+
+
+def _finished(ledger: Ledger, now: int) -> None:
+    status = ledger.ticket.status
+    if status == "solved":
+        for name in _UNTIL_SOLVED:
+            ledger.fulfil(name, now)
+    for name in ("acknowledgement", "answer", "first_response", "next_response", *_UNTIL_SOLVED):
+        ledger.cancel(name, now, status)

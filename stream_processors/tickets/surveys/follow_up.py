@@ -1,0 +1,136 @@
+"""follow_up: a low score (CSAT 1 or 2) is a task for a person of the team that has the ticket.
+
+A solved ticket goes into the router's queue once more, as itself and without being reopened: no clock starts, and the
+customer sees nothing of it. Whoever is free gets it, and it is done by what an agent does on the ticket then: a note (of
+a call, say), an answer, or a status. One per survey: who scores low twice is one task, with the last words.
+
+| event                                     | ticket.follow_up | fact             | router            |
+|-------------------------------------------|------------------|------------------|-------------------|
+| low score of a person                     | None → ''        | open             | queue (`route`)   |
+| Assigned to an agent                      | agent            | assigned         |                   |
+| Assigned to nobody (the agent left)       | ''               | open             |                   |
+| NoteAdded, AgentReplied, StatusChanged    | None             | done             | done (`route`)    |
+
+When the ticket is gone from the state, weeks after it was solved, the episode alone remembers; the router is told here.
+An answer to the customer is not possible then, a note is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from schemas.clock import MICROS
+from schemas.events import AgentReplied, Assigned, NoteAdded, RoutingUpdate, StatusChanged, SurveyAnswered
+from schemas.facts import FollowUpFact
+from schemas.identity import event_id
+from stream_processors.runtime.processor import Output
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.resolution import episodes
+from stream_processors.tickets.state import Customer, Episode, FollowUp
+
+__all__ = ["begin", "heard", "open_of", "step"]
+
+#: Characters of what the customer said that the task shows.
+LONGEST_COMMENT = 300
+
+
+def open_of(customer: Customer, ticket: str) -> Episode | None:
+    """The episode of this ticket with a follow-up that is not done."""
+    for each in reversed(customer.episodes):
+        if each.ticket_id == ticket and each.follow_up is not None and not each.follow_up.done:
+            return each
+    return None
+
+
+def begin(turn: Turn, event: SurveyAnswered, episode: Episode) -> Turn:
+    """A person scored low: open the task."""
+    task = FollowUp(turn.now, event.survey_id, comment=_words(event))
+    episode = replace(episode, follow_up=task, team=episode.team or turn.team or turn.rules.teams.fallback)
+    turn = episodes.happen(episodes.put(turn, episode), episode, "follow_up")
+    turn = turn.on_ticket(follow_up="") if turn.ticket is not None else _route(turn, episode, "queue")
+    return _record(turn, episode, "open")
+
+
+def heard(turn: Turn, event: SurveyAnswered, episode: Episode) -> Turn:
+    """More words of the customer, for whoever looks after them."""
+    task, words = episode.follow_up, _words(event)
+    if task is None or task.done or not words:
+        return turn
+    episode = replace(episode, follow_up=replace(task, comment=f"{task.comment}\n{words}".strip()[:LONGEST_COMMENT]))
+    return _record(episodes.put(turn, episode), episode, "assigned" if task.agent else "open")
+
+
+def step(turn: Turn) -> Turn:
+    """Follow what agents and the router do about it."""
+    event, ticket = turn.event, turn.ticket
+    if not isinstance(event, AgentReplied | NoteAdded | StatusChanged | Assigned) or not turn.customer.episodes:
+        return turn
+    if ticket is not None and ticket.follow_up is None:
+        return turn
+    episode = open_of(turn.customer, event.ticket_id)
+    if episode is None or episode.follow_up is None:
+        return turn
+    task = episode.follow_up
+    if isinstance(event, Assigned):
+        if (ticket is not None and ticket.follow_up != event.agent_id) or task.agent == event.agent_id:
+            return turn
+        episode = replace(episode, follow_up=replace(task, agent=event.agent_id))
+        return _record(episodes.put(turn, episode), episode, "assigned" if event.agent_id else "open")
+    if event.imported:
+        return turn
+    seconds = max(0, turn.now - task.opened_at) / MICROS
+    turn = turn.on_ticket(follow_up=None) if ticket is not None else _route(turn, episode, "done")
+    turn = _record(turn, episode, "done", done_at=turn.now, done_by=event.agent_id, done_seconds=seconds)
+    done = replace(episode, follow_up=replace(task, comment="", done=True))
+    return episodes.happen(episodes.put(turn, done), done, "followed_up", detail=seconds)
+
+
+def _words(event: SurveyAnswered) -> str:
+    return "\n".join(filter(None, (event.comment, event.went_wrong)))[:LONGEST_COMMENT]
+
+
+def _record(turn: Turn, episode: Episode, status: str, **done: Any) -> Turn:
+    task, survey = episode.follow_up, episode.survey
+    assert task is not None
+    return turn.write(
+        FollowUpFact(
+            **episodes.base(turn, episode),
+            ticket_id=episode.ticket_id,
+            episode=episode.number,
+            survey_id=task.survey_id,
+            status=status,
+            opened_at=task.opened_at,
+            csat=None if survey is None else survey.csat,
+            comment=task.comment,
+            channel=episode.channel,
+            team=episode.team,
+            solved_by=episode.agent,
+            agent_id=task.agent,
+            **done,
+        )
+    )
+
+
+def _route(turn: Turn, episode: Episode, action: str) -> Turn:
+    """Tell the router of a task whose ticket is gone."""
+    event = turn.event
+    update = RoutingUpdate(
+        event_id=event_id("routing", episode.ticket_id, str(turn.position.offset), action),
+        occurred_at=turn.now,
+        received_at=event.received_at,
+        customer_tag=event.customer_tag,
+        channel=episode.channel,
+        source="tickets",
+        causation_depth=event.causation_depth,
+        ticket_id=episode.ticket_id,
+        team=episode.team,
+        action=action,
+        priority=episode.priority or "normal",
+        language=turn.customer.language,
+        eligible_at=turn.now,
+        partition=turn.position.partition,
+        version=turn.position.offset,
+    )
+    return turn.but(outputs=(*turn.outputs, Output(update, episode.team)))

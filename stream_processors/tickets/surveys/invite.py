@@ -1,0 +1,160 @@
+"""invite: each resolution episode is asked about once, or deliberately not, and either is a fact.
+
+The invitation is due some minutes after the solve (of a chat: after its end) and leaves with the tick of that deadline,
+so a reopening in between cancels it. It goes where answers of ours go, in the customer's language, with a link that is
+signed for this episode and names who solved it.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from schemas.events import ChatEnded
+from schemas.facts import InvitationFact
+from schemas.survey_link import SurveyLink, survey_id
+from stream_processors.rules.surveys import MOST_INVITATIONS
+from stream_processors.tickets.acknowledge import MAIL_CHANNELS
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.handle import was_answered
+from stream_processors.tickets.resolution import episodes
+from stream_processors.tickets.state import Episode, Ticket
+from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
+from stream_processors.tickets.thread import find
+
+__all__ = ["REASONS", "cancel", "schedule", "send_due", "step", "taken_over"]
+
+#: Why somebody was not asked.
+REASONS = (
+    "imported",  # history is not asked
+    "no_secret",  # this worker has nothing to sign links with
+    "channel_off",
+    "reopened",  # before it was due
+    "already_answered",  # in the chat window
+    "merged",  # the ticket changed hands: whoever has it now was not the one who was helped
+    "ticket_gone",
+    "public",  # whoever reads the link there could vote
+    "machine",
+    "no_address",
+    "opted_out",
+    "cap",
+)
+
+
+def step(turn: Turn) -> Turn:
+    """The end of a chat that a person answered: ask about it, solved or not."""
+    event, ticket = turn.event, turn.ticket
+    if type(event) is not ChatEnded or ticket is None or ticket.first_response_at is None:
+        return turn
+    if not was_answered(ticket, event):
+        return turn
+    episode = episodes.remember(turn)
+    return turn if episode.asked else schedule(episodes.put(turn, episode), episode)
+
+
+def schedule(turn: Turn, episode: Episode) -> Turn:
+    """Decide when to ask about an episode, or at once that we do not."""
+    ticket, surveys = turn.ticket, turn.rules.surveys
+    assert ticket is not None
+    if episode.asked:
+        return turn
+    if reason := _never(turn, episode, ticket):
+        return _withhold(turn, episode, reason)
+    wait = surveys.after_micros
+    if ticket.ended_chat and ticket.thread_ids[-1:] == (ticket.ended_chat,):
+        wait = surveys.chat_after_micros
+    return episodes.put(turn, replace(episode, invite_at=turn.now + wait))
+
+
+def _never(turn: Turn, episode: Episode, ticket: Ticket) -> str:
+    """What is known from the start and does not change."""
+    if ticket.imported or turn.event.imported:
+        return "imported"
+    if episode.channel not in turn.rules.surveys.channels:
+        return "channel_off"
+    return "no_secret" if turn.signing is None else ""
+
+
+def cancel(turn: Turn, episode: Episode, reason: str) -> Turn:
+    """Do not ask after all, if it has not been decided yet."""
+    return turn if episode.invite_at is None else _withhold(turn, episode, reason)
+
+
+def taken_over(turn: Turn, brought: tuple[Episode, ...], lift: int) -> Turn:
+    """The episodes of a ticket that changed hands are this customer's; what was not asked is not asked any more."""
+    for each in brought:
+        episode = replace(each, lift=lift)
+        turn = cancel(episodes.put(turn, episode), episode, "merged")
+    return turn
+
+
+def send_due(turn: Turn) -> Turn:
+    """At a tick: invite, or withhold with the reason."""
+    for each in turn.customer.episodes:
+        if each.invite_at is not None and each.invite_at <= turn.now:
+            ticket = find(turn.customer, each.ticket_id, turn.event.customer_tag)
+            reason = _reason(turn, each, ticket)
+            turn = _withhold(turn, each, reason) if reason or ticket is None else _send(turn, each, ticket)
+    return turn
+
+
+def _reason(turn: Turn, episode: Episode, ticket: Ticket | None) -> str:
+    if episode.survey is not None and episode.survey.answered:
+        return "already_answered"
+    if ticket is None:
+        return "ticket_gone"
+    if turn.signing is None:
+        return "no_secret"
+    if ticket.public:
+        return "public"
+    _, address = way_to(turn.customer, ticket)
+    if not address:
+        return "no_address"
+    if ticket.by_machine or turn.rules.guards.machine(address, {}):
+        return "machine"
+    if turn.customer.wants_nothing_at(address):
+        return "opted_out"
+    cap = turn.rules.surveys.cap
+    recent = sum(1 for at in turn.customer.invited if at > turn.now - cap.micros)
+    return "cap" if recent >= cap.count else ""
+
+
+def _send(turn: Turn, episode: Episode, ticket: Ticket) -> Turn:
+    surveys, customer, signing = turn.rules.surveys, turn.customer, turn.signing
+    assert signing is not None
+    way = way_to(customer, ticket)
+    locale = locale_of(ticket.language, customer.language)
+    expires = turn.now + surveys.link_micros
+    link = signing.link(SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale))
+    written = surveys.write("invitation", locale, customer.name, mail=way[0] in MAIL_CHANNELS, link=link)
+    message = outbound(turn, episode, ticket, "invitation", way, locale, written)
+    invited = (*customer.invited, turn.now)[-min(surveys.cap.count, MOST_INVITATIONS) :]
+    turn = turn.but(customer=replace(customer, invited=invited)).write(message)
+    turn = _decided(
+        turn,
+        replace(episode, invited=True),
+        outcome="sent",
+        locale=locale,
+        texts_version=surveys.version,
+        outbound_id=message.outbound_id,
+        expires_at=expires,
+    )
+    return episodes.happen(turn, episode, "invited")
+
+
+def _withhold(turn: Turn, episode: Episode, reason: str) -> Turn:
+    return episodes.happen(_decided(turn, episode, outcome="withheld", reason=reason), episode, "uninvited")
+
+
+def _decided(turn: Turn, episode: Episode, **fields: object) -> Turn:
+    fact = InvitationFact(
+        **episodes.base(turn, episode),
+        ticket_id=episode.ticket_id,
+        episode=episode.number,
+        survey_id=survey_id(SurveyLink(episode.ticket_id, episode.number, "", 0)),
+        channel=episode.channel,
+        team=episode.team,
+        agent_id=episode.agent,
+        solved_at=episode.solved_at,
+        **fields,  # type: ignore[arg-type]
+    )
+    return episodes.put(turn, replace(episode, asked=True, invite_at=None)).write(fact)

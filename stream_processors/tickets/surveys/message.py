@@ -1,0 +1,68 @@
+"""What a survey sends: the invitation and the thank-you are built alike and go where answers of ours go."""
+
+from __future__ import annotations
+
+from schemas.events import LOCALES
+from schemas.facts import Outbound
+from schemas.identity import event_id, mail_message_id
+from stream_processors.rules.surveys import Written
+from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.progress import instead_of_chat, threading
+from stream_processors.tickets.resolution import episodes
+from stream_processors.tickets.state import Customer, Episode, Ticket
+
+__all__ = ["locale_of", "outbound", "way_to"]
+
+#: What it is → the kind of the outbound message.
+_KINDS = {"invitation": "survey", "thanks": "thanks"}
+
+
+def way_to(customer: Customer, ticket: Ticket) -> tuple[str, str]:
+    """`(channel, address)` that a message about the ticket takes."""
+    channel = carrier(ticket.channel, ticket.address)
+    if channel == "chat" and (mailbox := instead_of_chat(customer, ticket)):
+        return "email", mailbox
+    return channel, ticket.address
+
+
+def locale_of(*known: str) -> str:
+    """The first of these languages that we write, or English."""
+    return next((each for each in known if each in LOCALES), "en")
+
+
+def outbound(
+    turn: Turn,
+    episode: Episode,
+    ticket: Ticket | None,
+    what: str,
+    way: tuple[str, str],
+    locale: str,
+    written: Written,
+) -> Outbound:
+    """The message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
+    (channel, address), identity, domain = way, episode.ticket_id, turn.rules.mail_domain
+    mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
+    return Outbound(
+        **episodes.base(turn, episode),
+        outbound_id=event_id(f"survey-{what}", identity, str(episode.number)),
+        ticket_id=identity,
+        kind=kind,
+        channel=channel,
+        address=address,
+        sender=f"support+{identity}@{domain}" if mail else "",
+        customer_name=turn.customer.name,
+        subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
+        text=written.text,
+        locale=locale,
+        message_id=mail_message_id(identity, f"{kind}.{episode.number}", domain) if mail else "",
+        thread_id=ticket.thread_ids[-1] if ticket and ticket.thread_ids else "",
+        headers=_headers(ticket, domain) if mail else {},
+        causation_depth=turn.event.causation_depth + 1,
+    )
+
+
+def _headers(ticket: Ticket | None, domain: str) -> dict[str, str]:
+    """Part of the customer's thread, and nothing that a machine is to answer."""
+    automatic = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": f"support@{domain}"}
+    return {**(threading(ticket) if ticket else {}), **automatic}

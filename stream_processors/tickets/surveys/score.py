@@ -1,0 +1,164 @@
+"""score_csat: an answered survey. Every answer is a fact; the last one of a person is the score, the first stays beside it.
+
+- An answer belongs to the episode that its link names, and counts for who solved that, in the figures of that team, even
+  weeks later when the ticket is gone. Without an episode it belongs to the one that was solved last.
+- A machine's vote (`scanner`) is recorded and changes nothing else.
+- A score that is changed withdraws the one before; what only adds words to the same score counts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from schemas.errors import Refused
+from schemas.events import SurveyAnswered
+from schemas.facts import SurveyFact
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.resolution import episodes
+from stream_processors.tickets.state import Episode, Survey
+from stream_processors.tickets.surveys import follow_up, thank
+
+__all__ = ["LOW_CSAT", "step"]
+
+HIGHEST_CSAT, HIGHEST_CES = 5, 7
+#: A CSAT at or below this is a low score.
+LOW_CSAT = 2
+
+
+def step(turn: Turn) -> Turn:
+    """Record the scores of a `SurveyAnswered`.
+
+    Raises:
+        Refused: `bad_score` outside 1-5 (CSAT) or 1-7 (CES), or without any score.
+    """
+    event = turn.event
+    if not isinstance(event, SurveyAnswered):
+        return turn
+    _check("CSAT", event.csat, HIGHEST_CSAT)
+    _check("CES", event.ces, HIGHEST_CES)
+    if event.csat is None and event.ces is None:
+        raise Refused("bad_score", f"survey {event.survey_id!r} has neither CSAT nor CES")
+    episode = _episode(turn, event)
+    known = episode.survey or Survey(answers=_answers_before(turn, episode))
+    survey = replace(known, answers=known.answers + 1)
+    thanked, low = "scanner", False
+    if not event.scanner:
+        survey = _scored(survey, event, turn.now)
+        turn = _counted(turn, event, episode, known)
+        turn, thanked = thank.step(turn, event, episode, known, low=event.csat is not None and event.csat <= LOW_CSAT)
+        survey = replace(survey, thanked=known.thanked or thanked == "sent")
+        low = event.csat is not None and event.csat <= LOW_CSAT and episode.follow_up is None and not event.imported
+    episode = replace(episode, survey=survey)
+    turn = episodes.put(turn, episode)
+    if low:
+        turn = follow_up.begin(turn, event, episode)
+    elif not event.scanner and episode.follow_up is not None:
+        turn = follow_up.heard(turn, event, episode)
+    return turn.write(_fact(turn, event, episode, survey, thanked, low))
+
+
+def _episode(turn: Turn, event: SurveyAnswered) -> Episode:
+    """The episode that the answer is about; a new one where none is remembered."""
+    if event.episode:
+        known = episodes.find(turn.customer, event.ticket_id, event.episode)
+    else:
+        of_ticket = episodes.of_ticket(turn.customer, event.ticket_id)
+        solved = [each for each in of_ticket if each.solved_at is not None]
+        known = next(reversed(solved or of_ticket), None)
+    if known is not None:
+        return known
+    if turn.ticket is not None and event.episode in (0, turn.ticket.episode):
+        return replace(episodes.remember(turn), agent=event.agent_id or turn.ticket.assignee)
+    ticket = turn.ticket
+    channel = event.channel if ticket is None else ticket.channel
+    team = "" if ticket is None else ticket.team
+    return Episode(event.ticket_id, event.episode, channel, team, event.agent_id, touched_at=turn.now)
+
+
+def _answers_before(turn: Turn, episode: Episode) -> int:
+    """Answers from before episodes were remembered."""
+    if turn.ticket is None or episodes.of_ticket(turn.customer, episode.ticket_id):
+        return 0
+    return turn.ticket.survey_answers
+
+
+def _scored(survey: Survey, event: SurveyAnswered, now: int) -> Survey:
+    changes: dict[str, Any] = {"answered": True}
+    if event.csat is not None:
+        changes["first_csat"] = event.csat if survey.first_csat is None else survey.first_csat
+        if event.csat != survey.csat:
+            changes |= {"csat": event.csat, "csat_at": now}
+    if event.ces is not None:
+        changes["first_ces"] = event.ces if survey.first_ces is None else survey.first_ces
+        if event.ces != survey.ces:
+            changes |= {"ces": event.ces, "ces_at": now}
+    return replace(survey, **changes)
+
+
+def _counted(turn: Turn, event: SurveyAnswered, episode: Episode, known: Survey) -> Turn:
+    """The ticket with the score that stands now, the customer who scored low, and what figures are told."""
+    ticket = turn.ticket
+    if ticket is not None:
+        turn = turn.on_ticket(
+            csat=ticket.csat if event.csat is None else event.csat,
+            ces=ticket.ces if event.ces is None else event.ces,
+            survey_answers=ticket.survey_answers + 1,
+            updated_at=turn.now,
+        )
+    if not known.answered:
+        turn = episodes.happen(turn, episode, "survey_answered")
+        if episode.invited:
+            turn = episodes.happen(turn, episode, "invitation_answered")
+    if event.csat is not None and event.csat != known.csat:
+        if known.csat is not None:
+            turn = episodes.happen(turn, episode, "csat_withdrawn", at=known.csat_at, detail=known.csat)
+        turn = episodes.happen(turn, episode, "csat", detail=event.csat)
+        turn = _low(turn, event.csat, known)
+    if event.ces is not None and event.ces != known.ces:
+        if known.ces is not None:
+            turn = episodes.happen(turn, episode, "ces_withdrawn", at=known.ces_at, detail=known.ces)
+        turn = episodes.happen(turn, episode, "ces", detail=event.ces)
+    return turn
+
+
+def _low(turn: Turn, csat: int, known: Survey) -> Turn:
+    """Remember a low score with the customer; one that is taken back is forgotten."""
+    at = turn.customer.last_low_csat_at
+    if csat <= LOW_CSAT:
+        at = turn.now
+    elif known.csat is not None and known.csat <= LOW_CSAT and at == known.csat_at:
+        at = None
+    return turn.but(customer=replace(turn.customer, last_low_csat_at=at))
+
+
+def _fact(
+    turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, thanked: str, follow_up: bool
+) -> SurveyFact:
+    ticket = turn.ticket
+    return SurveyFact(
+        **episodes.base(turn, episode),
+        ticket_id=event.ticket_id,
+        survey_id=event.survey_id,
+        answer=survey.answers,
+        csat=event.csat,
+        ces=event.ces,
+        comment=event.comment,
+        channel=episode.channel,
+        team=episode.team,
+        agent_id=event.agent_id or episode.agent or ("" if ticket is None else ticket.assignee),
+        went_wrong=event.went_wrong,
+        episode=episode.number,
+        scanner=event.scanner,
+        first_csat=survey.first_csat,
+        first_ces=survey.first_ces,
+        thanked=thanked,
+        follow_up=follow_up,
+        imported=event.imported,
+    )
+
+
+def _check(name: str, score: int | None, highest: int) -> None:
+    if score is not None and not 1 <= score <= highest:
+        raise Refused("bad_score", f"{name} {score} is not between 1 and {highest}")

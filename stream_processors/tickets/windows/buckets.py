@@ -1,0 +1,141 @@
+"""roll_windows: what happened, counted in panes of five minutes of event time.
+
+A pane is one combination of channel, team, priority and policy in one partition; windows of 1 h, 24 h and 7 d are
+sums of panes (ADR 0003). Every record that changes a pane writes its figures out in full, and those buckets of its
+durations that it changed (ADR 0017), so facts do not depend on how the log was cut into batches. A pane is forgotten an
+hour after its last event, one with CSAT scores not before they are a week old: the gauges of a week are rebuilt from
+them. Later data opens a new part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from schemas.clock import MICROS
+from schemas.facts import PaneBucketFact, PaneFact
+from stream_processors.runtime.processor import MOST_BATCH_RECORDS, Output, Position, Reader
+from stream_processors.tickets.context import Turn
+from stream_processors.tickets.state import Pane
+from stream_processors.tickets.windows.measures import MEASURES, WITHDRAWN, Dimensions, count, happenings
+from stream_processors.tickets.windows.quantile_sketch import bucket_of
+
+__all__ = ["PANE_MICROS", "WEEK_MICROS", "forget", "forget_at", "pane_key", "roll"]
+
+PANE_MICROS = 300 * MICROS
+KEPT_MICROS = 3600 * MICROS
+WEEK_MICROS = 7 * 86_400 * MICROS
+
+
+def pane_key(start: int, channel: str, team: str, priority: str, policy: str) -> bytes:
+    return b"p" + start.to_bytes(8, "big") + "\0".join((channel, team, priority, policy)).encode()
+
+
+def forget_at(pane: Pane) -> int:
+    """When (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
+    since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.figures else pane.touched_at
+    return since + KEPT_MICROS * (pane.postponed + 1) ** 2
+
+
+def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]:
+    """Whether a tick at `now` changes the pane, and to what: None forgets it.
+
+    A pane with a recent record is put off: a refold of that record's batch must still find that it is counted. One
+    for which the tick is too early (it was touched since) is written again, so that its own time comes.
+    """
+    if position.offset <= pane.offset:
+        return False, pane
+    if forget_at(pane) > now:
+        return True, pane
+    if position.offset - pane.offset >= MOST_BATCH_RECORDS:
+        return True, None
+    return True, msgspec.structs.replace(pane, postponed=pane.postponed + 1)
+
+
+def roll(turn: Turn, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
+    """The panes that this turn changes, and facts of what it changed in them.
+
+    A pane that is ahead of the record already counted it before a crash: neither it nor its facts are written again.
+    """
+    offset, touched = turn.position.offset, turn.event.received_at
+    panes: dict[bytes, Pane] = {}
+    measured: dict[tuple[bytes, str, int], None] = {}
+    for happening, dimensions in happenings(turn):
+        start = happening.at - happening.at % PANE_MICROS
+        key = pane_key(start, *dimensions)
+        pane = panes.get(key)
+        if pane is None:
+            stored: Pane | None = read.get(key)
+            if stored is not None and stored.offset >= offset:
+                continue
+            pane = panes[key] = _touched(stored, offset, start, dimensions, touched)
+        then = happening.ticket
+        count(pane.figures, happening, turn.event.imported if then is None else then.imported)
+        if (measure := MEASURES.get(happening.name)) is not None:
+            bucket = bucket_of(happening.detail)
+            counts = pane.buckets[measure] = dict(pane.buckets.get(measure, ()))
+            counts[bucket] = counts.get(bucket, 0) + (-1 if happening.name in WITHDRAWN else 1)
+            measured[key, measure, bucket] = None
+    facts = [Output(_fact(turn, pane)) for pane in panes.values()]
+    facts += [Output(_bucket_fact(turn, panes[key], measure, bucket)) for key, measure, bucket in measured]
+    return panes, facts
+
+
+def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimensions, touched: int) -> Pane:
+    if stored is not None:
+        return msgspec.structs.replace(
+            stored,
+            offset=offset,
+            figures=dict(stored.figures),
+            buckets=dict(stored.buckets),
+            touched_at=max(stored.touched_at, touched),
+            postponed=0,
+        )
+    channel, team, priority, policy = dimensions
+    return Pane(
+        offset=offset,
+        part=offset,
+        start=start,
+        channel=channel,
+        team=team,
+        priority=priority,
+        policy=policy,
+        figures={},
+        touched_at=touched,
+    )
+
+
+def _fact(turn: Turn, pane: Pane) -> PaneFact:
+    figures: dict[str, object] = dict(pane.figures)
+    return PaneFact(
+        customer_tag=turn.event.customer_tag,
+        version=turn.position.offset,
+        partition=turn.position.partition,
+        at=turn.now,
+        part=pane.part,
+        start=pane.start,
+        channel=pane.channel,
+        team=pane.team,
+        priority=pane.priority,
+        policy=pane.policy,
+        **figures,  # type: ignore[arg-type]
+    )
+
+
+def _bucket_fact(turn: Turn, pane: Pane, measure: str, bucket: int) -> PaneBucketFact:
+    return PaneBucketFact(
+        customer_tag=turn.event.customer_tag,
+        version=turn.position.offset,
+        partition=turn.position.partition,
+        at=turn.now,
+        part=pane.part,
+        start=pane.start,
+        channel=pane.channel,
+        team=pane.team,
+        priority=pane.priority,
+        policy=pane.policy,
+        measure=measure,
+        bucket=bucket,
+        count=pane.buckets[measure][bucket],
+    )

@@ -1,0 +1,178 @@
+"""Workers and the topic `rules`: two of them, on the real Kafka, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from schemas import metrics
+from schemas.published import RulesPublished
+from schemas.settings import WorkerSettings
+from schemas.topics import RULES
+from stream_processors.rules.published import offer
+from stream_processors.rules.reloader import FRESH_SECONDS, RuleKeeper, read_content
+from stream_processors.rules.ruleset import SHIPPED
+from stream_processors.rules.topic import RuleLog, wall_micros
+from stream_processors.rules.versions import ALWAYS, Rulebook
+from tests.conftest import Deployment
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+LEAD_SECONDS = 3.0
+
+
+def directory(folder: Path, reopen: str) -> Path:
+    shutil.copytree(SHIPPED, folder)
+    edit(folder, "window: 7d", f"window: {reopen}")
+    return folder
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    text = (folder / "policies.yaml").read_text("utf-8")
+    assert old in text
+    draft = folder.parent / "draft"
+    draft.write_text(text.replace(old, new), "utf-8")
+    draft.replace(folder / "policies.yaml")  # in one piece: a keeper looks at it all the time
+
+
+def keeper(deployment: Deployment, name: str, rules: Path) -> RuleKeeper:
+    settings = deployment.settings(
+        WorkerSettings, worker_id=name, config_dir=rules, rules_lead_seconds=LEAD_SECONDS, rules_watch_seconds=0.1
+    )
+
+    def end(code: int, why: str) -> None:
+        raise AssertionError(f"ends with {code}: {why}")
+
+    return RuleKeeper(settings, Rulebook(), read_content(settings), end)
+
+
+@asynccontextmanager
+async def running(*keepers: RuleKeeper) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each.run()) for each in keepers]
+    try:
+        async with asyncio.timeout(120):
+            for each in keepers:
+                await each.fresh()
+            yield
+        assert [task for task in tasks if task.done()] == []
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for each in keepers:
+            await each.log.close()
+
+
+async def until(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(120):
+        while not what():  # noqa: ASYNC110 - the keepers tell nobody
+            await asyncio.sleep(0.05)
+
+
+def history(each: RuleKeeper) -> list[tuple[int, str]]:
+    return [(edition.effective_from, edition.rules.version) for edition in each.book.editions]
+
+
+def refused(reason: str) -> float:
+    return metrics.RULES_REFUSED.labels(reason)._value.get()
+
+
+def test_workers_that_bring_different_rules_agree_on_one_history_and_do_not_argue(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        a, b = (directory(tmp_path / name, name) for name in ("5d", "6d"))
+        first, second = keeper(deployment, "worker-0", a), keeper(deployment, "worker-1", b)
+        began = wall_micros()
+        async with running(first, second):
+            await until(lambda: len(first.book) == len(second.book) == 2)
+            assert history(first) == history(second)
+            (always, _), (later, _) = history(first)
+            assert always == ALWAYS
+            assert later >= began + LEAD_SECONDS * 1_000_000
+            assert {version for _, version in history(first)} == {first.own.version, second.own.version}
+
+            edit(a, "window: 5d", "window: 4d")
+            await until(lambda: len(first.book) == len(second.book) == 3)
+            newest = history(second)[-1]
+            await asyncio.sleep(1)  # ten looks of each at its directory
+            assert history(first) == history(second)
+            assert history(first)[-1] == newest
+        again = keeper(deployment, "worker-1", b)
+        async with running(again):
+            assert history(again) == history(first), "who starts later reads the same, and a restart is no change"
+
+    asyncio.run(work())
+
+
+def test_what_comes_late_or_means_nothing_counts_for_nobody(deployment: Deployment, tmp_path: Path) -> None:
+    async def work() -> None:
+        one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
+        before = {reason: refused(reason) for reason in ("late", "undecodable", "unreadable")}
+        async with running(one), RuleLog.opened(one.settings) as log:
+            wall = wall_micros()
+
+            def offered(version: str, start: int, files: dict[str, bytes]) -> RulesPublished:
+                return offer(files, version, "shop.example", clock=one.clock, wall=wall, start=start, by="test")
+
+            await log.publish(offered("late", wall + 1_900_000, dict(one.own.files)))
+            await log.publish(offered("broken", wall + 60_000_000, {"policies.yaml": b"policies: []"}))
+            async with AIOKafkaProducer(bootstrap_servers=one.settings.kafka_bootstrap_servers) as producer:
+                await producer.send_and_wait(one.settings.topic(RULES), b"not ours", partition=0)
+            await log.look()
+            assert [each.version for each in log.publications] == [one.own.version, "broken"]
+            await until(lambda: refused("unreadable") == before["unreadable"] + 1)
+            await until(lambda: refused("undecodable") == before["undecodable"] + 2)
+            assert refused("late") == before["late"] + 2
+            assert history(one) == [(ALWAYS, one.own.version)]
+
+    asyncio.run(work())
+
+
+def test_nothing_is_folded_before_the_rules_of_its_time_are_known(deployment: Deployment, tmp_path: Path) -> None:
+    """A worker that could not look for a while looks before it folds, and then knows what is in force."""
+
+    async def work() -> None:
+        one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
+        async with running(one):
+            pass
+        other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
+        async with RuleLog.opened(one.settings) as log:
+            start = one.clock.now() + 60_000_000  # in time, however long it takes to publish it
+            await log.publish(
+                offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=start,
+                      by="test")
+            )  # fmt: skip
+        await until(lambda: time.monotonic() - one._looked_at > FRESH_SECONDS)
+        assert len(one.book) == 1
+        await one.fresh()
+        assert history(one)[-1] == (start, other.version)
+        assert one.book.at(start).version == other.version
+        await one.log.close()
+
+    asyncio.run(work())
+
+
+def test_between_looks_no_fetch_waits_in_front_of_the_next_question(deployment: Deployment, tmp_path: Path) -> None:
+    """A fetch that the broker held back for half a second held up every batch of the worker for as long."""
+
+    async def work() -> None:
+        one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
+        other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
+        async with RuleLog.opened(one.settings) as log:
+            assert log._consumer.paused() == {log._place}
+            await log.publish(
+                offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=ALWAYS,
+                      by="test")
+            )  # fmt: skip
+            await log.look()
+            assert len(log.publications) == 1
+            assert log._consumer.paused() == {log._place}
+
+    asyncio.run(work())

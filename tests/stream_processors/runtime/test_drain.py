@@ -1,0 +1,58 @@
+"""On SIGTERM the batch in flight becomes durable, and none is begun that would lose its producer half way."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from schemas.settings import WorkerSettings
+from stream_processors.runtime.worker import Worker
+
+
+class Batches(Worker):
+    """One lane of a worker whose batches last until they are `let`."""
+
+    def __init__(self) -> None:
+        self.settings = WorkerSettings(max_batch_records=1)
+        self.idle, self.let = asyncio.Event(), asyncio.Event()
+        self.idle.set()
+        self.draining, self._in_flight = False, 0
+        self.begun: list[Any] = []
+        self.durable: list[Any] = []
+
+    async def _batch(self, events: list[Any]) -> None:
+        self.begun += events
+        await self.let.wait()
+        self.durable += events
+
+
+def event() -> Any:
+    return SimpleNamespace(message=SimpleNamespace(value=["record"], generation_id=1))
+
+
+async def drained(*waiting: Any) -> Batches:
+    """A worker that is told to drain while the first of these events is its batch in flight and the others wait."""
+    worker, lane = Batches(), asyncio.Queue[Any]()
+    for each in waiting:
+        lane.put_nowait(each)
+    running = asyncio.create_task(worker._run_lane(lane))
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(worker.drain())
+    await asyncio.sleep(0)
+    assert draining.done() == (not waiting), "it waits for the batch in flight"
+    worker.let.set()
+    await draining
+    lane.put_nowait(event())  # a fetch that was under way
+    await asyncio.wait_for(running, 5)
+    return worker
+
+
+def test_what_is_in_flight_becomes_durable_and_what_waits_is_not_begun() -> None:
+    first, second = event(), event()
+    worker = asyncio.run(drained(first, second))
+    assert worker.durable == worker.begun == [first]
+
+
+def test_who_is_idle_is_drained_at_once_and_begins_nothing_that_comes_then() -> None:
+    assert asyncio.run(drained()).begun == []

@@ -1,0 +1,91 @@
+"""The processes of a fault test, and how far behind the log they are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas.settings import Settings
+from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, ROUTING, Topic
+
+ROOT = Path(__file__).parents[3]
+WORKER = ["-m", "stream_processors"]
+SINK = ["-m", "sinks", "clickhouse"]
+
+
+class Fleet:
+    """Processes that are started again whenever they are gone."""
+
+    def __init__(self, env: dict[str, str], logs: Path, commands: dict[str, list[str]]) -> None:
+        self.env, self.logs = {**os.environ, **env}, logs
+        self.commands: dict[str, list[str]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        for name, command in commands.items():
+            self.start(name, command)
+
+    def start(self, name: str, command: list[str]) -> None:
+        """Start a process under this name, which is also its worker id; its log goes on."""
+        env = {**self.env, "DESKSTREAM_WORKER_ID": name, "PYTHONPATH": str(ROOT)}
+        self.commands[name] = command
+        with self.log_of(name).open("ab") as log:
+            self.running[name] = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    def log_of(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def kill(self, name: str) -> None:
+        self.running[name].kill()
+        self.running[name].wait()
+        self.start(name, self.commands[name])
+
+    def terminate(self, *names: str) -> dict[str, int]:
+        """SIGTERM to these, which are not started again; their exit codes."""
+        for name in names:
+            self.running[name].terminate()
+        codes = {name: self.running[name].wait(60) for name in names}
+        for name in names:
+            del self.running[name]
+        return codes
+
+    def restart_the_dead(self) -> None:
+        for name, process in list(self.running.items()):
+            if process.poll() is not None:
+                self.start(name, self.commands[name])
+
+    def end(self) -> None:
+        """Kill whatever still runs: for the end of a test that failed."""
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+def behind(settings: Settings, group: str, topics: tuple[Topic, ...]) -> int:
+    """Records between what a consumer group committed and the ends of the topics."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
+    )
+    with contextlib.closing(consumer):
+        partitions = [TopicPartition(settings.topic(topic), p) for topic in topics for p in range(settings.partitions)]
+        ends = consumer.end_offsets(partitions)
+        return sum(ends[each] - (consumer.committed(each) or 0) for each in partitions)
+
+
+def await_drained(settings: Settings, fleet: Fleet, seconds: float) -> None:
+    """Until the workers, and the sink if there is one, have committed everything that there is."""
+    until, lag = time.monotonic() + seconds, {}
+    while time.monotonic() < until:
+        fleet.restart_the_dead()
+        lag = {"workers": behind(settings, f"{settings.namespace}deskstream", (CONTACT_EVENTS, ROUTING))}
+        if "sink" in fleet.running:
+            lag["sink"] = behind(settings, settings.group("clickhouse"), FACT_TOPICS)
+        if not any(lag.values()):
+            return
+        time.sleep(1)
+    pytest.fail(f"not drained after {seconds:.0f} s: {lag}")

@@ -1,0 +1,55 @@
+"""How the tests knock at a door: what the real sender would send, signed as it signs.
+
+Every process of doors has a module `tests/producers/doors_<process>.py` with `CASES`, one for each of its doors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECRET, OLD_SECRET, WRONG_SECRET = (
+    "new-secret-0123456789abcdef",
+    "old-secret-0123456789abcdef",
+    "wrong-secret-0123456789",
+)
+PUBLIC_URL = "https://hooks.example"
+
+
+@dataclass(frozen=True)
+class Knock:
+    """A request: header names as the sender writes them. `query` is the raw query string, without `?`."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    query: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A door and its sender.
+
+    door       the door's name
+    body       (number) the body of the n-th genuine delivery; each number is another contact of the same customer
+    sign       (body, secret, wall seconds) the request with that body, as the sender signs it for PUBLIC_URL + path
+    malformed  a body that is no event (but signed like any other)
+    events     how many events one delivery becomes
+    """
+
+    door: str
+    body: Callable[[int], bytes]
+    sign: Callable[[bytes, str, float], Knock]
+    malformed: bytes = b"\xff\xfe not a delivery"
+    events: int = 1
+    timestamped: bool = field(default=False)  # whether the signature holds a time, so that an old one is refused
+
+
+def cases() -> dict[str, Case]:
+    """Every case, by the name of its door."""
+    folder = Path(__file__).parent
+    names = sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if m.name.startswith("endpoints_"))
+    modules = [importlib.import_module(f"tests.support.producers.{name}") for name in names]
+    return {case.door: case for module in modules for case in module.CASES}

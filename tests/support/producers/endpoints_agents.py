@@ -1,0 +1,31 @@
+"""How a help desk knocks at the doors of the agents' API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from producers.security import signature
+from tests.support.producers.endpoint_case import Case, Knock
+
+TICKET = "ABCDEFGHIJKL-1"
+BODIES: dict[str, dict[str, Any]] = {
+    "replies": {"ticket_id": TICKET, "agent_id": "mei", "text": "Here it is."},
+    "notes": {"ticket_id": TICKET, "agent_id": "mei", "text": "Called twice."},
+    "status": {"ticket_id": TICKET, "agent_id": "mei", "status": "solved"},
+    "transfers": {"ticket_id": TICKET, "agent_id": "mei", "to_team": "billing"},
+    "tags": {"ticket_id": TICKET, "agent_id": "mei", "add": ["delivery.lost_parcel"]},
+    "presence": {"agent_id": "mei", "team": "billing", "status": "online"},
+}
+
+
+def sign(body: bytes, secret: str, wall: float) -> Knock:
+    return Knock(body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(wall))})
+
+
+def _body(resource: str) -> Callable[[int], bytes]:
+    return lambda number: json.dumps(BODIES[resource] | {"id": f"{resource}-{number}"}).encode()
+
+
+CASES = [Case(f"agents-{resource}", _body(resource), sign, timestamped=True) for resource in BODIES]

@@ -1,0 +1,21 @@
+"""How a kiosk sends what a person typed: signed JSON."""
+
+from __future__ import annotations
+
+import json
+
+from producers.security import signature
+from tests.support.producers.endpoint_case import Case, Knock
+
+
+def _body(number: int) -> bytes:
+    values = {"email": "ann@example.org", "message": f"The zip is broken, {number}", "place": "Dublin, ground floor"}
+    return json.dumps(values | {"submission_id": f"k-{number}"}).encode()
+
+
+def _sign(body: bytes, secret: str, at: float) -> Knock:
+    signed = {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
+    return Knock(body, signed)
+
+
+CASES = (Case(door="kiosk", body=_body, sign=_sign, timestamped=True),)
