@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from schemas import codec
 from schemas.topics import TOPIC_OF
-from stream_processors.batch import BatchFolder, Failure, Overlay
-from stream_processors.processor import Count, Processor
-from stream_processors.routing.fold import RoutingProcessor
-from stream_processors.rules import of_files
-from stream_processors.surveys import Signing
-from stream_processors.tickets.fold import TicketsProcessor
+from stream_processors.routing.processor import RoutingProcessor
+from stream_processors.rules.ruleset import of_files
+from stream_processors.rules.surveys import Signing
+from stream_processors.runtime.batch import BatchFolder, Failure, Overlay
+from stream_processors.runtime.processor import Count, Processor
+from stream_processors.tickets.processor import TicketsProcessor
 
 BATCH_RECORDS = 500
 

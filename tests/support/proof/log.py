@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from backports import zstd
 
-from stream_processors.states import stored_offset
+from stream_processors.runtime.state_codec import stored_offset
 from tests.support.proof.fold import Batch, Partition, Record, processors, records_of
 
 HERE = Path(__file__).parent

@@ -17,8 +17,8 @@ from schemas import codec
 from schemas.clock import MICROS
 from schemas.events import Event
 from stream_processors.tickets.state import Customer
-from tests.month.rules import month_files, month_rules
-from tests.month.shop import Shop
+from tests.support.month.rules import month_files, month_rules
+from tests.support.month.shop import Shop
 from tests.support.proof.log import FACTS, HALVES, HERE, LOG, STATES, Log, fold, log_digests, pack, read
 
 #: The nine days of `tests/month`: Friday 27 March 2026, and British summer time begins on the Sunday after it.
