@@ -1,7 +1,7 @@
-"""The README's commands for Kubernetes, as they stand there, on a real cluster.
+"""Types the commands of deploy/kubernetes/README.md on a real cluster.
 
 DESKSTREAM_TEST_KUBECONFIG names the configuration of a cluster that may be used for it and has the image and a default
-StorageClass, as the README's `kind` commands leave one. The namespace `deskstream` is made, and removed at the end.
+StorageClass, as the page's `kind` commands leave one. The namespace `deskstream` is made, and removed at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not KUBECONFIG, reason="DESKSTREAM_TEST_KUBECONFIG names no Kubernetes cluster"),
     pytest.mark.timeout(1200),
 ]
-#: What the README asks a person to look at, asked by a program.
+#: What the page asks a person to look at, asked by a program.
 LOOK = """
 sleep 10
 curl --silent http://127.0.0.1:8025/api/v1/messages
@@ -31,8 +31,9 @@ kubectl --namespace deskstream exec deployment/sink-clickhouse -c main -- python
 
 
 def commands() -> str:
-    """The block below "On Kubernetes", from where the cluster is there."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("\n## On Kubernetes\n")[2]
+    """Returns the first block of "From nothing to a first acknowledged contact", from `kubectl create namespace` on."""
+    page = (ROOT / "deploy" / "kubernetes" / "README.md").read_text("utf-8")
+    section = page.partition("\n## From nothing to a first acknowledged contact\n")[2]
     block = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
     assert block
     return block[1][block[1].index("kubectl create namespace") :]
@@ -61,7 +62,7 @@ def namespace() -> Iterator[None]:
     shell("kubectl delete namespace deskstream --ignore-not-found --timeout=300s")
 
 
-def test_what_the_readme_says_leads_from_an_empty_cluster_to_an_acknowledged_contact(namespace: None) -> None:
+def test_the_commands_lead_from_an_empty_cluster_to_a_contact(namespace: None) -> None:
     said = shell(commands() + LOOK)
     assert "ann@example.org" in said and "My card was declined" in said
     assert re.search(r"form +│ +payment\.card_declined +│ +1", said), said
