@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.service_metrics import ServiceMetric
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 #: Of answers of people: from the seconds of a chat to a week.
 _ANSWERS = (
@@ -91,93 +93,93 @@ DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap
 # durable. Gauges are worked out at the scrape, of the partitions that the process holds then and has read (`registry`
 # is None: `stream_processors.runtime.metrics` exports them); add them up over processes, but take the maximum of the longest wait.
 SLA_MET = Counter(
-    "deskstream_sla_met_total",
+    ServiceMetric.SLA_MET,
     "Clocks fulfilled within their target",
     ["clock", "policy", "channel", "team", "priority"],
 )
 SLA_BREACHED = Counter(
-    "deskstream_sla_breached_total",
+    ServiceMetric.SLA_BREACHED,
     "Clocks whose deadline passed without what they wait for",
     ["clock", "policy", "channel", "team", "priority"],
 )
 SLA_CORRECTED = Counter(
-    "deskstream_sla_corrected_total",
+    ServiceMetric.SLA_CORRECTED,
     "Breaches withdrawn by late evidence, under the labels that the breach had; such a clock counts as met as well",
     ["clock", "policy", "channel", "team", "priority"],
 )
 FIRST_RESPONSE_SECONDS = Histogram(
-    "deskstream_first_response_seconds",
+    ServiceMetric.FIRST_RESPONSE_SECONDS,
     "From a customer's first message to the first public answer of a person, calendar time",
     ["channel", "team"],
     buckets=_ANSWERS,
 )
-CSAT_ANSWERS = Counter("deskstream_csat_answers_total", "CSAT scores given, 1 to 5", ["channel", "team", "score"])
+CSAT_ANSWERS = Counter(ServiceMetric.CSAT_ANSWERS, "CSAT scores given, 1 to 5", ["channel", "team", "score"])
 TAGS_APPLIED = Counter(
-    "deskstream_tags_applied_total",
+    ServiceMetric.TAGS_APPLIED,
     "Why-tags put on tickets, by the taxonomy or by a person; the team owns the tag",
     ["tag", "quadrant", "team"],
 )
 ACKNOWLEDGEMENTS = Counter(
-    "deskstream_acknowledgements_total",
+    ServiceMetric.ACKNOWLEDGEMENTS,
     "Decisions to acknowledge: sent, or suppressed and why",
     ["channel", "outcome", "reason"],
 )
 TICKETS_OPEN = Gauge(
-    "deskstream_tickets_open",
+    ServiceMetric.TICKETS_OPEN,
     "Tickets that are neither solved nor closed: new, open, pending or hold",
     ["channel", "team", "priority", "status"],
     registry=None,
 )
 TICKETS_AT_RISK = Gauge(
-    "deskstream_tickets_at_risk",
+    ServiceMetric.TICKETS_AT_RISK,
     "Running clocks before their deadline, under the highest threshold (50, 75, 90 % of the target) that they passed",
     ["clock", "channel", "team", "threshold"],
     registry=None,
 )
 TICKETS_OVERDUE = Gauge(
-    "deskstream_tickets_overdue",
+    ServiceMetric.TICKETS_OVERDUE,
     "Running clocks past their deadline: breached, and still waited for",
     ["clock", "channel", "team", "priority"],
     registry=None,
 )
 LONGEST_WAIT_SECONDS = Gauge(
-    "deskstream_longest_wait_seconds",
+    ServiceMetric.LONGEST_WAIT_SECONDS,
     "Age of the oldest customer message that no person has answered; absent when nobody waits; the maximum over processes",
     ["channel", "team"],
     registry=None,
 )
 BACKLOG_AGE_SECONDS = Gauge(
-    "deskstream_backlog_age_seconds",
+    ServiceMetric.BACKLOG_AGE_SECONDS,
     "Sum of the ages of the open tickets since they were created; over deskstream_tickets_open it is their mean age",
     ["channel", "team"],
     registry=None,
 )
 WINDOW_CSAT_SCORE_SUM = Gauge(
-    "deskstream_window_csat_score_sum",
+    ServiceMetric.WINDOW_CSAT_SCORE_SUM,
     "Sum of the CSAT scores of the last 5m, 1h, 24h or 7d, in whole panes of five minutes of event time",
     ["window", "channel", "team"],
     registry=None,
 )
 WINDOW_CSAT_ANSWERS = Gauge(
-    "deskstream_window_csat_answers",
+    ServiceMetric.WINDOW_CSAT_ANSWERS,
     "CSAT scores given in the last 5m, 1h, 24h or 7d; the sum of the scores over it is the mean",
     ["window", "channel", "team"],
     registry=None,
 )
 AGENTS = Gauge(
-    "deskstream_agents",
+    ServiceMetric.AGENTS,
     "Agents by what they reported last: online, away or offline; those who never reported are in none",
     ["team", "status"],
     registry=None,
 )
 AGENTS_BUSY = Gauge(
-    "deskstream_agents_busy",
+    ServiceMetric.AGENTS_BUSY,
     "Agents online with a ticket in their hands that waits on us; over those online it is the occupancy of this moment",
     ["team"],
     registry=None,
 )
 FIGURES_READY = Gauge(
-    "deskstream_figures_ready",
+    ServiceMetric.FIGURES_READY,
     "1 when the states of a partition are counted; before, the other gauges do not have it",
     ["partition"],
     registry=None,

@@ -17,8 +17,8 @@ import structlog
 from schemas import kafka_security
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
-from stream_processors.rules.reloader import RuleKeeper, read_content
-from stream_processors.rules.versions import Rulebook
+from stream_processors.rules.reloader import Reloader, read_content
+from stream_processors.rules.versions import RulesetHistory
 from stream_processors.runtime.processor import Processor
 from stream_processors.runtime.store import ROCKSDB_OPTIONS
 from stream_processors.runtime.transport import Consumer
@@ -59,7 +59,7 @@ async def drain(app: faust.App) -> None:
 
 
 def build(
-    settings: WorkerSettings, processors: Sequence[Processor], health: Health, keeper: RuleKeeper | None = None
+    settings: WorkerSettings, processors: Sequence[Processor], health: Health, keeper: Reloader | None = None
 ) -> faust.App:
     """The Faust app for these processors. Pure but for Faust's own registries: nothing connects yet.
 
@@ -129,7 +129,7 @@ def _credentials(settings: WorkerSettings) -> Any:
 
 
 def _agent(
-    app: faust.App, settings: WorkerSettings, processor: Processor, health: Health, keeper: RuleKeeper | None
+    app: faust.App, settings: WorkerSettings, processor: Processor, health: Health, keeper: Reloader | None
 ) -> Worker:
     name = settings.topic(processor.topic)
     Consumer.batch_topics.add(name)
@@ -162,8 +162,8 @@ def create() -> faust.App:
 
     settings = load(WorkerSettings)
     configure_logging(settings)
-    book = Rulebook()
-    keeper = RuleKeeper(settings, book, read_content(settings), end_process)
+    book = RulesetHistory()
+    keeper = Reloader(settings, book, read_content(settings), end_process)
     health = Health(stall_seconds=settings.watchdog_seconds)
     serve_probes(settings, health)
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())

@@ -32,7 +32,7 @@ from schemas.process import guarded
 from schemas.settings import WorkerSettings, load
 from schemas.topics import CONTACT_EVENTS
 from stream_processors.recompute.engine import HandedOver, Recomputation
-from stream_processors.recompute.reorder_buffer import Healing
+from stream_processors.recompute.reorder_buffer import ReorderBuffer
 from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
@@ -151,7 +151,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
         with _progress() as progress:
             bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
             for place in places:
-                healing = Healing(within) if within else None
+                healing = ReorderBuffer(within) if within else None
                 fold = Recomputation(processor, place.partition, healing, handed_over)
                 async for records in _records(consumer, place, starts[place], ends[place]):
                     for record in records:
@@ -195,7 +195,7 @@ async def _handed_over(
     for _ in range(_MOST_HANDS if moved else 0):
         before = dict(handed_over.known)
         for place in places:
-            fold = Recomputation(processor, place.partition, Healing(within) if within else None, handed_over)
+            fold = Recomputation(processor, place.partition, ReorderBuffer(within) if within else None, handed_over)
             async for records in _records(consumer, place, starts[place], ends[place]):
                 for record in records:
                     if record.key in moved:

@@ -20,9 +20,9 @@ from schemas.errors import Refused
 from schemas.events import CustomersMerged, CustomersSplit, Event, Tick, TicketAdopted
 from schemas.facts import DeliveryFact, Fact, Outbound
 from schemas.identity import event_id
-from stream_processors.recompute.reorder_buffer import Healing
+from stream_processors.recompute.reorder_buffer import ReorderBuffer
 from stream_processors.runtime.processor import Outcome, Position, Processor, State, StepFailed
-from stream_processors.runtime.timers import Deadlines
+from stream_processors.runtime.timers import Timers
 
 __all__ = ["HandedOver", "Recomputation"]
 
@@ -73,14 +73,14 @@ class Recomputation:
         self,
         processor: Processor,
         partition: int,
-        healing: Healing | None = None,
+        healing: ReorderBuffer | None = None,
         handed_over: HandedOver | None = None,
     ) -> None:
         self._processor, self._partition, self._offset = processor, partition, -1
         self._healing = healing
         self._handed_over = handed_over or HandedOver()
         self._states: dict[bytes, State] = {}
-        self._deadlines = Deadlines()
+        self._deadlines = Timers()
         self._now = 0
         self.folded = 0
         self.refused: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Healing: events back in the order in which they happened, as far as none came later than a given time.
+"""ReorderBuffer: events back in the order in which they happened, as far as none came later than a given time.
 
 A source that was offline, a mailbox read in portions or a help desk's retries bring events late. The live fold takes
 them as they come and corrects what it can; folding them in order is another run (see `recompute`). Only a stretch as
@@ -12,10 +12,10 @@ from heapq import heappop, heappush
 
 from schemas.events import Event
 
-__all__ = ["Healing"]
+__all__ = ["ReorderBuffer"]
 
 
-class Healing:
+class ReorderBuffer:
     """`take` each event as it was received, then `rest`. What comes more than `within` micros late stays late.
 
     Of events that happened in one instant the one that was received first comes first.

@@ -1,18 +1,22 @@
-"""team_figures: who is there, by team. Only agents who announced themselves are counted, as presence facts are."""
+"""Gauges of the agents of one partition, kept from the states of teams.
+
+Only agents who announced themselves count, as in presence facts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+from schemas.service_metrics import ServiceMetric
 from stream_processors.routing.state import PRESENCES, Team
-from stream_processors.runtime.gauges import Counts, Figures, Labels, Sample, add
+from stream_processors.runtime.gauges import Counts, Labels, Sample, StateGauges, change
 
-__all__ = ["TeamFigures"]
+__all__ = ["TeamGauges"]
 
 
-class TeamFigures(Figures):
-    """The figures of one partition of `routing`.
+class TeamGauges(StateGauges):
+    """Keeps the gauges of one partition of `routing`.
 
     agents  team, status → agents
     busy    team → agents who are online with a ticket in their hands that waits on us
@@ -34,13 +38,13 @@ class TeamFigures(Figures):
             for team in {team for team, _ in each.agents}:
                 agents |= {(team, status): each.agents.get((team, status), 0) for status in PRESENCES}
                 busy[team,] = each.busy.get((team,), 0)
-        return [("agents", agents), ("agents_busy", busy)]
+        return [(ServiceMetric.AGENTS, agents), (ServiceMetric.AGENTS_BUSY, busy)]
 
     def _change(self, key: bytes, before: Team | None, after: Team | None) -> None:
         team = key[1:].decode()
         for state, step in ((before, -1), (after, 1)):
             for agent in () if state is None else state.agents.values():
                 if agent.announced:
-                    add(self.agents, (team, agent.status), step)
+                    change(self.agents, (team, agent.status), step)
                 if agent.announced and agent.busy:
-                    add(self.busy, (team,), step)
+                    change(self.busy, (team,), step)

@@ -22,7 +22,7 @@ from schemas.errors import Refused
 from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate, Tick
 from schemas.identity import event_id
 from schemas.topics import ROUTING, Topic
-from stream_processors.routing.gauges import TeamFigures
+from stream_processors.routing.gauges import TeamGauges
 from stream_processors.routing.presence import told
 from stream_processors.routing.queue import Queue, channel_rank
 from stream_processors.routing.state import (
@@ -30,14 +30,14 @@ from stream_processors.routing.state import (
     Agent,
     Held,
     Journal,
+    QueueEntry,
     Seen,
-    Standing,
     Team,
     Waiting,
     team_key,
     ticket_at,
 )
-from stream_processors.runtime.gauges import Figures
+from stream_processors.runtime.gauges import StateGauges
 from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State
 
 
@@ -45,7 +45,7 @@ class RoutingProcessor:
     """The `Processor` of the `routing` topic. A team that no configuration names is a team like any other."""
 
     name = "routing"
-    figures: type[Figures] | None = TeamFigures
+    gauges: type[StateGauges] | None = TeamGauges
     topic: Topic = ROUTING
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class RoutingProcessor:
             b"j": Journal,
             b"w": Waiting,
             b"h": Held,
-            b"i": Standing,
+            b"i": QueueEntry,
             b"t": Team,
         }
 
@@ -160,7 +160,7 @@ class Desk:
 
     # -- where tickets stand ------------------------------------------------------------------------------------
 
-    def _enqueue(self, event: RoutingUpdate, before: Standing | None) -> None:
+    def _enqueue(self, event: RoutingUpdate, before: QueueEntry | None) -> None:
         if before is not None and before.agent:
             return  # said twice: it was assigned since
         eligible_at = event.eligible_at or event.occurred_at
@@ -169,7 +169,7 @@ class Desk:
             self._leave(event.ticket_id)
             self._put(event.ticket_id, standing)
 
-    def _hold(self, event: RoutingUpdate, before: Standing | None) -> None:
+    def _hold(self, event: RoutingUpdate, before: QueueEntry | None) -> None:
         """An agent holds it, by our assignment or somebody's hand; by hand may exceed the capacity."""
         if not event.agent_id:
             raise Refused("busy_without_agent", event.ticket_id)
@@ -179,8 +179,8 @@ class Desk:
             self._put(event.ticket_id, replace(standing, agent=event.agent_id))
 
     @staticmethod
-    def _standing(event: RoutingUpdate, eligible_at: int) -> Standing:
-        return Standing(
+    def _standing(event: RoutingUpdate, eligible_at: int) -> QueueEntry:
+        return QueueEntry(
             channel=event.channel,
             language=event.language,
             skills=tuple(sorted(event.skills)),
@@ -195,7 +195,7 @@ class Desk:
             self._write_assigned(ticket, standing, "", "agent_offline")
             self._put(ticket, replace(standing, agent=""))
 
-    def _put(self, ticket: str, standing: Standing) -> None:
+    def _put(self, ticket: str, standing: QueueEntry) -> None:
         self.queue.put(ticket, standing)
         if standing.agent:
             agent = self._agents.get(standing.agent, Agent())
@@ -203,7 +203,7 @@ class Desk:
         else:
             self._waiting = _counted(self._waiting, standing.lane, 1)
 
-    def _leave(self, ticket: str) -> Standing | None:
+    def _leave(self, ticket: str) -> QueueEntry | None:
         standing = self.queue.remove(ticket)
         if standing is None:
             return None
@@ -264,7 +264,7 @@ class Desk:
         agents = self._agents
         return min(suited, key=lambda name: (agents[name].load(), agents[name].last_assigned, name)), "least_open"
 
-    def _write_assigned(self, ticket: str, standing: Standing, agent: str, reason: str) -> None:
+    def _write_assigned(self, ticket: str, standing: QueueEntry, agent: str, reason: str) -> None:
         event, (partition, offset) = self._event, self._position
         tag = ticket.rpartition("-")[0]
         assigned = Assigned(

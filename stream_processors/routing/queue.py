@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from stream_processors.routing.state import (
     Held,
     Journal,
-    Standing,
+    QueueEntry,
     Waiting,
     held_prefix,
     journal_key,
@@ -62,15 +62,15 @@ class Queue:
         self._read, self._team, self._offset = read, team, offset
         known = read.get(journal_key(team, offset))
         self._known: Journal | None = known if known is not None and known.offset == offset else None
-        self._standings: dict[str, Standing | None] = {}  # as read, for the journal
+        self._standings: dict[str, QueueEntry | None] = {}  # as read, for the journal
         self._held: dict[str, list[str]] = {}
         self._lanes: dict[str, Lane] = {}
-        self._now: dict[str, Standing | None] = {}  # as changed
+        self._now: dict[str, QueueEntry | None] = {}  # as changed
         self._changes: dict[bytes, State | None] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def standing(self, ticket: str) -> Standing | None:
+    def standing(self, ticket: str) -> QueueEntry | None:
         """Where a ticket stands, None when the router does not know it."""
         if ticket in self._now:
             return self._now[ticket]
@@ -113,7 +113,7 @@ class Queue:
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def put(self, ticket: str, standing: Standing) -> None:
+    def put(self, ticket: str, standing: QueueEntry) -> None:
         """The ticket waits, or is held by `standing.agent`. It must not stand anywhere else: `remove` it first."""
         standing = replace(standing, offset=self._offset)
         self._now[ticket] = standing
@@ -125,7 +125,7 @@ class Queue:
             self._lane(standing.lane).added.add(where)
             self._changes[lane_prefix(self._team, standing.lane) + where] = Waiting(offset=self._offset)
 
-    def remove(self, ticket: str) -> Standing | None:
+    def remove(self, ticket: str) -> QueueEntry | None:
         """The router forgets the ticket; returns how it stood."""
         standing = self.standing(ticket)
         if standing is None:

@@ -3,7 +3,7 @@
 Keys (the team's name first, so that a team's states lie together):
 
     t team                                   Team      who is there and what they hold; its offset decides refolding
-    i team 0 ticket                          Standing  a ticket that waits, or that an agent holds and that waits on us
+    i team 0 ticket                          QueueEntry  a ticket that waits, or that an agent holds and that waits on us
     w team 0 lane 0 place                    Waiting   the queue: key order is the order in which tickets are taken
     h team 0 agent 0 ticket                  Held      what to give back when the agent goes offline
     j team 0 slot                            Journal   what one record read, so that it can be folded again exactly
@@ -97,7 +97,7 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     seen: dict[int, Seen] = msgspec.field(default_factory=dict)
 
 
-class Standing(State, frozen=True, kw_only=True, array_like=True):
+class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
     """Where a ticket stands: with `agent`, or in the queue when that is ''."""
 
     channel: str = ""
@@ -130,7 +130,7 @@ class Journal(State, frozen=True, kw_only=True, array_like=True):
     held       agent → the tickets they held
     """
 
-    standings: dict[str, Standing | None] = msgspec.field(default_factory=dict)
+    standings: dict[str, QueueEntry | None] = msgspec.field(default_factory=dict)
     heads: dict[str, list[bytes]] = msgspec.field(default_factory=dict)
     held: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
@@ -155,7 +155,7 @@ def journal_key(team: str, offset: int) -> bytes:
     return b"j" + team.encode() + b"\0" + (offset % JOURNAL_SLOTS).to_bytes(2, "big")
 
 
-def place(standing: Standing, ticket: str) -> bytes:
+def place(standing: QueueEntry, ticket: str) -> bytes:
     """Where in its lane a ticket waits: priority, then since when, then the ticket itself as the tie-break."""
     since = (standing.eligible_at + _TIMES_BEGIN).to_bytes(8, "big")
     return _PRIORITY_BYTE.get(standing.priority, b"2") + since + ticket.encode()

@@ -18,8 +18,8 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules import ruleset
-from stream_processors.rules.published import GUARD_SECONDS, Publication, Publications, offer
-from stream_processors.rules.topic import RuleLog, wall_micros
+from stream_processors.rules.published import GUARD_SECONDS, PublishedRuleset, PublishedRulesets, offer
+from stream_processors.rules.topic import RulesTopic, wall_micros
 from stream_processors.rules.versions import ALWAYS
 
 cli = typer.Typer(
@@ -45,8 +45,8 @@ def list_() -> None:
     """List every edition in the order in which it takes effect, and which is in force now."""
 
     async def work(settings: WorkerSettings) -> None:
-        async with RuleLog.opened(settings) as log:
-            print(listing(log.publications, settings.pipeline_clock.now()))
+        async with RulesTopic.opened(settings) as log:
+            print(listing(log.published, settings.pipeline_clock.now()))
 
     _run(work)
 
@@ -60,8 +60,8 @@ def show(
     """Show what an edition holds: its files, one of them, or all of them as a directory to edit and publish."""
 
     async def work(settings: WorkerSettings) -> None:
-        async with RuleLog.opened(settings) as log:
-            publication = chosen(log.publications, version)
+        async with RulesTopic.opened(settings) as log:
+            publication = chosen(log.published, version)
         files = publication.record.files
         if file and file not in files:
             raise ConfigurationError(f"has no file {file!r}", where=publication.version, fix=", ".join(sorted(files)))
@@ -93,7 +93,7 @@ def publish(
     async def work(settings: WorkerSettings) -> None:
         files = ruleset.read_files(directory)
         rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory))
-        async with RuleLog.opened(settings) as log:
+        async with RulesTopic.opened(settings) as log:
             print(await _publish(log, settings, files, rules.version, begins, by or _me()))
 
     _run(work)
@@ -119,7 +119,7 @@ def check(directory: RulesDirectory) -> None:
 # -- what is shown ------------------------------------------------------------------------------------------------
 
 
-def listing(publications: Publications, now: int) -> str:
+def listing(publications: PublishedRulesets, now: int) -> str:
     """The editions as a table, in the order in which they take effect; `now` in pipeline micros."""
     if not len(publications):
         return "No rules were published yet: the first worker publishes its own."
@@ -139,7 +139,7 @@ def listing(publications: Publications, now: int) -> str:
     return _table(("effective from", "version", "", "published by", "published at"), rows)
 
 
-def contents(publication: Publication) -> str:
+def contents(publication: PublishedRuleset) -> str:
     """One edition: where it comes from, and its files."""
     record = publication.record
     head = [
@@ -153,7 +153,7 @@ def contents(publication: Publication) -> str:
     return "\n".join((*head, _table(("file", "bytes"), rows)))
 
 
-def chosen(publications: Publications, version: str) -> Publication:
+def chosen(publications: PublishedRulesets, version: str) -> PublishedRuleset:
     """The newest publication of the one version that begins so.
 
     Raises:
@@ -206,9 +206,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 async def _publish(
-    log: RuleLog, settings: WorkerSettings, files: dict[str, bytes], version: str, begins: str, by: str
+    log: RulesTopic, settings: WorkerSettings, files: dict[str, bytes], version: str, begins: str, by: str
 ) -> str:
-    newest, clock = log.publications.newest, settings.pipeline_clock
+    newest, clock = log.published.newest, settings.pipeline_clock
     if newest is not None and newest.version == version and not begins:
         return f"{version} was published last already; nothing to do"
     wall = wall_micros()
@@ -216,10 +216,10 @@ async def _publish(
     if newest is None and not begins:
         start = ALWAYS
     record = offer(files, version, settings.mail_domain, clock=clock, wall=wall, start=start, by=by)
-    before = len(log.publications)
+    before = len(log.published)
     await log.publish(record)
     await log.look()
-    if not any(each.record == record for each in list(log.publications)[before:]):
+    if not any(each.record == record for each in list(log.published)[before:]):
         raise Unavailable(f"{version} was stored too late and does not count; try again")
     return f"{version} takes effect {'for all time' if start == ALWAYS else f'from {_time(start)} on'}"
 

@@ -12,14 +12,14 @@ from typing import NamedTuple
 from schemas.clock import MICROS, Clock
 from schemas.published import RulesPublished
 
-__all__ = ["GUARD_SECONDS", "Directory", "Publication", "Publications", "offer"]
+__all__ = ["GUARD_SECONDS", "Directory", "PublishedRuleset", "PublishedRulesets", "offer"]
 
 #: A publication takes effect at least so long (wall time) after the broker has stored it. Who looked at the end of the
 #: log not longer ago than half of that knows every edition that is in force by now, if clocks agree within the rest.
 GUARD_SECONDS = 2.0
 
 
-class Publication(NamedTuple):
+class PublishedRuleset(NamedTuple):
     """A publication that counts. `number` counts them from 0, in the order of the log."""
 
     number: int
@@ -30,7 +30,7 @@ class Publication(NamedTuple):
         return self.record.version
 
 
-class Publications:
+class PublishedRulesets:
     """The publications of the log that count, in its order.
 
     The first record of the log counts whatever it says. Any other counts when the broker stored it by its `append_by`:
@@ -38,24 +38,24 @@ class Publications:
     """
 
     def __init__(self) -> None:
-        self._all: list[Publication] = []
+        self._all: list[PublishedRuleset] = []
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def __iter__(self) -> Iterator[Publication]:
+    def __iter__(self) -> Iterator[PublishedRuleset]:
         return iter(self._all)
 
-    def add(self, record: RulesPublished, appended_at: int) -> Publication | None:
+    def add(self, record: RulesPublished, appended_at: int) -> PublishedRuleset | None:
         """Take the next record of the log, stored by the broker at `appended_at` (wall micros); None: it counts for nothing."""
         if self._all and appended_at > record.append_by:
             return None
-        publication = Publication(len(self._all), record)
+        publication = PublishedRuleset(len(self._all), record)
         self._all.append(publication)
         return publication
 
     @property
-    def newest(self) -> Publication | None:
+    def newest(self) -> PublishedRuleset | None:
         """The one that was published last, whether or not it is in force already."""
         return self._all[-1] if self._all else None
 
@@ -99,7 +99,7 @@ class Directory:
         self.version = ""
         self.place = -1
 
-    def wants(self, version: str, log: Publications) -> bool:
+    def wants(self, version: str, log: PublishedRulesets) -> bool:
         """Whether this content, now in the directory, is to be published. `log` is read to its end."""
         if version == self.version:
             return False
@@ -109,7 +109,7 @@ class Directory:
         self.version, self.place = version, known
         return False
 
-    def published(self, version: str, log: Publications) -> bool:
+    def published(self, version: str, log: PublishedRulesets) -> bool:
         """Note that the content was published; False when it does not stand in the log after `place`: it came too late."""
         known = log.first_after(self.place, version, last=True)
         if known is None:

@@ -19,12 +19,12 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import EXIT_USAGE
 from schemas.settings import WorkerSettings
 from stream_processors.rules import ruleset
-from stream_processors.rules.published import GUARD_SECONDS, Directory, Publication, offer
+from stream_processors.rules.published import GUARD_SECONDS, Directory, PublishedRuleset, offer
 from stream_processors.rules.ruleset import Rules
-from stream_processors.rules.topic import RuleLog, wall_micros
-from stream_processors.rules.versions import ALWAYS, Edition, Rulebook
+from stream_processors.rules.topic import RulesTopic, wall_micros
+from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion
 
-__all__ = ["Content", "RuleKeeper", "read_content"]
+__all__ = ["Content", "Reloader", "read_content"]
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.5
@@ -58,19 +58,19 @@ def read_content(settings: WorkerSettings, known: Content | None = None) -> Cont
         return Content({}, "", None, error)
 
 
-class RuleKeeper:
+class Reloader:
     """One per worker process. `run` for ever in a task; `fresh` before each batch. `end` ends the process."""
 
     def __init__(
         self,
         settings: WorkerSettings,
-        book: Rulebook,
+        book: RulesetHistory,
         own: Content,
         end: Callable[[int, str], object],
     ) -> None:
         self.settings, self.book, self.own, self._end = settings, book, own, end
         self.clock = settings.pipeline_clock
-        self.log = RuleLog(settings)
+        self.log = RulesTopic(settings)
         self.directory = Directory()
         self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
         self._taken = 0
@@ -115,14 +115,14 @@ class RuleKeeper:
                 return
             began = time.monotonic()
             await self.log.look()
-            publications = list(self.log.publications)[self._taken :]
+            publications = list(self.log.published)[self._taken :]
             for publication in publications:
                 await self._add(publication)
             self._taken += len(publications)
             self._looked_at = began
             self._show()
 
-    async def _add(self, publication: Publication) -> None:
+    async def _add(self, publication: PublishedRuleset) -> None:
         record = publication.record
         rules = self._loaded.get(record.version)
         if rules is None:
@@ -134,13 +134,13 @@ class RuleKeeper:
                           effective_from=record.effective_from, error=str(error))  # fmt: skip
                 return
             self._loaded[record.version] = rules
-        self.book.add(Edition(record.effective_from, rules))
+        self.book.add(RulesetVersion(record.effective_from, rules))
         log.info("rules are known", version=record.version, effective_from=record.effective_from,
                  published_by=record.published_by)  # fmt: skip
 
     async def _begin(self) -> None:
         """The first time that the log was read: what this process brings along, if it is new."""
-        own, publications = self.own, self.log.publications
+        own, publications = self.own, self.log.published
         self._refuse(own)
         if own.rules is not None:
             empty = not len(publications)
@@ -176,7 +176,7 @@ class RuleKeeper:
             self._loaded[now.version] = now.rules
             try:
                 await self._look()
-                if self.directory.wants(now.version, self.log.publications):
+                if self.directory.wants(now.version, self.log.published):
                     await self._publish(now)
             except Unavailable as error:
                 log.warning("the rules cannot be published now", version=now.version, error=str(error))
@@ -196,7 +196,7 @@ class RuleKeeper:
             )
             await self.log.publish(record)
             await self._look()
-            if self.directory.published(content.version, self.log.publications):
+            if self.directory.published(content.version, self.log.published):
                 log.info("rules were published", version=content.version, effective_from=record.effective_from)
                 return
             first = False
@@ -217,8 +217,8 @@ class RuleKeeper:
         """The metrics of what is in force now."""
         if not len(self.book):
             return
-        edition = self.book.edition_at(self.clock.now())
-        newest = self.log.publications.newest
+        edition = self.book.version_at(self.clock.now())
+        newest = self.log.published.newest
         metrics.RULES_UNPUBLISHED.set(bool(self.own.rules and newest and newest.version != self.own.version))
         if edition.rules.version != self._shown:
             if self._shown:

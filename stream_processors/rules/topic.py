@@ -17,9 +17,9 @@ from schemas.kafka_security import security
 from schemas.published import RulesPublished
 from schemas.settings import Settings
 from schemas.topics import RULES
-from stream_processors.rules.published import Publications
+from stream_processors.rules.published import PublishedRulesets
 
-__all__ = ["RuleLog"]
+__all__ = ["RulesTopic"]
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
@@ -28,17 +28,17 @@ _LARGEST = 8_000_000
 _FETCH_WAITS_MS = 20
 
 
-class RuleLog:
+class RulesTopic:
     """The publications up to where `look` has read. One look at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.publications = settings, Publications()
+        self.settings, self.published = settings, PublishedRulesets()
         self._place = TopicPartition(settings.topic(RULES), 0)
         self._consumer: AIOKafkaConsumer | None = None
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, settings: Settings) -> AsyncIterator[RuleLog]:
+    async def opened(cls, settings: Settings) -> AsyncIterator[RulesTopic]:
         """A log read to its end, for a command. Raises Unavailable."""
         rules = cls(settings)
         try:
@@ -118,7 +118,7 @@ class RuleLog:
             try:
                 await consumer.start()
                 consumer.assign([self._place])
-                self.publications = Publications()  # read again from the beginning, with the same result
+                self.published = PublishedRulesets()  # read again from the beginning, with the same result
                 await consumer.seek_to_beginning(self._place)
             except BaseException:
                 await consumer.stop()
@@ -136,7 +136,7 @@ class RuleLog:
             metrics.RULES_REFUSED.labels("undecodable").inc()
             log.error("a record of the rules cannot be read", topic=self._place.topic, offset=offset, error=str(error))
             return
-        if self.publications.add(record, stored_ms * 1000) is None:
+        if self.published.add(record, stored_ms * 1000) is None:
             metrics.RULES_REFUSED.labels("late").inc()
             log.warning("rules were published too late and do not count", version=record.version, offset=offset)
 

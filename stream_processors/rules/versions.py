@@ -13,7 +13,7 @@ from schemas.events import Event
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.ruleset import Rules
 
-__all__ = ["ALWAYS", "Edition", "Rulebook", "time_of"]
+__all__ = ["ALWAYS", "RulesetHistory", "RulesetVersion", "time_of"]
 
 #: `effective_from` of the first edition: since the beginning of time.
 ALWAYS = 0
@@ -21,7 +21,7 @@ _EMPTY = "the rulebook is empty: no rules were published yet"
 _BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63
 
 
-class Edition(NamedTuple):
+class RulesetVersion(NamedTuple):
     """Rules in force from `effective_from` (micros on the log's axis) on."""
 
     effective_from: int
@@ -41,17 +41,17 @@ def time_of(event: Event) -> int:
     return event.received_at
 
 
-class Rulebook:
+class RulesetHistory:
     """All editions, in the order in which they take effect. `at` is asked for every record and costs well under 1 µs.
 
     The first edition is in force for everything before it, too. Of two that take effect at one moment the one that was
     added later counts.
     """
 
-    __slots__ = ("_calendars", "_editions", "_rules", "_since", "_starts", "_until")
+    __slots__ = ("_calendars", "_rules", "_since", "_starts", "_until", "_versions")
 
-    def __init__(self, *editions: Edition) -> None:
-        self._editions: list[Edition] = []
+    def __init__(self, *editions: RulesetVersion) -> None:
+        self._versions: list[RulesetVersion] = []
         self._starts: list[int] = []
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._since = self._until = 0  # an empty span: nothing is remembered
@@ -60,22 +60,22 @@ class Rulebook:
             self.add(edition)
 
     @classmethod
-    def of(cls, rules: Rules | Rulebook) -> Rulebook:
+    def of(cls, rules: Rules | RulesetHistory) -> RulesetHistory:
         """A rulebook of one edition; a rulebook is returned as it is."""
-        return rules if isinstance(rules, Rulebook) else cls(Edition(ALWAYS, rules))
+        return rules if isinstance(rules, RulesetHistory) else cls(RulesetVersion(ALWAYS, rules))
 
     def __len__(self) -> int:
-        return len(self._editions)
+        return len(self._versions)
 
     @property
-    def editions(self) -> tuple[Edition, ...]:
-        return tuple(self._editions)
+    def versions(self) -> tuple[RulesetVersion, ...]:
+        return tuple(self._versions)
 
-    def add(self, edition: Edition) -> None:
+    def add(self, edition: RulesetVersion) -> None:
         """Add an edition; from now on `at` knows it."""
         place = bisect_right(self._starts, edition.effective_from)
         self._starts.insert(place, edition.effective_from)
-        self._editions.insert(place, edition)
+        self._versions.insert(place, edition)
         policies, calendars = edition.rules.policies.version, edition.rules.calendars.calendars
         for name, calendar in calendars.items():
             self._calendars.setdefault((policies, name), calendar)
@@ -91,11 +91,11 @@ class Rulebook:
             return self._rules  # type: ignore[return-value]  # a span is remembered with its rules
         return self._look_up(micros)
 
-    def edition_at(self, micros: int) -> Edition:
+    def version_at(self, micros: int) -> RulesetVersion:
         """The edition in force at a moment. Raises LookupError as `at` does."""
-        if not self._editions:
+        if not self._versions:
             raise LookupError(_EMPTY)
-        return self._editions[max(0, bisect_right(self._starts, micros) - 1)]
+        return self._versions[max(0, bisect_right(self._starts, micros) - 1)]
 
     def calendar(self, name: str, policy_version: str) -> Calendar | None:
         """The calendar of this name as it was beside the policies of this version.
@@ -107,10 +107,10 @@ class Rulebook:
         return self._calendars.get((policy_version, name))
 
     def _look_up(self, micros: int) -> Rules:
-        if not self._editions:
+        if not self._versions:
             raise LookupError(_EMPTY)
         place = max(0, bisect_right(self._starts, micros) - 1)
-        self._rules = rules = self._editions[place].rules
+        self._rules = rules = self._versions[place].rules
         self._since = self._starts[place] if place else _BEFORE_ALL
         self._until = self._starts[place + 1] if place + 1 < len(self._starts) else _AFTER_ALL
         return rules

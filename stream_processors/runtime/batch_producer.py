@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.errors import Unavailable
 
 
-class Outbox:
+class BatchProducer:
     """Not shared between batches: create one, add, flush."""
 
     __slots__ = ("_open", "_producer", "_sent", "records", "timestamp_ms")

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from schemas.events import Event
+from schemas.service_metrics import ServiceMetric
 from schemas.topics import Topic
-from stream_processors.runtime.gauges import Figures
+from stream_processors.runtime.gauges import StateGauges
 
 #: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
 MOST_BATCH_RECORDS = 8192
@@ -38,9 +39,9 @@ class Output(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Something to add to a counter (or to observe in a histogram) once it is durable; names as in `figures`."""
+    """An amount to add to a counter, or to observe in a histogram, once the record is durable."""
 
-    name: str
+    metric: ServiceMetric
     labels: tuple[str, ...]
     value: float = 1.0
 
@@ -86,13 +87,13 @@ class Processor(Protocol):
     topic     where its events come from
     kinds     key prefix (one byte) → state class, *in the order in which they must become durable*: a derived state
               (a pane) before the state whose offset decides whether a record is folded again (the customer)
-    figures   what gauges show of its states, None for nothing
+    gauges    keeps the gauges of its states; None: it has no gauges
     """
 
     name: str
     topic: Topic
     kinds: Mapping[bytes, type[State]]
-    figures: type[Figures] | None
+    gauges: type[StateGauges] | None
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
         """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""

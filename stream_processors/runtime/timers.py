@@ -14,7 +14,7 @@ _BUCKET_BITS = 26
 _SWEEP_FROM = 10_000
 
 
-class Deadlines:
+class Timers:
     """`set` remembers when a state is next due; `due` takes what is. A taken deadline waits for its state to change."""
 
     __slots__ = ("_appended", "_current", "_far", "_far_entries", "_far_order", "_near", "_opened")

@@ -32,12 +32,12 @@ from schemas.process import EXIT_PROTECTED, EXIT_UNAVAILABLE, Health
 from schemas.settings import WorkerSettings
 from schemas.topics import TOPIC_OF
 from stream_processors.runtime.batch import BatchFolder, Folded, Overlay
-from stream_processors.runtime.batch_producer import Outbox
-from stream_processors.runtime.gauges import Figures
-from stream_processors.runtime.metrics import ServiceFigures, add
+from stream_processors.runtime.batch_producer import BatchProducer
+from stream_processors.runtime.gauges import StateGauges
+from stream_processors.runtime.metrics import GaugeCollector, record_counts
 from stream_processors.runtime.processor import Output, Processor
 from stream_processors.runtime.store import Store
-from stream_processors.runtime.timers import Deadlines
+from stream_processors.runtime.timers import Timers
 
 log = structlog.get_logger()
 RATIO_MINIMUM_RECORDS = 20
@@ -74,11 +74,11 @@ class Worker:
         self.changelog: str = table.changelog_topic_name
         self.folder = BatchFolder(processor, self.source, self.clock.now)
         self.store: Store = table.data
-        self.store.on_recovered = self._rebuild_deadlines
+        self.store.on_recovered = self._rebuild_timers
         self.store.on_progress = self._recovering
-        self.deadlines: dict[int, Deadlines] = {}
+        self.timers: dict[int, Timers] = {}
         self.end: dict[int, int] = {}
-        self.figures = None if processor.figures is None else self._service_figures(processor.figures)
+        self.gauges = None if processor.gauges is None else self._gauge_collector(processor.gauges)
         self.recovered_at = time.monotonic()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -112,8 +112,8 @@ class Worker:
             **security(self.settings),
         )
         await self._producer.start()
-        if self.figures is not None:
-            self.figures.register()
+        if self.gauges is not None:
+            self.gauges.register()
         self._started.set()
 
     async def stop(self) -> None:
@@ -192,7 +192,7 @@ class Worker:
         if self._before_fold is not None:
             await self._before_fold()
         began = time.perf_counter()
-        outbox = Outbox(self.producer, int(time.time() * 1000))
+        outbox = BatchProducer(self.producer, int(time.time() * 1000))
         async with self._folding:
             folded = await self._fold(partition, records, outbox)
         self._protect(len(records), folded)
@@ -209,9 +209,9 @@ class Worker:
             return
         if values:
             self.store.write(partition, values, offset)
-        if self.figures is not None:
-            self.figures.changed(partition, folded.before, folded.states)
-        add(folded.counts)
+        if self.gauges is not None:
+            self.gauges.changed(partition, folded.before, folded.states)
+        record_counts(folded.counts)
         for event in events:
             event.ack()
         self._after(partition, records, folded, values, outbox.records)
@@ -221,7 +221,7 @@ class Worker:
         self._phases["states"].observe(ended - after_outputs)
         self._phases["whole"].observe(ended - began)
 
-    async def _fold(self, partition: int, records: list[Any], outbox: Outbox) -> Folded:
+    async def _fold(self, partition: int, records: list[Any], outbox: BatchProducer) -> Folded:
         """Fold the records and queue what they came to, letting the event loop have its turn in between."""
         overlay = Overlay(
             self.folder.codec,
@@ -249,7 +249,7 @@ class Worker:
             outbox.add(letters, partition, failure.key, failure.value, failure.headers)
         return folded
 
-    def _queue_outputs(self, outbox: Outbox, partition: int, outputs: list[tuple[bytes | None, Output]]) -> None:
+    def _queue_outputs(self, outbox: BatchProducer, partition: int, outputs: list[tuple[bytes | None, Output]]) -> None:
         encode, topics, add, partitions = codec.encode, self._topics, outbox.add, self.settings.partitions
         for source_key, (record, key) in outputs:
             if key is None:
@@ -258,7 +258,7 @@ class Worker:
                 name = key.encode()
                 add(topics[type(record)], _hashed(name) % partitions, name, encode(record))
 
-    async def _write_changelog(self, outbox: Outbox, partition: int, values: dict[bytes, bytes | None]) -> int:
+    async def _write_changelog(self, outbox: BatchProducer, partition: int, values: dict[bytes, bytes | None]) -> int:
         """Make the states durable, in the processor's order of kinds; returns the last changelog offset.
 
         They all go to one partition, whose log an idempotent producer never reorders: whatever a crash cuts off, what
@@ -292,7 +292,7 @@ class Worker:
         self, partition: int, records: list[Any], folded: Folded, values: dict[bytes, bytes | None], written: int
     ) -> None:
         name = self.processor.name
-        deadlines = self.deadlines.setdefault(partition, Deadlines())
+        deadlines = self.timers.setdefault(partition, Timers())
         for key, value in values.items():
             deadlines.set(key, None if value is None else self.folder.codec.deadline(key, value))
         metrics.RECORDS_PROCESSED.labels(name).inc(folded.folded)
@@ -323,36 +323,36 @@ class Worker:
 
     # -- deadlines ----------------------------------------------------------------------------------------------
 
-    async def _rebuild_deadlines(self, partitions: set[int]) -> None:
+    async def _rebuild_timers(self, partitions: set[int]) -> None:
         """After an assignment: read the head of every state of the partitions and remember when each is next due."""
         try:
-            await self._read_deadlines(partitions)
+            await self._read_timers(partitions)
         except StateFromTheFuture as error:
             end_process(EXIT_PROTECTED, str(error))
         self.end = {partition: end for partition, end in self.end.items() if partition in partitions}
-        if self.figures is not None:
-            self.figures.begin(sorted(partitions))
+        if self.gauges is not None:
+            self.gauges.begin(sorted(partitions))
         self.ready = True
         self.health.ready = all(worker.ready for worker in self.app.deskstream_workers)
         log.info("partitions ready", agent=self.processor.name, partitions=sorted(partitions))
 
-    async def _read_deadlines(self, partitions: set[int]) -> None:
-        self.deadlines = {partition: Deadlines() for partition in partitions}
+    async def _read_timers(self, partitions: set[int]) -> None:
+        self.timers = {partition: Timers() for partition in partitions}
         for partition in partitions:
             for count, (key, value) in enumerate(self._states(partition)):
                 if (due := self.folder.codec.deadline(key, value)) is not None:
-                    self.deadlines[partition].set(key, due)
+                    self.timers[partition].set(key, due)
                 if count % 1000 == 999:
                     self._recovering()
                     await asyncio.sleep(0)
 
-    def _service_figures(self, kind: type[Figures]) -> ServiceFigures:
+    def _gauge_collector(self, kind: type[StateGauges]) -> GaugeCollector:
         first, last = kind.prefixes[:1], kind.prefixes[-1:]
 
         def scan(partition: int, key: bytes) -> Iterator[tuple[bytes, bytes]]:
             return takewhile(lambda pair: pair[0][:1] <= last, self.store.scan_from(partition, max(key, first)))
 
-        return ServiceFigures(
+        return GaugeCollector(
             kind,
             scan=scan,
             load=self.folder.codec.load,
@@ -381,18 +381,18 @@ class Worker:
 
     async def _append_ticks(self, now: int) -> None:
         assigned = self.assigned()
-        outbox = Outbox(self.producer, int(time.time() * 1000))
-        for partition, deadlines in self.deadlines.items():
+        outbox = BatchProducer(self.producer, int(time.time() * 1000))
+        for partition, deadlines in self.timers.items():
             if partition not in assigned:
                 continue
             for deadline, key in deadlines.due(now, TICKS_AT_ONCE):
-                record = tick_for(key, deadline, now)
-                outbox.add(self.source, partition, record.customer_tag.encode() or key, codec.encode(record))
+                tick = tick_for(key, deadline, now)
+                outbox.add(self.source, partition, tick.customer_tag.encode() or key, codec.encode(tick))
         if outbox.records:
             count = outbox.records
             await outbox.flush()
             metrics.TICKS_APPENDED.labels(self.processor.name).inc(count)
-        metrics.DEADLINES_PENDING.labels(self.processor.name).set(sum(map(len, self.deadlines.values())))
+        metrics.DEADLINES_PENDING.labels(self.processor.name).set(sum(map(len, self.timers.values())))
 
 
 @lru_cache(maxsize=4096)

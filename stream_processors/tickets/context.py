@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stream_processors.rules.policies import Policy
     from stream_processors.rules.ruleset import Rules
     from stream_processors.rules.surveys import Signing
-    from stream_processors.rules.versions import Rulebook
+    from stream_processors.rules.versions import RulesetHistory
 
 #: What a step can tell the later ones. `roll_windows` counts them.
 HAPPENINGS = (
@@ -97,7 +97,7 @@ class Turn(msgspec.Struct, frozen=True):
     before: Customer = Customer()
     replied_at: int | None = None
     forwarded: bool = False
-    book: Rulebook | None = None
+    book: RulesetHistory | None = None
     signing: Signing | None = None
 
     def but(self, **changes: Any) -> Turn:

@@ -1,4 +1,4 @@
-"""service_counts: what a turn adds to the counters that Prometheus reads, and no more than facts say.
+"""Counters: what a turn adds to the counters that Prometheus reads, and no more than facts say.
 
 Clocks are counted by their ledger: an instance is met once, by the first row that fulfils it in time; a breach counts
 when its row is written, and is taken back by a `correct` from before its deadline, under the labels that it had.
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact
+from schemas.service_metrics import ServiceMetric
 from stream_processors.runtime.processor import Count
 from stream_processors.tickets.context import Turn
 from stream_processors.tickets.gauges import bounded_channel
@@ -39,10 +40,10 @@ def counts(turn: Turn) -> list[Count]:
             continue
         elif isinstance(record, TagFact):
             if record.active:
-                found.append(Count("tags_applied", (record.tag, record.quadrant, record.owner_team)))
+                found.append(Count(ServiceMetric.TAGS_APPLIED, (record.tag, record.quadrant, record.owner_team)))
         elif isinstance(record, AcknowledgementFact):
             channel = bounded_channel(record.channel)
-            found.append(Count("acknowledgements", (channel, record.outcome, record.reason)))
+            found.append(Count(ServiceMetric.ACKNOWLEDGEMENTS, (channel, record.outcome, record.reason)))
     if rows:
         found.extend(_clocks(turn, rows))
     if live and turn.happened:
@@ -56,9 +57,9 @@ def _happened(turn: Turn) -> Iterator[Count]:
             then = happening.ticket
             where = (bounded_channel(turn.event.channel if then is None else then.channel), then.team if then else "")
             if happening.name == "csat":
-                yield Count("csat_answers", (*where, str(int(happening.detail))))
+                yield Count(ServiceMetric.CSAT_ANSWERS, (*where, str(int(happening.detail))))
             else:
-                yield Count("first_response_seconds", where, happening.detail)
+                yield Count(ServiceMetric.FIRST_RESPONSE_SECONDS, where, happening.detail)
 
 
 def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
@@ -75,14 +76,14 @@ def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
         labels = row.clock, row.policy, bounded_channel(row.channel), row.team, row.priority
         if row.transition == "breach":
             instance.charged = labels
-            yield Count("sla_breached", labels)
+            yield Count(ServiceMetric.SLA_BREACHED, labels)
         elif row.transition == "correct":
             if instance.charged is not None and row.due_at is not None and row.at < row.due_at:
-                yield Count("sla_corrected", instance.charged)
+                yield Count(ServiceMetric.SLA_CORRECTED, instance.charged)
                 instance.charged = None
         elif instance.charged is None and not instance.met:
             instance.met = True
-            yield Count("sla_met", labels)
+            yield Count(ServiceMetric.SLA_MET, labels)
 
 
 def _before(turn: Turn, row: ClockFact) -> _Instance:

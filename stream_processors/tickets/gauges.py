@@ -1,4 +1,4 @@
-"""service_figures: how one partition's customers are served at this moment. History (`imported`) stands for nothing here."""
+"""Gauges of the tickets of one partition, kept from their states. Imported history counts for nothing here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Self
 
 from schemas.clock import MICROS
 from schemas.events import CHANNELS
-from stream_processors.runtime.gauges import Counts, Figures, Labels, Sample, add
+from schemas.service_metrics import ServiceMetric
+from stream_processors.runtime.gauges import Counts, Labels, Sample, StateGauges, change
 from stream_processors.tickets.state import Customer, Pane, Ticket
 from stream_processors.tickets.thread import finished_at
 from stream_processors.tickets.windows.buckets import PANE_MICROS, WEEK_MICROS
 
-__all__ = ["WINDOWS", "Ages", "PartitionFigures", "bounded_channel"]
+__all__ = ["WINDOWS", "Ages", "TicketGauges", "bounded_channel"]
 
 #: Label → length (micros) of the windows whose CSAT is shown.
 WINDOWS = {"5m": PANE_MICROS, "1h": 3600 * MICROS, "24h": 86_400 * MICROS, "7d": WEEK_MICROS}
@@ -55,8 +56,8 @@ class Ages:
         return self._buckets[min(self._buckets)][0] if self._buckets else None
 
 
-class PartitionFigures(Figures):
-    """The figures of one partition of `contact-events`.
+class TicketGauges(StateGauges):
+    """Keeps the gauges of one partition of `contact-events`.
 
     open       channel, team, priority, status → tickets
     overdue    clock, channel, team, priority → clocks that run past their deadline
@@ -67,7 +68,7 @@ class PartitionFigures(Figures):
     """
 
     prefixes: ClassVar[bytes] = b"cp"
-    ready: ClassVar[str] = "figures_ready"
+    ready: ClassVar[ServiceMetric | None] = ServiceMetric.FIGURES_READY
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,25 +88,25 @@ class PartitionFigures(Figures):
         ages: dict[Labels, float] = {}
         sums: dict[Labels, float] = {}
         answers: dict[Labels, float] = {}
-        for figures in partitions:
-            open_.update(figures.open)
-            overdue.update(figures.overdue)
-            at_risk.update(figures.at_risk)
-            for labels, seconds in figures.longest_waits(now):
+        for gauges in partitions:
+            open_.update(gauges.open)
+            overdue.update(gauges.overdue)
+            at_risk.update(gauges.at_risk)
+            for labels, seconds in gauges.longest_waits(now):
                 waits[labels] = max(seconds, waits.get(labels, 0.0))
-            for labels, seconds in figures.backlog_ages(now):
+            for labels, seconds in gauges.backlog_ages(now):
                 ages[labels] = ages.get(labels, 0.0) + seconds
-            for labels, score, count in figures.window_scores(now):
+            for labels, score, count in gauges.window_scores(now):
                 sums[labels] = sums.get(labels, 0) + score
                 answers[labels] = answers.get(labels, 0) + count
         return [
-            ("tickets_open", dict(open_)),
-            ("tickets_at_risk", dict(at_risk)),
-            ("tickets_overdue", dict(overdue)),
-            ("longest_wait_seconds", waits),
-            ("backlog_age_seconds", ages),
-            ("window_csat_score_sum", sums),
-            ("window_csat_answers", answers),
+            (ServiceMetric.TICKETS_OPEN, dict(open_)),
+            (ServiceMetric.TICKETS_AT_RISK, dict(at_risk)),
+            (ServiceMetric.TICKETS_OVERDUE, dict(overdue)),
+            (ServiceMetric.LONGEST_WAIT_SECONDS, waits),
+            (ServiceMetric.BACKLOG_AGE_SECONDS, ages),
+            (ServiceMetric.WINDOW_CSAT_SCORE_SUM, sums),
+            (ServiceMetric.WINDOW_CSAT_ANSWERS, answers),
         ]
 
     def longest_waits(self, now: int) -> Iterator[tuple[Labels, float]]:
@@ -153,7 +154,7 @@ class PartitionFigures(Figures):
             return
         channel, team = bounded_channel(ticket.channel), ticket.team
         place = channel, team
-        add(self.open, (channel, team, ticket.priority, ticket.status), step)
+        change(self.open, (channel, team, ticket.priority, ticket.status), step)
         created = self.created.setdefault(place, [0, 0])
         created[0] += step
         created[1] += step * ticket.created_at
@@ -169,9 +170,9 @@ class PartitionFigures(Figures):
             if not clock.running:
                 continue
             if clock.breached:
-                add(self.overdue, (clock.name, channel, team, ticket.priority), step)
+                change(self.overdue, (clock.name, channel, team, ticket.priority), step)
             elif clock.risk:
-                add(self.at_risk, (clock.name, channel, team, str(clock.risk)), step)
+                change(self.at_risk, (clock.name, channel, team, str(clock.risk)), step)
 
     def _pane(self, before: Pane | None, after: Pane | None) -> None:
         pane = after or before

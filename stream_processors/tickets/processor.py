@@ -17,8 +17,8 @@ from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingCh
 from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
-from stream_processors.rules.versions import Rulebook, time_of
-from stream_processors.runtime.gauges import Figures
+from stream_processors.rules.versions import RulesetHistory, time_of
+from stream_processors.runtime.gauges import StateGauges
 from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, StepFailed
 from stream_processors.tickets import (
     acknowledge,
@@ -34,7 +34,7 @@ from stream_processors.tickets import (
 )
 from stream_processors.tickets.context import Turn
 from stream_processors.tickets.counters import counts
-from stream_processors.tickets.gauges import PartitionFigures
+from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
 from stream_processors.tickets.sla import clocks, ticket_metrics
 from stream_processors.tickets.state import Customer, Links, Pane, customer_key
@@ -76,7 +76,9 @@ KEPT_SEEN = 256
 _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 
-def fold(customer: Customer, event: Event, position: Position, book: Rulebook, signing: Signing | None = None) -> Turn:
+def fold(
+    customer: Customer, event: Event, position: Position, book: RulesetHistory, signing: Signing | None = None
+) -> Turn:
     """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
 
     Raises:
@@ -116,12 +118,12 @@ class TicketsProcessor:
     """
 
     name = "tickets"
-    figures: type[Figures] | None = PartitionFigures
+    gauges: type[StateGauges] | None = TicketGauges
 
     def __init__(
-        self, rules: Rulebook | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
+        self, rules: RulesetHistory | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
     ) -> None:
-        self.rules, self.topic, self.signing = Rulebook.of(rules), topic, signing
+        self.rules, self.topic, self.signing = RulesetHistory.of(rules), topic, signing
         self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:

@@ -20,7 +20,7 @@ from schemas.topics import PARTITIONS, changelog
 from stream_processors.rules import ruleset
 from stream_processors.rules.calendars import Calendar, Era
 from stream_processors.runtime.state_codec import StateCodec
-from stream_processors.runtime.timers import Deadlines
+from stream_processors.runtime.timers import Timers
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.benchmarks.corpus import messages
 from tests.benchmarks.figures import Figure
@@ -44,7 +44,7 @@ def _deadlines() -> list[Figure]:
     dice, now = random.Random(7), time.time_ns() // 1000
     gc.collect()
     process = psutil.Process()
-    before, deadlines = process.memory_info().rss, Deadlines()
+    before, deadlines = process.memory_info().rss, Timers()
     for number in range(TICKETS):
         deadlines.set(b"c%012d" % number, now + HOUR + dice.randrange(72 * HOUR))
     gc.collect()

@@ -29,8 +29,8 @@ from schemas.settings import WorkerSettings
 from schemas.topics import CLOCK_FACTS, CONTACT_EVENTS, TAG_FACTS, TICKET_FACTS
 from stream_processors.rules import cli
 from stream_processors.rules.ruleset import SHIPPED, of_files
-from stream_processors.rules.topic import RuleLog
-from stream_processors.rules.versions import Edition, Rulebook
+from stream_processors.rules.topic import RulesTopic
+from stream_processors.rules.versions import RulesetHistory, RulesetVersion
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.conftest import Deployment
 from tests.support.faults.recount import difference, facts_in_kafka, facts_offline, read
@@ -147,13 +147,15 @@ class Desk:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
-    def book(self) -> Rulebook:
+    def book(self) -> RulesetHistory:
         """What anybody reads from the topic."""
 
-        async def work() -> Rulebook:
-            async with RuleLog.opened(self.settings) as log:
-                records = [each.record for each in log.publications]
-            return Rulebook(*(Edition(each.effective_from, of_files(each.files, each.mail_domain)) for each in records))
+        async def work() -> RulesetHistory:
+            async with RulesTopic.opened(self.settings) as log:
+                records = [each.record for each in log.published]
+            return RulesetHistory(
+                *(RulesetVersion(each.effective_from, of_files(each.files, each.mail_domain)) for each in records)
+            )
 
         return asyncio.run(work())
 
@@ -200,7 +202,7 @@ def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(desk: Desk
         assert policy == "summer"
         assert summer != spring
 
-        first, second = desk.book().editions
+        first, second = desk.book().versions
         listed = desk.command("list").splitlines()
         assert [line.split()[0] for line in listed[1:]] == ["always", listed[2].split()[0]]
         assert first.rules.version in listed[1]
@@ -238,14 +240,14 @@ def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_th
     with desk.worker():
         assert {policy for policy, _ in desk.policies_of(before)} == {"spring"}
         eventually(lambda: len(desk.book()) == 2)
-        begins = desk.book().editions[1].effective_from
+        begins = desk.book().versions[1].effective_from
         eventually(lambda: desk.settings.pipeline_clock.now() >= begins)
         assert {policy for policy, _ in desk.policies_of(desk.contact(5))} == {"summer"}
 
     kafka, records = facts_in_kafka(desk.settings)  # fails when two records of one version differ in a byte
     assert records >= len(kafka) + written, "what the killed worker wrote was written again"
     assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.book()))) == {}
-    [spring, summer] = [edition.rules for edition in desk.book().editions]
+    [spring, summer] = [edition.rules for edition in desk.book().versions]
     for topic, kind, field in (
         (TAG_FACTS, TagFact, "taxonomy_version"),
         (CLOCK_FACTS, ClockFact, "policy_version"),

@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.settings import Settings, load
 from schemas.topics import CONTACT_EVENTS, changelog
-from stream_processors.runtime.batch_producer import Outbox
+from stream_processors.runtime.batch_producer import BatchProducer
 from tests.benchmarks.contenders.steps import StepRunner
 
 
@@ -48,7 +48,7 @@ async def main() -> None:
     consumer.assign([TopicPartition(topic, number) for number in range(settings.partitions)])
     while True:
         for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-            database, outbox, changed = databases[tp.partition], Outbox(producer, int(time.time() * 1000)), {}
+            database, outbox, changed = databases[tp.partition], BatchProducer(producer, int(time.time() * 1000)), {}
 
             def get(key: bytes, changed: dict = changed, database: rocksdict.Rdict = database) -> bytes | None:
                 return changed[key] if key in changed else database.get(key)

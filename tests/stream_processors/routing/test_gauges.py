@@ -8,56 +8,57 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
-from stream_processors.routing.gauges import TeamFigures
+from schemas.service_metrics import ServiceMetric
+from stream_processors.routing.gauges import TeamGauges
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.runtime.batch import BatchFolder
 from tests.stream_processors.routing.test_invariants import Record, Storage, logs
 
 
-def shown(*partitions: TeamFigures) -> dict[str, dict[tuple[str, ...], float]]:
-    return dict(TeamFigures.samples(partitions, 0))
+def shown(*partitions: TeamGauges) -> dict[ServiceMetric, dict[tuple[str, ...], float]]:
+    return dict(TeamGauges.samples(partitions, 0))
 
 
-def follow(router: Any, figures: TeamFigures, *events: Any) -> None:
+def follow(router: Any, gauges: TeamGauges, *events: Any) -> None:
     for event in events:
         before = dict(router.states)
         router.fold(event)
         for key in before.keys() | router.states.keys():
-            figures.changed(key, before.get(key), router.states.get(key))
+            gauges.changed(key, before.get(key), router.states.get(key))
 
 
-def complete() -> TeamFigures:
-    figures = TeamFigures()
-    figures.finish()
-    return figures
+def complete() -> TeamGauges:
+    gauges = TeamGauges()
+    gauges.finish()
+    return gauges
 
 
 def test_agents_stand_where_they_reported_last(router: Any, story: Any) -> None:
-    figures = complete()
-    follow(router, figures, story.presence("mei"), story.presence("tom"), story.presence("eva", "away"))
-    follow(router, figures, story.update("queue", "AAAABBBBCCCA-1"))
-    assert shown(figures) == {
-        "agents": {("support", "online"): 2, ("support", "away"): 1, ("support", "offline"): 0},
-        "agents_busy": {("support",): 1},
+    gauges = complete()
+    follow(router, gauges, story.presence("mei"), story.presence("tom"), story.presence("eva", "away"))
+    follow(router, gauges, story.update("queue", "AAAABBBBCCCA-1"))
+    assert shown(gauges) == {
+        ServiceMetric.AGENTS: {("support", "online"): 2, ("support", "away"): 1, ("support", "offline"): 0},
+        ServiceMetric.AGENTS_BUSY: {("support",): 1},
     }
-    follow(router, figures, story.presence("mei", "offline"), story.presence("tom", "offline"))
-    assert shown(figures) == {
-        "agents": {("support", "online"): 0, ("support", "away"): 1, ("support", "offline"): 2},
-        "agents_busy": {("support",): 0},
+    follow(router, gauges, story.presence("mei", "offline"), story.presence("tom", "offline"))
+    assert shown(gauges) == {
+        ServiceMetric.AGENTS: {("support", "online"): 0, ("support", "away"): 1, ("support", "offline"): 2},
+        ServiceMetric.AGENTS_BUSY: {("support",): 0},
     }
 
 
 def test_who_never_reported_is_in_none(router: Any, story: Any) -> None:
-    figures = complete()
-    follow(router, figures, story.update("busy", "AAAABBBBCCCA-1", agent_id="eva"))
-    assert shown(figures) == {"agents": {}, "agents_busy": {}}
+    gauges = complete()
+    follow(router, gauges, story.update("busy", "AAAABBBBCCCA-1", agent_id="eva"))
+    assert shown(gauges) == {ServiceMetric.AGENTS: {}, ServiceMetric.AGENTS_BUSY: {}}
 
 
 def test_teams_of_several_partitions_stand_beside_each_other(router: Any, new_router: Any, new_story: Any) -> None:
     here, there = complete(), complete()
     follow(router, here, new_story().presence("mei"))
     follow(new_router(), there, new_story("payments").presence("mei", "away"))
-    found = shown(here, there)["agents"]
+    found = shown(here, there)[ServiceMetric.AGENTS]
     assert {labels for labels, count in found.items() if count} == {("support", "online"), ("payments", "away")}
 
 
@@ -66,34 +67,36 @@ def test_teams_of_several_partitions_stand_beside_each_other(router: Any, new_ro
 def test_what_follows_the_changes_is_what_the_states_say_even_if_they_are_read_again_meanwhile(
     log: list[Any], read_at: int, sizes: list[int]
 ) -> None:
-    store, folder, figures = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0), TeamFigures()
+    store, folder, gauges = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0), TeamGauges()
     records = [Record(offset, codec.encode(event)) for offset, event in enumerate(log)]
-    turn = 0
+    folded_batches = 0
     while records:
         size = sizes.pop() if sizes else 3
         folded = folder.fold(0, records[:size], store.overlay(folder))
         store.write(folder, folded.states)
         for key, state in folded.states.items():
-            figures.changed(key, folded.before.get(key), state)
-        records, turn = records[size:], turn + 1
-        if turn > read_at and figures.cursor is not None:
-            read(figures, store, folder, most=1)
-    read(figures, store, folder)
-    again = TeamFigures()
+            gauges.changed(key, folded.before.get(key), state)
+        records, folded_batches = records[size:], folded_batches + 1
+        if folded_batches > read_at and gauges.cursor is not None:
+            read(gauges, store, folder, most=1)
+    read(gauges, store, folder)
+    again = TeamGauges()
     read(again, store, folder)
-    assert shown(figures) == shown(again)
+    assert shown(gauges) == shown(again)
     teams = [folder.codec.load(key, value) for key, value in store.values.items() if key[:1] == b"t"]
     agents = [agent for team in teams for agent in team.agents.values() if agent.announced]
-    assert sum(shown(figures)["agents"].values()) == len(agents)
-    assert sum(shown(figures)["agents_busy"].values()) == sum(a.status == "online" and bool(a.open) for a in agents)
+    assert sum(shown(gauges)[ServiceMetric.AGENTS].values()) == len(agents)
+    assert sum(shown(gauges)[ServiceMetric.AGENTS_BUSY].values()) == sum(
+        a.status == "online" and bool(a.open) for a in agents
+    )
 
 
-def read(figures: TeamFigures, store: Storage, folder: BatchFolder, most: int | None = None) -> None:
+def read(gauges: TeamGauges, store: Storage, folder: BatchFolder, most: int | None = None) -> None:
     """Read so many teams again, or all that are left."""
-    if figures.cursor is None:
+    if gauges.cursor is None:
         return
-    left = [key for key in sorted(store.values) if key[:1] == b"t" and key > figures.cursor]
+    left = [key for key in sorted(store.values) if key[:1] == b"t" and key > gauges.cursor]
     for key in left[:most]:
-        figures.read(key, folder.codec.load(key, store.values[key]))
+        gauges.read(key, folder.codec.load(key, store.values[key]))
     if most is None or len(left) <= most:
-        figures.finish()
+        gauges.finish()

@@ -10,7 +10,7 @@ from schemas.clock import MICROS, Clock
 from schemas.errors import ConfigurationError
 from schemas.published import RulesPublished
 from stream_processors.rules.cli import chosen, listing, start_of
-from stream_processors.rules.published import GUARD_SECONDS, Directory, Publications, offer
+from stream_processors.rules.published import GUARD_SECONDS, Directory, PublishedRulesets, offer
 
 T0 = 1_800_000_000 * MICROS  # 2027-01-15T08:00:00Z
 
@@ -27,15 +27,15 @@ def record(version: str, effective_from: int = 0, append_by: int = 0, by: str = 
     )
 
 
-def log_of(*versions: str) -> Publications:
-    log = Publications()
+def log_of(*versions: str) -> PublishedRulesets:
+    log = PublishedRulesets()
     for version in versions:
         log.add(record(version, append_by=10**18), appended_at=1)
     return log
 
 
 def test_the_first_record_counts_and_of_the_others_those_that_were_stored_in_time() -> None:
-    log = Publications()
+    log = PublishedRulesets()
     stored = [("a", 0, 99), ("b", 0, 100), ("c", 150, 150), ("d", 150, 151), ("e", 200, 160)]
     counted = [log.add(record(version, append_by=by), appended_at=at) is not None for version, by, at in stored]
     assert counted == [True, False, True, False, True]
@@ -137,7 +137,7 @@ def test_directories_that_miss_some_changes_end_with_the_last_one_and_then_rest(
 
 
 def test_the_list_is_in_the_order_of_effect_and_says_what_is_in_force() -> None:
-    log = Publications()
+    log = PublishedRulesets()
     later = T0 + 3600 * MICROS
     log.add(record("aaaaaaaaaaaa"), 1)
     log.add(record("cccccccccccc", effective_from=later, append_by=9, by="ann@desk"), 2)
@@ -149,7 +149,7 @@ def test_the_list_is_in_the_order_of_effect_and_says_what_is_in_force() -> None:
         "2027-01-15 09:00:00Z  cccccccccccc  to come   ann@desk      2027-01-15 08:00:00Z",
     ]
     assert "in force" in listing(log, now=-1).splitlines()[1], "the first is in force for all before it"
-    assert listing(Publications(), now=0).startswith("No rules were published yet")
+    assert listing(PublishedRulesets(), now=0).startswith("No rules were published yet")
 
 
 def test_a_version_may_be_named_by_its_beginning_while_that_is_clear() -> None:

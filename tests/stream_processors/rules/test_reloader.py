@@ -17,10 +17,10 @@ from schemas.published import RulesPublished
 from schemas.settings import WorkerSettings
 from schemas.topics import RULES
 from stream_processors.rules.published import offer
-from stream_processors.rules.reloader import FRESH_SECONDS, RuleKeeper, read_content
+from stream_processors.rules.reloader import FRESH_SECONDS, Reloader, read_content
 from stream_processors.rules.ruleset import SHIPPED
-from stream_processors.rules.topic import RuleLog, wall_micros
-from stream_processors.rules.versions import ALWAYS, Rulebook
+from stream_processors.rules.topic import RulesTopic, wall_micros
+from stream_processors.rules.versions import ALWAYS, RulesetHistory
 from tests.conftest import Deployment
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -41,7 +41,7 @@ def edit(folder: Path, old: str, new: str) -> None:
     draft.replace(folder / "policies.yaml")  # in one piece: a keeper looks at it all the time
 
 
-def keeper(deployment: Deployment, name: str, rules: Path) -> RuleKeeper:
+def keeper(deployment: Deployment, name: str, rules: Path) -> Reloader:
     settings = deployment.settings(
         WorkerSettings, worker_id=name, config_dir=rules, rules_lead_seconds=LEAD_SECONDS, rules_watch_seconds=0.1
     )
@@ -49,11 +49,11 @@ def keeper(deployment: Deployment, name: str, rules: Path) -> RuleKeeper:
     def end(code: int, why: str) -> None:
         raise AssertionError(f"ends with {code}: {why}")
 
-    return RuleKeeper(settings, Rulebook(), read_content(settings), end)
+    return Reloader(settings, RulesetHistory(), read_content(settings), end)
 
 
 @asynccontextmanager
-async def running(*keepers: RuleKeeper) -> AsyncIterator[None]:
+async def running(*keepers: Reloader) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(each.run()) for each in keepers]
     try:
         async with asyncio.timeout(120):
@@ -75,8 +75,8 @@ async def until(what: Callable[[], object]) -> None:
             await asyncio.sleep(0.05)
 
 
-def history(each: RuleKeeper) -> list[tuple[int, str]]:
-    return [(edition.effective_from, edition.rules.version) for edition in each.book.editions]
+def history(each: Reloader) -> list[tuple[int, str]]:
+    return [(edition.effective_from, edition.rules.version) for edition in each.book.versions]
 
 
 def refused(reason: str) -> float:
@@ -115,7 +115,7 @@ def test_what_comes_late_or_means_nothing_counts_for_nobody(deployment: Deployme
     async def work() -> None:
         one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
         before = {reason: refused(reason) for reason in ("late", "undecodable", "unreadable")}
-        async with running(one), RuleLog.opened(one.settings) as log:
+        async with running(one), RulesTopic.opened(one.settings) as log:
             wall = wall_micros()
 
             def offered(version: str, start: int, files: dict[str, bytes]) -> RulesPublished:
@@ -126,7 +126,7 @@ def test_what_comes_late_or_means_nothing_counts_for_nobody(deployment: Deployme
             async with AIOKafkaProducer(bootstrap_servers=one.settings.kafka_bootstrap_servers) as producer:
                 await producer.send_and_wait(one.settings.topic(RULES), b"not ours", partition=0)
             await log.look()
-            assert [each.version for each in log.publications] == [one.own.version, "broken"]
+            assert [each.version for each in log.published] == [one.own.version, "broken"]
             await until(lambda: refused("unreadable") == before["unreadable"] + 1)
             await until(lambda: refused("undecodable") == before["undecodable"] + 2)
             assert refused("late") == before["late"] + 2
@@ -143,7 +143,7 @@ def test_nothing_is_folded_before_the_rules_of_its_time_are_known(deployment: De
         async with running(one):
             pass
         other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
-        async with RuleLog.opened(one.settings) as log:
+        async with RulesTopic.opened(one.settings) as log:
             start = one.clock.now() + 60_000_000  # in time, however long it takes to publish it
             await log.publish(
                 offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=start,
@@ -165,14 +165,14 @@ def test_between_looks_no_fetch_waits_in_front_of_the_next_question(deployment: 
     async def work() -> None:
         one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
         other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
-        async with RuleLog.opened(one.settings) as log:
+        async with RulesTopic.opened(one.settings) as log:
             assert log._consumer.paused() == {log._place}
             await log.publish(
                 offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=ALWAYS,
                       by="test")
             )  # fmt: skip
             await log.look()
-            assert len(log.publications) == 1
+            assert len(log.published) == 1
             assert log._consumer.paused() == {log._place}
 
     asyncio.run(work())

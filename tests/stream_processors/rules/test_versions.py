@@ -15,7 +15,7 @@ from schemas.errors import ConfigurationError
 from schemas.events import MessageReceived
 from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import SHIPPED, Rules, content_version, of_files, read_files
-from stream_processors.rules.versions import ALWAYS, Edition, Rulebook, time_of
+from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion, time_of
 from tests.support.records import example
 
 RULES = ruleset.load()
@@ -32,31 +32,31 @@ def named(name: str) -> Rules:
 def test_in_force_is_the_last_edition_that_began_and_of_two_at_once_the_later_published(
     starts: list[int], asked: list[int]
 ) -> None:
-    book, in_order = Rulebook(Edition(ALWAYS, named("first"))), [(ALWAYS, "first")]
+    book, in_order = RulesetHistory(RulesetVersion(ALWAYS, named("first"))), [(ALWAYS, "first")]
     for number, start in enumerate(starts):
-        book.add(Edition(start, named(str(number))))
+        book.add(RulesetVersion(start, named(str(number))))
         in_order.insert(bisect_right(in_order, start, key=lambda entry: entry[0]), (start, str(number)))
         for moment in asked:
             begun = [name for since, name in in_order if since <= moment]
             assert book.at(moment).version == (begun[-1] if begun else in_order[0][1])
-    assert [(edition.effective_from, edition.rules.version) for edition in book.editions] == in_order
+    assert [(edition.effective_from, edition.rules.version) for edition in book.versions] == in_order
     assert len(book) == len(in_order)
 
 
 def test_the_first_edition_is_in_force_for_everything_before_it() -> None:
-    book = Rulebook(Edition(1000, named("a")), Edition(2000, named("b")))
+    book = RulesetHistory(RulesetVersion(1000, named("a")), RulesetVersion(2000, named("b")))
     assert [book.at(moment).version for moment in (-5, 0, 999, 1000, 1999, 2000, 10**18)] == [*"aaaaabb"]
 
 
 def test_rules_that_stand_alone_are_in_force_for_ever_and_a_book_stays_the_book_it_is() -> None:
-    book = Rulebook.of(RULES)
+    book = RulesetHistory.of(RULES)
     assert [book.at(moment) for moment in (-1, 0, 10**17)] == [RULES] * 3
-    assert Rulebook.of(book) is book
+    assert RulesetHistory.of(book) is book
 
 
 def test_an_empty_book_says_so() -> None:
     with pytest.raises(LookupError, match="no rules were published yet"):
-        Rulebook().at(0)
+        RulesetHistory().at(0)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_other_calendars_make_other_policies_so_a_policy_version_names_one_calen
     edit(here / "calendars.yaml", "18:00", "17:00")
     after = of_files(read_files(here), "shop.example")
     assert before.policies.version != after.policies.version
-    book = Rulebook(Edition(0, before), Edition(10, after))
+    book = RulesetHistory(RulesetVersion(0, before), RulesetVersion(10, after))
     for each in (before, after):
         assert book.calendar("office", each.policies.version) is each.calendars["office"]
     assert book.calendar("office", "unheard of") is None

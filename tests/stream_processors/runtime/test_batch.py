@@ -28,7 +28,7 @@ class Counting:
     """Counts notes per customer; `text` says how to fail."""
 
     name = "counting"
-    figures = None
+    gauges = None
     topic = CONTACT_EVENTS
     kinds: ClassVar[Mapping[bytes, type[State]]] = {b"c": Count}
 

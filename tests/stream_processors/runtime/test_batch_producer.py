@@ -13,7 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import TAG_FACTS
-from stream_processors.runtime.batch_producer import Outbox
+from stream_processors.runtime.batch_producer import BatchProducer
 
 #: Not long ago, or the broker finds on its rounds that the records are older than they may become.
 NOW_MS = int(time.time() * 1000)
@@ -33,7 +33,7 @@ def test_after_a_flush_every_record_is_in_the_log_in_order(deployment: Any) -> N
     async def write_and_read() -> tuple[dict[tuple[str, int], int], list[tuple[bytes, Any]]]:
         producer = producer_of(settings, max_batch_size=20_000)
         await producer.start()
-        outbox = Outbox(producer, NOW_MS)
+        outbox = BatchProducer(producer, NOW_MS)
         for number in range(count):
             outbox.add(topic, 2, b"k%d" % number, b"v" * 50, [("reason", b"r")] if number == 7 else None)
         last = await outbox.flush()
@@ -61,7 +61,7 @@ def test_a_flush_that_kafka_refuses_raises_instead_of_forgetting_the_records(dep
     async def write() -> None:
         producer = producer_of(settings, max_batch_size=40_000_000, max_request_size=40_000_000)
         await producer.start()
-        outbox = Outbox(producer, NOW_MS)
+        outbox = BatchProducer(producer, NOW_MS)
         outbox.add(settings.topic(TAG_FACTS), 0, b"k", b"x" * 30_000_000)  # above message.max.bytes of the broker
         try:
             await outbox.flush()

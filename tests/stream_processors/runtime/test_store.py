@@ -222,7 +222,7 @@ def test_ready_means_that_every_agent_has_its_states_and_deadlines(tmp_path: Pat
         app = build(WorkerSettings(state_dir=tmp_path), [TicketsProcessor(ruleset.load()), RoutingProcessor()], health)
         for worker in app.deskstream_workers:
             worker.assigned = lambda: [0]  # no consumer is connected
-            await worker._rebuild_deadlines({0})
+            await worker._rebuild_timers({0})
             seen.append(health.ready)
             await worker.store.stop()
         return seen

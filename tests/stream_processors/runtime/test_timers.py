@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_processors.runtime.timers import Deadlines
+from stream_processors.runtime.timers import Timers
 
 
 def test_due_deadlines_come_earliest_first_and_only_once() -> None:
-    deadlines = Deadlines()
+    deadlines = Timers()
     deadlines.set(b"a", 30)
     deadlines.set(b"b", 10)
     deadlines.set(b"c", 20)
@@ -17,7 +17,7 @@ def test_due_deadlines_come_earliest_first_and_only_once() -> None:
 
 
 def test_a_moved_deadline_replaces_the_earlier_one() -> None:
-    deadlines = Deadlines()
+    deadlines = Timers()
     deadlines.set(b"a", 10)
     deadlines.set(b"a", 40)
     assert deadlines.due(39, limit=10) == []
@@ -25,7 +25,7 @@ def test_a_moved_deadline_replaces_the_earlier_one() -> None:
 
 
 def test_a_state_without_a_deadline_is_forgotten() -> None:
-    deadlines = Deadlines()
+    deadlines = Timers()
     deadlines.set(b"a", 10)
     deadlines.set(b"a", None)
     assert len(deadlines) == 0
@@ -33,7 +33,7 @@ def test_a_state_without_a_deadline_is_forgotten() -> None:
 
 
 def test_a_state_written_again_before_its_tick_is_folded_gets_no_second_tick() -> None:
-    deadlines = Deadlines()
+    deadlines = Timers()
     deadlines.set(b"a", 10)
     deadlines.due(10, limit=1)
     deadlines.set(b"a", 10)
@@ -43,7 +43,7 @@ def test_a_state_written_again_before_its_tick_is_folded_gets_no_second_tick() -
 
 
 def test_a_deadline_that_is_set_far_away_near_and_far_again_is_due_once() -> None:
-    deadlines, day = Deadlines(), 86_400_000_000
+    deadlines, day = Timers(), 86_400_000_000
     for deadline in (day, 5, day, 2 * day, day):
         deadlines.set(b"a", deadline)
     assert deadlines.due(day - 1, limit=10) == []
@@ -52,14 +52,14 @@ def test_a_deadline_that_is_set_far_away_near_and_far_again_is_due_once() -> Non
 
 
 def test_a_deadline_in_the_past_is_due_at_once() -> None:
-    deadlines, day = Deadlines(), 86_400_000_000
+    deadlines, day = Timers(), 86_400_000_000
     assert deadlines.due(day, limit=10) == []
     deadlines.set(b"a", 7)
     assert deadlines.due(day, limit=10) == [(7, b"a")]
 
 
 def test_what_was_superseded_does_not_pile_up() -> None:
-    deadlines, day = Deadlines(), 86_400_000_000
+    deadlines, day = Timers(), 86_400_000_000
     for number in range(100_000):
         deadlines.set(b"%d" % (number % 100), day + number)
     assert deadlines._far_entries <= 20_000
@@ -72,7 +72,7 @@ steps = st.tuples(st.sampled_from([b"a", b"b", b"c", b"d"]), st.none() | times) 
 
 @given(st.lists(steps, max_size=60))
 def test_what_is_due_is_what_a_plain_dictionary_says(log: list[tuple[bytes, int | None] | int]) -> None:
-    deadlines = Deadlines()
+    deadlines = Timers()
     plain: dict[bytes, int] = {}
     taken: dict[bytes, int] = {}
     for step in log:

@@ -1,6 +1,6 @@
 """Events that arrive in another order than they happened: what stands at once, and what healing brings back.
 
-**Healing** is to fold the log again in the order in which things happened, with the times at which they arrived (ticks of
+**ReorderBuffer** is to fold the log again in the order in which things happened, with the times at which they arrived (ticks of
 then left out, deadlines said anew). Its final facts are those of the ordered log: the row of all clocks, the ticket, how
 every clock ended, every share, every resolution. What differs is how one got there: `detected_at`, versions, and the
 breaches that were said and taken back.

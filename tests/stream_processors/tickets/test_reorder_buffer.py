@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, Fact, ResolutionFact, TicketClocks, TicketFact
 from stream_processors.recompute.engine import Recomputation
-from stream_processors.recompute.reorder_buffer import Healing
+from stream_processors.recompute.reorder_buffer import ReorderBuffer
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.stream_processors.tickets.test_clock_invariants import every_clock as every_clock
@@ -24,7 +24,7 @@ from tests.support.tickets.story import SECOND, at
 WITHIN = TEN_MINUTES * SECOND
 
 
-def recomputed(rules: Rules, log: list[Event], healing: Healing | None) -> dict[tuple[Any, ...], dict[str, Any]]:
+def recomputed(rules: Rules, log: list[Event], healing: ReorderBuffer | None) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The final facts of a run over the log: the newest of each identity, of each clock's instance the last row."""
     run = Recomputation(TicketsProcessor(rules), 0, healing)
     facts: list[Fact] = [fact for event in log for fact in run.take(event)]
@@ -47,7 +47,7 @@ def test_what_arrived_up_to_ten_minutes_late_is_recomputed_as_if_it_had_come_in_
     log: list[Event], seed: int, every_clock: Rules
 ) -> None:
     ordered = recomputed(every_clock, log, None)
-    assert recomputed(every_clock, late(log, seed), Healing(WITHIN)) == ordered
+    assert recomputed(every_clock, late(log, seed), ReorderBuffer(WITHIN)) == ordered
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=60), st.integers(0, 2**32), st.integers(1, 2_000))
@@ -61,14 +61,14 @@ def test_events_come_out_in_the_order_in_which_they_happened_and_none_is_lost(
         for event, moment in zip(log, moments, strict=True)
     ]
     log.sort(key=lambda event: event.received_at)
-    healing = Healing(within)
+    healing = ReorderBuffer(within)
     out = [each for event in log for each in healing.take(event)] + list(healing.rest())
     assert [event.occurred_at for event in out] == sorted(moments)
     assert {event.event_id for event in out} == {event.event_id for event in log}
 
 
 def test_only_as_much_waits_as_can_still_be_overtaken():
-    healing, told = Healing(600), []
+    healing, told = ReorderBuffer(600), []
     for moment in (0, 500, 1000, 1700):
         event = happened("note", 0, moment)
         told.append(

@@ -13,7 +13,7 @@ from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, TagFact, TicketClocks, TicketFact
 from schemas.identity import customer_tag
 from stream_processors.rules.ruleset import SHIPPED, Rules, of_files, read_files
-from stream_processors.rules.versions import ALWAYS, Edition, Rulebook
+from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.stream_processors.tickets.test_replay import FAST, logs
 from tests.support.memory_worker import Crashed, MemoryWorker
@@ -61,7 +61,9 @@ def test_a_record_is_folded_with_the_rules_of_its_time_and_its_facts_say_so(
 ) -> None:
     old, new, _ = editions
     story = Story(old)
-    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(3600), new))))
+    story.worker = MemoryWorker(
+        TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(3600), new)))
+    )
     bob = "email:bob@example.org"
     story.message(3599, "My card was declined")
     story.message(3600, "My card was declined", customer_id=bob, customer_tag=customer_tag(bob))
@@ -83,7 +85,7 @@ def test_a_running_clock_keeps_the_policy_and_calendar_with_which_it_started(
     """
     old = editions[0]
     story = Story(old)
-    book = Rulebook(Edition(ALWAYS, old), Edition(at(8 * 3600), editions[next_edition]))
+    book = RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(8 * 3600), editions[next_edition]))
     story.worker = MemoryWorker(TicketsProcessor(book))
     story.message(7 * 3600)
     story.reply(25.5 * 3600)
@@ -102,7 +104,9 @@ def test_a_ticket_says_the_version_of_a_policy_that_kept_its_name(
     old, again = editions[0], made(tmp_path / "again", "old", "2h", OFFICE % "09:00-18:00")
     assert old.policies.version != again.policies.version
     story = Story(old)
-    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(3600), again))))
+    story.worker = MemoryWorker(
+        TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(3600), again)))
+    )
     story.message(0)
     before = story.ticket_fact()
     story.reply(3600)
@@ -121,7 +125,9 @@ def test_the_measures_and_shares_say_which_edition_of_a_calendar_they_were_count
     """
     old, new, _ = editions
     story = Story(old)
-    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(3.5 * 3600), new))))
+    story.worker = MemoryWorker(
+        TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(3.5 * 3600), new)))
+    )
     story.message(3 * 3600)
     story.reply(5 * 3600)
     row = story.last(TicketClocks)
@@ -135,7 +141,9 @@ def test_the_measures_and_shares_say_which_edition_of_a_calendar_they_were_count
 def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, Rules]) -> None:
     old, new, _ = editions
     story = Story(old, imported=True)
-    story.worker = MemoryWorker(TicketsProcessor(Rulebook(Edition(ALWAYS, old), Edition(at(0), new))))
+    story.worker = MemoryWorker(
+        TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(0), new)))
+    )
     story.message(-400 * DAY, received_at=at(DAY))
     assert story.ticket_fact().policy_version == old.policies.version
 
@@ -143,8 +151,8 @@ def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, R
 changes = st.lists(st.integers(0, 400_000), max_size=2)
 
 
-def book_of(editions: tuple[Rules, ...], starts: list[int]) -> Rulebook:
-    return Rulebook(*map(Edition, (ALWAYS, *map(at, sorted(starts))), editions))
+def book_of(editions: tuple[Rules, ...], starts: list[int]) -> RulesetHistory:
+    return RulesetHistory(*map(RulesetVersion, (ALWAYS, *map(at, sorted(starts))), editions))
 
 
 @FAST
@@ -155,11 +163,11 @@ def test_a_replay_across_changes_of_the_rules_gives_the_same_bytes(
     """The first worker lives through the changes, and learns of each edition just before it takes effect; it folds
     every record on its own. The second knows the whole book, folds in other batches, and crashes."""
     final = book_of(editions, starts)
-    growing = Rulebook(final.editions[0])
+    growing = RulesetHistory(final.versions[0])
     lived = MemoryWorker(TicketsProcessor(growing))
     for event in log:
-        while len(growing) < len(final) and final.editions[len(growing)].effective_from <= event.received_at:
-            growing.add(final.editions[len(growing)])
+        while len(growing) < len(final) and final.versions[len(growing)].effective_from <= event.received_at:
+            growing.add(final.versions[len(growing)])
         lived.advance(event.received_at)
         lived.feed([event])
     again = MemoryWorker(TicketsProcessor(final))

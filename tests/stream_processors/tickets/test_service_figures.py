@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact, TicketFact
+from schemas.service_metrics import ServiceMetric
 from stream_processors.rules.ruleset import Rules
 from stream_processors.runtime.batch import BatchFolder, Folded, Overlay
-from stream_processors.tickets.gauges import Ages, PartitionFigures, bounded_channel
+from stream_processors.tickets.gauges import Ages, TicketGauges, bounded_channel
 from stream_processors.tickets.state import Customer, Pane
 from tests.stream_processors.tickets.test_replay import FAST, folded, log_of
 from tests.support.memory_worker import MemoryWorker
@@ -30,7 +31,7 @@ class Partition:
     def __init__(self, worker: MemoryWorker) -> None:
         self.folder = BatchFolder(worker.processor, "t", lambda: 0)
         self.log, self.store = worker.log, dict[bytes, bytes]()
-        self.figures, self.counts = PartitionFigures(), Counter[tuple[str, tuple[str, ...]]]()
+        self.figures, self.counts = TicketGauges(), Counter[tuple[ServiceMetric, tuple[str, ...]]]()
         self.outputs: list[Any] = []
 
     def fold(self, records: list[Any]) -> None:
@@ -42,8 +43,8 @@ class Partition:
             else:
                 self.store[key] = codec.dump(key, state)
             self.figures.changed(key, folded.before.get(key), state)
-        for name, labels, value in folded.counts:
-            self.counts[name, labels] += 1 if name == "first_response_seconds" else int(value)
+        for metric, labels, value in folded.counts:
+            self.counts[metric, labels] += 1 if metric is ServiceMetric.FIRST_RESPONSE_SECONDS else int(value)
         self.outputs += [output.record for _, output in folded.outputs]
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -61,8 +62,8 @@ class Partition:
     def states(self, kind: type) -> list[Any]:
         return [self.folder.codec.load(key, self.store[key]) for key, _ in self.scan(kind.__name__[0].lower().encode())]
 
-    def total(self, name: str) -> int:
-        return sum(count for (counted, _), count in self.counts.items() if counted == name)
+    def total(self, metric: ServiceMetric) -> int:
+        return sum(count for (counted, _), count in self.counts.items() if counted is metric)
 
 
 def naive(partition: Partition, now: int) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def kept(partition: Partition, now: int) -> dict[str, Any]:
     }
 
 
-def _flat(figures: PartitionFigures, now: int) -> Iterator[Any]:
+def _flat(figures: TicketGauges, now: int) -> Iterator[Any]:
     for labels, total, count in figures.window_scores(now):
         yield (*labels, total, count)
 
@@ -159,10 +160,12 @@ def test_counters_count_what_the_panes_count_but_for_history(seed: int, length: 
     if forgotten:
         return
     total = lambda figure: sum(figures.get(figure, 0) for figures in panes)  # noqa: E731
-    assert partition.total("sla_met") == total("clocks_met")
-    assert partition.total("sla_breached") - partition.total("sla_corrected") == total("clocks_breached")
-    assert partition.total("first_response_seconds") == total("first_responses")
-    assert partition.total("acknowledgements") == total("acknowledged") + total("suppressed")
+    assert partition.total(ServiceMetric.SLA_MET) == total("clocks_met")
+    assert partition.total(ServiceMetric.SLA_BREACHED) - partition.total(ServiceMetric.SLA_CORRECTED) == total(
+        "clocks_breached"
+    )
+    assert partition.total(ServiceMetric.FIRST_RESPONSE_SECONDS) == total("first_responses")
+    assert partition.total(ServiceMetric.ACKNOWLEDGEMENTS) == total("acknowledged") + total("suppressed")
 
 
 # -- by hand ----------------------------------------------------------------------------------------------------------
@@ -206,11 +209,13 @@ def test_a_clock_is_overdue_from_its_breach_until_what_it_waits_for(story: Story
     overdue = ("first_response", "email", "support", "normal")
     partition = shown(story)
     assert partition.figures.overdue == {overdue: 1}
-    assert partition.counts["sla_breached", ("first_response", "standard", "email", "support", "normal")] == 1
+    assert (
+        partition.counts[ServiceMetric.SLA_BREACHED, ("first_response", "standard", "email", "support", "normal")] == 1
+    )
     story.reply(4000)
     partition = shown(story)
     assert partition.figures.overdue == {}
-    assert partition.total("sla_breached") == 1
+    assert partition.total(ServiceMetric.SLA_BREACHED) == 1
 
 
 def test_a_clock_is_at_risk_under_the_highest_threshold_that_it_has_passed_until_it_is_overdue(rules: Rules) -> None:
@@ -232,9 +237,9 @@ def test_late_evidence_corrects_a_breach_where_it_was_charged_and_the_clock_is_m
     story.reply(3000)
     partition = shown(story)
     labels = "first_response", "standard", "email"
-    assert partition.counts["sla_breached", (*labels, "support", "normal")] == 1
-    assert partition.counts["sla_corrected", (*labels, "support", "normal")] == 1
-    assert partition.counts["sla_met", (*labels, "returns", "normal")] == 1
+    assert partition.counts[ServiceMetric.SLA_BREACHED, (*labels, "support", "normal")] == 1
+    assert partition.counts[ServiceMetric.SLA_CORRECTED, (*labels, "support", "normal")] == 1
+    assert partition.counts[ServiceMetric.SLA_MET, (*labels, "returns", "normal")] == 1
 
 
 def test_a_solve_from_before_the_deadline_takes_back_what_was_counted_and_nothing_is_met_by_it(story: Story) -> None:
@@ -243,8 +248,11 @@ def test_a_solve_from_before_the_deadline_takes_back_what_was_counted_and_nothin
     story.solve(1800)
     partition = shown(story)
     first = "first_response", "standard", "email", "support", "normal"
-    assert (partition.counts["sla_breached", first], partition.counts["sla_corrected", first]) == (1, 1)
-    assert partition.counts["sla_met", first] == 0
+    assert (
+        partition.counts[ServiceMetric.SLA_BREACHED, first],
+        partition.counts[ServiceMetric.SLA_CORRECTED, first],
+    ) == (1, 1)
+    assert partition.counts[ServiceMetric.SLA_MET, first] == 0
     assert story.total("clocks_breached") == 0
 
 
@@ -253,8 +261,8 @@ def test_an_answer_that_is_restated_is_met_once(story: Story) -> None:
     story.reply(2000)
     story.reply(1000)
     partition = shown(story)
-    assert partition.counts["sla_met", ("first_response", "standard", "email", "support", "normal")] == 1
-    assert partition.total("first_response_seconds") == 1
+    assert partition.counts[ServiceMetric.SLA_MET, ("first_response", "standard", "email", "support", "normal")] == 1
+    assert partition.total(ServiceMetric.FIRST_RESPONSE_SECONDS) == 1
 
 
 def test_scores_leave_a_window_with_their_pane(story: Story) -> None:
@@ -293,7 +301,7 @@ def test_history_moves_nothing_and_counts_once_a_live_message_takes_it_up(tell: 
     story.more(3 * DAY, "Are you still there?")
     partition = shown(story)
     assert sum(partition.figures.open.values()) == 1
-    assert partition.total("sla_breached") == 0
+    assert partition.total(ServiceMetric.SLA_BREACHED) == 0
 
 
 def test_what_history_was_late_with_pages_nobody_when_a_live_message_takes_it_up(tell: Callable[..., Story]) -> None:
@@ -302,13 +310,13 @@ def test_what_history_was_late_with_pages_nobody_when_a_live_message_takes_it_up
     story.imported = False
     story.more(30 * DAY, "Are you still there?")  # the response was due a month ago, in the other help desk
     partition = shown(story)
-    assert (partition.total("sla_breached"), story.total("clocks_breached")) == (0, 2)
+    assert (partition.total(ServiceMetric.SLA_BREACHED), story.total("clocks_breached")) == (0, 2)
     story.worker.advance(at(40 * DAY))
-    assert partition.total("sla_breached") == 0
+    assert partition.total(ServiceMetric.SLA_BREACHED) == 0
     story.reply(40 * DAY)
     story.more(41 * DAY, "And now?")
     story.worker.advance(at(50 * DAY))
-    assert shown(story).total("sla_breached") == 1  # the next response, which is ours
+    assert shown(story).total(ServiceMetric.SLA_BREACHED) == 1  # the next response, which is ours
 
 
 def test_counts_are_the_facts(story: Story) -> None:
@@ -316,9 +324,13 @@ def test_counts_are_the_facts(story: Story) -> None:
     story.message(10, "Where is my parcel? It never arrived.")
     partition = shown(story)
     facts = partition.outputs
-    assert partition.total("tags_applied") == sum(type(fact) is TagFact for fact in facts) > 0
-    assert partition.total("acknowledgements") == sum(type(fact) is AcknowledgementFact for fact in facts) == 2
-    assert partition.total("sla_met") == sum(type(f) is ClockFact and f.transition == "fulfil" for f in facts)
+    assert partition.total(ServiceMetric.TAGS_APPLIED) == sum(type(fact) is TagFact for fact in facts) > 0
+    assert (
+        partition.total(ServiceMetric.ACKNOWLEDGEMENTS) == sum(type(fact) is AcknowledgementFact for fact in facts) == 2
+    )
+    assert partition.total(ServiceMetric.SLA_MET) == sum(
+        type(f) is ClockFact and f.transition == "fulfil" for f in facts
+    )
     assert sum(partition.figures.open.values()) == len({f.ticket_id for f in facts if type(f) is TicketFact}) == 2
 
 

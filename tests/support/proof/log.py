@@ -109,7 +109,8 @@ def _facts_of(name: str, partition: Partition, records: list[Record]) -> Digests
         for deadline in _deadlines(partition, batch):
             digests[f"{name} deadlines"].add(deadline)
         for metric, labels, value in batch.counts:
-            counted[metric, labels].append(value)
+            # the recorded digests are of short names
+            counted[metric.removeprefix("deskstream_").removesuffix("_total"), labels].append(value)
     for (metric, labels), values in sorted(counted.items()):
         digests[f"{name} counts"].add((metric, labels, len(values), math.fsum(values)))
     return {what: str(digest) for what, digest in sorted(digests.items())}

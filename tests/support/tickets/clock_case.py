@@ -48,7 +48,7 @@ from schemas.facts import ClockFact, ClockShare, TicketClocks
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import CLOCKS, Policies
 from stream_processors.rules.ruleset import Rules
-from stream_processors.rules.versions import Rulebook
+from stream_processors.rules.versions import RulesetHistory
 from stream_processors.tickets.sla.clocks import next_deadline
 from tests.support.tickets.moving_story import MovingStory
 from tests.support.tickets.story import SECOND, T0, Story, at
@@ -207,7 +207,7 @@ def play(case: Case, rules: Rules, other: Rules | None) -> Story:
         when, action, *words = entry.split()
         if action == "rules":
             assert other is not None, "the file has no other_policies"
-            story.worker.processor.rules = Rulebook.of(other)  # type: ignore[attr-defined]
+            story.worker.processor.rules = RulesetHistory.of(other)  # type: ignore[attr-defined]
         elif action in ACTIONS:
             ACTIONS[action](story, seconds(when), *words)
         else:
