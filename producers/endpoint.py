@@ -6,13 +6,12 @@ to be genuine, what events it becomes, and what its sender is answered. It reads
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from schemas import plugins
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import Given
 from schemas.errors import ConfigurationError, Refused
@@ -142,18 +141,11 @@ def doors(process: str = "", modules: Iterable[Any] | None = None) -> tuple[Door
     """
     found: dict[str, Door] = {}
     paths: dict[str, str] = {}
-    for module in _modules() if modules is None else modules:
-        declared = getattr(module, "DOORS", ())
-        if not declared:
-            raise ConfigurationError("it declares no DOORS", where=module.__name__)
+    for module, declared in plugins.declarations(
+        "DOORS", plugins.modules("producers.endpoints") if modules is None else modules
+    ):
         for door in declared:
             if door.name in found or door.path in paths:
                 raise ConfigurationError(f"{door.name} at {door.path} is there already", where=module.__name__)
             found[door.name], paths[door.path] = door, door.name
     return tuple(sorted((d for d in found.values() if process in ("", d.process)), key=lambda door: door.path))
-
-
-def _modules() -> list[Any]:
-    package = importlib.import_module("producers.endpoints")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return [importlib.import_module(f"producers.endpoints.{name}") for name in names]

@@ -34,6 +34,7 @@ from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
 from schemas.kafka_security import security
 from schemas.settings import ProducerSettings
+from schemas.text import error_line
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING, TOPIC_OF
 
 __all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt", "encoded", "key_of"]
@@ -183,7 +184,7 @@ class Publisher:
                 producer.close(0)
             if isinstance(error, KafkaError):
                 servers = self.settings.kafka_bootstrap_servers
-                raise Unavailable(f"Kafka at {servers} does not answer: {_one_line(error)}") from error
+                raise Unavailable(f"Kafka at {servers} does not answer: {error_line(error)}") from error
             raise
         log.info("connected", kafka=self.settings.kafka_bootstrap_servers)
         return producer
@@ -349,7 +350,7 @@ class Publisher:
             for mark in sent:
                 mark.get(self.settings.publish_timeout_seconds + _CONNECT_SECONDS)
         except (KafkaError, AttributeError) as error:  # AttributeError: lost between the two lines
-            raise self._no_answer(_one_line(error)) from error
+            raise self._no_answer(error_line(error)) from error
 
     # the way there
 
@@ -487,7 +488,7 @@ class _Delivery:
         if self.through is not None:
             self.owner._lost(self.through)
         if not isinstance(error, Unavailable):
-            error = self.owner._no_answer(_one_line(error))
+            error = self.owner._no_answer(error_line(error))
         self.result.set_exception(error)
 
     def _left(self, *, published: bool) -> None:
@@ -542,7 +543,3 @@ def _count(channel: str, receipt: Receipt) -> None:
         duplicate.inc()
     else:
         metrics.CONTACTS_DEAD_LETTERED.labels(channel or NO_CHANNEL, receipt.reason).inc()
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
 
-from deploy.grafana import dashboards
 from deploy.grafana.panels import Board, build
+from schemas import plugins
 
 __all__ = ["JSON", "boards", "stale", "write"]
 
@@ -16,8 +14,7 @@ JSON = Path(__file__).parent / "json"
 
 def boards() -> list[Board]:
     """Every dashboard, sorted by its module's name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(dashboards.__path__))
-    return [importlib.import_module(f"{dashboards.__name__}.{name}").BOARD for name in names]
+    return [board for _, board in plugins.declarations("BOARD", plugins.modules("deploy.grafana.dashboards"))]
 
 
 def files() -> dict[str, str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from schemas.backoff import Backoff
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import EXIT_USAGE
 
@@ -91,7 +92,7 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
-    pause: float = FIRST_PAUSE_SECONDS
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
     starts: int = 0
     exit_code: int | None = None
     finished: bool = False
@@ -185,9 +186,8 @@ class Supervisor:
             log = self.log_path(child.spec.name)
             raise ConfigurationError(f"{child.spec.name} cannot run: {last_line(log)}", fix=f"its log is {log}")
         if self._now() - child.started_at >= STEADY_SECONDS:
-            child.pause = FIRST_PAUSE_SECONDS
-        child.start_at = self._now() + child.pause
-        child.pause = min(child.pause * 2, LONGEST_PAUSE_SECONDS)
+            child.backoff.succeeded()
+        child.start_at = self._now() + child.backoff.failed()
 
     def _stop_all(self, children: list[_Child], end: float) -> list[str]:
         running = [child for child in children if child.process is not None and child.process.poll() is None]

@@ -27,6 +27,7 @@ from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import ArticleViewed, BotAnswered, Event, MessageReceived
+from schemas.text import one_line
 
 __all__ = ["BOT", "CHANNEL", "FAILURES", "json_schema", "normalise"]
 
@@ -227,7 +228,7 @@ def _handed_over(
 ) -> MessageReceived:
     said = [prose(line.text.strip()) for line in lines if line.by == "customer" and line.text.strip()]
     text = prose(report.question.strip()) or (said[-1] if said else prose(lines[-1].text))
-    subject = prose(report.subject.strip(), 300) or _one_line(said[0] if said else text)
+    subject = prose(report.subject.strip(), 300) or _subject(said[0] if said else text)
     return MessageReceived(
         event_id=event_id,
         channel=BOT,
@@ -244,7 +245,7 @@ def _handed_over(
     )
 
 
-def _one_line(text: str) -> str:
-    """What a conversation is about, for people: how it began."""
-    line = " ".join(text.split())
+def _subject(text: str) -> str:
+    """Returns how a conversation began, on one line: what it is about, for people."""
+    line = one_line(text)
     return line if len(line) <= _SUBJECT else f"{line[: _SUBJECT - 1]}…"

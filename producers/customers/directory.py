@@ -39,8 +39,10 @@ from producers.customers.identities import Identities
 from producers.text.fields import prose, time_zone_problem
 from producers.text.locales import locale_hint
 from schemas import metrics
+from schemas.circuit_breaker import CircuitBreaker, State
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import ProducerSettings
+from schemas.text import named_error_line
 
 __all__ = ["CsvDirectory", "HttpDirectory", "check", "enricher", "open_directory"]
 
@@ -302,7 +304,7 @@ class HttpDirectory:
         self._cache: OrderedDict[str, _Kept] = OrderedDict()
         self._asked: dict[str, Future[Profile]] = {}
         self._lock = threading.Lock()
-        self._failures, self._alone_until = 0, 0.0
+        self._breaker = CircuitBreaker(FAILURES_IN_A_ROW, LEFT_ALONE_SECONDS, longest=LEFT_ALONE_SECONDS)
         self._client = httpx.Client(
             timeout=timeout,
             headers={"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
@@ -322,17 +324,17 @@ class HttpDirectory:
                 return _done(kept.profile)
             if (asked := self._asked.get(customer_id)) is not None:
                 return asked
-            if now < self._alone_until:
+            if self._breaker.wait_seconds(now) > 0:
                 metrics.DIRECTORY_LOOKUPS.labels("open" if kept is None else "stale").inc()
                 return _done(_NOBODY if kept is None else kept.profile)
-            if self._failures >= FAILURES_IN_A_ROW:
-                self._alone_until = now + LEFT_ALONE_SECONDS  # this one tries; the others wait for what comes of it
+            attempt = self._breaker.begin(now)
             asked = self._asked[customer_id] = Future()
         try:
-            self._threads.submit(self._look_up, customer_id, asked, now)
+            self._threads.submit(self._look_up, customer_id, asked, now, attempt)
         except RuntimeError:  # closed
             with self._lock:
                 self._asked.pop(customer_id, None)
+                self._breaker.abandoned(attempt)
             asked.set_result(self._stale(customer_id))
         return asked
 
@@ -349,12 +351,14 @@ class HttpDirectory:
             kept = self._cache.get(customer_id)
         return _NOBODY if kept is None else kept.profile
 
-    def _look_up(self, customer_id: str, asked: Future[Profile], asked_at: float) -> None:
-        """One request, on a thread of ours. Whatever happens, the future gets its result."""
+    def _look_up(self, customer_id: str, asked: Future[Profile], asked_at: float, attempt: int) -> None:
+        """Makes one request, on a thread of ours. Whatever happens, the future gets its result."""
         began = self._clock()
         if (
             began - asked_at > self.timeout
         ):  # nobody waits for it any more, and others do: a queue must not grow for ever
+            with self._lock:
+                self._breaker.abandoned(attempt)
             self._answer(customer_id, asked, self._stale(customer_id))
             return
         try:
@@ -362,11 +366,11 @@ class HttpDirectory:
             late = self._clock() - began > self.timeout
             outcome = "unknown" if profile is None else "found"
             self._keep(customer_id, profile)
-            self._count(failed=late)
+            self._settle(attempt, "it is slow" if late else "")
             result = profile or _NOBODY
         except Exception as error:
             outcome, result = "error", self._stale(customer_id)
-            self._count(failed=True, problem=f"{type(error).__name__}: {error}"[:200])
+            self._settle(attempt, named_error_line(error, 200))
         metrics.DIRECTORY_SECONDS.observe(self._clock() - began)
         metrics.DIRECTORY_LOOKUPS.labels(outcome).inc()
         self._answer(customer_id, asked, result)
@@ -414,20 +418,19 @@ class HttpDirectory:
             while len(self._cache) > self._cached:
                 self._cache.popitem(last=False)
 
-    def _count(self, *, failed: bool, problem: str = "it is slow") -> None:
-        """The circuit breaker: so many failures in a row, and the server is left alone for a while."""
+    def _settle(self, attempt: int, problem: str) -> None:
+        """Tells the circuit breaker how an attempt ended; '' is no problem."""
         with self._lock:
-            if not failed:
-                if self._failures >= FAILURES_IN_A_ROW:
-                    log.info("directory_answers")
-                self._failures, self._alone_until = 0, 0.0
-                return
-            self._failures += 1
-            opens = self._failures == FAILURES_IN_A_ROW
-            if self._failures >= FAILURES_IN_A_ROW:
-                self._alone_until = self._clock() + LEFT_ALONE_SECONDS
-        if opens:
+            before, now = self._breaker.state, self._clock()
+            if problem:
+                self._breaker.failed(attempt, now)
+            else:
+                self._breaker.succeeded(attempt, now)
+            after = self._breaker.state
+        if before is State.CLOSED and after is State.OPEN:
             log.warning("directory_left_alone", problem=problem, seconds=LEFT_ALONE_SECONDS)
+        elif before is not State.CLOSED and after is State.CLOSED:
+            log.info("directory_answers")
 
 
 def _done(profile: Profile) -> Future[Profile]:

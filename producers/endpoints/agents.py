@@ -14,7 +14,7 @@ import msgspec
 
 from producers.channels import agents
 from producers.endpoint import Answer, Delivery, Door, Normalise
-from producers.security import signature
+from schemas import signature
 from schemas.events import Event
 
 __all__ = ["DOORS"]

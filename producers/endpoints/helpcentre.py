@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from producers.channels import helpcentre
 from producers.endpoint import Answer, Delivery, Door
-from producers.security import signature
+from schemas import signature
 from schemas.events import Event, MessageReceived
 
 __all__ = ["DOORS"]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from producers.channels import form, generic
 from producers.endpoint import Delivery, Door
-from producers.security import signature
 from producers.security.device import claimed_device, device_of
+from schemas import signature
 from schemas.events import MessageReceived
 
 __all__ = ["DOORS"]

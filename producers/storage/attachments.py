@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import msgspec
@@ -31,6 +30,7 @@ from schemas import metrics
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Attachment, MessageReceived
 from schemas.settings import ProducerSettings
+from schemas.text import error_line
 
 __all__ = ["AttachmentStore", "Contents", "store_attachments", "storing"]
 
@@ -59,12 +59,12 @@ class AttachmentStore:
             self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             raise ConfigurationError(
-                f"{url.partition(':')[0]!r} is no kind of store here: {_one_line(error)}",
+                f"{url.partition(':')[0]!r} is no kind of store here: {error_line(error, 200)}",
                 where=_SETTING,
                 fix="give a folder, file:///path, or s3://bucket/prefix with the extra `s3` installed",
             ) from error
         except Exception as error:  # each kind of store has errors of its own
-            raise ConfigurationError(_one_line(error), where=_SETTING) from error
+            raise ConfigurationError(error_line(error, 200), where=_SETTING) from error
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
 
@@ -173,7 +173,7 @@ class AttachmentStore:
 
     def _no_answer(self, error: Exception) -> Unavailable:
         return Unavailable(
-            f"the attachment store does not answer: {type(error).__name__}: {_one_line(error)}",
+            f"the attachment store does not answer: {type(error).__name__}: {error_line(error, 200)}",
             retry_after=_RETRY_SECONDS,
         )
 
@@ -243,7 +243,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _one_line(error: Any) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -17,6 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
+from schemas.text import one_line
 
 #: Error codes after which the same insert may succeed later, by ClickHouse's own names (system.errors).
 RETRY = {
@@ -111,12 +112,12 @@ def name_of(error: BaseException) -> str:
     return (RETRY.get(code) or SETUP.get(code) or "other").lower() if code else "connection"
 
 
-def one_line(error: BaseException) -> str:
+def server_message(error: BaseException) -> str:
     """What the server said, without the address, the version and the stack trace."""
     if not code_of(error) and (refused := _ERRNO.search(str(error))):
         return refused[1].strip()
-    text = _NOISE.sub("", str(error).split("Stack trace:")[0])
-    return " ".join(text.split()) or type(error).__name__
+    said = _NOISE.sub("", str(error).split("Stack trace:")[0])
+    return one_line(said) or type(error).__name__
 
 
 def connect(settings: SinkSettings, *, database: str | None = None) -> Client:
@@ -146,9 +147,11 @@ def connect(settings: SinkSettings, *, database: str | None = None) -> Client:
     except (ClickHouseError, OSError) as error:
         kind = kind_of(error)
         if kind is Kind.RETRY:
-            raise Unavailable(f"{where} does not answer: {one_line(error)}") from error
+            raise Unavailable(f"{where} does not answer: {server_message(error)}") from error
         raise ConfigurationError(
-            f"{where} refuses us: {one_line(error)}", where="DESKSTREAM_CLICKHOUSE_URL", fix="see user and database"
+            f"{where} refuses us: {server_message(error)}",
+            where="DESKSTREAM_CLICKHOUSE_URL",
+            fix="see user and database",
         ) from error
 
 
@@ -172,9 +175,10 @@ def create_database(settings: SinkSettings) -> None:
         client.command(f"CREATE DATABASE IF NOT EXISTS `{settings.clickhouse_database}`")
     except ClickHouseError as error:
         if kind_of(error) is Kind.RETRY:
-            raise Unavailable(f"ClickHouse does not answer: {one_line(error)}") from error
+            raise Unavailable(f"ClickHouse does not answer: {server_message(error)}") from error
         raise ConfigurationError(
-            f"cannot create {settings.clickhouse_database}: {one_line(error)}", where="DESKSTREAM_CLICKHOUSE_DATABASE"
+            f"cannot create {settings.clickhouse_database}: {server_message(error)}",
+            where="DESKSTREAM_CLICKHOUSE_DATABASE",
         ) from error
     finally:
         client.close()

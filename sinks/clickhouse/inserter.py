@@ -22,11 +22,12 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas import codec
+from schemas.backoff import Backoff
 from schemas.errors import CodecError, ConfigurationError, DeskstreamError
 from schemas.metrics import INSERT_RETRIES, INSERT_SECONDS, ROWS_WRITTEN
 from sinks.clickhouse.avro_file import Shape
 from sinks.clickhouse.batch import token
-from sinks.clickhouse.connection import Kind, kind_of, name_of, one_line
+from sinks.clickhouse.connection import Kind, kind_of, name_of, server_message
 
 Letter = tuple[Any, str, Exception]
 
@@ -77,7 +78,7 @@ class Inserter:
     async def _bisect(self, shape: Shape, records: Sequence[Any], error: Exception) -> list[Letter]:
         """The records in a refused block that are refused by themselves; the others go in."""
         if len(records) == 1:
-            return [(records[0], "refused_by_clickhouse", RefusedByClickHouse(one_line(error)))]
+            return [(records[0], "refused_by_clickhouse", RefusedByClickHouse(server_message(error)))]
         middle = len(records) // 2
         letters: list[Letter] = []
         for half in (records[:middle], records[middle:]):
@@ -89,7 +90,7 @@ class Inserter:
     async def _attempt(self, shape: Shape, records: Sequence[Any]) -> Exception | None:
         """Insert one block, however long it takes; the error when it is the block that ClickHouse does not want."""
         table = shape.table.name
-        wait, failures = 0.1, 0
+        backoff = Backoff(0.1, 5.0)
         while True:
             try:
                 await asyncio.to_thread(self._send, shape, records)
@@ -98,15 +99,14 @@ class Inserter:
                 if kind is Kind.DATA:
                     return error
                 if kind is Kind.SETUP:
-                    raise ConfigurationError(f"ClickHouse cannot fill {table}: {one_line(error)}") from error
-                failures += 1
+                    raise ConfigurationError(f"ClickHouse cannot fill {table}: {server_message(error)}") from error
+                wait = backoff.failed()
                 INSERT_RETRIES.labels(table, name_of(error)).inc()
-                self._paused(True, f"ClickHouse is away: {one_line(error)}")
-                log.warning("insert_tried_again", table=table, failures=failures, error=one_line(error))
+                self._paused(True, f"ClickHouse is away: {server_message(error)}")
+                log.warning("insert_tried_again", table=table, failures=backoff.failures, error=server_message(error))
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-                wait = min(wait * 2, 5.0)
                 continue
-            if failures:
+            if backoff.failures:
                 self._paused(False, "")
             return None
 

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.errors import ConfigurationError, Unavailable
-from sinks.clickhouse.connection import Kind, code_of, kind_of, one_line
+from sinks.clickhouse.connection import Kind, code_of, kind_of, server_message
 
 HERE = Path(__file__).parent
 MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
@@ -204,5 +204,5 @@ def _run(client: Client, statement: str, where: str, attempts: int = 1) -> None:
 
 def _translated(error: Exception, where: str) -> Exception:
     if kind_of(error) is Kind.RETRY:
-        return Unavailable(f"ClickHouse does not answer: {one_line(error)}")
-    return ConfigurationError(one_line(error), where=where)
+        return Unavailable(f"ClickHouse does not answer: {server_message(error)}")
+    return ConfigurationError(server_message(error), where=where)

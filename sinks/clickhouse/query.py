@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from schemas.errors import ConfigurationError, Unavailable
-from sinks.clickhouse.connection import Kind, kind_of, one_line
+from sinks.clickhouse.connection import Kind, kind_of, server_message
 
 #: Output format → ClickHouse's name of it; `table` is drawn here.
 FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames"}
@@ -52,9 +52,9 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
         answer = client.query(sql, settings=settings)
     except (ClickHouseError, OSError) as error:
         if kind_of(error) is Kind.RETRY:
-            raise Unavailable(f"ClickHouse does not answer: {one_line(error)}") from error
+            raise Unavailable(f"ClickHouse does not answer: {server_message(error)}") from error
         known = "SHOW TABLES lists what there is" if "UNKNOWN_TABLE" in str(error) else ""
-        raise QueryFailed(one_line(error), fix=known) from error
+        raise QueryFailed(server_message(error), fix=known) from error
     rows = answer.result_rows
     return draw(answer.column_names, rows[:limit] if limit else rows), len(rows)
 

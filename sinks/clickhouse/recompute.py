@@ -20,7 +20,7 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
 from sinks.clickhouse import connection, migrate
 from sinks.clickhouse.avro_file import shapes
-from sinks.clickhouse.connection import Kind, kind_of, one_line
+from sinks.clickhouse.connection import Kind, kind_of, server_message
 from sinks.clickhouse.inserter import SETTINGS
 from sinks.clickhouse.query import draw
 
@@ -288,5 +288,5 @@ def _exists(settings: SinkSettings, database: str) -> bool:
 
 def _refused(error: Exception) -> Exception:
     if kind_of(error) is Kind.RETRY:
-        return Unavailable(f"ClickHouse does not answer: {one_line(error)}")
-    return ConfigurationError(f"ClickHouse refuses: {one_line(error)}")
+        return Unavailable(f"ClickHouse does not answer: {server_message(error)}")
+    return ConfigurationError(f"ClickHouse refuses: {server_message(error)}")

@@ -7,16 +7,14 @@ declared, not programmed: the record kind, the columns that are named otherwise,
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from schemas import plugins
 from schemas.clock import from_micros
-from schemas.errors import ConfigurationError
 from schemas.events import Micros
 from schemas.facts import Fact
 
@@ -69,27 +67,15 @@ def tables() -> dict[type, Table]:
     Raises:
         ConfigurationError: two modules claim the same record or table, or one declares no TABLE.
     """
-    return collect(_modules("sinks.clickhouse.tables"))
-
-
-def _modules(package: str) -> list[Any]:
-    paths = importlib.import_module(package).__path__
-    return [
-        importlib.import_module(f"{package}.{name}") for name in sorted(m.name for m in pkgutil.iter_modules(paths))
-    ]
+    return collect(plugins.modules("sinks.clickhouse.tables"))
 
 
 def collect(modules: list[Any]) -> dict[type, Table]:
     """The tables that these modules declare; see `tables`."""
     found: dict[type, Table] = {}
-    owner: dict[str, str] = {}
-    for module in modules:
-        table = getattr(module, "TABLE", None)
-        if not isinstance(table, Table):
-            raise ConfigurationError("it declares no TABLE", where=module.__name__)
-        for claimed in (table.name, table.record.__name__):
-            if claimed in owner:
-                raise ConfigurationError(f"{claimed} already belongs to {owner[claimed]}", where=module.__name__)
-            owner[claimed] = module.__name__
+    owners = plugins.Owners()
+    for module, table in plugins.declarations("TABLE", modules):
+        owners.claim(table.name, module)
+        owners.claim(table.record.__name__, module)
         found[table.record] = table
     return found

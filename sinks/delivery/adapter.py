@@ -7,13 +7,12 @@ channel has taken the message, and raises one of the three below.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from schemas.errors import ConfigurationError, DeskstreamError
+from schemas import plugins
+from schemas.errors import DeskstreamError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 
@@ -100,24 +99,15 @@ def adapters(settings: SinkSettings, modules: Iterable[Any] | None = None) -> Ad
     Raises:
         ConfigurationError: two modules claim a channel, or one declares none.
     """
-    owner: dict[str, str] = {}
+    owners = plugins.Owners()
     found: dict[str, Adapter] = {}
-    for module in _modules() if modules is None else modules:
-        channels = getattr(module, "CHANNELS", ())
-        if not channels:
-            raise ConfigurationError("it declares no CHANNELS", where=module.__name__)
+    for module, channels in plugins.declarations(
+        "CHANNELS", plugins.modules("sinks.delivery.channels") if modules is None else modules
+    ):
         adapter = module.connect(settings)
         if adapter is None:
             continue
         for channel in channels:
-            if channel in owner:
-                raise ConfigurationError(f"{channel} already belongs to {owner[channel]}", where=module.__name__)
-            owner[channel] = module.__name__
+            owners.claim(channel, module)
             found[channel] = adapter
     return Adapters(found)
-
-
-def _modules() -> list[Any]:
-    package = importlib.import_module("sinks.delivery.channels")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return [importlib.import_module(f"sinks.delivery.channels.{name}") for name in names]

@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from schemas.clock import from_micros
 from schemas.facts import Outbound
 from schemas.identity import mail_message_id
+from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
 
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -100,7 +101,7 @@ def address(text: str) -> Mailbox:
 
 
 def _named(name: str, mailbox: Mailbox) -> str:
-    name = _line(name)[:_MAX_NAME]
+    name = printable_line(name)[:_MAX_NAME]
     if not name:
         return mailbox.spec
     return f"{name if _PLAIN_NAME.fullmatch(name) else _encoded(name)}\r\n <{mailbox.spec}>"
@@ -133,7 +134,7 @@ def _body(text: str) -> tuple[str, str]:
 
 def _text(value: str) -> str:
     """Unstructured text as a header value: one line of ASCII, or encoded words."""
-    line = _line(value)
+    line = printable_line(value)
     if line.isascii() and len(line) <= _MAX_LINE and "=?" not in line:
         return line
     return _encoded(line)
@@ -150,10 +151,3 @@ def _encoded(line: str) -> str:
         chunk += part
     words.append(chunk)
     return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words)
-
-
-def _line(text: str) -> str:
-    """The text on one line, without control characters."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(text.split())

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.backoff import Backoff
 from schemas.clock import MICROS
 from schemas.codec import decode, encode
 from schemas.dead_letter.record import REPLAY_HEADER
@@ -102,7 +103,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
-        self._wait: dict[str, float] = {}
+        self._backoff = defaultdict[str, Backoff](lambda: Backoff(FIRST_WAIT, LONGEST_WAIT))
 
     @property
     def away(self) -> bool:
@@ -113,12 +114,11 @@ class Waiting:
 
     def failed(self, channel: str) -> None:
         if not self.seconds(channel):  # of many messages that fail together, the first counts
-            self._wait[channel] = min(LONGEST_WAIT, self._wait.get(channel, FIRST_WAIT / 2) * 2)
-            self._until[channel] = time.monotonic() + self._wait[channel]
+            self._until[channel] = time.monotonic() + self._backoff[channel].failed()
 
     def works(self, channel: str) -> None:
         self._until.pop(channel, None)
-        self._wait.pop(channel, None)
+        self._backoff.pop(channel, None)
 
 
 class Delivery:
@@ -217,7 +217,7 @@ class Delivery:
     async def _deliver(self, lane: Lane, record: Any, message: Outbound, memory: Delivered) -> None:
         attempts, outcome = 0, "delivered"
         tried = lane.tried(record, message, memory)
-        wait, give_up_at = FIRST_WAIT, time.monotonic() + self._settings.delivery_retry_seconds
+        backoff, give_up_at = Backoff(FIRST_WAIT, 60.0), time.monotonic() + self._settings.delivery_retry_seconds
         while True:
             await self._rest(lane, self._waiting.seconds(message.channel))
             try:
@@ -235,8 +235,7 @@ class Delivery:
                 self._works(message.channel)
                 attempts += 1
                 if time.monotonic() < give_up_at:
-                    await self._rest(lane, wait)
-                    wait = min(wait * 2, 60.0)
+                    await self._rest(lane, backoff.failed())
                     continue
                 failure: Undeliverable = Undeliverable("bounced", "retries_exhausted", str(error))
             except Undeliverable as error:

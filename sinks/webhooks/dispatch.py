@@ -26,6 +26,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.circuit_breaker import CircuitBreaker, State
 from schemas.codec import HEADER_BYTES, decode
 from schemas.errors import CodecError, DeskstreamError
 from schemas.facts import Fact
@@ -35,7 +36,6 @@ from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, DELIVERIES, FACT_TOPICS
 from sinks import kafka
 from sinks.webhooks import retry_decision
-from sinks.webhooks.breaker import Breaker, State
 from sinks.webhooks.delivery_log import Journal
 from sinks.webhooks.offset_tracker import Lane
 from sinks.webhooks.payload import body, kinds_by_header, name_of
@@ -83,7 +83,7 @@ class Dispatch:
         self._journal = Journal(settings, self._producer, self._problem)
         self._sender: Sender
         self._gate = Gate(
-            Breaker(settings.webhook_breaker_failures, settings.webhook_breaker_seconds), self._breaker_changed
+            CircuitBreaker(settings.webhook_breaker_failures, settings.webhook_breaker_seconds), self._breaker_changed
         )
         self._state = state_text(State.CLOSED, time.time())
         self._places = asyncio.Semaphore(settings.webhook_in_flight)

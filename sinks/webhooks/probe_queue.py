@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from sinks.webhooks.breaker import Breaker, State
+from schemas.circuit_breaker import CircuitBreaker, State
 
 __all__ = ["Gate"]
 
@@ -16,7 +16,7 @@ __all__ = ["Gate"]
 class Gate:
     """A breaker that can be waited for. `changed` hears every new state."""
 
-    def __init__(self, breaker: Breaker, changed: Callable[[State], None] = lambda state: None) -> None:
+    def __init__(self, breaker: CircuitBreaker, changed: Callable[[State], None] = lambda state: None) -> None:
         self._breaker, self._tell = breaker, changed
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from schemas.backoff import backoff_seconds
+
 __all__ = ["Answer", "Verdict", "backoff", "judge", "reason", "retry_after", "works"]
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 300.0
@@ -63,8 +65,7 @@ def reason(status: int | None) -> str:
 
 def backoff(attempt: int, jitter: float) -> float:
     """Seconds after the `attempt`-th failure (from 1): doubling, the upper half of it at random; `jitter` in [0, 1)."""
-    whole = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 30))
-    return whole * (0.5 + 0.5 * jitter)
+    return backoff_seconds(attempt, FIRST_WAIT, LONGEST_WAIT) * (0.5 + 0.5 * jitter)
 
 
 def retry_after(value: str, wall: float) -> float:

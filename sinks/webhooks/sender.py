@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from schemas.settings import SinkSettings
+from schemas.text import error_line, one_line
 from sinks.webhooks import signing
 from sinks.webhooks.addresses import is_public, literal
 from sinks.webhooks.retry_decision import Answer, retry_after
@@ -80,12 +81,11 @@ class Sender:
             ) as answer:
                 said = (await answer.content.read(READ_BYTES)).decode("utf-8", "replace")
                 wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
-                return Answer(answer.status, " ".join(said.split()), wait, time.monotonic() - began)
+                return Answer(answer.status, one_line(said), wait, time.monotonic() - began)
         except TimeoutError:
             return Answer(None, f"no answer within {self._seconds:g} s", seconds=time.monotonic() - began)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            problem = " ".join(str(error).split()) or type(error).__name__
-            return Answer(None, problem[:300], seconds=time.monotonic() - began)
+            return Answer(None, error_line(error), seconds=time.monotonic() - began)
 
     async def close(self) -> None:
         """Let go of the connections."""

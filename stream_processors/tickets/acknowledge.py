@@ -14,6 +14,7 @@ import msgspec
 from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
+from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
@@ -223,7 +224,5 @@ def _bare(subject: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Control characters, line breaks and all other invisible characters become single spaces."""
-    if text.isprintable():
-        return text
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    """Returns a printable text as it is, and any other on one line."""
+    return text if text.isprintable() else printable_line(text)

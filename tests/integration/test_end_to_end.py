@@ -344,7 +344,7 @@ def test_a_machine_is_not_answered_and_the_reason_is_kept(desk: Desk) -> None:
 
 def send(desk: Desk, **body: object) -> None:
     """One signed event, from a help desk."""
-    from producers.security.signature import HEADER, sign
+    from schemas.signature import HEADER, sign
 
     raw = json.dumps(body).encode()
     secret = desk.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"].split(",")[0]
@@ -523,7 +523,7 @@ def test_a_mail_without_text_is_still_a_contact(desk: Desk) -> None:
 def test_a_bad_request_is_refused_where_somebody_reads_it(
     desk: Desk, body: bytes, signed: bool, status: int, reason: str
 ) -> None:
-    from producers.security.signature import HEADER, sign
+    from schemas.signature import HEADER, sign
 
     secret = desk.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"] if signed else "guessed"
     got, answer = desk.post("/v1/events", body, {**JSON, HEADER: sign(secret, body, int(time.time()))})

@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from producers.security import signature
-from schemas import codec
+from schemas import codec, signature
 from schemas.facts import Outbound
 from schemas.topics import OUTBOUND
 from tests.conftest import Deployment

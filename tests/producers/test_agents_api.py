@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from producers.channels import agents, generic
 from producers.endpoint import Delivery, doors
-from producers.security import signature
 from producers.text.fields import FieldProblems
 from schemas import events as records
+from schemas import signature
 from schemas.errors import Refused
 from schemas.identity import event_id
 from tests.conftest import Deployment

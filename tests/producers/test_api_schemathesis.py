@@ -28,8 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from producers.endpoint import doors
-from producers.security import signature
-from schemas import survey_link
+from schemas import signature, survey_link
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
 from tests.producers.test_http import Server, serving

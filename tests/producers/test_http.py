@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from producers.security import signature
+from schemas import signature
 from schemas.events import AgentReplied, MessageReceived
 from tests.conftest import Deployment
 from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records

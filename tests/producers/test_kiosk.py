@@ -8,8 +8,8 @@ from producers.channels import form
 from producers.channels.form import FormProblems
 from producers.endpoint import Delivery
 from producers.endpoints import kiosk
-from producers.security import device, signature
-from schemas import codec
+from producers.security import device
+from schemas import codec, signature
 from schemas.errors import Refused
 from schemas.events import MessageReceived
 

@@ -30,11 +30,11 @@ from producers.publisher import Outcome, Publisher
 from producers.replay.engine import Fate, Told, replay
 from producers.replay.handlers import ELSEWHERE, takers
 from producers.replay.replay_one import attempt
-from producers.security import device, signature
+from producers.security import device
 from producers.sources.http.server import create_app
 from producers.sources.mail_intake import mail_intake
 from producers.storage.attachments import AttachmentStore
-from schemas import codec
+from schemas import codec, signature
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter import reader
 from schemas.dead_letter.headers import Given

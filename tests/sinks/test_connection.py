@@ -6,7 +6,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
 from sinks.clickhouse import connection
-from sinks.clickhouse.connection import Kind, connect, kind_of, name_of, one_line
+from sinks.clickhouse.connection import Kind, connect, kind_of, name_of, server_message
 
 
 def server(code, text="something", **extra):
@@ -40,7 +40,7 @@ def test_no_code_is_in_two_lists():
 
 
 def test_an_error_is_one_line_without_address_and_version():
-    assert one_line(server(60, "Table t\ndoes not exist. (UNKNOWN_TABLE)")) == (
+    assert server_message(server(60, "Table t\ndoes not exist. (UNKNOWN_TABLE)")) == (
         "Code: 60. DB::Exception: Table t does not exist. (UNKNOWN_TABLE)"
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -14,12 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.security import signature
-from schemas import facts
+from schemas import facts, signature
+from schemas.circuit_breaker import CircuitBreaker, State
 from schemas.errors import ConfigurationError, Refused
 from sinks.webhooks import payload, retry_decision, signing
 from sinks.webhooks.addresses import is_public, literal
-from sinks.webhooks.breaker import Breaker, State
 from sinks.webhooks.offset_tracker import Lane
 from sinks.webhooks.probe_queue import Gate
 from sinks.webhooks.retry_decision import Verdict, backoff, judge, retry_after
@@ -32,7 +30,7 @@ from tests.sinks.conftest import NOW, example
 
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.text(min_size=1, max_size=40))
 def test_our_signature_is_the_one_that_our_own_endpoints_accept(body: bytes, at: int, secret: str) -> None:
-    header = signing.sign([secret], body, at)
+    header = signing.headers([secret], body, "id", "TicketFact", at)[signature.HEADER]
     assert header == signature.sign(secret, body, at)
     signature.verify(header, body, [secret], wall=at)
     with pytest.raises(Refused, match="bad_signature"):
@@ -40,7 +38,7 @@ def test_our_signature_is_the_one_that_our_own_endpoints_accept(body: bytes, at:
 
 
 def test_while_a_secret_is_changed_a_receiver_with_the_old_or_the_new_one_accepts_it() -> None:
-    header = signing.sign(["new", "old"], b"{}", 1_700_000_000)
+    header = signature.sign(["new", "old"], b"{}", 1_700_000_000)
     for secret in ("new", "old"):
         signature.verify(header, b"{}", [secret], wall=1_700_000_000)
     with pytest.raises(Refused):
@@ -50,7 +48,7 @@ def test_while_a_secret_is_changed_a_receiver_with_the_old_or_the_new_one_accept
 def test_the_signature_is_the_hmac_that_anybody_can_compute() -> None:
     # printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 'sixteen-letters!'
     digest = "d8d2fb79298a27920a90659fac94d80a2bda255b34018fa8dbfd795ba110542e"
-    assert signing.sign(["sixteen-letters!"], b'{"a":1}', 1_700_000_000) == f"t=1700000000,v1={digest}"
+    assert signature.sign(["sixteen-letters!"], b'{"a":1}', 1_700_000_000) == f"t=1700000000,v1={digest}"
 
 
 PLACES = st.tuples(
@@ -142,134 +140,7 @@ def test_whatever_retry_after_says_it_is_a_bounded_wait(value: str) -> None:
     assert 0 <= retry_after(value, wall=1_000_000) <= 86_400
 
 
-# -- the breaker ----------------------------------------------------------------------------------------------------
-
-
-def opened(failures: int = 3, seconds: float = 5.0) -> Breaker:
-    breaker = Breaker(failures, seconds, longest=60.0)
-    for _ in range(failures):
-        breaker.failed(breaker.begin(0.0), 0.0)
-    return breaker
-
-
-def test_it_opens_after_so_many_failures_in_a_row_and_not_before() -> None:
-    breaker = Breaker(3, 5.0)
-    for _ in range(2):
-        breaker.failed(breaker.begin(0.0), 0.0)
-    breaker.succeeded(breaker.begin(0.0), 0.0)
-    for _ in range(2):
-        breaker.failed(breaker.begin(0.0), 0.0)
-    assert breaker.state is State.CLOSED
-    breaker.failed(breaker.begin(1.0), 1.0)
-    assert breaker.state is State.OPEN
-    assert breaker.wait_seconds(1.0) == 5.0
-
-
-def test_half_open_lets_one_probe_through_and_its_success_closes_it() -> None:
-    breaker = opened()
-    probe = breaker.begin(5.0)
-    assert breaker.state is State.HALF_OPEN
-    assert breaker.wait_seconds(100.0) == math.inf, "one is enough"
-    breaker.succeeded(probe, 6.0)
-    assert (breaker.state, breaker.wait_seconds(6.0)) == (State.CLOSED, 0.0)
-    assert breaker.open_seconds(100.0) == 6.0
-
-
-def test_a_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
-    breaker, now, waits = opened(), 5.0, []
-    for _ in range(6):
-        breaker.failed(breaker.begin(now), now)
-        waits.append(breaker.wait_seconds(now))
-        now += waits[-1]
-    assert waits == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
-    breaker.succeeded(breaker.begin(now), now)
-    for _ in range(3):
-        breaker.failed(breaker.begin(now), now)
-    assert breaker.wait_seconds(now) == 5.0, "it begins anew after a success"
-
-
-def test_an_attempt_that_began_before_it_opened_neither_ends_nor_prolongs_a_probe() -> None:
-    breaker = Breaker(2, 5.0)
-    early = [breaker.begin(0.0) for _ in range(4)]
-    for attempt in early[:2]:
-        breaker.failed(attempt, 1.0)
-    breaker.failed(early[2], 2.0)
-    assert breaker.wait_seconds(2.0) == 4.0
-    probe = breaker.begin(6.0)
-    breaker.failed(early[3], 6.5)
-    assert breaker.state is State.HALF_OPEN
-    breaker.failed(probe, 7.0)
-    assert (breaker.state, breaker.wait_seconds(7.0)) == (State.OPEN, 10.0)
-
-
-def test_a_probe_that_was_given_up_makes_room_for_another() -> None:
-    breaker = opened()
-    breaker.abandoned(breaker.begin(5.0))
-    assert breaker.wait_seconds(5.0) == 0.0
-    breaker.succeeded(breaker.begin(5.0), 5.0)
-    assert breaker.state is State.CLOSED
-
-
-def test_a_pause_holds_back_without_opening_and_the_longer_one_counts() -> None:
-    breaker = Breaker(3, 5.0)
-    breaker.pause(10.0)
-    breaker.pause(4.0)
-    assert (breaker.state, breaker.wait_seconds(3.0), breaker.wait_seconds(10.0)) == (State.CLOSED, 7.0, 0.0)
-    assert breaker.open_seconds(10.0) == 0.0
-
-
-def test_off_is_for_good() -> None:
-    breaker = Breaker(3, 5.0)
-    late = breaker.begin(0.0)
-    breaker.switch_off()
-    breaker.succeeded(late, 1.0)
-    breaker.failed(late, 1.0)
-    assert (breaker.state, breaker.wait_seconds(10**9)) == (State.OFF, math.inf)
-    with pytest.raises(RuntimeError):
-        breaker.begin(2.0)
-
-
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["ask", "ok", "fail", "give up", "pause"]), st.floats(0, 20), st.integers(0, 5)),
-    max_size=60,
-)
-
-
-@given(STEPS, st.integers(1, 4))
-def test_whatever_happens_open_lets_nothing_through_and_half_open_one_at_a_time(steps: Any, failures: int) -> None:
-    breaker, now, running, row, opened_at = Breaker(failures, 5.0, longest=20.0), 0.0, [], 0, None
-    open_before = 0.0
-    for what, seconds, which in steps:
-        now += seconds
-        if what == "ask":
-            if breaker.wait_seconds(now) == 0.0:
-                was = breaker.state
-                running.append(breaker.begin(now))
-                assert was is State.CLOSED or breaker.state is State.HALF_OPEN
-                assert was is State.CLOSED or breaker.wait_seconds(now) == math.inf
-                assert opened_at is None or now - opened_at >= 5.0
-            elif breaker.state is State.OPEN:
-                with pytest.raises(RuntimeError):
-                    breaker.begin(now)
-        elif what == "pause":
-            breaker.pause(now + seconds)
-        elif running:
-            attempt = running.pop(which % len(running))
-            was = breaker.state
-            if what == "ok":
-                breaker.succeeded(attempt, now)
-                assert breaker.state is State.CLOSED
-                row, opened_at = 0, None
-            elif what == "fail":
-                breaker.failed(attempt, now)
-                row += was is State.CLOSED
-                assert (breaker.state is State.CLOSED) == (row < failures and was is State.CLOSED)
-                if was is not State.OPEN and breaker.state is State.OPEN:
-                    opened_at = now
-            else:
-                breaker.abandoned(attempt)
-        assert open_before <= breaker.open_seconds(now) <= now
-        open_before = breaker.open_seconds(now)
+# -- the queue for the probe ---------------------------------------------------------------------------------------------
 
 
 def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
@@ -284,7 +155,7 @@ def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
             (gate.succeeded if name == "good" else gate.failed)(attempt)
 
     async def run() -> None:
-        breaker = Breaker(1, 0.001, longest=0.001)
+        breaker = CircuitBreaker(1, 0.001, longest=0.001)
         breaker.failed(breaker.begin(0.0), time.monotonic())
         seen: list[State] = []
         gate = Gate(breaker, seen.append)
@@ -297,7 +168,7 @@ def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
 
 def test_one_that_waits_and_is_called_off_makes_room_for_the_next() -> None:
     async def run() -> None:
-        breaker = Breaker(1, 0.02)
+        breaker = CircuitBreaker(1, 0.02)
         breaker.failed(breaker.begin(0.0), time.monotonic())
         gate = Gate(breaker)
         first, second = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from producers.security import signature
+from schemas import signature
 from schemas.errors import Refused
 
 SECRET = "the-secret-of-this-receiver"

@@ -20,6 +20,7 @@ from schemas import codec
 from schemas.errors import CodecError
 from schemas.kafka_security import security
 from schemas.settings import ChatSettings
+from schemas.text import error_line
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, OUTBOUND, ROUTING
 
 __all__ = ["Log"]
@@ -58,7 +59,7 @@ class Log:
                 while True:
                     await self._turn(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
-                self.problem = f"reading: {str(error) or type(error).__name__}".splitlines()[0][:300]
+                self.problem = f"reading: {error_line(error)}"
                 log.warning("log_away", problem=self.problem)
                 await asyncio.sleep(_RETRY_SECONDS)
             finally:

@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from producers.channels import form, generic
-from producers.security import signature
 from producers.sources.http.requests import JSON_PROBLEM
-from schemas import events
+from schemas import events, signature
 
 __all__ = ["EVENTS", "EVENT_RESPONSES", "FORM", "FORM_RESPONSES"]
 

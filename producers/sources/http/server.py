@@ -26,7 +26,6 @@ from producers.channels import form, generic
 from producers.endpoint import doors
 from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
-from producers.security import signature
 from producers.security.proxies import Proxies
 from producers.security.ratelimit import RateLimit
 from producers.sources.http import form as http_form
@@ -47,6 +46,7 @@ from producers.sources.http.timeouts import PromptHttp
 from producers.sources.http.webhooks import add_doors, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
+from schemas import signature
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import Given
 from schemas.errors import ConfigurationError, Refused, Unavailable

@@ -20,6 +20,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from producers.sources.imap.accounts import Account
 from schemas.errors import DeskstreamError
+from schemas.text import error_line
 
 __all__ = ["Connection", "Folder", "ImapProblem", "LoginRefused"]
 
@@ -176,10 +177,6 @@ class Connection:
         try:
             yield
         except LoginError as error:
-            raise LoginRefused(f"{self.account.name}: login refused: {_one_line(error)}") from None
+            raise LoginRefused(f"{self.account.name}: login refused: {error_line(error, 200)}") from None
         except (IMAPClientError, OSError, EOFError, ValueError, KeyError) as error:
-            raise ImapProblem(f"{self.account.name}: cannot {doing}: {_one_line(error)}") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+            raise ImapProblem(f"{self.account.name}: cannot {doing}: {error_line(error, 200)}") from error

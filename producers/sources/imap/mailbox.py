@@ -34,6 +34,7 @@ from producers.sources.imap.connection import Connection, Folder, ImapProblem, L
 from producers.sources.mail_intake import mail_intake
 from producers.storage.attachments import AttachmentStore
 from schemas import metrics
+from schemas.backoff import Backoff
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
@@ -110,7 +111,7 @@ class Mailbox:
         self._intake: Intake = mail_intake(publisher, settings, store, source=f"imap:{account.name}")
         self._memory = Memory(settings.imap_state_dir, account)
         self._stop = stop
-        self._pause = 1.0
+        self._backoff = Backoff(1.0, settings.imap_retry_seconds)
 
     # for ever
 
@@ -121,7 +122,7 @@ class Mailbox:
                 with self._connect() as connection:
                     self._watch(connection)
             except LoginRefused as error:
-                self._pause = self.settings.imap_retry_seconds
+                self._backoff.exhaust()
                 self._lost(str(error))
             except (ImapProblem, Unavailable, OSError) as error:
                 self._lost(str(error))
@@ -135,7 +136,8 @@ class Mailbox:
             try:
                 self.publisher.connect()
                 self.sweep(connection)
-                self.problem, self._pause = "", 1.0
+                self.problem = ""
+                self._backoff.succeeded()
             except Unavailable as error:
                 if self.problem != str(error):
                     log.warning("waiting", mailbox=self.account.name, problem=str(error))
@@ -158,11 +160,10 @@ class Mailbox:
 
     def _lost(self, problem: str) -> None:
         self._note_connected(False)
-        pause = min(self._pause, self.settings.imap_retry_seconds)
+        pause = self._backoff.failed()
         log.warning("mailbox_lost", mailbox=self.account.name, problem=problem, retry_seconds=round(pause, 1))
         self.problem = problem
         self._rest(pause * random.uniform(0.8, 1.2))  # so that many mailboxes do not come back in one moment
-        self._pause = min(self._pause * 2, self.settings.imap_retry_seconds)
 
     # once
 

@@ -10,6 +10,7 @@ import aiosmtplib
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
+from schemas.text import named_error_line, one_line
 from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.delivery.mail import address, compose
 
@@ -113,10 +114,10 @@ def _verdict(code: int, answer: str) -> Exception:
 
 
 def _told(code: int, message: str) -> str:
-    return " ".join(f"{code} {message}".split())[:500]
+    return one_line(f"{code} {message}", 500)
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _told(error.code, error.message)
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return named_error_line(error, 500)

@@ -32,6 +32,7 @@ from schemas.clock import MICROS, Clock, to_micros
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
+from schemas.text import named_error_line, one_line
 from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.delivery.split import split
 
@@ -217,11 +218,11 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
 def _told(answer: httpx.Response) -> str:
     said = _json(answer)
     words = f"{answer.status_code} {said.get('code', '')} {said.get('message', '') or answer.text[:200]}"
-    return " ".join(words.split())[:500]
+    return one_line(words, 500)
 
 
 def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return named_error_line(error, 500)
 
 
 def _units(text: str) -> int:

@@ -34,6 +34,7 @@ import httpx
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
+from schemas.text import named_error_line, one_line
 from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
 from sinks.delivery.channels import outbox
 from sinks.delivery.split import split
@@ -175,7 +176,7 @@ def _meta_verdict(answer: httpx.Response) -> Exception:
     found = _json(answer).get("error")
     error: dict[str, Any] = found if isinstance(found, dict) else {}
     code, subcode = error.get("code"), error.get("error_subcode")
-    told = " ".join(f"{answer.status_code} {code or ''} {error.get('message') or answer.text[:200]}".split())[:500]
+    told = one_line(f"{answer.status_code} {code or ''} {error.get('message') or answer.text[:200]}", 500)
     if subcode in _WINDOW or (code == _WINDOW_CODE and "window" in told.lower()):
         why = f"the customer wrote more than 24 hours ago, so Meta takes no answer; answer another way ({told})"
         return Undeliverable("refused", "outside_window", why)
@@ -190,7 +191,7 @@ def _x_verdict(answer: httpx.Response) -> Exception:
     """What an error answer of X means for the message."""
     said = _json(answer)
     told = f"{answer.status_code} {said.get('title') or ''} {said.get('detail') or answer.text[:200]}"
-    told = " ".join(told.split())[:500]
+    told = one_line(told, 500)
     if answer.status_code >= 500 or answer.status_code in _X_ABOUT_US:
         return Away(f"x: {told}")
     return Undeliverable("bounced", "social_permanent", told)
@@ -211,7 +212,7 @@ def _id_of(said: dict[str, Any]) -> str:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return named_error_line(error, 300)
 
 
 def _bytes(text: str) -> int:

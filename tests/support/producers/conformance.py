@@ -6,9 +6,7 @@ does not stand in its `exempt`, with the reason.
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 import re
 import signal
 import subprocess
@@ -23,7 +21,7 @@ from typing import ClassVar
 
 from kafka import KafkaConsumer, TopicPartition
 
-from schemas import codec
+from schemas import codec, plugins
 from tests.conftest import KAFKA, Deployment
 from tests.support.producers.balance import Metrics
 from tests.support.producers.log_reader import DLQ, EVENTS, PRESENCE, free_port
@@ -296,9 +294,7 @@ def together(threads: list[threading.Thread], seconds: float = 240.0) -> None:
 
 def channels() -> dict[str, Channel]:
     """Every channel, by name."""
-    names = sorted(
-        m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name.startswith("conforming_")
-    )
-    found = [each for name in names for each in importlib.import_module(f"tests.support.producers.{name}").CHANNELS]
+    modules = plugins.modules("tests.support.producers", "conforming_")
+    found = [each for module in modules for each in module.CHANNELS]
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}

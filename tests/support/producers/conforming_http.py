@@ -10,7 +10,7 @@ from typing import ClassVar
 import httpx
 
 from producers.endpoint import doors
-from producers.security import signature
+from schemas import signature
 from tests.support.producers.conformance import Answer, Becomes, Channel, Process
 from tests.support.producers.endpoint_case import OLD_SECRET, PUBLIC_URL, SECRET, WRONG_SECRET, Case, Knock, cases
 

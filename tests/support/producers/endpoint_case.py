@@ -5,11 +5,10 @@ Every process of doors has a module `tests/producers/doors_<process>.py` with `C
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from schemas import plugins
 
 SECRET, OLD_SECRET, WRONG_SECRET = (
     "new-secret-0123456789abcdef",
@@ -49,7 +48,5 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """Every case, by the name of its door."""
-    folder = Path(__file__).parent
-    names = sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if m.name.startswith("endpoints_"))
-    modules = [importlib.import_module(f"tests.support.producers.{name}") for name in names]
+    modules = plugins.modules("tests.support.producers", "endpoints_")
     return {case.door: case for module in modules for case in module.CASES}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from producers.security import signature
+from schemas import signature
 from tests.support.producers.endpoint_case import Case, Knock
 
 TICKET = "ABCDEFGHIJKL-1"

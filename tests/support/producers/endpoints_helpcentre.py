@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from producers.security import signature
+from schemas import signature
 from tests.support.producers.endpoint_case import Case, Knock
 
 

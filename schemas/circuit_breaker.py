@@ -1,4 +1,4 @@
-"""A circuit breaker as a pure object: it is told what happened and when, and says whether an attempt may begin.
+"""A circuit breaker without I/O: it is told what happened and when, and says whether an attempt may begin.
 
 | state      | an attempt may begin          | it succeeds | it fails                                      |
 |------------|-------------------------------|-------------|-----------------------------------------------|
@@ -15,7 +15,9 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-__all__ = ["Breaker", "State"]
+from schemas.backoff import Backoff
+
+__all__ = ["CircuitBreaker", "State"]
 
 
 class State(Enum):
@@ -27,14 +29,17 @@ class State(Enum):
     OFF = 3
 
 
-class Breaker:
-    """One receiver's breaker. Opens for `seconds` the first time, at most for `longest`."""
+class CircuitBreaker:
+    """Holds back attempts to reach one server that fails. It opens for `seconds` the first time, at most for `longest`.
+
+    Not thread-safe: its owner holds a lock, or uses it on one thread.
+    """
 
     def __init__(self, failures: int, seconds: float, longest: float = 300.0) -> None:
-        self._failures, self._seconds, self._longest = failures, seconds, max(seconds, longest)
+        self._failures = failures
         self.state = State.CLOSED
         self._in_a_row = 0
-        self._wait = seconds
+        self._backoff = Backoff(seconds, max(seconds, longest))
         self._open_until = 0.0
         self._paused_until = 0.0
         self._attempts = 0
@@ -63,17 +68,22 @@ class Breaker:
         if self.state is State.OFF:
             return
         self._open_before = self.open_seconds(now)
-        self.state, self._probe, self._in_a_row, self._wait = State.CLOSED, None, 0, self._seconds
+        self.state, self._probe, self._in_a_row = State.CLOSED, None, 0
+        self._backoff.succeeded()
 
     def failed(self, attempt: int, now: float) -> None:
         """It did not answer, or answered that it cannot."""
         if self.state is State.CLOSED:
             self._in_a_row += 1
             if self._in_a_row >= self._failures:
-                self.state, self._opened_at, self._open_until = State.OPEN, now, now + self._wait
+                self._opened_at = now
+                self._open(now)
         elif self.state is State.HALF_OPEN and attempt == self._probe:
-            self._wait = min(self._wait * 2, self._longest)
-            self.state, self._probe, self._open_until = State.OPEN, None, now + self._wait
+            self._probe = None
+            self._open(now)
+
+    def _open(self, now: float) -> None:
+        self.state, self._open_until = State.OPEN, now + self._backoff.failed()
 
     def abandoned(self, attempt: int) -> None:
         """We gave it up before there was an answer: nothing was learnt, another may probe."""

@@ -1,6 +1,7 @@
-"""Signatures of the generic endpoint: `Deskstream-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`.
+"""Signatures of requests: `Deskstream-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`.
 
-Times here are wall seconds, not the pipeline's clock: a signature says when the sender's machine made it.
+Our webhook endpoints verify it, and the webhooks that we send carry it. Times are wall seconds, not the pipeline's
+clock: a signature says when the sender's machine made it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ WINDOW_SECONDS = 300
 _MOST_SIGNATURES = 4
 
 
-def sign(secret: str, body: bytes, at: int) -> str:
-    """The header's value for a body sent `at` wall seconds since 1970."""
-    return f"t={at},v1={_digest(secret, str(at), body)}"
+def sign(secrets: str | Sequence[str], body: bytes, at: int) -> str:
+    """Returns the header's value for a body sent `at` wall seconds since 1970, one `v1` for each secret.
+
+    With two secrets a receiver can change its own without missing a request.
+    """
+    secrets = (secrets,) if isinstance(secrets, str) else secrets
+    return ",".join([f"t={at}", *(f"v1={_digest(secret, str(at), body)}" for secret in secrets)])
 
 
 def verify(header: str | None, body: bytes, secrets: Sequence[str], *, wall: float) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from producers.security import signature
+from schemas import signature
 from schemas.errors import Refused
 
 AT = 1_772_445_600
@@ -51,3 +51,11 @@ def test_a_malformed_header_is_told_apart(header: str) -> None:
 @pytest.mark.parametrize("header", [None, ""])
 def test_a_missing_header_is_told_apart(header: str | None) -> None:
     assert refused(header) == "missing_signature"
+
+
+def test_each_secret_adds_a_signature_that_stands_alone() -> None:
+    header = signature.sign(("new", "old"), b"{}", AT)
+    assert header == signature.sign("new", b"{}", AT) + "," + signature.sign("old", b"{}", AT).partition(",")[2]
+    for secret in ("new", "old"):
+        signature.verify(header, b"{}", (secret,), wall=AT)
+    assert refused(header, secrets=("guess",)) == "bad_signature"

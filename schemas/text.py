@@ -1,0 +1,27 @@
+"""Texts of strangers on one line: subjects, answers of servers, errors."""
+
+from __future__ import annotations
+
+__all__ = ["error_line", "named_error_line", "one_line", "printable_line"]
+
+
+def one_line(text: str, longest: int | None = None) -> str:
+    """Returns the text with every run of white space as one space, at most `longest` characters of it."""
+    return " ".join(text.split())[:longest]
+
+
+def printable_line(text: str) -> str:
+    """Returns the text on one line, without control characters and other invisible ones."""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return one_line(text)
+
+
+def error_line(error: BaseException, longest: int = 300) -> str:
+    """Returns what the error says, on one line; its class's name when it says nothing."""
+    return one_line(str(error), longest) or type(error).__name__
+
+
+def named_error_line(error: BaseException, longest: int = 300) -> str:
+    """Returns the name of the error's class and what it says, on one line."""
+    return one_line(f"{type(error).__name__}: {error}", longest)
