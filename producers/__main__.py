@@ -16,7 +16,7 @@ import typer
 
 from producers.channels import generic
 from producers.customers import directory
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from producers.publisher import Publisher
 from producers.sources import files
 from producers.text import privacy
@@ -477,10 +477,12 @@ def kiosk_token(
     raise SystemExit(guarded(work))
 
 
-def _door_command(process: str) -> None:
-    """`python -m producers <process>`: the doors of one kind of source, in a process of their own."""
-    served = doors(process)
-    lines = "\n\n".join(f"`POST {door.path}` {door.summary} (DESKSTREAM_{door.secrets.upper()})" for door in served)
+def _endpoint_command(process: str) -> None:
+    """`python -m producers <process>`: the endpoints of one kind of source, in a process of their own."""
+    served = endpoints(process)
+    lines = "\n\n".join(
+        f"`POST {endpoint.path}` {endpoint.summary} (DESKSTREAM_{endpoint.secrets.upper()})" for endpoint in served
+    )
 
     def command(check: Check = False) -> None:
         def work() -> int:
@@ -509,8 +511,8 @@ def _door_command(process: str) -> None:
     )(command)
 
 
-for _process_name in sorted({door.process for door in doors()}):
-    _door_command(_process_name)
+for _process_name in sorted({endpoint.process for endpoint in endpoints()}):
+    _endpoint_command(_process_name)
 
 
 def _settings() -> ProducerSettings:

@@ -1,6 +1,6 @@
-"""What a webhook door is: a pure description of one HTTP endpoint that another system calls.
+"""What a webhook endpoint is: a pure description of one HTTP endpoint that another system calls.
 
-Every module in `producers/endpoints/` declares `DOORS`; `sources/http.py` serves them. A door says how a delivery is proved
+Every module in `producers/endpoints/` declares `ENDPOINTS`; `sources/http.py` serves them. An endpoint says how a delivery is proved
 to be genuine, what events it becomes, and what its sender is answered. It reads no clock, no environment, no socket.
 """
 
@@ -13,16 +13,16 @@ from urllib.parse import parse_qsl
 
 from schemas import plugins
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import Event
 
-__all__ = ["Answer", "Delivery", "Door", "Partly", "doors"]
+__all__ = ["Answer", "Delivery", "PartialBatch", "WebhookEndpoint", "endpoints"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One HTTP request as a door sees it. Header names are in lower case; `url` is the public one, with its query."""
+    """One HTTP request as an endpoint sees it. Header names are in lower case; `url` is the public one, with its query."""
 
     method: str
     url: str
@@ -43,7 +43,7 @@ class Delivery:
         return dict(pairs)
 
 
-class Partly(Refused):
+class PartialBatch(Refused):
     """Of a batch, `events` are events and the rest is none: they are published, and the whole is kept for a person."""
 
     def __init__(self, events: Sequence[Event], reason: str, detail: str = "") -> None:
@@ -65,7 +65,7 @@ Normalise = Callable[[Delivery, int, str], "Sequence[Event]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class WebhookEndpoint:
     """One endpoint.
 
     process     whose it is: `python -m producers <process>` serves it, and `http` serves all
@@ -73,15 +73,15 @@ class Door:
     path        such as `/v1/sms/incoming`
     channel     the channel of its contacts, the metric label of its refusals
     secrets     name of the setting (a comma-separated SecretStr) with its secrets; two may be valid while one is
-                rotated out. Without a secret the door is closed (403)
+                rotated out. Without a secret the endpoint is closed (403)
     verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
-    normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `Partly`
+    normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `PartialBatch`
                 when other parts of the same delivery are events. Of headers and query the delivery holds what the next
                 three let through: so it is the same when a dead letter is replayed, and no proof is kept
     reads       names of the headers that it reads, in lower case, beside the content type
     asks        names of the fields of the address that it reads
     proved      what only the proof says, such as the name in a device's token, as further headers for it
-    told_at     of a scheme whose signature holds no time: the newest moment that the signed body itself names, wall micros, 0
+    signed_at     of a scheme whose signature holds no time: the newest moment that the signed body itself names, wall micros, 0
                 for none. A delivery that is older than any sender tries is kept as a dead letter, for it may be one that
                 somebody recorded
     answer      what the sender is told once Kafka has the events
@@ -92,7 +92,7 @@ class Door:
     keep        a genuine delivery that cannot be normalised becomes a dead letter and is answered as received, because
                 its sender cannot mend it and would send it for ever; otherwise it is refused with 422
     summary     a line for /docs and --help
-    example     a delivery that `normalise` takes, for /docs and the tests that run over every door
+    example     a delivery that `normalise` takes, for /docs and the tests that run over every endpoint
     media_types of the body
     schema      JSON schema of the body, for /docs, where it is known better than "an object"
     """
@@ -110,7 +110,7 @@ class Door:
     reads: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     proved: Callable[[Delivery], Mapping[str, str]] | None = None
-    told_at: Callable[[Delivery], int] | None = None
+    signed_at: Callable[[Delivery], int] | None = None
     challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
     tokens: str = ""
     max_bytes: int = 1_000_000
@@ -118,34 +118,34 @@ class Door:
     media_types: tuple[str, ...] = ("application/json",)
     schema: Mapping[str, Any] | None = None
 
-    def given(self, delivery: Delivery, now: int, source: str) -> Given:
+    def input_context(self, delivery: Delivery, now: int, source: str) -> InputContext:
         """What `take` is given of a genuine delivery, and what its dead letter keeps."""
         headers = dead_letter_headers.chosen(delivery.headers, ("content-type", *self.reads))
         if self.proved is not None:
             headers |= self.proved(delivery)
-        return Given(
+        return InputContext(
             received_at=now, source=source, headers=headers, query=dead_letter_headers.chosen(delivery.query, self.asks)
         )
 
-    def take(self, raw: bytes, given: Given) -> Sequence[Event]:
+    def take(self, raw: bytes, given: InputContext) -> Sequence[Event]:
         """The events of a body, now or when its dead letter is replayed; raises as `normalise`."""
         delivery = Delivery("POST", self.path, given.headers, given.query, raw)
         return self.normalise(delivery, given.received_at, given.source)
 
 
-def doors(process: str = "", modules: Iterable[Any] | None = None) -> tuple[Door, ...]:
-    """The doors of one process ('' for all), sorted by path.
+def endpoints(process: str = "", modules: Iterable[Any] | None = None) -> tuple[WebhookEndpoint, ...]:
+    """The endpoints of one process ('' for all), sorted by path.
 
     Raises:
-        ConfigurationError: two doors share a name or a path, or a module declares none.
+        ConfigurationError: two endpoints share a name or a path, or a module declares none.
     """
-    found: dict[str, Door] = {}
+    found: dict[str, WebhookEndpoint] = {}
     paths: dict[str, str] = {}
     for module, declared in plugins.declarations(
-        "DOORS", plugins.modules("producers.endpoints") if modules is None else modules
+        "ENDPOINTS", plugins.modules("producers.endpoints") if modules is None else modules
     ):
-        for door in declared:
-            if door.name in found or door.path in paths:
-                raise ConfigurationError(f"{door.name} at {door.path} is there already", where=module.__name__)
-            found[door.name], paths[door.path] = door, door.name
-    return tuple(sorted((d for d in found.values() if process in ("", d.process)), key=lambda door: door.path))
+        for endpoint in declared:
+            if endpoint.name in found or endpoint.path in paths:
+                raise ConfigurationError(f"{endpoint.name} at {endpoint.path} is there already", where=module.__name__)
+            found[endpoint.name], paths[endpoint.path] = endpoint, endpoint.name
+    return tuple(sorted((d for d in found.values() if process in ("", d.process)), key=lambda endpoint: endpoint.path))

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 import structlog
 
 from producers.publisher import Publisher, Receipt
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 
@@ -20,7 +20,7 @@ __all__ = ["Intake", "Take", "defect"]
 
 #: How a channel takes an input, now or when its dead letter is replayed: all that it may know are these two. It reads no
 #: clock; it may store attachments. Raises `Refused`, and `Unavailable` when the store does not answer.
-Take = Callable[[bytes, Given], Sequence[Event]]
+Take = Callable[[bytes, InputContext], Sequence[Event]]
 
 log = structlog.get_logger("producers.intake")
 
@@ -28,14 +28,14 @@ log = structlog.get_logger("producers.intake")
 class Intake:
     """Takes inputs of one producer. `producer` is the normaliser's CHANNEL: who must read a dead letter again.
 
-    source, imported  of every input, as `Given` says
+    source, imported  of every input, as `InputContext` says
     """
 
     def __init__(
         self,
         publisher: Publisher,
         producer: str,
-        normalise: Callable[[bytes, Given], Event],
+        normalise: Callable[[bytes, InputContext], Event],
         *,
         source: str = "",
         imported: bool = False,
@@ -55,7 +55,7 @@ class Intake:
         total_bytes  its whole length when `raw` is only the first part
         """
         trace = ""
-        given = Given(received_at=self._clock.now(), source=self._source, imported=self._imported)
+        given = InputContext(received_at=self._clock.now(), source=self._source, imported=self._imported)
         if refused is None:
             try:
                 event = self._normalise(raw, given)

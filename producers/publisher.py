@@ -28,7 +28,7 @@ from kafka.errors import KafkaError
 from producers.text import privacy
 from schemas import codec, metrics
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import REPLAY_HEADER, Letter, mark_of
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
@@ -206,7 +206,7 @@ class Publisher:
         event: Event,
         *,
         raw: bytes = b"",
-        given: Given | None = None,
+        given: InputContext | None = None,
         producer: str = "",
         origin: str = "",
         kept_at: str = "",
@@ -282,7 +282,7 @@ class Publisher:
         refused: Refused,
         *,
         channel: str,
-        given: Given | None = None,
+        given: InputContext | None = None,
         producer: str = "",
         origin: str = "",
         stage: str = "normalise",

@@ -6,7 +6,9 @@ Secrets are masked whenever settings are printed.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,11 @@ _CHOICES = {
     "log_format": _LOG_FORMATS,
     "kafka_security": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
     "kafka_sasl_mechanism": ("scram-sha-512", "scram-sha-256", "plain"),
+}
+#: Replaced names of settings, and the names that they have now. One more release reads the old names.
+RENAMED = {
+    "door_requests_per_second": "endpoint_requests_per_second",
+    "door_burst_requests": "endpoint_burst_requests",
 }
 _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 
@@ -134,8 +141,8 @@ class ProducerSettings(Settings):
         description="addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
         "believed, comma-separated; otherwise all who come through a proxy have one share",
     )
-    door_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
-    door_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
+    endpoint_requests_per_second: float = Field(200.0, gt=0, description="webhook requests of one address on average")
+    endpoint_burst_requests: float = Field(1000.0, ge=1, description="... and at once")
     max_body_bytes: int = Field(25_000_000, ge=1, description="larger inputs are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     publish_timeout_seconds: float = Field(
@@ -348,12 +355,25 @@ def load(kind: type[S], **overrides: Any) -> S:
         ConfigurationError: a variable is missing or malformed.
     """
     try:
-        return kind(**overrides)
+        return kind(**(_under_old_names(kind) | overrides))
     except ValidationError as error:
         first = error.errors()[0]
         name = "DESKSTREAM_" + "_".join(str(part) for part in first["loc"]).upper()
         problem = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(f"{problem} (got {first.get('input')!r})", where=name) from error
+
+
+def _under_old_names(kind: type[Settings]) -> dict[str, Any]:
+    """Returns the values set under a replaced name, by their name of today, and prints a line for each."""
+    values: dict[str, Any] = {}
+    for old, new in RENAMED.items():
+        was, now = f"DESKSTREAM_{old.upper()}", f"DESKSTREAM_{new.upper()}"
+        if new not in kind.model_fields or was not in os.environ:
+            continue
+        print(f"{was} is deprecated and works for one more release: set {now}", file=sys.stderr)
+        if now not in os.environ:
+            values[new] = os.environ[was]
+    return values
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:

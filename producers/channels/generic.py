@@ -26,7 +26,7 @@ from producers.text.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identi
 from producers.text.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused
 from schemas.events import Event
 
@@ -106,7 +106,7 @@ def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
     return build(parse(raw), now=now, source=source)
 
 
-def take(raw: bytes, given: Given) -> Sequence[Event]:
+def take(raw: bytes, given: InputContext) -> Sequence[Event]:
     """The event of one JSON object, now or when its dead letter is replayed; raises as `normalise`."""
     return [normalise(raw, now=given.received_at, source=given.source)]
 

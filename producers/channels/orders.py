@@ -28,7 +28,7 @@ from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Event, OrderChanged, OrderPlaced
 
-__all__ = ["TOPICS", "minor_units", "normalise", "told_at"]
+__all__ = ["TOPICS", "minor_units", "normalise", "signed_at"]
 
 #: Digits after the point of the ISO 4217 currencies that have not two.
 _CURRENCIES = {
@@ -61,7 +61,7 @@ def normalise(body: bytes, topic: str, *, now: int, triggered_at: str = "", sour
     return kind(order, fields, now, triggered_at)
 
 
-def told_at(body: bytes) -> int:
+def signed_at(body: bytes) -> int:
     """The newest moment that a delivery names, wall micros; 0 for none."""
     try:
         order = _object(body)

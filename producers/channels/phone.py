@@ -36,7 +36,7 @@ from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 
-__all__ = ["ASKS", "CHANNEL", "recording", "status", "told_at"]
+__all__ = ["ASKS", "CHANNEL", "recording", "signed_at", "status"]
 
 CHANNEL = "phone"
 #: What the callback's address may say.
@@ -125,7 +125,7 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
     ]
 
 
-def told_at(delivery: Delivery) -> int:
+def signed_at(delivery: Delivery) -> int:
     """When a callback says that it happened, wall micros; 0 where it says nothing."""
     try:
         return max(0, written(fields(delivery).get("Timestamp", "")) or 0)

@@ -35,14 +35,14 @@ from producers.channels.social import (
     require_match,
     text,
 )
-from producers.endpoint import Answer, Delivery, Partly
+from producers.endpoint import Answer, Delivery, PartialBatch
 from producers.text.locales import locale_hint
 from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import Attachment, Event
 from schemas.identity import event_id
 
-__all__ = ["HEADER", "challenge", "normalise", "signature", "told_at", "verify"]
+__all__ = ["HEADER", "challenge", "normalise", "signature", "signed_at", "verify"]
 
 HEADER = "x-hub-signature-256"
 _OBJECTS = {"page": "messenger", "instagram": "instagram"}
@@ -87,7 +87,7 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
 
     Raises:
         Refused: `bad_json`; `unknown_object`, it is of something else than a page or an Instagram account.
-        Partly: `bad_fields`, some entries have no id or sender; the events of the others.
+        PartialBatch: `bad_fields`, some entries have no id or sender; the events of the others.
     """
     batch = parse(delivery.body)
     platform = _OBJECTS.get(text(batch.get("object")))
@@ -104,11 +104,11 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
             except Refused as refused:
                 problems.append(refused.detail)
     if problems:
-        raise Partly(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
+        raise PartialBatch(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
     return events
 
 
-def told_at(delivery: Delivery) -> int:
+def signed_at(delivery: Delivery) -> int:
     """The newest moment that a batch names, wall micros; 0 for none."""
     try:
         entries = objects(parse(delivery.body).get("entry"))

@@ -38,14 +38,14 @@ from producers.channels.social import (
     require_match,
     text,
 )
-from producers.endpoint import Answer, Delivery, Partly
+from producers.endpoint import Answer, Delivery, PartialBatch
 from producers.text.locales import locale_hint
 from schemas.clock import to_micros
 from schemas.errors import Refused
 from schemas.events import Attachment, Event
 from schemas.identity import event_id
 
-__all__ = ["HEADER", "challenge", "normalise", "signature", "told_at", "verify"]
+__all__ = ["HEADER", "challenge", "normalise", "signature", "signed_at", "verify"]
 
 HEADER = "x-twitter-webhooks-signature"
 _TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{1,300}")
@@ -88,7 +88,7 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
 
     Raises:
         Refused: `bad_json`; `unknown_object`, it does not say which account it is about.
-        Partly: `bad_fields`, something in it has no id or author; the events of the rest.
+        PartialBatch: `bad_fields`, something in it has no id or author; the events of the rest.
     """
     told = parse(delivery.body)
     ours = identifier(told.get("for_user_id"))
@@ -106,11 +106,11 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
         except Refused as refused:
             problems.append(refused.detail)
     if problems:
-        raise Partly(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
+        raise PartialBatch(events, "bad_fields", "; ".join(dict.fromkeys(problems))[:500])
     return events
 
 
-def told_at(delivery: Delivery) -> int:
+def signed_at(delivery: Delivery) -> int:
     """The newest moment that a delivery names, wall micros; 0 for none."""
     try:
         told = parse(delivery.body)

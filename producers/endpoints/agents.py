@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from producers.channels import agents
-from producers.endpoint import Answer, Delivery, Door, Normalise
+from producers.endpoint import Answer, Delivery, Normalise, WebhookEndpoint
 from schemas import signature
 from schemas.events import Event
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 KEY_HEADER = "idempotency-key"
 _TICKET = "ABCDEFGHIJKL-1"
@@ -61,10 +61,10 @@ def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
     return Answer(body=msgspec.json.encode({"received": True, "events": made}).decode())
 
 
-def _door(resource: str) -> Door:
+def _endpoint(resource: str) -> WebhookEndpoint:
     summary, example = _ABOUT[resource]
     path = f"/v1/agents/{resource}"
-    return Door(
+    return WebhookEndpoint(
         process="agents",
         name=f"agents-{resource}",
         path=path,
@@ -82,4 +82,4 @@ def _door(resource: str) -> Door:
     )
 
 
-DOORS = tuple(_door(resource) for resource in agents.RESOURCES)
+ENDPOINTS = tuple(_endpoint(resource) for resource in agents.RESOURCES)

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 
 from producers.channels import helpcentre
-from producers.endpoint import Answer, Delivery, Door
+from producers.endpoint import Answer, Delivery, WebhookEndpoint
 from schemas import signature
 from schemas.events import Event, MessageReceived
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 _EXAMPLE = {
     "type": "hand_over",
@@ -43,8 +43,8 @@ def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
     return Answer(body=json.dumps({"received": True, "handed_over": handed_over}))
 
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="help-centre",
         name="help-centre",
         path="/v1/help-centre",

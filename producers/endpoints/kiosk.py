@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from producers.channels import form, generic
-from producers.endpoint import Delivery, Door
+from producers.endpoint import Delivery, WebhookEndpoint
 from producers.security.device import claimed_device, device_of
 from schemas import signature
 from schemas.events import MessageReceived
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 #: The name in a device's token, which is a secret, for what reads the delivery afterwards.
 DEVICE = "deskstream-device"
@@ -43,8 +43,8 @@ def _proved(delivery: Delivery) -> dict[str, str]:
     return {DEVICE: claimed_device(delivery.headers.get("authorization", ""))}
 
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="kiosk",
         name="kiosk",
         path="/v1/kiosk",

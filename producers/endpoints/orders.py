@@ -14,11 +14,11 @@ import json
 from collections.abc import Sequence
 
 from producers.channels import orders
-from producers.endpoint import Delivery, Door
+from producers.endpoint import Delivery, WebhookEndpoint
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["DOORS", "sign"]
+__all__ = ["ENDPOINTS", "sign"]
 
 SIGNATURE, TOPIC, TRIGGERED = "x-shopify-hmac-sha256", "x-shopify-topic", "x-shopify-triggered-at"
 #: Without `created_at`, which a real one has: that of an example would be stale a week later.
@@ -55,8 +55,8 @@ def _normalise(delivery: Delivery, now: int, source: str) -> Sequence[Event]:
     return [orders.normalise(delivery.body, headers.get(TOPIC, ""), now=now, triggered_at=triggered_at, source=source)]
 
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="orders",
         name="orders",
         path="/v1/orders",
@@ -65,7 +65,7 @@ DOORS = (
         verify=_verify,
         normalise=_normalise,
         reads=(TOPIC, TRIGGERED),
-        told_at=lambda delivery: orders.told_at(delivery.body),
+        signed_at=lambda delivery: orders.signed_at(delivery.body),
         summary="A shop's webhooks: orders/create, orders/cancelled, refunds/create",
         example=Delivery(
             "POST",

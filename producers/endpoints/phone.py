@@ -12,20 +12,20 @@ An `action` is answered with an empty `<Response/>`: the call ends there.
 from __future__ import annotations
 
 from producers.channels import phone, twilio
-from producers.endpoint import Delivery, Door
+from producers.endpoint import Delivery, WebhookEndpoint
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="phone",
         name="phone-status",
         path="/v1/phone/status",
         channel=phone.CHANNEL,
         secrets="phone_secrets",
         verify=twilio.verify,
-        told_at=phone.told_at,
+        signed_at=phone.signed_at,
         normalise=phone.status,
         asks=phone.ASKS,
         answer=twilio.answer,
@@ -38,14 +38,14 @@ DOORS = (
         max_bytes=100_000,
         media_types=(twilio.FORM,),
     ),
-    Door(
+    WebhookEndpoint(
         process="phone",
         name="phone-voicemail",
         path="/v1/phone/voicemail",
         channel=phone.VOICEMAIL,
         secrets="phone_secrets",
         verify=twilio.verify,
-        told_at=phone.told_at,
+        signed_at=phone.signed_at,
         normalise=phone.recording,
         asks=phone.ASKS,
         answer=twilio.answer,

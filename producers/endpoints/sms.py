@@ -8,13 +8,13 @@ themselves when `DESKSTREAM_SMS_STATUS_URL` of the delivery sink is `<DESKSTREAM
 from __future__ import annotations
 
 from producers.channels import sms, twilio
-from producers.endpoint import Delivery, Door
+from producers.endpoint import Delivery, WebhookEndpoint
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="sms",
         name="sms-incoming",
         path="/v1/sms/incoming",
@@ -32,7 +32,7 @@ DOORS = (
         max_bytes=100_000,
         media_types=(twilio.FORM,),
     ),
-    Door(
+    WebhookEndpoint(
         process="sms",
         name="sms-status",
         path="/v1/sms/status",

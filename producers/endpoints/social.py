@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from producers.channels import social_meta, social_x
 from producers.channels.social import CHANNEL
-from producers.endpoint import Delivery, Door
+from producers.endpoint import Delivery, WebhookEndpoint
 
-__all__ = ["DOORS"]
+__all__ = ["ENDPOINTS"]
 
 #: Without the times that real ones have: those of an example would be stale a week later.
 _META = (
@@ -25,8 +25,8 @@ _X = (
     b'"message_data":{"text":"Where is my parcel?"}}}],"users":{"2002":{"name":"Ann","screen_name":"ann"}}}'
 )
 
-DOORS = (
-    Door(
+ENDPOINTS = (
+    WebhookEndpoint(
         process="social",
         name="social-meta",
         path="/v1/social/meta",
@@ -34,20 +34,20 @@ DOORS = (
         secrets="social_secrets",
         tokens="social_verify_tokens",
         verify=social_meta.verify,
-        told_at=social_meta.told_at,
+        signed_at=social_meta.signed_at,
         normalise=social_meta.normalise,
         challenge=social_meta.challenge,
         summary="Messages, comments and posts on our pages, in batches, as Meta sends them.",
         example=Delivery("POST", "https://hooks.example/v1/social/meta", body=_META),
     ),
-    Door(
+    WebhookEndpoint(
         process="social",
         name="social-x",
         path="/v1/social/x",
         channel=CHANNEL,
         secrets="social_x_secrets",
         verify=social_x.verify,
-        told_at=social_x.told_at,
+        signed_at=social_x.signed_at,
         normalise=social_x.normalise,
         challenge=social_x.challenge,
         summary="Direct messages and mentions, as X sends them.",

@@ -30,7 +30,7 @@ from producers.imports.sender import Sender, Sent
 from producers.imports.spool import Outgoing, Part, Spool
 from producers.publisher import Publisher, Receipt
 from schemas import codec
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import BrokenBody, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -70,10 +70,10 @@ class Export:
     def source(self) -> str:
         return f"import:{self.path.name}"
 
-    def given(self, now: int) -> Given | None:
+    def given(self, now: int) -> InputContext | None:
         """What a dead letter of one record keeps; None where a record is only a part of what is read again."""
         known = self.format in _CHANNELS
-        return Given(received_at=now, source=self.source, imported=not self.live) if known else None
+        return InputContext(received_at=now, source=self.source, imported=not self.live) if known else None
 
     def about(self) -> dict[str, Any]:
         """What makes it this import and no other, beside the content."""

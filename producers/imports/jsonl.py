@@ -24,7 +24,7 @@ from producers.imports.report import Report
 from producers.imports.sender import IN_FLIGHT, Sender, Sent
 from producers.intake import Intake
 from producers.publisher import MAX_RECORD_BYTES, Publisher
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Event
 from schemas.process import Health
@@ -80,7 +80,7 @@ class _Normaliser:
         self._report = report
         self.tag, self.refused = "", Refused("")
 
-    def __call__(self, raw: bytes, given: Given) -> Event:
+    def __call__(self, raw: bytes, given: InputContext) -> Event:
         self.tag = ""
         try:
             event = history.event(raw, given)
@@ -182,7 +182,7 @@ def dry_run(
                 try:
                     if refused := _too_long(line, settings.max_body_bytes):
                         raise refused
-                    normalise(line.raw, Given(received_at=now(), source=_source(path), imported=not live))
+                    normalise(line.raw, InputContext(received_at=now(), source=_source(path), imported=not live))
                     report.outcomes["good"] += 1
                 except Refused as error:
                     report.outcomes["bad"] += 1

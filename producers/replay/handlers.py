@@ -1,7 +1,7 @@
 """Who takes a dead letter again, by the name in its header `producer`.
 
-A door is here because it exists; any other channel is one line. What takes an input live takes it again, from the same
-two things, the raw bytes and `Given`.
+An endpoint is here because it exists; any other channel is one line. What takes an input live takes it again, from the same
+two things, the raw bytes and `InputContext`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from producers.channels import chat, email, form, generic, survey
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from producers.imports.formats import history
 from producers.intake import Take
 from producers.sources.http import form as http_form
@@ -34,7 +34,7 @@ def takers(settings: ProducerSettings, store: AttachmentStore | None) -> Mapping
     """Every channel that can take an input again; without a `store`, attachments are not stored."""
     mail = mail_event(settings, store)
     return {
-        **{door.name: door.take for door in doors()},
+        **{endpoint.name: endpoint.take for endpoint in endpoints()},
         email.CHANNEL: lambda raw, given: [mail(raw, given)],
         form.CHANNEL: http_form.take,
         generic.CHANNEL: generic.take,

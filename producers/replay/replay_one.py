@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from producers.channels.generic import IDS, NUMBERED
-from producers.endpoint import Partly
+from producers.endpoint import PartialBatch
 from producers.intake import Take, defect
 from producers.publisher import encoded
 from producers.replay.handlers import ELSEWHERE
@@ -52,8 +52,8 @@ def attempt(letter: Letter, takers: Mapping[str, Take], *, named: bool) -> Attem
     refused: Refused | None = None
     try:
         events = _taken(letter, takers, named)
-    except Partly as partly:
-        events, refused = partly.events, partly
+    except PartialBatch as partial:
+        events, refused = partial.events, partial
     except Refused as error:
         return Attempt(refused=_masked_perhaps(letter, error))
     try:

@@ -14,7 +14,7 @@ from producers.mail.attachments import attachment_contents
 from producers.mail.reports import reported
 from producers.publisher import Publisher
 from producers.storage.attachments import AttachmentStore, storing
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.events import Event, MessageReceived
 from schemas.settings import ProducerSettings
 
@@ -33,7 +33,7 @@ def mail_intake(
     return Intake(publisher, email.CHANNEL, mail_event(settings, store), source=source, imported=imported)
 
 
-def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, Given], Event]:
+def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, InputContext], Event]:
     """What makes an event of a mail, of whatever source, now or later.
 
     Raises:
@@ -41,7 +41,7 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
         Unavailable: the attachment store does not answer.
     """
 
-    def normalise(raw: bytes, given: Given) -> MessageReceived:
+    def normalise(raw: bytes, given: InputContext) -> MessageReceived:
         return email.normalise(
             raw,
             now=given.received_at,
@@ -50,7 +50,7 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
             max_bytes=settings.max_body_bytes,
         )
 
-    def event(raw: bytes, given: Given) -> Event:
+    def event(raw: bytes, given: InputContext) -> Event:
         report = None
         if not given.imported and len(raw) <= settings.max_body_bytes:
             report = reported(raw, now=given.received_at, source=given.source)

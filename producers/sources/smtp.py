@@ -126,7 +126,7 @@ class _Desk:
         self.connections: set[Any] = set()
         self.most_connections = settings.smtp_listen_connections
         self.stopping = False
-        self._rate = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
+        self._rate = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="smtp-intake")
 
     def close(self) -> None:

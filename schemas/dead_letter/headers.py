@@ -4,7 +4,7 @@ Headers (all UTF-8 text): `reason` (a short bounded word), `error` (one line), `
 `origin` (`topic/partition/offset` or the source's own name), `replay-topic` (where `dlq replay` sends it; empty when
 the raw bytes must be normalised again by the producer named in `producer`), `at` (pipeline micros), `traceback`.
 
-A producer's letter also has `given` (JSON, `Given`): with it and the raw bytes `python -m producers replay` takes the
+A producer's letter also has `given` (JSON, `InputContext`): with it and the raw bytes `python -m producers replay` takes the
 input again. `truncated` (bytes of the whole) and `kept-at` (where that is) say that the raw bytes are only the first
 part, `masked` that digits of card numbers, or of what looks like one, are stars in them.
 """
@@ -20,7 +20,7 @@ Headers = list[tuple[str, bytes]]
 LONGEST_GIVEN = 2_000
 
 
-class Given(msgspec.Struct, frozen=True, omit_defaults=True):
+class InputContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a channel is given of an input beside its raw bytes, and all that it may read of it. Never a proof or secret.
 
     received_at  when it was received, pipeline micros
@@ -54,7 +54,7 @@ def headers(
     replay_topic: str = "",
     producer: str = "",
     traceback: str = "",
-    given: Given | None = None,
+    given: InputContext | None = None,
 ) -> Headers:
     """The headers of a dead letter, in the order in which people read them."""
     fields = {
@@ -71,15 +71,15 @@ def headers(
     return written if given is None else [*written, ("given", _encoded(given))]
 
 
-def given(story: Mapping[str, str]) -> Given | None:
+def given(story: Mapping[str, str]) -> InputContext | None:
     """What the channel was given; None in a letter of an earlier version, or of who keeps nothing, or that is broken."""
     try:
-        return msgspec.json.decode(story["given"], type=Given)
+        return msgspec.json.decode(story["given"], type=InputContext)
     except (KeyError, msgspec.DecodeError):
         return None
 
 
-def _encoded(given: Given) -> bytes:
+def _encoded(given: InputContext) -> bytes:
     try:
         return msgspec.json.encode(given)
     except UnicodeEncodeError:  # half a character, from a name of a file; nothing that a channel would read

@@ -83,10 +83,10 @@ def test_a_help_desk_drives_the_pipeline_by_webhooks_and_the_agents_api(deployme
         }
         http = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_AGENT_SECRETS": SECRET}
         with (
-            producer(deployment, "http", **http) as door,
+            producer(deployment, "http", **http) as server,
             process(deployment, tmp_path / "worker.log", "stream_processors"),
             process(deployment, tmp_path / "webhooks.log", "sinks", "webhooks", **hooks),
-            httpx.Client(base_url=logged(door, r'"url": "(http[^"]+)"')[1], timeout=60, trust_env=False) as client,
+            httpx.Client(base_url=logged(server, r'"url": "(http[^"]+)"')[1], timeout=60, trust_env=False) as client,
         ):
             form = {"name": "Ann", "email": "ann@example.org", "message": "My parcel never came. Where is it?"}
             eventually(lambda: client.post("/v1/form", data=form).status_code == 202)

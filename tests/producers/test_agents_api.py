@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import agents, generic
-from producers.endpoint import Delivery, doors
+from producers.endpoint import Delivery, endpoints
 from producers.text.fields import FieldProblems
 from schemas import events as records
 from schemas import signature
@@ -149,18 +149,18 @@ def test_whatever_json_comes_it_is_events_or_a_refusal_with_a_reason(resource: s
         assert all(type(event) is KINDS[resource] for event in made)
 
 
-@pytest.mark.parametrize("door", doors("agents"), ids=lambda door: door.name)
-def test_the_example_of_a_door_is_taken(door: Any) -> None:
-    assert len(door.normalise(door.example, NOW, "desk")) == 1
-    assert not door.keep
+@pytest.mark.parametrize("endpoint", endpoints("agents"), ids=lambda endpoint: endpoint.name)
+def test_the_example_of_an_endpoint_is_taken(endpoint: Any) -> None:
+    assert len(endpoint.normalise(endpoint.example, NOW, "desk")) == 1
+    assert not endpoint.keep
 
 
 def test_the_answer_names_the_events_in_the_order_of_the_request() -> None:
-    [door] = [door for door in doors("agents") if door.name == "agents-replies"]
+    [endpoint] = [endpoint for endpoint in endpoints("agents") if endpoint.name == "agents-replies"]
     body = json.dumps([BODIES["replies"] | {"id": own} for own in ("b", "a")]).encode()
-    delivery = Delivery("POST", door.path, body=body)
-    made = door.normalise(delivery, NOW, "desk")
-    told = json.loads(door.answer(delivery, made).body)
+    delivery = Delivery("POST", endpoint.path, body=body)
+    made = endpoint.normalise(delivery, NOW, "desk")
+    told = json.loads(endpoint.answer(delivery, made).body)
     assert told == {"received": True, "events": [{"event_id": e.event_id, "ticket_id": TICKET} for e in made]}
 
 
@@ -203,7 +203,7 @@ def test_a_help_desk_works_through_the_process_of_the_agents_api(deployment: Dep
         named = {problem["field"] for problem in wrong.json()["problems"]}
         assert named == {"[2].agent_id", "[2].text", "[2].ticket_id"}
         assert client.post("/v1/agents/notes", json=BODIES["notes"]).status_code == 401
-        assert client.post("/v1/form", data={}).status_code == 404, "this process serves its own doors only"
+        assert client.post("/v1/form", data={}).status_code == 404, "this process serves its own endpoints only"
     made = events(deployment, EVENTS)
     assert [event.event_id for event in events(deployment, PRESENCE)] == [told[-1].json()["events"][0]["event_id"]]
     assert len(made) == 5 + 100

@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from schemas import signature, survey_link
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
@@ -44,14 +44,14 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-DOOR_AT = {door.path: door for door in doors()}
+ENDPOINT_AT = {endpoint.path: endpoint for endpoint in endpoints()}
 SENDERS = cases()
 SURVEY = "/s/{token}"
 
 
 @pytest.fixture
 def server(deployment: Deployment) -> Iterator[Server]:
-    secrets = {f"DESKSTREAM_{door.secrets.upper()}": SECRET for door in DOOR_AT.values()}
+    secrets = {f"DESKSTREAM_{endpoint.secrets.upper()}": SECRET for endpoint in ENDPOINT_AT.values()}
     own = {"DESKSTREAM_WEBHOOK_SECRETS": SECRET, "DESKSTREAM_SURVEY_SECRETS": SECRET}
     with serving(deployment, **secrets, **own, DESKSTREAM_PUBLIC_URL=PUBLIC_URL) as server:
         assert server.process.stderr is not None
@@ -65,8 +65,8 @@ class Signed(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         address = urlsplit(request.url or "")
-        if door := DOOR_AT.get(str(address.path)):
-            knock = SENDERS[door.name].sign(body, SECRET, time.time())
+        if endpoint := ENDPOINT_AT.get(str(address.path)):
+            knock = SENDERS[endpoint.name].sign(body, SECRET, time.time())
             told = {name: value for name, value in knock.headers.items() if name.lower() != "content-type"}
             request.url = address._replace(query=knock.query).geturl()
         else:
@@ -119,8 +119,8 @@ def require_no_loss(deployment: Deployment, server: Server) -> None:
 
 def test_whatever_is_sent_every_endpoint_answers_as_its_document_says(deployment: Deployment, server: Server) -> None:
     seen = fuzz(server, 10, again=True)
-    endpoints = {label for label, _ in seen}
-    assert {f"POST {path}" for path in DOOR_AT} | {f"GET {SURVEY}", f"POST {SURVEY}", "POST /v1/events"} <= endpoints
+    called = {label for label, _ in seen}
+    assert {f"POST {path}" for path in ENDPOINT_AT} | {f"GET {SURVEY}", f"POST {SURVEY}", "POST /v1/events"} <= called
     assert not [label for label, status in seen if status >= 500]
     require_no_loss(deployment, server)
 
@@ -151,13 +151,13 @@ def test_every_example_of_the_document_is_taken_and_other_methods_are_told_which
                 )
                 answers[f"{path} {kind} {name}"] = answer.status_code
     assert answers and not {each: status for each, status in answers.items() if status not in (200, 202)}
-    assert {door.name for door in DOOR_AT.values() if door.path in " ".join(answers)} == {
-        d.name for d in DOOR_AT.values()
+    assert {endpoint.name for endpoint in ENDPOINT_AT.values() if endpoint.path in " ".join(answers)} == {
+        d.name for d in ENDPOINT_AT.values()
     }
     require_no_loss(deployment, server)
     assert letters(deployment) == [] and events(deployment)
 
 
 def _example_headers(path: str) -> dict[str, str]:
-    door = DOOR_AT.get(path)
-    return dict(door.example.headers) if door else {}
+    endpoint = ENDPOINT_AT.get(path)
+    return dict(endpoint.example.headers) if endpoint else {}

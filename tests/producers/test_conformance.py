@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from tests.support.own_kafka import OwnKafka, own_kafka
 from tests.support.producers.conformance import CASES, Answer, Balance, Becomes, Channel, Site, channels, together
 from tests.support.producers.endpoint_case import cases
@@ -79,8 +79,8 @@ def times(balance: Balance, count: int) -> Balance:
     return received, published, duplicates, dead
 
 
-def test_every_door_has_a_sender_here_and_what_does_not_apply_says_why() -> None:
-    assert sorted(cases()) == sorted(door.name for door in doors())
+def test_every_endpoint_has_a_sender_here_and_what_does_not_apply_says_why() -> None:
+    assert sorted(cases()) == sorted(endpoint.name for endpoint in endpoints())
     assert set(cases()) <= set(CHANNELS)
     for channel in CHANNELS.values():
         assert set(channel.exempt) <= set(CASES) and all(channel.exempt.values()), channel.name

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import helpcentre
-from producers.endpoints import helpcentre as door
+from producers.endpoints import helpcentre as module
 from producers.text.fields import FieldProblems
 from schemas import codec
 from schemas.errors import Refused
@@ -168,7 +168,7 @@ def test_any_bytes_are_an_event_or_refused(body: bytes) -> None:
 
 
 def test_the_bot_is_told_whether_a_person_takes_over() -> None:
-    [centre] = door.DOORS
+    [centre] = module.ENDPOINTS
     events = centre.normalise(centre.example, NOW, "")
     assert json.loads(centre.answer(centre.example, events).body) == {"received": True, "handed_over": True}
     assert json.loads(centre.answer(centre.example, turn(0)).body) == {"received": True, "handed_over": False}

@@ -102,7 +102,7 @@ def test_a_form_is_read_as_its_sender_wrote_it_escaped_or_not_and_in_the_charset
 
 
 def test_behind_our_proxies_each_customer_has_a_share_and_nobody_can_make_up_another(deployment: Deployment) -> None:
-    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "1", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.01"}
+    share = {"DESKSTREAM_ENDPOINT_BURST_REQUESTS": "1", "DESKSTREAM_ENDPOINT_REQUESTS_PER_SECOND": "0.01"}
 
     def statuses(server: Server, *forwarded: str) -> list[int]:
         return [
@@ -268,7 +268,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(deployment: Deployment) -> No
 
 
 def test_who_sends_more_than_its_share_is_asked_to_wait_and_nothing_is_taken(deployment: Deployment) -> None:
-    share = {"DESKSTREAM_DOOR_BURST_REQUESTS": "2", "DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.01"}
+    share = {"DESKSTREAM_ENDPOINT_BURST_REQUESTS": "2", "DESKSTREAM_ENDPOINT_REQUESTS_PER_SECOND": "0.01"}
     with serving(deployment, await_ready=True, **share) as server:
         answers = [server.client.post("/v1/form", data=CONTACT | {"message": f"Number {n}"}) for n in range(2)]
         answers += [server.client.post("/v1/form", data=CONTACT), server.post_event(REPLY)]

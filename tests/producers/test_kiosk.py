@@ -17,7 +17,7 @@ NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
 WALL = 1772445600.0
 SECRETS = ("new", "old")
 TYPED = {"email": "ann@example.org", "message": "The zip is broken", "place": "Dublin, ground floor"}
-[KIOSK] = kiosk.DOORS
+[KIOSK] = kiosk.ENDPOINTS
 
 
 def delivery(body: bytes = b"{}", **headers: str) -> Delivery:
@@ -25,7 +25,7 @@ def delivery(body: bytes = b"{}", **headers: str) -> Delivery:
 
 
 def taken(sent: Delivery) -> MessageReceived:
-    [event] = KIOSK.take(sent.body, KIOSK.given(sent, NOW, "test"))
+    [event] = KIOSK.take(sent.body, KIOSK.input_context(sent, NOW, "test"))
     assert isinstance(event, MessageReceived) and codec.decode(codec.encode(event)) == event
     return event
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from producers.channels import orders
 from producers.endpoint import Delivery
-from producers.endpoints import orders as door
+from producers.endpoints import orders as endpoint
 from schemas import codec, identity
 from schemas.errors import Refused
 from schemas.events import OrderChanged, OrderPlaced
@@ -204,8 +204,8 @@ def test_a_time_that_is_none_is_replaced_by_when_the_shop_sent_it_and_never_lies
     ],
 )
 def test_a_delivery_is_as_old_as_the_newest_that_it_names(order: dict[str, Any], at: int) -> None:
-    assert orders.told_at(json.dumps(order).encode()) == at
-    assert orders.told_at(b"[") == 0
+    assert orders.signed_at(json.dumps(order).encode()) == at
+    assert orders.signed_at(b"[") == 0
 
 
 def test_lists_and_texts_of_odd_shapes_do_no_harm() -> None:
@@ -215,15 +215,15 @@ def test_lists_and_texts_of_odd_shapes_do_no_harm() -> None:
 
 def test_the_signature_is_base64_of_hmac_sha256_over_the_body() -> None:
     # printf '{"id":1}' | openssl dgst -sha256 -hmac shop-secret -binary | base64
-    assert door.sign("shop-secret", b'{"id":1}') == "plW8VGqq0nDMIEhDqaNNW99asdUCy7EIqLZVcQwtAZ0="
+    assert endpoint.sign("shop-secret", b'{"id":1}') == "plW8VGqq0nDMIEhDqaNNW99asdUCy7EIqLZVcQwtAZ0="
 
 
-def test_the_example_of_the_door_is_an_order() -> None:
-    [shop] = door.DOORS
+def test_the_example_of_the_endpoint_is_an_order() -> None:
+    [shop] = endpoint.ENDPOINTS
     [event] = shop.normalise(shop.example, NOW, "test")
     assert isinstance(event, OrderPlaced) and (event.amount, event.order_number) == (4990, "10023")
 
 
 def test_a_delivery_without_a_signature_is_told_what_to_send() -> None:
     with pytest.raises(Refused, match="missing_signature"):
-        door.DOORS[0].verify(Delivery("POST", "/v1/orders", {}, body=b"{}"), ["s"], 0.0)
+        endpoint.ENDPOINTS[0].verify(Delivery("POST", "/v1/orders", {}, body=b"{}"), ["s"], 0.0)

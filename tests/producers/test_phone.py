@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from producers.channels import phone
 from producers.endpoint import Delivery
-from producers.endpoints.phone import DOORS
+from producers.endpoints.phone import ENDPOINTS
 from schemas.errors import Refused
 from schemas.events import CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import customer_tag, event_id
@@ -229,11 +229,11 @@ def test_a_time_that_is_none_or_in_the_future_is_now(at: str) -> None:
 
 def test_a_callback_is_as_old_as_it_says() -> None:
     def told(**fields: str) -> int:
-        return phone.told_at(Delivery("POST", "", body=urlencode(fields).encode()))
+        return phone.signed_at(Delivery("POST", "", body=urlencode(fields).encode()))
 
     assert told(Timestamp="Mon, 02 Mar 2026 09:00:00 +0000") == 1_772_442_000_000_000
     assert (told(Timestamp="yesterday"), told(CallSid="CA1")) == (0, 0)
-    assert phone.told_at(Delivery("POST", "", body=b"\xff=1")) == 0
+    assert phone.signed_at(Delivery("POST", "", body=b"\xff=1")) == 0
 
 
 @pytest.mark.parametrize("duration", ["", "-5", "soon", "1e9", "99999999999", "²"])
@@ -281,5 +281,5 @@ def test_no_callback_breaks_it(fields: dict[str, str]) -> None:
             assert len(events) <= 1
 
 
-def test_the_examples_of_the_doors_are_events() -> None:
-    assert [len(door.normalise(door.example, NOW, "docs")) for door in DOORS] == [1, 1]
+def test_the_examples_of_the_endpoints_are_events() -> None:
+    assert [len(endpoint.normalise(endpoint.example, NOW, "docs")) for endpoint in ENDPOINTS] == [1, 1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from producers.intake import Intake
 from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused, TopicMismatch, Unavailable
 from schemas.events import Event, MessageReceived, NoteAdded, PresenceChanged
 from schemas.settings import ProducerSettings
@@ -125,7 +125,7 @@ def test_an_event_that_kafka_cannot_take_becomes_a_dead_letter(deployment: Deplo
 def test_a_defect_of_a_normaliser_costs_one_input_and_names_the_line(
     deployment: Deployment, publisher: Publisher
 ) -> None:
-    def normalise(raw: bytes, given: Given) -> Event:
+    def normalise(raw: bytes, given: InputContext) -> Event:
         return message(1) if raw == b"good" else {}[raw]
 
     intake = Intake(publisher, "email", normalise)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from producers.channels import email, form, generic
-from producers.endpoint import Delivery, Door, doors
+from producers.endpoint import Delivery, WebhookEndpoint, endpoints
 from producers.imports.formats import history
 from producers.intake import Intake
 from producers.publisher import Outcome, Publisher
@@ -37,7 +37,7 @@ from producers.storage.attachments import AttachmentStore
 from schemas import codec, signature
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter import reader
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import Letter
 from schemas.errors import Refused
 from schemas.events import Event, MessageReceived
@@ -51,9 +51,9 @@ MAIL = b"From: Ann <ann@example.org>\r\nTo: help@shop.example\r\nMessage-ID: <%d
 FORM = {"email": "ann@example.org", "message": "Where is my parcel?", "submission_id": "f-1"}
 REPLY = {"type": "reply", "id": "r1", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is"}
 TYPED_ON_A_KIOSK = b'{"email":"ann@example.org","message":"The zip is broken","submission_id":"k-token"}'
-OUR_SECRETS = sorted({door.secrets for door in doors()} | {"webhook_secrets"})
-DOORS = {door.name: door for door in doors()}
-every_case = pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.door)
+OUR_SECRETS = sorted({endpoint.secrets for endpoint in endpoints()} | {"webhook_secrets"})
+ENDPOINTS = {endpoint.name: endpoint for endpoint in endpoints()}
+every_case = pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.endpoint)
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -65,11 +65,11 @@ def delivered(case: Case, knock: Knock) -> Delivery:
     """A request as the server sees it, with everything that came."""
     headers = {name.lower(): value for name, value in knock.headers.items()}
     query = dict(part.split("=") for part in knock.query.split("&") if part)
-    url = f"{PUBLIC_URL}{DOORS[case.door].path}{'?' + knock.query if knock.query else ''}"
+    url = f"{PUBLIC_URL}{ENDPOINTS[case.endpoint].path}{'?' + knock.query if knock.query else ''}"
     return Delivery("POST", url, headers | {"cookie": "session=secret", "idempotency-key": "own"}, query, knock.body)
 
 
-def found_again(raw: bytes, kept: Given | None, name: str, **story: str) -> Letter:
+def found_again(raw: bytes, kept: InputContext | None, name: str, **story: str) -> Letter:
     """The letter as a replay reads it, after Kafka had it."""
     fields = {"reason": "defect", "error": "KeyError: 'x'", "stage": "normalise", "origin": "here"} | story
     headers = dead_letter_headers.headers(at=NOW, producer=name, given=kept, **fields)  # type: ignore[arg-type]
@@ -84,28 +84,30 @@ def again(letter: Letter, *, named: bool = True) -> Sequence[Event]:
 
 
 @every_case
-def test_a_door_makes_the_same_events_of_its_dead_letter_as_of_the_delivery_itself(case: Case) -> None:
-    door, delivery = DOORS[case.door], delivered(case, case.sign(case.body(1), SECRET, time.time()))
-    kept = door.given(delivery, NOW, "http:here")
-    assert tuple(again(found_again(delivery.body, kept, door.name))) == tuple(
-        door.normalise(delivery, NOW, "http:here")
+def test_an_endpoint_makes_the_same_events_of_its_dead_letter_as_of_the_delivery_itself(case: Case) -> None:
+    endpoint, delivery = ENDPOINTS[case.endpoint], delivered(case, case.sign(case.body(1), SECRET, time.time()))
+    kept = endpoint.input_context(delivery, NOW, "http:here")
+    assert tuple(again(found_again(delivery.body, kept, endpoint.name))) == tuple(
+        endpoint.normalise(delivery, NOW, "http:here")
     )
 
 
 @every_case
-def test_a_dead_letter_of_a_door_holds_no_signature_and_nothing_that_the_channel_does_not_read(case: Case) -> None:
+def test_a_dead_letter_of_an_endpoint_holds_no_signature_and_nothing_that_the_channel_does_not_read(case: Case) -> None:
     knock = case.sign(case.body(1), SECRET, time.time())
     delivery = delivered(case, knock)
-    read = ("content-type", *DOORS[case.door].reads)
+    read = ("content-type", *ENDPOINTS[case.endpoint].reads)
     proofs = [value for name, value in knock.headers.items() if name.lower() not in read]
-    written = str(found_again(b"", DOORS[case.door].given(delivery, NOW, "here"), case.door).headers)
+    written = str(
+        found_again(b"", ENDPOINTS[case.endpoint].input_context(delivery, NOW, "here"), case.endpoint).headers
+    )
     assert proofs and not [proof for proof in (*proofs, "session=secret") if proof in written]
 
 
 def test_of_a_devices_token_its_name_is_kept_and_not_the_token() -> None:
     token = device.device_token("dublin-1", [SECRET])
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
-    kept = DOORS["kiosk"].given(Delivery("POST", "/v1/kiosk", headers, body=TYPED_ON_A_KIOSK), NOW, "here")
+    kept = ENDPOINTS["kiosk"].input_context(Delivery("POST", "/v1/kiosk", headers, body=TYPED_ON_A_KIOSK), NOW, "here")
     [event] = again(found_again(TYPED_ON_A_KIOSK, kept, "kiosk"))
     assert isinstance(event, MessageReceived) and event.fields == {"place": "dublin-1"}
     assert token not in str(kept) and "Bearer" not in str(kept)
@@ -113,13 +115,13 @@ def test_of_a_devices_token_its_name_is_kept_and_not_the_token() -> None:
 
 def test_a_sender_cannot_say_what_only_a_proof_says() -> None:
     headers = {"content-type": "application/json", "deskstream-device": "the vault"}
-    kept = DOORS["kiosk"].given(Delivery("POST", "/v1/kiosk", headers), NOW, "here")
+    kept = ENDPOINTS["kiosk"].input_context(Delivery("POST", "/v1/kiosk", headers), NOW, "here")
     assert kept.headers == {"content-type": "application/json", "deskstream-device": ""}
 
 
 def test_a_header_that_is_longer_than_any_channel_reads_is_cut_for_the_channel_and_its_letter_alike() -> None:
     headers = {"idempotency-key": "k" * 60_000}
-    kept = DOORS["agents-notes"].given(Delivery("POST", "/v1/agents/notes", headers), NOW, "here")
+    kept = ENDPOINTS["agents-notes"].input_context(Delivery("POST", "/v1/agents/notes", headers), NOW, "here")
     assert kept.headers == {"idempotency-key": "k" * 2_000}
 
 
@@ -129,7 +131,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 @given(
     raw=st.binary(max_size=200),
     kept=st.builds(
-        Given,
+        InputContext,
         received_at=st.integers(0, 2**53),
         source=TEXT,
         imported=st.booleans(),
@@ -137,10 +139,10 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
         query=st.dictionaries(TEXT, TEXT, max_size=4),
     ),
 )
-def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept: Given) -> None:
-    seen: list[tuple[bytes, Given]] = []
+def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept: InputContext) -> None:
+    seen: list[tuple[bytes, InputContext]] = []
 
-    def take(raw: bytes, given: Given) -> Sequence[Event]:
+    def take(raw: bytes, given: InputContext) -> Sequence[Event]:
         seen.append((raw, given))
         return ()
 
@@ -167,7 +169,7 @@ TAKERS = takers(ProducerSettings(), None)
 
 # -- what cannot be taken again -----------------------------------------------------------------------------------
 
-KEPT = Given(received_at=NOW, source="here")
+KEPT = InputContext(received_at=NOW, source="here")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_the_attachments_of_a_mail_are_stored_when_it_is_replayed_and_not_before
 
 
 def test_every_channel_takes_its_letters_again_or_says_what_to_do_instead() -> None:
-    assert set(TAKERS) == {*DOORS, "email", "form", "generic", "history"}
+    assert set(TAKERS) == {*ENDPOINTS, "email", "form", "generic", "history"}
     assert not set(TAKERS) & set(ELSEWHERE)
     assert all(ELSEWHERE.values())
 
@@ -273,7 +275,7 @@ class Broken:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch.context()
         patch = self._patch.__enter__()
-        for place, name in ((Door, "take"), (form, "normalise"), (email, "normalise"), (generic, "build")):
+        for place, name in ((WebhookEndpoint, "take"), (form, "normalise"), (email, "normalise"), (generic, "build")):
             patch.setattr(place, name, self.fail)
 
     def fail(self, *_: Any, **__: Any) -> Any:
@@ -318,7 +320,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping[str, int]:
-    """One delivery to every door, the form in two ways and the signed endpoint; each one's status."""
+    """One delivery to every endpoint, the form in two ways and the signed endpoint; each one's status."""
     token = f"Bearer {device.device_token('dublin-1', [SECRET])}"
     as_json = {"content-type": "application/json"}
     raw = json.dumps(REPLY).encode()
@@ -329,8 +331,8 @@ def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping
             told = {}
             for case in cases().values():
                 knock = case.sign(case.body(1), SECRET, time.time())
-                url = DOORS[case.door].path + (f"?{knock.query}" if knock.query else "")
-                told[case.door] = await client.post(url, content=knock.body, headers=dict(knock.headers))
+                url = ENDPOINTS[case.endpoint].path + (f"?{knock.query}" if knock.query else "")
+                told[case.endpoint] = await client.post(url, content=knock.body, headers=dict(knock.headers))
             told["kiosk with a token"] = await client.post(
                 "/v1/kiosk", content=TYPED_ON_A_KIOSK, headers=as_json | {"authorization": token}
             )
@@ -425,12 +427,14 @@ def test_of_a_batch_only_what_is_not_in_kafka_yet_is_published(
     deployment: Deployment, publisher: Publisher, run: Run
 ) -> None:
     case = cases()["social-meta"]
-    door = DOORS[case.door]
+    endpoint = ENDPOINTS[case.endpoint]
     body = case.body(1).replace(b"2002", b"5123456789010")  # which looks like a card number, and must stay who it is
-    kept = door.given(delivered(case, case.sign(body, SECRET, time.time())), NOW, "http:here")
-    first, *_ = door.take(body, kept)
+    kept = endpoint.input_context(delivered(case, case.sign(body, SECRET, time.time())), NOW, "http:here")
+    first, *_ = endpoint.take(body, kept)
     publisher.publish(first)
-    publisher.dead_letter(body, Refused("bad_fields", "a part of it"), channel="social", producer=door.name, given=kept)
+    publisher.dead_letter(
+        body, Refused("bad_fields", "a part of it"), channel="social", producer=endpoint.name, given=kept
+    )
     code, shown, said = run("--all")
     assert (code, said.strip()) == (0, "1 letter: 1 accepted (2 events), 0 duplicate, 0 refused again")
     assert "accepted: 2 events, 1 known already" in shown

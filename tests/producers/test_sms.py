@@ -17,7 +17,7 @@ from producers.channels import sms
 from producers.channels.telephone import caller, e164, language_of
 from producers.channels.twilio import HEADER, sign, verify
 from producers.endpoint import Delivery
-from producers.endpoints.sms import DOORS
+from producers.endpoints.sms import ENDPOINTS
 from schemas.errors import Refused
 from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
 from schemas.identity import customer_tag, event_id
@@ -360,8 +360,8 @@ def test_a_short_code_and_a_name_are_known_and_not_answered() -> None:
     assert caller("ACME") == ("tel:ACME", "")
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
-def test_the_example_of_a_door_is_one_event_and_is_answered_with_nothing_to_do(door: Any) -> None:
-    events = door.normalise(door.example, NOW, "docs")
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_the_example_of_an_endpoint_is_one_event_and_is_answered_with_nothing_to_do(endpoint: Any) -> None:
+    events = endpoint.normalise(endpoint.example, NOW, "docs")
     assert len(events) == 1
-    assert door.answer(door.example, events).body.endswith("<Response/>")
+    assert endpoint.answer(endpoint.example, events).body.endswith("<Response/>")

@@ -284,7 +284,7 @@ def test_without_kafka_it_is_451_counted_as_refused_and_not_as_received(deployme
 
 @pytest.mark.stack
 def test_who_sends_more_than_a_share_is_asked_to_wait(deployment: Deployment) -> None:
-    share = {"DESKSTREAM_DOOR_REQUESTS_PER_SECOND": "0.001", "DESKSTREAM_DOOR_BURST_REQUESTS": "2"}
+    share = {"DESKSTREAM_ENDPOINT_REQUESTS_PER_SECOND": "0.001", "DESKSTREAM_ENDPOINT_BURST_REQUESTS": "2"}
     with serving(deployment, **share) as server:
         assert [server.send(mail(number))[0] for number in range(2)] == [250, 250]
         with server.client() as client:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import social_meta, social_x
-from producers.endpoint import Delivery, Partly
-from producers.endpoints.social import DOORS
+from producers.endpoint import Delivery, PartialBatch
+from producers.endpoints.social import ENDPOINTS
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived
 from schemas.identity import customer_tag, event_id
@@ -118,7 +118,7 @@ def test_metas_check_is_answered_with_its_challenge_for_a_token_that_we_know() -
 
 
 def test_the_verify_token_is_another_setting_than_the_app_secret() -> None:
-    assert [(door.secrets, door.tokens) for door in DOORS] == [
+    assert [(endpoint.secrets, endpoint.tokens) for endpoint in ENDPOINTS] == [
         ("social_secrets", "social_verify_tokens"),
         ("social_x_secrets", ""),
     ]
@@ -300,8 +300,8 @@ def test_what_we_wrote_ourselves_is_no_comment_and_what_does_not_say_whose_it_is
 )
 def test_a_batch_is_as_old_as_the_newest_that_it_names(told: dict[str, Any], at: int) -> None:
     body = json.dumps({"object": "page", "entry": [told]}).encode()
-    assert social_meta.told_at(Delivery("POST", "", body=body)) == at
-    assert social_meta.told_at(Delivery("POST", "", body=b"{")) == 0
+    assert social_meta.signed_at(Delivery("POST", "", body=body)) == at
+    assert social_meta.signed_at(Delivery("POST", "", body=b"{")) == 0
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_batch_is_as_old_as_the_newest_that_it_names(told: dict[str, Any], at:
     ],
 )
 def test_a_delivery_of_x_is_as_old_as_the_newest_that_it_names(told: dict[str, Any], at: int) -> None:
-    assert social_x.told_at(Delivery("POST", "", body=json.dumps(told).encode())) == at
+    assert social_x.signed_at(Delivery("POST", "", body=json.dumps(told).encode())) == at
 
 
 # -- Meta: broken ---------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_a_delivery_of_x_is_as_old_as_the_newest_that_it_names(told: dict[str, A
 
 def test_of_a_batch_with_a_broken_part_the_others_are_events() -> None:
     broken = said({"text": "from nobody"}, sender={})
-    with pytest.raises(Partly) as kept:
+    with pytest.raises(PartialBatch) as kept:
         meta(broken, said({"mid": "m3", "text": "fine"}), feed(comment_id=None, post_id=None))
     assert [event.text for event in kept.value.events] == ["fine"]  # type: ignore[attr-defined]
     assert kept.value.detail == "a message without its sender; a comment without its id"
@@ -542,7 +542,7 @@ def test_a_post_without_milliseconds_has_the_time_that_it_was_created_at() -> No
 
 
 def test_of_a_delivery_with_a_broken_part_the_rest_are_events() -> None:
-    with pytest.raises(Partly) as kept:
+    with pytest.raises(PartialBatch) as kept:
         x(messages=[{"type": "message_create", "message_create": {"sender_id": "1"}}], posts=[post(), post(user={})])
     assert [event.event_id for event in kept.value.events] == [event_id("x", "post", "77")]
     assert kept.value.detail == "a direct message without its id; a post without its author"
@@ -577,5 +577,5 @@ def test_no_json_breaks_it(one: Any, two: Any) -> None:
             assert all(isinstance(event, MessageReceived) for event in events)
 
 
-def test_the_examples_of_the_doors_are_events() -> None:
-    assert [len(door.normalise(door.example, NOW, "docs")) for door in DOORS] == [1, 1]
+def test_the_examples_of_the_endpoints_are_events() -> None:
+    assert [len(endpoint.normalise(endpoint.example, NOW, "docs")) for endpoint in ENDPOINTS] == [1, 1]

@@ -1,4 +1,4 @@
-"""The social doors of a real process: subscription checks, and a batch that is broken in part."""
+"""The social endpoints of a real process: subscription checks, and a batch that is broken in part."""
 
 from __future__ import annotations
 

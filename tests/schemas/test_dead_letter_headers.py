@@ -67,16 +67,16 @@ def test_headers_of_others_are_read_too() -> None:
 
 
 def test_what_a_channel_was_given_stands_behind_the_story() -> None:
-    kept = dead_letter_headers.Given(received_at=5, source="http:a", headers={"content-type": "text/plain"})
+    kept = dead_letter_headers.InputContext(received_at=5, source="http:a", headers={"content-type": "text/plain"})
     *_, last = dead_letter_headers.headers(reason="r", error="e", stage="s", origin="o", at=1, given=kept)
     assert last == ("given", b'{"received_at":5,"source":"http:a","headers":{"content-type":"text/plain"}}')
 
 
 def test_half_a_character_in_the_name_of_a_source_costs_no_letter() -> None:
-    kept = dead_letter_headers.Given(received_at=5, source="folder:/a\udcff")
+    kept = dead_letter_headers.InputContext(received_at=5, source="folder:/a\udcff")
     written = dead_letter_headers.headers(reason="r", error="e", stage="s", origin="o", at=1, given=kept)
     found = dead_letter_headers.given(dead_letter_headers.read(written))
-    assert found == dead_letter_headers.Given(received_at=5, source="folder:/a?")
+    assert found == dead_letter_headers.InputContext(received_at=5, source="folder:/a?")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_letter_without_what_the_channel_was_given_says_none(written: bytes | 
 
 def test_a_field_that_a_later_build_added_is_left_out_by_an_earlier_one() -> None:
     found = dead_letter_headers.given({"given": '{"received_at":5,"colour":"red"}'})
-    assert found == dead_letter_headers.Given(received_at=5)
+    assert found == dead_letter_headers.InputContext(received_at=5)
 
 
 def test_only_what_is_named_is_chosen_and_nothing_longer_than_any_channel_reads() -> None:

@@ -198,12 +198,12 @@ def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Dep
     from producers.publisher import Publisher
     from producers.replay.engine import Fate, Told, replay
     from schemas.dead_letter import reader
-    from schemas.dead_letter.headers import Given
+    from schemas.dead_letter.headers import InputContext
     from schemas.errors import Refused
     from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS
 
     settings = secure.settings(ProducerSettings, kafka_username="deskstream-producer")
-    mail, kept = b"From: ann@example.org\r\nMessage-ID: <1@example.org>\r\n\r\nHello", Given(received_at=1)
+    mail, kept = b"From: ann@example.org\r\nMessage-ID: <1@example.org>\r\n\r\nHello", InputContext(received_at=1)
     topics = [topic for topic in DEAD_LETTERS if topic.name == CONTACT_EVENTS.dlq]
     done: list[Told] = []
     with Publisher(settings) as publisher:

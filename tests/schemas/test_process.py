@@ -215,7 +215,7 @@ LOGGING = """
 import logging, structlog
 from schemas.process import configure_logging
 from schemas.settings import Settings
-from tests.producers.log_reader import free_port
+from tests.support.producers.log_reader import free_port
 configure_logging(Settings(log_format={format!r}, log_level={level!r}))
 structlog.get_logger().info("contact received", channel="email")
 structlog.get_logger().warning("slow")

@@ -52,6 +52,24 @@ def test_what_an_entry_point_gives_goes_before_the_environment(monkeypatch: pyte
     assert load(ProducerSettings, http_port=2).http_port == 2
 
 
+@pytest.mark.parametrize(
+    ("environment", "burst"),
+    [({"DOOR": "7"}, 7.0), ({"ENDPOINT": "8"}, 8.0), ({"DOOR": "7", "ENDPOINT": "8"}, 8.0), ({}, 1000.0)],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else str(value),
+)
+def test_a_setting_is_read_under_its_old_name_and_says_so(
+    environment: dict[str, str], burst: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"DESKSTREAM_{name}_BURST_REQUESTS", value)
+    assert load(ProducerSettings).endpoint_burst_requests == burst
+    deprecated = (
+        "DESKSTREAM_DOOR_BURST_REQUESTS is deprecated and works for one more release: "
+        "set DESKSTREAM_ENDPOINT_BURST_REQUESTS\n"
+    )
+    assert capsys.readouterr().err == (deprecated if "DOOR" in environment else "")
+
+
 def test_the_namespace_stands_before_every_topic_and_group() -> None:
     settings = load(Settings, namespace="blue-")
     assert settings.topic(topics.CONTACT_EVENTS) == "blue-contact-events"

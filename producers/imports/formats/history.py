@@ -8,7 +8,7 @@ The same objects as the generic endpoint takes (`producers.channels.generic`), e
 from __future__ import annotations
 
 from producers.channels import generic
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.events import Event
 
 __all__ = ["CHANNEL", "event", "normalise"]
@@ -27,6 +27,6 @@ def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> 
     return generic.build(body, now=now, source=source, imported=not live, strict_time=True)
 
 
-def event(raw: bytes, given: Given) -> Event:
+def event(raw: bytes, given: InputContext) -> Event:
     """The event of a line as it was given; raises as `normalise`."""
     return normalise(raw, now=given.received_at, source=given.source, live=not given.imported)

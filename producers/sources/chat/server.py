@@ -154,7 +154,7 @@ class Server:
                     log.exception("time_did_not_pass")
             await asyncio.sleep(0.1)
 
-    # -- the door -----------------------------------------------------------------------------------------------
+    # -- connections -----------------------------------------------------------------------------------------------
 
     def _admit(self, connection: ws.ServerConnection, request: Request) -> Response | None:
         """The pages; and for a WebSocket, whether it may be opened."""

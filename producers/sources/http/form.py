@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from producers.channels import form, generic
 from producers.mail import charsets
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused
 from schemas.events import Event
 
@@ -23,7 +23,7 @@ _MOST_FIELDS = 50
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 
-def take(raw: bytes, given: Given) -> Sequence[Event]:
+def take(raw: bytes, given: InputContext) -> Sequence[Event]:
     """The event of a form, now or when its dead letter is replayed.
 
     Raises:

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from producers.channels import form, generic
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.proxies import Proxies
@@ -43,12 +43,12 @@ from producers.sources.http.requests import (
 )
 from producers.sources.http.survey import add_surveys
 from producers.sources.http.timeouts import PromptHttp
-from producers.sources.http.webhooks import add_doors, secrets_of
+from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
 from schemas import signature
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import LOCALES, Event
 from schemas.process import Health
@@ -65,14 +65,14 @@ log = structlog.get_logger("producers.http")
 def create_app(
     settings: ProducerSettings, publisher: Publisher, health: Health | None = None, *, process: str = ""
 ) -> FastAPI:
-    """The application with the doors of one process; '' for all doors, the form and the signed endpoint.
+    """The application with the endpoints of one process; '' for all endpoints, the form and the signed endpoint.
 
     Its lifespan keeps the publisher connected and `health` told.
     """
     secrets = secrets_of(settings, "webhook_secrets")
     source = f"http:{socket.gethostname()}"
     way_in = _WayIn(publisher, settings, source)
-    limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
+    limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +93,7 @@ def create_app(
 
     _say_what_went_wrong(app)
     add_docs(app)
-    add_doors(app, doors(process), settings, publisher, source=source)
+    add_endpoints(app, endpoints(process), settings, publisher, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
     if process:
@@ -163,7 +163,7 @@ class _WayIn:
             Unavailable: Kafka does not answer.
         """
         headers = dead_letter_headers.chosen(request.headers, ("content-type",))
-        given = Given(received_at=self._clock.now(), source=self._source, headers=headers)
+        given = InputContext(received_at=self._clock.now(), source=self._source, headers=headers)
         about: dict[str, Any] = {"given": given, "producer": channel, "origin": self._source}
         try:
             [event] = take(body, given)

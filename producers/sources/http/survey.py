@@ -130,7 +130,7 @@ class _Pages:
     def __init__(self, settings: ProducerSettings, publisher: Publisher, source: str) -> None:
         self.publisher, self.source, self.clock = publisher, source, settings.pipeline_clock
         self.secrets = secrets_of(settings, "survey_secrets")
-        self.limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
+        self.limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
         self.most_bytes = min(_BYTES, settings.max_body_bytes)
 
     async def get(self, request: Request) -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""Serves the doors (`producers/endpoint.py`) on a FastAPI application: guards, then Kafka, then the answer.
+"""Serves the endpoints (`producers/endpoint.py`) on a FastAPI application: guards, then Kafka, then the answer.
 
 | happens                                   | the sender is told                              | counted as                |
 |-------------------------------------------|-------------------------------------------------|---------------------------|
@@ -10,7 +10,7 @@
 | genuine, and from more than a week ago    | the same                                        | the same                  |
 | Kafka does not answer                     | 503, Retry-After                                | nothing                   |
 | the same delivery again                   | as received                                     | duplicate                 |
-| durable in Kafka                          | the door's answer                               | published                 |
+| durable in Kafka                          | the endpoint's answer                           | published                 |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl
 import structlog
 from fastapi import FastAPI, Request, Response
 
-from producers.endpoint import Answer, Delivery, Door, Partly
+from producers.endpoint import Answer, Delivery, PartialBatch, WebhookEndpoint
 from producers.intake import defect
 from producers.publisher import Publisher
 from producers.security.ratelimit import RateLimit
@@ -41,12 +41,12 @@ from producers.sources.http.requests import (
 )
 from producers.text import privacy
 from schemas.clock import MICROS
-from schemas.dead_letter.headers import Given
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused, Unavailable
 from schemas.events import Event
 from schemas.settings import ProducerSettings
 
-__all__ = ["add_doors", "secrets_of"]
+__all__ = ["add_endpoints", "secrets_of"]
 
 #: Senders try again for up to two days.
 REPLAY_SECONDS = 7 * 86_400
@@ -54,28 +54,32 @@ REPLAY_SECONDS = 7 * 86_400
 log = structlog.get_logger("producers.webhooks")
 
 
-def add_doors(
-    app: FastAPI, doors: Sequence[Door], settings: ProducerSettings, publisher: Publisher, *, source: str
+def add_endpoints(
+    app: FastAPI, endpoints: Sequence[WebhookEndpoint], settings: ProducerSettings, publisher: Publisher, *, source: str
 ) -> None:
-    """Add a route for every door, and one for its challenge."""
-    limit = RateLimit(settings.door_requests_per_second, settings.door_burst_requests)
-    for door in doors:
-        secrets = secrets_of(settings, door.secrets)
+    """Add a route for every endpoint, and one for its challenge."""
+    limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
+    for endpoint in endpoints:
+        secrets = secrets_of(settings, endpoint.secrets)
         if not secrets:
-            log.warning("door_closed", door=door.name, fix=f"set DESKSTREAM_{door.secrets.upper()} to open {door.path}")
-        handler = _Handler(door, secrets, settings, publisher, limit, source)
+            log.warning(
+                "endpoint_closed",
+                endpoint=endpoint.name,
+                fix=f"set DESKSTREAM_{endpoint.secrets.upper()} to open {endpoint.path}",
+            )
+        handler = _Handler(endpoint, secrets, settings, publisher, limit, source)
         app.add_api_route(
-            door.path,
+            endpoint.path,
             handler.post,
             methods=["POST"],
-            summary=door.summary,
-            tags=[door.process],
-            openapi_extra=_openapi(door),
-            operation_id=door.name.replace("-", "_"),
+            summary=endpoint.summary,
+            tags=[endpoint.process],
+            openapi_extra=_openapi(endpoint),
+            operation_id=endpoint.name.replace("-", "_"),
             response_class=Response,
         )
-        if door.challenge is not None:
-            app.add_api_route(door.path, handler.get, methods=["GET"], include_in_schema=False)
+        if endpoint.challenge is not None:
+            app.add_api_route(endpoint.path, handler.get, methods=["GET"], include_in_schema=False)
 
 
 def secrets_of(settings: ProducerSettings, name: str) -> list[str]:
@@ -84,57 +88,57 @@ def secrets_of(settings: ProducerSettings, name: str) -> list[str]:
 
 
 class _Handler:
-    """One door, open to requests."""
+    """One endpoint, open to requests."""
 
     def __init__(
         self,
-        door: Door,
+        endpoint: WebhookEndpoint,
         secrets: Sequence[str],
         settings: ProducerSettings,
         publisher: Publisher,
         limit: RateLimit,
         source: str,
     ) -> None:
-        self.door, self.secrets, self.settings, self.publisher = door, secrets, settings, publisher
+        self.endpoint, self.secrets, self.settings, self.publisher = endpoint, secrets, settings, publisher
         self.limit, self.source, self.clock = limit, source, settings.pipeline_clock
 
     async def post(self, request: Request) -> Response:
-        door = self.door
+        endpoint = self.endpoint
         try:
             require_share(self.limit, request)
             delivery = await self._delivery(request)
             self._require_secrets()
-            door.verify(delivery, self.secrets, time.time())
+            endpoint.verify(delivery, self.secrets, time.time())
             return _response(await self._take(delivery))
         except TooMany as error:
-            return too_many(door.channel, error)
+            return too_many(endpoint.channel, error)
         except Refused as refused:
-            return refusal(door.channel, refused)
+            return refusal(endpoint.channel, refused)
         except Unavailable as error:
-            return unavailable(door.channel, error)
+            return unavailable(endpoint.channel, error)
 
     async def get(self, request: Request) -> Response:
-        assert self.door.challenge is not None
+        assert self.endpoint.challenge is not None
         try:
             require_share(self.limit, request)
             self._require_secrets()
-            tokens = secrets_of(self.settings, self.door.tokens) if self.door.tokens else self.secrets
-            return _response(self.door.challenge(await self._delivery(request), tokens))
+            tokens = secrets_of(self.settings, self.endpoint.tokens) if self.endpoint.tokens else self.secrets
+            return _response(self.endpoint.challenge(await self._delivery(request), tokens))
         except TooMany as error:
-            return too_many(self.door.channel, error)
+            return too_many(self.endpoint.channel, error)
         except Refused as refused:
-            return refusal(self.door.channel, refused)
+            return refusal(self.endpoint.channel, refused)
 
     def _require_secrets(self) -> None:
         if not self.secrets:
-            fix = f"set DESKSTREAM_{self.door.secrets.upper()}"
+            fix = f"set DESKSTREAM_{self.endpoint.secrets.upper()}"
             raise Refused("no_secret_configured", f"this endpoint is switched off: {fix}")
 
     async def _delivery(self, request: Request) -> Delivery:
-        body = await read_body(request, min(self.door.max_bytes, self.settings.max_body_bytes))
+        body = await read_body(request, min(self.endpoint.max_bytes, self.settings.max_body_bytes))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.method == "POST" and media_type not in self.door.media_types:
-            raise Refused("bad_media_type", f"send {' or '.join(self.door.media_types)}")
+        if request.method == "POST" and media_type not in self.endpoint.media_types:
+            raise Refused("bad_media_type", f"send {' or '.join(self.endpoint.media_types)}")
         query = f"?{request.url.query}" if request.url.query else ""
         base = self.settings.public_url.rstrip("/")
         url = f"{base}{request.url.path}{query}" if base else str(request.url)
@@ -142,22 +146,22 @@ class _Handler:
 
     async def _take(self, delivery: Delivery) -> Answer:
         """Make everything of a genuine delivery durable; what its sender is told."""
-        door = self.door
-        given = door.given(delivery, self.clock.now(), self.source)
+        endpoint = self.endpoint
+        given = endpoint.input_context(delivery, self.clock.now(), self.source)
         try:
             self._require_recent(delivery)
-            events = door.take(delivery.body, given)
+            events = endpoint.take(delivery.body, given)
         except Refused as refused:
-            if not door.keep:
+            if not endpoint.keep:
                 raise
-            if isinstance(refused, Partly):
+            if isinstance(refused, PartialBatch):
                 await self._publish(delivery, given, refused.events)
             return await self._keep(delivery, given, refused, "")
         except Exception as error:  # a defect of ours must not lose the delivery
-            log.exception("normaliser_failed", door=door.name)
+            log.exception("normaliser_failed", endpoint=endpoint.name)
             return await self._keep(delivery, given, defect(error), traceback.format_exc())
         await self._publish(delivery, given, events)
-        return door.answer(delivery, events)
+        return endpoint.answer(delivery, events)
 
     def _require_recent(self, delivery: Delivery) -> None:
         """Where a signature holds no time, the body may: no sender tries for a week, but whoever recorded a delivery may.
@@ -165,27 +169,29 @@ class _Handler:
         Raises:
             Refused: `stale_delivery`.
         """
-        told_at = self.door.told_at(delivery) if self.door.told_at is not None else 0
-        if told_at and time.time() - told_at / MICROS > REPLAY_SECONDS:
+        signed_at = self.endpoint.signed_at(delivery) if self.endpoint.signed_at is not None else 0
+        if signed_at and time.time() - signed_at / MICROS > REPLAY_SECONDS:
             raise Refused("stale_delivery", f"nothing in it is younger than {REPLAY_SECONDS // 86_400} days")
 
-    async def _publish(self, delivery: Delivery, given: Given, events: Sequence[Event]) -> None:
-        about = {"raw": delivery.body, "given": given, "producer": self.door.name, "origin": self.source}
+    async def _publish(self, delivery: Delivery, given: InputContext, events: Sequence[Event]) -> None:
+        about = {"raw": delivery.body, "given": given, "producer": self.endpoint.name, "origin": self.source}
         await asyncio.gather(*(self.publisher.publish_async(event, **about) for event in events))
 
-    async def _keep(self, delivery: Delivery, given: Given, refused: Refused, trace: str) -> Answer:
-        log.warning("dead_letter", door=self.door.name, reason=refused.reason, detail=privacy.mask(refused.detail))
+    async def _keep(self, delivery: Delivery, given: InputContext, refused: Refused, trace: str) -> Answer:
+        log.warning(
+            "dead_letter", endpoint=self.endpoint.name, reason=refused.reason, detail=privacy.mask(refused.detail)
+        )
         await self.publisher.dead_letter_async(
             delivery.body,
             refused,
             given=given,
-            channel=self.door.channel,
-            producer=self.door.name,
+            channel=self.endpoint.channel,
+            producer=self.endpoint.name,
             origin=self.source,
             traceback=trace,
         )
         none: Sequence[Event] = ()
-        return self.door.answer(delivery, none)
+        return self.endpoint.answer(delivery, none)
 
 
 def _response(answer: Answer) -> Response:
@@ -208,17 +214,17 @@ _WHY = {
 _ANY_FORM = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
-def _openapi(door: Door) -> dict[str, Any]:
-    """What /docs says of a door, without what FastAPI would guess."""
-    body = door.example.body.decode("utf-8", "replace")
+def _openapi(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """What /docs says of an endpoint, without what FastAPI would guess."""
+    body = endpoint.example.body.decode("utf-8", "replace")
     content: dict[str, Any] = {}
-    for kind in door.media_types:
+    for kind in endpoint.media_types:
         is_json = kind == "application/json"
-        schema = door.schema or ({"type": "object"} if is_json else _ANY_FORM)
-        of_this_kind = door.example.headers.get("content-type", door.media_types[0]).startswith(kind)
+        schema = endpoint.schema or ({"type": "object"} if is_json else _ANY_FORM)
+        of_this_kind = endpoint.example.headers.get("content-type", endpoint.media_types[0]).startswith(kind)
         example = json.loads(body) if is_json and of_this_kind else dict(parse_qsl(body, keep_blank_values=True))
         content[kind] = {"schema": schema, **({"example": example} if of_this_kind else {})}
-    told = door.answer(door.example, ())
+    told = endpoint.answer(endpoint.example, ())
     return {
         "requestBody": {"required": True, "content": content},
         "responses": {str(told.status): {"description": "durable", "content": {told.media_type: {}}}}

@@ -1,4 +1,4 @@
-"""Every webhook door, the signed endpoint, the form. One process serves them all, and the survey pages."""
+"""Every webhook endpoint, the signed endpoint, the form. One process serves them all, and the survey pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import httpx
 
-from producers.endpoint import doors
+from producers.endpoint import endpoints
 from schemas import signature
 from tests.support.producers.conformance import Answer, Becomes, Channel, Process
 from tests.support.producers.endpoint_case import OLD_SECRET, PUBLIC_URL, SECRET, WRONG_SECRET, Case, Knock, cases
 
-DOORS = {door.name: door for door in doors()}
+ENDPOINTS = {endpoint.name: endpoint for endpoint in endpoints()}
 BOTH = f"{SECRET}, {OLD_SECRET}"  # one of them is being rotated out
 PROCESS = Process(
     "http",
@@ -23,7 +23,7 @@ PROCESS = Process(
     DESKSTREAM_PUBLIC_URL=PUBLIC_URL,
     DESKSTREAM_WEBHOOK_SECRETS=BOTH,
     DESKSTREAM_SURVEY_SECRETS=BOTH,
-    **{f"DESKSTREAM_{door.secrets.upper()}": BOTH for door in DOORS.values()},
+    **{f"DESKSTREAM_{endpoint.secrets.upper()}": BOTH for endpoint in ENDPOINTS.values()},
 )
 
 
@@ -41,7 +41,7 @@ class Endpoint(Channel):
     process = PROCESS
 
     def __init__(self, case: Case, path: str, max_bytes: int, *, keep: bool) -> None:
-        self.name, self.events = case.door, case.events
+        self.name, self.events = case.endpoint, case.events
         self.garbled = Becomes.LETTER if keep else Becomes.REFUSED
         self._case, self._path, self._max_bytes = case, path, max_bytes
         self._client = httpx.Client(trust_env=False, timeout=90)
@@ -113,7 +113,10 @@ def _signed(body: bytes, secret: str, at: float) -> Knock:
 
 EVENTS = Case("events", _reply, _signed, b'{"type": "reply", "text": "\xe9t\xe9"}', timestamped=True)
 CHANNELS: list[Channel] = [
-    *(Endpoint(case, DOORS[name].path, DOORS[name].max_bytes, keep=DOORS[name].keep) for name, case in cases().items()),
+    *(
+        Endpoint(case, ENDPOINTS[name].path, ENDPOINTS[name].max_bytes, keep=ENDPOINTS[name].keep)
+        for name, case in cases().items()
+    ),
     Endpoint(EVENTS, "/v1/events", 4_000_000, keep=False),
     Form(),
 ]

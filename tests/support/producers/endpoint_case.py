@@ -1,6 +1,6 @@
-"""How the tests knock at a door: what the real sender would send, signed as it signs.
+"""Sends the tests' deliveries to webhook endpoints, signed as the real sender signs them.
 
-Every process of doors has a module `tests/producers/doors_<process>.py` with `CASES`, one for each of its doors.
+Every process of endpoints has a module `tests/support/producers/endpoints_<process>.py` with `CASES`, one for each of its endpoints.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Knock:
 
 @dataclass(frozen=True)
 class Case:
-    """A door and its sender.
+    """An endpoint and its sender.
 
-    door       the door's name
+    endpoint   the endpoint's name
     body       (number) the body of the n-th genuine delivery; each number is another contact of the same customer
     sign       (body, secret, wall seconds) the request with that body, as the sender signs it for PUBLIC_URL + path
     malformed  a body that is no event (but signed like any other)
     events     how many events one delivery becomes
     """
 
-    door: str
+    endpoint: str
     body: Callable[[int], bytes]
     sign: Callable[[bytes, str, float], Knock]
     malformed: bytes = b"\xff\xfe not a delivery"
@@ -47,6 +47,6 @@ class Case:
 
 
 def cases() -> dict[str, Case]:
-    """Every case, by the name of its door."""
+    """Every case, by the name of its endpoint."""
     modules = plugins.modules("tests.support.producers", "endpoints_")
-    return {case.door: case for module in modules for case in module.CASES}
+    return {case.endpoint: case for module in modules for case in module.CASES}

@@ -1,4 +1,4 @@
-"""How a help desk knocks at the doors of the agents' API."""
+"""How a help desk knocks at the endpoints of the agents' API."""
 
 from __future__ import annotations
 

@@ -20,4 +20,4 @@ def _sign(body: bytes, secret: str, at: float) -> Knock:
     return Knock(body, signed)
 
 
-CASES = (Case(door="help-centre", body=_body, sign=_sign, events=2, timestamped=True),)
+CASES = (Case(endpoint="help-centre", body=_body, sign=_sign, events=2, timestamped=True),)

@@ -18,4 +18,4 @@ def _sign(body: bytes, secret: str, at: float) -> Knock:
     return Knock(body, signed)
 
 
-CASES = (Case(door="kiosk", body=_body, sign=_sign, timestamped=True),)
+CASES = (Case(endpoint="kiosk", body=_body, sign=_sign, timestamped=True),)

@@ -18,4 +18,4 @@ def _sign(body: bytes, secret: str, at: float) -> Knock:
     return Knock(body, signed | {"X-Shopify-Hmac-Sha256": sign(secret, body), "X-Shopify-Webhook-Id": "b54557e4"})
 
 
-CASES = (Case(door="orders", body=_body, sign=_sign, malformed=b'{"id": 1, "total_price": "a lot"}'),)
+CASES = (Case(endpoint="orders", body=_body, sign=_sign, malformed=b'{"id": 1, "total_price": "a lot"}'),)

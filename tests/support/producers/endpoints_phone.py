@@ -1,4 +1,4 @@
-"""What a telephone service sends to the doors of `phone`."""
+"""What a telephone service sends to the endpoints of `phone`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def voicemail(number: int) -> bytes:
 
 CASES = [
     Case(
-        door="phone-status",
+        endpoint="phone-status",
         body=call,
         sign=partial(signed, "/v1/phone/status"),
         malformed=urlencode({"CallSid": "CA1", "From": "+442079460000", "CallStatus": "levitating"}).encode(),
     ),
     Case(
-        door="phone-voicemail",
+        endpoint="phone-voicemail",
         body=voicemail,
         sign=partial(signed, "/v1/phone/voicemail"),
         malformed=urlencode({"CallSid": "CA1", "From": "+442079460000", "RecordingStatus": "completed"}).encode(),

@@ -1,4 +1,4 @@
-"""What an SMS service sends to the doors of `sms`."""
+"""What an SMS service sends to the endpoints of `sms`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def report(number: int) -> bytes:
 
 CASES = [
     Case(
-        door="sms-incoming",
+        endpoint="sms-incoming",
         body=message,
         sign=partial(signed, "/v1/sms/incoming"),
         malformed=urlencode({"Body": "from nobody"}).encode(),
     ),
     Case(
-        door="sms-status",
+        endpoint="sms-status",
         body=report,
         sign=partial(signed, "/v1/sms/status", query="id=OUT1"),
         malformed=b"MessageSid=SM1&MessageStatus=%FF%FE&To=%2B819012345678",

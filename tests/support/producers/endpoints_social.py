@@ -1,4 +1,4 @@
-"""What the social networks send to the doors of `social`."""
+"""What the social networks send to the endpoints of `social`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ def x_signed(body: bytes, secret: str, at: float) -> Knock:
 
 
 CASES = [
-    Case(door="social-meta", body=batch, sign=meta_signed, events=3),
-    Case(door="social-x", body=activity, sign=x_signed, events=2),
+    Case(endpoint="social-meta", body=batch, sign=meta_signed, events=3),
+    Case(endpoint="social-x", body=activity, sign=x_signed, events=2),
 ]
