@@ -1,8 +1,8 @@
-"""What is told of an agent's presence: a fact for each stretch of time in which it was one and the same.
+"""Presence facts: one for each period in which an agent's status did not change.
 
-A stretch ends when the agent's status changes, and while they are online when they come to have work or run out of it.
-Only agents who announced themselves have a presence; one whom a manual assignment brought in does not. An agent who
-stops reporting stays as they were last reported: nothing here ends a presence by itself.
+A period ends when the status changes, and of an agent online also when they get their first open ticket or lose their
+last. Only agents who announced themselves have a presence; one whom a manual assignment brought in has none. An agent
+who stops reporting keeps the status that was reported last: nothing here ends a presence by itself.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from schemas.facts import PresenceFact
 from stream_processors.routing.state import Agent
 from stream_processors.runtime.processor import Position
 
-__all__ = ["told"]
+__all__ = ["presence_facts"]
 
 _UNKNOWN = Agent()
 
 
-def told(
+def presence_facts(
     before: Mapping[str, Agent], agents: Mapping[str, Agent], event: PresenceChanged | RoutingUpdate, position: Position
 ) -> tuple[dict[str, Agent], list[PresenceFact]]:
-    """The agents with what is told of them, and the facts: at most two of each agent whom the record changed."""
+    """Returns the agents with their current periods, and the facts: at most two of each agent whom the record changed."""
     changed = {name: agent for name, agent in agents.items() if agent is not before.get(name) and agent.announced}
     facts: list[PresenceFact] = []
     for name, agent in changed.items():
@@ -42,7 +42,7 @@ def told(
 
 
 def _happened_at(event: PresenceChanged | RoutingUpdate, known: Agent) -> int:
-    """When the change happened, by the sender's clock, but not after we received it nor before what was told already."""
+    """Returns the time of the change by the sender's clock, not after we received it nor before the known period began."""
     happened = min(event.occurred_at, event.received_at)
     return happened if known.since is None else max(happened, known.since)
 

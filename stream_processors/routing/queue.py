@@ -1,8 +1,7 @@
-"""The queue of one team during one record: what is read of it, what changes, and the journal of the reading.
+"""The queue of one team while one record is folded: reads of the store, changes, and the log of what was read.
 
-Every question goes to the changes of this record first, then to the journal of an earlier fold of the same record if
-there is one, else to the store. Reading is lazy: only the heads of lanes are ever looked at, so 100,000 waiting tickets cost
-nothing.
+A question is answered by the changes of this record, else by the read log of an earlier fold of the same record, else
+by the store. Reading is lazy: only the heads of skill queues are read, so 100,000 waiting tickets cost nothing.
 """
 
 from __future__ import annotations
@@ -13,85 +12,87 @@ from msgspec.structs import replace
 
 from stream_processors.routing.state import (
     Held,
-    Journal,
     QueueEntry,
+    ReadLog,
     Waiting,
+    entry_key,
     held_prefix,
-    journal_key,
-    lane_prefix,
-    place,
-    standing_key,
+    place_of,
+    read_log_key,
+    skill_queue_prefix,
     ticket_at,
 )
 from stream_processors.runtime.processor import Reader, State
+
+__all__ = ["TeamQueue", "channel_rank"]
 
 #: The order between channels: real time, then messaging, then social, then what can wait a day.
 _RANK = {"chat": 0, "phone": 0, "in_person": 0, "bot": 0, "help_centre": 0, "sms": 1, "voicemail": 1, "social": 2}
 
 
 def channel_rank(channel: str) -> int:
-    """Lower is served first."""
+    """Returns the rank of a channel; the lower is served first."""
     return _RANK.get(channel, 3)
 
 
-class Lane:
-    """One lane during one record: the store's places, read as far as needed, less what was taken, plus what came."""
+class _SkillQueue:
+    """One skill queue: the stored places, read as far as needed, less those removed, plus those added."""
 
     def __init__(self, stored: Iterator[bytes]) -> None:
         self._stored = stored
         self.read: list[bytes] = []
-        self.taken: set[bytes] = set()
+        self.removed: set[bytes] = set()
         self.added: set[bytes] = set()
 
     def head(self) -> bytes | None:
-        """The place that is served next."""
-        first = next((where for where in self._places() if where not in self.taken), None)
+        """Returns the place that is served next."""
+        first = next((place for place in self._places() if place not in self.removed), None)
         return min(self.added | {first}) if first is not None else min(self.added, default=None)
 
     def _places(self) -> Iterator[bytes]:
         yield from self.read
-        for where in self._stored:
-            self.read.append(where)
-            yield where
+        for place in self._stored:
+            self.read.append(place)
+            yield place
 
 
-class Queue:
-    """The tickets of one team: who waits where, who holds what. Collects the changed states in `states()`."""
+class TeamQueue:
+    """Holds which tickets of one team wait and who holds the others. `states()` returns what changed."""
 
     def __init__(self, read: Reader, team: str, offset: int) -> None:
         self._read, self._team, self._offset = read, team, offset
-        known = read.get(journal_key(team, offset))
-        self._known: Journal | None = known if known is not None and known.offset == offset else None
-        self._standings: dict[str, QueueEntry | None] = {}  # as read, for the journal
+        known = read.get(read_log_key(team, offset))
+        self._known: ReadLog | None = known if known is not None and known.offset == offset else None
+        self._entries: dict[str, QueueEntry | None] = {}  # as read, for the read log
         self._held: dict[str, list[str]] = {}
-        self._lanes: dict[str, Lane] = {}
-        self._now: dict[str, QueueEntry | None] = {}  # as changed
+        self._skill_queues: dict[str, _SkillQueue] = {}
+        self._changed_entries: dict[str, QueueEntry | None] = {}
         self._changes: dict[bytes, State | None] = {}
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def standing(self, ticket: str) -> QueueEntry | None:
-        """Where a ticket stands, None when the router does not know it."""
-        if ticket in self._now:
-            return self._now[ticket]
-        if ticket not in self._standings:
-            self._standings[ticket] = (
-                self._known.standings.get(ticket) if self._known else self._read.get(standing_key(self._team, ticket))
+    def entry(self, ticket: str) -> QueueEntry | None:
+        """Returns the entry of a ticket; None when the router does not know it."""
+        if ticket in self._changed_entries:
+            return self._changed_entries[ticket]
+        if ticket not in self._entries:
+            self._entries[ticket] = (
+                self._known.entries.get(ticket) if self._known else self._read.get(entry_key(self._team, ticket))
             )
-        return self._standings[ticket]
+        return self._entries[ticket]
 
-    def head(self, lane: str) -> bytes | None:
-        """The place that is served next in a lane. An entry that its ticket knows nothing of is dropped."""
-        entries = self._lane(lane)
-        while (first := entries.head()) is not None:
-            standing = self.standing(ticket := ticket_at(first))
-            if standing and not standing.agent and standing.lane == lane and place(standing, ticket) == first:
-                return first
-            self._drop(lane, first)
+    def head(self, skills: str) -> bytes | None:
+        """Returns the place that a skill queue serves next. A place that its ticket's entry does not match is dropped."""
+        queue = self._skill_queue(skills)
+        while (place := queue.head()) is not None:
+            entry = self.entry(ticket := ticket_at(place))
+            if entry and not entry.agent and entry.skill_queue == skills and place_of(entry, ticket) == place:
+                return place
+            self._drop(skills, place)
         return None
 
     def held(self, agent: str) -> list[str]:
-        """The tickets that an agent held before this record, and that wait on us."""
+        """Returns the tickets that an agent held before this record and that wait on us."""
         if agent not in self._held:
             prefix = held_prefix(self._team, agent)
             self._held[agent] = (
@@ -101,62 +102,62 @@ class Queue:
             )
         return self._held[agent]
 
-    def _lane(self, lane: str) -> Lane:
-        if lane not in self._lanes:
-            prefix = lane_prefix(self._team, lane)
-            self._lanes[lane] = Lane(
-                iter(self._known.heads.get(lane, ()))
+    def _skill_queue(self, skills: str) -> _SkillQueue:
+        if skills not in self._skill_queues:
+            prefix = skill_queue_prefix(self._team, skills)
+            self._skill_queues[skills] = _SkillQueue(
+                iter(self._known.heads.get(skills, ()))
                 if self._known
                 else (key[len(prefix) :] for key, _ in self._read.scan(prefix))
             )
-        return self._lanes[lane]
+        return self._skill_queues[skills]
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def put(self, ticket: str, standing: QueueEntry) -> None:
-        """The ticket waits, or is held by `standing.agent`. It must not stand anywhere else: `remove` it first."""
-        standing = replace(standing, offset=self._offset)
-        self._now[ticket] = standing
-        self._changes[standing_key(self._team, ticket)] = standing
-        if standing.agent:
-            self._changes[held_prefix(self._team, standing.agent) + ticket.encode()] = Held(offset=self._offset)
+    def put(self, ticket: str, entry: QueueEntry) -> None:
+        """Let a ticket wait, or be held by `entry.agent`. A ticket that has an entry must be removed first."""
+        entry = replace(entry, offset=self._offset)
+        self._changed_entries[ticket] = entry
+        self._changes[entry_key(self._team, ticket)] = entry
+        if entry.agent:
+            self._changes[held_prefix(self._team, entry.agent) + ticket.encode()] = Held(offset=self._offset)
         else:
-            where = place(standing, ticket)
-            self._lane(standing.lane).added.add(where)
-            self._changes[lane_prefix(self._team, standing.lane) + where] = Waiting(offset=self._offset)
+            place = place_of(entry, ticket)
+            self._skill_queue(entry.skill_queue).added.add(place)
+            self._changes[skill_queue_prefix(self._team, entry.skill_queue) + place] = Waiting(offset=self._offset)
 
     def remove(self, ticket: str) -> QueueEntry | None:
-        """The router forgets the ticket; returns how it stood."""
-        standing = self.standing(ticket)
-        if standing is None:
+        """Forget a ticket; returns the entry it had."""
+        entry = self.entry(ticket)
+        if entry is None:
             return None
-        self._now[ticket] = None
-        self._changes[standing_key(self._team, ticket)] = None
-        if standing.agent:
-            self._changes[held_prefix(self._team, standing.agent) + ticket.encode()] = None
+        self._changed_entries[ticket] = None
+        self._changes[entry_key(self._team, ticket)] = None
+        if entry.agent:
+            self._changes[held_prefix(self._team, entry.agent) + ticket.encode()] = None
         else:
-            self._drop(standing.lane, place(standing, ticket))
-        return standing
+            self._drop(entry.skill_queue, place_of(entry, ticket))
+        return entry
 
-    def _drop(self, lane: str, where: bytes) -> None:
-        entries, key = self._lane(lane), lane_prefix(self._team, lane) + where
-        if where in entries.added and where not in entries.taken:
+    def _drop(self, skills: str, place: bytes) -> None:
+        queue, key = self._skill_queue(skills), skill_queue_prefix(self._team, skills) + place
+        if place in queue.added and place not in queue.removed:
             del self._changes[key]  # it came with this record and was never stored
         else:
             self._changes[key] = None
-        entries.added.discard(where)
-        entries.taken.add(where)
+        queue.added.discard(place)
+        queue.removed.add(place)
 
-    # -- what it came to ----------------------------------------------------------------------------------------
+    # -- the result ---------------------------------------------------------------------------------------------
 
     def states(self) -> dict[bytes, State | None]:
-        """The changed states, the journal first. Nothing was read: nothing needs a journal."""
-        if not (self._standings or self._held or self._lanes):
+        """Returns the changed states, the read log first. A record that read nothing has no read log."""
+        if not (self._entries or self._held or self._skill_queues):
             return dict(self._changes)
-        journal = Journal(
+        read_log = ReadLog(
             offset=self._offset,
-            standings=self._standings,
-            heads={name: lane.read for name, lane in self._lanes.items() if lane.read},
+            entries=self._entries,
+            heads={skills: queue.read for skills, queue in self._skill_queues.items() if queue.read},
             held=self._held,
         )
-        return {journal_key(self._team, self._offset): journal, **self._changes}
+        return {read_log_key(self._team, self._offset): read_log, **self._changes}

@@ -26,7 +26,7 @@ class Router:
         self.keys: list[bytes] = []
         self.reads = 0
         self.offset = -1
-        self.told: list[PresenceFact] = []
+        self.described: list[PresenceFact] = []
 
     def get(self, key: bytes) -> Any | None:
         self.reads += 1
@@ -45,7 +45,7 @@ class Router:
         outcome = self.processor.process(event, Position(0, self.offset), self)
         self.apply(outcome.states)
         records = [output.record for output in outcome.outputs]
-        self.told += (record for record in records if isinstance(record, PresenceFact))
+        self.described += (record for record in records if isinstance(record, PresenceFact))
         return [record for record in records if isinstance(record, Assigned)]
 
     def apply(self, states: Any) -> None:

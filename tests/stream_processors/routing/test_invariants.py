@@ -187,19 +187,21 @@ def assert_counts_agree(store: Storage, folder: BatchFolder) -> None:
         if key[:1] != b"t":
             continue
         prefix = b"i" + key[1:] + b"\0"
-        standings = [state for name, state in states.items() if name.startswith(prefix)]
+        entries = [state for name, state in states.items() if name.startswith(prefix)]
         held: dict[str, dict[str, int]] = {}
-        lanes: dict[str, int] = {}
-        for standing in standings:
-            if standing.agent:
-                counts = held.setdefault(standing.agent, {})
-                counts[standing.channel] = counts.get(standing.channel, 0) + 1
+        skill_queues: dict[str, int] = {}
+        for entry in entries:
+            if entry.agent:
+                counts = held.setdefault(entry.agent, {})
+                counts[entry.channel] = counts.get(entry.channel, 0) + 1
             else:
-                lanes[standing.lane] = lanes.get(standing.lane, 0) + 1
+                skill_queues[entry.skill_queue] = skill_queues.get(entry.skill_queue, 0) + 1
         assert {name: agent.open for name, agent in team.agents.items() if agent.open} == held
-        assert team.waiting == lanes
-        assert sum(name.startswith(b"w" + key[1:] + b"\0") for name in states) == sum(lanes.values())
-        assert sum(name.startswith(b"h" + key[1:] + b"\0") for name in states) == len(standings) - sum(lanes.values())
+        assert team.waiting == skill_queues
+        assert sum(name.startswith(b"w" + key[1:] + b"\0") for name in states) == sum(skill_queues.values())
+        assert sum(name.startswith(b"h" + key[1:] + b"\0") for name in states) == len(entries) - sum(
+            skill_queues.values()
+        )
 
 
 class Record(NamedTuple):

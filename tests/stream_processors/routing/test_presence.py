@@ -20,7 +20,7 @@ A, B = "AAAABBBBCCCA-1", "AAAABBBBCCCB-1"
 def stretches(router: Any, agent: str = "mei") -> list[tuple[Any, ...]]:
     """(from, to, status, busy) in seconds after T0, of the highest version of each."""
     latest: dict[int, PresenceFact] = {}
-    for fact in router.told:
+    for fact in router.described:
         if fact.agent_id == agent:
             latest[fact.since] = fact
     return [
@@ -48,14 +48,14 @@ def test_a_shift_with_a_pause_and_a_ticket(router: Any, story: Any) -> None:
         (5, 6, "online", False),
         (6, None, "offline", False),
     ]
-    since = {seconds(fact.since): seconds(fact.status_since) for fact in router.told}
+    since = {seconds(fact.since): seconds(fact.status_since) for fact in router.described}
     assert since == {1: 1, 2: 1, 3: 1, 4: 4, 5: 5, 6: 6}, "the three stretches until the pause are one time online"
 
 
 def test_a_fact_says_where_it_is_from(router: Any, story: Any) -> None:
     router.fold(story.presence("mei"))
     router.fold(story.presence("mei", "away"))
-    first, ended, away = router.told
+    first, ended, away = router.described
     assert (first.customer_tag, first.team, first.partition, first.version, first.at) == (
         *("", "support", 0, 0),
         T0 + SECOND,
@@ -72,11 +72,11 @@ def test_the_facts_are_keyed_by_the_team(router: Any, story: Any) -> None:
 def test_what_changes_nothing_of_the_presence_tells_nothing(router: Any, story: Any) -> None:
     router.fold(story.presence("mei", capacity={"default": 9}))
     router.fold(story.update("queue", A))
-    told = len(router.told)
+    told = len(router.described)
     router.fold(story.presence("mei", capacity={"default": 8}))  # said again, with another capacity
     router.fold(story.update("queue", B))  # a second ticket
     router.fold(story.update("idle", A))  # one is left
-    assert router.told[told:] == []
+    assert router.described[told:] == []
 
 
 def test_a_ticket_that_goes_when_another_comes_leaves_no_gap(router: Any, story: Any) -> None:
@@ -106,7 +106,7 @@ def test_who_is_away_keeps_tickets_and_is_busy_again_when_they_are_back(router: 
 
 def test_of_who_never_announced_themselves_nothing_is_told(router: Any, story: Any) -> None:
     router.fold(story.update("busy", A, agent_id="eva"))
-    assert router.told == []
+    assert router.described == []
     router.fold(story.presence("eva"))  # 2 s: already with a ticket in her hands
     assert stretches(router, "eva") == [(2, None, "online", True)]
 
@@ -136,7 +136,7 @@ def test_an_agent_of_two_teams_has_a_presence_in_each(router: Any, new_story: An
     router.fold(support.presence("mei"))
     router.fold(payments.presence("mei"))
     router.fold(support.presence("mei", "offline"))
-    open_ = {(fact.team, fact.status) for fact in router.told if fact.until is None}
+    open_ = {(fact.team, fact.status) for fact in router.described if fact.until is None}
     assert open_ == {("support", "online"), ("payments", "online"), ("support", "offline")}
 
 
@@ -147,12 +147,12 @@ def test_agents_that_an_older_build_knew_are_told_of_from_their_next_change_on(r
     [key] = [key for key in router.states if key == team_key("support")]
     agents = {name: replace(agent, since=None, status_since=0) for name, agent in router.states[key].agents.items()}
     router.states[key] = Team(offset=router.offset, agents=agents)
-    router.told.clear()
+    router.described.clear()
     router.fold(story.update("queue", A))  # 3 s
     router.fold(story.update("queue", B))  # 4 s
     assert stretches(router) == [(3, None, "online", True)], "of the time before nobody can say when it began"
     assert stretches(router, "tom") == [(4, None, "online", True)]
-    assert {seconds(fact.status_since) for fact in router.told} == {3, 4}
+    assert {seconds(fact.status_since) for fact in router.described} == {3, 4}
 
 
 def test_a_team_that_an_older_build_stored_is_read(router: Any) -> None:
