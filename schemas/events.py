@@ -17,7 +17,7 @@ Micros = Annotated[int, msgspec.Meta(description="timestamp-micros")]
 REPLAYED_AT = "replayed_at"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every event carries.
 
     event_id      deterministic, from the source's own id: the same thing delivered twice is one event
@@ -40,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     causation_depth: int = 0
 
 
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+class Attachment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A part of a message that is not its text; `reference` is where its bytes are stored, '' if nowhere."""
 
     name: str = ""

@@ -11,7 +11,7 @@ import msgspec
 from schemas.events import Micros
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`customer_tag` is the key, `version` the source offset, `partition` the source partition, `at` event time."""
 
     customer_tag: str

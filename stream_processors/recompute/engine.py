@@ -131,7 +131,7 @@ class Recomputation:
             return
         self.folded += not isinstance(event, Tick)
         self._keep(outcome.states)
-        for record, _ in outcome.outputs:
+        for record in (output.record for output in outcome.outputs):
             self._handed_over.hears(record)
             if isinstance(record, Fact) and not isinstance(record, _SENT):
                 yield record

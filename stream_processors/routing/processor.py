@@ -252,7 +252,8 @@ class TeamFold:
         return min(suited, key=lambda name: (agents[name].load(), agents[name].last_assigned, name)), "least_open"
 
     def _write_assigned(self, ticket: str, entry: QueueEntry, agent: str, reason: str) -> None:
-        event, (partition, offset) = self._event, self._position
+        event, position = self._event, self._position
+        partition, offset = position.partition, position.offset
         tag = ticket.rpartition("-")[0]
         assigned = Assigned(
             event_id=event_id("assigned", ticket, event.team, str(partition), str(offset), agent),

@@ -37,7 +37,8 @@ SLICE_SECONDS, REST_SECONDS = 0.001, 0.004
 
 def record_counts(counts: Iterable[Count]) -> None:
     """Add counts to their counters and histograms. Call it once the records that are counted are durable."""
-    for name, labels, value in counts:
+    for each in counts:
+        name, labels, value = each.metric, each.labels, each.value
         add = _adders.get((name, labels))
         if add is None:
             add = _adders[name, labels] = _adder(_METRICS[name], labels)

@@ -251,7 +251,8 @@ class Worker:
 
     def _queue_outputs(self, outbox: BatchProducer, partition: int, outputs: list[tuple[bytes | None, Output]]) -> None:
         encode, topics, add, partitions = codec.encode, self._topics, outbox.add, self.settings.partitions
-        for source_key, (record, key) in outputs:
+        for source_key, output in outputs:
+            record, key = output.record, output.key
             if key is None:
                 add(topics[type(record)], partition, source_key, encode(record))
             else:

@@ -33,7 +33,7 @@ def counts(turn: Turn) -> list[Count]:
     found: list[Count] = []
     ticket, rows = turn.ticket, list[ClockFact]()
     live = not (turn.event.imported if ticket is None else ticket.imported)
-    for record, _ in turn.outputs:
+    for record in (output.record for output in turn.outputs):
         if isinstance(record, ClockFact):
             rows.append(record)
         elif not live:

@@ -45,7 +45,8 @@ policies:
 #: A worker that dies between its outputs and its states: what it wrote is durable, and nothing is committed.
 DIES = """
 import os, signal
-from stream_processors import __main__, worker
+from stream_processors import __main__
+from stream_processors.runtime import worker
 
 async def die(self, *arguments):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -265,7 +265,8 @@ class Ledger:
     ) -> None:
         self._clocks[clock.name] = clock
         self._changed = True
-        ticket, (partition, offset) = self._ticket, self.turn.position
+        ticket, position = self._ticket, self.turn.position
+        partition, offset = position.partition, position.offset
         row = ClockFact(
             customer_tag=self.turn.event.customer_tag,
             version=ticket.version_at(offset),

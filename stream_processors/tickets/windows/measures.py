@@ -196,7 +196,9 @@ def _restated(turn: Turn, ticket: Ticket) -> Iterator[tuple[Happening, Dimension
 
 def _requester_wait(turn: Turn) -> float | None:
     """How long the customer has waited for us in all, up to this solve, as the fact with all clocks says it."""
-    return next((record.requester_wait_seconds for record, _ in turn.outputs if isinstance(record, TicketClocks)), None)
+    return next(
+        (each.record.requester_wait_seconds for each in turn.outputs if isinstance(each.record, TicketClocks)), None
+    )
 
 
 def _backlog(turn: Turn, before: Customer, after: Customer) -> Iterator[tuple[Happening, Dimensions]]:

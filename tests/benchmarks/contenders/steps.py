@@ -55,7 +55,7 @@ class StepRunner:
         if outcome.skipped:
             return Result(states, [])
         records = [
-            (self._topics[type(record)], key if other is None else other.encode(), codec.encode(record))
-            for record, other in outcome.outputs
+            (self._topics[type(out.record)], key if out.key is None else out.key.encode(), codec.encode(out.record))
+            for out in outcome.outputs
         ]
         return Result(states, records)

@@ -43,7 +43,8 @@ class Partition:
             else:
                 self.store[key] = codec.dump(key, state)
             self.figures.changed(key, folded.before.get(key), state)
-        for metric, labels, value in folded.counts:
+        for each in folded.counts:
+            metric, labels, value = each.metric, each.labels, each.value
             self.counts[metric, labels] += 1 if metric is ServiceMetric.FIRST_RESPONSE_SECONDS else int(value)
         self.outputs += [output.record for _, output in folded.outputs]
 

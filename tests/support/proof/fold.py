@@ -58,8 +58,8 @@ class Partition:
         dump, encode = self.folder.codec.dump, codec.encode
         folded = self.folder.fold(self.number, records, Overlay(self.folder.codec, self.states.get, self._scan))
         outputs = [
-            (TOPIC_OF[type(record)].name, source_key if key is None else key.encode(), encode(record))
-            for source_key, (record, key) in folded.outputs
+            (TOPIC_OF[type(out.record)].name, source_key if out.key is None else out.key.encode(), encode(out.record))
+            for source_key, out in folded.outputs
         ]
         states = {key: None if state is None else dump(key, state) for key, state in folded.states.items()}
         self._write(states)

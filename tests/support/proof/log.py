@@ -108,7 +108,8 @@ def _facts_of(name: str, partition: Partition, records: list[Record]) -> Digests
             digests[f"{name} dead letters"].add(letter)
         for deadline in _deadlines(partition, batch):
             digests[f"{name} deadlines"].add(deadline)
-        for metric, labels, value in batch.counts:
+        for each in batch.counts:
+            metric, labels, value = each.metric, each.labels, each.value
             # the recorded digests are of short names
             counted[metric.removeprefix("deskstream_").removesuffix("_total"), labels].append(value)
     for (metric, labels), values in sorted(counted.items()):
