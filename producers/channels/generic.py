@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from producers.channels.email import mail_event_id
+from producers.mail.event import mail_event_id
 from producers.text.fields import MAX_PROBLEMS, MAX_SHORT, FieldProblems, identifier, moment, prose, time_zone_problem
 from producers.text.locales import locale_hint
 from schemas import events, identity

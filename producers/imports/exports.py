@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 import structlog
 
-from producers.channels import email
 from producers.imports import reader
 from producers.imports.checkpoint import Memory
 from producers.imports.formats import chatwoot, conversation, freshdesk, history, zendesk
@@ -28,6 +27,7 @@ from producers.imports.reader import Record
 from producers.imports.report import Report
 from producers.imports.sender import Sender, Sent
 from producers.imports.spool import Outgoing, Part, Spool
+from producers.mail import event as email
 from producers.publisher import Publisher, Receipt
 from schemas import codec
 from schemas.dead_letter.headers import InputContext

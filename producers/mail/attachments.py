@@ -1,24 +1,29 @@
-"""The bytes of the attachments that `producers.channels.email` lists for a mail. Pure: bytes in, bytes out."""
+"""The files of a mail: their names, media types and bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from producers.mail import body
-from schemas.events import Attachment
+from producers.mail import charsets
 
-__all__ = ["attachment_contents"]
+__all__ = ["File", "clean_name"]
+
+#: Characters that turn the direction of writing: in a file name they hide its true ending.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
 
 
-def attachment_contents(raw: bytes, attachments: Sequence[Attachment]) -> Iterator[bytes | None]:
-    """The decoded bytes of each listed attachment, in the list's order; None for one that is not in the mail.
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a mail. `content()` decodes its bytes anew each time: a mail is not held in memory twice."""
 
-    The list was made on the same way through the same parts, so its order is theirs; files out of an Outlook
-    container are among them.
-    """
-    if not attachments:
-        return
-    files = body.read(body.parse(raw)).files
-    for number, attachment in enumerate(attachments):
-        file = files[number] if number < len(files) else None
-        yield file.content() if file is not None and file.media_type == attachment.media_type else None
+    name: str
+    media_type: str
+    size: int
+    content: Callable[[], bytes]
+
+
+def clean_name(name: str) -> str:
+    """Returns a file name that is no path and shows its true ending."""
+    return _TURNING.sub("", charsets.clean(name)).replace("/", "_").replace("\\", "_").replace("\n", " ").strip()[:200]

@@ -1,23 +1,24 @@
-"""A mail of any quality, as raw bytes, to a `MessageReceived`.
+"""Turns a parsed mail into the `MessageReceived` of its customer.
 
-What is in the mail is found by `producers.mail`; what the customer wrote now by `producers.mail.quotes`.
+`producers.mail.parse` finds what is in the mail, `producers.mail.quotes` what the customer wrote now.
 """
 
 from __future__ import annotations
 
 import re
 
-from producers.mail import body as bodies
 from producers.mail import charsets, quotes
-from producers.mail import headers as mime_headers
+from producers.mail import headers as mail_headers
+from producers.mail.attachments import File
 from producers.mail.headers import Headers
+from producers.mail.parse import Mail, parse
 from producers.text import privacy
 from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived
 
-__all__ = ["CHANNEL", "MAX_FULL_TEXT", "MAX_TEXT", "mail_event_id", "normalise"]
+__all__ = ["CHANNEL", "MAX_FULL_TEXT", "MAX_TEXT", "check_size", "mail_event_id", "message_received", "normalise"]
 
 CHANNEL = "email"
 #: Characters kept of what they wrote now, and of everything.
@@ -57,38 +58,54 @@ _RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to"
 def normalise(
     raw: bytes, *, now: int, source: str = "", imported: bool = False, max_bytes: int = MAX_MAIL_BYTES
 ) -> MessageReceived:
-    """The event of a mail. `now` is the pipeline's time in microseconds.
-
-    A live mail happened when it was received; an imported one when its Date header (else the newest Received
-    header) says, never later than `now`.
+    """Returns the event of the raw bytes of a mail that is no delivery report. `now` in microseconds.
 
     Raises:
-        Refused: `empty`, `too_large`, `undecodable_mime` (no mail header, or nested without end), `no_sender`.
+        Refused: `too_large`, or as `message_received`.
+    """
+    check_size(raw, max_bytes)
+    return message_received(parse(raw), now=now, source=source, imported=imported)
+
+
+def check_size(raw: bytes, max_bytes: int) -> None:
+    """Refuses a mail that is too large to be parsed.
+
+    Raises:
+        Refused: `too_large`.
     """
     if len(raw) > max_bytes:
         raise Refused("too_large", f"the mail has {len(raw)} bytes, the limit is {max_bytes}")
-    mail = bodies.parse(raw)
-    headers = mime_headers.of(mail)
+
+
+def message_received(mail: Mail, *, now: int, source: str = "", imported: bool = False) -> MessageReceived:
+    """Returns the event of a mail. `now` is the pipeline's time in microseconds.
+
+    A live mail happened when it was received; an imported one when its Date header (else the newest Received
+    header) says, never later than `now`. The attachments are listed in the order of `mail.files`.
+
+    Raises:
+        Refused: `empty`, `undecodable_mime` (no mail header, or nested without end), `no_sender`.
+    """
+    headers = mail.headers
     if not _MAIL_HEADERS.intersection(headers):
-        raise Refused("undecodable_mime", "there is no mail header in it")
+        raise mail.problem or Refused("undecodable_mime", "there is no mail header in it")
     name, sender = _sender(headers)
-    subject = privacy.mask(mime_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
-    body = bodies.read(mail)
-    full_text = privacy.mask(charsets.clean(body.text()).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
+    if mail.problem is not None:
+        raise mail.problem
+    subject = privacy.mask(mail_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
+    full_text = privacy.mask(charsets.clean(mail.text).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
     text = quotes.newest_part(full_text[:MAX_FULL_TEXT], forwarded=_FORWARDED.match(subject) is not None)
 
-    message_id = mime_headers.ids(headers, "message-id", 1)
-    references, in_reply_to = (
-        mime_headers.ids(headers, "references", _MAX_IDS),
-        mime_headers.ids(headers, "in-reply-to", 1),
-    )
+    message_id = mail_headers.ids(headers, "message-id", 1)
+    references = mail_headers.ids(headers, "references", _MAX_IDS)
+    in_reply_to = mail_headers.ids(headers, "in-reply-to", 1)
     recipients = _recipients(headers)
     customer_id = identity.canonical_customer_id("email", sender)
     ticket = identity.ticket_in_mail(subject, recipients, [*references, *in_reply_to])
     owner = identity.split_ticket_id(ticket)
     sent_at, time_zone = _sent(headers, now)
     return MessageReceived(
-        event_id=mail_event_id(message_id[0], sender) if message_id else identity.event_id("email-raw", raw),
+        event_id=mail_event_id(message_id[0], sender) if message_id else identity.event_id("email-raw", mail.raw),
         occurred_at=min(sent_at or _received_at(headers, now) or now, now) if imported else now,
         received_at=now,
         customer_tag=owner[0] if owner else identity.customer_tag(customer_id),
@@ -107,9 +124,9 @@ def normalise(
         references=references,
         recipients=recipients,
         headers=_guard_headers(headers),
-        attachments=[_attachment(file) for file in body.files],
+        attachments=[_attachment(file) for file in mail.files],
         language=locale_hint(
-            mime_headers.text(headers, "content-language") or mime_headers.text(headers, "accept-language")
+            mail_headers.text(headers, "content-language") or mail_headers.text(headers, "accept-language")
         ),
         time_zone=time_zone,
         sent_at=sent_at,
@@ -125,16 +142,16 @@ def mail_event_id(message_id: str, sender: str) -> str:
 def _sender(headers: Headers) -> tuple[str, str]:
     """`(name, address)` of who wrote it: the first usable of From, Sender, Reply-To, Return-Path."""
     for header in ("from", "sender", "reply-to", "return-path"):
-        for name, address in mime_headers.addresses(headers.get(header, [])[:3]):
+        for name, address in mail_headers.addresses(headers.get(header, [])[:3]):
             return name, address
     raise Refused(
         "no_sender",
-        f"no address in From, Sender, Reply-To or Return-Path ({mime_headers.text(headers, 'from')[:100]!r})",
+        f"no address in From, Sender, Reply-To or Return-Path ({mail_headers.text(headers, 'from')[:100]!r})",
     )
 
 
 def _answer_to(headers: Headers) -> str:
-    for _, address in mime_headers.addresses(headers.get("reply-to", [])[:3]):
+    for _, address in mail_headers.addresses(headers.get("reply-to", [])[:3]):
         return address
     return ""
 
@@ -142,7 +159,7 @@ def _answer_to(headers: Headers) -> str:
 def _recipients(headers: Headers) -> list[str]:
     found: dict[str, None] = {}
     for header in _RECIPIENT_HEADERS:
-        for _, address in mime_headers.addresses(headers.get(header, [])[:20]):
+        for _, address in mail_headers.addresses(headers.get(header, [])[:20]):
             found.setdefault(address.lower() if "+" not in address else address)
             if len(found) >= _MAX_RECIPIENTS:
                 return list(found)
@@ -150,24 +167,24 @@ def _recipients(headers: Headers) -> list[str]:
 
 
 def _guard_headers(headers: Headers) -> dict[str, str]:
-    found = {name: mime_headers.text(headers, name)[:_MAX_HEADER] for name in headers if name in GUARD_HEADERS}
+    found = {name: mail_headers.text(headers, name)[:_MAX_HEADER] for name in headers if name in GUARD_HEADERS}
     content_type = headers.get("content-type", [""])[0].lower()
     if "report" in content_type or "delivery-status" in content_type or "disposition-notification" in content_type:
-        found["content-type"] = mime_headers.text(headers, "content-type")[:_MAX_HEADER]
+        found["content-type"] = mail_headers.text(headers, "content-type")[:_MAX_HEADER]
     return found
 
 
 def _sent(headers: Headers, now: int) -> tuple[int | None, str]:
     """When the Date header says, in microseconds, and the zone of its offset (`Etc/GMT-9` is nine hours east)."""
-    moment, offset = mime_headers.date(headers.get("date", [""])[0], now)
+    moment, offset = mail_headers.date(headers.get("date", [""])[0], now)
     if moment is None or not offset or offset % 3600 or not -12 <= offset // 3600 <= 14:
         return moment, ""
     return moment, f"Etc/GMT{-offset // 3600:+d}"
 
 
 def _received_at(headers: Headers, now: int) -> int | None:
-    return mime_headers.date(headers.get("received", [""])[0].rpartition(";")[2], now)[0]
+    return mail_headers.date(headers.get("received", [""])[0].rpartition(";")[2], now)[0]
 
 
-def _attachment(file: bodies.File) -> Attachment:
+def _attachment(file: File) -> Attachment:
     return Attachment(name=privacy.mask(file.name), media_type=file.media_type, size_bytes=file.size)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producers.channels import chat, email, form, generic, survey
+from producers.channels import chat, form, generic, survey
 from producers.endpoint import endpoints
 from producers.imports.formats import history
 from producers.intake import Take
+from producers.mail import event as email
 from producers.sources.http import form as http_form
 from producers.sources.mail_intake import mail_event
 from producers.storage.attachments import AttachmentStore

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from producers.channels import email, form
+from producers.channels import form
+from producers.mail import event as email
 from producers.simulation import mail
 from schemas.events import Event
 

@@ -1,21 +1,20 @@
-"""From raw mail to receipt, for every mail source: normalise, store its attachments, publish.
+"""Takes raw mail to its receipt, for every mail source: parse once, normalise, store its attachments, publish.
 
-A report about a mail of ours is no contact of whoever sent it back: it is an event of the customer we wrote to.
+A report about a mail of ours is no contact of the server that sent it: it is an event of the customer whom we wrote to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-from producers.channels import email
 from producers.intake import Intake
-from producers.mail.attachments import attachment_contents
-from producers.mail.reports import reported
+from producers.mail.event import CHANNEL, check_size, message_received
+from producers.mail.parse import parse
+from producers.mail.reports import delivery_report
 from producers.publisher import Publisher
-from producers.storage.attachments import AttachmentStore, storing
+from producers.storage.attachments import AttachmentStore, store_attachments
 from schemas.dead_letter.headers import InputContext
-from schemas.events import Event, MessageReceived
+from schemas.events import Event
 from schemas.settings import ProducerSettings
 
 __all__ = ["mail_event", "mail_intake"]
@@ -29,33 +28,27 @@ def mail_intake(
     source: str,
     imported: bool = False,
 ) -> Intake:
-    """The intake of one mail source. `source` is its name for people, such as `maildir:/var/mail/support`."""
-    return Intake(publisher, email.CHANNEL, mail_event(settings, store), source=source, imported=imported)
+    """Returns the intake of one mail source. `source` is its name for people: `maildir:/var/mail/support`."""
+    return Intake(publisher, CHANNEL, mail_event(settings, store), source=source, imported=imported)
 
 
 def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, InputContext], Event]:
-    """What makes an event of a mail, of whatever source, now or later.
+    """Returns the function that makes the event of a raw mail, whatever its source, now or when it is replayed.
 
-    Raises:
-        Refused: it is no mail, or too large.
-        Unavailable: the attachment store does not answer.
+    The function raises `Refused` for what is no mail or too large, and `Unavailable` when the attachment store does
+    not answer.
     """
 
-    def normalise(raw: bytes, given: InputContext) -> MessageReceived:
-        return email.normalise(
-            raw,
-            now=given.received_at,
-            source=given.source,
-            imported=given.imported,
-            max_bytes=settings.max_body_bytes,
-        )
-
-    def event(raw: bytes, given: InputContext) -> Event:
-        report = None
-        if not given.imported and len(raw) <= settings.max_body_bytes:
-            report = reported(raw, now=given.received_at, source=given.source)
-        if report is not None:
-            return report
-        return storing(partial(normalise, given=given), attachment_contents, store)(raw)
+    def event(raw: bytes, context: InputContext) -> Event:
+        check_size(raw, settings.max_body_bytes)
+        mail = parse(raw)
+        if not context.imported:
+            report = delivery_report(mail, now=context.received_at, source=context.source)
+            if report is not None:
+                return report
+        message = message_received(mail, now=context.received_at, source=context.source, imported=context.imported)
+        if store is None or not mail.files:
+            return message
+        return store_attachments(message, (file.content() for file in mail.files), store)
 
     return event

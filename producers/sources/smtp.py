@@ -31,8 +31,8 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP
 from asn1crypto import pem, x509
 
-from producers.channels import email
 from producers.intake import Intake
+from producers.mail import event as email
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.proxies import share_of
 from producers.security.ratelimit import RateLimit

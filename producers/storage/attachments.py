@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
@@ -28,14 +28,11 @@ from fsspec.implementations.local import LocalFileSystem
 from producers.text import privacy
 from schemas import metrics
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.events import Attachment, MessageReceived
+from schemas.events import MessageReceived
 from schemas.settings import ProducerSettings
 from schemas.text import error_line
 
-__all__ = ["AttachmentStore", "Contents", "store_attachments", "storing"]
-
-#: The bytes of the attachments that a normaliser listed, in their order; None where they could not be found.
-Contents = Callable[[bytes, Sequence[Attachment]], Iterable[bytes | None]]
+__all__ = ["AttachmentStore", "store_attachments"]
 
 _SETTING = "DESKSTREAM_ATTACHMENTS_URL"
 #: Text, in which card numbers can be found and masked; other formats are stored as they are.
@@ -202,22 +199,6 @@ def store_attachments(
             listed.append(attachment)
             refusals[f"attachment.{number}.refused"] = refused.reason
     return msgspec.structs.replace(event, attachments=listed, fields=event.fields | refusals)
-
-
-def storing(
-    normalise: Callable[[bytes], MessageReceived], contents: Contents, store: AttachmentStore | None
-) -> Callable[[bytes], MessageReceived]:
-    """A normaliser that also stores what it lists; without a store, the normaliser itself."""
-    if store is None:
-        return normalise
-
-    def normalise_and_store(raw: bytes) -> MessageReceived:
-        event = normalise(raw)
-        if not event.attachments:
-            return event
-        return store_attachments(event, contents(raw, event.attachments), store)
-
-    return normalise_and_store
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from email.message import EmailMessage
 
-from producers.channels import email as channel
+from producers.mail import event as channel
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.harness import Bench
 

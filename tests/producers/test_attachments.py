@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from producers.channels import email
-from producers.mail.attachments import attachment_contents
-from producers.storage.attachments import AttachmentStore, store_attachments, storing
+from producers.mail import event as email
+from producers.mail.parse import parse
+from producers.sources.mail_intake import mail_event
+from producers.storage.attachments import AttachmentStore, store_attachments
+from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Attachment, MessageReceived
 from schemas.settings import ProducerSettings
@@ -150,13 +152,12 @@ def test_a_url_that_is_no_store_is_one_clear_line(url: str, says: str) -> None:
     assert str(error.value).startswith("DESKSTREAM_ATTACHMENTS_URL: ")
 
 
-def test_without_a_url_there_is_no_store_and_the_normaliser_is_left_alone() -> None:
+def test_without_a_url_there_is_no_store_and_attachments_are_only_listed() -> None:
     assert AttachmentStore.of(ProducerSettings()) is None
-
-    def normalise(raw: bytes) -> MessageReceived:
-        return event_with()
-
-    assert storing(normalise, attachment_contents, None) is normalise
+    raw = mail_with(("application/pdf", "invoice.pdf", PDF))
+    event = mail_event(ProducerSettings(), None)(raw, InputContext(received_at=1))
+    assert isinstance(event, MessageReceived)
+    assert [(each.name, each.reference) for each in event.attachments] == [("invoice.pdf", "")]
 
 
 # in the event
@@ -201,10 +202,10 @@ def test_the_bytes_of_each_part_belong_to_its_entry_also_when_names_and_types_re
         ("text/csv", "t.csv", b"x,y"),
     ]
     raw = mail_with(*parts)
-    listed = email.normalise(raw, now=1).attachments
+    mail = parse(raw)
+    listed = email.message_received(mail, now=1).attachments
     assert [each.name for each in listed] == ["a.png", "a.png", "b.png", "t.csv"]
-    assert list(attachment_contents(raw, listed)) == [b"1", b"22", b"3", b"x,y"]
-    assert list(attachment_contents(raw, [*listed, Attachment(name="more")])) == [b"1", b"22", b"3", b"x,y", None]
+    assert [file.content() for file in mail.files] == [b"1", b"22", b"3", b"x,y"]
 
 
 def test_an_attached_mail_is_stored_as_a_mail() -> None:
@@ -214,9 +215,17 @@ def test_an_attached_mail_is_stored_as_a_mail() -> None:
         + inner
         + b"\n--B--\n"
     )
-    listed = email.normalise(raw, now=1).attachments
-    (found,) = attachment_contents(raw, listed)
-    assert found is not None and email.normalise(found, now=1).address == "bob@example.org"
+    (found,) = parse(raw).files
+    assert email.normalise(found.content(), now=1).address == "bob@example.org"
+
+
+def test_the_words_of_an_attached_mail_leave_its_bytes_alone() -> None:
+    """Its text is read because there is no other, and on the way the raw name of its file is decoded."""
+    inner = 'From: bob@example.org\nContent-Type: text/plain; name="größe.txt"\n\nHello\n'.encode()
+    raw = b"From: ann@example.org\nContent-Type: message/rfc822\n\n" + inner
+    mail = parse(raw)
+    (found,) = mail.files
+    assert found.content() == inner and found.size == len(inner)
 
 
 def _examples() -> list[Path]:
@@ -228,13 +237,12 @@ def test_every_attachment_that_an_example_lists_has_its_bytes() -> None:
     for path in _examples():
         raw = path.read_bytes()
         try:
-            event = email.normalise(raw, now=2_000_000_000_000_000)
+            event = email.message_received(mail := parse(raw), now=2_000_000_000_000_000)
         except Refused:
             continue
-        found = list(attachment_contents(raw, event.attachments))
-        for each, data in zip(event.attachments, found, strict=True):
-            assert data is not None and len(data) == each.size_bytes, (path.name, each.name)
-        listed += len(found)
+        for each, file in zip(event.attachments, mail.files, strict=True):
+            assert len(file.content()) == each.size_bytes, (path.name, each.name)
+        listed += len(mail.files)
     assert listed >= 5
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from producers.channels import email
 from producers.mail import charsets
+from producers.mail import event as email
 from producers.text import privacy
 from schemas import codec, identity
 from schemas.errors import Refused

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producers.channels import email
+from producers.mail import event as email
 from schemas import codec
 from schemas.errors import Refused
 from schemas.events import MessageReceived

@@ -12,7 +12,8 @@ import tnefparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.mail import body, charsets, invitations, quotes, smime, tnef, transfer
+from producers.mail import charsets, invitations, quotes, smime, tnef, transfer
+from producers.mail.parse import parse
 from producers.text import markup
 from tests.support.producers import tnef_bytes
 
@@ -170,8 +171,6 @@ def test_a_layout_of_size_zero_with_readable_cells_is_read() -> None:
 
 
 def test_the_bytes_of_a_file_are_decoded_when_asked_for() -> None:
-    mail = body.parse(
-        b"From: a@b.example\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nAAEC\n"
-    )
-    (file,) = body.read(mail).files
+    mail = parse(b"From: a@b.example\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nAAEC\n")
+    (file,) = mail.files
     assert (file.name, file.media_type, file.size, file.content()) == ("a.png", "image/png", 3, b"\x00\x01\x02")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import email, form, generic
+from producers.channels import form, generic
 from producers.imports.formats import history
+from producers.mail import event as email
 from producers.text.fields import FieldProblems
 from schemas import codec, identity
 from schemas.errors import Refused

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.mail.reports import reported
+from producers.mail.parse import parse
+from producers.mail.reports import delivery_report
 from schemas.events import DeliveryReported
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "email"
@@ -46,7 +47,7 @@ Thank you.
 
 
 def test_a_report_is_an_event_of_the_customer_that_we_wrote_to() -> None:
-    event = reported(report(), now=NOW, source="imap:x")
+    event = delivery_report(parse(report()), now=NOW, source="imap:x")
     assert isinstance(event, DeliveryReported)
     assert (event.customer_tag, event.customer_id, event.address) == (
         "ABCDEFGHIJKL",
@@ -55,7 +56,7 @@ def test_a_report_is_an_event_of_the_customer_that_we_wrote_to() -> None:
     )
     assert (event.message_id, event.status, event.error_code) == (f"<ds.{TICKET}.m@support.example>", "failed", "5.1.1")
     assert (event.channel, event.source, event.occurred_at) == ("email", "imap:x", NOW)
-    assert reported(report(), now=NOW + 1).event_id == event.event_id  # type: ignore[union-attr]
+    assert delivery_report(parse(report()), now=NOW + 1).event_id == event.event_id  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -74,17 +75,17 @@ def test_a_report_is_an_event_of_the_customer_that_we_wrote_to() -> None:
 def test_only_a_report_about_a_mail_that_names_its_ticket_is_one(
     changes: dict[str, str], expected: tuple[str, str] | None
 ) -> None:
-    event = reported(report(**changes), now=NOW)
+    event = delivery_report(parse(report(**changes)), now=NOW)
     assert (event and (event.customer_tag, event.status)) == expected
 
 
 def test_of_the_golden_mails_the_returned_mail_of_ours_is_a_report_and_no_other() -> None:
-    found = [path.stem for path in sorted(EXAMPLES.glob("*.eml")) if reported(path.read_bytes(), now=NOW)]
+    found = [path.stem for path in sorted(EXAMPLES.glob("*.eml")) if delivery_report(parse(path.read_bytes()), now=NOW)]
     assert found == ["bounce_from_exchange"]
 
 
 @given(st.binary(max_size=300), st.integers(0, 900))
 def test_broken_reports_break_nothing(noise: bytes, at: int) -> None:
     raw = report()
-    reported(raw[:at] + noise + raw[at:], now=NOW)
-    reported(raw[:at] + noise + b"delivery-status", now=NOW)
+    delivery_report(parse(raw[:at] + noise + raw[at:]), now=NOW)
+    delivery_report(parse(raw[:at] + noise + b"delivery-status"), now=NOW)

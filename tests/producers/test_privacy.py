@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import email, form
+from producers.channels import form
+from producers.mail import event as email
 from producers.text import privacy
 from producers.text.fields import prose
 from schemas.errors import ConfigurationError

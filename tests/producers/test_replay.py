@@ -22,10 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from producers.channels import email, form, generic
+from producers.channels import form, generic
 from producers.endpoint import Delivery, WebhookEndpoint, endpoints
 from producers.imports.formats import history
 from producers.intake import Intake
+from producers.mail import event as email
 from producers.publisher import Outcome, Publisher
 from producers.replay.engine import Fate, Told, replay
 from producers.replay.handlers import ELSEWHERE, takers

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from producers.channels import email
+from producers.mail import event as email
 from producers.simulation.day import CHANNEL_SHARES, DAY, INCIDENT_HOURS, RUSH_HOUR, people_of, plan_day
 from producers.simulation.load import LIFE, contacts
 from producers.simulation.mail import Mail, render

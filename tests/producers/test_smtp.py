@@ -18,7 +18,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import email
+from producers.mail import event as email
 from producers.publisher import Publisher
 from producers.sources import smtp
 from schemas.errors import ConfigurationError

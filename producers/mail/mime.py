@@ -1,0 +1,80 @@
+"""Parses the bytes of a mail into the standard library's tree of parts, once per mail.
+
+The library's parser is used with its `compat32` policy: it accepts any bytes and parses no header that is not asked
+for. What would mislead it (a byte-order mark, an mbox line, a blank before a colon) is mended first.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from email.message import Message
+
+from schemas.errors import Refused
+
+__all__ = ["parse_mail", "parse_part"]
+
+_BLANK_BEFORE_COLON = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{1,40})[ \t]+:", re.MULTILINE)
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_HAS_PARTS = re.compile(r"multipart/|message/", re.IGNORECASE)
+_HEADER = re.compile(r"([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)\n")
+_HEADERS = re.compile(r"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
+_HEADERS_LOOKED_AT = 20_000
+
+
+def parse_mail(raw: bytes) -> Message:
+    """Returns the tree of a whole mail.
+
+    Raises:
+        Refused: `empty`, or `undecodable_mime` when its parts are nested without end.
+    """
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # saved by an editor as UTF-16
+        raw = raw.decode("utf-16", "replace").encode()
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
+    if not raw:
+        raise Refused("empty", "there is nothing in it")
+    if raw.startswith(b"From "):
+        raw = raw.partition(b"\n")[2]
+    if _BLANK_BEFORE_COLON.search(raw[:_HEADERS_LOOKED_AT]):
+        raw = _without_blanks_before_colons(raw)
+    return parse_part(raw)
+
+
+def parse_part(raw: bytes) -> Message:
+    """Returns the tree of a mail or of a part that was found inside of another one.
+
+    Raises:
+        Refused: `undecodable_mime`, when its parts are nested without end.
+    """
+    if (mail := _without_parts(raw)) is not None:
+        return mail
+    try:
+        return email.message_from_bytes(raw, policy=email.policy.compat32)
+    except RecursionError as error:
+        raise Refused("undecodable_mime", "its parts are nested without end") from error
+
+
+def _without_blanks_before_colons(raw: bytes) -> bytes:
+    """Returns the mail with `Subject: x` for `Subject : x`, which would end the headers."""
+    end = _EMPTY_LINE.search(raw)
+    head = raw[: end.start()] if end else raw
+    return _BLANK_BEFORE_COLON.sub(rb"\1:", head) + raw[len(head) :]
+
+
+def _without_parts(raw: bytes) -> Message | None:
+    """Parses a mail of well-formed headers and one body as the library does, in a third of the time.
+
+    Returns None for any other mail. Most mails with words only are of this kind, and their headers are most of the work.
+    """
+    end = _EMPTY_LINE.search(raw, 0, _HEADERS_LOOKED_AT)
+    if end is None:
+        return None
+    head = raw[: end.start()].decode("ascii", "surrogateescape").replace("\r\n", "\n") + "\n"
+    if "\r" in head or _HAS_PARTS.search(head) or not _HEADERS.fullmatch(head):
+        return None
+    mail = Message(email.policy.compat32)
+    for name, value in _HEADER.findall(head):
+        mail.set_raw(name, value)
+    mail.set_payload(raw[end.end() :].decode("ascii", "surrogateescape"))
+    return mail

@@ -1,0 +1,151 @@
+"""Reads one part of a mail: its bytes with the transfer encoding undone, its words, the name of its file.
+
+The standard library's tree holds the parts; transfer encodings and charsets are undone here.
+"""
+
+from __future__ import annotations
+
+import email.policy
+import io
+import re
+from email.generator import BytesGenerator
+from email.message import Message
+
+from producers.mail import charsets, headers, transfer
+from producers.mail.attachments import clean_name
+from producers.text import markup
+
+__all__ = ["PLAIN_TYPES", "TEXT_TYPES", "Part", "as_bytes"]
+
+PLAIN_TYPES = frozenset(("text/plain", "text/markdown", "text/x-markdown", "text/enriched", "text/richtext"))
+TEXT_TYPES = PLAIN_TYPES | {"text/html"}
+_MAX_TEXT_BYTES = markup.MAX_HTML_CHARS * 4
+_META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}charset\s{0,3}=\s{0,3}[\"']?\s{0,3}([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE
+)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']*([^\"';,\s]+)", re.IGNORECASE)
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_ENRICHED = re.compile(r"<param>[^<]{0,1000}</param>|<(/?[a-zA-Z][^<>]{0,60})>|<<", re.IGNORECASE)
+
+
+class Part:
+    """A part with its headers at hand; the standard library looks through all of them for each question."""
+
+    __slots__ = ("fields", "kind", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.fields: dict[str, str] = {}
+        for name, value in message.raw_items():
+            lower = name.lower()
+            if lower.startswith("content-"):
+                self.fields.setdefault(lower, str(value))
+        kind = self.fields.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind:
+            kind = message.get_default_type()
+        self.kind = kind if _TYPE.fullmatch(kind) else "text/plain"
+
+    @property
+    def children(self) -> list[Part]:
+        payload = self.message.get_payload()
+        return [Part(child) for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+    @property
+    def payload(self) -> object:
+        """As parsed. `get_payload()` would decode it by the declared charset, which may be a lie."""
+        return getattr(self.message, "_payload", None)
+
+    @property
+    def is_list(self) -> bool:
+        return self.message.is_multipart()
+
+    @property
+    def disposition(self) -> str:
+        return self.fields.get("content-disposition", "").lstrip().lower()
+
+    def content(self) -> bytes:
+        """The bytes, transfer encoding undone; of a message, its source."""
+        if self.is_list:
+            return self._source()
+        payload = self.payload
+        if not isinstance(payload, str):
+            return b""
+        data = as_bytes(payload)
+        encoding = self.fields.get("content-transfer-encoding", "")
+        if "uu" in encoding.lower():
+            decoded = self.message.get_payload(decode=True)
+            return decoded if isinstance(decoded, bytes) else data
+        return transfer.decode(data, encoding) if encoding else data
+
+    def _source(self) -> bytes:
+        buffer = io.BytesIO()
+        try:
+            BytesGenerator(buffer, mangle_from_=False, maxheaderlen=0).flatten(self.message)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return b""
+        written = buffer.getvalue().partition(b"\n\n")[2] if self.fields else buffer.getvalue().lstrip(b"\n")
+        return written if self.kind == "message/rfc822" else written.rstrip(b"\n")
+
+    def text(self) -> str:
+        """The words of a text part."""
+        data = self.content()[:_MAX_TEXT_BYTES]
+        content_type = self.fields.get("content-type", "")
+        charset = self._charset(content_type)
+        if self.kind == "text/html" and charset in (None, "us-ascii") and (meta := _META_CHARSET.search(data[:2000])):
+            charset = meta[1].decode()
+        text = charsets.decode(data, charset)
+        if self.kind in ("text/enriched", "text/richtext"):
+            return _ENRICHED.sub(lambda match: "<" if match[0] == "<<" else "", text)
+        if self.kind == "text/plain" and "flowed" in content_type.lower():
+            return _unflow(text, delete_space="delsp=yes" in content_type.lower().replace('"', "").replace(" ", ""))
+        return text
+
+    def _charset(self, content_type: str) -> str | None:
+        if match := _CHARSET.search(content_type):
+            return match[1]
+        if "charset*" not in content_type:
+            return None
+        try:
+            return self.message.get_content_charset()
+        except (ValueError, LookupError, TypeError):  # a parameter that cannot be parsed
+            return None
+
+    def file_name(self) -> str:
+        """As the sender wrote it, without a path; '' when the part has none."""
+        if "name" not in self.disposition and "name" not in self.fields.get("content-type", "").lower():
+            return ""
+        named = Message(email.policy.compat32)  # the parsed one stays as it is: its source may be asked for later
+        for header in ("content-disposition", "content-type"):
+            value = self.fields.get(header, "")
+            if not value.isascii():  # the library would replace what is not ASCII
+                value = charsets.decode(as_bytes(value)).replace("\n", " ")
+            named.set_raw(header, value)
+        try:
+            name = named.get_filename() or ""
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return ""
+        return clean_name(headers.decode(str(name)))
+
+
+def as_bytes(text: str) -> bytes:
+    """Returns the bytes of a payload or header that the library holds as text with surrogates."""
+    try:
+        return text.encode("ascii", "surrogateescape")
+    except UnicodeEncodeError:  # already text
+        return text.encode("utf-8", "surrogateescape")
+
+
+def _unflow(text: str, *, delete_space: bool) -> str:
+    """RFC 3676: a line that ends in a space goes on in the next one of the same quote depth."""
+    done: list[str] = []
+    flowing = False
+    for line in text.split("\n"):
+        quoted = line.startswith(">")
+        if flowing and not quoted:
+            done[-1] += line.removeprefix(" ")
+        else:
+            done.append(line if quoted else line.removeprefix(" "))
+        flowing = line.endswith(" ") and not quoted and line != "-- "
+        if flowing and delete_space:
+            done[-1] = done[-1][:-1]
+    return "\n".join(done)
