@@ -19,7 +19,7 @@ from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
 from stream_processors.text.promised_time import promised
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
@@ -38,45 +38,45 @@ _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Send or suppress the acknowledgement of a contact that opened or reopened a ticket."""
-    event, ticket = turn.event, turn.ticket
-    if ticket is None or not (turn.opened or turn.reopened):
-        return turn
+    event, ticket = context.event, context.ticket
+    if ticket is None or not (context.opened or context.reopened):
+        return context
     if not isinstance(event, MessageReceived):
         if not isinstance(event, CallEnded) or event.outcome == "answered":
-            return turn
+            return context
         fingerprint = 0
     else:
         fingerprint = subject_fingerprint(event.subject)
-    reason = turn.rules.guards.suppression(event, turn.customer, ticket, turn.now, fingerprint)
-    return _suppress(turn, ticket, reason) if reason else _send(turn, ticket, event, fingerprint)
+    reason = context.rules.guards.suppression(event, context.customer, ticket, context.now, fingerprint)
+    return _suppress(context, ticket, reason) if reason else _send(context, ticket, event, fingerprint)
 
 
-def _suppress(turn: Turn, ticket: Ticket, reason: str) -> Turn:
+def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
     fact = AcknowledgementFact(
-        **turn.base,
-        event_id=turn.event.event_id,
-        ticket_id=turn.ticket_id,
+        **context.base,
+        event_id=context.event.event_id,
+        ticket_id=context.ticket_id,
         episode=ticket.episode,
         channel=ticket.channel,
         outcome="suppressed",
         reason=reason,
     )
-    return turn.write(fact).note("suppressed")
+    return context.write(fact).observe("suppressed")
 
 
-def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> Turn:
-    customer = turn.customer
+def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
+    customer = context.customer
     name = getattr(event, "customer_name", "") or (customer.name if customer.goes_by(event.customer_id) else "")
-    promised_at = turn.policy_of_event.promised_at(_seen_at(turn, event))
+    promised_at = context.policy_of_event.promised_at(_seen_at(context, event))
     locale = ticket.language if ticket.language in LOCALES else "en"
-    written = _write(turn, ticket, event, name, locale, promised_at)
-    outbound = _outbound(turn, ticket, event, name, locale, written.text)
+    written = _write(context, ticket, event, name, locale, promised_at)
+    outbound = _outbound(context, ticket, event, name, locale, written.text)
     fact = AcknowledgementFact(
-        **turn.base,
+        **context.base,
         event_id=event.event_id,
-        ticket_id=turn.ticket_id,
+        ticket_id=context.ticket_id,
         episode=ticket.episode,
         channel=ticket.channel,
         outcome="sent",
@@ -87,38 +87,38 @@ def _send(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, finger
         outbound_id=outbound.outbound_id,
     )
     kept = (*ticket.message_ids, outbound.message_id)[-KEPT_MESSAGE_IDS:] if outbound.message_id else ticket.message_ids
-    sent = SentAcknowledgement(turn.now, fingerprint)
+    sent = SentAcknowledgement(context.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
     return (
-        turn.on_ticket(
-            acknowledged_at=turn.now if ticket.acknowledged_at is None else ticket.acknowledged_at,
+        context.on_ticket(
+            acknowledged_at=context.now if ticket.acknowledged_at is None else ticket.acknowledged_at,
             acknowledged_episode=ticket.episode,
             promised_at=promised_at,
             message_ids=kept,
         )
-        .but(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
+        .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
-        .note("acknowledged")
+        .observe("acknowledged")
     )
 
 
-def _seen_at(turn: Turn, event: MessageReceived | CallEnded) -> int:
+def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
     """From when we promise an answer. Of a message that lay as a dead letter an answer in time is not possible any more:
     its clocks run from when it was written, and say so; the customer is told a time that is still to come.
     """
     replayed = event.fields.get(REPLAYED_AT, "") if isinstance(event, MessageReceived) else ""
     at = int(replayed) if replayed.isascii() and replayed.isdigit() and len(replayed) < 20 else 0
-    return at if turn.now < at <= turn.now + _LONGEST_UNSEEN else turn.now
+    return at if context.now < at <= context.now + _LONGEST_UNSEEN else context.now
 
 
 def _outbound(
-    turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, name: str, locale: str, text: str
+    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, name: str, locale: str, text: str
 ) -> Outbound:
-    identity, domain = turn.ticket_id, turn.rules.mail_domain
+    identity, domain = context.ticket_id, context.rules.mail_domain
     channel = carrier(_channel(ticket, event), event.address)
     mail = channel in MAIL_CHANNELS
     return Outbound(
-        **turn.base,
+        **context.base,
         outbound_id=event_id("acknowledgement", identity, str(ticket.episode)),
         ticket_id=identity,
         kind="acknowledgement",
@@ -137,7 +137,7 @@ def _outbound(
 
 
 def _write(
-    turn: Turn,
+    context: FoldContext,
     ticket: Ticket,
     event: MessageReceived | CallEnded,
     name: str,
@@ -145,7 +145,7 @@ def _write(
     promised_at: int | None,
 ) -> Rendered:
     """The text. In public nothing is repeated that only the customer should read."""
-    rules = turn.rules
+    rules = context.rules
     full = short = ""
     if promised_at is not None:
         full, short = promised(promised_at, ticket.time_zone, rules.policies.time_zone, locale)
@@ -154,7 +154,7 @@ def _write(
         Situation(
             kind=kind_of(_channel(ticket, event), event.address),
             locale=locale,
-            ticket=turn.ticket_id,
+            ticket=context.ticket_id,
             name=name,
             subject="" if public else _bare(getattr(event, "subject", "")),
             order_number="" if public else ticket.order_number,

@@ -26,7 +26,7 @@ from schemas.identity import event_id
 from stream_processors.rules.loop_guards import REMEMBERED
 from stream_processors.text.language import normalise
 from stream_processors.tickets.acknowledge import carrier
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import SentAcknowledgement
 from stream_processors.tickets.thread import finished_at
 
@@ -35,25 +35,27 @@ __all__ = ["refused", "step"]
 _AROUND = re.compile(r"\W+")
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Obey a ConsentChanged; any other event passes."""
-    event = turn.event
+    event = context.event
     if not isinstance(event, ConsentChanged) or not event.address:
-        return turn
-    stopped = turn.customer.wants_nothing_at(event.address)
+        return context
+    stopped = context.customer.wants_nothing_at(event.address)
     if event.wish == "help":
-        return _say(turn, event, "help")
+        return _say(context, event, "help")
     if event.wish == "stop" and not stopped:
-        return _say(turn.but(customer=turn.customer.opt_out(event.address)), event, "opt_out")
+        return _say(context.replace(customer=context.customer.opt_out(event.address)), event, "opt_out")
     if event.wish == "start" and stopped:
-        return _say(turn.but(customer=turn.customer.opt_in(event.address)), event, "opt_in")
-    return _answer(turn, event) if event.wish == "start" else turn
+        return _say(context.replace(customer=context.customer.opt_in(event.address)), event, "opt_in")
+    return _answer(context, event) if event.wish == "start" else context
 
 
-def refused(turn: Turn, outbound_id: str, ticket_id: str, channel: str, kind: str, reason: str) -> Turn:
+def refused(
+    context: FoldContext, outbound_id: str, ticket_id: str, channel: str, kind: str, reason: str
+) -> FoldContext:
     """Record that a message was not sent, as if the channel had refused it."""
     fact = DeliveryFact(
-        **turn.base,
+        **context.base,
         outbound_id=outbound_id,
         ticket_id=ticket_id,
         channel=channel,
@@ -62,40 +64,40 @@ def refused(turn: Turn, outbound_id: str, ticket_id: str, channel: str, kind: st
         attempts=0,
         detail=reason,
     )
-    return turn.write(fact)
+    return context.write(fact)
 
 
-def _say(turn: Turn, event: ConsentChanged, kind: str) -> Turn:
+def _say(context: FoldContext, event: ConsentChanged, kind: str) -> FoldContext:
     channel = carrier(event.channel or "form", event.address)
     if channel != "sms" or event.answered or event.imported:
-        return turn
+        return context
     outbound_id = event_id("notice", event.event_id)
-    if reason := turn.rules.guards.notice_suppression(event, turn.customer, turn.now):
-        return refused(turn, outbound_id, "", channel, kind, reason)
-    locale = next((each for each in (event.language, turn.customer.language) if each in LOCALES), "en")
+    if reason := context.rules.guards.notice_suppression(event, context.customer, context.now):
+        return refused(context, outbound_id, "", channel, kind, reason)
+    locale = next((each for each in (event.language, context.customer.language) if each in LOCALES), "en")
     outbound = Outbound(
-        **turn.base,
+        **context.base,
         outbound_id=outbound_id,
         ticket_id="",
         kind=kind,
         channel=channel,
         address=event.address,
-        text=turn.rules.notices.text(kind, locale),
+        text=context.rules.notices.text(kind, locale),
         locale=locale,
         causation_depth=event.causation_depth + 1,
     )
-    heard = (*turn.customer.acknowledgements, SentAcknowledgement(turn.now, 0))[-REMEMBERED:]
-    return turn.but(customer=replace(turn.customer, acknowledgements=heard)).write(outbound)
+    heard = (*context.customer.acknowledgements, SentAcknowledgement(context.now, 0))[-REMEMBERED:]
+    return context.replace(customer=replace(context.customer, acknowledgements=heard)).write(outbound)
 
 
-def _answer(turn: Turn, event: ConsentChanged) -> Turn:
+def _answer(context: FoldContext, event: ConsentChanged) -> FoldContext:
     """A YES that lifts nothing is what was asked for: the answer to a question of ours."""
     if _AROUND.sub("", normalise(event.keyword)) != "yes":
-        return turn
-    there = [ticket for ticket in turn.customer.tickets if ticket.address == event.address]
+        return context
+    there = [ticket for ticket in context.customer.tickets if ticket.address == event.address]
     if all(finished_at(ticket) is not None for ticket in there):
-        return turn
+        return context
     said: dict[str, Any] = {
         name: getattr(event, name) for name in event.__struct_fields__ if name in MessageReceived.__struct_fields__
     }
-    return turn.but(event=MessageReceived(**said, text=event.keyword, full_text=event.keyword))
+    return context.replace(event=MessageReceived(**said, text=event.keyword, full_text=event.keyword))

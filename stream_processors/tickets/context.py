@@ -22,45 +22,8 @@ if TYPE_CHECKING:
     from stream_processors.rules.surveys import Signing
     from stream_processors.rules.versions import RulesetHistory
 
-#: What a step can tell the later ones. `roll_windows` counts them.
-HAPPENINGS = (
-    "contact",  # a customer contacted us
-    "opened",
-    "reopened",
-    "acknowledged",
-    "suppressed",
-    "replied",  # public answer of a person
-    "first_response",  # detail: elapsed seconds
-    "solved",  # detail: seconds from creation to this solve
-    "met",  # a clock was fulfilled within its target
-    "breached",
-    "corrected",  # an answer from before a deadline came after its breach, which is withdrawn
-    "csat",  # detail: score
-    "ces",  # detail: score
-    "csat_withdrawn",  # detail: the score that another answer of the same survey replaces, at the time of that answer
-    "ces_withdrawn",
-    "invited",  # to a survey; the denominator of the response rate
-    "uninvited",  # deliberately not
-    "survey_answered",  # the first answer of a person to a survey
-    "invitation_answered",  # ... who had been invited; the numerator of the response rate
-    "thanked",  # for an answer
-    "follow_up",  # a low score opened one
-    "followed_up",  # a person has seen to it; detail: seconds since it was opened
-    "fcr_kept",  # an episode was solved in one answer, and that held; at the end of its seven days
-    "fcr_lost",  # ... and was not; at the moment that falsified it
-    "fcr_corrected",  # one that was `fcr_kept` (at that time) is `fcr_lost` after all: late evidence
-    "repeat_contact",  # a contact about a reason of the last seven days
-    "call_answered",  # a call or chat that a person took; detail: seconds that the customer waited
-    "abandoned",  # a call or chat that the customer gave up; detail: seconds waited
-    "handled",  # a call or chat is over; detail: seconds that a person had it
-    "transferred",
-    "deflected",  # the customer said that self-service helped
-    "order",
-    "article",
-)
 
-
-class Happening(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """`ticket` is the ticket as it was then, for the dimensions; None when there is none.
 
     `within` is for `first_response`: it came within its target.
@@ -73,7 +36,7 @@ class Happening(msgspec.Struct, frozen=True):
     within: bool = False
 
 
-class Turn(msgspec.Struct, frozen=True):
+class FoldContext(msgspec.Struct, frozen=True):
     """One event between two states of its customer. `ticket` is None for events that belong to no ticket.
 
     rules       those in force for this event
@@ -93,30 +56,30 @@ class Turn(msgspec.Struct, frozen=True):
     opened: bool = False
     reopened: bool = False
     outputs: tuple[Output, ...] = ()
-    happened: tuple[Happening, ...] = ()
+    observed: tuple[Observation, ...] = ()
     before: Customer = Customer()
     replied_at: int | None = None
     forwarded: bool = False
     book: RulesetHistory | None = None
     signing: Signing | None = None
 
-    def but(self, **changes: Any) -> Turn:
+    def replace(self, **changes: Any) -> FoldContext:
         """A copy with these fields changed."""
         return msgspec.structs.replace(self, **changes)
 
-    def on_ticket(self, **changes: Any) -> Turn:
+    def on_ticket(self, **changes: Any) -> FoldContext:
         """A copy whose ticket has these fields changed."""
         assert self.ticket is not None, "a turn without a ticket has nothing to change"
         return msgspec.structs.replace(self, ticket=msgspec.structs.replace(self.ticket, **changes))
 
-    def write(self, *records: msgspec.Struct) -> Turn:
+    def write(self, *records: msgspec.Struct) -> FoldContext:
         """A copy with these records appended to the outputs, keyed as the event is."""
         return msgspec.structs.replace(self, outputs=self.outputs + tuple(Output(record) for record in records))
 
-    def note(self, name: str, *, at: int | None = None, detail: float = 0.0, within: bool = False) -> Turn:
+    def observe(self, name: str, *, at: int | None = None, detail: float = 0.0, within: bool = False) -> FoldContext:
         """A copy that tells later steps what happened."""
-        happening = Happening(name, self.now if at is None else at, self.ticket, detail, within)
-        return msgspec.structs.replace(self, happened=(*self.happened, happening))
+        observation = Observation(name, self.now if at is None else at, self.ticket, detail, within)
+        return msgspec.structs.replace(self, observed=(*self.observed, observation))
 
     @property
     def ticket_id(self) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact
 from schemas.service_metrics import ServiceMetric
 from stream_processors.runtime.processor import Count
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.gauges import bounded_channel
 from stream_processors.tickets.state import Ticket
 
@@ -28,12 +28,12 @@ class _Instance:
         self.charged, self.met, self.live = charged, met, live
 
 
-def counts(turn: Turn) -> list[Count]:
+def counts(context: FoldContext) -> list[Count]:
     """The counts of one turn, in no particular order."""
     found: list[Count] = []
-    ticket, rows = turn.ticket, list[ClockFact]()
-    live = not (turn.event.imported if ticket is None else ticket.imported)
-    for record in (output.record for output in turn.outputs):
+    ticket, rows = context.ticket, list[ClockFact]()
+    live = not (context.event.imported if ticket is None else ticket.imported)
+    for record in (output.record for output in context.outputs):
         if isinstance(record, ClockFact):
             rows.append(record)
         elif not live:
@@ -45,24 +45,27 @@ def counts(turn: Turn) -> list[Count]:
             channel = bounded_channel(record.channel)
             found.append(Count(ServiceMetric.ACKNOWLEDGEMENTS, (channel, record.outcome, record.reason)))
     if rows:
-        found.extend(_clocks(turn, rows))
-    if live and turn.happened:
-        found.extend(_happened(turn))
+        found.extend(_clocks(context, rows))
+    if live and context.observed:
+        found.extend(_observed(context))
     return found
 
 
-def _happened(turn: Turn) -> Iterator[Count]:
-    for happening in turn.happened:
-        if happening.name in ("first_response", "csat"):
-            then = happening.ticket
-            where = (bounded_channel(turn.event.channel if then is None else then.channel), then.team if then else "")
-            if happening.name == "csat":
-                yield Count(ServiceMetric.CSAT_ANSWERS, (*where, str(int(happening.detail))))
+def _observed(context: FoldContext) -> Iterator[Count]:
+    for observation in context.observed:
+        if observation.name in ("first_response", "csat"):
+            then = observation.ticket
+            where = (
+                bounded_channel(context.event.channel if then is None else then.channel),
+                then.team if then else "",
+            )
+            if observation.name == "csat":
+                yield Count(ServiceMetric.CSAT_ANSWERS, (*where, str(int(observation.detail))))
             else:
-                yield Count(ServiceMetric.FIRST_RESPONSE_SECONDS, where, happening.detail)
+                yield Count(ServiceMetric.FIRST_RESPONSE_SECONDS, where, observation.detail)
 
 
-def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
+def _clocks(context: FoldContext, rows: list[ClockFact]) -> Iterator[Count]:
     instances: dict[tuple[str, int, str, int], _Instance] = {}
     for row in rows:
         if row.transition not in ("breach", "correct", "fulfil"):
@@ -70,7 +73,7 @@ def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
         key = row.ticket_id, row.episode, row.clock, row.instance
         instance = instances.get(key)
         if instance is None:
-            instance = instances[key] = _before(turn, row)
+            instance = instances[key] = _before(context, row)
         if not instance.live:
             continue
         labels = row.clock, row.policy, bounded_channel(row.channel), row.team, row.priority
@@ -86,18 +89,20 @@ def _clocks(turn: Turn, rows: list[ClockFact]) -> Iterator[Count]:
             yield Count(ServiceMetric.SLA_MET, labels)
 
 
-def _before(turn: Turn, row: ClockFact) -> _Instance:
+def _before(context: FoldContext, row: ClockFact) -> _Instance:
     """The instance as this event found it: what came of a clock of history until a live event took its ticket up is history."""
-    was = _ticket(turn.before.tickets, turn, row)
+    was = _ticket(context.before.tickets, context, row)
     for clock in () if was is None else was.clocks:
         if (clock.episode, clock.name, clock.instance) == (row.episode, row.clock, row.instance):
             where = clock.name, clock.policy, bounded_channel(row.channel), clock.team, clock.priority
             met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
             return _Instance(where if clock.breached else None, met=met, live=was is not None and not was.imported)
-    now = turn.ticket if turn.ticket_id == row.ticket_id else None
-    return _Instance(live=not (now or was or _ticket(turn.customer.tickets, turn, row) or Ticket(0, "", 0)).imported)
+    now = context.ticket if context.ticket_id == row.ticket_id else None
+    return _Instance(
+        live=not (now or was or _ticket(context.customer.tickets, context, row) or Ticket(0, "", 0)).imported
+    )
 
 
-def _ticket(tickets: tuple[Ticket, ...], turn: Turn, row: ClockFact) -> Ticket | None:
-    tag = turn.event.customer_tag
+def _ticket(tickets: tuple[Ticket, ...], context: FoldContext, row: ClockFact) -> Ticket | None:
+    tag = context.event.customer_tag
     return next((ticket for ticket in tickets if ticket.id_at(tag) == row.ticket_id), None)

@@ -19,43 +19,43 @@ from typing import Any
 from schemas.clock import MICROS
 from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Ticket
 
 __all__ = ["step", "was_answered"]
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Conclude what the event says of service; most say nothing."""
-    handler = _HANDLERS.get(type(turn.event))
-    return turn if handler is None else handler(turn, turn.event)
+    handler = _HANDLERS.get(type(context.event))
+    return context if handler is None else handler(context, context.event)
 
 
 # -- calls and chats --------------------------------------------------------------------------------------------------
 
 
-def _call(turn: Turn, event: CallEnded) -> Turn:
-    if turn.ticket is None:
-        return turn
+def _call(context: FoldContext, event: CallEnded) -> FoldContext:
+    if context.ticket is None:
+        return context
     answered = event.outcome == "answered"
-    turn = _over(
-        turn,
+    context = _over(
+        context,
         kind="call",
         outcome=event.outcome,
         agent=event.agent_id,
         wait=event.wait_seconds,
         handle=event.talk_seconds if answered else None,
     )
-    return _repeated(turn, event)
+    return _repeated(context, event)
 
 
-def _chat(turn: Turn, event: ChatEnded) -> Turn:
-    ticket = turn.ticket
+def _chat(context: FoldContext, event: ChatEnded) -> FoldContext:
+    ticket = context.ticket
     if ticket is None:
-        return turn
+        return context
     answered = was_answered(ticket, event)
     return _over(
-        turn,
+        context,
         kind="chat",
         outcome="answered" if answered else event.outcome,
         agent=ticket.assignee if answered else "",
@@ -70,7 +70,7 @@ def was_answered(ticket: Ticket, event: ChatEnded) -> bool:
         return event.outcome == "closed"
     if not ticket.answers:  # nobody answered, or before answers were told apart
         return ticket.first_response_at is not None
-    return any(thread == event.thread_id for _, thread in ticket.answered_in)
+    return any(thread == event.thread_id for _, thread in ticket.answered_conversations)
 
 
 def _chatted_seconds(ticket: Ticket, event: ChatEnded) -> float | None:
@@ -79,42 +79,44 @@ def _chatted_seconds(ticket: Ticket, event: ChatEnded) -> float | None:
     return max(0, event.occurred_at - ticket.first_response_at) / MICROS
 
 
-def _over(turn: Turn, *, kind: str, outcome: str, agent: str, wait: float, handle: float | None) -> Turn:
-    ticket, event = turn.ticket, turn.event
+def _over(
+    context: FoldContext, *, kind: str, outcome: str, agent: str, wait: float, handle: float | None
+) -> FoldContext:
+    ticket, event = context.ticket, context.event
     assert ticket is not None
     waited = max(0.0, wait)
     fact = ConversationFact(
-        **turn.base,
+        **context.base,
         event_id=event.event_id,
         kind=kind,
         outcome=outcome,
-        ticket_id=turn.ticket_id,
+        ticket_id=context.ticket_id,
         channel=event.channel or ticket.channel,
-        team=turn.team,
+        team=context.team,
         agent_id=agent,
         wait_seconds=waited,
         handle_seconds=handle,
         imported=event.imported,
     )
-    turn = turn.write(fact)
+    context = context.write(fact)
     if outcome == "answered":
-        turn = turn.note("call_answered", detail=waited)
+        context = context.observe("call_answered", detail=waited)
     elif outcome == "abandoned":
-        turn = turn.note("abandoned", detail=waited)
-    return turn if handle is None else turn.note("handled", detail=handle)
+        context = context.observe("abandoned", detail=waited)
+    return context if handle is None else context.observe("handled", detail=handle)
 
 
 # -- contacts ---------------------------------------------------------------------------------------------------------
 
 
-def _repeated(turn: Turn, event: MessageReceived | CallEnded) -> Turn:
+def _repeated(context: FoldContext, event: MessageReceived | CallEnded) -> FoldContext:
     """Compare the reasons that this contact left with those that were known before it."""
-    if not (turn.opened or turn.reopened) or not turn.before.reasons or turn.ticket is None:
-        return turn
-    taxonomy, now = turn.rules.taxonomy, turn.now
-    known = dict(turn.before.reasons)
+    if not (context.opened or context.reopened) or not context.before.reasons or context.ticket is None:
+        return context
+    taxonomy, now = context.rules.taxonomy, context.now
+    known = dict(context.before.reasons)
     facts = []
-    for tag, at in turn.customer.reasons:
+    for tag, at in context.customer.reasons:
         previous = known.get(tag)
         if at != now or previous is None or not now - taxonomy.repeat_micros < previous < now:
             continue
@@ -123,30 +125,30 @@ def _repeated(turn: Turn, event: MessageReceived | CallEnded) -> Turn:
             continue
         facts.append(
             RepeatFact(
-                **turn.base,
+                **context.base,
                 event_id=event.event_id,
                 tag=tag,
-                ticket_id=turn.ticket_id,
+                ticket_id=context.ticket_id,
                 previous_at=previous,
                 seconds=(now - previous) / MICROS,
-                channel=turn.ticket.channel,
-                team=turn.team,
+                channel=context.ticket.channel,
+                team=context.team,
                 quadrant=named.quadrant,
                 imported=event.imported,
             )
         )
-    return turn.write(*facts).note("repeat_contact") if facts else turn
+    return context.write(*facts).observe("repeat_contact") if facts else context
 
 
-def _transferred(turn: Turn, event: Transferred) -> Turn:
-    return turn if turn.ticket is None else turn.note("transferred")
+def _transferred(context: FoldContext, event: Transferred) -> FoldContext:
+    return context if context.ticket is None else context.observe("transferred")
 
 
-def _bot(turn: Turn, event: BotAnswered) -> Turn:
-    return turn.note("deflected") if event.resolved else turn
+def _bot(context: FoldContext, event: BotAnswered) -> FoldContext:
+    return context.observe("deflected") if event.resolved else context
 
 
-_HANDLERS: dict[type, Callable[[Turn, Any], Turn]] = {
+_HANDLERS: dict[type, Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _repeated,
     CallEnded: _call,
     ChatEnded: _chat,

@@ -23,9 +23,17 @@ from stream_processors.rules.loop_guards import REMEMBERED
 from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.runtime.processor import Output
 from stream_processors.runtime.state_codec import StateCodec
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.resolution import episodes
-from stream_processors.tickets.state import MOST_OPTED_OUT, Adopted, Away, Customer, Links, Mark, Ticket
+from stream_processors.tickets.state import (
+    MOST_OPTED_OUT,
+    Adopted,
+    Customer,
+    MergedInto,
+    MergeHistory,
+    MovedTicket,
+    Ticket,
+)
 from stream_processors.tickets.surveys import invite
 from stream_processors.tickets.tag import KEPT_REASONS
 from stream_processors.tickets.thread import find
@@ -33,11 +41,11 @@ from stream_processors.tickets.thread import find
 __all__ = ["KINDS", "ended_here", "passed_on", "step"]
 
 #: Tickets that a customer remembers to have given away, or to have seen ended after they came from somebody else.
-KEPT_AWAY = 500
+KEPT_MOVED = 500
 #: Names that went up in a customer and are remembered; far more than anybody has.
 KEPT_NAMES = 50
 _CODEC = StateCodec({b"c": Customer})
-_UNKNOWN = Links()
+_UNKNOWN = MergeHistory()
 
 
 # -- what goes on to somebody else ------------------------------------------------------------------------------------
@@ -46,38 +54,40 @@ _UNKNOWN = Links()
 def passed_on(customer: Customer, event: Event) -> Event | None:
     """The event as it is written to the log of whoever it concerns now; None when that is this customer.
 
-    Only for a customer with links. Nothing is concluded from what is passed on.
+    Only for a customer with history. Nothing is concluded from what is passed on.
     """
-    links = customer.links
-    assert links is not None, "who was never merged has nothing to pass on"
+    history = customer.merge_history
+    assert history is not None, "who was never merged has nothing to pass on"
     kind = type(event)
     if kind in _ABOUT_TICKETS:
-        holder = _holder(customer, links, event)
+        holder = _holder(customer, history, event)
     elif kind in _OF_CUSTOMERS:
-        mark = links.mark
-        gone = links.gone(reference) if (reference := getattr(event, "ticket_ref", "")) else None
+        merged_into = history.merged_into
+        gone = history.gone(reference) if (reference := getattr(event, "ticket_ref", "")) else None
         holder = "" if gone is None else gone.holder
-        own = mark is not None and customer_tag(event.customer_id) == event.customer_tag  # type: ignore[attr-defined]
-        if mark is not None and own and holder in ("", mark.tag):
-            return _addressed(event, mark.tag, customer_id=mark.customer_id)
+        own = merged_into is not None and customer_tag(event.customer_id) == event.customer_tag  # type: ignore[attr-defined]
+        if merged_into is not None and own and holder in ("", merged_into.tag):
+            return _addressed(event, merged_into.tag, customer_id=merged_into.customer_id)
     else:
         return None
     return _addressed(event, holder) if holder else None
 
 
-def _holder(customer: Customer, links: Links, event: Any) -> str:
+def _holder(customer: Customer, history: MergeHistory, event: Any) -> str:
     """The tag of who has the ticket that the event names, '' when it is this customer or nobody."""
-    mark = "" if links.mark is None else links.mark.tag
+    merged_into = "" if history.merged_into is None else history.merged_into.tag
     if event.ticket_id:
-        if (gone := links.gone(event.ticket_id)) is not None:
+        if (gone := history.gone(event.ticket_id)) is not None:
             return gone.holder
         if type(event) is SurveyAnswered or find(customer, event.ticket_id, event.customer_tag) is not None:
             return ""  # a survey about a ticket that ended before the merge counts here
-        return mark
+        return merged_into
     thread = getattr(event, "thread_ref", "")
     if not thread or any(thread in ticket.thread_ids for ticket in customer.tickets):
         return ""
-    return next((each.holder for each in reversed(links.away) if each.holder and thread in each.threads), mark)
+    return next(
+        (each.holder for each in reversed(history.moved_tickets) if each.holder and thread in each.threads), merged_into
+    )
 
 
 def _addressed(event: Event, tag: str, **changes: Any) -> Event:
@@ -87,83 +97,89 @@ def _addressed(event: Event, tag: str, **changes: Any) -> Event:
 # -- merges, splits, adoptions ----------------------------------------------------------------------------------------
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Fold a `CustomersMerged`, `CustomersSplit` or `TicketAdopted`; any other event passes.
 
     Raises:
         Refused: `same_customer`, `unknown_ticket` for a split with a ticket that this customer does not have.
         StateFromTheFuture: a newer build gave the ticket away.
     """
-    event = turn.event
+    event = context.event
     if isinstance(event, CustomersMerged):
-        return _merged(turn, event)
+        return _merged(context, event)
     if isinstance(event, CustomersSplit):
-        return _split(turn, event)
-    return _adopted(turn, event) if isinstance(event, TicketAdopted) else turn
+        return _split(context, event)
+    return _adopted(context, event) if isinstance(event, TicketAdopted) else context
 
 
-def _merged(turn: Turn, event: CustomersMerged) -> Turn:
+def _merged(context: FoldContext, event: CustomersMerged) -> FoldContext:
     origin, target = customer_tag(event.from_customer_id), customer_tag(event.into_customer_id)
     if origin == target:
         raise Refused("same_customer", f"{event.from_customer_id!r} and {event.into_customer_id!r} are one already")
     if origin != event.customer_tag:
-        return _told_of_merge(turn, event, origin)
-    links = turn.customer.links or _UNKNOWN
-    if links.mark is not None:  # whoever this customer is by now goes up in the other
-        if links.mark.tag == target:
-            return turn
-        return _send_on(turn, _addressed(event, links.mark.tag, from_customer_id=links.mark.customer_id))
-    stamp = links.clock + 1
-    names = Links(joined=links.joined) if links.joined else None
-    known = replace(turn.customer, tickets=(), episodes=(), seen=(), links=names, offset=-1)
+        return _told_of_merge(context, event, origin)
+    history = context.customer.merge_history or _UNKNOWN
+    if history.merged_into is not None:  # whoever this customer is by now goes up in the other
+        if history.merged_into.tag == target:
+            return context
+        return _send_on(
+            context, _addressed(event, history.merged_into.tag, from_customer_id=history.merged_into.customer_id)
+        )
+    stamp = history.clock + 1
+    names = MergeHistory(merged_from=history.merged_from) if history.merged_from else None
+    known = replace(context.customer, tickets=(), episodes=(), seen=(), merge_history=names, offset=-1)
     word = _addressed(
         event, target, event_id=event_id("merged", event.event_id, origin), stamp=stamp, known=_CODEC.dump(b"c", known)
     )
-    turn = _with_links(turn, replace(links, mark=Mark(event.into_customer_id, target, stamp), clock=stamp))
-    turn = turn.but(outputs=(*turn.outputs, Output(word, target)))
-    unfinished = [ticket for ticket in turn.customer.tickets if ticket.status != "closed"]
-    return _give(turn, unfinished, event.from_customer_id, event.into_customer_id, event.agent_id)
+    context = _with_history(
+        context, replace(history, merged_into=MergedInto(event.into_customer_id, target, stamp), clock=stamp)
+    )
+    context = context.replace(outputs=(*context.outputs, Output(word, target)))
+    unfinished = [ticket for ticket in context.customer.tickets if ticket.status != "closed"]
+    return _give(context, unfinished, event.from_customer_id, event.into_customer_id, event.agent_id)
 
 
-def _told_of_merge(turn: Turn, event: CustomersMerged, origin: str) -> Turn:
+def _told_of_merge(context: FoldContext, event: CustomersMerged, origin: str) -> FoldContext:
     """The word of a merge, at the customer who is merged into or further on."""
-    links = turn.customer.links or _UNKNOWN
-    mark = links.mark
-    turn = _with_links(turn, replace(links, clock=max(links.clock, event.stamp)))
-    if mark is not None and mark.tag != origin:
-        return _send_on(turn, _addressed(event, mark.tag, into_customer_id=mark.customer_id))
-    if mark is not None:
-        if (event.stamp, origin) < (mark.stamp, event.customer_tag):
-            return turn  # a circle: the other one ends their mark, when they are told of ours
-        turn = _without_mark(turn)
-    turn = turn.but(customer=_learned(_called(turn.customer, event.into_customer_id), event.known))
-    return _with_names(turn, origin, *_names_in(event.known))
+    history = context.customer.merge_history or _UNKNOWN
+    merged_into = history.merged_into
+    context = _with_history(context, replace(history, clock=max(history.clock, event.stamp)))
+    if merged_into is not None and merged_into.tag != origin:
+        return _send_on(context, _addressed(event, merged_into.tag, into_customer_id=merged_into.customer_id))
+    if merged_into is not None:
+        if (event.stamp, origin) < (merged_into.stamp, event.customer_tag):
+            return context  # a circle: the other one ends their merged_into, when they are told of ours
+        context = _without_merge(context)
+    context = context.replace(customer=_learned(_called(context.customer, event.into_customer_id), event.known))
+    return _with_names(context, origin, *_names_in(event.known))
 
 
-def _split(turn: Turn, event: CustomersSplit) -> Turn:
+def _split(context: FoldContext, event: CustomersSplit) -> FoldContext:
     source, target = customer_tag(event.customer_id), customer_tag(event.to_customer_id)
     if source == target:
         raise Refused("same_customer", f"{event.customer_id!r} and {event.to_customer_id!r} are one customer")
-    links = turn.customer.links or _UNKNOWN
+    history = context.customer.merge_history or _UNKNOWN
     if source != event.customer_tag:
-        return _told_of_split(turn, event, source)
-    if links.mark is not None:
-        return _send_on(turn, _addressed(event, links.mark.tag, customer_id=links.mark.customer_id))
+        return _told_of_split(context, event, source)
+    if history.merged_into is not None:
+        return _send_on(
+            context, _addressed(event, history.merged_into.tag, customer_id=history.merged_into.customer_id)
+        )
     chosen = []
     for name in dict.fromkeys(event.ticket_ids):
-        ticket = find(turn.customer, name, event.customer_tag)
+        ticket = find(context.customer, name, event.customer_tag)
         if ticket is None:
             raise Refused("unknown_ticket", f"{name!r} is not a ticket of this customer, or it ended long ago")
         chosen.append(ticket)
-    stamp = links.clock + 1
+    stamp = history.clock + 1
     word = _addressed(event, target, event_id=event_id("split", event.event_id, source), stamp=stamp)
-    names = tuple(each for each in links.joined if each != target)
-    turn = _with_links(turn, replace(links, clock=stamp, joined=names))
-    turn = turn.but(outputs=(*turn.outputs, Output(word, target), *_stopped(turn, event, target)))
-    return _give(turn, chosen, event.customer_id, event.to_customer_id, event.agent_id)
+    names = tuple(each for each in history.merged_from if each != target)
+    context = _with_history(context, replace(history, clock=stamp, merged_from=names))
+    context = context.replace(outputs=(*context.outputs, Output(word, target), *_stopped(context, event, target)))
+    return _give(context, chosen, event.customer_id, event.to_customer_id, event.agent_id)
 
 
-def _stopped(turn: Turn, event: CustomersSplit, target: str) -> list[Output]:
+def _stopped(context: FoldContext, event: CustomersSplit, target: str) -> list[Output]:
     """What may not be sent to stays so, whoever the address belongs to; as history, so that nobody is told again."""
     return [
         Output(
@@ -181,28 +197,28 @@ def _stopped(turn: Turn, event: CustomersSplit, target: str) -> list[Output]:
             ),
             target,
         )
-        for address in turn.customer.opted_out
+        for address in context.customer.opted_out
     ]
 
 
-def _told_of_split(turn: Turn, event: CustomersSplit, source: str) -> Turn:
+def _told_of_split(context: FoldContext, event: CustomersSplit, source: str) -> FoldContext:
     """Who is named by a split stands on their own, unless a later merge says otherwise."""
-    links = turn.customer.links or _UNKNOWN
-    mark = links.mark
-    turn = _with_links(turn, replace(links, clock=max(links.clock, event.stamp)))
-    if mark is not None and (event.stamp, source) > (mark.stamp, event.customer_tag):
-        turn = _without_mark(turn)
-    return turn.but(customer=_called(turn.customer, event.to_customer_id))
+    history = context.customer.merge_history or _UNKNOWN
+    merged_into = history.merged_into
+    context = _with_history(context, replace(history, clock=max(history.clock, event.stamp)))
+    if merged_into is not None and (event.stamp, source) > (merged_into.stamp, event.customer_tag):
+        context = _without_merge(context)
+    return context.replace(customer=_called(context.customer, event.to_customer_id))
 
 
 # -- tickets that change hands ----------------------------------------------------------------------------------------
 
 
-def _give(turn: Turn, tickets: list[Ticket], giver: str, taker: str, agent: str) -> Turn:
-    """Write the tickets to the log of `taker`, and remember who has them."""
+def _give(context: FoldContext, tickets: list[Ticket], giver: str, receiver: str, agent: str) -> FoldContext:
+    """Write the tickets to the log of `receiver`, and remember who has them."""
     if not tickets:
-        return turn
-    event, customer, target = turn.event, turn.customer, customer_tag(taker)
+        return context
+    event, customer, target = context.event, context.customer, customer_tag(receiver)
     outputs, left = [], []
     for ticket in tickets:
         name = ticket.id_at(event.customer_tag)
@@ -218,14 +234,14 @@ def _give(turn: Turn, tickets: list[Ticket], giver: str, taker: str, agent: str)
             causation_depth=event.causation_depth + 1,
             ticket_id=name,
             from_customer_id=giver,
-            into_customer_id=taker,
+            into_customer_id=receiver,
             ticket=_CODEC.dump(b"c", Customer(tickets=(ticket,), episodes=episodes.of_ticket(customer, name))),
             moves=moves,
-            version=ticket.version_at(turn.position.offset),
+            version=ticket.version_at(context.position.offset),
             agent_id=agent,
         )
         outputs.append(Output(adopted, target))
-        left.append(Away(name, target, moves, ticket.thread_ids))
+        left.append(MovedTicket(name, target, moves, ticket.thread_ids))
     numbers = {ticket.number for ticket in tickets}
     names = {each.ticket_id for each in left}
     customer = replace(
@@ -233,43 +249,49 @@ def _give(turn: Turn, tickets: list[Ticket], giver: str, taker: str, agent: str)
         tickets=tuple(each for each in customer.tickets if each.number not in numbers),
         episodes=tuple(each for each in customer.episodes if each.ticket_id not in names),
     )
-    return turn.but(customer=_gone(customer, left), outputs=(*turn.outputs, *outputs))
+    return context.replace(customer=_gone(customer, left), outputs=(*context.outputs, *outputs))
 
 
-def _adopted(turn: Turn, event: TicketAdopted) -> Turn:
-    customer, name = turn.customer, event.ticket_id
-    links = customer.links or _UNKNOWN
-    gone, held = links.gone(name), find(customer, name, event.customer_tag)
+def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
+    customer, name = context.customer, event.ticket_id
+    history = customer.merge_history or _UNKNOWN
+    gone, held = history.gone(name), find(customer, name, event.customer_tag)
     known = max(gone.moves if gone else 0, held.adopted.moves if held and held.adopted else 0)
     if known >= event.moves:
-        return turn.but(forwarded=True)  # written again after a crash: it was here, and may be elsewhere by now
-    if links.mark is not None:
-        moves, mark = event.moves + 1, links.mark
+        return context.replace(forwarded=True)  # written again after a crash: it was here, and may be elsewhere by now
+    if history.merged_into is not None:
+        moves, merged_into = event.moves + 1, history.merged_into
         onward = _addressed(
-            event, mark.tag, event_id=_adoption_id(name, moves), into_customer_id=mark.customer_id, moves=moves
+            event,
+            merged_into.tag,
+            event_id=_adoption_id(name, moves),
+            into_customer_id=merged_into.customer_id,
+            moves=moves,
         )
-        left = Away(name, mark.tag, moves, _ticket_in(event).thread_ids)
-        return _send_on(turn.but(customer=_gone(customer, [left])), onward)
+        left = MovedTicket(name, merged_into.tag, moves, _ticket_in(event).thread_ids)
+        return _send_on(context.replace(customer=_gone(customer, [left])), onward)
     tag, number = split_ticket_id(name) or ("", 0)
     if tag != event.customer_tag:
         number = customer.next_number
-    lift = max(0, event.version + 1 - turn.position.offset)
-    ticket = replace(_ticket_in(event), number=number, adopted=Adopted(name, event.moves, lift))
+    version_offset = max(0, event.version + 1 - context.position.offset)
+    ticket = replace(_ticket_in(event), number=number, adopted=Adopted(name, event.moves, version_offset))
     others = tuple(each for each in customer.tickets if each is not held)
     customer = replace(
         _called(customer, event.into_customer_id),
         tickets=(*others, ticket),
         next_number=max(customer.next_number, number + 1),
-        links=replace(links, away=tuple(each for each in links.away if each is not gone)),
+        merge_history=replace(history, moved_tickets=tuple(each for each in history.moved_tickets if each is not gone)),
     )
-    return invite.taken_over(turn.but(customer=customer), _known_in(event).episodes, lift)
+    return invite.taken_over(context.replace(customer=customer), _known_in(event).episodes, version_offset)
 
 
 def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
     """Remember those of the tickets that came from somebody else and are dropped now: a survey may come weeks later."""
     kept = {ticket.number for ticket in customer.tickets}
     dropped = [each for each in before if each.adopted is not None and each.number not in kept]
-    return _gone(customer, [Away(each.adopted.ticket_id, "", each.adopted.moves) for each in dropped if each.adopted])
+    return _gone(
+        customer, [MovedTicket(each.adopted.ticket_id, "", each.adopted.moves) for each in dropped if each.adopted]
+    )
 
 
 def _ticket_in(event: TicketAdopted) -> Ticket:
@@ -315,42 +337,42 @@ def _names_in(known: bytes) -> tuple[str, ...]:
     if not known:
         return ()
     other: Customer = _CODEC.load(b"c", known)
-    return () if other.links is None else other.links.joined
+    return () if other.merge_history is None else other.merge_history.merged_from
 
 
 def _called(customer: Customer, customer_id: str) -> Customer:
     return customer if customer.customer_id else replace(customer, customer_id=customer_id)
 
 
-# -- links ------------------------------------------------------------------------------------------------------------
+# -- history ------------------------------------------------------------------------------------------------------------
 
 
-def _send_on(turn: Turn, event: Event) -> Turn:
-    return turn.but(forwarded=True, outputs=(*turn.outputs, Output(event, event.customer_tag)))
+def _send_on(context: FoldContext, event: Event) -> FoldContext:
+    return context.replace(forwarded=True, outputs=(*context.outputs, Output(event, event.customer_tag)))
 
 
-def _with_links(turn: Turn, links: Links) -> Turn:
-    return turn.but(customer=replace(turn.customer, links=links))
+def _with_history(context: FoldContext, history: MergeHistory) -> FoldContext:
+    return context.replace(customer=replace(context.customer, merge_history=history))
 
 
-def _with_names(turn: Turn, *tags: str) -> Turn:
-    links = turn.customer.links
-    assert links is not None
-    names = tuple(dict.fromkeys((*links.joined, *(each for each in tags if each != turn.event.customer_tag))))
-    return _with_links(turn, replace(links, joined=names[-KEPT_NAMES:]))
+def _with_names(context: FoldContext, *tags: str) -> FoldContext:
+    history = context.customer.merge_history
+    assert history is not None
+    names = tuple(dict.fromkeys((*history.merged_from, *(each for each in tags if each != context.event.customer_tag))))
+    return _with_history(context, replace(history, merged_from=names[-KEPT_NAMES:]))
 
 
-def _without_mark(turn: Turn) -> Turn:
-    assert turn.customer.links is not None
-    return _with_links(turn, replace(turn.customer.links, mark=None))
+def _without_merge(context: FoldContext) -> FoldContext:
+    assert context.customer.merge_history is not None
+    return _with_history(context, replace(context.customer.merge_history, merged_into=None))
 
 
-def _gone(customer: Customer, left: list[Away]) -> Customer:
+def _gone(customer: Customer, left: list[MovedTicket]) -> Customer:
     if not left:
         return customer
-    links, names = customer.links or _UNKNOWN, {each.ticket_id for each in left}
-    away = (*(each for each in links.away if each.ticket_id not in names), *left)[-KEPT_AWAY:]
-    return replace(customer, links=replace(links, away=away))
+    history, names = customer.merge_history or _UNKNOWN, {each.ticket_id for each in left}
+    away = (*(each for each in history.moved_tickets if each.ticket_id not in names), *left)[-KEPT_MOVED:]
+    return replace(customer, merge_history=replace(history, moved_tickets=away))
 
 
 #: Folded by `step`.

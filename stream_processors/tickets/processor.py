@@ -32,12 +32,12 @@ from stream_processors.tickets import (
     thread,
     transcript,
 )
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.counters import counts
 from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
 from stream_processors.tickets.sla import clocks, ticket_metrics
-from stream_processors.tickets.state import Customer, Links, Pane, customer_key
+from stream_processors.tickets.state import Customer, MergeHistory, Pane, customer_key
 from stream_processors.tickets.surveys import follow_up, invite, score
 from stream_processors.tickets.windows import buckets
 
@@ -49,7 +49,7 @@ __all__ = ["STEPS", "TicketsProcessor", "fold"]
 #: that it stops; resolutions after tags, policy and answers, of which they consist; what surveys and follow-ups change
 #: before routing, which queues them, and after the tags that decide the team; time is charged when it is known who has
 #: the ticket now; the record of it all last.
-STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
+STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("expire", clocks.expire),
     ("settle", resolve.settle),
     ("consent", consent.step),
@@ -57,7 +57,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("progress", progress.step),
     ("tag", tag.step),
     ("acknowledge", acknowledge.step),
-    ("measure_sla", clocks.step),
+    ("clocks", clocks.step),
     ("resolve", resolve.step),
     ("invite", invite.step),
     ("score_csat", score.step),
@@ -65,7 +65,7 @@ STEPS: tuple[tuple[str, Callable[[Turn], Turn]], ...] = (
     ("handle", handle.step),
     ("transcript", transcript.step),
     ("route", route.step),
-    ("keep_time", ticket_metrics.step),
+    ("ticket_metrics", ticket_metrics.step),
     ("record", record.step),
 )
 #: A tick is only time passing, and so is what belongs to somebody else by now.
@@ -78,13 +78,13 @@ _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 def fold(
     customer: Customer, event: Event, position: Position, book: RulesetHistory, signing: Signing | None = None
-) -> Turn:
+) -> FoldContext:
     """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
 
     Raises:
         StepFailed: a step raised; `stage` names it, the cause is chained.
     """
-    turn = Turn(
+    context = FoldContext(
         event=event,
         now=event.occurred_at,
         position=position,
@@ -99,14 +99,14 @@ def fold(
         steps = _TICK_STEPS
     elif kind in merge.KINDS:
         steps = _MERGE_STEPS
-    elif customer.links is not None and (onward := merge.passed_on(customer, event)) is not None:
-        steps, turn = _TICK_STEPS, turn.but(forwarded=True, outputs=(Output(onward, onward.customer_tag),))
+    elif customer.merge_history is not None and (onward := merge.passed_on(customer, event)) is not None:
+        steps, context = _TICK_STEPS, context.replace(forwarded=True, outputs=(Output(onward, onward.customer_tag),))
     for name, step in steps:
         try:
-            turn = step(turn)
+            context = step(context)
         except Exception as error:
             raise StepFailed(name) from error
-    return turn
+    return context
 
 
 class TicketsProcessor:
@@ -144,16 +144,20 @@ class TicketsProcessor:
         if position.offset <= customer.offset:
             return Outcome({key: customer}, skipped=True)
         seen = _fingerprint(event.event_id)
-        if seen in customer.seen or (customer.links is not None and _on_its_way(event) in customer.seen):
+        if seen in customer.seen or (customer.merge_history is not None and _on_its_way(event) in customer.seen):
             return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
-        turn = fold(customer, event, position, self.rules, self.signing)
-        panes, facts = buckets.roll(turn, read)
-        after = turn.customer
-        if turn.forwarded:  # it may come back, as something new
+        context = fold(customer, event, position, self.rules, self.signing)
+        panes, facts = buckets.roll(context, read)
+        after = context.customer
+        if context.forwarded:  # it may come back, as something new
             seen = _on_its_way(event)
-            after = after if after.links is not None else msgspec.structs.replace(after, links=Links())
+            after = (
+                after
+                if after.merge_history is not None
+                else msgspec.structs.replace(after, merge_history=MergeHistory())
+            )
         after = msgspec.structs.replace(after, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
-        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
+        return Outcome({**panes, key: after}, (*context.outputs, *facts), counts=counts(context))
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
@@ -176,10 +180,10 @@ class TicketsProcessor:
             return Outcome({key: pane} if changed else {})
         if position.offset <= state.offset:
             return Outcome({key: state}, skipped=True)
-        turn = fold(state, event, position, self.rules, self.signing)
-        panes, facts = buckets.roll(turn, read)
-        after = msgspec.structs.replace(turn.customer, offset=position.offset)
-        return Outcome({**panes, key: after}, (*turn.outputs, *facts), counts=counts(turn))
+        context = fold(state, event, position, self.rules, self.signing)
+        panes, facts = buckets.roll(context, read)
+        after = msgspec.structs.replace(context.customer, offset=position.offset)
+        return Outcome({**panes, key: after}, (*context.outputs, *facts), counts=counts(context))
 
 
 def _on_its_way(event: Event) -> int:

@@ -31,7 +31,7 @@ from stream_processors.tickets.acknowledge import (
     reply_subject,
 )
 from stream_processors.tickets.consent import refused
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
 
@@ -43,20 +43,20 @@ KEPT_ASSIGNEES = 20
 _MICROS = 1_000_000
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Change the ticket as the event says.
 
     Raises:
         Refused: `bad_status`, `closed_ticket`, `unknown_team`.
     """
-    if turn.ticket is None:
-        return turn
-    if isinstance(turn.event, CallAnswered) and turn.replied_at is not None:
-        return _speaks(turn, turn.replied_at, turn.event.agent_id)
-    if turn.replied_at is not None:
-        return _answered(turn, turn.replied_at, getattr(turn.event, "agent_id", ""))
-    handler = _HANDLERS.get(type(turn.event))
-    return turn if handler is None else handler(turn, turn.ticket, turn.event)
+    if context.ticket is None:
+        return context
+    if isinstance(context.event, CallAnswered) and context.replied_at is not None:
+        return _speaks(context, context.replied_at, context.event.agent_id)
+    if context.replied_at is not None:
+        return _answered(context, context.replied_at, getattr(context.event, "agent_id", ""))
+    handler = _HANDLERS.get(type(context.event))
+    return context if handler is None else handler(context, context.ticket, context.event)
 
 
 def is_stale(ticket: Ticket, event: Assigned) -> bool:
@@ -79,20 +79,20 @@ def is_stale(ticket: Ticket, event: Assigned) -> bool:
 # -- answers ----------------------------------------------------------------------------------------------------------
 
 
-def _replied(turn: Turn, ticket: Ticket, event: AgentReplied) -> Turn:
+def _replied(context: FoldContext, ticket: Ticket, event: AgentReplied) -> FoldContext:
     if not event.public:
-        return turn.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=turn.now)
-    at = max(turn.now, ticket.created_at)  # an agent's clock may be a little slow
-    turn = _answered(turn.but(replied_at=at), at, event.agent_id)
+        return context.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=context.now)
+    at = max(context.now, ticket.created_at)  # an agent's clock may be a little slow
+    context = _answered(context.replace(replied_at=at), at, event.agent_id)
     if event.imported:
-        return turn
+        return context
     if ticket.imported:
-        turn = turn.on_ticket(imported=False)  # history that goes on now
-    return _deliver(turn, event) if ticket.address else turn
+        context = context.on_ticket(imported=False)  # history that goes on now
+    return _deliver(context, event) if ticket.address else context
 
 
-def _answered(turn: Turn, at: int, agent: str) -> Turn:
-    ticket = turn.ticket
+def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
+    ticket = context.ticket
     assert ticket is not None
     first = ticket.first_response_at
     unanswered = tuple(each for each in ticket.unanswered if each > at)
@@ -101,20 +101,20 @@ def _answered(turn: Turn, at: int, agent: str) -> Turn:
         "first_response_at": at if first is None else min(first, at),
         "unanswered": unanswered,
         "waiting_since": unanswered[0] if unanswered else None,
-        "updated_at": turn.now,
+        "updated_at": context.now,
     }
     # after this answer, or the call that it was: it is open for a reason
-    taken_up = ticket.status_at is not None and turn.now < ticket.status_at
+    taken_up = ticket.status_at is not None and context.now < ticket.status_at
     if ticket.status in ("new", "open") and not taken_up:
         changes["status"] = "open" if unanswered else "pending"
     if agent and not ticket.assignee and finished_at(ticket) is None:
         changes |= _held_by(ticket, agent, at)
     said = ticket.episode, _conversation(ticket, at)
-    if said[1] is None or said not in ticket.answered_in:
+    if said[1] is None or said not in ticket.answered_conversations:
         changes["answers"] = ticket.answers + 1
         if said[1] is not None:
-            changes["answered_in"] = (*ticket.answered_in, said)[-KEPT_THREADS:]
-    return turn.on_ticket(**changes).note("replied", at=at)
+            changes["answered_conversations"] = (*ticket.answered_conversations, said)[-KEPT_THREADS:]
+    return context.on_ticket(**changes).observe("replied", at=at)
 
 
 def _conversation(ticket: Ticket, at: int) -> str | None:
@@ -125,9 +125,9 @@ def _conversation(ticket: Ticket, at: int) -> str | None:
     return None if newest and newest == ticket.ended_chat and at > ticket.ended_chat_at else newest
 
 
-def _speaks(turn: Turn, at: int, agent: str) -> Turn:
+def _speaks(context: FoldContext, at: int, agent: str) -> FoldContext:
     """A person is on the telephone with the customer. When the call ends it counts as an answer, and decides the status."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
     first = ticket.first_response_at
     unanswered = tuple(each for each in ticket.unanswered if each > at)
@@ -140,31 +140,31 @@ def _speaks(turn: Turn, at: int, agent: str) -> Turn:
         changes["status"] = "open"
     if agent and not ticket.assignee:
         changes |= _held_by(ticket, agent, at)
-    return turn.on_ticket(**changes)
+    return context.on_ticket(**changes)
 
 
-def _deliver(turn: Turn, event: AgentReplied) -> Turn:
-    ticket = turn.ticket
+def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
+    ticket = context.ticket
     assert ticket is not None
     channel, address = carrier(ticket.channel, ticket.address), ticket.address
-    if channel == "chat" and (mailbox := instead_of_chat(turn.customer, ticket)):
+    if channel == "chat" and (mailbox := instead_of_chat(context.customer, ticket)):
         channel, address = "email", mailbox
     mail = channel in MAIL_CHANNELS
-    domain = turn.rules.mail_domain
+    domain = context.rules.mail_domain
     outbound_id = event_id("reply", event.event_id)
-    if turn.customer.wants_nothing_at(address):
-        return refused(turn, outbound_id, turn.ticket_id, channel, "reply", "opted_out")
-    message_id = event.message_id or mail_message_id(turn.ticket_id, outbound_id, domain) if mail else ""
+    if context.customer.wants_nothing_at(address):
+        return refused(context, outbound_id, context.ticket_id, channel, "reply", "opted_out")
+    message_id = event.message_id or mail_message_id(context.ticket_id, outbound_id, domain) if mail else ""
     outbound = Outbound(
-        **turn.base,
+        **context.base,
         outbound_id=outbound_id,
-        ticket_id=turn.ticket_id,
+        ticket_id=context.ticket_id,
         kind="reply",
         channel=channel,
         address=address,
-        sender=f"support+{turn.ticket_id}@{domain}" if mail else "",
-        customer_name=turn.customer.name,
-        subject=reply_subject(ticket.subject, turn.ticket_id) if mail else "",
+        sender=f"support+{context.ticket_id}@{domain}" if mail else "",
+        customer_name=context.customer.name,
+        subject=reply_subject(ticket.subject, context.ticket_id) if mail else "",
         text=event.text,
         locale=ticket.language,
         message_id=message_id,
@@ -173,8 +173,8 @@ def _deliver(turn: Turn, event: AgentReplied) -> Turn:
         causation_depth=event.causation_depth + 1,
     )
     if mail:
-        turn = turn.on_ticket(message_ids=(*ticket.message_ids, message_id)[-KEPT_IDS:])
-    return turn.write(outbound)
+        context = context.on_ticket(message_ids=(*ticket.message_ids, message_id)[-KEPT_IDS:])
+    return context.write(outbound)
 
 
 def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
@@ -194,32 +194,32 @@ def threading(ticket: Ticket) -> dict[str, str]:
     return {"In-Reply-To": last, "References": " ".join((*others, last))}
 
 
-def _noted(turn: Turn, ticket: Ticket, event: NoteAdded) -> Turn:
-    return turn.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=turn.now)
+def _noted(context: FoldContext, ticket: Ticket, event: NoteAdded) -> FoldContext:
+    return context.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=context.now)
 
 
 # -- status -----------------------------------------------------------------------------------------------------------
 
 
-def _status(turn: Turn, ticket: Ticket, event: StatusChanged) -> Turn:
+def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
     if event.status not in STATUSES:
         raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
-    status, known = _overtaken(ticket, event.status, turn.now), ticket.status_at
-    if known is None or turn.now > known:
-        turn = turn.on_ticket(status_at=turn.now)
+    status, known = _overtaken(ticket, event.status, context.now), ticket.status_at
+    if known is None or context.now > known:
+        context = context.on_ticket(status_at=context.now)
     if status == ticket.status:
-        return turn
+        return context
     if ticket.status == "closed":
         raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
-    changes: dict[str, Any] = {"status": status, "updated_at": turn.now}
+    changes: dict[str, Any] = {"status": status, "updated_at": context.now}
     if status == "closed":
-        return turn.on_ticket(**changes, unanswered=(), waiting_since=None)
+        return context.on_ticket(**changes, unanswered=(), waiting_since=None)
     if status == "solved":
-        return _solved(turn, ticket, event, changes)
+        return _solved(context, ticket, event, changes)
     if ticket.status == "solved":
         changes |= {"episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
-        return turn.on_ticket(**changes).note("reopened")
-    return turn.on_ticket(**changes)
+        return context.on_ticket(**changes).observe("reopened")
+    return context.on_ticket(**changes)
 
 
 def _overtaken(ticket: Ticket, status: str, at: int) -> str:
@@ -234,13 +234,13 @@ def _overtaken(ticket: Ticket, status: str, at: int) -> str:
     return ticket.status if ticket.status_at is not None and at < ticket.status_at else status
 
 
-def _solved(turn: Turn, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> Turn:
+def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> FoldContext:
     if event.agent_id and not ticket.assignee:
-        changes |= _held_by(ticket, event.agent_id, turn.now)
-    first = ticket.first_solved_at if ticket.first_solved_at is not None else turn.now
-    changes |= {"first_solved_at": first, "last_solved_at": turn.now, "unanswered": (), "waiting_since": None}
-    seconds = max(0, turn.now - ticket.created_at) / _MICROS
-    return turn.on_ticket(**changes).note("solved", detail=seconds)
+        changes |= _held_by(ticket, event.agent_id, context.now)
+    first = ticket.first_solved_at if ticket.first_solved_at is not None else context.now
+    changes |= {"first_solved_at": first, "last_solved_at": context.now, "unanswered": (), "waiting_since": None}
+    seconds = max(0, context.now - ticket.created_at) / _MICROS
+    return context.on_ticket(**changes).observe("solved", detail=seconds)
 
 
 # -- who has it -------------------------------------------------------------------------------------------------------
@@ -252,43 +252,43 @@ def _held_by(ticket: Ticket, agent: str, at: int) -> dict[str, Any]:
     return {"assignee": agent, "assignees": assignees, "first_assigned_at": first}
 
 
-def _transferred(turn: Turn, ticket: Ticket, event: Transferred) -> Turn:
-    if event.to_team not in turn.rules.teams:
+def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> FoldContext:
+    if event.to_team not in context.rules.teams:
         raise Refused("unknown_team", f"{event.to_team!r} is not a team")
     if finished_at(ticket) is not None:
         raise Refused("finished_ticket", f"{event.ticket_id} is {ticket.status}: it cannot be transferred")
-    changes: dict[str, Any] = {"transfers": ticket.transfers + 1, "updated_at": turn.now}
-    if ticket.transfers and turn.now < _with_its_team_since(ticket):
-        return turn.on_ticket(**changes)  # it has been transferred again since
+    changes: dict[str, Any] = {"transfers": ticket.transfers + 1, "updated_at": context.now}
+    if ticket.transfers and context.now < _with_its_team_since(ticket):
+        return context.on_ticket(**changes)  # it has been transferred again since
     changes |= {"team": event.to_team, "assignee": ""}
     if event.to_agent:
-        changes |= _held_by(ticket, event.to_agent, turn.now)
-    return turn.on_ticket(**changes)
+        changes |= _held_by(ticket, event.to_agent, context.now)
+    return context.on_ticket(**changes)
 
 
 def _with_its_team_since(ticket: Ticket) -> int:
     """Since when (micros) the ticket has been with the team that has it."""
     since = ticket.created_at
-    for before, station in pairwise(ticket.stations):
-        if station.team == ticket.team != before.team:
-            since = station.at
+    for before, change in pairwise(ticket.status_history):
+        if change.team == ticket.team != before.team:
+            since = change.at
     return since
 
 
-def _assigned(turn: Turn, ticket: Ticket, event: Assigned) -> Turn:
+def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldContext:
     if is_stale(ticket, event):
-        return turn
+        return context
     if finished_at(ticket) is not None:  # not the ticket is handed out, but the follow-up of its low score
-        return turn.on_ticket(follow_up=event.agent_id)
+        return context.on_ticket(follow_up=event.agent_id)
     if not event.agent_id:
-        return turn.on_ticket(assignee="", updated_at=turn.now)
-    changes = _held_by(ticket, event.agent_id, turn.now)
+        return context.on_ticket(assignee="", updated_at=context.now)
+    changes = _held_by(ticket, event.agent_id, context.now)
     if ticket.status == "new":
         changes["status"] = "open"
-    return turn.on_ticket(**changes, updated_at=turn.now)
+    return context.on_ticket(**changes, updated_at=context.now)
 
 
-_HANDLERS: dict[type[Event], Callable[[Turn, Ticket, Any], Turn]] = {
+_HANDLERS: dict[type[Event], Callable[[FoldContext, Ticket, Any], FoldContext]] = {
     AgentReplied: _replied,
     NoteAdded: _noted,
     StatusChanged: _status,

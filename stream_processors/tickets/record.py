@@ -44,7 +44,7 @@ from schemas.events import (
 )
 from schemas.facts import ContactFact, TicketFact
 from schemas.identity import customer_tag
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.merge import ended_here
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import MOST_TICKETS, finished_at
@@ -61,44 +61,44 @@ _FROM_CUSTOMER = frozenset(
 )
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Write the facts of this event; the customer is complete afterwards."""
-    tickets = _put_back(turn)
-    before = {ticket.number: ticket for ticket in turn.before.tickets}
+    tickets = _put_back(context)
+    before = {ticket.number: ticket for ticket in context.before.tickets}
     records: list[msgspec.Struct] = []
-    if type(turn.event) is not Tick and not turn.forwarded:
-        records.append(_contact(turn))
+    if type(context.event) is not Tick and not context.forwarded:
+        records.append(_contact(context))
     for ticket in tickets:
         if (known := before.get(ticket.number)) is not ticket and known != ticket:
-            records.append(_ticket(turn, ticket))
-    kept = _worth_keeping(turn, tickets)
-    customer = msgspec.structs.replace(turn.customer, tickets=kept)
-    if customer.links is not None and len(kept) < len(tickets):
+            records.append(_ticket(context, ticket))
+    kept = _worth_keeping(context, tickets)
+    customer = msgspec.structs.replace(context.customer, tickets=kept)
+    if customer.merge_history is not None and len(kept) < len(tickets):
         customer = ended_here(customer, tickets)
-    return turn.write(*records).but(customer=customer)
+    return context.write(*records).replace(customer=customer)
 
 
-def _put_back(turn: Turn) -> tuple[Ticket, ...]:
-    ticket, tickets = turn.ticket, turn.customer.tickets
+def _put_back(context: FoldContext) -> tuple[Ticket, ...]:
+    ticket, tickets = context.ticket, context.customer.tickets
     if ticket is None:
         return tickets
-    if turn.opened:
+    if context.opened:
         return (*tickets, ticket)
     return tuple(ticket if each.number == ticket.number else each for each in tickets)
 
 
-def _worth_keeping(turn: Turn, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
+def _worth_keeping(context: FoldContext, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
     """Without tickets that ended before the reopen window, and of the ended ones only the newest."""
-    window = turn.rules.policies.reopen_micros
-    longer = max(window, KEPT_HISTORY_MICROS) if turn.event.imported else window
-    own = turn.ticket.number if turn.ticket else 0
+    window = context.rules.policies.reopen_micros
+    longer = max(window, KEPT_HISTORY_MICROS) if context.event.imported else window
+    own = context.ticket.number if context.ticket else 0
     kept = [
         each
         for each in tickets
         if each.number == own
         or (ended := finished_at(each)) is None
         or each.follow_up is not None
-        or ended >= turn.now - (longer if each.imported else window)
+        or ended >= context.now - (longer if each.imported else window)
     ]
     endable = [each for each in kept if finished_at(each) is not None and each.follow_up is None]
     for each in [each for each in endable if each.number != own]:
@@ -108,17 +108,17 @@ def _worth_keeping(turn: Turn, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...
     return tickets if len(kept) == len(tickets) else tuple(kept)
 
 
-def _ticket(turn: Turn, ticket: Ticket) -> TicketFact:
-    customer = turn.customer
+def _ticket(context: FoldContext, ticket: Ticket) -> TicketFact:
+    customer = context.customer
     created = ticket.created_at
     finished = finished_at(ticket) is not None
     dues = [clock.due_at for clock in ticket.clocks if clock.running and not clock.breached]
     return TicketFact(
-        customer_tag=turn.event.customer_tag,
-        version=ticket.version_at(turn.position.offset),
-        partition=turn.position.partition,
-        at=turn.now,
-        ticket_id=ticket.id_at(turn.event.customer_tag),
+        customer_tag=context.event.customer_tag,
+        version=ticket.version_at(context.position.offset),
+        partition=context.position.partition,
+        at=context.now,
+        ticket_id=ticket.id_at(context.event.customer_tag),
         episode=ticket.episode,
         channel=ticket.channel,
         status=ticket.status,
@@ -165,12 +165,12 @@ def _seconds(since: int, until: int | None) -> float | None:
     return None if until is None else max(0, until - since) / MICROS
 
 
-def _contact(turn: Turn) -> ContactFact:
-    event, ticket = turn.event, turn.ticket
+def _contact(context: FoldContext) -> ContactFact:
+    event, ticket = context.event, context.ticket
     kind = type(event)
     fields: dict[str, Any] = {}
     if ticket is not None:
-        fields = {"ticket_id": turn.ticket_id, "language": ticket.language, "channel": ticket.channel}
+        fields = {"ticket_id": context.ticket_id, "language": ticket.language, "channel": ticket.channel}
         if kind is MessageReceived or kind is CallEnded:
             fields["dissatisfied"] = ticket.dissatisfied
     elif kind in _ABOUT_GONE_TICKETS:
@@ -178,12 +178,12 @@ def _contact(turn: Turn) -> ContactFact:
     if event.channel:
         fields["channel"] = event.channel
     return ContactFact(
-        **turn.base,
+        **context.base,
         event_id=event.event_id,
         kind=_KINDS[kind],
         received_at=event.received_at,
         source=event.source,
-        opened_ticket=turn.opened,
+        opened_ticket=context.opened,
         imported=event.imported,
         **{"direction": "in" if kind in _FROM_CUSTOMER else "internal", **fields, **_CONTENT[kind](event)},
     )

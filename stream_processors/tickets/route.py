@@ -15,7 +15,7 @@ from schemas.events import Assigned, RoutingUpdate, Tick, Transferred
 from schemas.facts import AssignmentFact
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.progress import ROUTER, is_stale
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.thread import finished_at
@@ -23,7 +23,7 @@ from stream_processors.tickets.thread import finished_at
 __all__ = ["step"]
 
 
-class Standing(NamedTuple):
+class QueueEntry(NamedTuple):
     """Where a ticket stands with the router; `agent` only when busy, `priority` only when queued."""
 
     action: str
@@ -31,47 +31,47 @@ class Standing(NamedTuple):
     agent: str = ""
     priority: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return ":".join(self)
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Decide the team, record assignments, and tell the router what changed."""
-    ticket = turn.ticket
-    if ticket is None or type(turn.event) is Tick:
-        return turn
-    turn = _record_assignment(_choose_team(turn))
-    return turn if turn.ticket is None or turn.ticket.imported else _tell_router(turn)
+    ticket = context.ticket
+    if ticket is None or type(context.event) is Tick:
+        return context
+    context = _record_assignment(_choose_team(context))
+    return context if context.ticket is None or context.ticket.imported else _tell_router(context)
 
 
-def _choose_team(turn: Turn) -> Turn:
-    ticket = turn.ticket
+def _choose_team(context: FoldContext) -> FoldContext:
+    ticket = context.ticket
     assert ticket is not None
     undecided = not ticket.team or (
         ticket.status == "new" and not ticket.assignee and not ticket.transfers and not ticket.imported
     )
     if not undecided:
-        return turn
-    rules = turn.rules
+        return context
+    rules = context.rules
     team = rules.teams.choose(rules.taxonomy.owner(ticket.tags), ticket.language)
-    return turn if team == ticket.team else turn.on_ticket(team=team)
+    return context if team == ticket.team else context.on_ticket(team=team)
 
 
-def _record_assignment(turn: Turn) -> Turn:
-    event, ticket = turn.event, turn.ticket
+def _record_assignment(context: FoldContext) -> FoldContext:
+    event, ticket = context.event, context.ticket
     assert ticket is not None
     if isinstance(event, Transferred):
         team, agent, wait = event.to_team, event.to_agent, None
-    elif isinstance(event, Assigned) and not _came_too_late(turn, event):
+    elif isinstance(event, Assigned) and not _came_too_late(context, event):
         team, agent = ticket.team, event.agent_id
-        wait = None if event.queued_at is None or not agent else max(0, turn.now - event.queued_at) / MICROS
+        wait = None if event.queued_at is None or not agent else max(0, context.now - event.queued_at) / MICROS
     else:
-        return turn
-    return turn.write(
+        return context
+    return context.write(
         AssignmentFact(
-            **turn.base,
+            **context.base,
             event_id=event.event_id,
-            ticket_id=turn.ticket_id,
+            ticket_id=context.ticket_id,
             team=team,
             agent_id=agent,
             reason=event.reason,
@@ -80,112 +80,112 @@ def _record_assignment(turn: Turn) -> Turn:
     )
 
 
-def _came_too_late(turn: Turn, event: Assigned) -> bool:
+def _came_too_late(context: FoldContext, event: Assigned) -> bool:
     """As `progress` judged it: by the ticket as this event found it."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), ticket)
+    before = next((each for each in context.before.tickets if each.number == ticket.number), ticket)
     return is_stale(before, event)
 
 
-def _tell_router(turn: Turn) -> Turn:
-    ticket, event = turn.ticket, turn.event
+def _tell_router(context: FoldContext) -> FoldContext:
+    ticket, event = context.ticket, context.event
     assert ticket is not None
-    known = Standing(*ticket.routed_as.split(":")) if ticket.routed_as else Standing("", "")
+    known = QueueEntry(*ticket.routed_as.split(":")) if ticket.routed_as else QueueEntry("", "")
     preferred = ""
-    if turn.reopened and ticket.assignee:
+    if context.reopened and ticket.assignee:
         preferred = ticket.assignee
-        turn = turn.on_ticket(assignee="")
+        context = context.on_ticket(assignee="")
     elif isinstance(event, Assigned) and event.source == ROUTER:
-        if _came_too_late(turn, event):
-            return _correct_router(turn, event)
+        if _came_too_late(context, event):
+            return _correct_router(context, event)
         known = _as_router_knows(ticket, event)
-    assert turn.ticket is not None
-    wanted = _wanted(turn.ticket)
-    if wanted.told() == ticket.routed_as:
-        return turn
+    assert context.ticket is not None
+    wanted = _wanted(context.ticket)
+    if wanted.describe() == ticket.routed_as:
+        return context
     updates = _updates(known, wanted)
-    outputs = [_update(turn, standing, preferred) for standing in updates]
-    return turn.on_ticket(routed_as=wanted.told()).but(outputs=(*turn.outputs, *outputs))
+    outputs = [_update(context, entry, preferred) for entry in updates]
+    return context.on_ticket(routed_as=wanted.describe()).replace(outputs=(*context.outputs, *outputs))
 
 
-def _wanted(ticket: Ticket) -> Standing:
+def _wanted(ticket: Ticket) -> QueueEntry:
     if finished_at(ticket) is not None:
         if ticket.follow_up is None:
-            return Standing("done", ticket.team)
+            return QueueEntry("done", ticket.team)
         if ticket.follow_up:
-            return Standing("busy", ticket.team, ticket.follow_up)
-        return Standing("queue", ticket.team, "", ticket.priority)
+            return QueueEntry("busy", ticket.team, ticket.follow_up)
+        return QueueEntry("queue", ticket.team, "", ticket.priority)
     if ticket.status in ("pending", "hold"):
-        return Standing("idle", ticket.team)
+        return QueueEntry("idle", ticket.team)
     if ticket.assignee:
-        return Standing("busy", ticket.team, ticket.assignee)
-    return Standing("queue", ticket.team, "", ticket.priority)
+        return QueueEntry("busy", ticket.team, ticket.assignee)
+    return QueueEntry("queue", ticket.team, "", ticket.priority)
 
 
-def _as_router_knows(ticket: Ticket, event: Assigned) -> Standing:
+def _as_router_knows(ticket: Ticket, event: Assigned) -> QueueEntry:
     if event.agent_id:
-        return Standing("busy", event.team, event.agent_id)
-    return Standing("queue", event.team, "", ticket.priority)
+        return QueueEntry("busy", event.team, event.agent_id)
+    return QueueEntry("queue", event.team, "", ticket.priority)
 
 
-def _updates(known: Standing, wanted: Standing) -> list[Standing]:
+def _updates(known: QueueEntry, wanted: QueueEntry) -> list[QueueEntry]:
     if known == wanted:
         return []
     updates = []
     if known.action in ("queue", "busy", "idle") and known.team != wanted.team:
-        updates.append(Standing("done", known.team))
-        known = Standing("", "")
+        updates.append(QueueEntry("done", known.team))
+        known = QueueEntry("", "")
     elif known.action == "busy" and wanted.action == "queue":
-        updates.append(Standing("idle", known.team))  # out of the agent's hands first
+        updates.append(QueueEntry("idle", known.team))  # out of the agent's hands first
     if known.action or wanted.action in ("queue", "busy"):
         updates.append(wanted)
     return updates
 
 
-def _correct_router(turn: Turn, event: Assigned) -> Turn:
+def _correct_router(context: FoldContext, event: Assigned) -> FoldContext:
     """The router gave away what was no longer its to give: say again where the ticket stands."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    standing = _wanted(ticket) if event.team == ticket.team else Standing("done", event.team)
-    if standing.action == "queue":
-        return turn
-    return turn.but(outputs=(*turn.outputs, _update(turn, standing, "")))
+    entry = _wanted(ticket) if event.team == ticket.team else QueueEntry("done", event.team)
+    if entry.action == "queue":
+        return context
+    return context.replace(outputs=(*context.outputs, _update(context, entry, "")))
 
 
-def _update(turn: Turn, standing: Standing, preferred: str) -> Output:
-    ticket, event = turn.ticket, turn.event
+def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
+    ticket, event = context.ticket, context.event
     assert ticket is not None
     queued: dict[str, Any] = {}
-    if standing.action == "queue":
-        since = ticket.waiting_since if ticket.waiting_since is not None else turn.now
-        queued = {"eligible_at": since, "preferred_agent": preferred or _last_agent(turn)}
+    if entry.action == "queue":
+        since = ticket.waiting_since if ticket.waiting_since is not None else context.now
+        queued = {"eligible_at": since, "preferred_agent": preferred or _last_agent(context)}
     update = RoutingUpdate(
-        event_id=event_id("routing", turn.ticket_id, str(turn.position.offset), standing.action),
-        occurred_at=turn.now,
+        event_id=event_id("routing", context.ticket_id, str(context.position.offset), entry.action),
+        occurred_at=context.now,
         received_at=event.received_at,
         customer_tag=event.customer_tag,
         channel=ticket.channel,
         source="tickets",
         causation_depth=event.causation_depth,
-        ticket_id=turn.ticket_id,
-        team=standing.team,
-        action=standing.action,
+        ticket_id=context.ticket_id,
+        team=entry.team,
+        action=entry.action,
         priority=ticket.priority,
         language=ticket.language,
-        agent_id=standing.agent,
-        partition=turn.position.partition,
-        version=turn.position.offset,
+        agent_id=entry.agent,
+        partition=context.position.partition,
+        version=context.position.offset,
         **queued,
     )
-    return Output(update, standing.team)
+    return Output(update, entry.team)
 
 
-def _last_agent(turn: Turn) -> str:
+def _last_agent(context: FoldContext) -> str:
     """Who had this customer last in this team: one person, one journey."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    for each in (ticket, *reversed(turn.customer.tickets)):
+    for each in (ticket, *reversed(context.customer.tickets)):
         if each.assignees and each.team == ticket.team:
             return each.assignees[-1]
     return ""

@@ -19,7 +19,7 @@ MOST_OPTED_OUT = 100
 _SEAL = "#"
 
 
-class Station(msgspec.Struct, frozen=True, array_like=True):
+class StatusChange(msgspec.Struct, frozen=True, array_like=True):
     """How a ticket stood from `at` on: in which state, with which team, in whose hands ('' nobody's)."""
 
     at: int
@@ -28,7 +28,7 @@ class Station(msgspec.Struct, frozen=True, array_like=True):
     agent: str = ""
 
 
-class Share(msgspec.Struct, frozen=True, array_like=True):
+class ClockShare(msgspec.Struct, frozen=True, array_like=True):
     """Time of a clock (micros) that one holder is charged with; `business` is working time, 0 without a calendar."""
 
     team: str
@@ -37,7 +37,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     business: int = 0
 
 
-class Spell(msgspec.Struct, frozen=True, array_like=True):
+class TimeInStatus(msgspec.Struct, frozen=True, array_like=True):
     """Time that a ticket spent in one state (micros); `unassigned` is what of it passed in nobody's hands."""
 
     status: str
@@ -47,7 +47,7 @@ class Spell(msgspec.Struct, frozen=True, array_like=True):
     unassigned_business: int = 0
 
 
-class Waits(msgspec.Struct, frozen=True, array_like=True):
+class NextResponseTotals(msgspec.Struct, frozen=True, array_like=True):
     """How often and how long (micros) the customer waited for a next response.
 
     started_at, answered_at   of the last one, which a late answer may still restate; the sums are of those before it
@@ -98,8 +98,8 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
     at_risk: tuple[int, ...] = ()
     risk: int = 0
     alert_at: int | None = None
-    written: tuple[Share, ...] = ()
-    carried: tuple[Share, ...] = ()
+    written: tuple[ClockShare, ...] = ()
+    carried: tuple[ClockShare, ...] = ()
     counted_from: int = 0
     spent: int = 0
     spent_business: int = 0
@@ -126,7 +126,7 @@ class Adopted(msgspec.Struct, frozen=True, array_like=True):
 
     ticket_id: str
     moves: int
-    lift: int
+    version_offset: int
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
@@ -200,21 +200,21 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     unanswered: tuple[int, ...] = ()
     ended_chat: str = ""
     adopted: Adopted | None = None
-    stations: tuple[Station, ...] = ()
-    spells: tuple[Spell, ...] = ()
+    status_history: tuple[StatusChange, ...] = ()
+    time_in_status: tuple[TimeInStatus, ...] = ()
     calendar: str = ""
-    waits: Waits | None = None
-    rang_at: int | None = None
+    next_responses: NextResponseTotals | None = None
+    ringing_since: int | None = None
     answered: tuple[int, int] | None = None
     calendar_version: str = ""
     follow_up: str | None = None
-    by_machine: bool = False
-    taken: tuple[str, int] | None = None
+    opened_by_machine: bool = False
+    answered_call: tuple[str, int] | None = None
     status_at: int | None = None
     ended_chat_at: int = 0
     answers: int = 0
-    answered_in: tuple[tuple[int, str], ...] = ()
-    left: tuple[int, int] | None = None
+    answered_conversations: tuple[tuple[int, str], ...] = ()
+    abandoned: tuple[int, int] | None = None
 
     def id_at(self, tag: str) -> str:
         """The ticket's id; `tag` is that of the customer who has it."""
@@ -222,7 +222,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
 
     def version_at(self, offset: int) -> int:
         """The version of a fact about the ticket that comes of the record at `offset`."""
-        return offset if self.adopted is None else offset + self.adopted.lift
+        return offset if self.adopted is None else offset + self.adopted.version_offset
 
 
 class Survey(msgspec.Struct, frozen=True, array_like=True):
@@ -278,14 +278,14 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     decide_at: int = 0
     fcr: bool | None = None
     imported: bool = False
-    lift: int = 0
+    version_offset: int = 0
     survey: Survey | None = None
     follow_up: FollowUp | None = None
     invited: bool = False
     answers_until: int = 0
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True):
+class MergedInto(msgspec.Struct, frozen=True, array_like=True):
     """Whom a customer was merged into; `tag` is that of `customer_id`."""
 
     customer_id: str
@@ -293,7 +293,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     stamp: int
 
 
-class Away(msgspec.Struct, frozen=True, array_like=True):
+class MovedTicket(msgspec.Struct, frozen=True, array_like=True):
     """A ticket that was this customer's and went to the customer with the tag `holder`; '' when it ended here.
 
     moves    how often it had changed hands then
@@ -306,16 +306,16 @@ class Away(msgspec.Struct, frozen=True, array_like=True):
     threads: tuple[str, ...] = ()
 
 
-class Links(msgspec.Struct, frozen=True, array_like=True):
+class MergeHistory(msgspec.Struct, frozen=True, array_like=True):
     """What merges and splits left behind. `clock` is the highest stamp seen, `joined` the tags of who went up in this one."""
 
-    mark: Mark | None = None
-    away: tuple[Away, ...] = ()
+    merged_into: MergedInto | None = None
+    moved_tickets: tuple[MovedTicket, ...] = ()
     clock: int = 0
-    joined: tuple[str, ...] = ()
+    merged_from: tuple[str, ...] = ()
 
-    def gone(self, ticket: str) -> Away | None:
-        return next((each for each in self.away if each.ticket_id == ticket), None)
+    def gone(self, ticket: str) -> MovedTicket | None:
+        return next((each for each in self.moved_tickets if each.ticket_id == ticket), None)
 
 
 class SentAcknowledgement(msgspec.Struct, frozen=True, array_like=True):
@@ -348,7 +348,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     acknowledgements: tuple[SentAcknowledgement, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
     last_low_csat_at: int | None = None
-    links: Links | None = None
+    merge_history: MergeHistory | None = None
     opted_out: tuple[str, ...] = ()
     episodes: tuple[Episode, ...] = ()
     invited: tuple[int, ...] = ()
@@ -357,14 +357,18 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
         """Whether this is their name, or one that they had before they went up in this customer."""
         if customer_id == self.customer_id:
             return True
-        return self.links is not None and bool(customer_id) and customer_tag(customer_id) in self.links.joined
+        return (
+            self.merge_history is not None
+            and bool(customer_id)
+            and customer_tag(customer_id) in self.merge_history.merged_from
+        )
 
     def wants_nothing_at(self, address: str) -> bool:
         """Whether nothing more may be sent to an address."""
         if not self.opted_out:
             return False
         plain = _plain(address)
-        return plain in self.opted_out or _sealed(plain) in self.opted_out
+        return plain in self.opted_out or _digest(plain) in self.opted_out
 
     def opt_out(self, address: str) -> Customer:
         """The customer, who wants nothing more at an address."""
@@ -375,12 +379,12 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     def opt_in(self, address: str) -> Customer:
         """The customer, who wants to hear from us at an address again."""
         plain = _plain(address)
-        kept = tuple(each for each in self.opted_out if each not in (plain, _sealed(plain)))
+        kept = tuple(each for each in self.opted_out if each not in (plain, _digest(plain)))
         return msgspec.structs.replace(self, opted_out=kept)
 
     def forgotten(self) -> Customer:
         """The customer without their name and id. What they wanted no more of they still do not want: as digests."""
-        digests = tuple(each if each.startswith(_SEAL) else _sealed(each) for each in self.opted_out)
+        digests = tuple(each if each.startswith(_SEAL) else _digest(each) for each in self.opted_out)
         return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests)
 
 
@@ -410,7 +414,7 @@ def _plain(address: str) -> str:
     return address.strip().lower()
 
 
-def _sealed(plain: str) -> str:
+def _digest(plain: str) -> str:
     return _SEAL + event_id("opted-out", plain).lower()
 
 

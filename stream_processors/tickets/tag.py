@@ -18,7 +18,7 @@ from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected
 from schemas.facts import TagFact
 from stream_processors.rules.taxonomy import Match, Reading, Taxonomy
 from stream_processors.text.language import detect
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Customer, Ticket
 
 __all__ = ["step"]
@@ -28,26 +28,28 @@ KEPT_REASONS = 20
 _RANK = {priority: rank for rank, priority in enumerate(PRIORITIES)}
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Tag what a customer said; take over what a person corrected.
 
     Raises:
         Refused: `unknown_tag` for a correction to a tag that the taxonomy does not have, `contradictory_tags`.
     """
-    event = turn.event
-    if turn.ticket is None:
-        return turn
+    event = context.event
+    if context.ticket is None:
+        return context
     if isinstance(event, MessageReceived):
-        return _read(turn, turn.ticket, event, event.text, event.subject)
+        return _read(context, context.ticket, event, event.text, event.subject)
     if isinstance(event, CallEnded):
-        return _read(turn, turn.ticket, event, event.transcript, "")
+        return _read(context, context.ticket, event, event.transcript, "")
     if isinstance(event, TagCorrected):
-        return _corrected(turn, turn.ticket, event)
-    return turn
+        return _corrected(context, context.ticket, event)
+    return context
 
 
-def _read(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, text: str, subject: str) -> Turn:
-    customer, taxonomy = turn.customer, turn.rules.taxonomy
+def _read(
+    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, text: str, subject: str
+) -> FoldContext:
+    customer, taxonomy = context.customer, context.rules.taxonomy
     hint = event.language or ticket.language or customer.language
     language = detect(f"{text} {subject}" if subject else text, hint)
     reading = taxonomy.read(text, subject)
@@ -55,32 +57,32 @@ def _read(turn: Turn, ticket: Ticket, event: MessageReceived | CallEnded, text: 
         match for match in reading.matches if match.slug not in ticket.tags and match.slug not in ticket.tags_removed
     ]
     tags = (*ticket.tags, *(match.slug for match in new)) if new else ticket.tags
-    again = turn.opened or turn.reopened
+    again = context.opened or context.reopened
     dissatisfied = (
         ticket.dissatisfied
         or bool(reading.dissatisfied)
-        or (again and (_repeats(turn, reading) or _scored_low(customer, turn.now, taxonomy)))
+        or (again and (_repeats(context, reading) or _scored_low(customer, context.now, taxonomy)))
     )
-    turn = turn.but(
+    context = context.replace(
         ticket=msgspec.structs.replace(
             ticket,
             language=language,
             tags=tags,
             tagged_with=taxonomy.version,
             dissatisfied=dissatisfied,
-            priority=_priority(turn, ticket, tags, dissatisfied, bool(reading.urgent)),
+            priority=_priority(context, ticket, tags, dissatisfied, bool(reading.urgent)),
             order_number=ticket.order_number or reading.order_number,
         ),
-        customer=_remember(turn, language, bool(text), again, reading.matches, new),
+        customer=_remember(context, language, bool(text), again, reading.matches, new),
     )
-    return turn.write(*(_fact(turn, match.slug, evidence=match.evidence) for match in new)) if new else turn
+    return context.write(*(_fact(context, match.slug, evidence=match.evidence) for match in new)) if new else context
 
 
-def _repeats(turn: Turn, reading: Reading) -> bool:
+def _repeats(context: FoldContext, reading: Reading) -> bool:
     """Whether the customer contacted us about one of these reasons lately; good news may repeat as often as it likes."""
-    taxonomy, since = turn.rules.taxonomy, turn.now - turn.rules.taxonomy.repeat_micros
+    taxonomy, since = context.rules.taxonomy, context.now - context.rules.taxonomy.repeat_micros
     found = {match.slug for match in reading.matches if taxonomy.tags[match.slug].valence != "good"}
-    return any(tag in found and at > since for tag, at in turn.customer.reasons)
+    return any(tag in found and at > since for tag, at in context.customer.reasons)
 
 
 def _scored_low(customer: Customer, now: int, taxonomy: Taxonomy) -> bool:
@@ -88,10 +90,10 @@ def _scored_low(customer: Customer, now: int, taxonomy: Taxonomy) -> bool:
     return at is not None and at > now - taxonomy.low_csat_micros
 
 
-def _priority(turn: Turn, ticket: Ticket, tags: tuple[str, ...], dissatisfied: bool, urgent: bool) -> str:
-    taxonomy = turn.rules.taxonomy
+def _priority(context: FoldContext, ticket: Ticket, tags: tuple[str, ...], dissatisfied: bool, urgent: bool) -> str:
+    taxonomy = context.rules.taxonomy
     raised = taxonomy.raised_priorities
-    effects = [ticket.priority, taxonomy.priority(tags), taxonomy.tier_priorities.get(turn.customer.tier, "")]
+    effects = [ticket.priority, taxonomy.priority(tags), taxonomy.tier_priorities.get(context.customer.tier, "")]
     if dissatisfied:
         effects.append(raised.get("dissatisfied", ""))
         if ticket.public:
@@ -102,24 +104,24 @@ def _priority(turn: Turn, ticket: Ticket, tags: tuple[str, ...], dissatisfied: b
 
 
 def _remember(
-    turn: Turn, language: str, spoke: bool, again: bool, matches: tuple[Match, ...], new: list[Match]
+    context: FoldContext, language: str, spoke: bool, again: bool, matches: tuple[Match, ...], new: list[Match]
 ) -> Customer:
     """The customer with the language they wrote and the reasons of this contact. Others' messages tell nothing."""
-    customer = turn.customer
+    customer = context.customer
     changes: dict[str, Any] = {}
-    if not customer.goes_by(turn.event.customer_id):  # type: ignore[attr-defined]
+    if not customer.goes_by(context.event.customer_id):  # type: ignore[attr-defined]
         return customer
     if spoke and language != customer.language:
         changes["language"] = language
     if reasons := [match.slug for match in (matches if again else new)]:
-        since = turn.now - turn.rules.taxonomy.repeat_micros
+        since = context.now - context.rules.taxonomy.repeat_micros
         kept = [(tag, at) for tag, at in customer.reasons if tag not in reasons and at > since]
-        changes["reasons"] = (*kept, *((tag, turn.now) for tag in reasons))[-KEPT_REASONS:]
+        changes["reasons"] = (*kept, *((tag, context.now) for tag in reasons))[-KEPT_REASONS:]
     return msgspec.structs.replace(customer, **changes) if changes else customer
 
 
-def _corrected(turn: Turn, ticket: Ticket, event: TagCorrected) -> Turn:
-    taxonomy = turn.rules.taxonomy
+def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> FoldContext:
+    taxonomy = context.rules.taxonomy
     if event.imported:
         event = _ours_of(event, taxonomy, ticket)
     for tag in event.add:
@@ -133,15 +135,15 @@ def _corrected(turn: Turn, ticket: Ticket, event: TagCorrected) -> Turn:
     added = [tag for tag in dict.fromkeys(event.add) if tag not in ticket.tags]
     removed = [tag for tag in dict.fromkeys(event.remove) if tag in ticket.tags]
     tags = (*(tag for tag in ticket.tags if tag not in removed), *added)
-    turn = turn.on_ticket(
+    context = context.on_ticket(
         tags=tags,
         tags_removed=tuple(dict.fromkeys((*(t for t in ticket.tags_removed if t not in event.add), *event.remove))),
-        priority=_priority(turn, ticket, tuple(added), False, False),
-        updated_at=turn.now,
+        priority=_priority(context, ticket, tuple(added), False, False),
+        updated_at=context.now,
     )
-    facts = [_fact(turn, tag, agent=event.agent_id) for tag in added]
-    facts += [_fact(turn, tag, agent=event.agent_id, active=False) for tag in removed]
-    return turn.write(*facts)
+    facts = [_fact(context, tag, agent=event.agent_id) for tag in added]
+    facts += [_fact(context, tag, agent=event.agent_id, active=False) for tag in removed]
+    return context.write(*facts)
 
 
 def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorrected:
@@ -153,12 +155,14 @@ def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorr
     )
 
 
-def _fact(turn: Turn, slug: str, *, evidence: str = "", agent: str | None = None, active: bool = True) -> TagFact:
-    ticket, taxonomy = turn.ticket, turn.rules.taxonomy
+def _fact(
+    context: FoldContext, slug: str, *, evidence: str = "", agent: str | None = None, active: bool = True
+) -> TagFact:
+    ticket, taxonomy = context.ticket, context.rules.taxonomy
     tag = taxonomy.tags.get(slug)
     return TagFact(
-        **turn.base,
-        ticket_id=turn.ticket_id,
+        **context.base,
+        ticket_id=context.ticket_id,
         tag=slug,
         active=active,
         origin="taxonomy" if agent is None else "agent",

@@ -46,7 +46,7 @@ from schemas.events import (
 )
 from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Customer, Ticket
 
 __all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
@@ -65,14 +65,14 @@ OUTCOMES = ("answered", "abandoned", "voicemail", "missed")
 _MICROS = 1_000_000
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Attach the ticket to the turn.
 
     Raises:
         Refused: `unknown_ticket` for an agent's event about a ticket that this customer does not have.
     """
-    handler = _HANDLERS.get(type(turn.event))
-    return turn if handler is None else handler(turn, turn.event)
+    handler = _HANDLERS.get(type(context.event))
+    return context if handler is None else handler(context, context.event)
 
 
 def finished_at(ticket: Ticket) -> int | None:
@@ -85,32 +85,34 @@ def finished_at(ticket: Ticket) -> int | None:
 # -- what customers do --------------------------------------------------------------------------------------------
 
 
-def _message(turn: Turn, event: MessageReceived) -> Turn:
-    found = _by_reference(turn.customer, event) or _by_conversation(turn, event)
+def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
+    found = _by_reference(context.customer, event) or _by_conversation(context, event)
     only_thanks = False
     if found is not None and (solved := finished_at(found)) is not None:
-        too_late = turn.now - solved > turn.rules.policies.reopen_micros and not _says_history(event, found)
+        too_late = context.now - solved > context.rules.policies.reopen_micros and not _says_history(event, found)
         if found.status == "closed" or too_late:
             found = None
         else:
-            only_thanks = turn.rules.policies.thanks.only(event.text, found.assignee, _first_name(event.customer_name))
+            only_thanks = context.rules.policies.thanks.only(
+                event.text, found.assignee, _first_name(event.customer_name)
+            )
             if not only_thanks and _only_by_address(found, event):
                 found = None
-    turn = _join_or_open(turn, event, found, turn.now)
-    if turn.forwarded:
-        return turn
-    by_machine = not turn.opened and turn.rules.guards.from_machine(event)
-    return _said(turn, event, answer_expected=not only_thanks and not by_machine)
+    context = _join_or_open(context, event, found, context.now)
+    if context.forwarded:
+        return context
+    from_machine = not context.opened and context.rules.guards.from_machine(event)
+    return _said(context, event, answer_expected=not only_thanks and not from_machine)
 
 
-def _said(turn: Turn, event: MessageReceived, *, answer_expected: bool) -> Turn:
-    ticket = turn.ticket
+def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool) -> FoldContext:
+    ticket = context.ticket
     assert ticket is not None
-    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now}
+    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": context.now}
     if ticket.imported and not event.imported:
         changes["imported"] = False  # history that goes on now is routed and measured like any other ticket
     if answer_expected:
-        changes |= _waits(ticket, turn.now)
+        changes |= _waits(ticket, context.now)
     if event.message_id and len(event.message_id) <= LONGEST_ID:
         changes["message_ids"] = _kept(ticket.message_ids, event.message_id, KEPT_IDS)
         changes["last_message_id"] = event.message_id
@@ -118,33 +120,35 @@ def _said(turn: Turn, event: MessageReceived, *, answer_expected: bool) -> Turn:
         changes["thread_ids"] = _kept(ticket.thread_ids, event.thread_id, KEPT_THREADS)
     if event.order_number and not ticket.order_number:
         changes["order_number"] = event.order_number
-    turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
-    return _announce(turn)
+    context = context.on_ticket(**changes).replace(customer=_known(context.customer, event))
+    return _announce(context)
 
 
-def _call(turn: Turn, event: CallEnded) -> Turn:
+def _call(context: FoldContext, event: CallEnded) -> FoldContext:
     if event.outcome not in OUTCOMES:
         raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
-    known = _heard_of(turn.customer, event)
-    found = known or _by_reference(turn.customer, event) or _by_conversation(turn, event)
+    known = _heard_of(context.customer, event)
+    found = known or _by_reference(context.customer, event) or _by_conversation(context, event)
     if known is None and found is not None and finished_at(found) is not None:
-        found = None if found.status == "closed" or not _within(turn, found) else found
+        found = None if found.status == "closed" or not _within(context, found) else found
         if found is not None and _only_by_address(found, event):
             found = None
-    answered_at = turn.now - round(event.talk_seconds * _MICROS) if event.outcome == "answered" else turn.now
+    answered_at = context.now - round(event.talk_seconds * _MICROS) if event.outcome == "answered" else context.now
     called_at = answered_at - round(event.wait_seconds * _MICROS)
-    turn = _join_or_open(turn, event, found, called_at)
-    ticket = turn.ticket
-    if turn.forwarded or ticket is None:
-        return turn
-    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": turn.now}
+    context = _join_or_open(context, event, found, called_at)
+    ticket = context.ticket
+    if context.forwarded or ticket is None:
+        return context
+    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": context.now}
     if known is None:
         changes |= _waits(ticket, called_at)
     changes["imported"] = ticket.imported and event.imported
-    turn = turn.on_ticket(**changes).but(customer=_known(turn.customer, event))
+    context = context.on_ticket(**changes).replace(customer=_known(context.customer, event))
     if event.outcome == "answered":
-        turn = turn.but(replied_at=answered_at if known is None or known.taken is None else known.taken[1])
-    return _announce(turn)
+        context = context.replace(
+            replied_at=answered_at if known is None or known.answered_call is None else known.answered_call[1]
+        )
+    return _announce(context)
 
 
 def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
@@ -156,76 +160,84 @@ def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
 
 def heard_of(ticket: Ticket, event: CallEnded) -> bool:
     """Whether a `CallAnswered` told of the answer already."""
-    return ticket.taken is not None and ticket.taken[0] == event.call_id
+    return ticket.answered_call is not None and ticket.answered_call[0] == event.call_id
 
 
-def _taken(turn: Turn, event: CallAnswered) -> Turn:
+def _call_answered(context: FoldContext, event: CallAnswered) -> FoldContext:
     """A person speaks with the customer: what they waited for on the telephone is answered, be it their voicemail."""
-    turn = turn.but(customer=_known(turn.customer, event))
-    found = _by_conversation(turn, event)
-    if found is None or finished_at(found) is not None or not found.unanswered or found.unanswered[0] > turn.now:
-        return turn
-    turn = turn.but(ticket=found, replied_at=turn.now)
-    return turn.on_ticket(taken=(event.call_id, turn.now) if event.call_id else None, updated_at=turn.now)
+    context = context.replace(customer=_known(context.customer, event))
+    found = _by_conversation(context, event)
+    if found is None or finished_at(found) is not None or not found.unanswered or found.unanswered[0] > context.now:
+        return context
+    context = context.replace(ticket=found, replied_at=context.now)
+    return context.on_ticket(
+        answered_call=(event.call_id, context.now) if event.call_id else None, updated_at=context.now
+    )
 
 
-def _no_ticket(happening: str) -> Callable[[Turn, Any], Turn]:
-    def handle(turn: Turn, event: Any) -> Turn:
-        turn = turn.but(customer=_known(turn.customer, event))
-        return turn.note(happening) if happening else turn
+def _no_ticket(observation: str) -> Callable[[FoldContext, Any], FoldContext]:
+    def handle(context: FoldContext, event: Any) -> FoldContext:
+        context = context.replace(customer=_known(context.customer, event))
+        return context.observe(observation) if observation else context
 
     return handle
 
 
-def _chat(turn: Turn, event: ChatEnded | TranscriptRequested) -> Turn:
+def _chat(context: FoldContext, event: ChatEnded | TranscriptRequested) -> FoldContext:
     """The ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
-    held = (ticket for ticket in reversed(turn.customer.tickets) if event.thread_id in ticket.thread_ids)
-    turn = turn.but(ticket=next(held, None))
-    if turn.ticket is None or not isinstance(event, ChatEnded):
-        return turn
-    updated_at = max(turn.now, turn.ticket.updated_at)
-    return turn.on_ticket(ended_chat=event.thread_id, ended_chat_at=turn.now, updated_at=updated_at)
+    held = (ticket for ticket in reversed(context.customer.tickets) if event.thread_id in ticket.thread_ids)
+    context = context.replace(ticket=next(held, None))
+    if context.ticket is None or not isinstance(event, ChatEnded):
+        return context
+    updated_at = max(context.now, context.ticket.updated_at)
+    return context.on_ticket(ended_chat=event.thread_id, ended_chat_at=context.now, updated_at=updated_at)
 
 
-def _reported(turn: Turn, event: DeliveryReported) -> Turn:
+def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
     """The ticket of the mail that it is about: by the Message-IDs that the ticket has, or by the ticket in the id itself."""
-    customer = _known(turn.customer, event)
+    customer = _known(context.customer, event)
     held = (ticket for ticket in reversed(customer.tickets) if event.message_id in ticket.message_ids)
     ticket = next(held, None)
     if ticket is None and (named := ticket_in_mail("", [], [event.message_id])):
         ticket = find(customer, named, event.customer_tag)
-    return turn.but(customer=customer, ticket=ticket)
+    return context.replace(customer=customer, ticket=ticket)
 
 
-def _erasure(turn: Turn, event: ErasureRequested) -> Turn:
+def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
     """Forget who the customer is and what they wrote; times and counts stay."""
     tickets = tuple(
         msgspec.structs.replace(
             ticket, subject="", address="", thread_ids=(), message_ids=(), last_message_id="", order_number=""
         )
-        for ticket in turn.customer.tickets
+        for ticket in context.customer.tickets
     )
-    customer = msgspec.structs.replace(turn.customer.forgotten(), tickets=tickets)
-    if (links := customer.links) is None:
-        return turn.but(customer=customer)
-    away = tuple(msgspec.structs.replace(each, threads=()) for each in links.away)
-    turn = turn.but(customer=msgspec.structs.replace(customer, links=msgspec.structs.replace(links, away=away)))
-    if links.mark is None:
-        return turn
-    also = msgspec.structs.replace(event, customer_tag=links.mark.tag, causation_depth=event.causation_depth + 1)
-    return turn.but(outputs=(*turn.outputs, Output(also, links.mark.tag)))
+    customer = msgspec.structs.replace(context.customer.forgotten(), tickets=tickets)
+    if (history := customer.merge_history) is None:
+        return context.replace(customer=customer)
+    away = tuple(msgspec.structs.replace(each, threads=()) for each in history.moved_tickets)
+    context = context.replace(
+        customer=msgspec.structs.replace(customer, merge_history=msgspec.structs.replace(history, moved_tickets=away))
+    )
+    if history.merged_into is None:
+        return context
+    also = msgspec.structs.replace(
+        event, customer_tag=history.merged_into.tag, causation_depth=event.causation_depth + 1
+    )
+    return context.replace(outputs=(*context.outputs, Output(also, history.merged_into.tag)))
 
 
 # -- what agents, the router and surveys do --------------------------------------------------------------------------
 
 
-def _about_ticket(turn: Turn, event: Any) -> Turn:
-    ticket = _named(turn.customer, event)
+def _about_ticket(context: FoldContext, event: Any) -> FoldContext:
+    ticket = _named(context.customer, event)
     if ticket is None:
-        if isinstance(event, Assigned | NoteAdded | StatusChanged) and _is_followed_up(turn.customer, event.ticket_id):
-            return turn.but(ticket=None)  # the ticket is gone, its low score is still looked after
+        if isinstance(event, Assigned | NoteAdded | StatusChanged) and _is_followed_up(
+            context.customer, event.ticket_id
+        ):
+            return context.replace(ticket=None)  # the ticket is gone, its low score is still looked after
         raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer, or it ended long ago")
-    return _resolved(turn, event, ticket)
+    return _resolved(context, event, ticket)
 
 
 def _is_followed_up(customer: Customer, ticket: str) -> bool:
@@ -234,23 +246,23 @@ def _is_followed_up(customer: Customer, ticket: str) -> bool:
     )
 
 
-def _survey(turn: Turn, event: SurveyAnswered) -> Turn:
+def _survey(context: FoldContext, event: SurveyAnswered) -> FoldContext:
     """A survey may be answered after its ticket was dropped; it still counts."""
-    ticket = _named(turn.customer, event)
+    ticket = _named(context.customer, event)
     if ticket is None:
-        parts, links = split_ticket_id(event.ticket_id), turn.customer.links
-        ours = parts is not None and parts[0] == event.customer_tag and 0 < parts[1] < turn.customer.next_number
-        if not ours and (links is None or links.gone(event.ticket_id) is None):
+        parts, history = split_ticket_id(event.ticket_id), context.customer.merge_history
+        ours = parts is not None and parts[0] == event.customer_tag and 0 < parts[1] < context.customer.next_number
+        if not ours and (history is None or history.gone(event.ticket_id) is None):
             raise Refused("unknown_ticket", f"{_name(event)} is not a ticket of this customer")
-        return turn.but(ticket=None)
-    return _resolved(turn, event, ticket)
+        return context.replace(ticket=None)
+    return _resolved(context, event, ticket)
 
 
-def _resolved(turn: Turn, event: Any, ticket: Ticket) -> Turn:
+def _resolved(context: FoldContext, event: Any, ticket: Ticket) -> FoldContext:
     """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
     if not event.ticket_id:
         event = msgspec.structs.replace(event, ticket_id=ticket.id_at(event.customer_tag))
-    return turn.but(ticket=ticket, event=event)
+    return context.replace(ticket=ticket, event=event)
 
 
 def _named(customer: Customer, event: Any) -> Ticket | None:
@@ -305,17 +317,17 @@ def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tic
     return None
 
 
-def _by_conversation(turn: Turn, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
+def _by_conversation(context: FoldContext, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
     """The newest recent ticket of this channel and address, an unsolved one first."""
     if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
         return None
     recent = [
         ticket
-        for ticket in turn.customer.tickets
+        for ticket in context.customer.tickets
         if _same_channel(ticket.channel, event.channel)
         and ticket.address == event.address
         and (not isinstance(event, MessageReceived) or ticket.public == event.public)
-        and turn.now - ticket.updated_at <= turn.rules.policies.reopen_micros
+        and context.now - ticket.updated_at <= context.rules.policies.reopen_micros
         and ticket.status != "closed"
     ]
     unsolved = [ticket for ticket in recent if ticket.status != "solved"]
@@ -347,31 +359,33 @@ def _only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool
     return {*event.references, event.in_reply_to}.isdisjoint(ticket.message_ids)
 
 
-def _within(turn: Turn, ticket: Ticket) -> bool:
+def _within(context: FoldContext, ticket: Ticket) -> bool:
     finished = finished_at(ticket)
-    return finished is None or turn.now - finished <= turn.rules.policies.reopen_micros
+    return finished is None or context.now - finished <= context.rules.policies.reopen_micros
 
 
 # -- joining and opening ----------------------------------------------------------------------------------------------
 
 
-def _join_or_open(turn: Turn, event: MessageReceived | CallEnded, found: Ticket | None, at: int) -> Turn:
+def _join_or_open(
+    context: FoldContext, event: MessageReceived | CallEnded, found: Ticket | None, at: int
+) -> FoldContext:
     if found is not None:
-        return turn.but(ticket=found)
+        return context.replace(ticket=found)
     if (
-        turn.customer.customer_id != event.customer_id
+        context.customer.customer_id != event.customer_id
         and (own := customer_tag(event.customer_id)) != event.customer_tag
     ):
-        return _forward(turn, event, own)
-    if (newest := _newest_of_too_many(turn.customer)) is not None:
-        return turn.but(ticket=newest)
-    return _open(turn, event, at)
+        return _forward(context, event, own)
+    if (newest := _newest_of_too_many(context.customer)) is not None:
+        return context.replace(ticket=newest)
+    return _open(context, event, at)
 
 
-def _forward(turn: Turn, event: MessageReceived | CallEnded, own: str) -> Turn:
+def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
     """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
     moved = msgspec.structs.replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
-    return turn.but(forwarded=True, outputs=(*turn.outputs, Output(moved, own)))
+    return context.replace(forwarded=True, outputs=(*context.outputs, Output(moved, own)))
 
 
 def _newest_of_too_many(customer: Customer) -> Ticket | None:
@@ -381,8 +395,8 @@ def _newest_of_too_many(customer: Customer) -> Ticket | None:
     return unsolved[-1] if len(unsolved) >= MOST_TICKETS else None
 
 
-def _open(turn: Turn, event: MessageReceived | CallEnded, at: int) -> Turn:
-    number = turn.customer.next_number
+def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> FoldContext:
+    number = context.customer.next_number
     channel = event.channel
     said: dict[str, Any] = {}
     if isinstance(event, MessageReceived):
@@ -401,11 +415,11 @@ def _open(turn: Turn, event: MessageReceived | CallEnded, at: int) -> Turn:
         address=event.address,
         language=event.language,
         imported=event.imported,
-        updated_at=turn.now,
+        updated_at=context.now,
         **said,
     )
-    customer = msgspec.structs.replace(turn.customer, customer_id=event.customer_id, next_number=number + 1)
-    return turn.but(customer=customer, ticket=ticket, opened=True)
+    customer = msgspec.structs.replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
+    return context.replace(customer=customer, ticket=ticket, opened=True)
 
 
 def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
@@ -421,16 +435,16 @@ def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
     return changes
 
 
-def _announce(turn: Turn) -> Turn:
+def _announce(context: FoldContext) -> FoldContext:
     """Tell the later steps: a contact, and whether it opened or reopened the ticket."""
-    if turn.opened:
-        return turn.note("contact").note("opened")
-    ticket = turn.ticket
+    if context.opened:
+        return context.observe("contact").observe("opened")
+    ticket = context.ticket
     assert ticket is not None
-    before = next(each for each in turn.before.tickets if each.number == ticket.number)
+    before = next(each for each in context.before.tickets if each.number == ticket.number)
     if ticket.episode > before.episode:
-        return turn.but(reopened=True).note("contact").note("reopened")
-    return turn.note("contact")
+        return context.replace(reopened=True).observe("contact").observe("reopened")
+    return context.observe("contact")
 
 
 def _known(customer: Customer, event: Any) -> Customer:
@@ -459,18 +473,18 @@ def _first_name(name: str) -> str:
     return name.split(" ", 1)[0]
 
 
-_HANDLERS: dict[type[Event], Callable[[Turn, Any], Turn]] = {
+_HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _message,
     CallEnded: _call,
     ArticleViewed: _no_ticket("article"),
     OrderPlaced: _no_ticket("order"),
     CallStarted: _no_ticket(""),
-    CallAnswered: _taken,
+    CallAnswered: _call_answered,
     **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket("")),
     DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,
-    Tick: lambda turn, _: turn,
+    Tick: lambda context, _: context,
     **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, Transferred, TagCorrected, Assigned), _about_ticket),
 }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from schemas.events import LOCALES, TranscriptRequested
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 
 __all__ = ["KIND", "step"]
 
@@ -56,20 +56,20 @@ _WORDS = {
 }
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Write the mail of a `TranscriptRequested`."""
-    event = turn.event
+    event = context.event
     if not isinstance(event, TranscriptRequested):
-        return turn
-    locale = next((each for each in (event.language, turn.customer.language) if each in LOCALES), "en")
+        return context
+    locale = next((each for each in (event.language, context.customer.language) if each in LOCALES), "en")
     words = _WORDS[locale]
     name = " ".join(event.customer_name.split())
     greeting = words.named.format(name=name) if name else words.opening
-    ticket, domain = turn.ticket_id, turn.rules.mail_domain
+    ticket, domain = context.ticket_id, context.rules.mail_domain
     outbound_id = event_id(KIND, event.event_id)
     message_id = mail_message_id(ticket, outbound_id, domain) if ticket else ""
     outbound = Outbound(
-        **turn.base,
+        **context.base,
         outbound_id=outbound_id,
         ticket_id=ticket,
         kind=KIND,
@@ -85,6 +85,6 @@ def step(turn: Turn) -> Turn:
         headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": f"support@{domain}"},
         causation_depth=event.causation_depth + 1,
     )
-    if turn.ticket is not None:
-        turn = turn.on_ticket(message_ids=(*turn.ticket.message_ids, message_id)[-KEPT_MESSAGE_IDS:])
-    return turn.write(outbound)
+    if context.ticket is not None:
+        context = context.on_ticket(message_ids=(*context.ticket.message_ids, message_id)[-KEPT_MESSAGE_IDS:])
+    return context.write(outbound)

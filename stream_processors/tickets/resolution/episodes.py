@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.facts import ResolutionFact
-from stream_processors.tickets.context import Happening, Turn
+from stream_processors.tickets.context import FoldContext, Observation
 from stream_processors.tickets.state import Customer, Episode, Ticket
 
 __all__ = ["as_then", "base", "find", "forget_old", "happen", "of_ticket", "put", "record", "remember"]
@@ -31,30 +31,30 @@ def of_ticket(customer: Customer, ticket: str) -> tuple[Episode, ...]:
     return tuple(each for each in customer.episodes if each.ticket_id == ticket)
 
 
-def remember(turn: Turn) -> Episode:
+def remember(context: FoldContext) -> Episode:
     """The episode of the turn's ticket as it is now: the one that is known, or a new one."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    known = find(turn.customer, turn.ticket_id, ticket.episode)
+    known = find(context.customer, context.ticket_id, ticket.episode)
     return known or Episode(
-        ticket_id=turn.ticket_id,
+        ticket_id=context.ticket_id,
         number=ticket.episode,
         channel=ticket.channel,
-        team=ticket.team or turn.team,
+        team=ticket.team or context.team,
         agent=ticket.assignee,
         priority=ticket.priority,
         policy=ticket.policy,
         tags=ticket.tags,
-        touched_at=turn.now,
+        touched_at=context.now,
         imported=ticket.imported,
-        lift=0 if ticket.adopted is None else ticket.adopted.lift,
+        version_offset=0 if ticket.adopted is None else ticket.adopted.version_offset,
     )
 
 
-def put(turn: Turn, episode: Episode, *, at: int | None = None) -> Turn:
+def put(context: FoldContext, episode: Episode, *, at: int | None = None) -> FoldContext:
     """The turn whose customer knows this episode so; `at` is when this came about, now if not given."""
-    customer = turn.customer
-    episode = replace(episode, touched_at=max(episode.touched_at, turn.now if at is None else at))
+    customer = context.customer
+    episode = replace(episode, touched_at=max(episode.touched_at, context.now if at is None else at))
     known = list(customer.episodes)
     for place, each in enumerate(known):
         if each.number == episode.number and each.ticket_id == episode.ticket_id:
@@ -62,16 +62,16 @@ def put(turn: Turn, episode: Episode, *, at: int | None = None) -> Turn:
             break
     else:
         known.append(episode)
-    return turn.but(customer=replace(customer, episodes=tuple(known)))
+    return context.replace(customer=replace(customer, episodes=tuple(known)))
 
 
-def base(turn: Turn, episode: Episode) -> dict[str, Any]:
+def base(context: FoldContext, episode: Episode) -> dict[str, Any]:
     """The fields that every fact about the episode carries; its ticket may be gone."""
     return {
-        "customer_tag": turn.event.customer_tag,
-        "version": turn.position.offset + episode.lift,
-        "partition": turn.position.partition,
-        "at": turn.now,
+        "customer_tag": context.event.customer_tag,
+        "version": context.position.offset + episode.version_offset,
+        "partition": context.position.partition,
+        "at": context.now,
     }
 
 
@@ -88,19 +88,21 @@ def as_then(episode: Episode) -> Ticket:
     )
 
 
-def happen(turn: Turn, episode: Episode, name: str, *, at: int | None = None, detail: float = 0.0) -> Turn:
+def happen(
+    context: FoldContext, episode: Episode, name: str, *, at: int | None = None, detail: float = 0.0
+) -> FoldContext:
     """Tell the later steps what became of an episode, in the dimensions that it had."""
-    happening = Happening(name, turn.now if at is None else at, as_then(episode), detail)
-    return turn.but(happened=(*turn.happened, happening))
+    observation = Observation(name, context.now if at is None else at, as_then(episode), detail)
+    return context.replace(observed=(*context.observed, observation))
 
 
-def record(turn: Turn, episode: Episode, *, decided_at: int | None = None, reason: str = "") -> Turn:
+def record(context: FoldContext, episode: Episode, *, decided_at: int | None = None, reason: str = "") -> FoldContext:
     """Write the row of a solved episode."""
     if episode.solved_at is None:
-        return turn
-    return turn.write(
+        return context
+    return context.write(
         ResolutionFact(
-            **base(turn, episode),
+            **base(context, episode),
             ticket_id=episode.ticket_id,
             episode=episode.number,
             solved_at=episode.solved_at,
@@ -119,12 +121,12 @@ def record(turn: Turn, episode: Episode, *, decided_at: int | None = None, reaso
     )
 
 
-def forget_old(turn: Turn) -> Turn:
+def forget_old(context: FoldContext) -> FoldContext:
     """Without episodes of which nothing can come any more; who is solved more often than is kept has the oldest forgotten."""
-    known, surveys = turn.customer.episodes, turn.rules.surveys
-    since = turn.now - max(surveys.link_micros, surveys.resolution_micros) - _GRACE_MICROS
+    known, surveys = context.customer.episodes, context.rules.surveys
+    since = context.now - max(surveys.link_micros, surveys.resolution_micros) - _GRACE_MICROS
     if len(known) <= KEPT_SETTLED and known[0].touched_at >= since:
-        return turn  # nearly always
+        return context  # nearly always
     kept = [each for each in known if not _is_settled(each) or each.touched_at >= since]
     settled = [each for each in kept if _is_settled(each)]
     for each in settled[: max(0, len(settled) - KEPT_SETTLED)]:
@@ -132,10 +134,10 @@ def forget_old(turn: Turn) -> Turn:
     for each in kept[: max(0, len(kept) - MOST_EPISODES)]:
         kept.remove(each)
         if each.fcr is None:
-            turn = record(turn, each, reason="forgotten")
+            context = record(context, each, reason="forgotten")
     if len(kept) == len(known):
-        return turn
-    return turn.but(customer=replace(turn.customer, episodes=tuple(kept)))
+        return context
+    return context.replace(customer=replace(context.customer, episodes=tuple(kept)))
 
 
 def _is_settled(episode: Episode) -> bool:

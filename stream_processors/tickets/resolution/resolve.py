@@ -16,7 +16,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from schemas.events import CallEnded, MessageReceived, StatusChanged, TagCorrected, Tick
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Ticket
 from stream_processors.tickets.surveys import invite
@@ -36,103 +36,107 @@ def next_deadline(customer: Customer) -> int | None:
     return min(dues, default=None)
 
 
-def settle(turn: Turn) -> Turn:
+def settle(context: FoldContext) -> FoldContext:
     """Before anything else: what is due by now. Invitations wait for a tick, so that a late reopening still cancels them."""
-    if not turn.customer.episodes:
-        return turn
-    if type(turn.event) is Tick:
-        turn = invite.send_due(turn)
-    now = turn.now
-    for each in turn.customer.episodes:
+    if not context.customer.episodes:
+        return context
+    if type(context.event) is Tick:
+        context = invite.send_due(context)
+    now = context.now
+    for each in context.customer.episodes:
         if each.fcr is None and each.decide_at <= now and each.solved_at is not None:
             if each.public_answers == 1:
-                turn = _decide(turn, each, True, each.decide_at)
+                context = _decide(context, each, True, each.decide_at)
             else:
-                turn = _decide(turn, each, False, each.decide_at, "no_answer")
-    return episodes.forget_old(turn)
+                context = _decide(context, each, False, each.decide_at, "no_answer")
+    return episodes.forget_old(context)
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Follow the ticket: solved, reopened, answered again, tagged otherwise; and what its contact says of others."""
-    ticket, event = turn.ticket, turn.event
+    ticket, event = context.ticket, context.event
     if ticket is None:
-        return turn
-    if turn.opened and isinstance(event, MessageReceived) and event.headers and _was_suppressed(turn):
-        turn = turn.on_ticket(by_machine=bool(turn.rules.guards.machine("", event.headers)))
+        return context
+    if context.opened and isinstance(event, MessageReceived) and event.headers and _was_suppressed(context):
+        context = context.on_ticket(opened_by_machine=bool(context.rules.guards.machine("", event.headers)))
     solved = ticket.status == "solved"
-    if not solved and not turn.customer.episodes:
-        return turn
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    if not solved and not context.customer.episodes:
+        return context
+    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
     if before is not None and ticket.episode > before.episode:
-        turn = _reopened(turn, before)
+        context = _reopened(context, before)
     if solved and (before is None or before.status != "solved"):
-        turn = _solved(turn)
-    elif turn.replied_at is not None:
-        turn = _answered_again(turn)
+        context = _solved(context)
+    elif context.replied_at is not None:
+        context = _answered_again(context)
     if isinstance(event, TagCorrected):
-        turn = _tagged(turn, event)
+        context = _tagged(context, event)
     elif isinstance(event, MessageReceived | CallEnded):
-        reasons = {tag for tag, at in turn.customer.reasons if at == turn.now}
-        turn = _contacted_again(turn, reasons, turn.now)
-    return turn
+        reasons = {tag for tag, at in context.customer.reasons if at == context.now}
+        context = _contacted_again(context, reasons, context.now)
+    return context
 
 
-def _was_suppressed(turn: Turn) -> bool:
-    return any(each.name == "suppressed" for each in turn.happened)
+def _was_suppressed(context: FoldContext) -> bool:
+    return any(each.name == "suppressed" for each in context.observed)
 
 
 # -- one ticket -------------------------------------------------------------------------------------------------------
 
 
-def _solved(turn: Turn) -> Turn:
-    ticket, now = turn.ticket, turn.now
+def _solved(context: FoldContext) -> FoldContext:
+    ticket, now = context.ticket, context.now
     assert ticket is not None
-    agent = turn.event.agent_id if isinstance(turn.event, StatusChanged) else ""
+    agent = context.event.agent_id if isinstance(context.event, StatusChanged) else ""
     episode = replace(
-        episodes.remember(turn),
-        team=ticket.team or turn.team,
+        episodes.remember(context),
+        team=ticket.team or context.team,
         agent=agent or ticket.assignee,
         priority=ticket.priority,
         policy=ticket.policy,
         tags=ticket.tags,
         solved_at=now,
-        decide_at=now + turn.rules.surveys.resolution_micros,
+        decide_at=now + context.rules.surveys.resolution_micros,
         imported=ticket.imported,
     )
-    episode = _counted(turn, episode)
-    turn = invite.schedule(episodes.put(turn, episode), episode)
+    episode = _counted(context, episode)
+    context = invite.schedule(episodes.put(context, episode), episode)
     if episode.public_answers > 1:
-        return _decide(turn, _now(turn, episode), False, now, "several_answers")
-    return episodes.record(turn, episode)
+        return _decide(context, _now(context, episode), False, now, "several_answers")
+    return episodes.record(context, episode)
 
 
-def _reopened(turn: Turn, before: Ticket) -> Turn:
-    episode = episodes.find(turn.customer, turn.ticket_id, before.episode)
+def _reopened(context: FoldContext, before: Ticket) -> FoldContext:
+    episode = episodes.find(context.customer, context.ticket_id, before.episode)
     if episode is None:
-        return turn
-    turn = invite.cancel(turn, episode, "reopened")
-    return _falsify(turn, _now(turn, episode), "reopened")
+        return context
+    context = invite.cancel(context, episode, "reopened")
+    return _falsify(context, _now(context, episode), "reopened")
 
 
-def _answered_again(turn: Turn) -> Turn:
+def _answered_again(context: FoldContext) -> FoldContext:
     """A public answer in an episode that was solved already."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    known = episodes.find(turn.customer, turn.ticket_id, ticket.episode)
+    known = episodes.find(context.customer, context.ticket_id, ticket.episode)
     if known is None:
-        return turn
-    episode = _counted(turn, known)
-    turn = episodes.put(turn, episode)
-    if episode.solved_at is None or episode.fcr is False or turn.now >= episode.decide_at:
-        return turn
-    return _falsify(turn, episode, "several_answers") if episode.public_answers > 1 else episodes.record(turn, episode)
+        return context
+    episode = _counted(context, known)
+    context = episodes.put(context, episode)
+    if episode.solved_at is None or episode.fcr is False or context.now >= episode.decide_at:
+        return context
+    return (
+        _falsify(context, episode, "several_answers")
+        if episode.public_answers > 1
+        else episodes.record(context, episode)
+    )
 
 
-def _counted(turn: Turn, episode: Episode) -> Episode:
+def _counted(context: FoldContext, episode: Episode) -> Episode:
     """With the public answers of people since the ticket was opened or reopened."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    of_ticket = episodes.of_ticket(turn.customer, episode.ticket_id)
+    of_ticket = episodes.of_ticket(context.customer, episode.ticket_id)
     earlier = max((each.replies_until for each in of_ticket if each.number < episode.number), default=0)
     answers = max(0, ticket.public_replies - earlier)
     if ticket.channel == "chat":
@@ -144,56 +148,56 @@ def _counted(turn: Turn, episode: Episode) -> Episode:
 # -- the same reason again --------------------------------------------------------------------------------------------
 
 
-def _tagged(turn: Turn, event: TagCorrected) -> Turn:
+def _tagged(context: FoldContext, event: TagCorrected) -> FoldContext:
     """A person corrected the reasons of a ticket: of what was solved, and of what came after something that was."""
-    ticket = turn.ticket
+    ticket = context.ticket
     assert ticket is not None
-    known = episodes.find(turn.customer, turn.ticket_id, ticket.episode)
+    known = episodes.find(context.customer, context.ticket_id, ticket.episode)
     if known is not None and known.solved_at is not None and known.tags != ticket.tags:
         known = replace(known, tags=ticket.tags)
-        turn = episodes.put(turn, known)
+        context = episodes.put(context, known)
         if known.fcr is None:
-            turn = episodes.record(turn, known)
-    return _contacted_again(turn, set(event.add) & set(ticket.tags), ticket.created_at)
+            context = episodes.record(context, known)
+    return _contacted_again(context, set(event.add) & set(ticket.tags), ticket.created_at)
 
 
-def _contacted_again(turn: Turn, reasons: set[str], at: int) -> Turn:
+def _contacted_again(context: FoldContext, reasons: set[str], at: int) -> FoldContext:
     """The customer contacted us at `at` about these reasons: what other tickets were solved about them was not enough."""
     if not reasons:
-        return turn
-    tags = turn.rules.taxonomy.tags
-    for each in turn.customer.episodes:
-        if each.fcr is False or each.solved_at is None or each.ticket_id == turn.ticket_id:
+        return context
+    tags = context.rules.taxonomy.tags
+    for each in context.customer.episodes:
+        if each.fcr is False or each.solved_at is None or each.ticket_id == context.ticket_id:
             continue
         if each.solved_at < at < each.decide_at and any(
             tag in reasons and tag in tags and tags[tag].valence != "good" for tag in each.tags
         ):
-            turn = _falsify(turn, each, "contacted_again")
-    return turn
+            context = _falsify(context, each, "contacted_again")
+    return context
 
 
 # -- deciding ---------------------------------------------------------------------------------------------------------
 
 
-def _falsify(turn: Turn, episode: Episode, reason: str) -> Turn:
+def _falsify(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
     """It was no FCR after all, if this came within the days."""
     if episode.solved_at is None or episode.fcr is False:
-        return turn
-    if reason != "contacted_again" and turn.now >= episode.decide_at:
-        return turn
+        return context
+    if reason != "contacted_again" and context.now >= episode.decide_at:
+        return context
     if episode.fcr:
-        turn = episodes.happen(turn, episode, "fcr_corrected", at=episode.decide_at)
-    return _decide(turn, episode, False, turn.now, reason)
+        context = episodes.happen(context, episode, "fcr_corrected", at=episode.decide_at)
+    return _decide(context, episode, False, context.now, reason)
 
 
-def _decide(turn: Turn, episode: Episode, fcr: bool, at: int, reason: str = "") -> Turn:
+def _decide(context: FoldContext, episode: Episode, fcr: bool, at: int, reason: str = "") -> FoldContext:
     decided = replace(episode, fcr=fcr)
-    turn = episodes.happen(episodes.put(turn, decided, at=at), decided, "fcr_kept" if fcr else "fcr_lost", at=at)
-    return episodes.record(turn, decided, decided_at=at, reason=reason)
+    context = episodes.happen(episodes.put(context, decided, at=at), decided, "fcr_kept" if fcr else "fcr_lost", at=at)
+    return episodes.record(context, decided, decided_at=at, reason=reason)
 
 
-def _now(turn: Turn, episode: Episode) -> Episode:
+def _now(context: FoldContext, episode: Episode) -> Episode:
     """The episode as the turn knows it by now."""
-    found = episodes.find(turn.customer, episode.ticket_id, episode.number)
+    found = episodes.find(context.customer, episode.ticket_id, episode.number)
     assert found is not None
     return found

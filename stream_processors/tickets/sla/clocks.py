@@ -34,10 +34,10 @@ import msgspec
 from schemas.clock import MICROS
 from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
 from stream_processors.rules.policies import Policy
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.sla.ledger import Ledger
 from stream_processors.tickets.sla.status_history import STATES
-from stream_processors.tickets.state import Customer, Station, Ticket
+from stream_processors.tickets.state import Customer, StatusChange, Ticket
 from stream_processors.tickets.thread import finished_at, heard_of
 
 __all__ = ["called_at", "expire", "left", "next_deadline", "step"]
@@ -63,16 +63,16 @@ def next_deadline(customer: Customer) -> int | None:
     return min(dues, default=None)
 
 
-def expire(turn: Turn) -> Turn:
+def expire(context: FoldContext) -> FoldContext:
     """Before anything else: what the clocks of this customer had to say until now, in the order of its instants."""
-    now = turn.now
+    now = context.now
     if not any(
         clock.stopped_at is None and (clock.due_at <= now or (clock.alert_at is not None and clock.alert_at <= now))
-        for ticket in turn.customer.tickets
+        for ticket in context.customer.tickets
         for clock in ticket.clocks
     ):
-        return turn
-    tickets = {ticket.number: ticket for ticket in turn.customer.tickets}
+        return context
+    tickets = {ticket.number: ticket for ticket in context.customer.tickets}
     while dues := [
         (at, ticket.number, clock.name)
         for ticket in tickets.values()
@@ -80,55 +80,55 @@ def expire(turn: Turn) -> Turn:
         if (at := clock.next_at) is not None and at <= now
     ]:
         _, number, name = min(dues)
-        ledger = Ledger(turn, tickets[number], tickets[number].team)
+        ledger = Ledger(context, tickets[number], tickets[number].team)
         ledger.say(name)
-        turn, tickets[number] = ledger.close(), ledger.ticket
-    return turn.but(customer=msgspec.structs.replace(turn.customer, tickets=tuple(tickets.values())))
+        context, tickets[number] = ledger.close(), ledger.ticket
+    return context.replace(customer=msgspec.structs.replace(context.customer, tickets=tuple(tickets.values())))
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Start, fulfil, restate, pause and cancel clocks as the ticket has changed."""
-    ticket = turn.ticket
-    if ticket is None or type(turn.event) is Tick:
-        return turn
-    team, policy = turn.team, turn.policy
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    ticket = context.ticket
+    if ticket is None or type(context.event) is Tick:
+        return context
+    team, policy = context.team, context.policy
+    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
     changes: dict[str, Any] = {}
     if ticket.policy != policy.name or ticket.policy_version != policy.version:
         changes = {"policy": policy.name, "policy_version": policy.version}
-    if not ticket.stations:
-        changes |= _begun(turn, ticket, before, team, policy)
-    rang_at = _rings(turn, ticket, before)
-    if rang_at is not None:
-        changes["rang_at"] = rang_at
+    if not ticket.status_history:
+        changes |= _begun(context, ticket, before, team, policy)
+    ringing_since = _rings(context, ticket, before)
+    if ringing_since is not None:
+        changes["ringing_since"] = ringing_since
     if changes:
         ticket = msgspec.structs.replace(ticket, **changes)
-    ledger = Ledger(turn, ticket, team, turn.policy_of_event)
+    ledger = Ledger(context, ticket, team, context.policy_of_event)
     if before is None:
         _opened(ledger)
     elif ticket.episode > before.episode:
-        _reopened(ledger, turn.now)
-    if rang_at is not None:
-        _rang(ledger, rang_at, before)
-    if isinstance(turn.event, CallEnded) and turn.replied_at is not None:
-        ledger.hand_over(turn.replied_at)  # they spoke from then until now
+        _reopened(ledger, context.now)
+    if ringing_since is not None:
+        _rung(ledger, ringing_since, before)
+    if isinstance(context.event, CallEnded) and context.replied_at is not None:
+        ledger.hand_over(context.replied_at)  # they spoke from then until now
     _acknowledged(ledger)
-    if turn.replied_at is not None:
-        _answered(ledger, turn.replied_at, None if before is None else before.first_response_at)
+    if context.replied_at is not None:
+        _answered(ledger, context.replied_at, None if before is None else before.first_response_at)
     _left(ledger)
     _waiting(ledger)
     if finished_at(ticket) is None:
         _stands(ledger)
     elif before is not None and ticket.status != before.status:
-        _finished(ledger, turn.now)
-    return ledger.close().but(ticket=ledger.ticket)
+        _finished(ledger, context.now)
+    return ledger.close().replace(ticket=ledger.ticket)
 
 
-def _begun(turn: Turn, ticket: Ticket, before: Ticket | None, team: str, policy: Policy) -> dict[str, Any]:
+def _begun(context: FoldContext, ticket: Ticket, before: Ticket | None, team: str, policy: Policy) -> dict[str, Any]:
     """The first station of the ticket; what was before is not known of one from before there were stations."""
     if before is not None:
-        return {"stations": (Station(turn.now, before.status, before.team or team, before.assignee),)}
-    begun: dict[str, Any] = {"stations": (Station(ticket.created_at, "new", team),)}
+        return {"status_history": (StatusChange(context.now, before.status, before.team or team, before.assignee),)}
+    begun: dict[str, Any] = {"status_history": (StatusChange(ticket.created_at, "new", team),)}
     if (calendar := policy.measured_in or policy.calendar) is not None:
         begun |= {"calendar": calendar.name, "calendar_version": policy.version}
     return begun
@@ -151,24 +151,24 @@ def _reopened(ledger: Ledger, now: int) -> None:
         ledger.activate(name, now)
 
 
-def _rings(turn: Turn, ticket: Ticket, before: Ticket | None) -> int | None:
+def _rings(context: FoldContext, ticket: Ticket, before: Ticket | None) -> int | None:
     """Since when a live conversation waits for a person that began with this event; one that waits already goes on."""
-    event = turn.event
+    event = context.event
     if isinstance(event, CallEnded):
-        return called_at(event, turn.now) if event.channel in LIVE else None
-    if not isinstance(event, MessageReceived) or event.channel not in LIVE or ticket.rang_at is not None:
+        return called_at(event, context.now) if event.channel in LIVE else None
+    if not isinstance(event, MessageReceived) or event.channel not in LIVE or ticket.ringing_since is not None:
         return None
-    goes_on = before is not None and not turn.reopened and event.thread_id in ("", *before.thread_ids)
-    return None if goes_on or turn.now not in ticket.unanswered else turn.now
+    goes_on = before is not None and not context.reopened and event.thread_id in ("", *before.thread_ids)
+    return None if goes_on or context.now not in ticket.unanswered else context.now
 
 
-def _rang(ledger: Ledger, at: int, before: Ticket | None) -> None:
+def _rung(ledger: Ledger, at: int, before: Ticket | None) -> None:
     ledger.activate("answer", at)
-    if before is None or ledger.turn.replied_at is None:
+    if before is None or ledger.context.replied_at is None:
         return
     if before.first_response_at is None and ledger.ticket.episode == 1:
         return
-    if ledger.active("next_response") is None and not _told_before(ledger.turn.event, before):
+    if ledger.active("next_response") is None and not _told_before(ledger.context.event, before):
         ledger.activate("next_response", at)  # a call that was answered at once
 
 
@@ -189,8 +189,8 @@ def _acknowledged(ledger: Ledger) -> None:
     acknowledged = ledger.ticket.acknowledged_at
     if acknowledged is not None:
         ledger.fulfil("acknowledgement", acknowledged)
-    elif any(each.name == "suppressed" for each in ledger.turn.happened):
-        ledger.cancel("acknowledgement", ledger.turn.now, "suppressed")
+    elif any(each.name == "suppressed" for each in ledger.context.observed):
+        ledger.cancel("acknowledgement", ledger.context.now, "suppressed")
 
 
 def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
@@ -202,14 +202,14 @@ def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
     if first_before is None:
         clock = ledger.clock("first_response")
         seconds = max(0, at - ledger.ticket.created_at) / MICROS
-        ledger.note("first_response", at, seconds, within=clock is None or at < clock.due_at)
+        ledger.observe("first_response", at, seconds, within=clock is None or at < clock.due_at)
 
 
 def _left(ledger: Ledger) -> None:
     """A conversation ended before a person answered."""
-    event = ledger.turn.event
+    event = ledger.context.event
     if isinstance(event, ChatEnded | CallEnded) and left(event, ledger.ticket):
-        ledger.cancel("answer", ledger.turn.now, event.outcome)
+        ledger.cancel("answer", ledger.context.now, event.outcome)
 
 
 def left(event: Event, ticket: Ticket) -> bool:
@@ -235,7 +235,7 @@ def _waiting(ledger: Ledger) -> None:
 def _stands(ledger: Ledger) -> None:
     """Clocks stand still in the states that are not theirs, and run on in their own."""
     ticket = ledger.ticket
-    at = max(ledger.turn.now, ticket.stations[-1].at)
+    at = max(ledger.context.now, ticket.status_history[-1].at)
     for name, states in STATES.items():
         if ticket.status in states:
             ledger.resume(name, at)

@@ -17,9 +17,9 @@ from schemas.facts import ClockFact
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.policies import Policy, due_at
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import Happening, Turn
-from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, stand
-from stream_processors.tickets.state import Clock, Share, Ticket
+from stream_processors.tickets.context import FoldContext, Observation
+from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, record_status
+from stream_processors.tickets.state import Clock, ClockShare, Ticket
 
 __all__ = ["Ledger"]
 
@@ -32,25 +32,25 @@ class Ledger:
     __slots__ = (
         "_changed",
         "_clocks",
-        "_happened",
         "_noticed_at",
+        "_observed",
         "_policy",
         "_rows",
         "_team",
         "_ticket",
         "_ticket_id",
-        "turn",
+        "context",
     )
 
-    def __init__(self, turn: Turn, ticket: Ticket, team: str, policy: Policy | None = None) -> None:
-        event = turn.event
-        self.turn, self._ticket, self._team, self._policy = turn, ticket, team, policy
+    def __init__(self, context: FoldContext, ticket: Ticket, team: str, policy: Policy | None = None) -> None:
+        event = context.event
+        self.context, self._ticket, self._team, self._policy = context, ticket, team, policy
         self._clocks = {clock.name: clock for clock in ticket.clocks}
         self._changed = False
         self._ticket_id = ticket.id_at(event.customer_tag)
-        self._noticed_at = turn.now if event.imported else event.received_at
+        self._noticed_at = context.now if event.imported else event.received_at
         self._rows: list[Output] = []
-        self._happened: list[Happening] = []
+        self._observed: list[Observation] = []
 
     @property
     def ticket(self) -> Ticket:
@@ -75,7 +75,7 @@ class Ledger:
         if policy is None or (target := policy.targets.get(name)) is None:
             return
         if self.active(name):
-            self.cancel(name, self.turn.now, "restarted")
+            self.cancel(name, self.context.now, "restarted")
         last, episode = self._clocks.get(name), self._ticket.episode
         again = last if last is not None and last.episode == episode else None
         calendar = policy.calendar
@@ -147,7 +147,7 @@ class Ledger:
         breached = msgspec.structs.replace(clock, breached=True, team=self._team, priority=self._ticket.priority)
         self._breaches(+1)
         self._row(breached, "breach", clock.due_at)
-        self.note("breached", clock.due_at)
+        self.observe("breached", clock.due_at)
 
     def fulfil(self, name: str, at: int) -> None:
         """Stop a clock by an answer at `at`. One that stopped later, or breached wrongly, is corrected first."""
@@ -163,7 +163,7 @@ class Ledger:
         self._row(stopped, "fulfil", at)
         was_met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
         if not corrected.breached and not was_met:
-            self.note("met", at)
+            self.observe("met", at)
 
     def _moves(self, clock: Clock, at: int) -> bool:
         """Whether an answer at `at` says something new about the clock.
@@ -189,26 +189,26 @@ class Ledger:
         stopped = msgspec.structs.replace(self._clocks[name], stopped_at=at, cancelled=True, alert_at=None)
         self._row(stopped, "cancel", at, reason=reason)
 
-    def note(self, name: str, at: int, detail: float = 0.0, *, within: bool = False) -> None:
-        self._happened.append(Happening(name, at, self._ticket, detail, within))
+    def observe(self, name: str, at: int, detail: float = 0.0, *, within: bool = False) -> None:
+        self._observed.append(Observation(name, at, self._ticket, detail, within))
 
-    def close(self) -> Turn:
+    def close(self) -> FoldContext:
         """The turn with all rows and happenings."""
-        if not self._rows and not self._happened:
-            return self.turn
-        turn = self.turn
-        return turn.but(outputs=(*turn.outputs, *self._rows), happened=(*turn.happened, *self._happened))
+        if not self._rows and not self._observed:
+            return self.context
+        context = self.context
+        return context.replace(outputs=(*context.outputs, *self._rows), observed=(*context.observed, *self._observed))
 
     # -- what is charged ------------------------------------------------------------------------------------------
 
     def hand_over(self, at: int) -> None:
         """Whoever has the ticket now has had it since `at`, though we hear of it later: those before are charged until then."""
-        ticket, last = self.ticket, self._ticket.stations[-1]
+        ticket, last = self.ticket, self._ticket.status_history[-1]
         if (last.team, last.agent) == (self._team, ticket.assignee):
             return
         self.charge_running(max(at, last.at))
-        held = stand(msgspec.structs.replace(ticket, status=last.status), at, self._team)
-        self._ticket = msgspec.structs.replace(self.ticket, stations=held.stations)
+        held = record_status(msgspec.structs.replace(ticket, status=last.status), at, self._team)
+        self._ticket = msgspec.structs.replace(self.ticket, status_history=held.status_history)
 
     def charge_running(self, until: int) -> None:
         """Charge every clock that runs to those who have held the ticket until now: it changes hands."""
@@ -217,10 +217,10 @@ class Ledger:
                 self._clocks[clock.name] = msgspec.structs.replace(clock, written=self._charged(clock, until))
                 self._changed = True
 
-    def _charged(self, clock: Clock, until: int) -> tuple[Share, ...]:
+    def _charged(self, clock: Clock, until: int) -> tuple[ClockShare, ...]:
         if until <= clock.started_at and not clock.written:
             return ()
-        shares = charged(clock, self._ticket.stations, until, self._calendar(clock))
+        shares = charged(clock, self._ticket.status_history, until, self._calendar(clock))
         return added(clock.carried, shares) if clock.carried else shares
 
     # -- rows -----------------------------------------------------------------------------------------------------
@@ -235,17 +235,17 @@ class Ledger:
         self._breaches(-1)
         # who had stopped it by then stopped it before it was paused
         self._row(msgspec.structs.replace(clock, breached=False, paused_at=None), "correct", at)
-        self._happened.append(Happening("corrected", clock.due_at, charged_to))
+        self._observed.append(Observation("corrected", clock.due_at, charged_to))
 
     def _breaches(self, step: int) -> None:
         count = self._ticket.clocks_breached + step
         self._ticket = msgspec.structs.replace(self._ticket, clocks_breached=count)
 
     def _calendar(self, clock: Clock) -> Calendar | None:
-        return self.turn.calendar_of(clock)
+        return self.context.calendar_of(clock)
 
     def _elapsed(self, clock: Clock, at: int) -> Time:
-        return elapsed(clock, self._ticket.stations, at, self._calendar(clock))
+        return elapsed(clock, self._ticket.status_history, at, self._calendar(clock))
 
     def _own(self, clock: Clock, at: int) -> int:
         """How much of its target has passed (micros): working time where it counts that."""
@@ -265,10 +265,10 @@ class Ledger:
     ) -> None:
         self._clocks[clock.name] = clock
         self._changed = True
-        ticket, position = self._ticket, self.turn.position
+        ticket, position = self._ticket, self.context.position
         partition, offset = position.partition, position.offset
         row = ClockFact(
-            customer_tag=self.turn.event.customer_tag,
+            customer_tag=self.context.event.customer_tag,
             version=ticket.version_at(offset),
             partition=partition,
             at=at,

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from stream_processors.rules.calendars import Calendar
-from stream_processors.tickets.state import Clock, Share, Spell, Station, Ticket
+from stream_processors.tickets.state import Clock, ClockShare, StatusChange, Ticket, TimeInStatus
 
 __all__ = [
-    "KEPT_STATIONS",
+    "KEPT_STATUS_CHANGES",
     "STATES",
     "UNFINISHED",
     "Time",
@@ -23,13 +23,13 @@ __all__ = [
     "began",
     "charged",
     "elapsed",
+    "record_status",
     "shorten",
-    "spells",
-    "stand",
+    "time_in_status",
 ]
 
 #: So many stations are remembered; most tickets have fewer than ten in their life.
-KEPT_STATIONS = 48
+KEPT_STATUS_CHANGES = 48
 #: The states of the ticket in which a clock runs; one that is not here runs until it stops.
 STATES = {
     "requester_wait": frozenset(("new", "open", "hold")),
@@ -57,108 +57,112 @@ class Time(NamedTuple):
 
 def began(ticket: Ticket) -> bool:
     """Whether the stations reach back to the beginning: those of a ticket from before there were stations do not."""
-    return bool(ticket.spells) or (bool(ticket.stations) and ticket.stations[0].at <= ticket.created_at)
+    return bool(ticket.time_in_status) or (
+        bool(ticket.status_history) and ticket.status_history[0].at <= ticket.created_at
+    )
 
 
-def stand(ticket: Ticket, at: int, team: str) -> Ticket:
+def record_status(ticket: Ticket, at: int, team: str) -> Ticket:
     """The ticket, with a new station at `at` if it stands differently now; never before the last one."""
-    stations = ticket.stations
-    last = stations[-1] if stations else None
+    status_history = ticket.status_history
+    last = status_history[-1] if status_history else None
     if last is not None and (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
     since = at if last is None else max(at, last.at)
-    station = Station(since, ticket.status, team, ticket.assignee)
-    kept = stations[:-1] if last is not None and last.at == since else stations
-    return msgspec.structs.replace(ticket, stations=(*kept, station))
+    change = StatusChange(since, ticket.status, team, ticket.assignee)
+    kept = status_history[:-1] if last is not None and last.at == since else status_history
+    return msgspec.structs.replace(ticket, status_history=(*kept, change))
 
 
-def pieces(stations: tuple[Station, ...], since: int, until: int) -> Iterator[tuple[int, int, Station]]:
+def pieces(status_history: tuple[StatusChange, ...], since: int, until: int) -> Iterator[tuple[int, int, StatusChange]]:
     """(start, end, station) of everything between two instants; what lies before the first station belongs to it."""
-    last = len(stations) - 1
-    for place, station in enumerate(stations):
-        start = since if place == 0 else max(since, station.at)
-        end = until if place == last else min(until, stations[place + 1].at)
+    last = len(status_history) - 1
+    for place, change in enumerate(status_history):
+        start = since if place == 0 else max(since, change.at)
+        end = until if place == last else min(until, status_history[place + 1].at)
         if start < end:
-            yield start, end, station
+            yield start, end, change
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------
 
 
-def elapsed(clock: Clock, stations: tuple[Station, ...], until: int, calendar: Calendar | None) -> Time:
+def elapsed(clock: Clock, status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None) -> Time:
     """How long the clock has run until `until`: all the time, or that in its own states."""
     states = STATES.get(clock.name)
     if states is None:
         return Time.between(clock.started_at, until, calendar)
     total = Time(clock.spent, clock.spent_business)
-    for start, end, station in pieces(stations, max(clock.started_at, clock.counted_from), until):
-        if station.status in states:
+    for start, end, change in pieces(status_history, max(clock.started_at, clock.counted_from), until):
+        if change.status in states:
             total = total.plus(Time.between(start, end, calendar))
     return total
 
 
-def charged(clock: Clock, stations: tuple[Station, ...], until: int, calendar: Calendar | None) -> tuple[Share, ...]:
+def charged(
+    clock: Clock, status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None
+) -> tuple[ClockShare, ...]:
     """Who held the ticket while this instance ran, without what lies before `counted_from`."""
     states = STATES.get(clock.name)
     held: dict[tuple[str, str], Time] = {}
-    for start, end, station in pieces(stations, max(clock.started_at, clock.counted_from), until):
-        if states is None or station.status in states:
-            holder = station.team, station.agent
+    for start, end, change in pieces(status_history, max(clock.started_at, clock.counted_from), until):
+        if states is None or change.status in states:
+            holder = change.team, change.agent
             held[holder] = held.get(holder, Time()).plus(Time.between(start, end, calendar))
-    return tuple(Share(team, agent, *time) for (team, agent), time in held.items())
+    return tuple(ClockShare(team, agent, *time) for (team, agent), time in held.items())
 
 
-def added(*several: Iterable[Share]) -> tuple[Share, ...]:
+def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
     """One share for each holder."""
     held: dict[tuple[str, str], Time] = {}
     for shares in several:
         for share in shares:
             holder = share.team, share.agent
             held[holder] = held.get(holder, Time()).plus(Time(share.micros, share.business))
-    return tuple(Share(team, agent, *time) for (team, agent), time in held.items())
+    return tuple(ClockShare(team, agent, *time) for (team, agent), time in held.items())
 
 
 # -- the ticket -------------------------------------------------------------------------------------------------------
 
 
-def spells(ticket: Ticket, until: int, calendar: Calendar | None) -> dict[str, Spell]:
+def time_in_status(ticket: Ticket, until: int, calendar: Calendar | None) -> dict[str, TimeInStatus]:
     """The time that the ticket has spent in each state that it was in, by state, until `until`."""
-    return _spells(ticket.spells, ticket.stations, until, calendar)
+    return _time_in_status(ticket.time_in_status, ticket.status_history, until, calendar)
 
 
-def _spells(
-    known: tuple[Spell, ...], stations: tuple[Station, ...], until: int, calendar: Calendar | None
-) -> dict[str, Spell]:
-    found = {spell.status: spell for spell in known}
-    if not stations:
+def _time_in_status(
+    known: tuple[TimeInStatus, ...], status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None
+) -> dict[str, TimeInStatus]:
+    found = {spent.status: spent for spent in known}
+    if not status_history:
         return found
-    for start, end, station in pieces(stations, stations[0].at, until):
+    for start, end, change in pieces(status_history, status_history[0].at, until):
         micros, business = Time.between(start, end, calendar)
-        spell = found.get(station.status) or Spell(station.status)
-        free = not station.agent
-        found[station.status] = Spell(
-            spell.status,
-            spell.micros + micros,
-            spell.business + business,
-            spell.unassigned + (micros if free else 0),
-            spell.unassigned_business + (business if free else 0),
+        spent = found.get(change.status) or TimeInStatus(change.status)
+        free = not change.agent
+        found[change.status] = TimeInStatus(
+            spent.status,
+            spent.micros + micros,
+            spent.business + business,
+            spent.unassigned + (micros if free else 0),
+            spent.unassigned_business + (business if free else 0),
         )
     return found
 
 
 def shorten(ticket: Ticket, calendar: Calendar | None, calendar_of: Callable[[Clock], Calendar | None]) -> Ticket:
     """The ticket, of too many stations with the newer half only; what the older ones came to is summed up."""
-    if len(ticket.stations) <= KEPT_STATIONS:
+    if len(ticket.status_history) <= KEPT_STATUS_CHANGES:
         return ticket
-    cut = ticket.stations[-KEPT_STATIONS // 2].at
-    old = tuple(each for each in ticket.stations if each.at < cut)
+    cut = ticket.status_history[-KEPT_STATUS_CHANGES // 2].at
+    old = tuple(each for each in ticket.status_history if each.at < cut)
     clocks = tuple(_shortened(clock, old, cut, calendar_of(clock)) for clock in ticket.clocks)
-    summed = _spells(ticket.spells, old, cut, calendar)
-    kept = ticket.stations[len(old) :]
-    return msgspec.structs.replace(ticket, stations=kept, spells=tuple(summed.values()), clocks=clocks)
+    summed = _time_in_status(ticket.time_in_status, old, cut, calendar)
+    kept = ticket.status_history[len(old) :]
+    return msgspec.structs.replace(ticket, status_history=kept, time_in_status=tuple(summed.values()), clocks=clocks)
 
 
-def _shortened(clock: Clock, old: tuple[Station, ...], cut: int, calendar: Calendar | None) -> Clock:
+def _shortened(clock: Clock, old: tuple[StatusChange, ...], cut: int, calendar: Calendar | None) -> Clock:
     if clock.stopped_at is not None or cut <= max(clock.started_at, clock.counted_from):
         return clock
     shares = charged(clock, old, cut, calendar)

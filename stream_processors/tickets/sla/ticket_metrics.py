@@ -11,88 +11,93 @@ import msgspec
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, Tick
-from schemas.facts import ClockShare, TicketClocks
+from schemas.facts import ClockShare as ClockShareFact
+from schemas.facts import TicketClocks
 from stream_processors.rules.calendars import Calendar
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.sla.clocks import called_at, left
 from stream_processors.tickets.sla.ledger import Ledger
-from stream_processors.tickets.sla.status_history import UNFINISHED, Time, began, shorten, spells, stand
-from stream_processors.tickets.state import Clock, Share, Spell, Ticket, Waits
+from stream_processors.tickets.sla.status_history import UNFINISHED, Time, began, record_status, shorten, time_in_status
+from stream_processors.tickets.state import Clock, ClockShare, NextResponseTotals, Ticket, TimeInStatus
 from stream_processors.tickets.thread import finished_at, heard_of
 
 __all__ = ["step", "waited_since"]
 
-_NONE = Spell("")
+_NONE = TimeInStatus("")
 _OF_STATES = ("new", "open", "agent_wait", "on_hold", "agent_work", "requester_wait", "unassigned")
 _NO_TIME = [(name, Time()) for name in _OF_STATES]
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Write down how the ticket stands from now on, and what its clocks have come to."""
-    ticket = turn.ticket
-    if ticket is None or type(turn.event) is Tick or not ticket.stations:
-        return turn
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
-    calendar = turn.measured_in(ticket)
-    ticket = _live(turn, _waited(turn, ticket, before, calendar))
-    ticket = _moved(turn, ticket)
-    if len(ticket.stations) > 1:
-        ticket = shorten(ticket, calendar, turn.calendar_of)
-    outputs = _shares(turn, ticket, before)
+    ticket = context.ticket
+    if ticket is None or type(context.event) is Tick or not ticket.status_history:
+        return context
+    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
+    calendar = context.measured_in(ticket)
+    ticket = _live(context, _waited(context, ticket, before, calendar))
+    ticket = _moved(context, ticket)
+    if len(ticket.status_history) > 1:
+        ticket = shorten(ticket, calendar, context.calendar_of)
+    outputs = _shares(context, ticket, before)
     if before is None or _matters(before, ticket):
-        outputs.append(Output(_fact(turn, ticket, calendar)))
-    if not outputs and ticket is turn.ticket:
-        return turn
-    return turn.but(ticket=ticket, outputs=(*turn.outputs, *outputs))
+        outputs.append(Output(_fact(context, ticket, calendar)))
+    if not outputs and ticket is context.ticket:
+        return context
+    return context.replace(ticket=ticket, outputs=(*context.outputs, *outputs))
 
 
-def _moved(turn: Turn, ticket: Ticket) -> Ticket:
+def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
     """The ticket at its new station. Whoever held it so far is charged first."""
-    last = ticket.stations[-1]
+    last = ticket.status_history[-1]
     team = ticket.team  # it has been routed
     if (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
     if (last.team, last.agent) != (team, ticket.assignee):
-        ledger = Ledger(turn, ticket, team)
-        ledger.charge_running(max(turn.now, last.at))
+        ledger = Ledger(context, ticket, team)
+        ledger.charge_running(max(context.now, last.at))
         ticket = ledger.ticket
-    return stand(ticket, turn.now, team)
+    return record_status(ticket, context.now, team)
 
 
 # -- measures ---------------------------------------------------------------------------------------------------------
 
 
-def _waited(turn: Turn, ticket: Ticket, before: Ticket | None, calendar: Calendar | None) -> Ticket:
+def _waited(context: FoldContext, ticket: Ticket, before: Ticket | None, calendar: Calendar | None) -> Ticket:
     """The customer's waits for a next response, with the one that this event ends or restates."""
-    at, waits = turn.replied_at, ticket.waits
+    at, waits = context.replied_at, ticket.next_responses
     if at is None or before is None:
         return ticket
-    if (since := waited_since(turn, ticket)) is not None:
-        waits = Waits(since, at, 1) if waits is None else Waits(since, at, waits.count + 1, *_sums(waits, calendar))
+    if (since := waited_since(context, ticket)) is not None:
+        waits = (
+            NextResponseTotals(since, at, 1)
+            if waits is None
+            else NextResponseTotals(since, at, waits.count + 1, *_sums(waits, calendar))
+        )
     elif waits is not None and waits.started_at <= at < waits.answered_at:
         waits = msgspec.structs.replace(waits, answered_at=at)
     else:
         return ticket
-    return msgspec.structs.replace(ticket, waits=waits)
+    return msgspec.structs.replace(ticket, next_responses=waits)
 
 
-def waited_since(turn: Turn, ticket: Ticket) -> int | None:
+def waited_since(context: FoldContext, ticket: Ticket) -> int | None:
     """Since when the customer waited for the answer of this turn, if it is a next response; else None.
 
     From the oldest message that waited after an answer, or after a reopening; who called, since it rang.
     """
-    at, event = turn.replied_at, turn.event
-    before = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    at, event = context.replied_at, context.event
+    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
     if at is None or before is None or (before.first_response_at is None and ticket.episode == 1):
         return None
     since = [each for each in before.unanswered if each <= at]
     if isinstance(event, CallEnded) and not heard_of(before, event):
-        since.append(called_at(event, turn.now))
+        since.append(called_at(event, context.now))
     return min(since, default=None)
 
 
-def _sums(waits: Waits, calendar: Calendar | None) -> tuple[int, int, int, int]:
+def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, int, int, int]:
     """(sum, sum of working time, longest, longest in working time) of all waits, the last one included."""
     micros, business = Time.between(waits.started_at, waits.answered_at, calendar)
     return (
@@ -103,49 +108,49 @@ def _sums(waits: Waits, calendar: Calendar | None) -> tuple[int, int, int, int]:
     )
 
 
-def _live(turn: Turn, ticket: Ticket) -> Ticket:
+def _live(context: FoldContext, ticket: Ticket) -> Ticket:
     """Whether a live conversation still waits for a person, and how long the first that was answered did."""
-    at, rang, answered, gone = turn.replied_at, ticket.rang_at, ticket.answered, ticket.left
+    at, rang, answered, gone = context.replied_at, ticket.ringing_since, ticket.answered, ticket.abandoned
     if at is not None and answered is not None and answered[0] <= at < answered[1]:
         return msgspec.structs.replace(ticket, answered=(answered[0], at))
     if rang is None:
         # they were answered before they left, and we hear of it late
         if at is not None and gone is not None and gone[0] <= at <= gone[1]:
-            return msgspec.structs.replace(ticket, answered=answered or (gone[0], at), left=None)
+            return msgspec.structs.replace(ticket, answered=answered or (gone[0], at), abandoned=None)
         return ticket
     if at is not None and at >= rang:
-        return msgspec.structs.replace(ticket, answered=answered or (rang, at), rang_at=None, left=None)
-    if left(turn.event, ticket) or finished_at(ticket) is not None:
-        return msgspec.structs.replace(ticket, rang_at=None, left=(rang, turn.now))
+        return msgspec.structs.replace(ticket, answered=answered or (rang, at), ringing_since=None, abandoned=None)
+    if left(context.event, ticket) or finished_at(ticket) is not None:
+        return msgspec.structs.replace(ticket, ringing_since=None, abandoned=(rang, context.now))
     return ticket
 
 
 def _matters(before: Ticket, ticket: Ticket) -> bool:
     return (
-        before.stations != ticket.stations
+        before.status_history != ticket.status_history
         or before.first_response_at != ticket.first_response_at
         or before.acknowledged_at != ticket.acknowledged_at
-        or before.waits != ticket.waits
+        or before.next_responses != ticket.next_responses
         or before.answered != ticket.answered
         or before.first_solved_at != ticket.first_solved_at
         or before.last_solved_at != ticket.last_solved_at
     )
 
 
-def _fact(turn: Turn, ticket: Ticket, calendar: Calendar | None) -> TicketClocks:
-    at = max(turn.now, ticket.stations[-1].at)
-    waits, works = ticket.waits, calendar is not None
+def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> TicketClocks:
+    at = max(context.now, ticket.status_history[-1].at)
+    waits, works = ticket.next_responses, calendar is not None
     measures: dict[str, float] = {}
     for name, time in _measures(ticket, at, calendar):
         measures[f"{name}_seconds"] = time.micros / MICROS
         if works:
             measures[f"{name}_business_seconds"] = time.business / MICROS
     return TicketClocks(
-        customer_tag=turn.event.customer_tag,
-        version=ticket.version_at(turn.position.offset),
-        partition=turn.position.partition,
+        customer_tag=context.event.customer_tag,
+        version=ticket.version_at(context.position.offset),
+        partition=context.position.partition,
         at=at,
-        ticket_id=ticket.id_at(turn.event.customer_tag),
+        ticket_id=ticket.id_at(context.event.customer_tag),
         episode=ticket.episode,
         status=ticket.status,
         created_at=ticket.created_at,
@@ -175,18 +180,18 @@ def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[
             found.append((name, Time.between(created, until, calendar)))
     if ticket.answered is not None:
         found.append(("answer", Time.between(*ticket.answered, calendar)))
-    waits = ticket.waits
+    waits = ticket.next_responses
     if waits is not None:
         micros, business, longest, longest_business = _sums(waits, calendar)
         found.append(("next_response_last", Time.between(waits.started_at, waits.answered_at, calendar)))
         found.append(("next_response_sum", Time(micros, business)))
         found.append(("next_response_longest", Time(longest, longest_business)))
     if began(ticket):
-        found += _states(spells(ticket, at, calendar))
+        found += _states(time_in_status(ticket, at, calendar))
     return found
 
 
-def _states(found: dict[str, Spell]) -> list[tuple[str, Time]]:
+def _states(found: dict[str, TimeInStatus]) -> list[tuple[str, Time]]:
     """The time in each state, and the sums of them that have a name of their own."""
     if not found:
         return _NO_TIME
@@ -208,31 +213,31 @@ def _states(found: dict[str, Spell]) -> list[tuple[str, Time]]:
 # -- shares -----------------------------------------------------------------------------------------------------------
 
 
-def _shares(turn: Turn, ticket: Ticket, before: Ticket | None) -> list[Output]:
+def _shares(context: FoldContext, ticket: Ticket, before: Ticket | None) -> list[Output]:
     """A fact for every share that has changed. Who turns out to have none any more gets a share of 0."""
     known = {} if before is None else {clock.name: clock for clock in before.clocks}
     outputs = []
     for clock in ticket.clocks:
         old = known.get(clock.name)
-        was: tuple[Share, ...] = () if old is None or old.episode != clock.episode else old.written
+        was: tuple[ClockShare, ...] = () if old is None or old.episode != clock.episode else old.written
         if clock.written is was or clock.written == was:
             continue
         shares = {(each.team, each.agent): each for each in was}
         now = {(each.team, each.agent): each for each in clock.written}
-        gone = {holder: Share(*holder, 0) for holder in shares.keys() - now.keys()}
+        gone = {holder: ClockShare(*holder, 0) for holder in shares.keys() - now.keys()}
         for holder, share in sorted((now | gone).items()):
             if share != shares.get(holder):
-                outputs.append(Output(_share(turn, ticket, clock, share, turn.calendar_of(clock) is not None)))
+                outputs.append(Output(_share(context, ticket, clock, share, context.calendar_of(clock) is not None)))
     return outputs
 
 
-def _share(turn: Turn, ticket: Ticket, clock: Clock, share: Share, business: bool) -> ClockShare:
-    return ClockShare(
-        customer_tag=turn.event.customer_tag,
-        version=ticket.version_at(turn.position.offset),
-        partition=turn.position.partition,
-        at=turn.now,
-        ticket_id=ticket.id_at(turn.event.customer_tag),
+def _share(context: FoldContext, ticket: Ticket, clock: Clock, share: ClockShare, business: bool) -> ClockShareFact:
+    return ClockShareFact(
+        customer_tag=context.event.customer_tag,
+        version=ticket.version_at(context.position.offset),
+        partition=context.position.partition,
+        at=context.now,
+        ticket_id=ticket.id_at(context.event.customer_tag),
         episode=clock.episode,
         clock=clock.name,
         team=share.team,

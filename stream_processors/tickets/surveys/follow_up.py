@@ -26,7 +26,7 @@ from schemas.events import AgentReplied, Assigned, NoteAdded, RoutingUpdate, Sta
 from schemas.facts import FollowUpFact
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, FollowUp
 
@@ -44,59 +44,59 @@ def open_of(customer: Customer, ticket: str) -> Episode | None:
     return None
 
 
-def begin(turn: Turn, event: SurveyAnswered, episode: Episode) -> Turn:
+def begin(context: FoldContext, event: SurveyAnswered, episode: Episode) -> FoldContext:
     """A person scored low: open the task."""
-    task = FollowUp(turn.now, event.survey_id, comment=_words(event))
-    episode = replace(episode, follow_up=task, team=episode.team or turn.team or turn.rules.teams.fallback)
-    turn = episodes.happen(episodes.put(turn, episode), episode, "follow_up")
-    turn = turn.on_ticket(follow_up="") if turn.ticket is not None else _route(turn, episode, "queue")
-    return _record(turn, episode, "open")
+    task = FollowUp(context.now, event.survey_id, comment=_words(event))
+    episode = replace(episode, follow_up=task, team=episode.team or context.team or context.rules.teams.fallback)
+    context = episodes.happen(episodes.put(context, episode), episode, "follow_up")
+    context = context.on_ticket(follow_up="") if context.ticket is not None else _route(context, episode, "queue")
+    return _record(context, episode, "open")
 
 
-def heard(turn: Turn, event: SurveyAnswered, episode: Episode) -> Turn:
+def heard(context: FoldContext, event: SurveyAnswered, episode: Episode) -> FoldContext:
     """More words of the customer, for whoever looks after them."""
     task, words = episode.follow_up, _words(event)
     if task is None or task.done or not words:
-        return turn
+        return context
     episode = replace(episode, follow_up=replace(task, comment=f"{task.comment}\n{words}".strip()[:LONGEST_COMMENT]))
-    return _record(episodes.put(turn, episode), episode, "assigned" if task.agent else "open")
+    return _record(episodes.put(context, episode), episode, "assigned" if task.agent else "open")
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Follow what agents and the router do about it."""
-    event, ticket = turn.event, turn.ticket
-    if not isinstance(event, AgentReplied | NoteAdded | StatusChanged | Assigned) or not turn.customer.episodes:
-        return turn
+    event, ticket = context.event, context.ticket
+    if not isinstance(event, AgentReplied | NoteAdded | StatusChanged | Assigned) or not context.customer.episodes:
+        return context
     if ticket is not None and ticket.follow_up is None:
-        return turn
-    episode = open_of(turn.customer, event.ticket_id)
+        return context
+    episode = open_of(context.customer, event.ticket_id)
     if episode is None or episode.follow_up is None:
-        return turn
+        return context
     task = episode.follow_up
     if isinstance(event, Assigned):
         if (ticket is not None and ticket.follow_up != event.agent_id) or task.agent == event.agent_id:
-            return turn
+            return context
         episode = replace(episode, follow_up=replace(task, agent=event.agent_id))
-        return _record(episodes.put(turn, episode), episode, "assigned" if event.agent_id else "open")
+        return _record(episodes.put(context, episode), episode, "assigned" if event.agent_id else "open")
     if event.imported:
-        return turn
-    seconds = max(0, turn.now - task.opened_at) / MICROS
-    turn = turn.on_ticket(follow_up=None) if ticket is not None else _route(turn, episode, "done")
-    turn = _record(turn, episode, "done", done_at=turn.now, done_by=event.agent_id, done_seconds=seconds)
+        return context
+    seconds = max(0, context.now - task.opened_at) / MICROS
+    context = context.on_ticket(follow_up=None) if ticket is not None else _route(context, episode, "done")
+    context = _record(context, episode, "done", done_at=context.now, done_by=event.agent_id, done_seconds=seconds)
     done = replace(episode, follow_up=replace(task, comment="", done=True))
-    return episodes.happen(episodes.put(turn, done), done, "followed_up", detail=seconds)
+    return episodes.happen(episodes.put(context, done), done, "followed_up", detail=seconds)
 
 
 def _words(event: SurveyAnswered) -> str:
     return "\n".join(filter(None, (event.comment, event.went_wrong)))[:LONGEST_COMMENT]
 
 
-def _record(turn: Turn, episode: Episode, status: str, **done: Any) -> Turn:
+def _record(context: FoldContext, episode: Episode, status: str, **done: Any) -> FoldContext:
     task, survey = episode.follow_up, episode.survey
     assert task is not None
-    return turn.write(
+    return context.write(
         FollowUpFact(
-            **episodes.base(turn, episode),
+            **episodes.base(context, episode),
             ticket_id=episode.ticket_id,
             episode=episode.number,
             survey_id=task.survey_id,
@@ -113,12 +113,12 @@ def _record(turn: Turn, episode: Episode, status: str, **done: Any) -> Turn:
     )
 
 
-def _route(turn: Turn, episode: Episode, action: str) -> Turn:
+def _route(context: FoldContext, episode: Episode, action: str) -> FoldContext:
     """Tell the router of a task whose ticket is gone."""
-    event = turn.event
+    event = context.event
     update = RoutingUpdate(
-        event_id=event_id("routing", episode.ticket_id, str(turn.position.offset), action),
-        occurred_at=turn.now,
+        event_id=event_id("routing", episode.ticket_id, str(context.position.offset), action),
+        occurred_at=context.now,
         received_at=event.received_at,
         customer_tag=event.customer_tag,
         channel=episode.channel,
@@ -128,9 +128,9 @@ def _route(turn: Turn, episode: Episode, action: str) -> Turn:
         team=episode.team,
         action=action,
         priority=episode.priority or "normal",
-        language=turn.customer.language,
-        eligible_at=turn.now,
-        partition=turn.position.partition,
-        version=turn.position.offset,
+        language=context.customer.language,
+        eligible_at=context.now,
+        partition=context.position.partition,
+        version=context.position.offset,
     )
-    return turn.but(outputs=(*turn.outputs, Output(update, episode.team)))
+    return context.replace(outputs=(*context.outputs, Output(update, episode.team)))

@@ -14,7 +14,7 @@ from schemas.facts import InvitationFact
 from schemas.survey_link import SurveyLink, survey_id
 from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.handle import was_answered
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Ticket
@@ -40,97 +40,97 @@ REASONS = (
 )
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """The end of a chat that a person answered: ask about it, solved or not."""
-    event, ticket = turn.event, turn.ticket
+    event, ticket = context.event, context.ticket
     if type(event) is not ChatEnded or ticket is None or ticket.first_response_at is None:
-        return turn
+        return context
     if not was_answered(ticket, event):
-        return turn
-    episode = episodes.remember(turn)
-    return turn if episode.asked else schedule(episodes.put(turn, episode), episode)
+        return context
+    episode = episodes.remember(context)
+    return context if episode.asked else schedule(episodes.put(context, episode), episode)
 
 
-def schedule(turn: Turn, episode: Episode) -> Turn:
+def schedule(context: FoldContext, episode: Episode) -> FoldContext:
     """Decide when to ask about an episode, or at once that we do not."""
-    ticket, surveys = turn.ticket, turn.rules.surveys
+    ticket, surveys = context.ticket, context.rules.surveys
     assert ticket is not None
     if episode.asked:
-        return turn
-    if reason := _never(turn, episode, ticket):
-        return _withhold(turn, episode, reason)
+        return context
+    if reason := _never(context, episode, ticket):
+        return _withhold(context, episode, reason)
     wait = surveys.after_micros
     if ticket.ended_chat and ticket.thread_ids[-1:] == (ticket.ended_chat,):
         wait = surveys.chat_after_micros
-    return episodes.put(turn, replace(episode, invite_at=turn.now + wait))
+    return episodes.put(context, replace(episode, invite_at=context.now + wait))
 
 
-def _never(turn: Turn, episode: Episode, ticket: Ticket) -> str:
+def _never(context: FoldContext, episode: Episode, ticket: Ticket) -> str:
     """What is known from the start and does not change."""
-    if ticket.imported or turn.event.imported:
+    if ticket.imported or context.event.imported:
         return "imported"
-    if episode.channel not in turn.rules.surveys.channels:
+    if episode.channel not in context.rules.surveys.channels:
         return "channel_off"
-    return "no_secret" if turn.signing is None else ""
+    return "no_secret" if context.signing is None else ""
 
 
-def cancel(turn: Turn, episode: Episode, reason: str) -> Turn:
+def cancel(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
     """Do not ask after all, if it has not been decided yet."""
-    return turn if episode.invite_at is None else _withhold(turn, episode, reason)
+    return context if episode.invite_at is None else _withhold(context, episode, reason)
 
 
-def taken_over(turn: Turn, brought: tuple[Episode, ...], lift: int) -> Turn:
+def taken_over(context: FoldContext, brought: tuple[Episode, ...], version_offset: int) -> FoldContext:
     """The episodes of a ticket that changed hands are this customer's; what was not asked is not asked any more."""
     for each in brought:
-        episode = replace(each, lift=lift)
-        turn = cancel(episodes.put(turn, episode), episode, "merged")
-    return turn
+        episode = replace(each, version_offset=version_offset)
+        context = cancel(episodes.put(context, episode), episode, "merged")
+    return context
 
 
-def send_due(turn: Turn) -> Turn:
+def send_due(context: FoldContext) -> FoldContext:
     """At a tick: invite, or withhold with the reason."""
-    for each in turn.customer.episodes:
-        if each.invite_at is not None and each.invite_at <= turn.now:
-            ticket = find(turn.customer, each.ticket_id, turn.event.customer_tag)
-            reason = _reason(turn, each, ticket)
-            turn = _withhold(turn, each, reason) if reason or ticket is None else _send(turn, each, ticket)
-    return turn
+    for each in context.customer.episodes:
+        if each.invite_at is not None and each.invite_at <= context.now:
+            ticket = find(context.customer, each.ticket_id, context.event.customer_tag)
+            reason = _reason(context, each, ticket)
+            context = _withhold(context, each, reason) if reason or ticket is None else _send(context, each, ticket)
+    return context
 
 
-def _reason(turn: Turn, episode: Episode, ticket: Ticket | None) -> str:
+def _reason(context: FoldContext, episode: Episode, ticket: Ticket | None) -> str:
     if episode.survey is not None and episode.survey.answered:
         return "already_answered"
     if ticket is None:
         return "ticket_gone"
-    if turn.signing is None:
+    if context.signing is None:
         return "no_secret"
     if ticket.public:
         return "public"
-    _, address = way_to(turn.customer, ticket)
+    _, address = way_to(context.customer, ticket)
     if not address:
         return "no_address"
-    if ticket.by_machine or turn.rules.guards.machine(address, {}):
+    if ticket.opened_by_machine or context.rules.guards.machine(address, {}):
         return "machine"
-    if turn.customer.wants_nothing_at(address):
+    if context.customer.wants_nothing_at(address):
         return "opted_out"
-    cap = turn.rules.surveys.cap
-    recent = sum(1 for at in turn.customer.invited if at > turn.now - cap.micros)
+    cap = context.rules.surveys.cap
+    recent = sum(1 for at in context.customer.invited if at > context.now - cap.micros)
     return "cap" if recent >= cap.count else ""
 
 
-def _send(turn: Turn, episode: Episode, ticket: Ticket) -> Turn:
-    surveys, customer, signing = turn.rules.surveys, turn.customer, turn.signing
+def _send(context: FoldContext, episode: Episode, ticket: Ticket) -> FoldContext:
+    surveys, customer, signing = context.rules.surveys, context.customer, context.signing
     assert signing is not None
     way = way_to(customer, ticket)
     locale = locale_of(ticket.language, customer.language)
-    expires = turn.now + surveys.link_micros
+    expires = context.now + surveys.link_micros
     link = signing.link(SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale))
     written = surveys.write("invitation", locale, customer.name, mail=way[0] in MAIL_CHANNELS, link=link)
-    message = outbound(turn, episode, ticket, "invitation", way, locale, written)
-    invited = (*customer.invited, turn.now)[-min(surveys.cap.count, MOST_INVITATIONS) :]
-    turn = turn.but(customer=replace(customer, invited=invited)).write(message)
-    turn = _decided(
-        turn,
+    message = outbound(context, episode, ticket, "invitation", way, locale, written)
+    invited = (*customer.invited, context.now)[-min(surveys.cap.count, MOST_INVITATIONS) :]
+    context = context.replace(customer=replace(customer, invited=invited)).write(message)
+    context = _decided(
+        context,
         replace(episode, invited=True),
         outcome="sent",
         locale=locale,
@@ -138,16 +138,16 @@ def _send(turn: Turn, episode: Episode, ticket: Ticket) -> Turn:
         outbound_id=message.outbound_id,
         expires_at=expires,
     )
-    return episodes.happen(turn, episode, "invited")
+    return episodes.happen(context, episode, "invited")
 
 
-def _withhold(turn: Turn, episode: Episode, reason: str) -> Turn:
-    return episodes.happen(_decided(turn, episode, outcome="withheld", reason=reason), episode, "uninvited")
+def _withhold(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
+    return episodes.happen(_decided(context, episode, outcome="withheld", reason=reason), episode, "uninvited")
 
 
-def _decided(turn: Turn, episode: Episode, **fields: object) -> Turn:
+def _decided(context: FoldContext, episode: Episode, **fields: object) -> FoldContext:
     fact = InvitationFact(
-        **episodes.base(turn, episode),
+        **episodes.base(context, episode),
         ticket_id=episode.ticket_id,
         episode=episode.number,
         survey_id=survey_id(SurveyLink(episode.ticket_id, episode.number, "", 0)),
@@ -157,4 +157,4 @@ def _decided(turn: Turn, episode: Episode, **fields: object) -> Turn:
         solved_at=episode.solved_at,
         **fields,  # type: ignore[arg-type]
     )
-    return episodes.put(turn, replace(episode, asked=True, invite_at=None)).write(fact)
+    return episodes.put(context, replace(episode, asked=True, invite_at=None)).write(fact)

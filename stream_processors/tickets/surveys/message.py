@@ -7,7 +7,7 @@ from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
 from stream_processors.rules.surveys import Written
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.progress import instead_of_chat, threading
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Ticket
@@ -32,7 +32,7 @@ def locale_of(*known: str) -> str:
 
 
 def outbound(
-    turn: Turn,
+    context: FoldContext,
     episode: Episode,
     ticket: Ticket | None,
     what: str,
@@ -41,24 +41,24 @@ def outbound(
     written: Written,
 ) -> Outbound:
     """The message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
-    (channel, address), identity, domain = way, episode.ticket_id, turn.rules.mail_domain
+    (channel, address), identity, domain = way, episode.ticket_id, context.rules.mail_domain
     mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
     return Outbound(
-        **episodes.base(turn, episode),
+        **episodes.base(context, episode),
         outbound_id=event_id(f"survey-{what}", identity, str(episode.number)),
         ticket_id=identity,
         kind=kind,
         channel=channel,
         address=address,
         sender=f"support+{identity}@{domain}" if mail else "",
-        customer_name=turn.customer.name,
+        customer_name=context.customer.name,
         subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
         text=written.text,
         locale=locale,
         message_id=mail_message_id(identity, f"{kind}.{episode.number}", domain) if mail else "",
         thread_id=ticket.thread_ids[-1] if ticket and ticket.thread_ids else "",
         headers=_headers(ticket, domain) if mail else {},
-        causation_depth=turn.event.causation_depth + 1,
+        causation_depth=context.event.causation_depth + 1,
     )
 
 

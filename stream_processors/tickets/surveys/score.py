@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from schemas.errors import Refused
 from schemas.events import SurveyAnswered
 from schemas.facts import SurveyFact
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Survey
 from stream_processors.tickets.surveys import follow_up, thank
@@ -27,61 +27,63 @@ HIGHEST_CSAT, HIGHEST_CES = 5, 7
 LOW_CSAT = 2
 
 
-def step(turn: Turn) -> Turn:
+def step(context: FoldContext) -> FoldContext:
     """Record the scores of a `SurveyAnswered`.
 
     Raises:
         Refused: `bad_score` outside 1-5 (CSAT) or 1-7 (CES), or without any score.
     """
-    event = turn.event
+    event = context.event
     if not isinstance(event, SurveyAnswered):
-        return turn
+        return context
     _check("CSAT", event.csat, HIGHEST_CSAT)
     _check("CES", event.ces, HIGHEST_CES)
     if event.csat is None and event.ces is None:
         raise Refused("bad_score", f"survey {event.survey_id!r} has neither CSAT nor CES")
-    episode = _episode(turn, event)
-    known = episode.survey or Survey(answers=_answers_before(turn, episode))
+    episode = _episode(context, event)
+    known = episode.survey or Survey(answers=_answers_before(context, episode))
     survey = replace(known, answers=known.answers + 1)
     thanked, low = "scanner", False
     if not event.scanner:
-        survey = _scored(survey, event, turn.now)
-        turn = _counted(turn, event, episode, known)
-        turn, thanked = thank.step(turn, event, episode, known, low=event.csat is not None and event.csat <= LOW_CSAT)
+        survey = _scored(survey, event, context.now)
+        context = _counted(context, event, episode, known)
+        context, thanked = thank.step(
+            context, event, episode, known, low=event.csat is not None and event.csat <= LOW_CSAT
+        )
         survey = replace(survey, thanked=known.thanked or thanked == "sent")
         low = event.csat is not None and event.csat <= LOW_CSAT and episode.follow_up is None and not event.imported
     episode = replace(episode, survey=survey)
-    turn = episodes.put(turn, episode)
+    context = episodes.put(context, episode)
     if low:
-        turn = follow_up.begin(turn, event, episode)
+        context = follow_up.begin(context, event, episode)
     elif not event.scanner and episode.follow_up is not None:
-        turn = follow_up.heard(turn, event, episode)
-    return turn.write(_fact(turn, event, episode, survey, thanked, low))
+        context = follow_up.heard(context, event, episode)
+    return context.write(_fact(context, event, episode, survey, thanked, low))
 
 
-def _episode(turn: Turn, event: SurveyAnswered) -> Episode:
+def _episode(context: FoldContext, event: SurveyAnswered) -> Episode:
     """The episode that the answer is about; a new one where none is remembered."""
     if event.episode:
-        known = episodes.find(turn.customer, event.ticket_id, event.episode)
+        known = episodes.find(context.customer, event.ticket_id, event.episode)
     else:
-        of_ticket = episodes.of_ticket(turn.customer, event.ticket_id)
+        of_ticket = episodes.of_ticket(context.customer, event.ticket_id)
         solved = [each for each in of_ticket if each.solved_at is not None]
         known = next(reversed(solved or of_ticket), None)
     if known is not None:
         return known
-    if turn.ticket is not None and event.episode in (0, turn.ticket.episode):
-        return replace(episodes.remember(turn), agent=event.agent_id or turn.ticket.assignee)
-    ticket = turn.ticket
+    if context.ticket is not None and event.episode in (0, context.ticket.episode):
+        return replace(episodes.remember(context), agent=event.agent_id or context.ticket.assignee)
+    ticket = context.ticket
     channel = event.channel if ticket is None else ticket.channel
     team = "" if ticket is None else ticket.team
-    return Episode(event.ticket_id, event.episode, channel, team, event.agent_id, touched_at=turn.now)
+    return Episode(event.ticket_id, event.episode, channel, team, event.agent_id, touched_at=context.now)
 
 
-def _answers_before(turn: Turn, episode: Episode) -> int:
+def _answers_before(context: FoldContext, episode: Episode) -> int:
     """Answers from before episodes were remembered."""
-    if turn.ticket is None or episodes.of_ticket(turn.customer, episode.ticket_id):
+    if context.ticket is None or episodes.of_ticket(context.customer, episode.ticket_id):
         return 0
-    return turn.ticket.survey_answers
+    return context.ticket.survey_answers
 
 
 def _scored(survey: Survey, event: SurveyAnswered, now: int) -> Survey:
@@ -97,48 +99,48 @@ def _scored(survey: Survey, event: SurveyAnswered, now: int) -> Survey:
     return replace(survey, **changes)
 
 
-def _counted(turn: Turn, event: SurveyAnswered, episode: Episode, known: Survey) -> Turn:
+def _counted(context: FoldContext, event: SurveyAnswered, episode: Episode, known: Survey) -> FoldContext:
     """The ticket with the score that stands now, the customer who scored low, and what figures are told."""
-    ticket = turn.ticket
+    ticket = context.ticket
     if ticket is not None:
-        turn = turn.on_ticket(
+        context = context.on_ticket(
             csat=ticket.csat if event.csat is None else event.csat,
             ces=ticket.ces if event.ces is None else event.ces,
             survey_answers=ticket.survey_answers + 1,
-            updated_at=turn.now,
+            updated_at=context.now,
         )
     if not known.answered:
-        turn = episodes.happen(turn, episode, "survey_answered")
+        context = episodes.happen(context, episode, "survey_answered")
         if episode.invited:
-            turn = episodes.happen(turn, episode, "invitation_answered")
+            context = episodes.happen(context, episode, "invitation_answered")
     if event.csat is not None and event.csat != known.csat:
         if known.csat is not None:
-            turn = episodes.happen(turn, episode, "csat_withdrawn", at=known.csat_at, detail=known.csat)
-        turn = episodes.happen(turn, episode, "csat", detail=event.csat)
-        turn = _low(turn, event.csat, known)
+            context = episodes.happen(context, episode, "csat_withdrawn", at=known.csat_at, detail=known.csat)
+        context = episodes.happen(context, episode, "csat", detail=event.csat)
+        context = _low(context, event.csat, known)
     if event.ces is not None and event.ces != known.ces:
         if known.ces is not None:
-            turn = episodes.happen(turn, episode, "ces_withdrawn", at=known.ces_at, detail=known.ces)
-        turn = episodes.happen(turn, episode, "ces", detail=event.ces)
-    return turn
+            context = episodes.happen(context, episode, "ces_withdrawn", at=known.ces_at, detail=known.ces)
+        context = episodes.happen(context, episode, "ces", detail=event.ces)
+    return context
 
 
-def _low(turn: Turn, csat: int, known: Survey) -> Turn:
+def _low(context: FoldContext, csat: int, known: Survey) -> FoldContext:
     """Remember a low score with the customer; one that is taken back is forgotten."""
-    at = turn.customer.last_low_csat_at
+    at = context.customer.last_low_csat_at
     if csat <= LOW_CSAT:
-        at = turn.now
+        at = context.now
     elif known.csat is not None and known.csat <= LOW_CSAT and at == known.csat_at:
         at = None
-    return turn.but(customer=replace(turn.customer, last_low_csat_at=at))
+    return context.replace(customer=replace(context.customer, last_low_csat_at=at))
 
 
 def _fact(
-    turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, thanked: str, follow_up: bool
+    context: FoldContext, event: SurveyAnswered, episode: Episode, survey: Survey, thanked: str, follow_up: bool
 ) -> SurveyFact:
-    ticket = turn.ticket
+    ticket = context.ticket
     return SurveyFact(
-        **episodes.base(turn, episode),
+        **episodes.base(context, episode),
         ticket_id=event.ticket_id,
         survey_id=event.survey_id,
         answer=survey.answers,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from schemas.events import SurveyAnswered
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Survey, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
@@ -16,9 +16,11 @@ from stream_processors.tickets.surveys.message import locale_of, outbound, way_t
 __all__ = ["step"]
 
 
-def step(turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, *, low: bool) -> tuple[Turn, str]:
+def step(
+    context: FoldContext, event: SurveyAnswered, episode: Episode, survey: Survey, *, low: bool
+) -> tuple[FoldContext, str]:
     """Thank a person for an answer; `survey` is what was answered before. The second value is that of `SurveyFact.thanked`."""
-    ticket, customer = turn.ticket, turn.customer
+    ticket, customer = context.ticket, context.customer
     way = _way(customer, ticket)
     address, reason = way[1], ""
     if event.imported or episode.imported:
@@ -27,14 +29,14 @@ def step(turn: Turn, event: SurveyAnswered, episode: Episode, survey: Survey, *,
         reason = "already"
     elif not address or (ticket is not None and ticket.public):
         reason = "no_address"
-    elif (ticket is not None and ticket.by_machine) or turn.rules.guards.machine(address, {}):
+    elif (ticket is not None and ticket.opened_by_machine) or context.rules.guards.machine(address, {}):
         reason = "machine"
     elif customer.wants_nothing_at(address):
         reason = "opted_out"
     if reason:
-        return turn, reason
+        return context, reason
     kind = "sorry" if low else "thanks"
-    return episodes.happen(_write(turn, event, episode, ticket, kind, way), episode, "thanked"), "sent"
+    return episodes.happen(_write(context, event, episode, ticket, kind, way), episode, "thanked"), "sent"
 
 
 def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:
@@ -46,9 +48,14 @@ def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:
 
 
 def _write(
-    turn: Turn, event: SurveyAnswered, episode: Episode, ticket: Ticket | None, kind: str, way: tuple[str, str]
-) -> Turn:
-    customer = turn.customer
+    context: FoldContext,
+    event: SurveyAnswered,
+    episode: Episode,
+    ticket: Ticket | None,
+    kind: str,
+    way: tuple[str, str],
+) -> FoldContext:
+    customer = context.customer
     locale = locale_of(event.language, ticket.language if ticket else "", customer.language)
-    written = turn.rules.surveys.write(kind, locale, customer.name, mail=way[0] in MAIL_CHANNELS)
-    return turn.write(outbound(turn, episode, ticket, "thanks", way, locale, written))
+    written = context.rules.surveys.write(kind, locale, customer.name, mail=way[0] in MAIL_CHANNELS)
+    return context.write(outbound(context, episode, ticket, "thanks", way, locale, written))

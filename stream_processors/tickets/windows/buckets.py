@@ -16,9 +16,9 @@ import msgspec
 from schemas.clock import MICROS
 from schemas.facts import PaneBucketFact, PaneFact
 from stream_processors.runtime.processor import MOST_BATCH_RECORDS, Output, Position, Reader
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Pane
-from stream_processors.tickets.windows.measures import MEASURES, WITHDRAWN, Dimensions, count, happenings
+from stream_processors.tickets.windows.measures import MEASURES, WITHDRAWN, Dimensions, count, observations
 from stream_processors.tickets.windows.quantile_sketch import bucket_of
 
 __all__ = ["PANE_MICROS", "WEEK_MICROS", "forget", "forget_at", "pane_key", "roll"]
@@ -53,16 +53,16 @@ def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]
     return True, msgspec.structs.replace(pane, postponed=pane.postponed + 1)
 
 
-def roll(turn: Turn, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
+def roll(context: FoldContext, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
     """The panes that this turn changes, and facts of what it changed in them.
 
     A pane that is ahead of the record already counted it before a crash: neither it nor its facts are written again.
     """
-    offset, touched = turn.position.offset, turn.event.received_at
+    offset, touched = context.position.offset, context.event.received_at
     panes: dict[bytes, Pane] = {}
     measured: dict[tuple[bytes, str, int], None] = {}
-    for happening, dimensions in happenings(turn):
-        start = happening.at - happening.at % PANE_MICROS
+    for observation, dimensions in observations(context):
+        start = observation.at - observation.at % PANE_MICROS
         key = pane_key(start, *dimensions)
         pane = panes.get(key)
         if pane is None:
@@ -70,15 +70,15 @@ def roll(turn: Turn, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
             if stored is not None and stored.offset >= offset:
                 continue
             pane = panes[key] = _touched(stored, offset, start, dimensions, touched)
-        then = happening.ticket
-        count(pane.figures, happening, turn.event.imported if then is None else then.imported)
-        if (measure := MEASURES.get(happening.name)) is not None:
-            bucket = bucket_of(happening.detail)
+        then = observation.ticket
+        count(pane.figures, observation, context.event.imported if then is None else then.imported)
+        if (measure := MEASURES.get(observation.name)) is not None:
+            bucket = bucket_of(observation.detail)
             counts = pane.buckets[measure] = dict(pane.buckets.get(measure, ()))
-            counts[bucket] = counts.get(bucket, 0) + (-1 if happening.name in WITHDRAWN else 1)
+            counts[bucket] = counts.get(bucket, 0) + (-1 if observation.name in WITHDRAWN else 1)
             measured[key, measure, bucket] = None
-    facts = [Output(_fact(turn, pane)) for pane in panes.values()]
-    facts += [Output(_bucket_fact(turn, panes[key], measure, bucket)) for key, measure, bucket in measured]
+    facts = [Output(_fact(context, pane)) for pane in panes.values()]
+    facts += [Output(_bucket_fact(context, panes[key], measure, bucket)) for key, measure, bucket in measured]
     return panes, facts
 
 
@@ -106,13 +106,13 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
     )
 
 
-def _fact(turn: Turn, pane: Pane) -> PaneFact:
+def _fact(context: FoldContext, pane: Pane) -> PaneFact:
     figures: dict[str, object] = dict(pane.figures)
     return PaneFact(
-        customer_tag=turn.event.customer_tag,
-        version=turn.position.offset,
-        partition=turn.position.partition,
-        at=turn.now,
+        customer_tag=context.event.customer_tag,
+        version=context.position.offset,
+        partition=context.position.partition,
+        at=context.now,
         part=pane.part,
         start=pane.start,
         channel=pane.channel,
@@ -123,12 +123,12 @@ def _fact(turn: Turn, pane: Pane) -> PaneFact:
     )
 
 
-def _bucket_fact(turn: Turn, pane: Pane, measure: str, bucket: int) -> PaneBucketFact:
+def _bucket_fact(context: FoldContext, pane: Pane, measure: str, bucket: int) -> PaneBucketFact:
     return PaneBucketFact(
-        customer_tag=turn.event.customer_tag,
-        version=turn.position.offset,
-        partition=turn.position.partition,
-        at=turn.now,
+        customer_tag=context.event.customer_tag,
+        version=context.position.offset,
+        partition=context.position.partition,
+        at=context.now,
         part=pane.part,
         start=pane.start,
         channel=pane.channel,

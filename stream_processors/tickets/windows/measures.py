@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from schemas.clock import MICROS
 from schemas.events import MessageReceived
 from schemas.facts import TicketClocks
-from stream_processors.tickets.context import Happening, Turn
+from stream_processors.tickets.context import FoldContext, Observation
 from stream_processors.tickets.sla.ticket_metrics import waited_since
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.surveys.score import LOW_CSAT
 from stream_processors.tickets.thread import finished_at
 
-__all__ = ["COUNTED", "MEASURES", "Dimensions", "Figures", "count", "happenings"]
+__all__ = ["COUNTED", "MEASURES", "Dimensions", "Figures", "count", "observations"]
 
 Figures = dict[str, int | float]
 #: Channel, team, priority, policy.
@@ -87,38 +87,38 @@ WITHDRAWN = frozenset(("first_response_withdrawn", "next_response_withdrawn"))
 COUNTED = frozenset((*_COUNTS, *_TAKEN, *_SCORES, *_EFFORTS, *_BACKLOG))
 
 
-def happenings(turn: Turn) -> Iterator[tuple[Happening, Dimensions]]:
+def observations(context: FoldContext) -> Iterator[tuple[Observation, Dimensions]]:
     """All that is to be counted of a turn, and under which dimensions.
 
-    A happening counts as its ticket was then; what it did not have yet, under what it has at the end of the turn.
+    A happening counts as its ticket was then; what it did not have yet, under what it has at the end of the fold.
     """
-    now = turn.ticket
-    for happening in turn.happened:
-        if happening.name in COUNTED:
-            then = happening.ticket
+    now = context.ticket
+    for observation in context.observed:
+        if observation.name in COUNTED:
+            then = observation.ticket
             if then is None:
-                dimensions = turn.event.channel, "", "", ""
+                dimensions = context.event.channel, "", "", ""
             else:
                 if (not then.team or not then.policy) and now is not None and now.number == then.number:
                     then = now
                 dimensions = then.channel, then.team, then.priority, then.policy
-            yield happening, dimensions
-            if happening.name == "contact" and type(turn.event) is MessageReceived:
-                yield Happening("message", happening.at, then), dimensions
-            elif happening.name == "solved" and (waited := _requester_wait(turn)) is not None:
-                yield Happening("requester_waited", happening.at, then, waited), dimensions
-    if turn.replied_at is not None and now is not None and (since := waited_since(turn, now)) is not None:
-        yield Happening("next_response", turn.replied_at, now, (turn.replied_at - since) / MICROS), _where(now)
-    if turn.replied_at is not None and now is not None:
-        yield from _restated(turn, now)
-    before, after = turn.before, turn.customer
+            yield observation, dimensions
+            if observation.name == "contact" and type(context.event) is MessageReceived:
+                yield Observation("message", observation.at, then), dimensions
+            elif observation.name == "solved" and (waited := _requester_wait(context)) is not None:
+                yield Observation("requester_waited", observation.at, then, waited), dimensions
+    if context.replied_at is not None and now is not None and (since := waited_since(context, now)) is not None:
+        yield Observation("next_response", context.replied_at, now, (context.replied_at - since) / MICROS), _where(now)
+    if context.replied_at is not None and now is not None:
+        yield from _restated(context, now)
+    before, after = context.before, context.customer
     if before.tickets is not after.tickets:
-        yield from _backlog(turn, before, after)
+        yield from _backlog(context, before, after)
 
 
-def count(figures: Figures, happening: Happening, imported: bool) -> None:
+def count(figures: Figures, observation: Observation, imported: bool) -> None:
     """Add one happening to the figures of its pane. `imported`: of these some are shown apart."""
-    name, detail = happening.name, happening.detail
+    name, detail = observation.name, observation.detail
     if (figure := _COUNTS.get(name)) is not None:
         _add(figures, figure, 1)
     if (figure := _TAKEN.get(name)) is not None:
@@ -130,7 +130,7 @@ def count(figures: Figures, happening: Happening, imported: bool) -> None:
         figures[largest] = max(figures.get(largest, 0.0), 0.0 if once < 0 else detail)
         if name == "solved":
             _add(figures, "resolutions", 1)
-        elif happening.within:
+        elif observation.within:
             _add(figures, "first_responses_within_target", once)
     elif (step := _BACKLOG.get(name)) is not None:
         _add(figures, "backlog_change", step)
@@ -171,13 +171,13 @@ def _where(ticket: Ticket) -> Dimensions:
 
 def _where_at(ticket: Ticket, at: int) -> Dimensions:
     """As `_where`, with the team that had the ticket at that moment."""
-    team = next((each.team for each in reversed(ticket.stations) if each.at <= at), ticket.team)
+    team = next((each.team for each in reversed(ticket.status_history) if each.at <= at), ticket.team)
     return ticket.channel, team, ticket.priority, ticket.policy
 
 
-def _restated(turn: Turn, ticket: Ticket) -> Iterator[tuple[Happening, Dimensions]]:
+def _restated(context: FoldContext, ticket: Ticket) -> Iterator[tuple[Observation, Dimensions]]:
     """An answer from before the one that was counted: it takes its place, in the pane of its own time."""
-    was = next((each for each in turn.before.tickets if each.number == ticket.number), None)
+    was = next((each for each in context.before.tickets if each.number == ticket.number), None)
     if was is None:
         return
     old, new = was.first_response_at, ticket.first_response_at
@@ -185,23 +185,23 @@ def _restated(turn: Turn, ticket: Ticket) -> Iterator[tuple[Happening, Dimension
         due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
         for name, at in (("first_response_withdrawn", old), ("first_response_restated", new)):
             within, seconds = due is None or at < due, max(0, at - ticket.created_at) / MICROS
-            yield Happening(name, at, ticket, seconds, within), _where_at(ticket, at)
-    before, after = was.waits, ticket.waits
+            yield Observation(name, at, ticket, seconds, within), _where_at(ticket, at)
+    before, after = was.next_responses, ticket.next_responses
     if before is not None and after is not None and before.count == after.count:
         moments = before.answered_at, after.answered_at
         if moments[1] < moments[0]:
             for name, at in zip(("next_response_withdrawn", "next_response_restated"), moments, strict=True):
-                yield Happening(name, at, ticket, (at - after.started_at) / MICROS), _where_at(ticket, at)
+                yield Observation(name, at, ticket, (at - after.started_at) / MICROS), _where_at(ticket, at)
 
 
-def _requester_wait(turn: Turn) -> float | None:
+def _requester_wait(context: FoldContext) -> float | None:
     """How long the customer has waited for us in all, up to this solve, as the fact with all clocks says it."""
     return next(
-        (each.record.requester_wait_seconds for each in turn.outputs if isinstance(each.record, TicketClocks)), None
+        (each.record.requester_wait_seconds for each in context.outputs if isinstance(each.record, TicketClocks)), None
     )
 
 
-def _backlog(turn: Turn, before: Customer, after: Customer) -> Iterator[tuple[Happening, Dimensions]]:
+def _backlog(context: FoldContext, before: Customer, after: Customer) -> Iterator[tuple[Observation, Dimensions]]:
     """Tickets that came into the backlog, left it, or changed their place in it."""
     known = {ticket.number: ticket for ticket in before.tickets}
     for ticket in after.tickets:
@@ -212,13 +212,13 @@ def _backlog(turn: Turn, before: Customer, after: Customer) -> Iterator[tuple[Ha
         if was_open and is_open and was is not None and _where(was) == _where(ticket):
             continue
         if was_open and was is not None:
-            yield _moved("went", turn, was)
+            yield _moved("went", context, was)
         if is_open:
-            yield _moved("came", turn, ticket)
+            yield _moved("came", context, ticket)
     for ticket in known.values():  # handed over to another customer, or forgotten
         if finished_at(ticket) is None:
-            yield _moved("went", turn, ticket)
+            yield _moved("went", context, ticket)
 
 
-def _moved(name: str, turn: Turn, ticket: Ticket) -> tuple[Happening, Dimensions]:
-    return Happening(name, turn.now, ticket, ticket.created_at // MICROS), _where(ticket)
+def _moved(name: str, context: FoldContext, ticket: Ticket) -> tuple[Observation, Dimensions]:
+    return Observation(name, context.now, ticket, ticket.created_at // MICROS), _where(ticket)

@@ -48,7 +48,7 @@ def test_every_record_that_changes_a_pane_writes_it_in_full(story: Story) -> Non
 
 def test_what_changes_no_figure_writes_no_pane(story: Story) -> None:
     story.message(0, "Hello")
-    story.note(10)
+    story.add_note(10)
     story.tick(20)
     assert len(story.all(PaneFact)) == 1
 

@@ -18,7 +18,7 @@ from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.sla.clocks import next_deadline
-from stream_processors.tickets.sla.status_history import KEPT_STATIONS
+from stream_processors.tickets.sla.status_history import KEPT_STATUS_CHANGES
 from tests.stream_processors.tickets.test_replay import FAST, folded, logs, worker
 from tests.support.memory_worker import MemoryWorker
 from tests.support.tickets.story import Story
@@ -191,7 +191,7 @@ def test_a_ticket_that_changes_hands_without_end_stays_small_and_loses_no_second
             story.status(number * 100 + 10, "pending")
             story.status(number * 100 + 30, "open")
     end = len(agents) * 100 + 100
-    assert len(story.ticket().stations) <= KEPT_STATIONS
+    assert len(story.ticket().status_history) <= KEPT_STATUS_CHANGES
     story.solve(end)
     shares = [share for share in newest(story.worker, ClockShare) if share.clock == "full_resolution"]
     assert sum(share.seconds for share in shares) == pytest.approx(end, abs=1e-5)

@@ -32,7 +32,7 @@ ACTIONS: dict[str, Callable[[Story, float], Any]] = {
     "thanks": lambda story, t: story.more(t, "Thank you so much!"),
     "reply": lambda story, t: story.reply(t),
     "private": lambda story, t: story.reply(t, public=False),
-    "note": lambda story, t: story.note(t),
+    "note": lambda story, t: story.add_note(t),
     "pending": lambda story, t: story.status(t, "pending"),
     "hold": lambda story, t: story.status(t, "hold"),
     "open": lambda story, t: story.status(t, "open"),
@@ -532,7 +532,7 @@ def test_a_withdrawn_breach_is_withdrawn_where_it_was_charged(story: Story) -> N
 
 def test_breaches_that_one_event_reveals_are_written_in_the_order_of_their_deadlines(story: Story) -> None:
     story.message(0)
-    story.note(9 * 3600)  # first response was due after 1 h, full resolution after 8 h
+    story.add_note(9 * 3600)  # first response was due after 1 h, full resolution after 8 h
     breaches = [(row.clock, row.at) for row in story.all(ClockFact) if row.transition == "breach"]
     assert breaches == [("first_response", at(3600)), ("full_resolution", at(8 * 3600))]
 
@@ -559,7 +559,7 @@ def test_what_changes_no_measure_writes_no_row_of_them(story: Story) -> None:
     story.message(0)
     story.reply(600)
     before = len(story.all(TicketClocks))
-    story.note(900)
+    story.add_note(900)
     assert len(story.all(TicketClocks)) == before
 
 

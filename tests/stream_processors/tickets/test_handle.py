@@ -11,7 +11,7 @@ from schemas import codec
 from schemas.events import BotAnswered
 from schemas.facts import ConversationFact, RepeatFact
 from stream_processors.runtime.processor import Position
-from stream_processors.tickets.context import Turn
+from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.processor import fold
 from stream_processors.tickets.state import Customer
 from tests.support.tickets.story import Story, at
@@ -24,9 +24,11 @@ def story_notes(story: Story) -> list[tuple[str, float]]:
     """What the whole story told the later steps about service, folded again."""
     customer, notes = Customer(), []
     for offset, record in enumerate(story.worker.log):
-        turn: Turn = fold(customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules)
-        customer = turn.customer
-        notes += [(each.name, each.detail) for each in turn.happened]
+        context: FoldContext = fold(
+            customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules
+        )
+        customer = context.customer
+        notes += [(each.name, each.detail) for each in context.observed]
     names = ("call_answered", "abandoned", "handled", "transferred", "deflected", "repeat_contact")
     return [note for note in notes if note[0] in names]
 

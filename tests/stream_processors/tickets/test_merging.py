@@ -604,8 +604,8 @@ def every_ledger_is_whole(town: Town) -> None:
 
 
 def nobody_goes_in_circles(town: Town) -> None:
-    marks = {key[1:].decode(): customer.links.mark.tag for key, customer in town.cluster.states(b"c")
-             if customer.links and customer.links.mark}  # fmt: skip
+    marks = {key[1:].decode(): customer.merge_history.merged_into.tag for key, customer in town.cluster.states(b"c")
+             if customer.merge_history and customer.merge_history.merged_into}  # fmt: skip
     for start in marks:
         seen, here = set(), start
         while here in marks:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schemas.facts import ClockShare, TicketClocks
-from stream_processors.tickets.state import Station, customer_key
+from stream_processors.tickets.state import StatusChange, customer_key
 from tests.support.tickets.story import Story, at
 
 
@@ -28,18 +28,18 @@ def old(tell: Callable[..., Story]) -> Story:
     story = tell()
     story.message(0)
     story.assign(60, "mei")
-    left_as(story, stations=())
+    left_as(story, status_history=())
     return story
 
 
 def test_what_is_known_of_it_is_how_it_stood_before_the_event(old: Story) -> None:
-    old.note(600)
-    assert old.ticket().stations == (Station(at(600), "open", "support", "mei"),)
+    old.add_note(600)
+    assert old.ticket().status_history == (StatusChange(at(600), "open", "support", "mei"),)
 
 
 def test_an_event_that_changes_how_it_stands_begins_with_that(old: Story) -> None:
     old.status(600, "pending")
-    assert old.ticket().stations == (Station(at(600), "pending", "support", "mei"),)
+    assert old.ticket().status_history == (StatusChange(at(600), "pending", "support", "mei"),)
 
 
 def test_without_a_beginning_the_time_in_its_states_is_undefined(old: Story) -> None:
@@ -52,8 +52,8 @@ def test_without_a_beginning_the_time_in_its_states_is_undefined(old: Story) -> 
 
 def test_a_ticket_that_was_with_a_team_only_by_its_policy_is_with_that_team(old: Story) -> None:
     left_as(old, team="", assignee="")
-    old.note(600)
-    (station,) = old.ticket().stations
-    assert station.team != "" and station.agent == ""
+    old.add_note(600)
+    (change,) = old.ticket().status_history
+    assert change.team != "" and change.agent == ""
     old.reply(900)
-    assert {share.team for share in old.all(ClockShare)} == {station.team}
+    assert {share.team for share in old.all(ClockShare)} == {change.team}

@@ -37,7 +37,7 @@ FOLDED = ("version", "partition", "at", "updated_at", "detected_at", "sequence")
 TICKET = ticket_id(TAG, 1)
 
 
-def happened(kind: str, seconds: float, number: int) -> Event:
+def observed(kind: str, seconds: float, number: int) -> Event:
     base: dict[str, Any] = {
         "event_id": event_id("arrival", str(number)),
         "occurred_at": at(seconds),
@@ -67,10 +67,10 @@ ANY = ("message", "reply", "note", "mei", "tom", "returns", "support", "pending"
 
 def life_of(seed: int, length: int) -> list[Event]:
     """One ticket in the order of what happened, no two things in one instant."""
-    random, log, seconds = Random(seed), [happened("first", 0, 0)], 0.0
+    random, log, seconds = Random(seed), [observed("first", 0, 0)], 0.0
     for number in range(1, length):
         seconds += random.choice((1, 20, 200, 900, 4000, 30_000, 200_000))
-        log.append(happened(random.choice(ANY), seconds, number))
+        log.append(observed(random.choice(ANY), seconds, number))
     return log
 
 
@@ -78,13 +78,13 @@ def answered_life_of(seed: int, waits: int) -> list[Event]:
     """Questions, each with answers and notes in the half hour from ten minutes after it on, and a solve at the end."""
     random, log, seconds = Random(seed), [], 0.0
     for number in range(waits):
-        log.append(happened("message" if number else "first", seconds, len(log)))
+        log.append(observed("message" if number else "first", seconds, len(log)))
         start = seconds + TEN_MINUTES + 1
         for moment in sorted(random.sample(range(1800), random.randint(1, 5))):
-            log.append(happened(random.choice(("reply", "reply", "note", "mei")), start + moment, len(log)))
+            log.append(observed(random.choice(("reply", "reply", "note", "mei")), start + moment, len(log)))
         seconds = start + 1800 + TEN_MINUTES + random.choice((1, 5000, 90_000))
     if random.random() < 0.7:
-        log.append(happened("solved", seconds - TEN_MINUTES, len(log)))
+        log.append(observed("solved", seconds - TEN_MINUTES, len(log)))
     return log
 
 
@@ -185,9 +185,9 @@ def test_a_broker_that_hears_everything_late_changes_no_figure(log: list[Event],
 @settings(parent=FAST, max_examples=30)
 @given(status=st.sampled_from(("new", "open", "pending", "hold")), before=st.integers(1, TEN_MINUTES * SECOND))
 def test_no_status_from_before_a_solve_reopens_it(status: str, before: int, every_clock: Rules) -> None:
-    solved = happened("solved", 3000, 1)
-    stale = msgspec.structs.replace(happened(status, 3000, 2), occurred_at=solved.occurred_at - before)
-    fact = folded(every_clock, [happened("first", 0, 0), solved, stale]).records(TicketFact)[-1]
+    solved = observed("solved", 3000, 1)
+    stale = msgspec.structs.replace(observed(status, 3000, 2), occurred_at=solved.occurred_at - before)
+    fact = folded(every_clock, [observed("first", 0, 0), solved, stale]).records(TicketFact)[-1]
     assert (fact.status, fact.episode, fact.reopens) == ("solved", 1, 0)
 
 
@@ -199,9 +199,9 @@ states = st.sampled_from(("open", "pending", "hold"))
 def test_the_last_status_stands_in_whatever_order_statuses_arrive(
     said: list[str], order: Random, every_clock: Rules
 ) -> None:
-    log = [happened(status, 600 * number, number) for number, status in enumerate(said, 1)]
+    log = [observed(status, 600 * number, number) for number, status in enumerate(said, 1)]
     arrived = order.sample(log, len(log))
-    fact = folded(every_clock, [happened("first", 0, 0), *arrived]).records(TicketFact)[-1]
+    fact = folded(every_clock, [observed("first", 0, 0), *arrived]).records(TicketFact)[-1]
     assert fact.status == said[-1]
 
 
@@ -210,9 +210,9 @@ def test_the_last_status_stands_in_whatever_order_statuses_arrive(
 def test_nobody_is_left_waiting_by_what_was_decided_before_they_wrote(
     before: int, status: str, every_clock: Rules
 ) -> None:
-    asked = happened("message", 3000, 1)
-    decided = msgspec.structs.replace(happened(status, 3000, 2), occurred_at=asked.occurred_at - before)
-    made = folded(every_clock, [happened("first", 0, 0), asked, decided])
+    asked = observed("message", 3000, 1)
+    decided = msgspec.structs.replace(observed(status, 3000, 2), occurred_at=asked.occurred_at - before)
+    made = folded(every_clock, [observed("first", 0, 0), asked, decided])
     assert made.records(TicketFact)[-1].status == "open"
 
 

@@ -16,7 +16,7 @@ from stream_processors.recompute.reorder_buffer import ReorderBuffer
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.stream_processors.tickets.test_clock_invariants import every_clock as every_clock
-from tests.stream_processors.tickets.test_order_of_arrival import FOLDED, TEN_MINUTES, happened, late, lives
+from tests.stream_processors.tickets.test_order_of_arrival import FOLDED, TEN_MINUTES, late, lives, observed
 from tests.stream_processors.tickets.test_replay import FAST
 from tests.support.memory_worker import IDS
 from tests.support.tickets.story import SECOND, at
@@ -55,7 +55,7 @@ def test_events_come_out_in_the_order_in_which_they_happened_and_none_is_lost(
     moments: list[int], seed: int, within: int
 ) -> None:
     dice = Random(seed)
-    log = [happened("note", 0, number) for number in range(len(moments))]
+    log = [observed("note", 0, number) for number in range(len(moments))]
     log = [
         msgspec.structs.replace(event, occurred_at=moment, received_at=moment + dice.randint(0, within))
         for event, moment in zip(log, moments, strict=True)
@@ -70,7 +70,7 @@ def test_events_come_out_in_the_order_in_which_they_happened_and_none_is_lost(
 def test_only_as_much_waits_as_can_still_be_overtaken():
     healing, told = ReorderBuffer(600), []
     for moment in (0, 500, 1000, 1700):
-        event = happened("note", 0, moment)
+        event = observed("note", 0, moment)
         told.append(
             [
                 each.occurred_at

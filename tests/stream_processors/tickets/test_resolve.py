@@ -264,9 +264,9 @@ def test_it_counts_for_who_solved_it(assignee: str, by: str, expected: str, stor
 def notes(story: Story) -> list[tuple[str, float]]:
     customer, found = Customer(), []
     for offset, record in enumerate(story.worker.log):
-        turn = fold(customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules)
-        customer = replace(turn.customer, offset=offset)
-        found += [(each.name, (each.at - at(0)) / 1e6) for each in turn.happened if each.name.startswith("fcr")]
+        context = fold(customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules)
+        customer = replace(context.customer, offset=offset)
+        found += [(each.name, (each.at - at(0)) / 1e6) for each in context.observed if each.name.startswith("fcr")]
     return found
 
 

@@ -20,7 +20,7 @@ def test_a_new_ticket_is_queued_with_its_team(story: Story) -> None:
 
 def test_the_router_is_told_of_changes_only(story: Story) -> None:
     story.message(0, "Hello")
-    story.note(10)
+    story.add_note(10)
     story.more(20, "Hello?")
     story.tick(30)
     assert story.routing() == ["queue support"]

@@ -14,8 +14,17 @@ from schemas.clock import MICROS
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.tickets.sla import status_history
-from stream_processors.tickets.sla.status_history import Time, added, began, charged, elapsed, shorten, spells, stand
-from stream_processors.tickets.state import Clock, Share, Spell, Station, Ticket
+from stream_processors.tickets.sla.status_history import (
+    Time,
+    added,
+    began,
+    charged,
+    elapsed,
+    record_status,
+    shorten,
+    time_in_status,
+)
+from stream_processors.tickets.state import Clock, ClockShare, StatusChange, Ticket, TimeInStatus
 
 HOUR = 3600 * MICROS
 MONDAY = 1_794_787_200 * MICROS
@@ -36,8 +45,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Calendar:
     return Calendars.load(file)["office"]
 
 
-def ticket(*stations: Station, **fields: object) -> Ticket:
-    ticket = Ticket(1, "email", hour(8), status="open", team="billing", assignee="ann", stations=stations)
+def ticket(*status_history: StatusChange, **fields: object) -> Ticket:
+    ticket = Ticket(1, "email", hour(8), status="open", team="billing", assignee="ann", status_history=status_history)
     return msgspec.structs.replace(ticket, **fields)
 
 
@@ -46,10 +55,10 @@ def clock(name: str, started: float, **fields: object) -> Clock:
     return msgspec.structs.replace(clock, **fields)
 
 
-NEW = Station(hour(8), "new", "billing")
-ANNS = Station(hour(10), "open", "billing", "ann")
-PENDING = Station(hour(12), "pending", "billing", "ann")
-BOBS = Station(hour(15), "open", "returns", "bob")
+NEW = StatusChange(hour(8), "new", "billing")
+ANNS = StatusChange(hour(10), "open", "billing", "ann")
+PENDING = StatusChange(hour(12), "pending", "billing", "ann")
+BOBS = StatusChange(hour(15), "open", "returns", "bob")
 LIFE = (NEW, ANNS, PENDING, BOBS)
 
 
@@ -74,7 +83,7 @@ def test_nothing_lies_between_an_instant_and_one_that_is_not_later(office: Calen
 
 def test_a_life_told_from_its_opening_on_has_its_beginning() -> None:
     assert began(ticket(NEW))
-    assert began(ticket(Station(hour(7), "new", "billing")))
+    assert began(ticket(StatusChange(hour(7), "new", "billing")))
 
 
 def test_a_life_first_noted_after_its_opening_has_not() -> None:
@@ -86,16 +95,18 @@ def test_a_life_without_stations_has_not() -> None:
 
 
 def test_a_life_whose_beginning_is_summed_up_has_it() -> None:
-    assert began(ticket(ANNS, spells=(Spell("new", HOUR),)))
+    assert began(ticket(ANNS, time_in_status=(TimeInStatus("new", HOUR),)))
 
 
 def test_who_stands_as_before_is_the_same_ticket() -> None:
     standing = ticket(NEW, ANNS)
-    assert stand(standing, hour(11), "billing") is standing
+    assert record_status(standing, hour(11), "billing") is standing
 
 
 def test_the_first_station_is_where_it_stands() -> None:
-    assert stand(ticket(), hour(9), "billing").stations == (Station(hour(9), "open", "billing", "ann"),)
+    assert record_status(ticket(), hour(9), "billing").status_history == (
+        StatusChange(hour(9), "open", "billing", "ann"),
+    )
 
 
 def test_another_state_team_or_agent_is_another_station() -> None:
@@ -106,21 +117,21 @@ def test_another_state_team_or_agent_is_another_station() -> None:
         (standing, "returns"),
         (msgspec.structs.replace(standing, assignee="bob"), "billing"),
     ]:
-        assert stand(other, later, team).stations == (
+        assert record_status(other, later, team).status_history == (
             NEW,
             ANNS,
-            Station(later, other.status, team, other.assignee),
+            StatusChange(later, other.status, team, other.assignee),
         )
 
 
 def test_of_two_stations_at_one_instant_the_second_stands() -> None:
-    twice = stand(ticket(NEW, ANNS), hour(10), "returns")
-    assert twice.stations == (NEW, Station(hour(10), "open", "returns", "ann"))
+    twice = record_status(ticket(NEW, ANNS), hour(10), "returns")
+    assert twice.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
 
 def test_a_station_is_never_before_the_last() -> None:
-    late = stand(ticket(NEW, ANNS), hour(9), "returns")
-    assert late.stations == (NEW, Station(hour(10), "open", "returns", "ann"))
+    late = record_status(ticket(NEW, ANNS), hour(9), "returns")
+    assert late.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------
@@ -139,7 +150,7 @@ def test_a_clock_runs_in_its_own_states_only(office: Calendar, name: str, micros
 
 
 def test_on_hold_the_customer_waits_and_nobody_works(office: Calendar) -> None:
-    life = NEW, Station(hour(9), "hold", "billing", "ann")
+    life = NEW, StatusChange(hour(9), "hold", "billing", "ann")
     assert elapsed(clock("requester_wait", 8), life, hour(12), office) == (4 * HOUR, 3 * HOUR)
     assert elapsed(clock("agent_work", 8), life, hour(12), office) == (HOUR, 0)
 
@@ -150,31 +161,35 @@ def test_what_is_forgotten_of_a_clock_is_in_its_sum(office: Calendar) -> None:
 
 
 def test_who_held_the_ticket_is_charged_and_once_each(office: Calendar) -> None:
-    life = *LIFE, Station(hour(16), "open", "billing", "ann")
+    life = *LIFE, StatusChange(hour(16), "open", "billing", "ann")
     assert charged(clock("agent_work", 8), life, hour(18), office) == (
-        Share("billing", "", 2 * HOUR, HOUR),
-        Share("billing", "ann", 4 * HOUR, 4 * HOUR),  # 10-12 and 16-18
-        Share("returns", "bob", HOUR, HOUR),
+        ClockShare("billing", "", 2 * HOUR, HOUR),
+        ClockShare("billing", "ann", 4 * HOUR, 4 * HOUR),  # 10-12 and 16-18
+        ClockShare("returns", "bob", HOUR, HOUR),
     )
 
 
 def test_who_held_the_ticket_for_no_time_is_not_charged(office: Calendar) -> None:
-    assert charged(clock("first_response", 8), (NEW, ANNS), hour(10), office) == (Share("billing", "", 2 * HOUR, HOUR),)
+    assert charged(clock("first_response", 8), (NEW, ANNS), hour(10), office) == (
+        ClockShare("billing", "", 2 * HOUR, HOUR),
+    )
 
 
 def test_what_lies_before_the_first_station_is_charged_to_it() -> None:
-    assert charged(clock("first_response", 7), (NEW,), hour(10), None) == (Share("billing", "", 3 * HOUR),)
+    assert charged(clock("first_response", 7), (NEW,), hour(10), None) == (ClockShare("billing", "", 3 * HOUR),)
 
 
 def test_nothing_is_charged_twice_for_what_is_counted_already() -> None:
     counted = clock("first_response", 8, counted_from=hour(11))
-    assert charged(counted, LIFE, hour(12), None) == (Share("billing", "ann", HOUR),)
+    assert charged(counted, LIFE, hour(12), None) == (ClockShare("billing", "ann", HOUR),)
 
 
 def test_shares_are_added_by_holder() -> None:
-    assert added([Share("billing", "ann", 1, 2), Share("returns", "ann", 3, 4)], [Share("billing", "ann", 10, 20)]) == (
-        Share("billing", "ann", 11, 22),
-        Share("returns", "ann", 3, 4),
+    assert added(
+        [ClockShare("billing", "ann", 1, 2), ClockShare("returns", "ann", 3, 4)], [ClockShare("billing", "ann", 10, 20)]
+    ) == (
+        ClockShare("billing", "ann", 11, 22),
+        ClockShare("returns", "ann", 3, 4),
     )
 
 
@@ -182,41 +197,47 @@ def test_shares_are_added_by_holder() -> None:
 
 
 def test_each_state_has_its_time_and_what_of_it_was_in_nobodys_hands(office: Calendar) -> None:
-    assert spells(ticket(*LIFE), hour(16), office) == {
-        "new": Spell("new", 2 * HOUR, HOUR, 2 * HOUR, HOUR),
-        "open": Spell("open", 3 * HOUR, 3 * HOUR),
-        "pending": Spell("pending", 3 * HOUR, 3 * HOUR),
+    assert time_in_status(ticket(*LIFE), hour(16), office) == {
+        "new": TimeInStatus("new", 2 * HOUR, HOUR, 2 * HOUR, HOUR),
+        "open": TimeInStatus("open", 3 * HOUR, 3 * HOUR),
+        "pending": TimeInStatus("pending", 3 * HOUR, 3 * HOUR),
     }
 
 
 def test_the_time_of_a_state_that_it_comes_back_to_is_one_sum(office: Calendar) -> None:
-    life = NEW, ANNS, Station(hour(11), "new", "returns")
-    assert spells(ticket(*life), hour(12), office)["new"] == Spell("new", 3 * HOUR, 2 * HOUR, 3 * HOUR, 2 * HOUR)
+    life = NEW, ANNS, StatusChange(hour(11), "new", "returns")
+    assert time_in_status(ticket(*life), hour(12), office)["new"] == TimeInStatus(
+        "new", 3 * HOUR, 2 * HOUR, 3 * HOUR, 2 * HOUR
+    )
 
 
 def test_what_was_summed_up_is_in_the_time_of_its_state() -> None:
-    known = Spell("open", HOUR, 0, 5, 0)
-    assert spells(ticket(ANNS, spells=(known,)), hour(11), None) == {"open": Spell("open", 2 * HOUR, 0, 5, 0)}
+    known = TimeInStatus("open", HOUR, 0, 5, 0)
+    assert time_in_status(ticket(ANNS, time_in_status=(known,)), hour(11), None) == {
+        "open": TimeInStatus("open", 2 * HOUR, 0, 5, 0)
+    }
 
 
 def test_without_stations_only_what_was_summed_up_is_known() -> None:
-    assert spells(ticket(spells=(Spell("new", HOUR),)), hour(11), None) == {"new": Spell("new", HOUR)}
-    assert spells(ticket(), hour(11), None) == {}
+    assert time_in_status(ticket(time_in_status=(TimeInStatus("new", HOUR),)), hour(11), None) == {
+        "new": TimeInStatus("new", HOUR)
+    }
+    assert time_in_status(ticket(), hour(11), None) == {}
 
 
 # -- what is kept of a long life --------------------------------------------------------------------------------------
 
 
-def long_life(stations: int) -> tuple[Station, ...]:
+def long_life(status_history: int) -> tuple[StatusChange, ...]:
     """An hour each, in turn nobody's and new, ann's and open."""
     return tuple(
-        Station(hour(8 + place), *(("open", "billing", "ann") if place % 2 else ("new", "billing")))
-        for place in range(stations)
+        StatusChange(hour(8 + place), *(("open", "billing", "ann") if place % 2 else ("new", "billing")))
+        for place in range(status_history)
     )
 
 
 def test_a_life_of_48_stations_is_kept_whole(office: Calendar) -> None:
-    assert status_history.KEPT_STATIONS == 48
+    assert status_history.KEPT_STATUS_CHANGES == 48
     whole = ticket(*long_life(48), clocks=(clock("agent_work", 8),))
     assert shorten(whole, office, lambda _: office) is whole
 
@@ -224,19 +245,19 @@ def test_a_life_of_48_stations_is_kept_whole(office: Calendar) -> None:
 def test_of_a_longer_one_the_newest_24_stations_are_kept_and_the_rest_is_summed_up(office: Calendar) -> None:
     whole = ticket(*long_life(49), clocks=(clock("first_response", 8),))
     short = shorten(whole, office, lambda _: office)
-    assert short.stations == long_life(49)[25:]
+    assert short.status_history == long_life(49)[25:]
     # 25 hours, 08:00 on Monday to 09:00 on Tuesday, beginning and ending with `new`; in the office 9 to 18:
     # ann has the odd ones, 09-10, 11-12, ... 17-18 = 5; nobody 10-11, ... 16-17 = 4.
-    assert short.spells == (
-        Spell("new", 13 * HOUR, 4 * HOUR, 13 * HOUR, 4 * HOUR),
-        Spell("open", 12 * HOUR, 5 * HOUR),
+    assert short.time_in_status == (
+        TimeInStatus("new", 13 * HOUR, 4 * HOUR, 13 * HOUR, 4 * HOUR),
+        TimeInStatus("open", 12 * HOUR, 5 * HOUR),
     )
     (counted,) = short.clocks
     assert counted == clock(
         "first_response",
         8,
         counted_from=hour(33),
-        carried=(Share("billing", "", 13 * HOUR, 4 * HOUR), Share("billing", "ann", 12 * HOUR, 5 * HOUR)),
+        carried=(ClockShare("billing", "", 13 * HOUR, 4 * HOUR), ClockShare("billing", "ann", 12 * HOUR, 5 * HOUR)),
         spent=25 * HOUR,
         spent_business=9 * HOUR,
     )
@@ -247,12 +268,14 @@ def test_a_life_made_shorter_comes_to_the_same(office: Calendar) -> None:
     whole = ticket(*long_life(60), clocks=running)
     short = shorten(whole, office, lambda _: office)
     until = hour(8 + 61)
-    assert spells(short, until, office) == spells(whole, until, office)
+    assert time_in_status(short, until, office) == time_in_status(whole, until, office)
     for before, after in zip(whole.clocks, short.clocks, strict=True):
-        shares = charged(before, whole.stations, until, office)
-        assert set(added(after.carried, charged(after, short.stations, until, office))) == set(shares)
+        shares = charged(before, whole.status_history, until, office)
+        assert set(added(after.carried, charged(after, short.status_history, until, office))) == set(shares)
         if before.name in status_history.STATES:
-            assert elapsed(after, short.stations, until, office) == elapsed(before, whole.stations, until, office)
+            assert elapsed(after, short.status_history, until, office) == elapsed(
+                before, whole.status_history, until, office
+            )
 
 
 def test_a_clock_that_stopped_or_began_later_is_left_alone(office: Calendar) -> None:

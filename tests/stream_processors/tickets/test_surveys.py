@@ -73,9 +73,9 @@ def notes(story: Story, *names: str) -> list[tuple[str, float]]:
     customer, found = Customer(), []
     processor = story.worker.processor
     for offset, record in enumerate(story.worker.log):
-        turn = fold(customer, codec.decode(record.value), Position(0, offset), processor.rules, processor.signing)
-        customer = changed(turn.customer, offset=offset)
-        found += [(each.name, each.detail) for each in turn.happened if each.name in names]
+        context = fold(customer, codec.decode(record.value), Position(0, offset), processor.rules, processor.signing)
+        customer = changed(context.customer, offset=offset)
+        found += [(each.name, each.detail) for each in context.observed if each.name in names]
     return found
 
 

@@ -312,10 +312,10 @@ def test_the_same_event_twice_is_one_event(story: Story) -> None:
 def test_the_last_256_event_ids_are_remembered(story: Story) -> None:
     event = story.message(0)
     for number in range(255):
-        story.note(number)
+        story.add_note(number)
     story.tell(event)
     assert story.ticket().customer_messages == 1
-    story.note(300)
+    story.add_note(300)
     assert len(story.customer.seen) == 256
 
 
@@ -385,7 +385,7 @@ def test_an_assignment_makes_a_new_ticket_open(story: Story) -> None:
 
 def test_every_event_is_a_contact_fact_and_a_tick_is_none(story: Story) -> None:
     story.message(0)
-    story.note(10)
+    story.add_note(10)
     story.tick(20)
     assert [fact.kind for fact in story.all(ContactFact)] == ["message_received", "note_added"]
     assert len(story.all(TicketFact)) == 2

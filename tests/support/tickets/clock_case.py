@@ -44,7 +44,8 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from schemas import codec, events
-from schemas.facts import ClockFact, ClockShare, TicketClocks
+from schemas.facts import ClockFact, TicketClocks
+from schemas.facts import ClockShare as ClockShareFact
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import CLOCKS, Policies
 from stream_processors.rules.ruleset import Rules
@@ -128,7 +129,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "thanks": lambda s, t: s.more(t, "Thank you so much!"),
     "reply": lambda s, t, agent="mei": s.reply(t, agent=agent),
     "private": lambda s, t, agent="mei": s.reply(t, agent=agent, public=False),
-    "note": lambda s, t: s.note(t),
+    "note": lambda s, t: s.add_note(t),
     "new": lambda s, t: s.status(t, "new"),
     "open": lambda s, t: s.status(t, "open"),
     "pending": lambda s, t: s.status(t, "pending"),
@@ -333,7 +334,7 @@ def _shares(clock: str, expected: dict[str, Any], story: Story) -> list[str]:
     found = {}
     for identity, value in story.worker.facts().items():
         if identity[0] == "ClockShare":
-            share: ClockShare = codec.decode(value)
+            share: ClockShareFact = codec.decode(value)
             mine = share.ticket_id == story.ticket_id() and share.clock == name and share.episode == int(episode or 1)
             if mine and share.seconds:
                 holder = f"{share.team}/{share.agent_id}" if share.agent_id else share.team

@@ -90,7 +90,7 @@ class Story:
     def reply(self, seconds: float, text: str = "It is on its way.", agent: str = "mei", **changes: Any) -> Event:
         return self.about(events.AgentReplied, seconds, agent_id=agent, text=text, **changes)
 
-    def note(self, seconds: float) -> Event:
+    def add_note(self, seconds: float) -> Event:
         return self.about(events.NoteAdded, seconds, agent_id="mei", text="Asked the carrier.")
 
     def status(self, seconds: float, status: str, **changes: Any) -> Event:
