@@ -48,6 +48,25 @@ def test_a_runbook_has_its_sections_with_three_commands_and_one_to_verify(path: 
     assert re.findall(r"^(\d)\. ", bodies[2], re.MULTILINE) == ["1", "2", "3"]
 
 
+@every_runbook
+def test_each_command_says_what_is_healthy_and_what_to_do_otherwise(path: Path) -> None:
+    """Below every block: one line `Healthy: ...`, then at least one `If (you see) X: do Y`."""
+    pieces = re.split(r"^```\w+\n.*?\n```$", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for below in pieces[1:]:
+        answers = re.match(r"\n+((?:(?:- |  )\S.*\n)+)", below)
+        assert answers, f"nothing stands below a command: {below[:60]!r}"
+        lines = re.findall(r"^- (.*(?:\n  .*)*)", answers[1], re.MULTILINE)
+        assert lines[0].startswith("Healthy: ")
+        assert lines[1:]
+        assert all(re.match(r"If .+: \S", line, re.DOTALL) for line in lines[1:])
+
+
+@every_runbook
+def test_a_runbook_links_pages_that_exist(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
+    assert [target for target in targets if not (path.parent / target).is_file()] == []
+
+
 def test_prometheus_can_parse_every_query(tools: Tools, tmp_path: Path) -> None:
     queries = [query for path in RUNBOOKS for query in blocks(path, "promql")]
     rules = [{"record": "x", "expr": query, "labels": {"n": str(number)}} for number, query in enumerate(queries)]
