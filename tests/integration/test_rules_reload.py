@@ -46,12 +46,12 @@ policies:
 DIES = """
 import os, signal
 from stream_processors import __main__
-from stream_processors.runtime import worker
+from stream_processors.runtime.batch_writer import BatchWriter
 
 async def die(self, *arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
-worker.Worker._write_changelog = die
+BatchWriter.write_changelog = die
 __main__.cli([])
 """
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]

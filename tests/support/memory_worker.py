@@ -23,11 +23,11 @@ from aiokafka.partitioner import murmur2
 
 from schemas import codec, facts
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.events import Event, Tick
-from schemas.identity import event_id
+from schemas.events import Event
 from schemas.topics import TOPIC_OF
 from stream_processors.runtime.batch import BatchFolder, Overlay
 from stream_processors.runtime.processor import Processor, State
+from stream_processors.runtime.ticker import tick_for
 
 #: What identifies a fact, as the docstrings in `schemas.facts` say; routing updates and events go by `event_id`.
 IDS: dict[type, tuple[str, ...]] = {
@@ -123,7 +123,7 @@ class MemoryWorker:
 
     def ticks(self, now: int) -> list[Event]:
         """A tick for every deadline that is due, each once."""
-        return [self._tick(key, deadline, now) for deadline, key in self._due(now)]
+        return [tick_for(key, deadline, now) for deadline, key in self._due(now)]
 
     # -- what came of it ----------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class MemoryWorker:
     def _batch(self, records: Sequence[Record]) -> None:
         overlay = Overlay(self.folder.codec, self.store.get, self._scan)
         folded = self.folder.fold(self.partition, records, overlay)
-        letters = []
+        dead_letters = []
         for key, output in folded.outputs:
             name = key if output.key is None else output.key.encode()
             self._durable()
@@ -169,10 +169,10 @@ class MemoryWorker:
         for failure in folded.failures:
             headers = dead_letter_headers.read(failure.headers)
             offset = int(headers["origin"].rsplit("/", 1)[1])
-            letters.append((offset, failure.stage, failure.reason, headers["error"]))
+            dead_letters.append((offset, failure.stage, failure.reason, headers["error"]))
         self._persist(folded.states)
         self._durable()
-        self.dead_letters += letters
+        self.dead_letters += dead_letters
 
     def _persist(self, states: dict[bytes, State | None]) -> None:
         for prefix in self.processor.kinds:
@@ -204,17 +204,6 @@ class MemoryWorker:
                     self._ticked.add((key, deadline))
                 due.append((deadline, key))
         return sorted(due)
-
-    @staticmethod
-    def _tick(key: bytes, deadline: int, now: int) -> Tick:
-        return Tick(
-            event_id=event_id("tick", key, str(deadline)),
-            occurred_at=deadline,
-            received_at=now,
-            customer_tag=key[1:].decode() if key[:1] == b"c" else "",
-            source="worker",
-            state_key=key,
-        )
 
 
 def by_type(records: Iterable[msgspec.Struct]) -> dict[str, int]:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from schemas.settings import WorkerSettings
+from stream_processors.runtime.partition_queue import PartitionQueue
 from stream_processors.runtime.worker import Worker
 
 
 class Batches(Worker):
-    """One lane of a worker whose batches last until they are `let`."""
+    """One partition of a worker whose batches last until they are `let`."""
 
     def __init__(self) -> None:
         self.settings = WorkerSettings(max_batch_records=1)
@@ -33,17 +34,17 @@ def event() -> Any:
 
 async def drained(*waiting: Any) -> Batches:
     """A worker that is told to drain while the first of these events is its batch in flight and the others wait."""
-    worker, lane = Batches(), asyncio.Queue[Any]()
+    worker, queue = Batches(), PartitionQueue()
     for each in waiting:
-        lane.put_nowait(each)
-    running = asyncio.create_task(worker._run_lane(lane))
+        await queue.put(each)
+    running = asyncio.create_task(worker._run(queue))
     await asyncio.sleep(0)
     draining = asyncio.create_task(worker.drain())
     await asyncio.sleep(0)
     assert draining.done() == (not waiting), "it waits for the batch in flight"
     worker.let.set()
     await draining
-    lane.put_nowait(event())  # a fetch that was under way
+    await queue.put(event())  # a fetch that was under way
     await asyncio.wait_for(running, 5)
     return worker
 
