@@ -73,6 +73,8 @@ def test_every_file_of_a_package_that_is_not_a_left_over_is_in_the_wheel(
     [
         ("schemas/avro", ".avsc"),
         ("stream_processors/config", ".yaml"),
+        ("producers/sources/http/templates", ".html"),
+        ("producers/sources/http/locales", ".po"),
         ("sinks/clickhouse/migrations", ".sql"),
         ("sinks/clickhouse/views", ".sql"),
     ],

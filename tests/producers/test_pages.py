@@ -10,14 +10,16 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from jinja2.exceptions import UndefinedError
 
 from producers.channels import form
 from producers.channels.form import FormProblems
 from producers.publisher import Publisher
-from producers.sources.chat import pages
-from producers.sources.http import docs, form_page, openapi, server, survey_html
-from producers.sources.http.html import HEADERS
-from producers.sources.http.html import STYLE as HTML_STYLE
+from producers.sources.chat import pages as chat_pages
+from producers.sources.http import docs, openapi, pages, server
+from producers.sources.http.pages import HEADERS
 from producers.text.locales import negotiated
 from schemas.events import LOCALES
 from schemas.settings import ProducerSettings
@@ -36,19 +38,19 @@ def parsed(html: str) -> Element:
 def survey_pages(locale: str) -> dict[str, str]:
     typed = {"csat": "4", "comment": NASTY, "went_wrong": NASTY}
     wrong = {"csat": "needed", "ces": "out_of_range", "comment": "too_long"}
-    asked = survey_html.question_page
+    asked = pages.question_page
     return {
         "questions": asked(locale, TICKET, "tok", {}),
         "questions, answered": asked(locale, TICKET, NASTY, typed),
         "questions, wrong": asked(locale, TICKET, "tok", typed, wrong),
         "questions, not stored": asked(locale, TICKET, "tok", typed, unavailable=True),
-        "thanks": survey_html.thanks_page(locale, again="tok"),
-        "thanks, low score": survey_html.thanks_page(locale, NASTY, action="tok/more", again="tok"),
-        "what went wrong, wrong": survey_html.thanks_page(locale, "tok", typed, {"went_wrong": "too_long"}),
-        "what went wrong, empty": survey_html.thanks_page(locale, "tok", {}, {"went_wrong": "needed"}),
-        "told": survey_html.told_page(locale),
+        "thanks": pages.vote_thanks_page(locale, again="tok"),
+        "thanks, low score": pages.vote_thanks_page(locale, NASTY, action="tok/more", again="tok"),
+        "what went wrong, wrong": pages.vote_thanks_page(locale, "tok", typed, {"went_wrong": "too_long"}),
+        "what went wrong, empty": pages.vote_thanks_page(locale, "tok", {}, {"went_wrong": "needed"}),
+        "told": pages.explained_page(locale),
     } | {
-        f"sorry, {reason}": survey_html.sorry_page(locale, reason)
+        f"sorry, {reason}": pages.refused_page(locale, reason)
         for reason in ("expired_link", "forged_link", "garbled_link", "no_secret_configured", "rate_limited", "other")
     }
 
@@ -56,11 +58,11 @@ def survey_pages(locale: str) -> dict[str, str]:
 def form_pages(locale: str) -> dict[str, str]:
     wrong, words = {"email": "bad", "message": "is needed", NASTY: "no"}, {"email": "address", "message": "needed"}
     return {
-        "form": form_page.form_page(locale=locale),
-        "form, wrong": form_page.form_page({"email": NASTY, "message": NASTY}, wrong, words, locale=locale),
-        "form, not stored": form_page.form_page({"message": NASTY}, locale=locale, unavailable=True),
-        "thanks": form_page.thanks_page("ABCDEFGHIJKL-*", locale=locale),
-        "thanks, honeypot": form_page.thanks_page("", locale=locale),
+        "form": pages.form_page(locale=locale),
+        "form, wrong": pages.form_page({"email": NASTY, "message": NASTY}, wrong, words, locale=locale),
+        "form, not stored": pages.form_page({"message": NASTY}, locale=locale, unavailable=True),
+        "thanks": pages.form_thanks_page("ABCDEFGHIJKL-*", locale=locale),
+        "thanks, honeypot": pages.form_thanks_page("", locale=locale),
     }
 
 
@@ -110,23 +112,58 @@ def test_every_control_has_a_label_and_every_problem_is_told_to_a_screen_reader(
 
 
 @every_page
-def test_every_form_is_sent_by_a_button_and_asks_before_it_acts(name: str) -> None:
-    for sent in parsed(PAGES[name]).iter("form"):
-        assert sent.get("method") == "post"
-        assert len(list(sent.iter("button"))) == 1
+def test_a_page_that_asks_has_one_form_that_posts(name: str) -> None:
+    asks = re.match("surv (questions|what went wrong|thanks, low)|form form", name)
+    assert [sent.get("method") for sent in parsed(PAGES[name]).iter("form")] == (["post"] if asks else [])
+
+
+@pytest.mark.parametrize("name", [name for name, html in PAGES.items() if "<form" in html])
+def test_a_form_is_sent_by_its_one_button(name: str) -> None:
+    [sent] = parsed(PAGES[name]).iter("form")
+    [button] = sent.iter("button")
+    assert button.get("type", "submit") == "submit" and "".join(button.itertext()).strip()
+
+
+def texts_of_templates() -> set[str]:
+    """The English texts that a translation is asked for."""
+    folder = Path(pages.__file__).parent / "templates"
+    found = extract_from_dir(folder, [("**.html", "jinja2")], keywords={"_": None, "both": None})
+    return {str(text) for _, _, text, _, _ in found}
+
+
+@pytest.mark.parametrize("locale", [locale for locale in LOCALES if locale != "en"])
+def test_a_catalog_translates_every_text_of_the_templates_and_no_other(locale: str) -> None:
+    with (Path(pages.__file__).parent / "locales" / f"{locale}.po").open("rb") as file:
+        catalog = read_po(file, abort_invalid=True)
+    translated = {str(message.id): str(message.string) for message in catalog if message.id}
+    assert set(translated) == texts_of_templates() and len(translated) > 50
+    placeholders = re.compile(r"%\(\w+\)s")
+    for english, text in translated.items():
+        assert text and text != english
+        assert sorted(placeholders.findall(text)) == sorted(placeholders.findall(english))
+
+
+def test_a_template_that_is_not_given_a_name_fails() -> None:
+    with pytest.raises(UndefinedError, match="'reason' is undefined"):
+        pages.render("survey_refused.html", "ja")
+
+
+def test_a_number_is_written_as_the_locale_writes_it() -> None:
+    shown = pages.question_page("ja", TICKET, "tok", {}, {"comment": "too_long"})
+    assert "長すぎます（5,000 文字まで）" in shown and "at most 5,000 characters" in shown
 
 
 @pytest.mark.parametrize("locale", ["zh-Hans", "zh-Hant", "ja"])
 def test_a_survey_is_in_the_customers_language_and_in_english(locale: str) -> None:
-    document = parsed(survey_html.question_page(locale, TICKET, "tok", {}))
+    document = parsed(pages.question_page(locale, TICKET, "tok", {}))
     english = [e for e in document.iter() if e.get("lang") == "en"]
     assert len(english) == 12  # heading, intro, two questions, five answers, the scale, the comment, the button
     assert all((e.text or "").isascii() for e in english)
-    assert not re.search(r"[぀-ヿ一-鿿]", survey_html.question_page("en", TICKET, "tok", {}))
+    assert not re.search(r"[぀-ヿ一-鿿]", pages.question_page("en", TICKET, "tok", {}))
 
 
 def test_a_survey_asks_both_questions_in_groups_of_their_own_with_nothing_chosen() -> None:
-    document = parsed(survey_html.question_page("en", TICKET, "tok", {}))
+    document = parsed(pages.question_page("en", TICKET, "tok", {}))
     groups = {
         (group.findtext("legend") or ""): [(e.get("name"), e.get("value")) for e in group.iter("input")]
         for group in document.iter("fieldset")
@@ -139,9 +176,7 @@ def test_a_survey_asks_both_questions_in_groups_of_their_own_with_nothing_chosen
 
 
 def test_what_was_chosen_and_typed_is_still_there_when_something_is_wrong() -> None:
-    shown = survey_html.question_page(
-        "ja", TICKET, "tok", {"csat": "2", "comment": "\n遅い\n<b>"}, {"ces": "out_of_range"}
-    )
+    shown = pages.question_page("ja", TICKET, "tok", {"csat": "2", "comment": "\n遅い\n<b>"}, {"ces": "out_of_range"})
     document = parsed(shown)
     assert [e.get("value") for e in document.iter("input") if e.get("checked") is not None] == ["2"]
     assert next(document.iter("textarea")).text == "\n遅い\n<b>"
@@ -161,11 +196,11 @@ def test_a_page_is_in_the_language_that_the_browser_likes_best_of_ours(accept: s
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_form_leads_to_itself_in_the_other_languages_and_stays_in_its_own(locale: str) -> None:
-    document = parsed(form_page.form_page(locale=locale))
+    document = parsed(pages.form_page(locale=locale))
     others = {e.get("href"): e.get("lang") for e in next(document.iter("nav")).iter("a")}
     assert others == {f"/?lang={each}": each for each in LOCALES if each != locale}
     assert next(document.iter("form")).get("action") == f"/v1/form?lang={locale}"
-    assert f'href="/?lang={locale}"' in form_page.thanks_page("", locale=locale)
+    assert f'href="/?lang={locale}"' in pages.form_thanks_page("", locale=locale)
 
 
 @pytest.mark.parametrize(
@@ -184,13 +219,13 @@ def test_every_problem_of_a_form_has_a_word_that_each_language_has_a_sentence_fo
     with pytest.raises(FormProblems) as caught:
         form.normalise(values, now=1772445600_000000)
     assert caught.value.words == words and set(caught.value.fields) == set(words)
-    shown = form_page.form_page({}, caught.value.fields, words, locale="ja")
+    shown = pages.form_page({}, caught.value.fields, words, locale="ja")
     for name, word in words.items():
         assert word == "unknown" or caught.value.fields[name] not in shown
 
 
 def test_a_form_with_a_problem_says_it_beside_the_field_in_the_language_of_the_page() -> None:
-    document = parsed(form_page.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
+    document = parsed(pages.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
     field = next(e for e in document.iter("input") if e.get("name") == "email")
     assert (field.get("aria-invalid"), field.get("aria-describedby"), field.get("value")) == (
         "true",
@@ -227,7 +262,8 @@ def test_the_api_says_of_a_field_what_the_docstring_of_its_record_says() -> None
 
 # -- colours ------------------------------------------------------------------------------------------------------
 
-WIDGET = (Path(pages.__file__).parent / "widget.js").read_text("utf-8")
+STYLE = (Path(pages.__file__).parent / "templates" / "style.css").read_text("utf-8")
+WIDGET = (Path(chat_pages.__file__).parent / "widget.js").read_text("utf-8")
 #: Text on what stands behind it: 4.5 to 1 (WCAG 2.2, 1.4.3); the edge of a control: 3 to 1 (1.4.11).
 ON_PAGES = [("ink", "page"), ("ink", "back"), ("ink", "tint"), ("soft", "page"), ("soft", "tint"), ("blue", "page"), ("on-blue", "blue"), ("red", "page"), ("red", "pink")]  # fmt: skip
 IN_CHAT = [("ink", "page"), ("ink", "theirs"), ("ink", "yours"), ("soft", "page"), ("soft", "theirs"), ("soft", "yours"), ("blue", "page"), ("on-blue", "blue"), ("red", "page")]  # fmt: skip
@@ -260,7 +296,7 @@ def test_contrast_is_as_wcag_works_it_out() -> None:
     assert contrast("767676", "ffffff") == pytest.approx(4.54, abs=0.01)
 
 
-@pytest.mark.parametrize(("style", "pairs"), [(HTML_STYLE, ON_PAGES), (WIDGET, IN_CHAT)], ids=["pages", "chat"])
+@pytest.mark.parametrize(("style", "pairs"), [(STYLE, ON_PAGES), (WIDGET, IN_CHAT)], ids=["pages", "chat"])
 def test_every_text_can_be_read_in_light_and_in_dark(style: str, pairs: list[tuple[str, str]]) -> None:
     light, dark = palettes(style)
     for palette in (light, light | dark):

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from producers.channels.form import FormProblems
 from producers.security.proxies import share_of
 from producers.security.ratelimit import RateLimit
-from producers.sources.http import form_page
+from producers.sources.http import pages
 from producers.text.fields import FieldProblems
 from schemas import metrics
 from schemas.errors import Refused, Unavailable
@@ -142,9 +142,9 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
         shown = problems or {"form": refused.detail or refused.reason}
         words = refused.words if isinstance(refused, FormProblems) else {}
         return HTMLResponse(
-            form_page.form_page(values, shown, words, locale=locale),
+            pages.form_page(values, shown, words, locale=locale),
             status,
-            headers=form_page.HEADERS | hang_up(refused),
+            headers=pages.SCRIPTED_HEADERS | hang_up(refused),
         )
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
@@ -171,7 +171,7 @@ def unavailable(
     if typed is not None:
         values = {name: str(value) for name, value in typed.items()}
         return HTMLResponse(
-            form_page.form_page(values, locale=locale, unavailable=True), 503, headers=form_page.HEADERS | retry
+            pages.form_page(values, locale=locale, unavailable=True), 503, headers=pages.SCRIPTED_HEADERS | retry
         )
     answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
     return Json(answer, 503, headers=retry)

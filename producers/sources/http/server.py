@@ -29,7 +29,7 @@ from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.proxies import Proxies
 from producers.security.ratelimit import RateLimit
 from producers.sources.http import form as http_form
-from producers.sources.http import form_page, openapi
+from producers.sources.http import openapi, pages
 from producers.sources.http.docs import add_docs
 from producers.sources.http.requests import (
     Json,
@@ -101,7 +101,7 @@ def create_app(
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
-        return HTMLResponse(form_page.form_page(locale=_locale(request)), headers=form_page.HEADERS)
+        return HTMLResponse(pages.form_page(locale=_locale(request)), headers=pages.SCRIPTED_HEADERS)
 
     @app.post(
         "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
@@ -264,7 +264,7 @@ def _told(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> di
 
 
 def _thanks(hint: str, locale: str) -> Response:
-    return HTMLResponse(form_page.thanks_page(hint, locale=locale), 202, headers=form_page.HEADERS)
+    return HTMLResponse(pages.form_thanks_page(hint, locale=locale), 202, headers=pages.SCRIPTED_HEADERS)
 
 
 def _locale(request: Request) -> str:

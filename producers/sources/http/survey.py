@@ -26,8 +26,8 @@ from producers.channels import survey
 from producers.endpoint import Delivery
 from producers.publisher import Publisher
 from producers.security.ratelimit import RateLimit
-from producers.sources.http import survey_html
-from producers.sources.http.html import HEADERS
+from producers.sources.http import pages
+from producers.sources.http.pages import HEADERS
 from producers.sources.http.requests import TooMany, count_refusal, hang_up, read_body, require_share
 from producers.sources.http.webhooks import secrets_of
 from producers.text.fields import FieldProblems
@@ -55,6 +55,8 @@ _STATUS = {
     "too_slow": 408,
     "bad_media_type": 415,
 }
+#: Where the thank-you page posts to, beside the page itself.
+_MORE = "more"
 _FORM = "application/x-www-form-urlencoded"
 
 log = structlog.get_logger("producers.surveys")
@@ -62,12 +64,12 @@ log = structlog.get_logger("producers.surveys")
 
 def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, *, source: str) -> None:
     """Add the routes of the survey pages."""
-    pages = _Pages(settings, publisher, source)
-    if not pages.secrets:
+    survey_pages = _Survey(settings, publisher, source)
+    if not survey_pages.secrets:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS to open the survey pages")
     app.add_api_route(
         "/s/{token}",
-        pages.get,
+        survey_pages.get,
         methods=["GET"],
         summary="Show a survey; changes nothing",
         operation_id="show_survey",
@@ -76,10 +78,10 @@ def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, 
         responses=_told(403, 404, 410, 429),
         openapi_extra=_PARAMETERS,
     )
-    app.add_api_route("/s/{token}", pages.get, methods=["HEAD"], include_in_schema=False)
+    app.add_api_route("/s/{token}", survey_pages.get, methods=["HEAD"], include_in_schema=False)
     app.add_api_route(
         "/s/{token}",
-        pages.vote,
+        survey_pages.vote,
         methods=["POST"],
         summary="Vote: CSAT 1-5, CES 1-7, or both, and a comment",
         operation_id="answer_survey",
@@ -89,8 +91,8 @@ def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, 
         openapi_extra=_body({"csat": "1 to 5", "ces": "1 to 7", "comment": "in your words", "page": "as on the page"}),
     )
     app.add_api_route(
-        f"/s/{{token}}/{survey_html.MORE}",
-        pages.went_wrong,
+        f"/s/{{token}}/{_MORE}",
+        survey_pages.went_wrong,
         methods=["POST"],
         summary="Say what went wrong, after a low score",
         operation_id="explain_survey",
@@ -126,7 +128,7 @@ def link_to(
     return survey_link.url(settings.survey_url, SurveyLink(ticket.upper(), episode, agent, expires, locale), secrets)
 
 
-class _Pages:
+class _Survey:
     def __init__(self, settings: ProducerSettings, publisher: Publisher, source: str) -> None:
         self.publisher, self.source, self.clock = publisher, source, settings.pipeline_clock
         self.secrets = secrets_of(settings, "survey_secrets")
@@ -168,13 +170,13 @@ class _Pages:
             await self._publish(survey.went_wrong, link, values)
         except FieldProblems as refused:
             count_refusal(survey.CHANNEL, refused)
-            return _html(survey_html.thanks_page(locale, values.get("vote", ""), values, refused.fields), 422)
+            return _html(pages.vote_thanks_page(locale, values.get("vote", ""), values, refused.fields), 422)
         except (TooMany, Refused) as error:
             return _sorry(locale, error)
         except Unavailable as error:
-            page = survey_html.thanks_page(locale, values.get("vote", ""), values, unavailable=True)
+            page = pages.vote_thanks_page(locale, values.get("vote", ""), values, unavailable=True)
             return _html(page, 503, _later(error))
-        return _html(survey_html.told_page(locale))
+        return _html(pages.explained_page(locale))
 
     def _link(self, request: Request) -> SurveyLink:
         require_share(self.limit, request)
@@ -206,13 +208,13 @@ class _Pages:
     ) -> HTMLResponse:
         # What was sent and not taken keeps its page's token: sending it again is the same vote.
         token = values.get("page") or survey.page_token(link, self.secrets, wall=time.time())
-        page = survey_html.question_page(link.locale, link.ticket_id, token, values, problems, unavailable=unavailable)
+        page = pages.question_page(link.locale, link.ticket_id, token, values, problems, unavailable=unavailable)
         return _html(page, status, headers)
 
     def _thanks(self, link: SurveyLink, voted: SurveyAnswered, here: str) -> HTMLResponse:
         low = voted.csat is not None and voted.csat <= survey.LOW_CSAT
         token = survey.vote_token(link, voted, self.secrets, wall=time.time()) if low else ""
-        page = survey_html.thanks_page(link.locale, token, action=f"{here}/{survey_html.MORE}", again=here)
+        page = pages.vote_thanks_page(link.locale, token, action=f"{here}/{_MORE}", again=here)
         return _html(page)
 
 
@@ -230,9 +232,9 @@ def _sorry(locale: str, error: Refused | TooMany) -> HTMLResponse:
     if isinstance(error, TooMany):
         count_refusal(survey.CHANNEL, Refused("rate_limited", ""))
         retry = {"Retry-After": str(max(1, round(error.args[0])))}
-        return _html(survey_html.sorry_page(locale, "rate_limited"), 429, retry)
+        return _html(pages.refused_page(locale, "rate_limited"), 429, retry)
     count_refusal(survey.CHANNEL, error)
-    return _html(survey_html.sorry_page(locale, error.reason), _STATUS.get(error.reason, 422), hang_up(error))
+    return _html(pages.refused_page(locale, error.reason), _STATUS.get(error.reason, 422), hang_up(error))
 
 
 _WHY = {

@@ -1,0 +1,197 @@
+"""Renders the web pages of `templates/`, with the texts of `locales/` in the languages that we answer in.
+
+A text stands in a template in English: `_("Send")` is its translation, `both("Send")` the translation with English
+beneath. A catalog (`locales/ja.po`, GNU gettext) translates it; a text that a catalog lacks is shown in English.
+Whatever is filled in is escaped, and a name that a template does not get is an error.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from producers.channels.form import FIELDS, HONEYPOT
+from producers.channels.survey import HIGHEST_CES, LONGEST_COMMENT
+from schemas.events import LOCALES
+
+__all__ = [
+    "HEADERS",
+    "SCRIPTED_HEADERS",
+    "explained_page",
+    "form_page",
+    "form_thanks_page",
+    "question_page",
+    "refused_page",
+    "render",
+    "vote_thanks_page",
+]
+
+_HERE = Path(__file__).parent
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+#: A page loads nothing from elsewhere, runs nothing, is kept nowhere, and its address (which may be a secret) is told
+#: to nobody.
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+}
+#: The same for the page that runs one script of its own.
+SCRIPTED_HEADERS = HEADERS | {"Content-Security-Policy": f"{_POLICY}; script-src 'unsafe-inline'"}
+
+
+def render(template: str, locale: str = "en", **values: Any) -> str:
+    """Returns the page of a template, in one of our locales."""
+    return _environment(locale).get_template(template).render(values)
+
+
+def form_page(
+    values: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    words: Mapping[str, str] | None = None,
+    *,
+    locale: str = "en",
+    unavailable: bool = False,
+) -> str:
+    """Returns the contact form, after a refusal with what was typed and what is wrong beside each field.
+
+    problems  field → what is wrong, in English
+    words     field → the kind of the problem, which the page says in its own language
+    """
+    values = values or {}
+    return render(
+        "form.html",
+        locale,
+        values=values,
+        problems=problems or {},
+        words=words or {},
+        unavailable=unavailable,
+        fields={name: {"needed": needed, "longest": longest} for name, (needed, longest, _) in FIELDS.items()},
+        honeypot=HONEYPOT,
+        submission_id=values.get("submission_id") or uuid.uuid4().hex,
+    )
+
+
+def form_thanks_page(hint: str, *, locale: str = "en") -> str:
+    """Returns the page that a person sees once Kafka has the message; `hint` is the beginning of the ticket's number."""
+    return render("form_thanks.html", locale, number=hint.removesuffix("-*"))
+
+
+def question_page(
+    locale: str,
+    ticket: str,
+    token: str,
+    values: Mapping[str, str],
+    problems: Mapping[str, str] | None = None,
+    *,
+    unavailable: bool = False,
+) -> str:
+    """Returns the survey's questions.
+
+    values    what is chosen and typed already
+    problems  field → one of the words of `channels.survey`
+    """
+    return render(
+        "survey.html",
+        locale,
+        ticket=ticket,
+        token=token,
+        values=values,
+        problems=problems or {},
+        unavailable=unavailable,
+        longest=LONGEST_COMMENT,
+        highest_ces=HIGHEST_CES,
+    )
+
+
+def vote_thanks_page(
+    locale: str,
+    token: str = "",
+    values: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    *,
+    action: str = "",
+    again: str = "",
+    unavailable: bool = False,
+) -> str:
+    """Returns the page after a vote; with the `token` of a low one it asks what went wrong, and posts to `action`.
+
+    `again` is the address of the survey, to change the vote.
+    """
+    return render(
+        "survey_thanks.html",
+        locale,
+        token=token,
+        values=values or {},
+        problems=problems or {},
+        action=action,
+        again=again,
+        unavailable=unavailable,
+        longest=LONGEST_COMMENT,
+    )
+
+
+def explained_page(locale: str) -> str:
+    """Returns the page after a customer said what went wrong."""
+    return render("survey_explained.html", locale)
+
+
+def refused_page(locale: str, reason: str) -> str:
+    """Returns the page that says why there is no survey to answer."""
+    return render("survey_refused.html", locale, reason=reason)
+
+
+@cache
+def _environment(locale: str) -> Environment:
+    """Returns the templates with the texts of a locale."""
+    translate = _translations(locale)
+
+    def both(english: str, **values: str) -> Markup:
+        text = Markup(english) % values  # noqa: S704 - a text of ours; what is filled in is escaped
+        if locale == "en":
+            return text
+        ours = Markup(translate(english)) % values  # noqa: S704
+        return Markup('{} <span class="en" lang="en">{}</span>').format(ours, text)
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(translate, lambda one, _, __: translate(one), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["number"] = lambda value: format_decimal(value, locale=_locale(locale))
+    environment.globals |= {"locale": locale, "both": both, "languages": _languages()}
+    return environment
+
+
+def _translations(locale: str) -> Callable[[str], str]:
+    """Returns what translates an English text into a locale."""
+    if locale == "en":
+        return lambda english: english
+    with (_HERE / "locales" / f"{locale}.po").open("rb") as file:
+        catalog = read_po(file, locale=_locale(locale), abort_invalid=True)
+    texts = {str(message.id): str(message.string) for message in catalog if message.id and message.string}
+    return lambda english: texts.get(english, english)
+
+
+@cache
+def _languages() -> tuple[tuple[str, str], ...]:
+    """Returns each of our locales with the name that its language has for itself."""
+    return tuple((locale, _locale(locale).languages[str(_locale(locale))]) for locale in LOCALES)
+
+
+def _locale(locale: str) -> Locale:
+    return Locale.parse(locale, sep="-")
