@@ -6,7 +6,6 @@ Secrets are masked whenever settings are printed.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
@@ -366,13 +365,14 @@ def load(kind: type[S], **overrides: Any) -> S:
 def _under_old_names(kind: type[Settings]) -> dict[str, Any]:
     """Returns the values set under a replaced name, by their name of today, and prints a line for each."""
     values: dict[str, Any] = {}
+    environment = EnvSettingsSource(kind).env_vars
     for old, new in RENAMED.items():
         was, now = f"DESKSTREAM_{old.upper()}", f"DESKSTREAM_{new.upper()}"
-        if new not in kind.model_fields or was not in os.environ:
+        if new not in kind.model_fields or was.lower() not in environment:
             continue
         print(f"{was} is deprecated and works for one more release: set {now}", file=sys.stderr)
-        if now not in os.environ:
-            values[new] = os.environ[was]
+        if now.lower() not in environment:
+            values[new] = environment[was.lower()]
     return values
 
 
