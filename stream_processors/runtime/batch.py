@@ -7,6 +7,7 @@ and leaves no trace in the states; its neighbours go on.
 from __future__ import annotations
 
 import traceback
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Folded(NamedTuple):
 class Overlay:
     """The states of one partition as this batch sees them: the store with the batch's own changes laid over it."""
 
-    __slots__ = ("_codec", "_get", "_scan", "changed", "found")
+    __slots__ = ("_codec", "_get", "_scan", "_sorted", "changed", "found")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Overlay:
         self._codec, self._get, self._scan = codec, get, scan
         self.changed: dict[bytes, State | None] = {}
         self.found: dict[bytes, State | None] = {}
+        self._sorted: list[bytes] = []
 
     def get(self, key: bytes) -> Any | None:
         if key in self.changed:
@@ -63,7 +65,7 @@ class Overlay:
         return state
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
-        changed = sorted(key for key in self.changed if key.startswith(prefix))
+        changed = self._changed_with(prefix)
         position = 0
         for key, value in self._scan(prefix):
             while position < len(changed) and changed[position] < key:
@@ -76,6 +78,15 @@ class Overlay:
         for key in changed[position:]:
             if (state := self.changed[key]) is not None:
                 yield key, state
+
+    def _changed_with(self, prefix: bytes) -> list[bytes]:
+        """The changed keys that start with `prefix`, in order. Keys only ever come: their number says if some came."""
+        if len(self._sorted) != len(self.changed):
+            self._sorted = sorted(self.changed)
+        first = place = bisect_left(self._sorted, prefix)
+        while place < len(self._sorted) and self._sorted[place].startswith(prefix):
+            place += 1
+        return self._sorted[first:place]
 
 
 class BatchFolder:
@@ -123,8 +134,11 @@ class BatchFolder:
                 skipped += 1
             else:
                 folded += 1
-                outputs.extend((record.key, output) for output in outcome.outputs)
-                counts.extend(outcome.counts)
+                if outcome.outputs:
+                    key = record.key
+                    outputs += [(key, output) for output in outcome.outputs]
+                if outcome.counts:
+                    counts += outcome.counts
             yield outputs
         return Folded(overlay.changed, outputs, failures, folded, skipped, longest, overlay.found, counts)
 
