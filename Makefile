@@ -61,6 +61,7 @@ generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's p
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat/asyncapi.json
 	$(BIN)/python -m deploy.grafana --write
 	$(BIN)/python -m schemas.metrics_table > deploy/prometheus/METRICS.md
+	$(BIN)/python -m schemas.settings_table > deploy/docs/settings.md
 	$(BIN)/python -m deploy.prometheus --write
 	$(BIN)/python -m deploy.kubernetes.generate --write
 

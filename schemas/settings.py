@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas import environment
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.topics import PARTITIONS, Topic
@@ -353,8 +354,13 @@ def load(kind: type[S], **overrides: Any) -> S:
     Raises:
         ConfigurationError: a variable is missing or malformed.
     """
+    present = environment.variables(kind)
+    renamed = {old: new for old, new in RENAMED.items() if new in kind.model_fields}
+    values, lines = environment.under_old_names(present, renamed)
+    for line in (*lines, *environment.misspelt(present, known_variables())):
+        print(line, file=sys.stderr)
     try:
-        return kind(**(_under_old_names(kind) | overrides))
+        return kind(**(values | overrides))
     except ValidationError as error:
         first = error.errors()[0]
         name = "DESKSTREAM_" + "_".join(str(part) for part in first["loc"]).upper()
@@ -362,18 +368,13 @@ def load(kind: type[S], **overrides: Any) -> S:
         raise ConfigurationError(f"{problem} (got {first.get('input')!r})", where=name) from error
 
 
-def _under_old_names(kind: type[Settings]) -> dict[str, Any]:
-    """Returns the values set under a replaced name, by their name of today, and prints a line for each."""
-    values: dict[str, Any] = {}
-    environment = EnvSettingsSource(kind).env_vars
-    for old, new in RENAMED.items():
-        was, now = f"DESKSTREAM_{old.upper()}", f"DESKSTREAM_{new.upper()}"
-        if new not in kind.model_fields or was.lower() not in environment:
-            continue
-        print(f"{was} is deprecated and works for one more release: set {now}", file=sys.stderr)
-        if now.lower() not in environment:
-            values[new] = environment[was.lower()]
-    return values
+def known_variables() -> set[str]:
+    """Returns the name of every variable that some process reads, replaced names included."""
+    kinds = [Settings]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    names = {name for kind in kinds for name, _, _ in describe(kind)}
+    return names | {environment.PREFIX + old.upper() for old in RENAMED} | environment.OTHERS
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:

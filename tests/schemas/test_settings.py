@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, describe, help_text, load
+from schemas.settings_table import table
 
 every_kind = pytest.mark.parametrize("kind", [Settings, ProducerSettings, WorkerSettings, SinkSettings])
 
@@ -146,3 +147,35 @@ def test_help_lists_every_setting_on_one_line_of_markdown_that_shows_it_as_it_is
     )
     assert not re.search(r"(?<!\\)\*", help_text(kind))
     assert help_text(kind, only="_KAFKA_").count("\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("DESKSTREAM_KAFKA_BOOTSTRAP_SERVER", "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS"),
+        ("DESKSTREAM_SURVEY_SECRET", "DESKSTREAM_SURVEY_SECRETS"),
+        ("DESKSTREAM_METRIC_PORT", "DESKSTREAM_METRICS_PORT"),
+    ],
+)
+def test_a_misspelt_variable_is_a_warning_with_the_closest_name(
+    variable: str, meant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    load(SinkSettings)
+    assert capsys.readouterr().err == f"warning: {variable} is no setting and has no effect: did you mean {meant}?\n"
+
+
+@pytest.mark.parametrize(
+    "variable", ["DESKSTREAM_CHAT_HOURS", "DESKSTREAM_SOMETHING_ELSE", "DESKSTREAM_TEST_KUBECONFIG", "HTTP_PROXY"]
+)
+def test_a_variable_of_another_process_is_no_warning(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "mon-fri 09:00-18:00")
+    load(SinkSettings)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_page_of_settings_is_made_of_them() -> None:
+    page = Path(__file__).parents[2] / "deploy" / "docs" / "settings.md"
+    assert page.read_text("utf-8") == table()
