@@ -1,4 +1,4 @@
-"""A circuit breaker without I/O: it is told what happened and when, and says whether an attempt may begin.
+"""Decides whether an attempt may begin, from the results of the attempts before: a circuit breaker without I/O.
 
 | state      | an attempt may begin          | it succeeds | it fails                                      |
 |------------|-------------------------------|-------------|-----------------------------------------------|
@@ -7,7 +7,7 @@
 | half-open  | one, the probe                | closed      | the probe's: open, and the wait doubles       |
 | off        | no                            | off         | off                                           |
 
-A pause (`Retry-After`) holds back attempts in every state. Times are seconds of any clock that never goes back.
+A pause (`Retry-After`) delays attempts in every state. Times are seconds of any clock that never goes back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["CircuitBreaker", "State"]
 
 
 class State(Enum):
-    """The values are those of the metric."""
+    """The state of a breaker; the values are those of the metric."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -48,14 +48,18 @@ class CircuitBreaker:
         self._open_before = 0.0
 
     def wait_seconds(self, now: float) -> float:
-        """0 when an attempt may begin; otherwise when to ask again, `inf` when something has to happen first."""
+        """Returns the seconds until an attempt may begin: 0 now, `inf` after the probe has ended."""
         if self.state is State.OFF or self._probe is not None:
             return math.inf
         until = max(self._paused_until, self._open_until if self.state is State.OPEN else 0.0)
         return max(0.0, until - now)
 
     def begin(self, now: float) -> int:
-        """Begin an attempt, which `wait_seconds` allowed; returns what to name it with when it is over."""
+        """Begins an attempt; returns its number, by which its result is told.
+
+        Raises:
+            RuntimeError: `wait_seconds` is not 0.
+        """
         if self.wait_seconds(now) > 0:
             raise RuntimeError(f"no attempt may begin while {self.state.name}")
         self._attempts += 1
@@ -64,7 +68,7 @@ class CircuitBreaker:
         return self._attempts
 
     def succeeded(self, attempt: int, now: float) -> None:
-        """The receiver answered as one that works does; whichever attempt it was, it is back."""
+        """Counts a success; closes the breaker, whichever attempt it was."""
         if self.state is State.OFF:
             return
         self._open_before = self.open_seconds(now)
@@ -72,7 +76,7 @@ class CircuitBreaker:
         self._backoff.succeeded()
 
     def failed(self, attempt: int, now: float) -> None:
-        """It did not answer, or answered that it cannot."""
+        """Counts a failure: no answer, or one that says that the receiver does not work."""
         if self.state is State.CLOSED:
             self._in_a_row += 1
             if self._in_a_row >= self._failures:
@@ -86,19 +90,19 @@ class CircuitBreaker:
         self.state, self._open_until = State.OPEN, now + self._backoff.failed()
 
     def abandoned(self, attempt: int) -> None:
-        """We gave it up before there was an answer: nothing was learnt, another may probe."""
+        """Counts nothing: the attempt was given up before its answer. Another may be the probe."""
         if attempt == self._probe:
             self._probe = None
 
     def pause(self, until: float) -> None:
-        """The receiver asked to be left alone until then."""
+        """Lets no attempt begin before `until`."""
         self._paused_until = max(self._paused_until, until)
 
     def switch_off(self) -> None:
-        """For good: the receiver wants nothing more."""
+        """Lets no attempt begin any more."""
         self.state, self._probe = State.OFF, None
 
     def open_seconds(self, now: float) -> float:
-        """For how long in all it has been open or half-open."""
+        """Returns the seconds for which it has been open or half-open, all in all."""
         running = now - self._opened_at if self.state in (State.OPEN, State.HALF_OPEN) else 0.0
         return self._open_before + max(0.0, running)

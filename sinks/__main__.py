@@ -1,4 +1,4 @@
-"""`python -m sinks`: the command line of everything that leaves Kafka. The only module here that reads the environment."""
+"""Runs the command line of everything that leaves Kafka: `python -m sinks`. Only this module reads the environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sinks.dead_letters import cli
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""
-Facts to ClickHouse, messages to customers, dead letters to people.
+Writes facts to ClickHouse, sends messages to customers and webhooks to other systems, and manages dead letters.
 
 Start with: {EXAMPLE}
 
@@ -44,21 +44,24 @@ app = typer.Typer(
 )
 app.add_typer(cli.app, name="dlq")
 recompute_app = typer.Typer(
-    help="The tables of recomputations (python -m stream_processors recompute): see them again, or remove them.",
+    help="Shows or removes the tables of recomputations (python -m stream_processors recompute).",
     no_args_is_help=True,
 )
 app.add_typer(recompute_app, name="recompute")
 webhooks_app = typer.Typer(invoke_without_command=True)
 app.add_typer(webhooks_app, name="webhooks")
-Check = Annotated[bool, typer.Option("--check", help="Check the configuration, say ok, and exit; connects to nothing.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Check the configuration, print ok, and exit; connects to nothing.")
+]
 
 
 @app.command(epilog=EXIT_CODES)
 def clickhouse(check: Check = False) -> None:
-    """Write every fact from Kafka to its ClickHouse table, until SIGTERM.
+    """Writes every fact from Kafka to its ClickHouse table, until SIGTERM.
 
-    Offsets are committed after the rows are in; while ClickHouse is away it waits and keeps everything. A record that
-    cannot be used goes to facts.dlq with its reason, and the rows around it go in. Run as many as there are partitions.
+    Offsets are committed after the rows are in. While ClickHouse does not answer, nothing is committed and the insert is
+    retried. A record that no table takes goes to facts.dlq with its reason; the rows around it go in. Run at most one
+    per partition.
     """
     from sinks.clickhouse import connection, migrate, sink
     from sinks.clickhouse.avro_file import shapes
@@ -80,11 +83,11 @@ def clickhouse(check: Check = False) -> None:
 
 @app.command(epilog=EXIT_CODES)
 def delivery(check: Check = False) -> None:
-    """Hand acknowledgements and replies to the customers' channels, each once, until SIGTERM.
+    """Sends acknowledgements and replies over the customers' channels, each once, until SIGTERM.
 
     E-mail goes to the SMTP server of DESKSTREAM_SMTP_HOST and _PORT; channels without an adapter write JSON lines to
-    DESKSTREAM_OUTBOX_DIR. What became of each message is in the table `deliveries`; what nobody takes is in
-    outbound.dlq.
+    DESKSTREAM_OUTBOX_DIR. The table `deliveries` has the outcome of each message; a message that no service takes goes
+    to outbound.dlq.
     """
     from sinks.delivery import sink as delivery_sink
     from sinks.delivery.adapter import adapters
@@ -95,21 +98,21 @@ def delivery(check: Check = False) -> None:
         say(f"ok: channels {', '.join(found.channels)}")
         return
     health = _begin(settings, "sink-delivery")
-    _serve(settings, health, delivery_sink.deliver(settings, found, health))
+    _serve(settings, health, delivery_sink.run(settings, found, health))
 
 
 @app.command(epilog=EXIT_CODES)
 def migrate(
     check: Check = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="change nothing: say whether every migration of this build is applied")
+        bool, typer.Option("--verify", help="change nothing; check that every migration of this build is applied")
     ] = False,
     wait: Annotated[float, typer.Option(min=0, help="try again for so many seconds before giving up")] = 0.0,
 ) -> None:
-    """Create the database if need be, apply new migrations, replace the views.
+    """Creates the database if it is missing, applies new migrations, replaces the views.
 
-    Each migration is applied once and remembered with its checksum; an edited one is refused. Two may run at once.
-    `--verify --wait 600` is what the sink's init container runs on Kubernetes.
+    Each migration is applied once and recorded with its checksum; an edited one is refused. Two may run at once.
+    On Kubernetes the sink's init container runs `--verify --wait 600`.
     """
     from sinks.clickhouse import connection
     from sinks.clickhouse import migrate as steps
@@ -134,9 +137,9 @@ def migrate(
 def rewind(
     wait: Annotated[float, typer.Option(min=0, help="try again for so many seconds before giving up")] = 0.0,
 ) -> None:
-    """Let the ClickHouse sink read the topics of facts from their beginning again, to fill an empty database.
+    """Makes the ClickHouse sink read the topics of facts from their beginning again, to fill an empty database.
 
-    Refused while a ClickHouse sink runs. Rows that are there already stay as they are: the same fact is the same row.
+    Refused while a ClickHouse sink runs. Existing rows stay as they are: the same fact is the same row.
     Facts older than the topics' retention (30 days) are not in Kafka: see deploy/operations/backup-and-restore.md.
     """
     from schemas.admin import forget_offsets
@@ -152,9 +155,9 @@ def query(
     fmt: Annotated[str, typer.Option("--format", "-f", help="table, json (one object a line) or csv")] = "table",
     limit: Annotated[int, typer.Option(min=0, help="show so many rows of a table; 0 shows all")] = 200,
 ) -> None:
-    """Ask ClickHouse, read-only.
+    """Runs a query on ClickHouse, read-only.
 
-    Views to begin with: tickets_current, sla_status, ticket_metrics, ticket_summary, tag_ranking, csat_by_channel,
+    Useful views: tickets_current, sla_status, ticket_metrics, ticket_summary, tag_ranking, csat_by_channel,
     acknowledgement_times, customer_timeline; windows_1h, quantiles_1h and backlog_1h, the same of 5m, 24h and 7d.
 
     Example: python -m sinks query "SELECT tag, tickets, quadrant FROM tag_ranking LIMIT 10"
@@ -171,7 +174,7 @@ def query(
         print(f"({rows} row{'' if rows == 1 else 's'}{shown})", file=sys.stderr)
 
 
-RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the run (`--into`).")]
+RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the recomputation (`--into`).")]
 Begins = Annotated[str, typer.Option("--from", metavar="ISO_TIME", help="tickets created at or after this")]
 Ends = Annotated[str, typer.Option("--to", metavar="ISO_TIME", help="tickets created before this")]
 
@@ -183,7 +186,7 @@ def recompute_show(
     ends: Ends = "",
     limit: Annotated[int, typer.Option(min=0, help="differences to show; 0 for all")] = 40,
 ) -> None:
-    """Where the clocks of a run differ from the live ones, ticket by ticket, and a summary by policy and clock."""
+    """Shows each ticket whose clocks differ between a recomputation and the live tables, and a summary by policy and clock."""
     from sinks.clickhouse import recompute
 
     print(recompute.show(load(SinkSettings), name, begins, ends, limit=limit))
@@ -191,7 +194,7 @@ def recompute_show(
 
 @recompute_app.command("drop", epilog=EXIT_CODES)
 def recompute_drop(name: RunName) -> None:
-    """Remove the tables of a run. The live ones stay as they are."""
+    """Removes the tables of a recomputation. The live ones stay as they are."""
     from sinks.clickhouse import recompute
 
     recompute.drop(load(SinkSettings), name)
@@ -199,7 +202,7 @@ def recompute_drop(name: RunName) -> None:
 
 @recompute_app.command("begin", hidden=True)
 def recompute_begin(name: RunName, begins: Begins = "", ends: Ends = "", replace: bool = False) -> None:
-    """Make the tables of a run."""
+    """Makes the tables of a recomputation."""
     from sinks.clickhouse import recompute
 
     recompute.begin(load(SinkSettings), name, begins, ends, replace=replace)
@@ -207,7 +210,7 @@ def recompute_begin(name: RunName, begins: Begins = "", ends: Ends = "", replace
 
 @recompute_app.command("fill", hidden=True)
 def recompute_fill(name: RunName) -> None:
-    """Fill them with what comes on standard input."""
+    """Fills the tables of a recomputation from standard input."""
     from sinks.clickhouse import recompute
 
     recompute.fill(load(SinkSettings), name, sys.stdin.buffer)
@@ -215,19 +218,20 @@ def recompute_fill(name: RunName) -> None:
 
 @webhooks_app.callback(epilog=EXIT_CODES)
 def webhooks(context: typer.Context, check: Check = False) -> None:
-    """Send facts to the systems that subscribe to them, signed, until SIGTERM.
+    """Sends facts to the systems that subscribe to them, signed, until SIGTERM.
 
     Subscriptions are in the YAML file of DESKSTREAM_WEBHOOKS_FILE: name, url, secret (or secrets: two while it is
-    changed), facts (a list, or "*"), and if wanted channels, teams, start (beginning or now), enabled. A changed file
-    takes effect within seconds; one that is wrong is refused in the log, and the subscriptions of before stay in force.
+    changed), facts (a list, or "*"), and optionally channels, teams, start (beginning or now), enabled. A changed file
+    takes effect within seconds; an invalid one is refused in the log, and the subscriptions stay as they were.
 
     Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (`t=<unix seconds>,
-    v1=<hex HMAC-SHA256 of "t.body">`) and Deskstream-Delivery, an id that stays the same when it is sent again: drop
-    what you have seen. Facts of one customer come in the order of their topic; keep the highest version of an id.
+    v1=<hex HMAC-SHA256 of "t.body">`) and Deskstream-Delivery, an id that is the same in every attempt: drop a fact
+    whose id you have seen. Facts of one customer come in the order of their topic; keep the highest version of an id.
 
-    2xx is received. 408, 425, 429, 5xx and silence: again, later each time, as Retry-After says, for
-    DESKSTREAM_WEBHOOK_RETRY_SECONDS; then a dead letter. 410 switches the subscription off until a restart. Anything
-    else, redirections too, is a dead letter at once. Many failures in a row: nothing is read until one attempt succeeds.
+    2xx means received. After 408, 425, 429, 5xx or no answer the fact is retried, with growing waits or as Retry-After
+    says, for DESKSTREAM_WEBHOOK_RETRY_SECONDS; then it becomes a dead letter. 410 switches the subscription off until a
+    restart. After any other answer, redirections among them, it becomes a dead letter at once. After many failures in a
+    row nothing is read until one attempt succeeds.
 
     Every attempt is a row of the table `webhook_deliveries`.
     """
@@ -246,10 +250,10 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
 
 @webhooks_app.command("list", epilog=EXIT_CODES)
 def webhooks_list() -> None:
-    """Show every subscription, the state of its breaker, and how many records it is behind.
+    """Shows every subscription, the state of its circuit breaker, and its lag in records.
 
-    State: new (nothing was read yet), closed (all is well), open and half_open (the receiver fails), off (it answered
-    410), disabled (by the file).
+    State: new (nothing was read yet), closed (the receiver works), open and half_open (it fails), off (it answered 410),
+    disabled (by the file).
     """
     from sinks.webhooks import status
 
@@ -257,7 +261,7 @@ def webhooks_list() -> None:
     grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
     for column in ("name", "state", "since", "lag", "facts", "url"):
         grid.add_column(column, overflow="fold", justify="right" if column == "lag" else "left")
-    for each in asyncio.run(status.standings(settings, found)):
+    for each in asyncio.run(status.statuses(settings, found)):
         ours = each.subscription
         since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(each.since)) if each.since else ""
         grid.add_row(ours.name, each.state, since, str(each.lag), ", ".join(ours.names), Text(plain(ours.url)))
@@ -266,16 +270,16 @@ def webhooks_list() -> None:
 
 @webhooks_app.command("test", epilog=EXIT_CODES)
 def webhooks_test(name: Annotated[str, typer.Argument(metavar="NAME", help="as `webhooks list` shows it")]) -> None:
-    """Send a signed ping to a subscriber and print the answer; exit code 3 when it is not 2xx."""
+    """Sends a signed ping to a subscriber and prints the answer; exit code 3 when it is not 2xx."""
     from sinks.webhooks import admin as webhooks_admin
-    from sinks.webhooks.retry_decision import Verdict, judge
+    from sinks.webhooks.retry_decision import is_delivered
     from sinks.webhooks.subscriptions import named
 
     settings, found = _subscriptions()
     answer = asyncio.run(webhooks_admin.ping(settings, named(found, name)))
-    said = f"HTTP {answer.status}" if answer.status else "no answer"
-    line = plain(f"{said} after {answer.seconds * 1000:.0f} ms{': ' if answer.detail else ''}{answer.detail}")
-    if judge(answer.status) is not Verdict.DELIVERED:
+    detail = f": {answer.detail}" if answer.detail else ""
+    line = plain(f"{answer.status_text} after {answer.seconds * 1000:.0f} ms{detail}")
+    if not is_delivered(answer.status):
         raise Unavailable(f"{name}: {line}")
     print(line)
 
@@ -284,9 +288,9 @@ def webhooks_test(name: Annotated[str, typer.Argument(metavar="NAME", help="as `
 def webhooks_replay(
     name: Annotated[str, typer.Argument(metavar="NAME", help="as `webhooks list` shows it")],
 ) -> None:
-    """Send the dead letters of a subscription again, oldest first; those that are refused stay.
+    """Sends the dead letters of a subscription again, oldest first; those that are refused stay.
 
-    Each has the Deskstream-Delivery that it had, and goes to this subscriber only. A letter is replayed once.
+    Each keeps its Deskstream-Delivery, and goes to this subscriber only. A dead letter is replayed once.
     """
     from sinks.webhooks import admin as webhooks_admin
     from sinks.webhooks.subscriptions import named
@@ -294,11 +298,11 @@ def webhooks_replay(
     settings, found = _subscriptions()
     subscription = named(found, name)
 
-    async def again() -> webhooks_admin.Replayed:
+    async def replay() -> webhooks_admin.Replayed:
         return await webhooks_admin.replay(settings, subscription, await webhooks_admin.waiting(settings, subscription))
 
-    done = asyncio.run(again())
-    say(f"{done.taken} replayed" + (f", {done.left} left" if done.left else ""))
+    done = asyncio.run(replay())
+    say(f"{done.delivered} replayed" + (f", {done.left} left" if done.left else ""))
     for problem in done.problems:
         say(plain(problem))
     if done.left:
@@ -313,7 +317,7 @@ def _subscriptions() -> tuple[SinkSettings, Any]:
 
 
 def _begin(settings: SinkSettings, process: str) -> Health:
-    """Logging and probes, as every process here has them."""
+    """Sets up logging and the probes of a process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing is held yet; the sink's own handler comes later
     configure_logging(settings)
     try:
@@ -340,7 +344,7 @@ def _serve(settings: SinkSettings, health: Health, work: Coroutine[Any, Any, Non
 
 
 def main() -> int:
-    """Run the command line; see EXIT_CODES."""
+    """Runs the command line; returns the exit code, see EXIT_CODES."""
 
     def run() -> int | None:
         try:

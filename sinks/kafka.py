@@ -1,4 +1,4 @@
-"""How every sink talks to Kafka: consumer and producer settings, missing topics, and dead letters."""
+"""Makes the Kafka clients of the sinks, checks their topics, and writes their dead letters."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sinks.clickhouse.batch import Record
 def consumer(
     settings: SinkSettings, group: str | None, *, largest_fetch: int = 4 << 20, fetch_min_bytes: int = 1
 ) -> AIOKafkaConsumer:
-    """A consumer that starts at the beginning of the log and never commits by itself.
+    """Returns a consumer that starts at the beginning of the log and never commits by itself.
 
-    With `fetch_min_bytes` above 1 the broker answers a fetch when there is that much, or after 100 ms.
+    With `fetch_min_bytes` above 1 the broker answers a fetch once it has that many bytes, or after 100 ms.
     """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
@@ -41,7 +41,7 @@ def consumer(
 
 
 def producer(settings: SinkSettings) -> AIOKafkaProducer:
-    """A producer whose every answer means: all in-sync replicas have it, once."""
+    """Returns a producer whose acknowledgement means that all in-sync replicas have the record, once."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         acks="all",
@@ -53,7 +53,7 @@ def producer(settings: SinkSettings) -> AIOKafkaProducer:
 
 
 async def start(settings: SinkSettings, *clients: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Connect.
+    """Connects clients.
 
     Raises:
         Unavailable: Kafka does not answer; clients that had started are stopped again.
@@ -70,7 +70,7 @@ async def start(settings: SinkSettings, *clients: AIOKafkaConsumer | AIOKafkaPro
 
 
 async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iterable[Topic]) -> None:
-    """Refuse to start without our topics, which no consumer would report.
+    """Checks that our topics exist; a consumer would not report a missing one.
 
     Raises:
         Unavailable: a topic does not exist.
@@ -82,16 +82,16 @@ async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iter
 
 
 class DeadLetters:
-    """Writes what a sink could not use to the dead-letter topic of its source."""
+    """Writes the records that a sink cannot use to the dead-letter topic of their source."""
 
     def __init__(self, settings: SinkSettings, producer: AIOKafkaProducer, sink: str, topic: Topic) -> None:
         self._settings, self._producer, self._sink, self._topic = settings, producer, sink, topic
 
-    async def write(self, letters: Sequence[tuple[Record, str, Exception]], *, producer: str = "") -> None:
-        """Dead-letter `(record, reason, error)`s; returns when all of them are durable.
+    async def write(self, rejected: Sequence[tuple[Record, str, Exception]], *, producer: str = "") -> None:
+        """Writes a dead letter for each `(record, reason, error)`; returns when all are durable.
 
-        A sink that is killed before its commit writes the same letter again: `origin` tells that it is the same.
-        With `producer` only it can take the letters again, and they do not go back to their topic.
+        A sink that is killed before its commit writes the same dead letter again, with the same `origin`.
+        With `producer` only the command of that name can replay them, and they do not go back to their topic.
         """
         clock = self._settings.pipeline_clock
         pending = [
@@ -110,9 +110,9 @@ class DeadLetters:
                     traceback="".join(traceback.format_exception(error)),
                 ),
             )
-            for record, reason, error in letters
+            for record, reason, error in rejected
         ]
         for future in pending:
             await future
-        for _, reason, _ in letters:
+        for _, reason, _ in rejected:
             SINK_DEAD_LETTERED.labels(self._sink, reason).inc()

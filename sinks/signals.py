@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT mean: finish what you hold, then end."""
+"""Turns SIGTERM and SIGINT into a request to finish and end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` on SIGTERM and SIGINT instead of dying. Needs a running event loop."""
+    """Calls `stop` on SIGTERM and SIGINT instead of ending the process. Needs a running event loop."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

@@ -1,12 +1,12 @@
-"""One group of facts of one kind into one table, whatever ClickHouse says.
+"""Inserts a group of facts of one kind into its table, and finds the records that ClickHouse refuses.
 
 | ClickHouse answers            | then                                                                          |
 |-------------------------------|-------------------------------------------------------------------------------|
 | inserted                      | done                                                                          |
 | a code in RETRY, no answer    | the same block with the same token again, with backoff, until it succeeds     |
-| a code in SETUP               | stop: no record is to blame, nothing is committed                             |
+| a code in SETUP               | stop: no record is the cause, nothing is committed                            |
 | anything else, undecodable    | the records that Python cannot decode are dead letters, the others go in      |
-| anything else, all decodable  | halves, quarters, ... until the refused record is alone: a dead letter        |
+| anything else, all decodable  | halves, quarters, ... until the refused record is alone: a dead letter      |
 """
 
 from __future__ import annotations
@@ -29,34 +29,35 @@ from sinks.clickhouse.avro_file import Shape
 from sinks.clickhouse.batch import token
 from sinks.clickhouse.connection import Kind, kind_of, name_of, server_message
 
-Letter = tuple[Any, str, Exception]
+#: A record that is not inserted: the record, the reason for its dead letter, and the error.
+Rejected = tuple[Any, str, Exception]
 
-#: Every insert: written when answered; imported history may touch more months than a block usually does.
+#: Settings of every insert: it is answered once written; imported history may touch more months than a usual block.
 SETTINGS: dict[str, Any] = {
     "async_insert": 0,
     "throw_on_max_partitions_per_insert_block": 0,
 }
-#: So many records that decode well, and more than half of a group, refused by ClickHouse: the table is wrong, not they.
+#: When ClickHouse refuses this many decodable records, and more than half of a group, the table is wrong, not the records.
 PROTECT_FROM = 20
 log = structlog.get_logger()
 
 
 class RefusedByClickHouse(DeskstreamError):
-    """ClickHouse does not take one record that this build can decode."""
+    """ClickHouse refuses one record that this build can decode."""
 
 
 class TooManyRefused(DeskstreamError):
-    """ClickHouse refuses most of the records: stop before they all become dead letters."""
+    """ClickHouse refuses most of the records: stop before they all become dead rejected."""
 
 
 class Inserter:
-    """Inserts groups; `paused` hears True and why at every failure of a kind that passes, and False after it."""
+    """Inserts groups. Calls `paused` with True and why at every failure that is retried, and with False after it."""
 
     def __init__(self, client: Client, paused: Callable[[bool, str], None]) -> None:
         self._client, self._paused = client, paused
 
-    async def insert(self, shape: Shape, records: Sequence[Any]) -> list[Letter]:
-        """Insert all that can be inserted; returns the rest, to be dead-lettered, in log order.
+    async def insert(self, shape: Shape, records: Sequence[Any]) -> list[Rejected]:
+        """Inserts the records that ClickHouse takes; returns the others, to be dead-lettered, in log order.
 
         Raises:
             ConfigurationError: a table, column or right is missing.
@@ -65,30 +66,30 @@ class Inserter:
         error = await self._attempt(shape, records)
         if error is None:
             return []
-        letters, good = await asyncio.to_thread(_undecodable, records)
-        if letters:
+        rejected, good = await asyncio.to_thread(_undecodable, records)
+        if rejected:
             error = await self._attempt(shape, good) if good else None
         if error is not None:
             refused = await self._bisect(shape, good, error)
             if len(refused) >= PROTECT_FROM and len(refused) * 2 > len(good):
                 raise TooManyRefused(f"ClickHouse refuses {len(refused)} of {len(good)} rows: {refused[0][2]}")
-            letters += refused
-        return sorted(letters, key=lambda letter: (letter[0].topic, letter[0].partition, letter[0].offset))
+            rejected += refused
+        return sorted(rejected, key=lambda each: (each[0].topic, each[0].partition, each[0].offset))
 
-    async def _bisect(self, shape: Shape, records: Sequence[Any], error: Exception) -> list[Letter]:
-        """The records in a refused block that are refused by themselves; the others go in."""
+    async def _bisect(self, shape: Shape, records: Sequence[Any], error: Exception) -> list[Rejected]:
+        """Returns the records of a refused block that are refused alone; inserts the others."""
         if len(records) == 1:
             return [(records[0], "refused_by_clickhouse", RefusedByClickHouse(server_message(error)))]
         middle = len(records) // 2
-        letters: list[Letter] = []
+        rejected: list[Rejected] = []
         for half in (records[:middle], records[middle:]):
             refused = await self._attempt(shape, half)
             if refused is not None:
-                letters += await self._bisect(shape, half, refused)
-        return letters
+                rejected += await self._bisect(shape, half, refused)
+        return rejected
 
     async def _attempt(self, shape: Shape, records: Sequence[Any]) -> Exception | None:
-        """Insert one block, however long it takes; the error when it is the block that ClickHouse does not want."""
+        """Inserts one block, retried without limit; returns the error when ClickHouse refuses the block itself."""
         table = shape.table.name
         backoff = Backoff(0.1, 5.0)
         while True:
@@ -111,7 +112,7 @@ class Inserter:
             return None
 
     def _send(self, shape: Shape, records: Sequence[Any]) -> None:
-        """One insert. Runs on a thread, so that fetching goes on meanwhile."""
+        """Sends one insert. Runs on a thread, so that fetching goes on meanwhile."""
         table = shape.table.name
         started = time.perf_counter()
         self._client.raw_insert(
@@ -125,14 +126,14 @@ class Inserter:
         ROWS_WRITTEN.labels(table).inc(len(records))
 
 
-def _undecodable(records: Sequence[Any]) -> tuple[list[Letter], list[Any]]:
-    letters: list[Letter] = []
+def _undecodable(records: Sequence[Any]) -> tuple[list[Rejected], list[Any]]:
+    rejected: list[Rejected] = []
     good = []
     for record in records:
         try:
             codec.decode(record.value)
         except CodecError as error:
-            letters.append((record, error.reason, error))
+            rejected.append((record, error.reason, error))
         else:
             good.append(record)
-    return letters, good
+    return rejected, good

@@ -1,13 +1,13 @@
-"""`python -m sinks clickhouse`: facts from Kafka to ClickHouse; nothing lost, nothing doubled after FINAL.
+"""Writes facts from Kafka to ClickHouse, without loss and, after FINAL, without duplicates: `python -m sinks clickhouse`.
 
-Fetching fills one batch while the batch before it is being inserted. Offsets are committed after every insert of a
-batch was answered; a sink that dies before that inserts the same facts again, and the highest version of a key
-counts once. While ClickHouse is away the partitions are paused, the batch is kept and tried again.
+Fetching fills one batch while the batch before it is being inserted. Offsets are committed after every insert of a batch
+was answered. A sink that is killed before that inserts the same facts again; of a key the highest version counts, once.
+While ClickHouse does not answer, the partitions are paused and the batch is retried.
 
 | state     | records come in     | a batch is inserted | ends when                              |
 |-----------|---------------------|---------------------|----------------------------------------|
-| running   | yes                 | yes, one at a time  | an insert fails in a way that passes   |
-| paused    | no, still a member  | tried again         | the insert succeeds                    |
+| running   | yes                 | yes, one at a time  | an insert fails with a code in RETRY   |
+| paused    | no, still a member  | retried             | the insert succeeds                    |
 | revoked   | the batch is dropped, the insert under way may finish and commit for 5 s | the next assignment |
 | draining  | no                  | the last one        | it is committed, or the drain time is over |
 """
@@ -34,51 +34,51 @@ from schemas.topics import DEAD_LETTERS, FACT_TOPICS
 from sinks import kafka
 from sinks.clickhouse.avro_file import shapes
 from sinks.clickhouse.batch import Batch
-from sinks.clickhouse.inserter import Inserter, Letter
+from sinks.clickhouse.inserter import Inserter, Rejected
 from sinks.signals import stop_on_signals
 
 SINK = "clickhouse"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == FACT_TOPICS[0].dlq)
 REVOKE_SECONDS = 5.0
-#: Rows are gathered for half a second anyway; asking the broker for each as it comes would cost it more than writing.
+#: Rows are gathered for half a second anyway; one fetch for each row would cost the broker more than its writing.
 FETCH_MIN_BYTES = 256 * 1024
-#: An insert costs ClickHouse the same for ten rows as for a thousand. So many times as long as the last batch took to
-#: insert, the next one gathers: at most a fifth of the time goes into inserts, however slow the machine is.
-REST_PER_WORK = 4.0
-#: ... but an analyst waits no longer than this for want of rest.
-LONGEST_REST_SECONDS = 1.0
+#: An insert costs ClickHouse the same for ten rows as for a thousand. A batch is gathered for this many times as long as
+#: the last insert took: at most a fifth of the time goes into inserts, however slow the machine is.
+GATHER_PER_INSERT = 4.0
+#: Rows wait no longer than this because of GATHER_PER_INSERT.
+LONGEST_GATHER_SECONDS = 1.0
 SAMPLED = 20
 log = structlog.get_logger()
 
 
 class NoTable(DeskstreamError):
-    """A record of a kind that no table takes."""
+    """No table takes this kind of record."""
 
 
-class Sink:
-    """The loop. `run` returns after `stop()` once everything taken is committed or the drain time is over."""
+class ClickHouseSink:
+    """Runs the loop. `run` returns after `stop()`: when every fetched row is committed, or the drain time is over."""
 
     def __init__(self, settings: SinkSettings, client: Client, health: Health) -> None:
         self._settings, self._health = settings, health
         self._consumer: AIOKafkaConsumer = kafka.consumer(settings, SINK, fetch_min_bytes=FETCH_MIN_BYTES)
         self._producer: AIOKafkaProducer = kafka.producer(settings)
-        self._letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
+        self._dead_letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
         self._inserter = Inserter(client, self._pause)
         self._stopping = asyncio.Event()
         self._batch = Batch()
         self._batch_since = 0.0
-        self._rest_seconds = 0.0
-        self._flight: asyncio.Task[None] | None = None
+        self._busy_gather_seconds = 0.0
+        self._insert: asyncio.Task[None] | None = None
         self._generation = 0
         self._committed: dict[Any, int] = {}
         self.paused = False
 
     def stop(self) -> None:
-        """Take nothing more; finish what was taken."""
+        """Fetches nothing more; inserts what was fetched."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until `stop()`.
+        """Consumes until `stop()`.
 
         Raises:
             Unavailable: Kafka does not answer at the start, or a topic is missing.
@@ -90,34 +90,34 @@ class Sink:
             self._consumer.subscribe([self._settings.topic(topic) for topic in FACT_TOPICS], listener=_Rebalance(self))
             self._health.ready = True
             while not self._stopping.is_set():
-                await self._turn()
+                await self._poll()
             await self._drain()
         finally:
-            if self._flight:
-                self._flight.cancel()
+            if self._insert:
+                self._insert.cancel()
             await self._consumer.stop()
             await self._producer.stop()
 
-    async def _turn(self) -> None:
-        """Fetch once; start an insert when one is due and none is under way."""
+    async def _poll(self) -> None:
+        """Fetches once; starts an insert when one is due and none is running."""
         room = self._settings.sink_batch_rows - self._batch.rows
-        if room <= 0 and self._flight:
-            await asyncio.wait({self._flight}, timeout=0.2)
+        if room <= 0 and self._insert:
+            await asyncio.wait({self._insert}, timeout=0.2)
         if room > 0 or self.paused:  # a paused consumer polls as well, or it would lose its membership
-            fetched = await self._consumer.getmany(timeout_ms=self._patience(), max_records=max(room, 1))
+            fetched = await self._consumer.getmany(timeout_ms=self._fetch_timeout_ms(), max_records=max(room, 1))
             for partition, records in fetched.items():
                 if not self._batch.rows:
                     self._batch_since = time.monotonic()
                 self._batch.add(partition, records)
-        if self._flight and self._flight.done():
-            flight, self._flight = self._flight, None
-            flight.result()
-        if self._flight is None and self._due():
-            self._take_off()
+        if self._insert and self._insert.done():
+            running, self._insert = self._insert, None
+            running.result()
+        if self._insert is None and self._due():
+            self._start_insert()
         self._health.beat()
 
-    def _patience(self) -> int:
-        """Milliseconds that a fetch may wait: until the batch is due, a tenth of a second at most."""
+    def _fetch_timeout_ms(self) -> int:
+        """Returns how long a fetch may wait: until the batch is due, at most 100 ms."""
         left = 0.1 if not self._batch.rows else self._batch_since + self._gather_seconds() - time.monotonic()
         return max(1, int(1000 * min(0.1, left)))
 
@@ -128,31 +128,31 @@ class Sink:
         return self._batch.rows >= self._settings.sink_batch_rows or age >= self._gather_seconds()
 
     def _gather_seconds(self) -> float:
-        """How long rows wait for more rows."""
-        return max(self._settings.sink_batch_seconds, min(self._rest_seconds, LONGEST_REST_SECONDS))
+        """Returns how long rows wait for more rows."""
+        return max(self._settings.sink_batch_seconds, min(self._busy_gather_seconds, LONGEST_GATHER_SECONDS))
 
-    def _take_off(self) -> None:
-        self._flight = asyncio.create_task(self._flush(self._batch, self._generation))
+    def _start_insert(self) -> None:
+        self._insert = asyncio.create_task(self._flush(self._batch, self._generation))
         self._batch = Batch()
 
     async def _flush(self, batch: Batch, generation: int) -> None:
-        """Make a batch durable, then commit it."""
+        """Inserts a batch, writes its dead letters, then commits it."""
         began = time.monotonic()
         known = shapes()
-        letters: list[Letter] = []
+        rejected: list[Rejected] = []
         for head, records in batch.groups.items():
             shape = known.get(head)
-            letters += await self._inserter.insert(shape, records) if shape else [_stranger(r) for r in records]
-        if letters:
-            await self._letters.write(letters)
-            log.warning("facts_dead_lettered", count=len(letters), first=str(letters[0][2]))
-        self._rest_seconds = REST_PER_WORK * (time.monotonic() - began)
+            rejected += await self._inserter.insert(shape, records) if shape else [_rejected(r) for r in records]
+        if rejected:
+            await self._dead_letters.write(rejected)
+            log.warning("facts_dead_lettered", count=len(rejected), first=str(rejected[0][2]))
+        self._busy_gather_seconds = GATHER_PER_INSERT * (time.monotonic() - began)
         self._measure_delay(batch)
         if generation == self._generation:
             await self._commit(batch.commits())
 
     def _measure_delay(self, batch: Batch) -> None:
-        """How long the first few contacts of a batch took from their producer to here; those waited longest."""
+        """Observes how long the first contacts of a batch, which waited longest, took from their producer to here."""
         clock = self._settings.pipeline_clock
         now = clock.now()
         for record in batch.groups.get(header(ContactFact), ())[:SAMPLED]:
@@ -186,54 +186,54 @@ class Sink:
         for topic, records in lag.items():
             SINK_LAG_RECORDS.labels(SINK, topic).set(records)
 
-    def _pause(self, away: bool, why: str) -> None:
-        """ClickHouse went away, is still away, or is back."""
+    def _pause(self, unavailable: bool, why: str) -> None:
+        """Pauses the partitions while ClickHouse is unavailable, and resumes them afterwards."""
         self._health.problem = why
-        self._health.beat()  # waiting for ClickHouse is not being stuck; a restart would not help
-        if away == self.paused:
+        self._health.beat()  # the loop is not stuck: a restart would not help
+        if unavailable == self.paused:
             return
-        self.paused = away
-        SINK_PAUSED.labels(SINK).set(int(away))
+        self.paused = unavailable
+        SINK_PAUSED.labels(SINK).set(int(unavailable))
         assigned = self._consumer.assignment()
-        if away:
+        if unavailable:
             self._consumer.pause(*assigned)
         else:
             self._consumer.resume(*assigned)
             log.info("resumed")
 
     async def revoked(self) -> None:
-        """Called before partitions may go elsewhere: let the insert under way commit, forget what was only fetched."""
-        if self._flight:
-            await asyncio.wait({self._flight}, timeout=REVOKE_SECONDS)
+        """Lets the running insert commit and drops fetched rows, before partitions may go to another consumer."""
+        if self._insert:
+            await asyncio.wait({self._insert}, timeout=REVOKE_SECONDS)
         self._generation += 1
         self._batch = Batch()
         self._committed.clear()
 
     def assigned(self) -> None:
-        """Called with new partitions: they wait as well while ClickHouse is away."""
+        """Pauses new partitions as well while ClickHouse is unavailable."""
         if self.paused:
             self._consumer.pause(*self._consumer.assignment())
 
     async def _drain(self) -> None:
-        """Insert and commit what was taken, within the drain time. What is not committed is read again by the next."""
+        """Inserts and commits fetched rows within the drain time; the next owner reads again what is not committed."""
         self._health.ready = False
 
-        async def rest() -> None:
-            if self._flight:
-                await self._flight
+        async def insert_all() -> None:
+            if self._insert:
+                await self._insert
             if self._batch.rows:
-                self._take_off()
-                if self._flight:
-                    await self._flight
+                self._start_insert()
+                if self._insert:
+                    await self._insert
 
         try:
-            await asyncio.wait_for(rest(), self._settings.sink_drain_seconds)
+            await asyncio.wait_for(insert_all(), self._settings.sink_drain_seconds)
         except TimeoutError:
             log.warning("not_drained", rows=self._batch.rows, problem=self._health.problem)
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: ClickHouseSink) -> None:
         self._sink = sink
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -243,8 +243,8 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         self._sink.assigned()
 
 
-def _stranger(record: Any) -> Letter:
-    """The dead letter of a record that no table takes: not ours, unknown, broken, or of a kind without a table."""
+def _rejected(record: Any) -> Rejected:
+    """Returns why no table takes a record: not ours, unknown, broken, or of a kind without a table."""
     value = record.value or b""
     try:
         kind = type(decode(value)).__name__
@@ -254,7 +254,7 @@ def _stranger(record: Any) -> Letter:
 
 
 async def consume(settings: SinkSettings, client: Client, health: Health) -> None:
-    """Run the sink until SIGTERM or SIGINT, then drain."""
-    sink = Sink(settings, client, health)
+    """Runs the sink until SIGTERM or SIGINT, then drains it."""
+    sink = ClickHouseSink(settings, client, health)
     stop_on_signals(sink.stop)
     await sink.run()

@@ -1,8 +1,13 @@
-"""What a delivery channel is to the delivery sink, and which there are: every module in `delivery/` declares one.
+"""Defines the contract of a delivery channel, and finds the modules of `delivery/channels/` that implement it.
 
-A module declares `CHANNELS`, the channels it serves (`("*",)`: all that no other module serves), and `connect`, which
-makes the `Adapter`, or None when the settings do not ask for it: then it claims nothing. `deliver` returns when the
-channel has taken the message, and raises one of the three below.
+A module declares `CHANNELS`, the channels it serves (`("*",)`: all that no other module serves), and `connect(settings)`,
+which returns an `Adapter`, or None when the settings do not ask for it: then it serves no channel. `Adapter.deliver`
+returns when the channel has taken the message, or raises:
+
+DeskstreamError
+├── ServiceUnavailable  the channel itself does not work now
+├── TryLater            this message is not taken now
+└── Undeliverable       this message will never be taken
 """
 
 from __future__ import annotations
@@ -19,8 +24,8 @@ from schemas.settings import SinkSettings
 REST = "*"
 
 
-class Away(DeskstreamError):
-    """The channel itself does not work now (no connection, wrong password): nobody's message is to blame."""
+class ServiceUnavailable(DeskstreamError):
+    """The channel itself does not work now (no connection, wrong password); no message is the cause."""
 
 
 class TryLater(DeskstreamError):
@@ -30,7 +35,7 @@ class TryLater(DeskstreamError):
 class Undeliverable(DeskstreamError):
     """This message will never be taken.
 
-    outcome  `bounced` the other side said no · `refused` we did not even try
+    outcome  `bounced`: the service refused it · `refused`: it was not tried
     reason   a short bounded word for metrics and the dead letter
     """
 
@@ -40,41 +45,41 @@ class Undeliverable(DeskstreamError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """A sink that is gone may have begun to hand a message over before it could write down so.
+class Attempt:
+    """An earlier attempt that a killed sink may have made without recording it.
 
-    since  wall microseconds: not before that
-    known  whether an id of the other side's belongs to another message, which was handed over for certain
+    since          wall microseconds since 1970; it was not made before that
+    is_of_another  tells whether an id of the service belongs to another message, which is recorded as delivered
     """
 
     since: int
-    known: Callable[[str], bool]
+    is_of_another: Callable[[str], bool]
 
 
 class Adapter(Protocol):
-    """One open channel. `deliver` may be called many times at once."""
+    """An open channel. `deliver` may run many times at once."""
 
-    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
-        """Hand the message over; returns what the other side said, for people.
+    async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
+        """Hands a message over; returns the service's answer, for people.
 
-        With `tried` it may be there already, as a whole or in part: an adapter that can ask the other side does.
+        With `earlier` the service may have the message already, or parts of it: an adapter asks it, where it can.
 
         Raises:
-            Away, TryLater, Undeliverable
+            ServiceUnavailable, TryLater, Undeliverable
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Closes the connections."""
 
 
 class Adapters:
-    """The adapter of every channel."""
+    """Holds the adapter of every channel."""
 
     def __init__(self, by_channel: dict[str, Adapter]) -> None:
         self._by_channel = by_channel
 
     def of(self, channel: str) -> Adapter:
-        """The adapter that serves this channel.
+        """Returns the adapter that serves this channel.
 
         Raises:
             Undeliverable: there is none.
@@ -86,15 +91,17 @@ class Adapters:
 
     @property
     def channels(self) -> list[str]:
+        """The channels that have an adapter, sorted; `*` stands for all others."""
         return sorted(self._by_channel)
 
     async def close(self) -> None:
+        """Closes every adapter once."""
         for adapter in {id(adapter): adapter for adapter in self._by_channel.values()}.values():
             await adapter.close()
 
 
 def adapters(settings: SinkSettings, modules: Iterable[Any] | None = None) -> Adapters:
-    """Every adapter of the folder `delivery/`, sorted by file name.
+    """Connects the adapters of `modules`, by default of the folder `delivery/channels/`, sorted by file name.
 
     Raises:
         ConfigurationError: two modules claim a channel, or one declares none.

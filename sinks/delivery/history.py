@@ -1,9 +1,9 @@
-"""What the delivery sink remembers of a partition: which messages were already dealt with.
+"""Remembers the outcomes of a partition's messages, so that each goes out once.
 
-It is read from the partition's own `deliveries` when the partition is assigned, newest `limit` records, and kept up
-to date while running. Inside that memory a message goes out once, whoever writes it again: a worker that replays, a
-sink that restarts. Only a kill between the SMTP answer and the durable delivery fact can repeat a message; it then
-carries the same Message-ID. An SMS service is asked for what a killed sink may have begun with (`Tried`).
+The newest `delivery_memory_records` facts of the partition's `deliveries` are read when it is assigned; its own outcomes
+are added. A message in the history is not sent again, whether a worker replays it or a sink restarts. Only a kill between
+the SMTP answer and the durable delivery fact can repeat a message; it then carries the same Message-ID. An SMS service is
+asked for messages that a killed sink may have begun to send (`Attempt`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from schemas.topics import DELIVERIES
 from sinks import kafka
 
 
-class Delivered:
-    """Outbound ids of one partition with their last outcome; forgets the oldest beyond `limit`.
+class DeliveryHistory:
+    """Holds the last outcome of each outbound id of one partition; forgets the oldest beyond `limit`.
 
-    Of what was delivered it remembers the ids that the other side gave it, where it gives any (`SM...`).
+    For delivered messages it also holds the service's own ids, where it gives any (`SM...`).
     """
 
     def __init__(self, limit: int) -> None:
@@ -37,7 +37,7 @@ class Delivered:
         return len(self._outcomes)
 
     def add(self, outbound_id: str, outcome: str, theirs: Iterable[str] = ()) -> None:
-        """A later outcome replaces an earlier one, but `delivered` stays."""
+        """Adds an outcome, which replaces an earlier one; `delivered` stays."""
         self._theirs |= dict.fromkeys(theirs, outbound_id)
         if self._outcomes.pop(outbound_id, "") == "delivered":
             outcome = "delivered"
@@ -48,23 +48,27 @@ class Delivered:
             del self._theirs[next(iter(self._theirs))]
 
     def is_of_another(self, theirs: str, outbound_id: str) -> bool:
-        """Whether an id of the other side's belongs to another message than this one."""
+        """Tells whether an id of the service belongs to another message than this one."""
         return self._theirs.get(theirs, outbound_id) != outbound_id
 
-    def done(self, outbound_id: str, *, asked_again: bool) -> bool:
-        """Is there nothing left to do? `asked_again`: a person replayed it, so only a delivery counts as done."""
+    def done(self, outbound_id: str, *, is_replay: bool) -> bool:
+        """Tells whether a message needs nothing more; one that a person replayed only once it was delivered."""
         outcome = self._outcomes.get(outbound_id, "")
-        return outcome == "delivered" if asked_again else outcome != ""
+        return outcome == "delivered" if is_replay else outcome != ""
 
 
 def their_ids(channel: str, outcome: str, detail: str) -> list[str]:
-    """The ids in what the other side said of a delivered message; none where no id is ever asked for."""
+    """Returns the service's ids of a delivered message; none for a channel whose service is never asked for one."""
     return detail.split() if channel == "sms" and outcome == "delivered" else []
 
 
-async def remember(settings: SinkSettings, partition: int) -> Delivered:
-    """Read the newest delivery facts of a partition, up to its end at this moment."""
-    memory = Delivered(settings.delivery_memory_records)
+async def read_history(settings: SinkSettings, partition: int) -> DeliveryHistory:
+    """Reads the newest delivery facts of a partition, up to its end at this moment.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    history = DeliveryHistory(settings.delivery_memory_records)
     source = TopicPartition(settings.topic(DELIVERIES), partition)
     consumer = kafka.consumer(settings, None)
     await kafka.start(settings, consumer)
@@ -75,19 +79,19 @@ async def remember(settings: SinkSettings, partition: int) -> Delivered:
         consumer.seek(source, max(first, end - settings.delivery_memory_records))
         while await consumer.position(source) < end:
             for records in (await consumer.getmany(timeout_ms=200, max_records=2000)).values():
-                recall(memory, records)
+                add_facts(history, records)
             await asyncio.sleep(0)
     finally:
         await consumer.stop()
-    return memory
+    return history
 
 
-def recall(memory: Delivered, records: Iterable[Any]) -> None:
-    """Take delivery facts in log order; anything else on the topic is somebody else's business."""
+def add_facts(history: DeliveryHistory, records: Iterable[Any]) -> None:
+    """Adds delivery facts in log order; skips the topic's other records."""
     for record in records:
         try:
             fact = decode(record.value or b"")
         except CodecError:
             continue
         if isinstance(fact, DeliveryFact):
-            memory.add(fact.outbound_id, fact.outcome, their_ids(fact.channel, fact.outcome, fact.detail))
+            history.add(fact.outbound_id, fact.outcome, their_ids(fact.channel, fact.outcome, fact.detail))

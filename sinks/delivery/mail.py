@@ -1,4 +1,4 @@
-"""An outbound message as an e-mail: pure, UTF-8, and nothing in it can add a header or a recipient.
+"""Composes the e-mail of an outbound message: pure, UTF-8; its texts cannot add a header or a recipient.
 
 Written by hand after RFC 5322, 2045 and 2047: the standard library's EmailMessage takes more than a millisecond for
 such a mail (this: 40 microseconds), and folds a long Message-ID into an encoded word, which mail programs do not recognise as
@@ -36,20 +36,21 @@ _ENCODED_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 character
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """One address; `spec` is ASCII and safe to put into a header and an SMTP command."""
+    """Holds one address; `spec` is ASCII and safe to put into a header and an SMTP command."""
 
     local: str
     domain: str
 
     @property
     def spec(self) -> str:
+        """The address as `local@domain`."""
         return f"{self.local}@{self.domain}"
 
 
 def compose(message: Outbound, *, sender: Mailbox, now: int) -> tuple[str, bytes]:
-    """`(recipient, the mail as ASCII bytes with CRLF)`. `now` in pipeline micros becomes the Date.
+    """Returns `(recipient, the mail as ASCII bytes with CRLF)`. `now` in pipeline micros becomes the Date.
 
-    `message.sender` is the Reply-To if it is given. Headers that would change who writes to whom are left out.
+    `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out.
 
     Raises:
         Undeliverable: the address is not exactly one e-mail address, or a header has an impossible name.
@@ -80,10 +81,10 @@ def compose(message: Outbound, *, sender: Mailbox, now: int) -> tuple[str, bytes
 
 
 def address(text: str) -> Mailbox:
-    """One e-mail address without a name; an international domain in its ASCII form.
+    """Parses one e-mail address without a name; gives an international domain its ASCII form.
 
     Raises:
-        Undeliverable: it is none, or more than one.
+        Undeliverable: the text is no address, or more than one.
     """
     local, _, domain = text.strip().rpartition("@")
     try:

@@ -1,8 +1,7 @@
-"""A text for a channel that takes only so many characters: in parts that end where a reader would pause. Pure.
+"""Splits a text for a channel with a length limit, at the ends of paragraphs, lines, sentences or words. Pure.
 
-A part ends after a paragraph, else a line, a sentence, a word, and only then anywhere; in all but hopeless texts no part
-is shorter than half of what fits. Several parts are numbered, `(1/3) ...`. What does not fit into all parts that are
-allowed ends in an ellipsis: a customer who gets the beginning can ask, one who gets nothing cannot.
+A part ends after a paragraph; where none ends in its second half, after a line, then a sentence, a word, and only then
+anywhere. Several parts are numbered, `(1/3) ...`. A text that does not fit into all parts ends in an ellipsis.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _ELLIPSIS = "…"
 
 
 def split(text: str, most: int, parts: int, measure: Callable[[str], int] = len) -> list[str]:
-    """The text in at most `parts` parts of at most `most` each, as `measure` counts; [''] for an empty text.
+    """Returns the text in at most `parts` parts of at most `most` each, as `measure` counts; [''] for an empty text.
 
-    Nothing but white space between parts is lost while the parts suffice.
+    While the parts suffice, only white space between them is lost.
     """
     text = text.strip()
     if measure(text) <= most:
@@ -46,7 +45,7 @@ def split(text: str, most: int, parts: int, measure: Callable[[str], int] = len)
 
 
 def _cut(text: str, room: int, count: int, measure: Callable[[str], int]) -> list[str] | None:
-    """In so many parts, or None when that is not enough."""
+    """Returns the text in at most `count` parts; None when they do not suffice."""
     found: list[str] = []
     while text and len(found) < count:
         head, text = _head(text, room, measure)
@@ -55,7 +54,7 @@ def _cut(text: str, room: int, count: int, measure: Callable[[str], int]) -> lis
 
 
 def _head(text: str, room: int, measure: Callable[[str], int]) -> tuple[str, str]:
-    """The longest beginning that fits and ends well, and the rest, both without white space around the cut."""
+    """Returns the longest beginning that fits and ends well, and the rest, without the white space around the cut."""
     if measure(text) <= room:
         return text, ""
     fits = _fitting(text, room, measure)
@@ -67,7 +66,7 @@ def _head(text: str, room: int, measure: Callable[[str], int]) -> tuple[str, str
 
 
 def _fitting(text: str, room: int, measure: Callable[[str], int]) -> int:
-    """How many characters fit, at least one, without tearing a character from its marks."""
+    """Returns how many characters fit, at least one, without tearing a character from its combining marks."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

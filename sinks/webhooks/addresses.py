@@ -1,4 +1,4 @@
-"""Which addresses webhooks may go to: public ones. A subscription must not make us ask our own network (SSRF)."""
+"""Tells public addresses from private ones: a subscription must not make us call our own network (SSRF)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TRANSLATED = IPv6Network("64:ff9b::/96")
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that a URL names itself; None when its host is a name."""
+    """Returns the address that a URL names itself; None when its host is a name."""
     try:
         return ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
@@ -19,7 +19,7 @@ def literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether an address, and every IPv4 address inside it, is one of the public internet."""
+    """Tells whether an address, and every IPv4 address inside it, is one of the public internet."""
     try:
         found = ip_address(address.partition("%")[0]) if isinstance(address, str) else address
     except ValueError:

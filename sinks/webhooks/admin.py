@@ -1,11 +1,12 @@
-"""What people do by hand with a subscription: send a ping, and send dead letters again once their cause is mended.
+"""Sends a ping, or the dead letters of a subscription: the commands `webhooks test` and `webhooks replay`.
 
-A letter goes straight to its receiver, signed, with the `Deskstream-Delivery` that it always had; it does not pass
-through its topic again, where other subscriptions and sinks would meet it a second time.
+A dead letter goes straight to its receiver, signed, with the `Deskstream-Delivery` that it had. It does not go back to
+its topic, where other subscriptions and sinks would read it a second time.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from schemas.facts import Fact
 from schemas.settings import SinkSettings
 from sinks import kafka
 from sinks.dead_letters import reader as dead_letters_reader
-from sinks.webhooks.delivery_log import Journal
-from sinks.webhooks.dispatch import producer_of
+from sinks.webhooks import retry_decision
+from sinks.webhooks.delivery_log import DeliveryLog
 from sinks.webhooks.payload import body, name_of
-from sinks.webhooks.retry_decision import Answer, Verdict, judge
+from sinks.webhooks.receiver import producer_of
+from sinks.webhooks.retry_decision import Answer, RetryDecision
 from sinks.webhooks.sender import Sender
 from sinks.webhooks.signing import delivery_id
 from sinks.webhooks.subscriptions import Subscription
@@ -35,15 +37,15 @@ __all__ = ["Replayed", "ping", "replay", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many letters were taken, how many stay, and why, one line for each that was tried."""
+    """The result of a replay: how many were delivered, how many stay, and one line for each that was refused."""
 
-    taken: int
+    delivered: int
     left: int
     problems: tuple[str, ...] = ()
 
 
 async def ping(settings: SinkSettings, subscription: Subscription) -> Answer:
-    """Send a signed `ping`, which is no fact and stands in no log."""
+    """Sends a signed `ping`, which is no fact and is not recorded in the delivery log."""
     now = settings.pipeline_clock.now()
     delivery = identity.event_id("webhook-ping", subscription.name, str(time.time_ns()))
     raw = msgspec.json.encode(
@@ -57,49 +59,53 @@ async def ping(settings: SinkSettings, subscription: Subscription) -> Answer:
 
 
 async def waiting(settings: SinkSettings, subscription: Subscription) -> list[Letter]:
-    """The dead letters of a subscription that were not replayed, oldest first."""
-    whose = producer_of(subscription.name)
-    return [letter for letter in await reader.letters(settings) if letter.producer == whose]
+    """Returns the dead letters of a subscription that were not replayed, oldest first."""
+    producer = producer_of(subscription.name)
+    return [dead_letter for dead_letter in await reader.letters(settings) if dead_letter.producer == producer]
 
 
-async def replay(settings: SinkSettings, subscription: Subscription, letters: Sequence[Letter]) -> Replayed:
-    """Send letters again, in order. One that is refused stays, and the next is tried; a receiver that fails ends it.
+async def replay(settings: SinkSettings, subscription: Subscription, dead_letters: Sequence[Letter]) -> Replayed:
+    """Sends dead letters again, in order. One that is refused stays; a receiver that does not work ends the replay.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
     producer, sender = kafka.producer(settings), Sender(subscription, settings)
-    taken, problems = 0, []
+    delivered, problems = 0, []
     try:
         await kafka.start(settings, producer)
-        journal = Journal(settings, producer)
-        for letter in letters:
-            answer = await _again(subscription, letter, sender, journal)
-            verdict = judge(answer.status)
-            if verdict is Verdict.DELIVERED:
-                await dead_letters_reader.mark(settings, producer, [letter])
-                taken += 1
+        delivery_log = DeliveryLog(settings, producer)
+        for dead_letter in dead_letters:
+            answer, decision = await _replay_one(subscription, dead_letter, sender, delivery_log)
+            if isinstance(decision, retry_decision.Accepted):
+                await dead_letters_reader.mark(settings, producer, [dead_letter])
+                delivered += 1
                 continue
-            problems.append(f"{letter.place}: {f'HTTP {answer.status}: ' if answer.status else ''}{answer.detail}")
-            if verdict is not Verdict.NEVER and answer.seconds:
+            status = f"{answer.status_text}: " if answer.status else ""
+            problems.append(f"{dead_letter.place}: {status}{answer.detail}")
+            if not isinstance(decision, retry_decision.GiveUp):
                 break
     finally:
         await sender.close()
         await producer.stop()
-    return Replayed(taken, len(letters) - taken, tuple(problems))
+    return Replayed(delivered, len(dead_letters) - delivered, tuple(problems))
 
 
-async def _again(subscription: Subscription, letter: Letter, sender: Sender, journal: Journal) -> Answer:
-    """Send one letter; without any seconds when there is nothing in it to send."""
-    topic, partition, offset = letter.headers.get("origin", "").split("/")
+async def _replay_one(
+    subscription: Subscription, dead_letter: Letter, sender: Sender, delivery_log: DeliveryLog
+) -> tuple[Answer, RetryDecision]:
+    """Sends one dead letter; one that holds no fact is answered without being sent."""
+    topic, partition, offset = dead_letter.headers.get("origin", "").split("/")
     try:
-        fact = decode(letter.value)
+        fact = decode(dead_letter.value)
     except CodecError as error:
-        return Answer(None, str(error))
+        return Answer(None, str(error)), retry_decision.GiveUp("codec")
     if not isinstance(fact, Fact):
-        return Answer(None, f"a {type(fact).__name__} is no fact")
+        return Answer(None, f"a {type(fact).__name__} is no fact"), retry_decision.GiveUp("no_fact")
     delivery = delivery_id(subscription.name, topic, int(partition), int(offset))
     answer = await sender.post(body(fact), delivery, name_of(type(fact)))
-    outcome = "delivered" if judge(answer.status) is Verdict.DELIVERED else "retried"  # the letter stays
-    await journal.write(subscription.name, delivery, fact, int(partition), 1, outcome, answer)
-    return answer
+    decision = retry_decision.decide(answer, 1, math.inf, 0.0)
+    is_delivered = isinstance(decision, retry_decision.Accepted)
+    outcome = retry_decision.Accepted.outcome if is_delivered else retry_decision.Retry.outcome  # it stays
+    await delivery_log.write(subscription.name, delivery, fact, int(partition), 1, outcome, answer)
+    return answer, decision

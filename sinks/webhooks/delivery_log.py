@@ -1,4 +1,4 @@
-"""What became of every attempt: a fact on `deliveries`, which ClickHouse shows as `webhook_deliveries`; and metrics."""
+"""Writes each attempt as a fact to `deliveries`, which ClickHouse shows as `webhook_deliveries`, and counts it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from schemas.topics import DELIVERIES
 from sinks.webhooks.payload import fact_id, name_of
 from sinks.webhooks.retry_decision import Answer
 
-__all__ = ["Journal"]
+__all__ = ["DeliveryLog"]
 
-ATTEMPTS = 10
+WRITE_ATTEMPTS, WRITE_WAIT_SECONDS = 10, 1.0
 log = structlog.get_logger()
 
 
-class Journal:
-    """Writes the delivery log. `problem` hears that Kafka does not take it, and '' when it does again."""
+class DeliveryLog:
+    """Writes the delivery log. Calls `problem` with a text while Kafka refuses it, and with '' afterwards."""
 
     def __init__(
         self, settings: SinkSettings, producer: AIOKafkaProducer, problem: Callable[[str], None] = lambda text: None
@@ -35,14 +35,14 @@ class Journal:
     async def write(
         self, subscription: str, delivery: str, fact: Fact, partition: int, attempt: int, outcome: str, answer: Answer
     ) -> None:
-        """Record one attempt; returns when that is durable.
+        """Records one attempt; returns when the record is durable.
 
         Raises:
-            KafkaError: Kafka does not take it for ten seconds.
+            KafkaError: Kafka does not take it in ten attempts, one second apart.
         """
         WEBHOOK_DELIVERIES.labels(subscription, outcome).inc()
         WEBHOOK_SECONDS.labels(subscription).observe(answer.seconds)
-        said = WebhookDelivered(
+        delivered = WebhookDelivered(
             customer_tag=fact.customer_tag,
             version=max(0, fact.version),
             partition=partition,
@@ -57,10 +57,10 @@ class Journal:
             seconds=round(answer.seconds, 6),
             detail=answer.detail[:500],
         )
-        await self._durably(encode(said), fact.customer_tag.encode(), partition)
+        await self._write_durably(encode(delivered), fact.customer_tag.encode(), partition)
 
-    async def _durably(self, value: bytes, key: bytes, partition: int) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
+    async def _write_durably(self, value: bytes, key: bytes, partition: int) -> None:
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
                 where: Any = {"key": key, "partition": partition}
                 await self._producer.send_and_wait(self._settings.topic(DELIVERIES), value, **where)
@@ -68,8 +68,8 @@ class Journal:
                     self._problem("")
                 return
             except KafkaError as error:
-                if attempt == ATTEMPTS:
+                if attempt == WRITE_ATTEMPTS:
                     raise
                 self._problem(f"Kafka does not take the delivery log: {error!r}")
                 log.warning("log_tried_again", attempt=attempt, error=repr(error))
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(WRITE_WAIT_SECONDS)

@@ -1,18 +1,20 @@
-"""One partition of one subscription: how far it may be committed."""
+"""Tracks which offset of one partition a subscription may commit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-__all__ = ["Lane"]
+__all__ = ["OffsetTracker"]
 
 
-class Lane:
-    """Records in log order, each with the task that sees it through; None for one that needs nothing.
+class OffsetTracker:
+    """Holds the unfinished records of one partition in log order, each with its task.
 
-    finished_to  where to read on: behind the records that are finished without a gap
+    unfinished   (offset, task); the task is None for a record that the subscription does not want
+    finished_to  the offset to read on from: behind the records that are finished without a gap
     first_known  the offset of the first record seen, to have something to commit before any is finished
+    committed    the offset and the breaker state of the last commit
     """
 
     def __init__(self) -> None:
@@ -22,15 +24,23 @@ class Lane:
         self.committed: tuple[int, str] | None = None
 
     def add(self, offset: int, task: asyncio.Task[None] | None) -> None:
+        """Adds the next record of the log."""
         if self.first_known is None:
             self.first_known = offset
         self.unfinished.append((offset, task))
 
+    # | task of the first unfinished record | the record is            | `finished_to`        |
+    # |-------------------------------------|--------------------------|----------------------|
+    # | None                                | not wanted               | moves behind it      |
+    # | done                                | delivered, or dead letter| moves behind it      |
+    # | running                             | in flight, or waiting    | stays                |
+    # | cancelled                           | given back               | stays                |
+    # | failed                              | unfinished by a defect   | stays; error raised  |
     def advance(self) -> None:
-        """Move `finished_to` on.
+        """Moves `finished_to` behind every record that is finished without a gap.
 
         Raises:
-            whatever a task raised: a defect, or Kafka that is away; nothing behind it is committed.
+            Exception: whatever a task raised: a defect, or Kafka does not take a record.
         """
         while self.unfinished:
             offset, task = self.unfinished[0]
@@ -42,7 +52,7 @@ class Lane:
             self.finished_to = offset + 1
 
     def due(self, state: str) -> tuple[int, str] | None:
-        """What to commit, offset and state; None when that is committed already, or nothing is known."""
+        """Returns the offset and state to commit; None when they are committed already, or no record was seen."""
         offset = self.first_known if self.finished_to is None else self.finished_to
         if offset is None or (offset, state) == self.committed:
             return None

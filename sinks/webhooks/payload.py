@@ -1,4 +1,4 @@
-"""A fact as JSON: `{"id", "type", "occurred_at", "version", "data"}`.
+"""Encodes a fact as JSON: `{"id", "type", "occurred_at", "version", "data"}`.
 
 id           the fact's own id: the same fact, known better, has the same id and a higher `version`
 type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact survey_fact assignment_fact pane_fact
@@ -22,28 +22,28 @@ from sinks.clickhouse.table import tables, time_fields
 
 __all__ = ["KINDS", "body", "fact_id", "kinds_by_header", "name_of"]
 
-#: What can be subscribed to, by name. Not what became of webhooks themselves: each would cause the next.
+#: The facts that can be subscribed to, by name. Without `WebhookDelivered`: each webhook would cause the next.
 KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind is not WebhookDelivered}
 
 
 def name_of(kind: type) -> str:
-    """`TicketFact` → `ticket_fact`."""
+    """Returns the name of a kind of fact: `ticket_fact` for `TicketFact`."""
     return snake(kind.__name__)
 
 
 @cache
 def kinds_by_header() -> dict[bytes, type]:
-    """Ten-byte header → record kind, of every published version of every record."""
+    """Maps the ten-byte header of every published version of every record to its kind."""
     return {MARKER + fingerprint(schema): kind for kind in RECORDS for schema in versions(kind).values()}
 
 
 def fact_id(fact: Fact) -> str:
-    """The values of the fact's id, joined by `/`."""
+    """Returns the values of the fact's id, joined by `/`."""
     return "/".join(str(getattr(fact, name)) for name in _key(type(fact)))
 
 
 def body(fact: Fact) -> bytes:
-    """The JSON of a fact, the same bytes for the same fact."""
+    """Returns the JSON of a fact, the same bytes for the same fact."""
     times = time_fields(type(fact))
     data = {name: getattr(fact, name) for name in fact.__struct_fields__}
     for name in times:

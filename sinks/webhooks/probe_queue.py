@@ -1,4 +1,4 @@
-"""Where attempts wait for the breaker: in the order in which they came, so that every one gets its turn as the probe."""
+"""Queues attempts at a circuit breaker, first come, first served, so that each can be the probe."""
 
 from __future__ import annotations
 
@@ -10,64 +10,70 @@ from contextlib import suppress
 
 from schemas.circuit_breaker import CircuitBreaker, State
 
-__all__ = ["Gate"]
+__all__ = ["ProbeQueue"]
 
 
-class Gate:
-    """A breaker that can be waited for. `changed` hears every new state."""
+class ProbeQueue:
+    """Holds a breaker and lets attempts wait for it. Calls `on_change` with every new state."""
 
-    def __init__(self, breaker: CircuitBreaker, changed: Callable[[State], None] = lambda state: None) -> None:
-        self._breaker, self._tell = breaker, changed
-        self._turn = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._told = breaker.state
+    def __init__(self, breaker: CircuitBreaker, on_change: Callable[[State], None] = lambda state: None) -> None:
+        self._breaker, self._on_change = breaker, on_change
+        self._first_in_line = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._reported = breaker.state
 
     @property
     def state(self) -> State:
+        """The breaker's state."""
         return self._breaker.state
 
     @property
     def wait_seconds(self) -> float:
-        """0 when an attempt may begin now."""
+        """Seconds until an attempt may begin: 0 now, `inf` after another attempt has ended."""
         return self._breaker.wait_seconds(time.monotonic())
 
     @property
     def open_seconds(self) -> float:
-        """For how long in all the breaker was open."""
+        """Seconds for which the breaker was open or half-open, all in all."""
         return self._breaker.open_seconds(time.monotonic())
 
     async def enter(self) -> int:
-        """Wait until an attempt may begin; returns its number for one of the methods below."""
-        async with self._turn:
+        """Waits until an attempt may begin; returns its number, for one of the methods below."""
+        async with self._first_in_line:
             while (wait := self._breaker.wait_seconds(time.monotonic())) > 0:
-                self._news.clear()
+                self._changed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), None if wait == math.inf else wait)
+                    await asyncio.wait_for(self._changed.wait(), None if wait == math.inf else wait)
             attempt = self._breaker.begin(time.monotonic())
-        self._changed()
+        self._report()
         return attempt
 
     def succeeded(self, attempt: int) -> None:
+        """Counts a success."""
         self._breaker.succeeded(attempt, time.monotonic())
-        self._changed()
+        self._report()
 
     def failed(self, attempt: int) -> None:
+        """Counts a failure."""
         self._breaker.failed(attempt, time.monotonic())
-        self._changed()
+        self._report()
 
     def abandoned(self, attempt: int) -> None:
+        """Counts neither: the attempt was given up before its answer."""
         self._breaker.abandoned(attempt)
-        self._changed()
+        self._report()
 
     def pause(self, seconds: float) -> None:
+        """Lets no attempt begin for so long."""
         self._breaker.pause(time.monotonic() + seconds)
 
     def switch_off(self) -> None:
+        """Lets no attempt begin any more."""
         self._breaker.switch_off()
-        self._changed()
+        self._report()
 
-    def _changed(self) -> None:
-        self._news.set()
-        if self._breaker.state is not self._told:
-            self._told = self._breaker.state
-            self._tell(self._told)
+    def _report(self) -> None:
+        self._changed.set()
+        if self._breaker.state is not self._reported:
+            self._reported = self._breaker.state
+            self._on_change(self._reported)

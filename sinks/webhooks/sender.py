@@ -1,4 +1,4 @@
-"""One POST to one receiver: no redirection is followed, no private address connected to, little of the answer read."""
+"""Posts one webhook: follows no redirection, connects to no private address, reads 1000 bytes of the answer."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ READ_BYTES = 1000
 
 
 class PrivateAddress(OSError):
-    """A name that leads into an address range which webhooks must not reach."""
+    """A host has no public address."""
 
 
 class PublicOnly(AbstractResolver):
-    """Looks names up, and keeps the public addresses: what is connected to is what was checked."""
+    """Resolves names to their public addresses; the connection goes to the address that was checked."""
 
     def __init__(self) -> None:
         self._inner = ThreadedResolver()
@@ -37,7 +37,7 @@ class PublicOnly(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """As the system's resolver.
+        """Returns the public addresses among those of the system's resolver.
 
         Raises:
             PrivateAddress: the name has no public address.
@@ -53,7 +53,7 @@ class PublicOnly(AbstractResolver):
 
 
 class Sender:
-    """The connections to one receiver. Needs a running event loop; many `post`s at once are fine."""
+    """Holds the connections to one receiver. Needs a running event loop; many `post`s may run at once."""
 
     def __init__(self, subscription: Subscription, settings: SinkSettings) -> None:
         self._subscription, self._private = subscription, settings.webhook_allow_private
@@ -68,7 +68,7 @@ class Sender:
         )
 
     async def post(self, body: bytes, delivery: str, kind: str) -> Answer:
-        """Send a body, signed now. Whatever happens is an answer; only cancellation is raised."""
+        """Sends a body, signed now. Returns an answer whatever happens; raises only CancelledError."""
         secrets = self._subscription.secrets
         began = time.monotonic()
         try:
@@ -88,12 +88,12 @@ class Sender:
             return Answer(None, error_line(error), seconds=time.monotonic() - began)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Closes the connections."""
         await self._session.close()
         await asyncio.sleep(0)
 
     def _require_public(self) -> None:
-        """A URL that names an address is never looked up."""
+        """Checks a URL that names an address itself, which no resolver sees."""
         host = urlsplit(self._subscription.url).hostname or ""
         address = literal(host)
         if not self._private and address is not None and not is_public(address):

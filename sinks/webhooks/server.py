@@ -1,9 +1,9 @@
-"""`python -m sinks webhooks`: every enabled subscription at work in one process, until SIGTERM.
+"""Runs every enabled subscription in one process: `python -m sinks webhooks`.
 
-The subscriptions' file is looked at once a second. When it has changed, and not again a second later (somebody may be
-writing to it), those that it changes or leaves out finish what they are sending and stop, and new and changed ones begin
-where their consumer group stands; the others go on untouched.
-A file that is wrong is refused with line and reason, and the subscriptions of before stay in force.
+The subscriptions' file is checked once a second. It is read when it has changed and then stayed the same for a second:
+somebody may be writing to it. Subscriptions that it changes or leaves out finish their running attempts and stop. New and
+changed ones begin at the offsets of their consumer group. The others go on.
+An invalid file is refused in the log with line and reason; the subscriptions stay as they were.
 """
 
 from __future__ import annotations
@@ -27,77 +27,77 @@ from sinks.webhooks.subscriptions import Subscription
 
 __all__ = ["serve"]
 
-STUCK_SECONDS, LOOK_SECONDS = 30.0, 1.0
+STUCK_SECONDS, FILE_CHECK_SECONDS = 30.0, 1.0
 log = structlog.get_logger()
 
 
 async def serve(settings: SinkSettings, subscriptions: Sequence[Subscription], health: Health) -> None:
-    """Run until SIGTERM or SIGINT, then drain. When one subscription cannot go on, all stop: a restart sees to it.
+    """Runs until SIGTERM or SIGINT, then drains. Stops all subscriptions when one fails, for the process to be restarted.
 
     Raises:
         ConfigurationError: none is enabled.
         Unavailable, KafkaError: Kafka does not answer.
     """
-    stopping, work = asyncio.Event(), _Work(settings, health)
+    stopping, running = asyncio.Event(), _Running(settings, health)
     stop_on_signals(stopping.set)
-    watch = asyncio.create_task(work.watch())
+    watch = asyncio.create_task(running.watch())
     in_force = seen = _fingerprint(settings)
     try:
-        await work.put_in_force(subscriptions)
-        looked = time.monotonic()
-        while not stopping.is_set() and not work.ended:
+        await running.put_in_force(subscriptions)
+        checked_at = time.monotonic()
+        while not stopping.is_set() and not running.ended:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 0.2)
-            if time.monotonic() - looked >= LOOK_SECONDS:
-                looked = time.monotonic()
+            if time.monotonic() - checked_at >= FILE_CHECK_SECONDS:
+                checked_at = time.monotonic()
                 before, seen = seen, _fingerprint(settings)
                 if seen == before and seen != in_force:
                     in_force = seen
-                    await work.reload()
+                    await running.reload()
     finally:
         health.ready = False
-        await work.stop()
+        await running.stop()
         watch.cancel()
 
 
 @dataclass
-class _AtWork:
+class _Entry:
     subscription: Subscription
     dispatch: Dispatch
     task: asyncio.Task[None]
 
 
-class _Work:
-    """The subscriptions in force, each with its loop."""
+class _Running:
+    """Holds the subscriptions in force, each with its loop."""
 
     def __init__(self, settings: SinkSettings, health: Health) -> None:
         self._settings, self._health = settings, health
-        self._at_work: dict[str, _AtWork] = {}
+        self._entries: dict[str, _Entry] = {}
 
     @property
     def ended(self) -> bool:
-        """Whether a loop ended that nobody asked to."""
-        return any(each.task.done() for each in self._at_work.values())
+        """True when a loop has ended without a stop."""
+        return any(each.task.done() for each in self._entries.values())
 
     async def put_in_force(self, subscriptions: Sequence[Subscription]) -> None:
-        """Stop what is not among them as it was, then begin what is new.
+        """Stops the loops of subscriptions that are gone or changed, then starts the new ones.
 
         Raises:
             ConfigurationError: none is enabled; nothing changed.
-            whatever a loop that was stopped had raised.
+            Exception: whatever a stopped loop had raised.
         """
         wanted = {each.name: each for each in subscriptions if each.enabled}
         if not wanted:
             raise ConfigurationError("no subscription is enabled", where=str(self._settings.webhooks_file))
-        await self._stop([name for name, each in self._at_work.items() if wanted.get(name) != each.subscription])
+        await self._stop([name for name, each in self._entries.items() if wanted.get(name) != each.subscription])
         for name, subscription in wanted.items():
-            if name not in self._at_work:
+            if name not in self._entries:
                 dispatch = Dispatch(subscription, self._settings, self._health)
-                self._at_work[name] = _AtWork(subscription, dispatch, asyncio.create_task(dispatch.run()))
+                self._entries[name] = _Entry(subscription, dispatch, asyncio.create_task(dispatch.run()))
         log.info("subscriptions", names=list(wanted))
 
     async def reload(self) -> None:
-        """Put the file in force; one that is wrong changes nothing."""
+        """Puts the file in force; an invalid one is logged and changes nothing."""
         try:
             found = await asyncio.to_thread(
                 file.read, self._settings.webhooks_file, allow_private=self._settings.webhook_allow_private
@@ -107,40 +107,40 @@ class _Work:
             log.error("subscriptions_refused", problem=str(error), fix="the ones of before stay in force")
 
     async def stop(self) -> None:
-        """Stop all.
+        """Stops all loops.
 
         Raises:
-            whatever a loop raised.
+            Exception: whatever a loop raised.
         """
-        await self._stop(list(self._at_work))
+        await self._stop(list(self._entries))
 
     async def _stop(self, names: Sequence[str]) -> None:
-        leaving = [self._at_work[name] for name in names]
+        leaving = [self._entries[name] for name in names]
         for each in leaving:
             each.dispatch.stop()
         if leaving:
             await asyncio.wait([each.task for each in leaving])
         for each in leaving:
-            del self._at_work[each.subscription.name]
+            del self._entries[each.subscription.name]
             with suppress(KeyError):
                 WEBHOOK_BREAKER.remove(each.subscription.name)
         for each in leaving:
             each.task.result()
 
     async def watch(self) -> None:
-        """Alive while every loop turns; ready once all of the beginning have begun."""
+        """Reports the process alive while every loop runs, and ready once all loops of the start are ready."""
         ready = False
         while True:
-            at_work = [each.dispatch for each in self._at_work.values()]
-            if not ready and at_work and all(dispatch.ready for dispatch in at_work):
+            running = [each.dispatch for each in self._entries.values()]
+            if not ready and running and all(dispatch.ready for dispatch in running):
                 ready = self._health.ready = True
-            if all(time.monotonic() - dispatch.turned_at < STUCK_SECONDS for dispatch in at_work):
+            if all(time.monotonic() - dispatch.polled_at < STUCK_SECONDS for dispatch in running):
                 self._health.beat()
             await asyncio.sleep(0.2)
 
 
 def _fingerprint(settings: SinkSettings) -> tuple[int, int, int] | None:
-    """Changes when the file does, also when it is a link that is pointed elsewhere, as Kubernetes does."""
+    """Returns inode, time and size of the file; also a link that is pointed elsewhere, as Kubernetes does, changes them."""
     try:
         assert settings.webhooks_file is not None
         found = settings.webhooks_file.stat()

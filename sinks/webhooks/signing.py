@@ -1,4 +1,4 @@
-"""The headers of the webhooks that we send: the id of the delivery, the kind of record, the signature."""
+"""Makes the headers of webhooks: the id of the delivery, the kind of record, the signature."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DELIVERY, TYPE = "Deskstream-Delivery", "Deskstream-Type"
 
 
 def delivery_id(subscription: str, topic: str, partition: int, offset: int) -> str:
-    """The id of handing one record to one subscription, the same in every attempt of every run."""
+    """Returns the id of one record for one subscription, the same in every attempt and after every restart."""
     return identity.event_id("webhook", subscription, topic, str(partition), str(offset))
 
 
 def headers(secrets: Sequence[str], body: bytes, delivery: str, kind: str, at: int) -> dict[str, str]:
-    """Everything that a request carries beside its body."""
+    """Returns the headers of a request sent `at` wall seconds since 1970."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "Deskstream",

@@ -1,4 +1,4 @@
-"""How the subscriptions stand: read from what their consumer groups committed, so it works beside any process."""
+"""Reads state and lag of the subscriptions from the commits of their consumer groups, without asking the process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from schemas.settings import SinkSettings
 from sinks import kafka
 from sinks.webhooks.subscriptions import Subscription
 
-__all__ = ["Standing", "standings", "state_of"]
+__all__ = ["SubscriptionStatus", "state_of", "statuses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """`state` is `disabled new closed half_open open off`, `since` in wall seconds (0 unknown), `lag` in records."""
+class SubscriptionStatus:
+    """The status of one subscription.
+
+    state  `disabled new closed half_open open off`
+    since  wall seconds since 1970; 0 is unknown
+    lag    in records, also those that it does not want
+    """
 
     subscription: Subscription
     state: str
@@ -30,8 +35,8 @@ class Standing:
     lag: int
 
 
-async def standings(settings: SinkSettings, subscriptions: Sequence[Subscription]) -> list[Standing]:
-    """One for each subscription, in order. `lag` counts every record of its topics, also those it does not want.
+async def statuses(settings: SinkSettings, subscriptions: Sequence[Subscription]) -> list[SubscriptionStatus]:
+    """Returns the status of each subscription, in order.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -54,7 +59,7 @@ async def standings(settings: SinkSettings, subscriptions: Sequence[Subscription
                 if place.topic in topics
             )
             state, since = state_of(_texts(committed, topics))
-            found.append(Standing(each, state if each.enabled else "disabled", since, lag))
+            found.append(SubscriptionStatus(each, state if each.enabled else "disabled", since, lag))
         return found
     except (KafkaError, OSError) as error:
         raise Unavailable(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}") from error
@@ -64,7 +69,7 @@ async def standings(settings: SinkSettings, subscriptions: Sequence[Subscription
 
 
 def state_of(texts: Iterable[str]) -> tuple[str, int]:
-    """The newest of the states that the commits of a group carry, such as `open@1772409600`."""
+    """Returns the newest state, and since when, of the texts in a group's commits, such as `open@1772409600`."""
     newest, state = -1, "new"
     for text in texts:
         word, _, at = text.partition("@")

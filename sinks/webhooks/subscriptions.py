@@ -1,16 +1,16 @@
-"""Who wants to hear what: the subscriptions of DESKSTREAM_WEBHOOKS_FILE.
+"""Reads and checks the subscriptions of DESKSTREAM_WEBHOOKS_FILE.
 
     subscriptions:
-      - name: help-desk                          # lower case; names the consumer group, so it is for ever
+      - name: help-desk                          # lower case; names the consumer group, so never change it
         url: https://desk.example/hooks/in       # http, and private addresses, only if the setting allows them
         secret: 0123456789abcdef0123456789       # or secrets: [new, old] while it is changed; 16 characters at least
         facts: [ticket_fact, contact_fact]       # or "*" for all
         channels: [email, chat]                  # optional: only facts of these channels
         teams: [billing]                         # optional: only facts of these teams
-        start: beginning                         # or now: what a new subscription hears first
+        start: beginning                         # or now: where a new subscription begins
         enabled: true
 
-With `channels` or `teams`, facts that have no channel or no team are left out.
+With `channels` or `teams`, facts that have no channel or no team are not sent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _KEYS = ("name", "url", "secret", "secrets", "facts", "channels", "teams", "star
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One receiver. `channels` and `teams` are empty when it wants those of all."""
+    """One receiver, and the facts that it wants. Empty `channels` and `teams` mean all of them."""
 
     name: str
     url: str
@@ -54,7 +54,7 @@ class Subscription:
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        """Where its facts are written, sorted by name."""
+        """The topics of its facts, sorted by name."""
         return tuple(sorted({TOPIC_OF[kind] for kind in self.facts}, key=lambda topic: topic.name))
 
     @property
@@ -69,7 +69,7 @@ class Subscription:
         return f"webhooks-{self.name}"
 
     def wants(self, fact: Fact) -> bool:
-        """Whether this fact goes there."""
+        """Tells whether the receiver wants a fact."""
         return (
             type(fact) in self.facts
             and (not self.channels or getattr(fact, "channel", "") in self.channels)
@@ -78,10 +78,10 @@ class Subscription:
 
 
 def read(path: Path | None, *, allow_private: bool = False) -> tuple[Subscription, ...]:
-    """Every subscription of a file, in its order.
+    """Returns the subscriptions of a file, in its order.
 
     Raises:
-        ConfigurationError: no file is set, or something in it is wrong: file, line, and what.
+        ConfigurationError: no file is set, or it is invalid: names file, line and mistake.
     """
     if path is None:
         raise ConfigurationError("it is not set", where="DESKSTREAM_WEBHOOKS_FILE", fix="name the subscriptions' file")
@@ -99,7 +99,7 @@ def read(path: Path | None, *, allow_private: bool = False) -> tuple[Subscriptio
 
 
 def named(subscriptions: Collection[Subscription], name: str) -> Subscription:
-    """The subscription of this name.
+    """Returns the subscription of this name.
 
     Raises:
         ConfigurationError: there is none.
@@ -112,7 +112,7 @@ def named(subscriptions: Collection[Subscription], name: str) -> Subscription:
 
 
 class _Entry:
-    """One item of the list, while it is read."""
+    """Reads one item of the list."""
 
     def __init__(self, document: yamlfile.Document, number: int) -> None:
         self._document, self._number = document, number

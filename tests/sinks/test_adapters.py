@@ -1,4 +1,4 @@
-"""Which adapter serves which channel, and what the delivery sink remembers."""
+"""The adapter of each channel, and the delivery history."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
 from sinks.delivery.adapter import Undeliverable, adapters
 from sinks.delivery.channels.outbox import Outbox
-from sinks.delivery.history import Delivered
-from tests.sinks.test_mail import outbound
+from sinks.delivery.history import DeliveryHistory
+from tests.support.sinks.examples import outbound
 
 
 def module(name, *channels):
@@ -70,32 +70,32 @@ def test_without_an_outbox_or_with_a_strange_channel_there_is_no_adapter(tmp_pat
 
 
 def test_whatever_became_of_a_message_it_is_not_tried_again_unless_a_person_asks():
-    memory = Delivered(limit=10)
-    memory.add("sent", "delivered")
-    memory.add("no", "bounced")
-    assert [memory.done(i, asked_again=False) for i in ("sent", "no", "new")] == [True, True, False]
-    assert [memory.done(i, asked_again=True) for i in ("sent", "no", "new")] == [True, False, False]
+    history = DeliveryHistory(limit=10)
+    history.add("sent", "delivered")
+    history.add("no", "bounced")
+    assert [history.done(i, is_replay=False) for i in ("sent", "no", "new")] == [True, True, False]
+    assert [history.done(i, is_replay=True) for i in ("sent", "no", "new")] == [True, False, False]
 
 
 def test_delivered_is_final_and_the_oldest_is_forgotten_first():
-    memory = Delivered(limit=2)
-    memory.add("a", "delivered")
-    memory.add("a", "bounced")
-    assert memory.done("a", asked_again=True)
-    memory.add("b", "delivered")
-    memory.add("a", "delivered")
-    memory.add("c", "delivered")
-    assert (memory.done("a", asked_again=False), memory.done("b", asked_again=False)) == (True, False)
+    history = DeliveryHistory(limit=2)
+    history.add("a", "delivered")
+    history.add("a", "bounced")
+    assert history.done("a", is_replay=True)
+    history.add("b", "delivered")
+    history.add("a", "delivered")
+    history.add("c", "delivered")
+    assert (history.done("a", is_replay=False), history.done("b", is_replay=False)) == (True, False)
 
 
 @given(
     st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["delivered", "bounced", "refused"])), max_size=40),
     st.integers(1, 6),
 )
-def test_the_memory_is_bounded_and_holds_the_newest(facts, limit):
-    memory = Delivered(limit)
+def test_the_history_is_bounded_and_holds_the_newest(facts, limit):
+    history = DeliveryHistory(limit)
     for outbound_id, outcome in facts:
-        memory.add(outbound_id, outcome)
+        history.add(outbound_id, outcome)
     newest = list(dict.fromkeys(outbound_id for outbound_id, _ in reversed(facts)))[:limit]
-    assert len(memory) == len(newest)
-    assert all(memory.done(outbound_id, asked_again=False) for outbound_id in newest)
+    assert len(history) == len(newest)
+    assert all(history.done(outbound_id, is_replay=False) for outbound_id in newest)

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from schemas import facts
 from schemas.clock import MICROS
-from tests.sinks.conftest import Ask, example
+from tests.support.sinks.deployment import Ask
+from tests.support.sinks.examples import example
 
 pytestmark = pytest.mark.stack
 HOUR = 3600 * MICROS

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import codec, facts
 from sinks.clickhouse.avro_file import long, shape_of, shapes
 from sinks.clickhouse.table import Table, tables
-from tests.sinks.conftest import example, sparse
+from tests.support.sinks.examples import example, sparse
 
 
 def plain(record):

@@ -13,8 +13,10 @@ from schemas.settings import SinkSettings
 from schemas.topics import CLOCK_FACTS, CONTACT_FACTS, FACT_TOPICS, TAG_FACTS, TICKET_FACTS, Topic
 from sinks.clickhouse import connection
 from sinks.clickhouse.table import tables
-from tests.sinks.conftest import ROOT, example, sparse, until
 from tests.support.producers.log_reader import free_port
+from tests.support.sinks.deployment import ROOT
+from tests.support.sinks.examples import example, sparse
+from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
 FACTS_DLQ = Topic("facts.dlq", "")
@@ -35,12 +37,12 @@ def test_every_kind_of_fact_arrives_and_sigterm_drains(log, processes, rows):
     for record, table in tables().items():
         expected = [tuple(table.row(fact).values()) for fact in written if type(fact) is record]
         sql = f"SELECT {', '.join(table.columns)} FROM {table.name} FINAL ORDER BY version"
-        until(lambda sql=sql, expected=expected: rows(sql) == expected, f"{table.name} equal to its row view")
+        eventually(lambda sql=sql, expected=expected: rows(sql) == expected, f"{table.name} equal to its row view")
     assert drained(sink) == 0, processes.output(sink)
     late = example(facts.TagFact, 99, ticket_id="ABCDEFGHIJKL-99")
     log.write([late])
     sink = processes.start("clickhouse")
-    until(lambda: rows("SELECT count() FROM tags WHERE version = 99") == [(1,)], "the fact written in between")
+    eventually(lambda: rows("SELECT count() FROM tags WHERE version = 99") == [(1,)], "the fact written in between")
     assert rows("SELECT count() FROM tags") == [(3,)], "what was committed is not inserted again"
     assert drained(sink) == 0
 
@@ -57,14 +59,14 @@ def test_bad_records_become_dead_letters_and_their_neighbours_go_in(log, process
     values = [*good[:5], bad["broken_body"], *good[5:10], *bad.values(), head, *good[10:], b""]
     log.write_raw([(CONTACT_FACTS, KEY, value) for value in values])
     sink = processes.start("clickhouse")
-    until(lambda: rows("SELECT count() FROM contacts FINAL") == [(20,)], "twenty contacts")
-    letters = until(lambda: len(found := log.letters(FACTS_DLQ)) >= 7 and found, "seven dead letters")
+    eventually(lambda: rows("SELECT count() FROM contacts FINAL") == [(20,)], "twenty contacts")
+    dead_letters = eventually(lambda: len(found := log.dead_letters(FACTS_DLQ)) >= 7 and found, "seven dead letters")
     assert drained(sink) == 0
     assert rows("SELECT event_id FROM contacts ORDER BY version") == [(f"e{number}",) for number in range(20)]
-    assert sorted(story["reason"] for story, _ in letters) == sorted(
+    assert sorted(story["reason"] for story, _ in dead_letters) == sorted(
         [*bad, "broken_body", "broken_body", "not_single_object"]
     )
-    by_origin = {story["origin"]: (story, value) for story, value in letters}
+    by_origin = {story["origin"]: (story, value) for story, value in dead_letters}
     topic = settings.topic(CONTACT_FACTS)
     story, value = by_origin[f"{topic}/0/5"]
     assert value == bad["broken_body"]
@@ -81,14 +83,14 @@ def test_a_decodable_record_that_clickhouse_refuses_is_found_among_its_neighbour
         [example(facts.TagFact, n, tag=f"t{n}", evidence="poison" if n in (3, 40) else "fine") for n in range(64)]
     )
     sink = processes.start("clickhouse")
-    until(lambda: rows("SELECT count() FROM tags FINAL") == [(62,)], "all but two")
-    letters = until(lambda: len(found := log.letters(FACTS_DLQ)) >= 2 and found, "two dead letters")
+    eventually(lambda: rows("SELECT count() FROM tags FINAL") == [(62,)], "all but two")
+    dead_letters = eventually(lambda: len(found := log.dead_letters(FACTS_DLQ)) >= 2 and found, "two dead letters")
     assert drained(sink) == 0
-    assert [(story["reason"], codec.decode(value).tag) for story, value in letters] == [
+    assert [(story["reason"], codec.decode(value).tag) for story, value in dead_letters] == [
         ("refused_by_clickhouse", "t3"),
         ("refused_by_clickhouse", "t40"),
     ]
-    assert "no_poison" in letters[0][0]["error"]
+    assert "no_poison" in dead_letters[0][0]["error"]
 
 
 def test_when_clickhouse_refuses_most_records_the_sink_stops_and_commits_nothing(log, processes, rows):
@@ -99,10 +101,10 @@ def test_when_clickhouse_refuses_most_records_the_sink_stops_and_commits_nothing
     sink = processes.start("clickhouse")
     assert sink.wait(90) == 4, processes.output(sink)
     assert "ClickHouse refuses 25 of 30 rows" in processes.output(sink)
-    assert log.letters(FACTS_DLQ) == []
+    assert log.dead_letters(FACTS_DLQ) == []
     client.command("ALTER TABLE tags DROP CONSTRAINT broken")
     sink = processes.start("clickhouse")
-    until(lambda: rows("SELECT count() FROM tags FINAL") == [(30,)], "all thirty, once the table is repaired")
+    eventually(lambda: rows("SELECT count() FROM tags FINAL") == [(30,)], "all thirty, once the table is repaired")
     assert drained(sink) == 0
 
 
@@ -113,7 +115,7 @@ def test_a_missing_table_stops_the_sink_with_one_line_and_no_dead_letters(log, p
     sink = processes.start("clickhouse", sink_migrate=False)
     assert sink.wait(90) == 2
     assert "ClickHouse cannot fill tags: Code: 60" in processes.output(sink)
-    assert log.letters(FACTS_DLQ) == []
+    assert log.dead_letters(FACTS_DLQ) == []
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def own_clickhouse(tmp_path, settings, processes):
             except OSError:
                 return False
 
-        until(answers, "the ClickHouse of this test")
+        eventually(answers, "the ClickHouse of this test")
         return server
 
     return start, url
@@ -166,18 +168,18 @@ def test_nothing_is_lost_while_clickhouse_is_away(log, processes, own_clickhouse
     def fact(number):
         return example(facts.ContactFact, number, event_id=f"e{number}", at=0)
 
-    until(lambda: '"ready": true' in probe("/readyz"), "the sink ready")
+    eventually(lambda: '"ready": true' in probe("/readyz"), "the sink ready")
     log.write([fact(number) for number in range(1000)])
-    until(lambda: contacts() == (1000, 1000), "the first thousand")
+    eventually(lambda: contacts() == (1000, 1000), "the first thousand")
     server.kill()
     server.wait()
     log.write([fact(number) for number in range(1000, 3000)])
-    until(lambda: 'deskstream_sink_paused{sink="clickhouse"} 1.0' in probe("/metrics"), "the pause")
-    until(lambda: "ClickHouse is away: Connection refused" in probe("/livez"), "its reason")
+    eventually(lambda: 'deskstream_sink_paused{sink="clickhouse"} 1.0' in probe("/metrics"), "the pause")
+    eventually(lambda: "ClickHouse is away: Connection refused" in probe("/livez"), "its reason")
     assert sink.poll() is None
     start()
-    until(lambda: contacts()[1] == 3000, "everything, after ClickHouse came back")
-    until(lambda: 'deskstream_sink_paused{sink="clickhouse"} 0.0' in probe("/metrics"), "the end of the pause")
+    eventually(lambda: contacts()[1] == 3000, "everything, after ClickHouse came back")
+    eventually(lambda: 'deskstream_sink_paused{sink="clickhouse"} 0.0' in probe("/metrics"), "the end of the pause")
     assert drained(sink) == 0, processes.output(sink)
     assert connection.connect(ours).query("SELECT count() FROM contacts FINAL").result_rows == [(3000,)]
 
@@ -202,21 +204,21 @@ def test_a_sink_that_is_killed_again_and_again_loses_and_doubles_nothing(log, pr
     for kill in range(3):
         before = seen()
         sink = processes.start("clickhouse", sink_batch_rows=100, sink_instance="one")
-        until(lambda before=before: seen() > before, f"progress before kill {kill}")
+        eventually(lambda before=before: seen() > before, f"progress before kill {kill}")
         sink.kill()
         sink.wait()
         log.write_raw(made[total // 2 + kill * total // 6 : total // 2 + (kill + 1) * total // 6], partition=None)
     sink = processes.start("clickhouse", sink_instance="one")
-    until(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(2000,)], "all tags")
-    until(lambda: rows("SELECT uniqExact(sequence) FROM clocks") == [(2000,)], "all clocks")
-    until(lambda: rows("SELECT max(version) FROM tickets") == [(1999,)], "all tickets")
+    eventually(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(2000,)], "all tags")
+    eventually(lambda: rows("SELECT uniqExact(sequence) FROM clocks") == [(2000,)], "all clocks")
+    eventually(lambda: rows("SELECT max(version) FROM tickets") == [(1999,)], "all tickets")
     assert drained(sink) == 0, processes.output(sink)
     for table, keys in (("tags", 2000), ("clocks", 2000), ("tickets", 500)):
         assert rows(f"SELECT count() FROM {table} FINAL") == [(keys,)]
     assert rows("SELECT min(version), max(version), sum(version) FROM tickets FINAL") == [
         (1500, 1999, sum(range(1500, 2000)))
     ]
-    assert log.letters(FACTS_DLQ) == []
+    assert log.dead_letters(FACTS_DLQ) == []
 
 
 def test_two_sinks_share_the_partitions_and_one_that_leaves_hands_over(log, processes, rows):
@@ -227,10 +229,10 @@ def test_two_sinks_share_the_partitions_and_one_that_leaves_hands_over(log, proc
 
     rows("SELECT 1")
     log.write_raw([fact(n) for n in range(500)], partition=None)
-    until(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(500,)], "the first half")
+    eventually(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(500,)], "the first half")
     assert drained(first) == 0
     log.write_raw([fact(n) for n in range(500, 1000)], partition=None)
-    until(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(1000,)], "the second half")
+    eventually(lambda: rows("SELECT uniqExact(tag) FROM tags") == [(1000,)], "the second half")
     assert drained(second) == 0
     assert rows("SELECT count() FROM tags FINAL") == [(1000,)]
 

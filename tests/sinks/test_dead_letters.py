@@ -10,7 +10,7 @@ from schemas.dead_letter.record import Letter, age
 from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, TAG_FACTS, Topic
 from sinks.dead_letters import reader
 from sinks.dead_letters.reader import hexdump, preview
-from tests.sinks.conftest import NOW, example
+from tests.support.sinks.examples import NOW, example
 
 FACTS_DLQ, EVENTS_DLQ = Topic("facts.dlq", ""), Topic("contact-events.dlq", "")
 
@@ -134,7 +134,7 @@ def test_raw_bytes_come_out_as_they_went_in(log, processes):
     import subprocess
     import sys
 
-    from tests.sinks.conftest import ROOT
+    from tests.support.sinks.deployment import ROOT
 
     raw = bytes(range(256))
     log.write_raw([(EVENTS_DLQ, None, raw)], headers=story())
@@ -148,7 +148,7 @@ def test_raw_bytes_come_out_as_they_went_in(log, processes):
 def test_a_record_that_was_repaired_goes_the_whole_way(log, processes, rows):
     """A fact that ClickHouse refused is dead-lettered, the table is repaired, the replay brings it in."""
     from sinks.clickhouse import connection
-    from tests.sinks.conftest import until
+    from tests.support.timeouts import eventually
 
     rows("SELECT 1")
     client = connection.connect(log.settings)
@@ -157,10 +157,10 @@ def test_a_record_that_was_repaired_goes_the_whole_way(log, processes, rows):
         [example(facts.TagFact, 1, evidence="much too long"), example(facts.TagFact, 2, tag="other", evidence="fine")]
     )
     processes.start("clickhouse")
-    until(lambda: log.letters(FACTS_DLQ), "the dead letter")
+    eventually(lambda: log.dead_letters(FACTS_DLQ), "the dead letter")
     client.command("ALTER TABLE tags DROP CONSTRAINT short")
     assert processes.run("dlq", "replay", "--all", "--topic", "facts.dlq").stderr.strip() == "1 replayed"
-    until(lambda: rows("SELECT count() FROM tags FINAL") == [(2,)], "both rows")
+    eventually(lambda: rows("SELECT count() FROM tags FINAL") == [(2,)], "both rows")
 
 
 @pytest.mark.stack

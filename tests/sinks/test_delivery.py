@@ -1,84 +1,28 @@
 """The delivery sink against a real SMTP server that writes a maildir: each message once, in order, whatever happens."""
 
 import asyncio
-import email
-import mailbox
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from email.policy import default
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from schemas import codec
 from schemas.facts import DeliveryFact
 from schemas.identity import customer_tag
 from schemas.process import Health
-from schemas.topics import DELIVERIES, OUTBOUND, Topic
+from schemas.topics import OUTBOUND, Topic
 from sinks.delivery import sink
 from sinks.delivery.adapter import Adapters
-from tests.sinks.conftest import until
-from tests.sinks.test_mail import outbound
 from tests.support.producers.log_reader import free_port
+from tests.support.sinks.deployment import delivery_facts, ended
+from tests.support.sinks.examples import outbound
+from tests.support.sinks.smtp_server import Maildir
+from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
 OUTBOUND_DLQ = Topic("outbound.dlq", "")
-
-
-class Maildir:
-    """An SMTP server on a port of its own. `answers` says what a recipient is told, first to last; then it is 250.
-
-    A recipient in `held` gets that 250 only when its condition holds.
-    """
-
-    def __init__(self, folder, port=0):
-        self.box = mailbox.Maildir(str(folder))
-        self.answers: dict[str, list[str]] = {}
-        self.held: dict[str, Callable[[], bool]] = {}
-        self.tried: Counter[str] = Counter()
-        self.connections = 0
-        self.lock = threading.Lock()
-        self.port = port or free_port()
-        self.controller = None
-
-    def start(self):
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
-        self.controller.start()
-        return self
-
-    def stop(self):
-        if self.controller:
-            self.controller.stop()
-            self.controller = None
-
-    async def handle_EHLO(self, server, session, envelope, hostname, responses):
-        self.connections += 1
-        session.host_name = hostname
-        return responses
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        self.tried[address] += 1
-        if self.answers.get(address):
-            return self.answers[address].pop(0)
-        while address in self.held and not self.held[address]():  # noqa: ASYNC110 - it is no event of this loop
-            await asyncio.sleep(0.01)
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):
-        with self.lock:
-            self.box.add(envelope.content)
-        return "250 accepted"
-
-    def mails(self):
-        with self.lock:
-            return [email.message_from_bytes(self.box.get_bytes(key), policy=default) for key in self.box.iterkeys()]
-
-    def ids(self):
-        return sorted(mail["Message-ID"].split(".")[2].split("@")[0] for mail in self.mails())
 
 
 @pytest.fixture
@@ -99,20 +43,11 @@ def message(number, customer=None, **fields):
     return outbound(**(values | fields))
 
 
-def deliveries(log):
-    return [(record.partition, codec.decode(record.value)) for record in log.read(DELIVERIES)]
-
-
-def ended(process):
-    process.send_signal(signal.SIGTERM)
-    return process.wait(60)
-
-
 def test_messages_are_delivered_once_and_every_outcome_is_a_fact(log, processes, smtp, tmp_path):
     log.write([message(1), message(2, subject="お問い合わせ", text="ありがとうございます。\n")], partition=2)
     log.write([message(3, channel="sms", address="+15550100")], partition=1)
     worker = processes.start("delivery", smtp_port=smtp.port)
-    facts = until(lambda: len(found := deliveries(log)) == 3 and found, "three delivery facts")
+    facts = eventually(lambda: len(found := delivery_facts(log)) == 3 and found, "three delivery facts")
     assert smtp.ids() == ["O1", "O2"]
     assert {mail["Subject"] for mail in smtp.mails()} == {"S 1", "お問い合わせ"}
     assert (tmp_path / "outbox" / "sms.jsonl").read_text().count("\n") == 1
@@ -123,7 +58,7 @@ def test_messages_are_delivered_once_and_every_outcome_is_a_fact(log, processes,
     assert (fact.outcome, fact.attempts, fact.channel, fact.kind) == ("delivered", 1, "email", "acknowledgement")
     assert (fact.version, fact.partition, fact.detail) == (0, 2, "accepted")
     log.write([message(1), message(2), message(4)], partition=2)  # a worker that replays writes its output again
-    until(lambda: len(deliveries(log)) == 4, "the new one")
+    eventually(lambda: len(delivery_facts(log)) == 4, "the new one")
     assert ended(worker) == 0, processes.output(worker)
     assert smtp.ids() == ["O1", "O2", "O4"]
 
@@ -131,14 +66,14 @@ def test_messages_are_delivered_once_and_every_outcome_is_a_fact(log, processes,
 def test_a_restart_or_a_kill_sends_nothing_twice(log, processes, smtp):
     log.write([message(number) for number in range(300)], partition=None)
     worker = processes.start("delivery", smtp_port=smtp.port, sink_instance="one")
-    until(lambda: len(smtp.mails()) >= 100, "a hundred mails")
+    eventually(lambda: len(smtp.mails()) >= 100, "a hundred mails")
     worker.send_signal(signal.SIGSTOP)  # between two steps: nothing in flight may be counted twice
     worker.kill()
     worker.wait()
-    answered = {fact.outbound_id for _, fact in deliveries(log)}
+    answered = {fact.outbound_id for _, fact in delivery_facts(log)}
     on_their_way = len(smtp.mails()) - len(answered)
     worker = processes.start("delivery", smtp_port=smtp.port, sink_instance="one")
-    until(lambda: len({fact.outbound_id for _, fact in deliveries(log)}) == 300, "all three hundred")
+    eventually(lambda: len({fact.outbound_id for _, fact in delivery_facts(log)}) == 300, "all three hundred")
     assert ended(worker) == 0, processes.output(worker)
     counted = Counter(smtp.ids())
     assert set(counted) == {f"O{number}" for number in range(300)}
@@ -146,7 +81,7 @@ def test_a_restart_or_a_kill_sends_nothing_twice(log, processes, smtp):
     assert sum(counted.values()) - 300 <= on_their_way, "only what the kill caught between SMTP and the fact"
     worker = processes.start("delivery", smtp_port=smtp.port, sink_instance="one")
     log.write([message(number) for number in range(300)] + [message(1000)], partition=None)
-    until(lambda: "O1000" in smtp.ids(), "the new one")
+    eventually(lambda: "O1000" in smtp.ids(), "the new one")
     assert ended(worker) == 0
     assert sum(Counter(smtp.ids()).values()) == sum(counted.values()) + 1
 
@@ -156,30 +91,33 @@ def test_a_temporary_refusal_is_tried_again_and_holds_up_nobody_else(log, proces
     smtp.held["c1@example.org"] = lambda: len(smtp.ids()) >= 30  # everybody else first, if this one lets them
     log.write([message(1), message(2, customer=1), *[message(number) for number in range(10, 40)]], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port)
-    facts = until(lambda: len(found := deliveries(log)) == 32 and found, "all of them")
+    facts = eventually(lambda: len(found := delivery_facts(log)) == 32 and found, "all of them")
     by_id = {fact.outbound_id: fact for _, fact in facts}
     assert by_id["O1"].attempts == 3
     assert [fact.outbound_id for _, fact in facts][-2:] == ["O1", "O2"], "the customer's order is kept"
     assert ended(worker) == 0
-    assert log.letters(OUTBOUND_DLQ) == []
+    assert log.dead_letters(OUTBOUND_DLQ) == []
 
 
 def test_a_permanent_refusal_bounces_and_can_be_replayed(log, processes, smtp, settings):
     smtp.answers["c1@example.org"] = ["550 no such mailbox"]
     log.write([message(1), message(2), message(3, address="not an address")], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port)
-    concluded = until(lambda: len(found := deliveries(log)) == 3 and found, "three facts")
+    concluded = eventually(lambda: len(found := delivery_facts(log)) == 3 and found, "three facts")
     facts = {fact.outbound_id: fact for _, fact in concluded}
     assert {name: fact.outcome for name, fact in facts.items()} == {"O1": "bounced", "O2": "delivered", "O3": "refused"}
     assert facts["O1"].detail == "550 no such mailbox"
-    letters = {codec.decode(value).outbound_id: story for story, value in log.letters(OUTBOUND_DLQ)}
-    assert {name: story["reason"] for name, story in letters.items()} == {"O1": "smtp_permanent", "O3": "bad_address"}
-    assert letters["O1"]["replay-topic"] == settings.topic(OUTBOUND)
+    dead_letters = {codec.decode(value).outbound_id: story for story, value in log.dead_letters(OUTBOUND_DLQ)}
+    assert {name: story["reason"] for name, story in dead_letters.items()} == {
+        "O1": "smtp_permanent",
+        "O3": "bad_address",
+    }
+    assert dead_letters["O1"]["replay-topic"] == settings.topic(OUTBOUND)
     log.write([message(1)], partition=0)  # written again by a worker: it is known to have bounced
     done = processes.run("dlq", "replay", "--all", "--reason", "smtp_permanent")
     assert done.stderr.splitlines() == ["1 replayed"], done.stderr
-    until(lambda: smtp.ids() == ["O1", "O2"], "the mail, now that the mailbox exists")
-    outcomes = until(lambda: len(f := deliveries(log)) == 4 and f, "its second fact")
+    eventually(lambda: smtp.ids() == ["O1", "O2"], "the mail, now that the mailbox exists")
+    outcomes = eventually(lambda: len(f := delivery_facts(log)) == 4 and f, "its second fact")
     assert (outcomes[-1][1].outcome, outcomes[-1][1].version) == ("delivered", 4), "a higher version than the bounce"
     assert smtp.tried["c1@example.org"] == 2
     assert ended(worker) == 0
@@ -189,10 +127,10 @@ def test_a_recipient_who_is_refused_for_too_long_bounces(log, processes, smtp):
     smtp.answers["c1@example.org"] = ["451 later"] * 50
     log.write([message(1)], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, delivery_retry_seconds=2)
-    ((_, fact),) = until(lambda: deliveries(log), "the fact")
+    ((_, fact),) = eventually(lambda: delivery_facts(log), "the fact")
     assert (fact.outcome, fact.detail) == ("bounced", "451 later")
     assert fact.attempts >= 2
-    ((story, _),) = log.letters(OUTBOUND_DLQ)
+    ((story, _),) = log.dead_letters(OUTBOUND_DLQ)
     assert story["reason"] == "retries_exhausted"
     assert ended(worker) == 0
 
@@ -201,19 +139,19 @@ def test_nothing_is_lost_while_the_smtp_server_is_away(log, processes, tmp_path)
     server = Maildir(tmp_path / "maildir")
     log.write([message(number) for number in range(50)], partition=None)
     worker = processes.start("delivery", smtp_port=server.port)
-    until(lambda: "channel_away" in processes.output(worker), "the first attempt")
-    assert deliveries(log) == []
+    eventually(lambda: "channel_away" in processes.output(worker), "the first attempt")
+    assert delivery_facts(log) == []
     server.start()
-    until(lambda: len(deliveries(log)) == 50, "all fifty, after it came")
+    eventually(lambda: len(delivery_facts(log)) == 50, "all fifty, after it came")
     server.stop()
     log.write([message(number) for number in range(50, 80)], partition=None)
-    until(lambda: processes.output(worker).count("channel_away") > 1, "that it went away")
+    eventually(lambda: processes.output(worker).count("channel_away") > 1, "that it went away")
     server.start()
-    until(lambda: len(deliveries(log)) == 80, "the others, after it came back")
+    eventually(lambda: len(delivery_facts(log)) == 80, "the others, after it came back")
     assert ended(worker) == 0, processes.output(worker)
     server.stop()
     assert server.ids() == sorted(f"O{number}" for number in range(80))
-    assert {fact.attempts for _, fact in deliveries(log)} == {1}, "an absent server is not the message's fault"
+    assert {fact.attempts for _, fact in delivery_facts(log)} == {1}, "an absent server is not the message's fault"
 
 
 def test_one_slow_recipient_holds_up_nobody_else(log, processes, smtp):
@@ -221,10 +159,10 @@ def test_one_slow_recipient_holds_up_nobody_else(log, processes, smtp):
     smtp.held["c1@example.org"] = everybody_else.is_set
     log.write([message(1), *[message(number) for number in range(2, 100)]], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, delivery_in_flight=4)
-    until(lambda: len(smtp.mails()) == 98, "the other ninety-eight")
+    eventually(lambda: len(smtp.mails()) == 98, "the other ninety-eight")
     assert "O1" not in smtp.ids()
     everybody_else.set()
-    until(lambda: "O1" in smtp.ids(), "the slow one")
+    eventually(lambda: "O1" in smtp.ids(), "the slow one")
     assert ended(worker) == 0
     assert smtp.connections <= 8, "connections are used again"
 
@@ -234,9 +172,9 @@ def test_what_is_not_an_outbound_message_is_a_dead_letter(log, processes, smtp):
     values = [good[:-3], b"\xc3\x01" + b"\x07" * 8, codec.encode(deliveries_example()), good]
     log.write_raw([(OUTBOUND, b"K", value) for value in values])
     worker = processes.start("delivery", smtp_port=smtp.port)
-    until(lambda: smtp.ids() == ["O2"], "its neighbour")
-    letters = until(lambda: len(found := log.letters(OUTBOUND_DLQ)) == 3 and found, "three letters")
-    assert [story["reason"] for story, _ in letters] == ["broken_body", "unknown_fingerprint", "not_outbound"]
+    eventually(lambda: smtp.ids() == ["O2"], "its neighbour")
+    dead_letters = eventually(lambda: len(found := log.dead_letters(OUTBOUND_DLQ)) == 3 and found, "three dead letters")
+    assert [story["reason"] for story, _ in dead_letters] == ["broken_body", "unknown_fingerprint", "not_outbound"]
     assert ended(worker) == 0
 
 
@@ -250,8 +188,8 @@ def deliveries_example():
 def test_without_an_outbox_other_channels_are_dead_lettered(log, processes, smtp):
     log.write([message(1, channel="sms", address="+15550100")], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, outbox_dir="")
-    ((_, fact),) = until(lambda: deliveries(log), "the fact")
-    ((story, _),) = log.letters(OUTBOUND_DLQ)
+    ((_, fact),) = eventually(lambda: delivery_facts(log), "the fact")
+    ((story, _),) = log.dead_letters(OUTBOUND_DLQ)
     assert (fact.outcome, fact.attempts, story["reason"]) == ("refused", 0, "no_adapter")
     assert ended(worker) == 0
 
@@ -259,11 +197,11 @@ def test_without_an_outbox_other_channels_are_dead_lettered(log, processes, smtp
 def test_sigterm_ends_it_within_the_drain_time_although_messages_wait(log, processes):
     log.write([message(number) for number in range(20)], partition=None)
     worker = processes.start("delivery", smtp_port=free_port(), sink_drain_seconds=1)
-    until(lambda: "channel_away" in processes.output(worker), "the first attempt")
+    eventually(lambda: "channel_away" in processes.output(worker), "the first attempt")
     before = time.monotonic()
     assert ended(worker) == 0, processes.output(worker)
     assert time.monotonic() - before < 8
-    assert deliveries(log) == []
+    assert delivery_facts(log) == []
 
 
 class Broken:
@@ -272,7 +210,7 @@ class Broken:
     def __init__(self):
         self.taken = []
 
-    async def deliver(self, message, tried=None):
+    async def deliver(self, message, earlier=None):
         if "defect" in message.text:
             raise ValueError("nobody thought of this")
         self.taken.append(message.outbound_id)
@@ -287,16 +225,16 @@ def test_a_message_that_breaks_its_adapter_is_a_dead_letter_and_its_neighbours_g
     adapter = Broken()
 
     async def run():
-        delivery = sink.Delivery(settings, Adapters({"email": adapter}), Health())
+        delivery = sink.DeliverySink(settings, Adapters({"email": adapter}), Health())
         running = asyncio.create_task(delivery.run())
-        await asyncio.to_thread(until, lambda: len(deliveries(log)) == 4, "four facts")
+        await asyncio.to_thread(eventually, lambda: len(delivery_facts(log)) == 4, "four facts")
         delivery.stop()
         await running
 
     asyncio.run(run())
-    outcomes = {fact.outbound_id: (fact.outcome, fact.detail) for _, fact in deliveries(log)}
+    outcomes = {fact.outbound_id: (fact.outcome, fact.detail) for _, fact in delivery_facts(log)}
     assert outcomes["O2"] == ("refused", "ValueError: nobody thought of this")
     assert sorted(adapter.taken) == ["O1", "O3", "O4"], "also the same customer's next one"
-    ((story, _),) = log.letters(OUTBOUND_DLQ)
+    ((story, _),) = log.dead_letters(OUTBOUND_DLQ)
     assert story["reason"] == "defect"
     assert "in deliver" in story["traceback"], "the line of the defect"

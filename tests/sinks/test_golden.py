@@ -6,7 +6,7 @@ from schemas import codec
 from sinks.clickhouse.avro_file import shapes
 from sinks.clickhouse.inserter import SETTINGS
 from sinks.clickhouse.table import tables
-from tests.sinks.conftest import example, sparse
+from tests.support.sinks.examples import example, sparse
 
 pytestmark = pytest.mark.stack
 

@@ -7,22 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.facts import Outbound
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.mail import address, compose
-from tests.sinks.conftest import NOW
+from tests.support.sinks.examples import NOW, outbound
 
 SENDER = address("support@support.example")
 TICKET = "ABCDEFGHIJKL-1"
-
-
-def outbound(**fields):
-    values = {
-        "customer_tag": "ABCDEFGHIJKL", "version": 1, "partition": 0, "at": NOW, "outbound_id": "OUT1", "ticket_id": TICKET,
-        "kind": "acknowledgement", "channel": "email", "address": "ann@example.org", "subject": f"Re: Hello [#{TICKET}]",
-        "text": "Thank you.\nWe will write by 14:00.\n", "message_id": f"<ds.{TICKET}.OUT1@support.example>",
-    }  # fmt: skip
-    return Outbound(**(values | fields))
 
 
 def read(message):

@@ -121,7 +121,7 @@ def test_help_teaches_and_check_connects_to_nothing(tmp_path):
     import subprocess
     import sys
 
-    from tests.sinks.conftest import ROOT
+    from tests.support.sinks.deployment import ROOT
 
     def run(*arguments):
         env = os.environ | {

@@ -9,7 +9,9 @@ import pytest
 
 from sinks.clickhouse.table import tables
 from tests.conftest import run_sql
-from tests.sinks.conftest import Log, Processes, example, sparse, until
+from tests.support.sinks.deployment import Log, Processes
+from tests.support.sinks.examples import example, sparse
+from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -25,7 +27,7 @@ def test_a_dropped_database_is_rebuilt_equal_from_kafka(deployment: Any, log: Lo
     def fill() -> dict[str, str]:
         assert processes.run("migrate").returncode == 0
         sink = processes.start("clickhouse")
-        until(lambda: "" not in content().values(), "a row in every table")
+        eventually(lambda: "" not in content().values(), "a row in every table")
         before = processes.run("rewind")
         assert (before.returncode, "somebody still reads" in before.stderr) == (3, True)
         sink.send_signal(signal.SIGTERM)

@@ -9,7 +9,8 @@ import pytest
 from deploy.local.observe import read_desk
 from schemas import facts
 from schemas.clock import MICROS
-from tests.sinks.conftest import Ask, example
+from tests.support.sinks.deployment import Ask
+from tests.support.sinks.examples import example
 
 pytestmark = pytest.mark.stack
 HOUR, DAY = 3600 * MICROS, 86_400 * MICROS

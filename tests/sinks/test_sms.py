@@ -1,101 +1,26 @@
-"""SMS and WhatsApp over the REST interface, against a small server that answers as the service does."""
+"""SMS and WhatsApp over the REST interface, against a server that answers as the service does."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import json
-import socket
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable, adapters
+from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable, adapters
 from sinks.delivery.channels import sms
-from tests.sinks.conftest import until
-from tests.sinks.test_delivery import deliveries, ended
-from tests.sinks.test_mail import outbound
 from tests.support.producers.log_reader import free_port
+from tests.support.sinks.deployment import delivery_facts, ended
+from tests.support.sinks.examples import outbound
+from tests.support.sinks.sms_service import Service
+from tests.support.timeouts import eventually
 
 MG = "MG" + "0" * 32
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads, request_queue_size = True, 100
-
-
-class Service:
-    """Takes messages and lists them. `answers` are given first: a status and a body, 'taken' or 'lost' and no answer."""
-
-    def __init__(self) -> None:
-        self.taken: list[dict[str, str]] = []
-        self.asked: list[tuple[str, str, str]] = []
-        self.answers: list[Any] = []
-        self.created = 0.0
-        self.listed: list[Any] = []
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                fields = dict(
-                    parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode(), strict_parsing=True)
-                )
-                service.asked.append(("POST", self.path, self.headers["Authorization"]))
-                answer = service.answers.pop(0) if service.answers else "taken"
-                if answer in ("taken", "taken and lost", "taken and 503"):
-                    service.taken.append(fields)
-                if answer in ("lost", "taken and lost"):
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    self.close_connection = True
-                    return
-                if answer == "taken and 503":
-                    answer = (503, {})
-                self.answer(*answer) if isinstance(answer, tuple) else self.answer(201, {"sid": service.sid(-1)})
-
-            def do_GET(self) -> None:
-                service.asked.append(("GET", self.path, self.headers["Authorization"]))
-                if service.answers and service.answers[0] == "unlisted":
-                    service.answers.pop(0)
-                    return self.answer(500, {})
-                to = dict(parse_qsl(urlsplit(self.path).query))["To"]
-                listed = [
-                    {"sid": service.sid(number), "to": each["To"], "body": each["Body"],
-                     "date_created": formatdate(service.created or time.time())}
-                    for number, each in enumerate(service.taken) if each["To"] == to
-                ]  # fmt: skip
-                return self.answer(200, {"messages": service.listed or listed})
-
-            def answer(self, status: int, body: Any) -> None:
-                raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def sid(self, number: int) -> str:
-        return f"SM{number % max(1, len(self.taken))}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -203,14 +128,14 @@ def test_what_can_go_nowhere_is_not_even_tried(service: Service, fields: dict[st
         ((400, {"code": 21211, "message": "no such number"}), Undeliverable),
         ((400, b"<html>"), Undeliverable),
         ((400, {"code": 21611, "message": "queue overflow"}), TryLater),
-        ((401, {"code": 20003, "message": "authenticate"}), Away),
-        ((403, {}), Away),
+        ((401, {"code": 20003, "message": "authenticate"}), ServiceUnavailable),
+        ((403, {}), ServiceUnavailable),
         ((403, {"code": 21408, "message": "not to this region"}), Undeliverable),
-        ((404, {"code": 20404}), Away),
-        ((404, b""), Away),
-        ((429, {"code": 20429, "message": "too many requests"}), Away),
-        ((500, {}), Away),
-        ((503, b"busy"), Away),
+        ((404, {"code": 20404}), ServiceUnavailable),
+        ((404, b""), ServiceUnavailable),
+        ((429, {"code": 20429, "message": "too many requests"}), ServiceUnavailable),
+        ((500, {}), ServiceUnavailable),
+        ((503, b"busy"), ServiceUnavailable),
         ((400, {"code": "21610"}), Undeliverable),
         ((400, []), Undeliverable),
     ],
@@ -224,24 +149,24 @@ def test_what_an_answer_means(service: Service, answer: Any, kind: type[Exceptio
         assert (said.value.outcome, said.value.reason) == ("bounced", "sms_permanent")
 
 
-def test_a_service_that_is_not_there_is_away(service: Service) -> None:
+def test_a_service_that_is_not_there_is_unavailable(service: Service) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(Away, match="ConnectError"):
+    with pytest.raises(ServiceUnavailable, match="ConnectError"):
         send(service, message(), sms_base_url=url)
 
 
 # -- nothing twice --------------------------------------------------------------------------------------------------
 
 
-def again(service: Service, *attempts: Any, **more: Any) -> list[str]:
-    """Try a message again until it is taken, as the sink does; what each attempt ended in."""
+def try_repeatedly(service: Service, *attempts: Any, **more: Any) -> list[str]:
+    """Tries messages one after the other; returns the answer of each, or `away`."""
 
     async def work(adapter: sms.Sms) -> list[str]:
         said = []
         for each in attempts:
             try:
                 said.append(await adapter.deliver(each))
-            except Away:
+            except ServiceUnavailable:
                 said.append("away")
         return said
 
@@ -251,35 +176,37 @@ def again(service: Service, *attempts: Any, **more: Any) -> list[str]:
 @pytest.mark.parametrize("lost", ["taken and lost", "taken and 503"])
 def test_a_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(service: Service, lost: str) -> None:
     service.answers = [lost]
-    assert again(service, message(), message()) == ["away", "SM0"]
+    assert try_repeatedly(service, message(), message()) == ["away", "SM0"]
     assert [method for method, *_ in service.asked] == ["POST", "GET"]
     assert len(service.taken) == 1
 
 
 def test_a_message_that_never_arrived_is_sent_again(service: Service) -> None:
     service.answers = ["lost"]
-    assert again(service, message(), message()) == ["away", "SM0"]
+    assert try_repeatedly(service, message(), message()) == ["away", "SM0"]
     assert [method for method, *_ in service.asked] == ["POST", "GET", "POST"]
     assert len(service.taken) == 1
 
 
 def test_while_the_list_is_not_answered_nothing_is_sent(service: Service) -> None:
     service.answers = ["taken and lost", "unlisted"]
-    assert again(service, message(), message(), message()) == ["away", "away", "SM0"]
+    assert try_repeatedly(service, message(), message(), message()) == ["away", "away", "SM0"]
     assert len(service.taken) == 1
 
 
 def test_the_same_words_of_another_message_of_ours_are_not_taken_for_it(service: Service) -> None:
     service.answers = ["taken", "lost"]
     one, two = message(outbound_id="A", text="OK"), message(outbound_id="B", text="OK")
-    assert again(service, one, two, two) == ["SM0", "away", "SM1"]
+    assert try_repeatedly(service, one, two, two) == ["SM0", "away", "SM1"]
     assert len(service.taken) == 2
 
 
 def test_the_same_words_of_long_ago_are_not_taken_for_it(service: Service) -> None:
     send(service, message(outbound_id="A", text="OK"))
     service.created, service.answers = time.time() - 3600, ["lost"]
-    assert again(service, message(outbound_id="B", text="OK"), message(outbound_id="B", text="OK"))[-1] == "SM1"
+    assert (
+        try_repeatedly(service, message(outbound_id="B", text="OK"), message(outbound_id="B", text="OK"))[-1] == "SM1"
+    )
     assert len(service.taken) == 2
 
 
@@ -298,7 +225,7 @@ def test_a_text_that_is_too_long_goes_in_numbered_parts_in_order(service: Servic
 
 def test_a_part_that_was_taken_is_not_sent_again_when_the_next_one_fails(service: Service) -> None:
     service.answers = ["taken", (503, {})]
-    assert again(service, message(text=LONG), message(text=LONG)) == ["away", "SM0 SM1"]
+    assert try_repeatedly(service, message(text=LONG), message(text=LONG)) == ["away", "SM0 SM1"]
     assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"]
 
 
@@ -315,17 +242,17 @@ def test_a_character_that_is_two_to_the_service_counts_as_two(service: Service) 
 
 def restarted(service: Service, *messages: Any, known: frozenset[str] = frozenset(), since: float = 0.0) -> list[str]:
     """What a new process makes of messages that another one may have begun with."""
-    tried = Tried(round(since * 1e6), known.__contains__)
+    earlier = Attempt(round(since * 1e6), known.__contains__)
 
     async def work(adapter: sms.Sms) -> list[str]:
-        return [await adapter.deliver(each, tried) for each in messages]
+        return [await adapter.deliver(each, earlier) for each in messages]
 
     return using(settings(service), work)
 
 
 def test_parts_that_a_killed_sink_sent_are_found_and_only_the_others_are_sent(service: Service) -> None:
     service.answers = ["taken", (503, {})]
-    assert again(service, message(text=LONG)) == ["away"]  # killed here: the second part is not out
+    assert try_repeatedly(service, message(text=LONG)) == ["away"]  # killed here: the second part is not out
     assert restarted(service, message(text=LONG)) == ["SM0 SM1"]
     assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"]
     assert restarted(service, message(text=LONG)) == ["SM0 SM1"]  # and here, before its fact was written
@@ -390,9 +317,9 @@ def test_the_sink_hands_an_sms_over_once_whatever_became_of_the_answer(
     worker = processes.start(
         "delivery", sms_account="AC1", sms_token="secret", sms_from="+15550199", sms_base_url=service.url
     )
-    first = until(lambda: deliveries(log), "the first fact")
+    first = eventually(lambda: delivery_facts(log), "the first fact")
     log.write([message(outbound_id="B", customer_tag="AAAAAAAAAAAA", text="two")], partition=1)
-    facts = until(lambda: len(found := deliveries(log)) == 2 and found, "both facts")
+    facts = eventually(lambda: len(found := delivery_facts(log)) == 2 and found, "both facts")
     assert ended(worker) == 0, processes.output(worker)
     assert [fact.outcome for _, fact in first] == ["delivered"]
     assert {fact.outbound_id: (fact.outcome, fact.channel) for _, fact in facts} == {
@@ -409,14 +336,14 @@ def test_a_sink_that_is_killed_between_two_parts_repeats_none(log: Any, processe
     one = message(outbound_id="A", customer_tag="AAAAAAAAAAAA", text=LONG)
     log.write([one], partition=1)
     worker = processes.start("delivery", **ours)
-    until(lambda: len(service.taken) == 2, "both parts")
+    eventually(lambda: len(service.taken) == 2, "both parts")
     worker.kill()
     worker.wait()
-    assert deliveries(log) == []
+    assert delivery_facts(log) == []
     service.answers = []
     log.write([message(outbound_id="B", customer_tag="AAAAAAAAAAAA", text=LONG)], partition=1)  # the same, and meant so
     worker = processes.start("delivery", **ours)
-    facts = until(lambda: len(found := deliveries(log)) == 2 and found, "both facts")
+    facts = eventually(lambda: len(found := delivery_facts(log)) == 2 and found, "both facts")
     assert ended(worker) == 0, processes.output(worker)
     assert [(fact.outbound_id, fact.outcome, fact.detail) for _, fact in facts] == [
         ("A", "delivered", "SM0 SM1"),

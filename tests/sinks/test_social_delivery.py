@@ -15,12 +15,12 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
-from sinks.delivery.adapter import Away, TryLater, Undeliverable, adapters
+from sinks.delivery.adapter import ServiceUnavailable, TryLater, Undeliverable, adapters
 from sinks.delivery.channels import social
-from tests.sinks.conftest import until
-from tests.sinks.test_delivery import deliveries, ended
-from tests.sinks.test_mail import outbound
 from tests.support.producers.log_reader import free_port
+from tests.support.sinks.deployment import delivery_facts, ended
+from tests.support.sinks.examples import outbound
+from tests.support.timeouts import eventually
 
 
 class Network:
@@ -94,7 +94,7 @@ def send(network: Network, *messages: Any, **more: Any) -> list[str]:
             for each in messages:
                 try:
                     said.append(await adapter.deliver(each))
-                except Away:
+                except ServiceUnavailable:
                     said.append("away")
                 except TryLater:
                     said.append("later")
@@ -268,7 +268,7 @@ def test_the_sink_answers_once_and_a_refusal_is_a_fact(log: Any, processes: Any,
     first, second = (message(outbound_id=each, customer_tag="AAAAAAAAAAAA") for each in ("A", "B"))
     log.write([first, first, second], partition=1)
     worker = processes.start("delivery", social_meta_token="secret", social_meta_url=network.url)
-    facts = until(lambda: len(found := deliveries(log)) == 2 and found, "both facts")
+    facts = eventually(lambda: len(found := delivery_facts(log)) == 2 and found, "both facts")
     assert ended(worker) == 0, processes.output(worker)
     assert [fact.outcome for _, fact in facts] == ["delivered", "refused"]
     assert facts[1][1].detail.startswith("outside_window") or "24 hours" in facts[1][1].detail

@@ -9,7 +9,7 @@ from schemas.clock import from_micros
 from schemas.errors import ConfigurationError
 from schemas.topics import FACT_TOPICS, TOPIC_OF
 from sinks.clickhouse.table import Table, collect, tables
-from tests.sinks.conftest import NOW, example, sparse
+from tests.support.sinks.examples import NOW, example, sparse
 
 
 def test_every_fact_that_is_written_to_a_fact_topic_has_a_table():

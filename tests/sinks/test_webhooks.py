@@ -1,12 +1,12 @@
-"""Webhooks without a network: who wants what, what is sent, what an answer means, and when the breaker lets through."""
+"""Webhooks without a network: payload, signature, retry decisions, probe queue, offset tracker, subscriptions."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from contextlib import nullcontext
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +15,26 @@ from hypothesis import strategies as st
 
 from schemas import facts, signature
 from schemas.circuit_breaker import CircuitBreaker, State
-from schemas.errors import ConfigurationError, Refused
-from sinks.webhooks import payload, retry_decision, signing
+from schemas.errors import Refused
+from sinks.webhooks import payload, signing
 from sinks.webhooks.addresses import is_public, literal
-from sinks.webhooks.offset_tracker import Lane
-from sinks.webhooks.probe_queue import Gate
-from sinks.webhooks.retry_decision import Verdict, backoff, judge, retry_after
+from sinks.webhooks.offset_tracker import OffsetTracker
+from sinks.webhooks.probe_queue import ProbeQueue
+from sinks.webhooks.retry_decision import (
+    Accepted,
+    Answer,
+    GiveUp,
+    Retry,
+    RetryDecision,
+    SwitchOff,
+    backoff,
+    decide,
+    is_delivered,
+    receiver_works,
+    retry_after,
+)
 from sinks.webhooks.status import state_of
-from sinks.webhooks.subscriptions import named, read
-from tests.sinks.conftest import NOW, example
+from tests.support.sinks.examples import NOW, example
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
@@ -96,23 +107,41 @@ def test_a_time_that_no_calendar_has_does_not_stop_the_others() -> None:
 # -- what an answer means -------------------------------------------------------------------------------------------
 
 
+DELIVERED, RETRY, OFF = Accepted(), Retry(0.25), SwitchOff()
+REFUSED, REDIRECTED = GiveUp("refused"), GiveUp("redirected")
+
+
 @pytest.mark.parametrize(
-    ("status", "means", "works"),
+    ("status", "decision", "works"),
     [
-        (200, Verdict.DELIVERED, True), (204, Verdict.DELIVERED, True), (None, Verdict.AGAIN, False),
-        (408, Verdict.AGAIN, False), (429, Verdict.AGAIN, True), (425, Verdict.AGAIN, True),
-        (500, Verdict.AGAIN, False), (503, Verdict.AGAIN, False), (599, Verdict.AGAIN, False),
-        (410, Verdict.OFF, True), (400, Verdict.NEVER, True), (401, Verdict.NEVER, True), (404, Verdict.NEVER, True),
-        (301, Verdict.NEVER, True), (307, Verdict.NEVER, True), (304, Verdict.NEVER, True), (101, Verdict.NEVER, True),
+        (200, DELIVERED, True), (204, DELIVERED, True), (299, DELIVERED, True), (None, RETRY, False),
+        (408, RETRY, False), (429, RETRY, True), (425, RETRY, True),
+        (500, RETRY, False), (503, RETRY, False), (599, RETRY, False),
+        (410, OFF, True), (400, REFUSED, True), (401, REFUSED, True), (404, REFUSED, True), (499, REFUSED, True),
+        (301, REDIRECTED, True), (307, REDIRECTED, True), (304, REDIRECTED, True), (101, REFUSED, True),
     ],
 )  # fmt: skip
-def test_every_answer_has_one_meaning(status: int | None, means: Verdict, works: bool) -> None:
-    assert (judge(status), retry_decision.works(status)) == (means, works)
+def test_every_answer_leads_to_one_decision(status: int | None, decision: RetryDecision, works: bool) -> None:
+    assert decide(Answer(status), 1, 60.0, 0.0) == decision
+    assert (is_delivered(status), receiver_works(status)) == (decision == DELIVERED, works)
 
 
-def test_a_dead_letter_says_why() -> None:
-    assert [retry_decision.reason(status) for status in (400, 302, 503, None)] == [
-        "refused", "redirected", "retries_exhausted", "retries_exhausted",
+@pytest.mark.parametrize(("status", "left"), [(None, 0.0), (503, -1.0), (429, 0.0)])
+def test_without_time_left_a_fact_becomes_a_dead_letter(status: int | None, left: float) -> None:
+    assert decide(Answer(status), 1, left, 0.0) == GiveUp("retries_exhausted")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "asked", "left", "wait"),
+    [(3, 0.0, 60.0, 1.0), (1, 7.0, 60.0, 7.0), (4, 1.0, 60.0, 2.0), (3, 90.0, 5.0, 5.0)],
+)
+def test_the_wait_is_the_longer_of_ours_and_theirs(attempt: int, asked: float, left: float, wait: float) -> None:
+    assert decide(Answer(503, retry_after=asked), attempt, left, 0.0) == Retry(wait)
+
+
+def test_each_decision_has_its_word_in_the_delivery_log() -> None:
+    assert [each.outcome for each in (Accepted, Retry, GiveUp, SwitchOff)] == [
+        "delivered", "retried", "dead_lettered", "switched_off",
     ]  # fmt: skip
 
 
@@ -143,60 +172,85 @@ def test_whatever_retry_after_says_it_is_a_bounded_wait(value: str) -> None:
 # -- the queue for the probe ---------------------------------------------------------------------------------------------
 
 
-def test_each_that_waits_gets_its_turn_as_the_probe() -> None:
+def test_attempts_are_the_probe_in_the_order_in_which_they_came() -> None:
     """One fact that always fails must not be the only one that is tried."""
-    turns: list[str] = []
+    probes: list[str] = []
 
-    async def persist(gate: Gate, name: str) -> None:
-        while "good" not in turns:
-            attempt = await gate.enter()
-            turns.append(name)
+    async def persist(queue: ProbeQueue, name: str) -> None:
+        while "good" not in probes:
+            attempt = await queue.enter()
+            probes.append(name)
             await asyncio.sleep(0)
-            (gate.succeeded if name == "good" else gate.failed)(attempt)
+            (queue.succeeded if name == "good" else queue.failed)(attempt)
 
     async def run() -> None:
         breaker = CircuitBreaker(1, 0.001, longest=0.001)
         breaker.failed(breaker.begin(0.0), time.monotonic())
         seen: list[State] = []
-        gate = Gate(breaker, seen.append)
-        await asyncio.wait_for(asyncio.gather(*(persist(gate, name) for name in ("bad", "worse", "good"))), 60)
+        queue = ProbeQueue(breaker, seen.append)
+        await asyncio.wait_for(asyncio.gather(*(persist(queue, name) for name in ("bad", "worse", "good"))), 60)
         assert seen[0] is State.HALF_OPEN and State.CLOSED in seen
 
     asyncio.run(run())
-    assert turns[:3] == ["bad", "worse", "good"]
+    assert probes[:3] == ["bad", "worse", "good"]
 
 
-def test_one_that_waits_and_is_called_off_makes_room_for_the_next() -> None:
+def test_a_cancelled_attempt_makes_room_for_the_next() -> None:
     async def run() -> None:
         breaker = CircuitBreaker(1, 0.02)
         breaker.failed(breaker.begin(0.0), time.monotonic())
-        gate = Gate(breaker)
-        first, second = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
+        queue = ProbeQueue(breaker)
+        first, second = asyncio.create_task(queue.enter()), asyncio.create_task(queue.enter())
         await asyncio.sleep(0)
         first.cancel()
-        gate.succeeded(await asyncio.wait_for(second, 60))
-        assert first.cancelled() and gate.state is State.CLOSED
+        queue.succeeded(await asyncio.wait_for(second, 60))
+        assert first.cancelled() and queue.state is State.CLOSED
 
     asyncio.run(run())
+
+
+# -- the offset tracker --------------------------------------------------------------------------------------------------
 
 
 def test_nothing_behind_an_unfinished_record_is_committed() -> None:
     async def run() -> None:
-        lane, slow = Lane(), asyncio.create_task(asyncio.sleep(3600))
-        lane.add(5, None)
-        lane.add(6, slow)
-        lane.add(9, None)
-        assert lane.due("closed@1") == (5, "closed@1"), "nothing is finished, but the state can be told"
-        lane.advance()
-        assert lane.due("closed@1") == (6, "closed@1")
-        lane.committed = (6, "closed@1")
-        lane.advance()
-        assert lane.due("closed@1") is None
-        assert lane.due("open@2") == (6, "open@2"), "the state is news as well"
+        tracker, slow = OffsetTracker(), asyncio.create_task(asyncio.sleep(3600))
+        tracker.add(5, None)
+        tracker.add(6, slow)
+        tracker.add(9, None)
+        assert tracker.due("closed@1") == (5, "closed@1"), "nothing is finished, but the state can be committed"
+        tracker.advance()
+        assert tracker.due("closed@1") == (6, "closed@1")
+        tracker.committed = (6, "closed@1")
+        tracker.advance()
+        assert tracker.due("closed@1") is None
+        assert tracker.due("open@2") == (6, "open@2"), "a new state is due as well"
         slow.cancel()
         await asyncio.wait({slow})
-        lane.advance()
-        assert lane.finished_to == 6, "it was given back"
+        tracker.advance()
+        assert tracker.finished_to == 6, "it was given back"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("work", "finished_to"), [("done", 8), ("running", 7), ("cancelled", 7), ("failed", 7)])
+def test_the_first_unfinished_record_decides_what_is_finished(work: str, finished_to: int) -> None:
+    async def ends() -> None:
+        if work == "failed":
+            raise ValueError("a defect")
+
+    async def run() -> None:
+        tracker = OffsetTracker()
+        task = asyncio.create_task(asyncio.sleep(3600) if work in ("running", "cancelled") else ends())
+        tracker.add(6, None)
+        tracker.add(7, task)
+        if work == "cancelled":
+            task.cancel()
+        await asyncio.wait({task}, timeout=0 if work == "running" else 60)
+        with pytest.raises(ValueError, match="a defect") if work == "failed" else nullcontext():
+            tracker.advance()
+        assert tracker.finished_to == finished_to
+        task.cancel()
 
     asyncio.run(run())
 
@@ -222,106 +276,6 @@ def test_a_public_address_is_public(address: str) -> None:
 def test_only_an_address_is_read_as_one() -> None:
     assert str(literal("[::1]")) == "::1"
     assert literal("desk.example") is None
-
-
-# -- the file -------------------------------------------------------------------------------------------------------
-
-GOOD = """\
-subscriptions:
-  - name: help-desk
-    url: https://desk.example/hooks/in
-    secret: 0123456789abcdef-x
-    facts: [ticket_fact, contact_fact]
-    channels: [email, chat]
-  - name: lake
-    url: https://lake.example/in
-    secrets: [a-new-secret-of-lake, an-old-secret-of-lake]
-    facts: "*"
-    teams: [billing]
-    start: now
-    enabled: false
-"""
-
-
-def written(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "webhooks.yaml"
-    path.write_text(text)
-    return path
-
-
-def test_a_file_says_who_hears_what(tmp_path: Path) -> None:
-    desk, lake = read(written(tmp_path, GOOD))
-    assert (desk.name, desk.group, desk.url) == ("help-desk", "webhooks-help-desk", "https://desk.example/hooks/in")
-    assert desk.facts == {facts.TicketFact, facts.ContactFact}
-    assert [topic.name for topic in desk.topics] == ["contact-facts", "ticket-facts"]
-    assert (desk.secrets, desk.start, desk.enabled) == (("0123456789abcdef-x",), "beginning", True)
-    assert lake.secrets == ("a-new-secret-of-lake", "an-old-secret-of-lake")
-    assert lake.facts == set(payload.KINDS.values())
-    assert (lake.names, lake.start, lake.enabled) == (("*",), "now", False)
-    assert "secret-of" not in repr(lake)
-    assert named([desk, lake], "lake") is lake
-
-
-def test_a_subscription_hears_its_facts_of_its_channels_and_teams_only(tmp_path: Path) -> None:
-    desk, lake = read(written(tmp_path, GOOD))
-    assert desk.wants(example(facts.TicketFact, channel="email"))
-    assert not desk.wants(example(facts.TicketFact, channel="sms"))
-    assert not desk.wants(example(facts.TagFact, channel="email"))
-    assert lake.wants(example(facts.TicketFact, team="billing"))
-    assert not lake.wants(example(facts.TicketFact, team="other"))
-    assert not lake.wants(example(facts.DeliveryFact)), "which has no team"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "complaint"),
-    [
-        ("name: help-desk", "name: Help Desk", 2, "'Help Desk' is not lower-case letters"),
-        ("name: lake", "name: help-desk", 7, "'help-desk' is there already"),
-        ("    secret: 0123", "    secrt: 0123", 4, "'secrt' is not a key (did you mean secret?)"),
-        ("secret: 0123456789abcdef-x", "secret: short", 4, "at least 16 characters"),
-        ("secret: 0123456789abcdef-x", "secret: 12345678901234567890", 4, "in quotes if it is a number"),
-        ("[a-new-secret-of-lake,", "[a-third-secret-of-lake, a-new-secret-of-lake,", 9, "two may be valid"),
-        ("ticket_fact,", "ticket,", 5, "'ticket' is not a fact (did you mean ticket_fact?)"),
-        ("ticket_fact,", "webhook_delivered,", 5, "'webhook_delivered' is not a fact"),
-        ("[ticket_fact, contact_fact]", "[]", 5, "must be a list of facts"),
-        ("[email, chat]", "[email, chart]", 6, "'chart' is not a channel (did you mean chat?)"),
-        ("ticket_fact,", "delivery_fact, assignment_fact,", 5, "assignment_fact has no channel"),
-        ("https://desk", "http://desk", 3, "facts go over https only"),
-        ("desk.example", "127.0.0.1", 3, "127.0.0.1 is not a public address"),
-        ("desk.example", "[::ffff:10.0.0.1]", 3, "is not a public address"),
-        ("desk.example", "localhost", 3, "localhost is not a public address"),
-        ("desk.example", "me:word@desk.example", 3, "holds a user or password"),
-        ("https://desk.example/hooks/in", "ftp://desk.example", 3, "is not an address"),
-        ("https://desk.example/hooks/in", "https://desk.example:port/", 3, "is not an address"),
-        ("start: now", "start: later", 12, "'later' is none of beginning, now"),
-        ("enabled: false", "enabled: maybe", 13, "must be true or false"),
-        ("teams: [billing]", "teams: billing", 11, "must be a list of names"),
-        ("    start: now\n", "    start: now\n    start: now\n", 13, "'start' is given twice"),
-        ("subscriptions:", "subscribers:", 1, "one key is expected"),
-        ("enabled: false", "enabled: [", 14, "is not YAML"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, old: str, new: str, line: int, complaint: str) -> None:
-    assert GOOD.count(old) == 1
-    path = written(tmp_path, GOOD.replace(old, new))
-    with pytest.raises(ConfigurationError) as caught:
-        read(path)
-    assert caught.value.where == f"{path}:{line}"
-    assert complaint in str(caught.value)
-
-
-def test_private_addresses_and_http_are_allowed_by_the_setting(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD.replace("https://desk.example", "http://10.0.0.7:8080"))
-    assert read(path, allow_private=True)[0].url == "http://10.0.0.7:8080/hooks/in"
-
-
-def test_without_a_file_or_a_name_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="DESKSTREAM_WEBHOOKS_FILE: it is not set"):
-        read(None)
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        read(tmp_path / "none.yaml")
-    with pytest.raises(ConfigurationError, match="known: help-desk, lake"):
-        named(read(written(tmp_path, GOOD)), "desk")
 
 
 def test_the_state_of_a_subscription_is_the_newest_that_was_committed() -> None:

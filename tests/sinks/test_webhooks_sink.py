@@ -24,8 +24,10 @@ from sinks.webhooks.retry_decision import Answer
 from sinks.webhooks.sender import Sender
 from sinks.webhooks.signing import delivery_id
 from sinks.webhooks.subscriptions import Subscription
-from tests.sinks.conftest import Log, Processes, example, until
 from tests.support.producers.log_reader import free_port
+from tests.support.sinks.deployment import Log, Processes
+from tests.support.sinks.examples import example
+from tests.support.timeouts import eventually
 from tests.support.webhook_receiver import SECRET, Heard, Receiver, Say, subscribe
 
 FACTS_DLQ = Topic("facts.dlq", "")
@@ -59,8 +61,8 @@ def ticket(customer: int, version: int, **fields: Any) -> TicketFact:
     return example(TicketFact, version, customer_tag=tag, ticket_id=f"{tag}-1", channel="email", **fields)
 
 
-def told(log: Log) -> list[WebhookDelivered]:
-    """The delivery log as it lies in Kafka."""
+def logged(log: Log) -> list[WebhookDelivered]:
+    """Returns the delivery log as it is in Kafka."""
     found = (codec.decode(record.value) for record in log.read(DELIVERIES))
     return [fact for fact in found if isinstance(fact, WebhookDelivered)]
 
@@ -134,7 +136,7 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
     contacts = [example(ContactFact, number, channel=("sms", "email")[number % 2]) for number in range(6)]
     log.write(contacts, partition=2)
     sink = desk.start(file, webhook_breaker_failures=100)
-    until(lambda: len(receiver.taken()) == 36 and len(only_mail.taken()) == 3, "all facts")
+    eventually(lambda: len(receiver.taken()) == 36 and len(only_mail.taken()) == 3, "all facts")
 
     tickets = [each for each in receiver.taken() if each.kind == "ticket_fact"]
     assert orders(tickets) == {ticket(customer, 0).ticket_id: list(range(6)) for customer in range(5)}
@@ -143,22 +145,24 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
     topic = log.settings.topic(TICKET_FACTS)
     assert {each.delivery for each in tickets} == {delivery_id("help-desk", topic, 1, offset) for offset in range(30)}
 
-    attempts = until(lambda: len(found := told(log)) == len(receiver.heard) + 3 and found, "the log of all attempts")
+    attempts = eventually(
+        lambda: len(found := logged(log)) == len(receiver.heard) + 3 and found, "the log of all attempts"
+    )
     assert len({(fact.delivery_id, fact.at) for fact in attempts}) == len(attempts)
     assert sum(fact.outcome == "retried" for fact in attempts) == len(failing) > 0
-    again = next(fact for fact in attempts if fact.outcome == "retried")
-    assert (again.status, again.detail, again.attempt, again.subscription) == (503, "not now", 1, "help-desk")
+    retried = next(fact for fact in attempts if fact.outcome == "retried")
+    assert (retried.status, retried.detail, retried.attempt, retried.subscription) == (503, "not now", 1, "help-desk")
     assert desk.metric("deskstream_webhook_deliveries_total", subscription="help-desk", outcome="delivered") == 36
     assert desk.metric("deskstream_webhook_seconds_count", subscription="mail-only") == 3
 
     in_clickhouse = desk.processes.start("clickhouse")
-    until(lambda: rows("SELECT count() FROM webhook_deliveries FINAL") == [(len(attempts),)], "rows of the table")
+    eventually(lambda: rows("SELECT count() FROM webhook_deliveries FINAL") == [(len(attempts),)], "rows of the table")
     assert ended(in_clickhouse) == 0
     env = deployment.env | {"DESKSTREAM_WEBHOOKS_FILE": file, "DESKSTREAM_WEBHOOK_ALLOW_PRIVATE": "true"}
     asked = cli(env, "query", "SELECT outcome, count() FROM webhook_deliveries GROUP BY 1 ORDER BY 1", "-f", "csv")
     assert asked.stdout.splitlines()[1:] == [f'"delivered",{36 + 3}', f'"retried",{len(failing)}']
 
-    until(lambda: standing(cli(env, "webhooks", "list").stdout)["mail-only"] == ("closed", 0), "all is committed")
+    eventually(lambda: states(cli(env, "webhooks", "list").stdout)["mail-only"] == ("closed", 0), "all is committed")
     pong = cli(env, "webhooks", "test", "mail-only")
     assert (pong.returncode, only_mail.heard[-1].kind, only_mail.heard[-1].body["type"]) == (0, "ping", "ping")
     assert re.match(r"HTTP 200 after \d+ ms: ok\n", pong.stdout)
@@ -167,7 +171,7 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
     assert "secret" not in desk.processes.output(sink)
 
 
-def standing(listed: str) -> dict[str, tuple[str, int]]:
+def states(listed: str) -> dict[str, tuple[str, int]]:
     """Name → state and lag, from what `webhooks list` prints."""
     lines = [line.replace("│", "").split() for line in listed.splitlines()[2:]]
     return {name: (state, int(next(word for word in rest if word.isdigit()))) for name, state, *rest in lines}
@@ -180,11 +184,11 @@ def test_a_sink_that_is_killed_loses_nothing_and_what_it_repeats_has_the_id_it_h
     log.write([ticket(customer, version) for version in range(20) for customer in range(20)], partition=0)
     for enough in (80, 200):
         sink = desk.start(file)
-        until(lambda enough=enough: len(receiver.taken()) >= enough, f"{enough} facts")
+        eventually(lambda enough=enough: len(receiver.taken()) >= enough, f"{enough} facts")
         sink.kill()
         sink.wait()
     sink = desk.start(file)
-    until(lambda: len(receiver.taken()) == 400, "all facts")
+    eventually(lambda: len(receiver.taken()) == 400, "all facts")
     assert orders(receiver.taken()) == {ticket(customer, 0).ticket_id: list(range(20)) for customer in range(20)}
     assert len({(each.body["id"], each.body["version"]) for each in receiver.heard}) == 400
     assert len({each.delivery for each in receiver.heard}) == 400
@@ -193,7 +197,7 @@ def test_a_sink_that_is_killed_loses_nothing_and_what_it_repeats_has_the_id_it_h
     heard = len(receiver.heard)
     idle = desk.start(file)
     log.write([ticket(99, 0)], partition=0)
-    until(lambda: len(receiver.heard) == heard + 1, "only the new one: everything before was committed")
+    eventually(lambda: len(receiver.heard) == heard + 1, "only the new one: everything before was committed")
     assert ended(idle) == 0
 
 
@@ -208,37 +212,37 @@ def test_a_receiver_that_hangs_is_dead_or_gone_holds_up_nobody_else_and_loses_no
     file = subscribe(desk.folder, **{name: {"url": url, "facts": ["ticket_fact"]} for name, url in urls.items()})
     log.write([ticket(customer, 0) for customer in range(50)], partition=3)
     sink = desk.start(file, webhook_breaker_failures=3, webhook_timeout_seconds=1)
-    until(lambda: len(quick.taken()) == 50, "all facts at the one that works")
+    eventually(lambda: len(quick.taken()) == 50, "all facts at the one that works")
     state = "deskstream_webhook_breaker_state"
-    until(lambda: desk.metric(state, subscription="dead") == 2, "its breaker open")
-    until(lambda: desk.metric(state, subscription="gone") == 3, "it is switched off")
-    until(lambda: desk.metric(state, subscription="hanging") >= 1, "its breaker open")
+    eventually(lambda: desk.metric(state, subscription="dead") == 2, "its breaker open")
+    eventually(lambda: desk.metric(state, subscription="gone") == 3, "it is switched off")
+    eventually(lambda: desk.metric(state, subscription="hanging") >= 1, "its breaker open")
     assert desk.metric(state, subscription="quick") == 0
     assert len(gone.heard) <= 16, "those that were on their way"
 
     log.write([ticket(100, 0)], partition=3)
-    until(lambda: len(quick.taken()) == 51, "a new fact")
-    listed = standing(desk.processes.run("webhooks", "list", **desk.env(file)).stdout)
+    eventually(lambda: len(quick.taken()) == 51, "a new fact")
+    listed = states(desk.processes.run("webhooks", "list", **desk.env(file)).stdout)
     assert listed["gone"] == ("off", 51)
     assert listed["dead"] in (("open", 51), ("half_open", 51))
-    assert log.letters(FACTS_DLQ) == []
+    assert log.dead_letters(FACTS_DLQ) == []
 
     alive = desk.receiver(port=port)
     sick.clear()
-    until(lambda: len(alive.taken()) == 51 and len(hanging.taken()) == 51, "everything, once they are back")
-    until(lambda: desk.metric(state, subscription="dead") == 0, "its breaker closed")
+    eventually(lambda: len(alive.taken()) == 51 and len(hanging.taken()) == 51, "everything, once they are back")
+    eventually(lambda: desk.metric(state, subscription="dead") == 0, "its breaker closed")
     heard = len(gone.heard)
     log.write([ticket(101, 0)], partition=3)
-    until(lambda: len(alive.taken()) == 52, "the newest")
+    eventually(lambda: len(alive.taken()) == 52, "the newest")
     assert len(gone.heard) == heard, "it is left alone"
     output = desk.processes.output(sink)
     assert '"subscription_switched_off"' in output and "moved away" in output
     assert ended(sink) == 0, output
 
     gone.answers = lambda body: Say()
-    assert log.letters(FACTS_DLQ) == []
+    assert log.dead_letters(FACTS_DLQ) == []
     sink = desk.start(file)
-    until(lambda: len(gone.taken()) == 52, "all of them, after a restart")
+    eventually(lambda: len(gone.taken()) == 52, "all of them, after a restart")
     assert ended(sink) == 0
 
 
@@ -258,18 +262,18 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_replayed_to_that_receiver_a
     log.write([ticket(version, version) for version in range(5)], partition=0)
     log.write_raw([(CONTACT_FACTS, b"K", b"\xc3\x01not a record")])
     sink = desk.start(file, webhook_retry_seconds=2)
-    until(lambda: len(log.letters(FACTS_DLQ)) == 6, "six letters")
+    eventually(lambda: len(log.dead_letters(FACTS_DLQ)) == 6, "six dead letters")
     assert ended(sink) == 0
-    letters = {story["error"]: story for story, _ in log.letters(FACTS_DLQ)}
-    reasons = sorted((story["reason"], story["producer"].split()[-1]) for story in letters.values())
+    dead_letters = {story["error"]: story for story, _ in log.dead_letters(FACTS_DLQ)}
+    reasons = sorted((story["reason"], story["producer"].split()[-1]) for story in dead_letters.values())
     assert ("refused", "picky") in reasons and ("redirected", "picky") in reasons
-    assert [story["stage"] for story in letters.values()] == ["webhooks"] * len(letters)
-    assert "NotTaken: picky: HTTP 400: bad version" in letters
+    assert [story["stage"] for story in dead_letters.values()] == ["webhooks"] * len(dead_letters)
+    assert "NotTaken: picky: HTTP 400: bad version" in dead_letters
     assert elsewhere.heard == [], "a redirection is not followed"
     assert len(other.taken()) == 5
 
     outcomes = defaultdict(list)
-    for fact in told(log):
+    for fact in logged(log):
         if fact.subscription == "picky":
             outcomes[fact.version].append(fact.outcome)
     assert [outcomes[version] for version in (0, 1, 4)] == [["dead_lettered"], ["dead_lettered"], ["delivered"]]
@@ -296,12 +300,12 @@ def test_an_open_breaker_with_nothing_left_to_try_reads_on_for_its_probe(log: Lo
     file = subscribe(desk.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
     sink = desk.start(file, webhook_retry_seconds=0.001, webhook_breaker_failures=1)
     log.write([ticket(1, 1)])
-    until(lambda: len(log.letters(FACTS_DLQ)) == 1, "its letter, and with it nothing is left")
+    eventually(lambda: len(log.dead_letters(FACTS_DLQ)) == 1, "its dead letter, and with it nothing is left")
     log.write([ticket(1, 2)])
-    until(lambda: receiver.heard[-1].body["version"] == 2, "the next one is the probe")
+    eventually(lambda: receiver.heard[-1].body["version"] == 2, "the next one is the probe")
     receiver.answers = lambda body: Say()
-    until(lambda: [each.body["version"] for each in receiver.taken()] == [2], "and is taken when that is possible")
-    assert len(log.letters(FACTS_DLQ)) == 1, "a receiver that fails is not the fault of the fact"
+    eventually(lambda: [each.body["version"] for each in receiver.taken()] == [2], "and is taken when that is possible")
+    assert len(log.dead_letters(FACTS_DLQ)) == 1, "a receiver that fails is not the fault of the fact"
     assert ended(sink) == 0, desk.processes.output(sink)
 
 
@@ -316,14 +320,14 @@ def test_a_subscription_that_starts_now_hears_nothing_old_even_after_a_restart(
     env = deployment.env | {"DESKSTREAM_WEBHOOKS_FILE": file, "DESKSTREAM_WEBHOOK_ALLOW_PRIVATE": "true"}
 
     def listed() -> tuple[str, int]:
-        return standing(cli(env, "webhooks", "list").stdout)["late"]
+        return states(cli(env, "webhooks", "list").stdout)["late"]
 
-    until(lambda: listed() == ("closed", 0), "its beginning is committed")
+    eventually(lambda: listed() == ("closed", 0), "its beginning is committed")
     sink.kill()
     sink.wait()
     log.write([ticket(7, 0)], partition=0)
     sink = desk.start(file)
-    until(lambda: receiver.taken(), "the first fact after its beginning")
+    eventually(lambda: receiver.taken(), "the first fact after its beginning")
     assert [each.body["id"] for each in receiver.heard] == [ticket(7, 0).ticket_id]
     assert ended(sink) == 0
 
@@ -335,27 +339,27 @@ def test_a_changed_file_takes_effect_without_a_restart_and_a_wrong_one_changes_n
     file = subscribe(desk.folder, one={"url": one.url} | tickets)
     sink = desk.start(file)
     log.write([ticket(1, 1)])
-    until(lambda: one.taken(), "the first fact")
+    eventually(lambda: one.taken(), "the first fact")
 
     subscribe(desk.folder, one={"url": one.url} | tickets, two={"url": two.url} | tickets)
-    until(lambda: two.taken(), "the new subscription hears all of it")
+    eventually(lambda: two.taken(), "the new subscription hears all of it")
     log.write([ticket(1, 2)])
-    until(lambda: len(one.taken()) == len(two.taken()) == 2, "both hear what comes")
+    eventually(lambda: len(one.taken()) == len(two.taken()) == 2, "both hear what comes")
 
     subscribe(desk.folder, one={"url": one.url, "facts": ["tickets"]})  # no such fact
-    until(lambda: "subscriptions_refused" in desk.processes.output(sink), "the refusal")
+    eventually(lambda: "subscriptions_refused" in desk.processes.output(sink), "the refusal")
     assert "'tickets' is not a fact" in desk.processes.output(sink)
     log.write([ticket(1, 3)])
-    until(lambda: len(one.taken()) == len(two.taken()) == 3, "both go on")
+    eventually(lambda: len(one.taken()) == len(two.taken()) == 3, "both go on")
 
     subscribe(desk.folder, two={"url": one.url} | tickets)  # one is gone, two goes elsewhere from where it stands
 
     def in_force() -> str:
         return [line for line in desk.processes.output(sink).splitlines() if "names" in line][-1]
 
-    until(lambda: "one" not in in_force(), "the new file is in force")
+    eventually(lambda: "one" not in in_force(), "the new file is in force")
     log.write([ticket(1, 4)])
-    until(lambda: len(one.taken()) == 4, "what comes goes there, once")
+    eventually(lambda: len(one.taken()) == 4, "what comes goes there, once")
     assert [each.body["version"] for each in one.taken()] == [1, 2, 3, 4]
     assert len(two.taken()) == 3
     assert ended(sink) == 0, desk.processes.output(sink)

@@ -1,4 +1,4 @@
-"""E-mail over SMTP, for mail and web-form contacts: open connections are used again, one message each at a time."""
+"""Sends e-mail over SMTP, for mail and web-form contacts; reuses connections, one message each at a time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
-from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
+from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.mail import address, compose
 
 CHANNELS = ("email", "form")
 _IMPLICIT_TLS = 465
-#: Answers that are about us and not about the message: closing, login wanted, login failed, encryption wanted.
+#: Answers about our connection and not about the message: closing, login wanted, login failed, encryption wanted.
 _ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
 
 
 class Email:
-    """At most `smtp_connections` at once; a message waits for a free one."""
+    """Holds at most `smtp_connections` connections; a message waits for a free one."""
 
     def __init__(self, settings: SinkSettings) -> None:
         self._settings = settings
@@ -29,7 +29,12 @@ class Email:
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
 
-    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
+    async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
+        """Sends a message; returns the server's answer.
+
+        Raises:
+            ServiceUnavailable, TryLater, Undeliverable
+        """
         now = self._settings.pipeline_clock.now()
         recipient, mail = compose(message, sender=self._sender, now=now)
         async with self._slots:
@@ -49,12 +54,13 @@ class Email:
             return answer
 
     async def close(self) -> None:
+        """Closes the idle connections, with QUIT."""
         while self._idle:
             with suppress(aiosmtplib.SMTPException, OSError):
                 await self._idle.pop().quit(timeout=1)
 
     async def _connection(self) -> aiosmtplib.SMTP:
-        """An idle connection that still answers, or a new one."""
+        """Returns an idle connection that still answers, or a new one."""
         while self._idle:
             connection = self._idle.pop()
             with suppress(aiosmtplib.SMTPException, OSError):
@@ -76,11 +82,13 @@ class Email:
             if connection.is_ehlo_or_helo_needed:
                 await connection.ehlo()
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise Away(f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {_said(error)}") from error
+            raise ServiceUnavailable(
+                f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {_error_text(error)}"
+            ) from error
         return connection
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
-        """One SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
+        """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
         try:
             for command in (
                 b"MAIL FROM:<" + self._sender.spec.encode() + b">",
@@ -89,35 +97,40 @@ class Email:
                 response = await connection.execute_command(command)
                 if response.code >= 300:
                     await connection.execute_command(b"RSET")
-                    raise _verdict(response.code, _told(response.code, response.message))
+                    raise _failure_of(response.code, _answer_text(response.code, response.message))
             return (await connection.data(mail)).message
         except aiosmtplib.SMTPDataError as error:
-            raise _verdict(error.code, _told(error.code, error.message)) from error
+            raise _failure_of(error.code, _answer_text(error.code, error.message)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise Away(f"SMTP: {_said(error)}") from error
+            raise ServiceUnavailable(f"SMTP: {_error_text(error)}") from error
 
 
 def connect(settings: SinkSettings) -> Email:
+    """Returns the adapter.
+
+    Raises:
+        ConfigurationError: DESKSTREAM_MAIL_FROM is not one e-mail address.
+    """
     try:
         return Email(settings)
     except Undeliverable as error:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
 
 
-def _verdict(code: int, answer: str) -> Exception:
-    """What an SMTP answer means for the message: RFC 5321, section 4.2.1."""
+def _failure_of(code: int, answer: str) -> Exception:
+    """Returns the exception for an SMTP answer (RFC 5321, section 4.2.1)."""
     if code in _ABOUT_US:
-        return Away(f"SMTP: {answer}")
+        return ServiceUnavailable(f"SMTP: {answer}")
     if 400 <= code < 500:
         return TryLater(answer)
     return Undeliverable("bounced", "smtp_permanent", answer)
 
 
-def _told(code: int, message: str) -> str:
+def _answer_text(code: int, message: str) -> str:
     return one_line(f"{code} {message}", 500)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return _told(error.code, error.message)
+        return _answer_text(error.code, error.message)
     return named_error_line(error, 500)

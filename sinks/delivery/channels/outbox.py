@@ -1,4 +1,4 @@
-"""The stand-in for channels that have no adapter yet: one JSON line per message in `<outbox>/<channel>.jsonl`."""
+"""Writes the messages of channels without an adapter as JSON lines to `<DESKSTREAM_OUTBOX_DIR>/<channel>.jsonl`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ import msgspec
 
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from sinks.delivery.adapter import REST, Away, Tried, Undeliverable
+from sinks.delivery.adapter import REST, Attempt, ServiceUnavailable, Undeliverable
 
 CHANNELS = (REST,)
 _CHANNEL = re.compile(r"[a-z][a-z_]{0,30}")
 
 
 class Outbox:
-    """Appends; a line is in the file, as a whole, when `deliver` returns."""
+    """Appends one line per message, whole, before `deliver` returns."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
+    async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
+        """Appends a message; returns the file's name.
+
+        Raises:
+            Undeliverable: no folder is set, or the channel cannot be a file's name.
+            ServiceUnavailable: the file cannot be written.
+        """
         if self._folder is None or not _CHANNEL.fullmatch(message.channel):
             raise Undeliverable("refused", "no_adapter", f"no adapter for the channel {message.channel[:40]!r}")
         path = self._folder / f"{message.channel}.jsonl"
@@ -30,14 +36,15 @@ class Outbox:
         try:
             await asyncio.to_thread(_append, path, line)
         except OSError as error:
-            raise Away(f"{path}: {error.strerror}") from error
+            raise ServiceUnavailable(f"{path}: {error.strerror}") from error
         return path.name
 
     async def close(self) -> None:
-        pass
+        """Does nothing: files are open only while they are written."""
 
 
 def connect(settings: SinkSettings) -> Outbox:
+    """Returns the adapter; without a folder it refuses every message."""
     return Outbox(settings.outbox_dir)
 
 

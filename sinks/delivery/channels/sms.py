@@ -1,20 +1,20 @@
-"""SMS and WhatsApp messages over Twilio's REST interface; without DESKSTREAM_SMS_ACCOUNT this channel is not claimed.
+"""Sends SMS and WhatsApp messages over Twilio's REST interface, when DESKSTREAM_SMS_ACCOUNT is set.
 
-| the service says                                          | then                                                  |
-|-----------------------------------------------------------|-------------------------------------------------------|
-| 2xx                                                       | taken                                                 |
-| no connection, no answer, 5xx, 429                        | Away: all of the channel waits                        |
-| 401, 403, 404, an error code 20xxx: token, account, limits | Away: nobody's message is to blame                   |
-| its queue of our number is full (21611)                   | TryLater                                              |
-| any other 4xx, such as 21610 (they stopped us)            | Undeliverable, `bounced`                              |
+| the service answers                                        | then                                               |
+|------------------------------------------------------------|----------------------------------------------------|
+| 2xx                                                        | taken                                              |
+| nothing, 5xx, 429                                          | ServiceUnavailable: every message waits            |
+| 401, 403, 404, an error code 20xxx: token, account, limits | ServiceUnavailable: no message is the cause        |
+| 21611: its queue for our number is full                    | TryLater                                           |
+| any other 4xx, such as 21610: the customer sent STOP       | Undeliverable, `bounced`                           |
 
-The interface takes no key that would make a second request harmless. So when it is not known whether a message was
-taken (the answer was lost, or was a 5xx), its list of messages is asked before the same one is sent again: one with
-this text to this number, not older than our first attempt and not known as another message of ours, is this one. The
-same is asked of a message that a killed process may have begun with (`Tried`): their list is the memory that outlives us.
+The interface has no idempotency key. When it is unknown whether a message was taken (the answer was lost, or was a 5xx),
+the service's list of messages is read before the message is sent again. A message in that list is ours when it has this
+text and number, is not older than our first attempt, and is not known as another message of ours. The list is also read
+for a message that a killed process may have begun to send (`Attempt`).
 
-A text that is longer than the service takes (`sms_characters`, UTF-16 units, as it counts) goes in numbered parts, at most
-`sms_most_parts`; each is a message of its own to the service, and a part that was taken is not sent again.
+A text longer than `sms_characters` UTF-16 units goes in at most `sms_most_parts` numbered parts. To the service each part
+is a message; a part that was taken is not sent again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
-from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
+from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.split import split
 
 CHANNELS = ("sms",)
@@ -43,14 +43,14 @@ _SENDER = re.compile(r"\+[1-9][0-9]{5,14}|[A-Za-z0-9 ]{1,11}|MG[0-9a-f]{32}")
 _SERVICE = re.compile(r"MG[0-9a-f]{32}")
 _QUEUE_FULL = 21611
 _ABOUT_US = frozenset((401, 403, 404, 429))
-#: Their clock and ours may differ by so much.
+#: The service's clock and ours may differ by this.
 _SKEW_MICROS = 30 * MICROS
 _REMEMBERED = 2_000
 _ASKED_FOR = 50
 
 
 class Sms:
-    """One account. Connections are kept open and used again."""
+    """Sends for one account; reuses its connections."""
 
     def __init__(self, settings: SinkSettings) -> None:
         base = settings.sms_base_url.rstrip("/")
@@ -70,8 +70,12 @@ class Sms:
         self._taken: OrderedDict[str, str] = OrderedDict()  # their id → our part
         self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts it has so far
 
-    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
-        """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
+    async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
+        """Sends the parts one after the other; returns the service's ids, joined by spaces.
+
+        Raises:
+            ServiceUnavailable, TryLater, Undeliverable
+        """
         if not message.text.strip():
             raise Undeliverable("refused", "empty", "there is nothing to say")
         fields = self._fields(message)
@@ -82,35 +86,36 @@ class Sms:
             self._begun.popitem(last=False)
         for number in range(len(sids), len(parts)):
             part = f"{message.outbound_id}/{number}"
-            sids.append(await self._deliver(part, fields | {"Body": parts[number]}, tried))
+            sids.append(await self._deliver(part, fields | {"Body": parts[number]}, earlier))
         self._begun.pop(message.outbound_id, None)
         return " ".join(sids)
 
-    async def _deliver(self, part: str, fields: dict[str, str], tried: Tried | None) -> str:
+    async def _deliver(self, part: str, fields: dict[str, str], earlier: Attempt | None) -> str:
         since = self._uncertain.get(part)
-        if tried is not None:
-            since = tried.since if since is None else min(since, tried.since)
-        if since is not None and (sid := await self._found(fields, part, since, tried)):
+        if earlier is not None:
+            since = earlier.since if since is None else min(since, earlier.since)
+        if since is not None and (sid := await self._found(fields, part, since, earlier)):
             return self._take(part, sid)
         started = self._clock.now()
         try:
             answer = await self._request("POST", self._address, content=urlencode(fields).encode())
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # it never left
-            raise Away(f"SMS: {_said(error)}") from error
+            raise ServiceUnavailable(f"SMS: {_error_text(error)}") from error
         except httpx.HTTPError as error:
             self._doubt(part, started)
-            raise Away(f"SMS: {_said(error)}") from error
+            raise ServiceUnavailable(f"SMS: {_error_text(error)}") from error
         if answer.status_code >= 500:
             self._doubt(part, started)
         if not answer.is_success:
-            raise _verdict(answer)
+            raise _failure_of(answer)
         return self._take(part, str(_json(answer).get("sid") or ""))
 
     async def close(self) -> None:
+        """Closes the connections."""
         await self._client.aclose()
 
     def _fields(self, message: Outbound) -> dict[str, str]:
-        """The request's fields, but for the text.
+        """Returns the request's fields without the text.
 
         Raises:
             Undeliverable: there is no number.
@@ -130,23 +135,23 @@ class Sms:
             fields["StatusCallback"] = f"{self._status_url}{joint}{urlencode({'id': message.outbound_id})}"
         return fields
 
-    async def _found(self, fields: dict[str, str], part: str, since: int, tried: Tried | None) -> str:
-        """Their id of a part that an earlier attempt did hand over, '' when it did not.
+    async def _found(self, fields: dict[str, str], part: str, since: int, earlier: Attempt | None) -> str:
+        """Returns the service's id of a part that an earlier attempt handed over; '' when none did.
 
         Raises:
-            Away: they do not answer that either.
+            ServiceUnavailable: the service does not answer that either.
         """
         wanted = {"To": fields["To"], "PageSize": str(_ASKED_FOR)}
         try:
             answer = await self._request("GET", f"{self._address}?{urlencode(wanted)}")
         except httpx.HTTPError as error:
-            raise Away(f"SMS: {_said(error)}") from error
+            raise ServiceUnavailable(f"SMS: {_error_text(error)}") from error
         if not answer.is_success:
-            raise Away(f"SMS: {_told(answer)}")
+            raise ServiceUnavailable(f"SMS: {_answer_text(answer)}")
         listed = _json(answer).get("messages")
         for each in [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []:
             sid = str(each.get("sid") or "")
-            ours = self._taken.get(sid, part) == part and not (tried is not None and tried.known(sid))
+            ours = self._taken.get(sid, part) == part and not (earlier is not None and earlier.is_of_another(sid))
             if (
                 ours
                 and sid
@@ -175,7 +180,7 @@ class Sms:
 
 
 def connect(settings: SinkSettings) -> Sms | None:
-    """The adapter, or None without an account.
+    """Returns the adapter, or None without an account.
 
     Raises:
         ConfigurationError: there is an account and no token or sender.
@@ -194,17 +199,17 @@ def connect(settings: SinkSettings) -> Sms | None:
     return Sms(settings)
 
 
-def _verdict(answer: httpx.Response) -> Exception:
-    """What an error answer means for the message."""
+def _failure_of(answer: httpx.Response) -> Exception:
+    """Returns the exception for an error answer."""
     code = _json(answer).get("code")
     code = code if isinstance(code, int) else 0
     if answer.status_code >= 500 or answer.status_code == 429 or 20_000 <= code < 21_000:
-        return Away(f"SMS: {_told(answer)}")
+        return ServiceUnavailable(f"SMS: {_answer_text(answer)}")
     if code == _QUEUE_FULL:
-        return TryLater(_told(answer))
+        return TryLater(_answer_text(answer))
     if not code and answer.status_code in _ABOUT_US:
-        return Away(f"SMS: {_told(answer)}")
-    return Undeliverable("bounced", "sms_permanent", _told(answer))
+        return ServiceUnavailable(f"SMS: {_answer_text(answer)}")
+    return Undeliverable("bounced", "sms_permanent", _answer_text(answer))
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
@@ -215,18 +220,18 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _told(answer: httpx.Response) -> str:
-    said = _json(answer)
-    words = f"{answer.status_code} {said.get('code', '')} {said.get('message', '') or answer.text[:200]}"
-    return one_line(words, 500)
+def _answer_text(answer: httpx.Response) -> str:
+    fields = _json(answer)
+    text = f"{answer.status_code} {fields.get('code', '')} {fields.get('message', '') or answer.text[:200]}"
+    return one_line(text, 500)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return named_error_line(error, 500)
 
 
 def _units(text: str) -> int:
-    """UTF-16 code units: most emoji are two."""
+    """Counts UTF-16 code units; most emoji have two."""
     return len(text) + sum(each > "\uffff" for each in text)
 
 

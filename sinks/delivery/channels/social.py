@@ -1,23 +1,24 @@
-"""Answers on social networks: Messenger, Instagram and page comments over Meta's interface, messages and posts on X.
+"""Sends answers to Messenger, Instagram and page comments over Meta's interface, and to messages and posts on X.
 
-Where an answer goes is read off the customer's address (`meta:<id>`, `x:<id>`) and the conversation (`thread_id`): what
-was asked in public is answered below the very comment or post (`In-Reply-To`; events of an older build do not tell it, then
-below the post that began the conversation), what was asked in private in private. Without a token of a network, its
-answers are refused as `no_adapter`, or written to the outbox when there is one; without any, the channel is not claimed.
+The customer's address (`meta:<id>`, `x:<id>`) and the conversation (`thread_id`) decide where an answer goes. A public
+question is answered below its comment or post (`In-Reply-To`). Events of an older build do not have that header; their
+answer goes below the post that began the conversation. A private question is answered in private. Without a token of a
+network, its answers are refused as `no_adapter`, or written to the outbox if it is set. Without any token this module
+serves no channel.
 
-| the network says                                        | then                                                       |
-|---------------------------------------------------------|------------------------------------------------------------|
-| 2xx                                                     | taken                                                      |
-| no connection, 5xx, 429, a limit, a token that expired  | Away: nobody's message is to blame                         |
-| Meta: an unknown error, a transient one                 | TryLater                                                   |
-| the customer wrote too long ago (Meta: 24 hours)        | Undeliverable `refused`, `outside_window`: answer otherwise |
-| X: the same words are there already                     | taken: an earlier attempt put them there                   |
-| any other 4xx                                           | Undeliverable `bounced`, `social_permanent`                |
-| nothing, after the request had left                     | Undeliverable `bounced`, `answer_lost`                     |
+| the network answers                                     | then                                                        |
+|---------------------------------------------------------|-------------------------------------------------------------|
+| 2xx                                                     | taken                                                       |
+| no connection, 5xx, 429, a limit, a token that expired  | ServiceUnavailable: no message is the cause                 |
+| Meta: an unknown error, a transient one                 | TryLater                                                    |
+| Meta: the customer wrote more than 24 hours ago         | Undeliverable `refused`, `outside_window`: answer otherwise |
+| X: a duplicate of an earlier text                       | taken: an earlier attempt sent it                           |
+| any other 4xx                                           | Undeliverable `bounced`, `social_permanent`                 |
+| nothing, after the request was sent                     | Undeliverable `bounced`, `answer_lost`                      |
 
-Neither network takes a key that would make a second request harmless. So an answer that may have been taken is not sent
-again by itself: a dead letter says so, and a person looks before replaying it. Long texts go in numbered parts; a part
-that was taken is not sent again while the process lives.
+Neither network has an idempotency key. An answer that may have been taken is therefore not sent again automatically: it
+becomes a dead letter that says so, and a person checks before replaying it. Long texts go in numbered parts; a part that
+was taken is not sent again while the process lives.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
-from sinks.delivery.adapter import Away, Tried, TryLater, Undeliverable
+from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.channels import outbox
 from sinks.delivery.split import split
 
@@ -46,7 +47,7 @@ _MOST_PARTS = 5
 _REMEMBERED = 2_000
 _X_SINGLE = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 _X_LINK = 23
-#: What X makes a link of: an address, or a name that ends like a domain.
+#: The texts that X makes a link of: an address, or a name that ends like a domain.
 _LINK = re.compile(r"https?://[!-~]+|\b(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b(?:/[!-~]*)?", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 #: Error codes of Meta: outside the window in which we may write; too many calls, token or permission: about us.
@@ -60,7 +61,7 @@ _X_ABOUT_US = frozenset((401, 429))
 
 @dataclass(frozen=True)
 class Request:
-    """One call, and how long a text it takes. `body` makes the JSON of it from a part of the text."""
+    """One call and the length of its text, at most `most` as `measure` counts; `body` makes the JSON of a part."""
 
     network: str
     path: str
@@ -70,10 +71,10 @@ class Request:
 
 
 def route(message: Outbound) -> Request:
-    """Where an answer goes.
+    """Returns the call that sends an answer.
 
     Raises:
-        Undeliverable: the address or the conversation is of no network that we know.
+        Undeliverable: the address or the conversation belongs to no known network.
     """
     network, _, person = message.address.partition(":")
     asked = message.headers.get("In-Reply-To", "")
@@ -83,9 +84,8 @@ def route(message: Outbound) -> Request:
         raise Undeliverable("refused", "bad_address", f"{message.address[:60]!r} is nobody on a network that we know")
     if network == "meta" and len(place) == 3:
         most, measure = (_INSTAGRAM, _bytes) if place[0] == "instagram" else (_MESSENGER, len)
-        to = {"id": person}
-        said = {"recipient": to, "messaging_type": "RESPONSE"}
-        return Request("meta", f"{place[1]}/messages", lambda part: {**said, "message": {"text": part}}, most, measure)
+        to = {"recipient": {"id": person}, "messaging_type": "RESPONSE"}
+        return Request("meta", f"{place[1]}/messages", lambda part: {**to, "message": {"text": part}}, most, measure)
     if network == "meta" and len(place) == 2:
         below = f"{asked}/replies" if asked and place[0] == "instagram" else f"{asked or place[1]}/comments"
         return Request("meta", below, lambda part: {"message": part}, _COMMENT)
@@ -99,7 +99,7 @@ def route(message: Outbound) -> Request:
 
 
 class Social:
-    """Both networks; each only with its token. Connections are kept open and used again."""
+    """Sends to both networks, each only with its token; reuses connections."""
 
     def __init__(self, settings: SinkSettings) -> None:
         self._networks = {
@@ -114,10 +114,16 @@ class Social:
             verify=secure,  # without TLS there is nothing to verify, and loading it takes long
             trust_env=False,
         )
-        self._begun: OrderedDict[str, list[str]] = OrderedDict()  # outbound id → their ids of the parts they have
+        self._begun: OrderedDict[str, list[str]] = (
+            OrderedDict()
+        )  # outbound id → the network's ids of the parts sent so far
 
-    async def deliver(self, message: Outbound, tried: Tried | None = None) -> str:
-        """Their id, or their ids, of the message. A part is sent once the one before it was taken."""
+    async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
+        """Sends the parts one after the other; returns the network's ids, joined by spaces.
+
+        Raises:
+            ServiceUnavailable, TryLater, Undeliverable
+        """
         if not message.text.strip():
             raise Undeliverable("refused", "empty", "there is nothing to say")
         request = route(message)
@@ -133,6 +139,7 @@ class Social:
         return " ".join(taken)
 
     async def close(self) -> None:
+        """Closes the connections."""
         await self._client.aclose()
 
     async def _send(self, request: Request, part: str) -> str:
@@ -143,19 +150,19 @@ class Social:
                 f"{url}/{path}", json=request.body(part), headers={"Authorization": f"Bearer {token}"}
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # it never left
-            raise Away(f"{request.network}: {_said(error)}") from error
+            raise ServiceUnavailable(f"{request.network}: {_error_text(error)}") from error
         except httpx.HTTPError as error:
-            lost = f"it may have been taken, look before sending it again: {_said(error)}"
+            lost = f"it may have been taken, look before sending it again: {_error_text(error)}"
             raise Undeliverable("bounced", "answer_lost", lost) from error
         if answer.is_success:
             return _id_of(_json(answer))
         if request.network == "x" and answer.status_code == 403 and "duplicate" in answer.text.lower():
             return "there already"
-        raise _meta_verdict(answer) if request.network == "meta" else _x_verdict(answer)
+        raise _meta_failure(answer) if request.network == "meta" else _x_failure(answer)
 
 
 def connect(settings: SinkSettings) -> Social | None:
-    """The adapter, or None without a token of any network.
+    """Returns the adapter, or None without a token of any network.
 
     Raises:
         ConfigurationError: an address is no http(s) URL.
@@ -171,30 +178,30 @@ def connect(settings: SinkSettings) -> Social | None:
     return Social(settings)
 
 
-def _meta_verdict(answer: httpx.Response) -> Exception:
-    """What an error answer of Meta means for the message."""
+def _meta_failure(answer: httpx.Response) -> Exception:
+    """Returns the exception for an error answer of Meta."""
     found = _json(answer).get("error")
     error: dict[str, Any] = found if isinstance(found, dict) else {}
     code, subcode = error.get("code"), error.get("error_subcode")
-    told = one_line(f"{answer.status_code} {code or ''} {error.get('message') or answer.text[:200]}", 500)
-    if subcode in _WINDOW or (code == _WINDOW_CODE and "window" in told.lower()):
-        why = f"the customer wrote more than 24 hours ago, so Meta takes no answer; answer another way ({told})"
+    text = one_line(f"{answer.status_code} {code or ''} {error.get('message') or answer.text[:200]}", 500)
+    if subcode in _WINDOW or (code == _WINDOW_CODE and "window" in text.lower()):
+        why = f"the customer wrote more than 24 hours ago, so Meta takes no answer; answer another way ({text})"
         return Undeliverable("refused", "outside_window", why)
     if code in _META_AGAIN or error.get("is_transient"):
-        return TryLater(told)
+        return TryLater(text)
     if answer.status_code >= 500 or answer.status_code == 429 or code in _META_ABOUT_US:
-        return Away(f"meta: {told}")
-    return Undeliverable("bounced", "social_permanent", told)
+        return ServiceUnavailable(f"meta: {text}")
+    return Undeliverable("bounced", "social_permanent", text)
 
 
-def _x_verdict(answer: httpx.Response) -> Exception:
-    """What an error answer of X means for the message."""
-    said = _json(answer)
-    told = f"{answer.status_code} {said.get('title') or ''} {said.get('detail') or answer.text[:200]}"
-    told = one_line(told, 500)
+def _x_failure(answer: httpx.Response) -> Exception:
+    """Returns the exception for an error answer of X."""
+    fields = _json(answer)
+    text = f"{answer.status_code} {fields.get('title') or ''} {fields.get('detail') or answer.text[:200]}"
+    text = one_line(text, 500)
     if answer.status_code >= 500 or answer.status_code in _X_ABOUT_US:
-        return Away(f"x: {told}")
-    return Undeliverable("bounced", "social_permanent", told)
+        return ServiceUnavailable(f"x: {text}")
+    return Undeliverable("bounced", "social_permanent", text)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
@@ -205,13 +212,13 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _id_of(said: dict[str, Any]) -> str:
-    data = said.get("data")
+def _id_of(fields: dict[str, Any]) -> str:
+    data = fields.get("data")
     inner: dict[str, Any] = data if isinstance(data, dict) else {}
-    return str(said.get("message_id") or said.get("id") or inner.get("dm_event_id") or inner.get("id") or "taken")
+    return str(fields.get("message_id") or fields.get("id") or inner.get("dm_event_id") or inner.get("id") or "taken")
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return named_error_line(error, 300)
 
 
@@ -220,7 +227,7 @@ def _bytes(text: str) -> int:
 
 
 def _weight(text: str) -> int:
-    """As X counts (its configuration v3): most alphabets one, all other characters two, a link at least 23."""
+    """Counts as X does (its configuration v3): most alphabets one, all other characters two, a link at least 23."""
     bare = _LINK.sub("", text)
     links = sum(max(_X_LINK, len(link)) for link in _LINK.findall(text))
     return links + sum(1 if any(first <= ord(each) <= last for first, last in _X_SINGLE) else 2 for each in bare)
