@@ -1,0 +1,1 @@
+"""Writes facts to ClickHouse, and keeps its tables and views."""

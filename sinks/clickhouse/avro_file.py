@@ -1,4 +1,4 @@
-"""Facts in single-object encoding become an Avro object container file, without decoding one of them.
+"""Joins facts in single-object encoding to an Avro object container file, without decoding them.
 
 Kafka values are `C3 01`, fingerprint, body; a container file is a header with the writer's schema, then blocks of
 `count, size, bodies, sync marker`. ClickHouse reads that file and matches fields to columns by name. Every record
@@ -24,7 +24,7 @@ _ONE_RECORD = b"\x02"  # the count 1, as Avro writes a long
 
 
 def long(value: int) -> bytes:
-    """A non-negative number as Avro writes a long: zigzag, then seven bits a byte."""
+    """Encodes a non-negative number as an Avro long: zigzag, then seven bits a byte."""
     value <<= 1
     out = bytearray()
     while value > 0x7F:
@@ -38,7 +38,7 @@ _SIZES = [_ONE_RECORD + long(size) for size in range(1 << 14)]
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """How records with one ten-byte header are inserted: the table, its columns, the file's header and sync marker."""
+    """Holds how records with one ten-byte header are inserted: the table, its columns, the file's header and sync marker."""
 
     table: Table
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ class Shape(msgspec.Struct, frozen=True):
     sync: bytes
 
     def file(self, values: Iterable[bytes]) -> bytes:
-        """The container file of these single-object values, which all start with this shape's header."""
+        """Returns the container file of single-object values that all start with this shape's header."""
         parts = [self.head]
         add, sync, sizes, most = parts.append, self.sync, _SIZES, len(_SIZES)
         for value in values:
@@ -59,7 +59,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 @cache
 def shapes() -> dict[bytes, Shape]:
-    """Ten-byte header → shape, for every published version of every record that has a table."""
+    """Maps the ten-byte header of every published version of every record that has a table to its shape."""
     return {
         MARKER + fingerprint(schema): shape_of(table, schema)
         for record, table in tables().items()
@@ -68,7 +68,7 @@ def shapes() -> dict[bytes, Shape]:
 
 
 def shape_of(table: Table, schema: Mapping[str, Any]) -> Shape:
-    """The shape of one version of a record: its fields under the names of the columns.
+    """Returns the shape of one version of a record: its fields under the names of the columns.
 
     Columns that an older version does not know are not named in the insert, so ClickHouse fills in their defaults.
     """

@@ -1,4 +1,4 @@
-"""What the ClickHouse sink collects between two inserts: records by their ten-byte header, and offsets to commit."""
+"""Collects records between two inserts, by their ten-byte header, with the offsets to commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.codec import HEADER_BYTES
 
 
 class Record(Protocol):
-    """What is used of a Kafka record."""
+    """The fields of a Kafka record that the sinks use."""
 
     topic: str
     partition: int
@@ -20,7 +20,7 @@ class Record(Protocol):
 
 
 class Batch:
-    """Records of several partitions that are inserted together, at most one insert per record kind.
+    """Holds records of several partitions that are inserted together, at most one insert per record kind.
 
     groups    ten-byte header → the records that start with it, in log order
     ranges    (topic, partition) → [first offset, last offset]
@@ -34,7 +34,7 @@ class Batch:
         self.rows = 0
 
     def add(self, partition: Any, records: Sequence[Record]) -> None:
-        """Take records of one partition, in order. `partition` is a (topic, partition) tuple."""
+        """Adds records of one partition, in order. `partition` is a (topic, partition) tuple."""
         groups = self.groups
         for record in records:
             head = (record.value or b"")[:HEADER_BYTES]
@@ -53,7 +53,7 @@ class Batch:
 
 
 def token(table: str, records: Sequence[Record]) -> str:
-    """The deduplication token of one insert: the table and the offset range of each partition in it.
+    """Returns the deduplication token of one insert: the table and the offset range of each partition in it.
 
     The same records give the same token, so an insert that is tried again after an answer got lost is one insert.
     """

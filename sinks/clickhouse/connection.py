@@ -1,7 +1,7 @@
-"""One way to ClickHouse for every sink command, and what its errors mean.
+"""Connects to ClickHouse, and tells its errors apart.
 
-An error is one of three: *retry* (the server cannot now), *setup* (no record is to blame: a missing table, a right
-that was not granted, a wrong password), or *data* (this block cannot be inserted). Only data may become dead letters.
+An error is one of three kinds: *retry* (the server does not work now), *setup* (no record is the cause: a missing table,
+a missing right, a wrong password), or *data* (this block cannot be inserted). Only *data* may lead to dead letters.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ RETRY = {
     1000: "POCO_EXCEPTION",
 }
 
-#: Error codes that no record can cause: somebody has to change the server or our settings.
+#: Error codes that no record can cause: the server or our settings have to be changed.
 SETUP = {
     1: "UNSUPPORTED_METHOD",
     16: "NO_SUCH_COLUMN_IN_TABLE",
@@ -79,26 +79,28 @@ _NOISE = re.compile(
 
 
 class Kind(Enum):
+    """The kind of a failed insert, which decides what to do about it."""
+
     RETRY = "retry"
     SETUP = "setup"
     DATA = "data"
 
 
 def code_of(error: BaseException) -> int:
-    """ClickHouse's error code; 0 when it is a matter of the connection."""
+    """Returns ClickHouse's error code; 0 for an error of the connection."""
     match = _CODE.search(str(error))
     return int(match[1]) if match else (getattr(error, "code", None) or 0)
 
 
 def kind_of(error: BaseException) -> Kind:
-    """What to do about a failed insert."""
+    """Returns the kind of an error."""
     code = code_of(error)
     if code in RETRY:
         return Kind.RETRY
     if code in SETUP:
         return Kind.SETUP
     if code == STD_EXCEPTION and "avro::Exception" not in str(error):
-        return Kind.RETRY  # not about the format of what we sent: memory, a thread, something in between
+        return Kind.RETRY  # not about the block: memory, a thread, a proxy
     if code:
         return Kind.DATA
     # No code: nobody answered, or a proxy in between did; otherwise the client refused by itself, which no record causes.
@@ -107,13 +109,13 @@ def kind_of(error: BaseException) -> Kind:
 
 
 def name_of(error: BaseException) -> str:
-    """A short bounded word for metrics: ClickHouse's name of the error, `connection`, or `other`."""
+    """Returns a short bounded word for metrics: ClickHouse's name of the error, `connection`, or `other`."""
     code = code_of(error)
     return (RETRY.get(code) or SETUP.get(code) or "other").lower() if code else "connection"
 
 
 def server_message(error: BaseException) -> str:
-    """What the server said, without the address, the version and the stack trace."""
+    """Returns the server's message without the address, the version and the stack trace."""
     if not code_of(error) and (refused := _ERRNO.search(str(error))):
         return refused[1].strip()
     said = _NOISE.sub("", str(error).split("Stack trace:")[0])
@@ -121,11 +123,11 @@ def server_message(error: BaseException) -> str:
 
 
 def connect(settings: SinkSettings, *, database: str | None = None) -> Client:
-    """A client of the deployment's ClickHouse.
+    """Returns a client of the deployment's ClickHouse.
 
     Raises:
-        ConfigurationError: the address makes no sense, or the server refuses user or database.
-        Unavailable: it does not answer, or is not ready.
+        ConfigurationError: the address is no URL of ClickHouse, or the server refuses user or database.
+        Unavailable: the server does not answer, or is not ready.
     """
     url = _split(settings.clickhouse_url)
     logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # it warns of what it raises
@@ -169,7 +171,12 @@ def _split(address: str) -> SplitResult:
 
 
 def create_database(settings: SinkSettings) -> None:
-    """Create the deployment's database when it is not there."""
+    """Creates the deployment's database if it is missing.
+
+    Raises:
+        ConfigurationError: the server refuses it.
+        Unavailable: the server does not answer.
+    """
     client = connect(settings, database="default")
     try:
         client.command(f"CREATE DATABASE IF NOT EXISTS `{settings.clickhouse_database}`")

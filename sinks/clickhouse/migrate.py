@@ -1,9 +1,9 @@
-"""`python -m sinks migrate`: brings the tables and views of a database to what this build expects.
+"""Brings the tables and views of a database to what this build expects: `python -m sinks migrate`.
 
-Migrations are `migrations/NNNN_name.sql`, applied in order, each once, remembered with a checksum in
-`schema_migrations`. There is no lock to take in a ClickHouse without Keeper, so that two may start at once every
-statement is written to do nothing the second time (`IF NOT EXISTS`), and a migration that both recorded is one row
-after the merge. Views are definitions, not history: they are replaced whenever this runs.
+Migrations are `migrations/NNNN_name.sql`. They are applied in order, each once, and recorded with a checksum in
+`schema_migrations`. ClickHouse without Keeper has no lock, and two processes may migrate at once. Every statement
+therefore does nothing the second time (`IF NOT EXISTS`); a migration that both recorded is one row after the merge.
+Views have no history: they are replaced whenever this runs.
 """
 
 from __future__ import annotations
@@ -38,34 +38,35 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 )
 ENGINE = ReplacingMergeTree ORDER BY name
 """
-#: Somebody else replaced the same view at this moment: TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, ABORTED, DEADLOCK_AVOIDED.
+#: Errors when another process replaces the same view at this moment: TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, ABORTED, DEADLOCK_AVOIDED.
 _RACES = frozenset({57, 60, 236, 473})
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file; `checksum` ignores how its lines end."""
+    """Holds one migration file."""
 
     name: str
     sql: str
 
     @property
     def checksum(self) -> str:
+        """The checksum of its text, whatever its line ends are."""
         return hashlib.sha256("\n".join(self.sql.splitlines()).encode()).hexdigest()[:32]
 
     def statements(self) -> Iterator[str]:
-        """The statements: each ends with a semicolon at the end of a line."""
+        """Yields the statements; each ends with a semicolon at the end of a line."""
         for part in _END.split(self.sql):
             if any(line.strip() and not line.lstrip().startswith("--") for line in part.splitlines()):
                 yield part.strip()
 
     def reads(self) -> set[str]:
-        """The tables and views that its statements read."""
+        """Returns the tables and views that its statements read."""
         return set(_READ.findall(_COMMENT.sub("", self.sql)))
 
 
 def read(folder: Path = MIGRATIONS) -> list[Migration]:
-    """Every migration of this build, in order.
+    """Returns every migration of this build, in order.
 
     Raises:
         ConfigurationError: a file is not named NNNN_name.sql, or two have the same number.
@@ -82,7 +83,7 @@ def read(folder: Path = MIGRATIONS) -> list[Migration]:
 
 
 def migrate(client: Client, folder: Path = MIGRATIONS, *, say: Callable[[str], None] = lambda name: None) -> list[str]:
-    """Apply what is missing; returns the names applied now. `say` hears each name before it is applied.
+    """Applies missing migrations; returns their names. Calls `say` with each name before it is applied.
 
     Raises:
         ConfigurationError: an applied migration was edited, a new one sorts before an applied one, or one fails.
@@ -105,7 +106,7 @@ def migrate(client: Client, folder: Path = MIGRATIONS, *, say: Callable[[str], N
 
 
 def applied(client: Client) -> dict[str, str]:
-    """Name → checksum of every migration that the database has seen."""
+    """Returns the checksum, by name, of every migration that was applied to the database."""
     try:
         rows = client.query("SELECT name, checksum FROM schema_migrations FINAL ORDER BY name").result_rows
     except (ClickHouseError, OSError) as error:
@@ -114,7 +115,7 @@ def applied(client: Client) -> dict[str, str]:
 
 
 def verify(client: Client, folder: Path = MIGRATIONS) -> int:
-    """Check that every migration of this build is applied, changing nothing; returns their number.
+    """Checks that every migration of this build is applied, changing nothing; returns their number.
 
     Raises:
         ConfigurationError: some are not applied yet, or one was edited.
@@ -130,7 +131,7 @@ def verify(client: Client, folder: Path = MIGRATIONS) -> int:
 
 
 def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
-    """What has to be applied, in order. Applied ones that this build does not know belong to a newer build: ignored.
+    """Returns the migrations to apply, in order. Ignores applied ones of a newer build.
 
     Raises:
         ConfigurationError: an applied migration was edited, or a new one sorts before an applied one.
@@ -156,7 +157,7 @@ def plan(wanted: list[Migration], done: dict[str, str]) -> list[Migration]:
 
 
 def views(folder: Path = VIEWS) -> list[Migration]:
-    """Every view, after those that it reads, else sorted by name; `name` is without `.sql`.
+    """Returns every view, after those that it reads, otherwise sorted by name; `name` is without `.sql`.
 
     A file with `{window}` in its name makes a view for each window.
 
@@ -182,7 +183,7 @@ def _views_of(path: Path) -> Iterator[Migration]:
 
 
 def replace_views(client: Client, folder: Path = VIEWS) -> list[str]:
-    """Create or replace every view, after those that it reads; returns their names."""
+    """Creates or replaces every view, after those that it reads; returns their names."""
     names = []
     for view in views(folder):
         for statement in view.statements():

@@ -1,4 +1,4 @@
-"""`python -m sinks query "SQL"`: ask ClickHouse, read-only, and read the answer on a terminal or in a pipe."""
+"""Queries ClickHouse, read-only, and formats the answer for a terminal or a pipe: `python -m sinks query "SQL"`."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ _ACROSS = 6
 
 
 class QueryFailed(ConfigurationError):
-    """ClickHouse does not accept the query, or ran out of time or memory over it."""
+    """ClickHouse refuses the query, or ran out of time or memory over it."""
 
 
 def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
-    """`(text to print, rows)`; rows is -1 where they were not counted. `limit` 0 shows all rows.
+    """Runs a query; returns `(text to print, number of rows)`, -1 rows where they were not counted.
+
+    `limit` 0 shows all rows.
 
     Raises:
         ConfigurationError: there is no such format, or no query.
-        QueryFailed: ClickHouse's own words, on one line.
-        Unavailable: it does not answer.
+        QueryFailed: ClickHouse's message, on one line.
+        Unavailable: ClickHouse does not answer.
     """
     if fmt != "table" and fmt not in FORMATS:
         raise ConfigurationError(f"there is no format {fmt!r}", where="--format", fix="table, json or csv")
@@ -60,9 +62,9 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
 
 
 def draw(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None = None) -> str:
-    """The rows as a table, numbers to the right; upright, row under row, where that would be too wide to read.
+    """Returns the rows as a table, numbers to the right; one column name per line where a table would be too wide.
 
-    `width` in characters; None: the terminal's, and as wide as it needs to be in a pipe.
+    `width` is in characters; None is the terminal's width, and in a pipe as wide as the table.
     """
     texts = [[cell(value) for value in row] for row in rows]
     console = Console(width=width)
@@ -87,7 +89,7 @@ def _print_upright(console: Console, names: Sequence[str], texts: Sequence[Seque
 
 
 def _width(heads: Sequence[str], texts: Sequence[Sequence[str]], most: int = sys.maxsize) -> int:
-    """Of the table in characters, when no cell is wider than `most`."""
+    """Returns the width of the table in characters, when no cell is wider than `most`."""
     columns = zip(heads, *texts, strict=True)
     widths = (min(most, max(cell_len(line) for text in column for line in text.split("\n"))) for column in columns)
     return sum(widths) + _BETWEEN * (len(heads) - 1)
@@ -113,7 +115,7 @@ def _upright(names: Sequence[str], row: Sequence[str]) -> Grid:
 
 
 def cell(value: Any) -> str:
-    """One value as people read it: NULL stays visible, times without what is zero, no control characters."""
+    """Formats one value: NULL stays visible, whole seconds have no fraction, control characters become dots."""
     if value is None:
         return "NULL"
     if isinstance(value, datetime):

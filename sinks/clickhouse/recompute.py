@@ -1,8 +1,8 @@
-"""The tables of a recomputation: a database beside the live one, filled from a pipe, compared clock by clock.
+"""Makes, fills, compares and removes the database of a recomputation.
 
-`<database>_recompute_<name>` has all tables and views of this build, and three of its own: `recompute_run` (one row
-about the run, there when it is complete), `differences` (a clock of a ticket, old beside new, where they differ) and
-`comparison` (all of them). Old is what the live tables say: as of then. New is as of now.
+`<database>_recompute_<name>` has all tables and views of this build and three more. `recompute_run` has one row, once the
+recomputation is complete. `comparison` has every clock of every ticket, old beside new; `differences` has those that
+differ. Old are the clocks of the live tables, new those of the recomputation.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CREATE TABLE recompute_run (
     refused Map(String, UInt64), cut Array(UInt16), finished_at DateTime64(6, 'UTC') DEFAULT now64(6)
 ) ENGINE = MergeTree ORDER BY finished_at
 """
-#: The last word of the ledger about every clock. A breach counts unless a correction from before the deadline withdrew it.
+#: The last state of every clock in the ledger. A breach counts unless a correction from before the deadline withdrew it.
 _SIDE = """
     SELECT ticket_id, clock, episode, instance,
            argMax(ledger.policy, sequence) AS policy, argMax(ledger.target_seconds, sequence) AS target_seconds,
@@ -82,10 +82,10 @@ FROM comparison WHERE {span} GROUP BY policy, clock ORDER BY policy, clock
 
 
 def database_of(settings: SinkSettings, name: str) -> str:
-    """The database of the run of this name.
+    """Returns the database of a recomputation.
 
     Raises:
-        ConfigurationError: it is no name.
+        ConfigurationError: the name has other characters than letters, digits and `_`, or more than 40.
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no name", where="--into", fix="letters, digits and _, at most 40")
@@ -93,10 +93,10 @@ def database_of(settings: SinkSettings, name: str) -> str:
 
 
 def begin(settings: SinkSettings, name: str, begins: str = "", ends: str = "", *, replace: bool = False) -> None:
-    """Make the database of a run, with empty tables.
+    """Makes the database of a recomputation, with empty tables.
 
     Raises:
-        ConfigurationError: the name is taken, the span makes no sense, or ClickHouse refuses.
+        ConfigurationError: the name is taken, a time is invalid, or ClickHouse refuses.
         Unavailable: ClickHouse does not answer.
     """
     _span(begins, ends)
@@ -136,7 +136,7 @@ def _make(settings: SinkSettings, database: str) -> None:
 
 
 def fill(settings: SinkSettings, name: str, pipe: BinaryIO) -> None:
-    """Insert the facts that come through the pipe. One that breaks off takes the database with it.
+    """Inserts the facts that come through the pipe; removes the database when the pipe breaks off.
 
     Raises:
         ConfigurationError, Unavailable: as `begin`.
@@ -157,10 +157,10 @@ def fill(settings: SinkSettings, name: str, pipe: BinaryIO) -> None:
 
 
 def show(settings: SinkSettings, name: str, begins: str = "", ends: str = "", *, limit: int = 40) -> str:
-    """The run, where old and new differ, and the summary: text for a terminal.
+    """Returns the recomputation, the clocks that differ, and the summary as text for a terminal.
 
     Raises:
-        ConfigurationError: there is no such run, or it is not complete.
+        ConfigurationError: there is no such recomputation, or it is not complete.
         Unavailable: ClickHouse does not answer.
     """
     database, span = database_of(settings, name), _span(begins, ends)
@@ -183,7 +183,7 @@ def show(settings: SinkSettings, name: str, begins: str = "", ends: str = "", *,
 
 
 def drop(settings: SinkSettings, name: str) -> None:
-    """Remove the database of a run, if it is there."""
+    """Removes the database of a recomputation, if it is there."""
     client = connection.connect(settings, database="default")
     try:
         client.command(f"DROP DATABASE IF EXISTS `{database_of(settings, name)}` SYNC")
@@ -215,12 +215,12 @@ def _report(database: str, run: Any, differences: Any, summary: Any, limit: int)
 
 
 def _short(row: Any) -> list[Any]:
-    """Times without what is the same in all of them."""
+    """Returns the cells, times without year and fraction."""
     return [f"{cell:%m-%d %H:%M:%S}" if isinstance(cell, datetime) else cell for cell in row]
 
 
 def _fill(client: Client, pipe: BinaryIO) -> bool:
-    """Whether the pipe came to its proper end."""
+    """Inserts the facts of the pipe; returns False when it broke off."""
     known, waiting = shapes(), dict[bytes, list[bytes]]()
     while len(size := pipe.read(4)) == 4:
         length = int.from_bytes(size, "big")
@@ -246,15 +246,15 @@ def _insert(client: Client, waiting: dict[bytes, list[bytes]], header: bytes) ->
         client.raw_insert(shape.table.name, shape.columns, shape.file(values), settings=SETTINGS, fmt="Avro")
 
 
-def _conclude(client: Client, said: dict[str, Any]) -> None:
+def _conclude(client: Client, summary: dict[str, Any]) -> None:
     columns = ("rules", "policies", "until", "events", "facts", "refused", "cut")
-    row = [said[name] for name in columns]
-    row[2] = datetime.fromtimestamp(said["until"] / 1e6).astimezone()
+    row = [summary[name] for name in columns]
+    row[2] = datetime.fromtimestamp(summary["until"] / 1e6).astimezone()
     client.insert("recompute_run", [row], column_names=columns)
 
 
 def _span(begins: str, ends: str) -> str:
-    """A condition on when tickets were created."""
+    """Returns a condition on when tickets were created."""
     conditions = []
     for option, text, sign in (("--from", begins, ">="), ("--to", ends, "<")):
         if not text:

@@ -1,8 +1,8 @@
-"""What a ClickHouse table is to the sink, and which there are: every module in `tables/` declares one as `TABLE`.
+"""Declares ClickHouse tables, and finds the modules of `tables/`, each of which declares one as `TABLE`.
 
-Facts reach ClickHouse as the Avro they already are; ClickHouse matches fields and columns by name. So a table is
-declared, not programmed: the record kind, the columns that are named otherwise, the fields that are left out.
-`Table.row` is the same mapping in Python, which the golden tests hold against what ClickHouse returns.
+Facts reach ClickHouse as Avro; ClickHouse matches fields and columns by name. A table therefore needs no code: it
+declares the record kind, the columns with another name, and the fields without a column. `Table.row` is the same mapping
+in Python; the golden tests compare it with what ClickHouse returns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.facts import Fact
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table and the one kind of fact that fills it.
+    """Holds one table and the one kind of fact that fills it.
 
     key     the columns of the deterministic id: the table's ORDER BY; the highest `version` of a key counts
     rename  field → column, where they differ
@@ -35,6 +35,7 @@ class Table:
     omit: frozenset[str] = frozenset()
 
     def column(self, field_name: str) -> str:
+        """Returns the column of a field."""
         return self.rename.get(field_name, field_name)
 
     @property
@@ -43,7 +44,7 @@ class Table:
         return tuple(self.column(name) for name in self.record.__struct_fields__ if name not in self.omit)
 
     def row(self, fact: Fact) -> dict[str, Any]:
-        """Column → value as a query returns it; times are aware UTC datetimes."""
+        """Returns the values of a fact by column, as a query returns them; times are aware UTC datetimes."""
         times = time_fields(self.record)
         row = {}
         for name in self.record.__struct_fields__:
@@ -55,14 +56,14 @@ class Table:
 
 @cache
 def time_fields(record: type[Fact]) -> frozenset[str]:
-    """The fields of a record that hold microseconds since 1970 UTC."""
+    """Returns the fields of a record that hold microseconds since 1970 UTC."""
     hints = typing.get_type_hints(record, include_extras=True)
     return frozenset(name for name, hint in hints.items() if hint is Micros or Micros in typing.get_args(hint))
 
 
 @cache
 def tables() -> dict[type, Table]:
-    """Record kind → table, from every module in `tables/`, sorted by module name.
+    """Maps each record kind to its table, from every module in `tables/`, sorted by module name.
 
     Raises:
         ConfigurationError: two modules claim the same record or table, or one declares no TABLE.
@@ -71,7 +72,7 @@ def tables() -> dict[type, Table]:
 
 
 def collect(modules: list[Any]) -> dict[type, Table]:
-    """The tables that these modules declare; see `tables`."""
+    """Returns the tables that modules declare; see `tables`."""
     found: dict[type, Table] = {}
     owners = plugins.Owners()
     for module, table in plugins.declarations("TABLE", modules):

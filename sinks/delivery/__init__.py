@@ -1,0 +1,1 @@
+"""Delivers outbound messages over the channels of customers."""

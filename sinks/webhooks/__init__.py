@@ -1,0 +1,1 @@
+"""Sends facts to subscribed systems as signed webhooks."""

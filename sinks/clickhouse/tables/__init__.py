@@ -1,0 +1,1 @@
+"""Declares one ClickHouse table per module, as `TABLE`."""

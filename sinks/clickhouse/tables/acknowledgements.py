@@ -1,4 +1,4 @@
-"""One row per decision to acknowledge a contact or to stay silent, with the reason."""
+"""Declares the table of acknowledgement decisions: one row per contact that was acknowledged or not, with the reason."""
 
 from schemas.facts import AcknowledgementFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per assignment or transfer."""
+"""Declares the table of assignments: one row per assignment or transfer."""
 
 from schemas.facts import AssignmentFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""Whom the seconds of each SLA clock are charged to."""
+"""Declares the table of clock shares: the seconds of each SLA clock by the party they are charged to."""
 
 from schemas.facts import ClockShare
 from sinks.clickhouse.table import Table

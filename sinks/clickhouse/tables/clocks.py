@@ -1,4 +1,4 @@
-"""The SLA ledger: one row per transition of a clock."""
+"""Declares the table of the SLA ledger: one row per transition of a clock."""
 
 from schemas.facts import ClockFact
 from sinks.clickhouse.table import Table

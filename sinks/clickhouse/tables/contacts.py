@@ -1,4 +1,4 @@
-"""One row per thing that happened on a customer's timeline."""
+"""Declares the table of contacts: one row per event of a customer."""
 
 from schemas.facts import ContactFact
 from sinks.clickhouse.table import Table

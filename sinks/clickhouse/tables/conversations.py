@@ -1,4 +1,4 @@
-"""One row per telephone call or chat that is over: outcome, waiting and handling time."""
+"""Declares the table of conversations: one row per ended call or chat, with outcome, waiting and handling time."""
 
 from schemas.facts import ConversationFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per message to a customer: what became of it."""
+"""Declares the table of deliveries: one row per message to a customer, with its outcome."""
 
 from schemas.facts import DeliveryFact
 from sinks.clickhouse.table import Table

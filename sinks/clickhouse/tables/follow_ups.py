@@ -1,4 +1,4 @@
-"""One row per low score that a person looks after."""
+"""Declares the table of follow-ups: one row per low score that a person looks after."""
 
 from schemas.facts import FollowUpFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""How many durations of one measure fell into one bucket of one pane: sum over partitions and parts."""
+"""Declares the table of pane buckets: durations of one measure in one bucket of one pane; sum over partitions and parts."""
 
 from schemas.facts import PaneBucketFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""Five minutes of one combination of dimensions, as absolute partials: sum over partitions and parts."""
+"""Declares the table of panes: five minutes of one combination of dimensions, as partials to sum over partitions and parts."""
 
 from schemas.facts import PaneFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per stretch of time in which an agent's presence in a team was one and the same."""
+"""Declares the table of presences: one row per period in which an agent's presence in a team did not change."""
 
 from schemas.facts import PresenceFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per reason that a customer contacted us about again within days."""
+"""Declares the table of repeats: one row per reason that a customer contacted us about again within days."""
 
 from schemas.facts import RepeatFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per time that a ticket was solved, and whether that was first contact resolution."""
+"""Declares the table of resolutions: one row per solve of a ticket, with first contact resolution or not."""
 
 from schemas.facts import ResolutionFact
 from sinks.clickhouse.table import Table

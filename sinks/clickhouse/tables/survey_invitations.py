@@ -1,4 +1,4 @@
-"""One row per resolution episode: whether its customer was asked how it was, and why not."""
+"""Declares the table of survey invitations: one row per resolution episode, invited or not, with the reason."""
 
 from schemas.facts import InvitationFact
 from sinks.clickhouse.table import Table

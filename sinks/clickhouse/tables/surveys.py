@@ -1,4 +1,4 @@
-"""One row per answer to a satisfaction survey."""
+"""Declares the table of surveys: one row per answer to a satisfaction survey."""
 
 from schemas.facts import SurveyFact
 from sinks.clickhouse.table import Table

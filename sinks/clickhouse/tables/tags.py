@@ -1,4 +1,4 @@
-"""One row per why-tag on a ticket; `active` is false after a correction."""
+"""Declares the table of tags: one row per why-tag on a ticket; `active` is false after a correction."""
 
 from schemas.facts import TagFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""All clocks of a ticket, one row each, measured in calendar and working seconds."""
+"""Declares the table of ticket clocks: one row per ticket with all its clocks, in calendar and working seconds."""
 
 from schemas.facts import TicketClocks
 from sinks.clickhouse.table import Table

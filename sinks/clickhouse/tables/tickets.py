@@ -1,4 +1,4 @@
-"""One row per ticket: everything known about it now."""
+"""Declares the table of tickets: one row per ticket with its present state."""
 
 from schemas.facts import TicketFact
 from sinks.clickhouse.table import Table

@@ -1,4 +1,4 @@
-"""One row per attempt to hand a fact to a subscribed help desk."""
+"""Declares the table of webhook deliveries: one row per attempt to send a fact to a subscribed system."""
 
 from schemas.facts import WebhookDelivered
 from sinks.clickhouse.table import Table
