@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from producers.channels import generic
+from producers.channels import generic_fields
 from producers.customers import directory
 from producers.endpoint import endpoints
 from producers.publisher import Publisher
@@ -254,7 +254,7 @@ def chat(
     `{{"type": "agent_replied", "occurred_at": "2025-11-03T10:40:00+08:00", "id": "old-2",
     "customer_id": "email:ann@example.org", "thread_ref": "c-1", "agent_id": "mei", "text": "On its way."}}`
 
-    Types: {", ".join(generic.KINDS)}.
+    Types: {", ".join(generic_fields.KINDS)}.
 
     A ticket's id is not known beforehand: what belongs to one names its customer and its conversation (`thread_ref`),
     or, if the ticket exists, its id. `id` makes a second import harmless; without it the whole line does.

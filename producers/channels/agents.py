@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from producers.channels import generic
+from producers.channels import generic, generic_fields
 from producers.text.fields import FieldProblems
 from schemas.errors import Refused
 from schemas.events import Event
@@ -91,7 +91,7 @@ def _event(body: Any, resource: str, key: str, now: int, source: str) -> Event:
         raise FieldProblems({"": f"must be an object, not {type(body).__name__}"})
     kind = RESOURCES[resource]
     said = body.get("type", kind)
-    if generic.ALIASES.get(said, said) != kind if isinstance(said, str) else True:
+    if generic_fields.ALIASES.get(said, said) != kind if isinstance(said, str) else True:
         raise FieldProblems({"type": f"{str(said)[:60]!r} does not belong to {resource}; leave it out"})
     own = {"id": key} if key and "id" not in body else {}
     return generic.build({**own, **body, "type": kind}, now=now, source=source)

@@ -1,4 +1,7 @@
-"""Business hours of chat: `mon-fri 09:00-18:00, sat 10:00-14:00` in one time zone, right across daylight saving."""
+"""Parses the business hours of chat and says when it is open.
+
+The setting is `mon-fri 09:00-18:00, sat 10:00-14:00` in one time zone; hours hold across daylight saving time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class Hours:
 
     @classmethod
     def parse(cls, text: str, time_zone: str = "UTC") -> Hours:
-        """Read the setting; the empty text is "always".
+        """Returns the hours of the setting; the empty text is "always".
 
         Raises:
             ConfigurationError: the text or the time zone is malformed.
@@ -41,7 +44,7 @@ class Hours:
         return cls(tuple(sorted(spans)), ZoneInfo(time_zone or "UTC"))
 
     def open_at(self, moment: int) -> bool:
-        """Whether it is open at this moment (micros UTC)."""
+        """Says if chat is open at this moment (micros UTC)."""
         if not self.spans:
             return True
         local = from_micros(moment).astimezone(self.zone)
@@ -49,7 +52,7 @@ class Hours:
         return any(day == local.weekday() and begin <= minute < end for day, begin, end in self.spans)
 
     def opens_at(self, moment: int) -> int | None:
-        """The next opening after this moment (micros UTC); None while open, or when it never opens."""
+        """Returns the next opening after this moment (micros UTC); None while open, or when it never opens."""
         if self.open_at(moment):
             return None
         local = from_micros(moment).astimezone(self.zone)

@@ -1,4 +1,4 @@
-"""The frames of live chat: what a visitor's browser and the chat process say to each other, and their AsyncAPI document.
+"""The frames of live chat, between a visitor's browser and the chat process, and their AsyncAPI document.
 
 One JSON object per WebSocket text message, told apart by `type`. The structs below decode and encode the frames, and
 `asyncapi()` describes them from the same structs, so that code and document cannot differ.
@@ -76,7 +76,7 @@ Fields = Annotated[dict[str, str], msgspec.Meta(description="field of the form â
 
 
 class Frame(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
-    """What every frame is."""
+    """The base of every frame."""
 
 
 # -- from the visitor -------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Transcript(Frame, frozen=True, tag="transcript"):
 
 
 class Survey(Frame, frozen=True, tag="survey", kw_only=True):
-    """How it was, 1 (bad) to 5 (good), once the conversation has ended."""
+    """The visitor's score, 1 (bad) to 5 (good), once the conversation has ended."""
 
     csat: Annotated[int, msgspec.Meta(ge=1, le=5)]
     comment: str = ""
@@ -149,14 +149,14 @@ class Leave(Frame, frozen=True, tag="leave", kw_only=True):
 
 
 class Ping(Frame, frozen=True, tag="ping"):
-    """Is anybody there? Browsers do not show scripts the pings of WebSocket itself."""
+    """Asks for a `pong`. Browsers do not show scripts the pings of WebSocket itself."""
 
 
 # -- from the server --------------------------------------------------------------------------------------------------
 
 
 class Offer(Frame, frozen=True, tag="offer", kw_only=True):
-    """Whether a conversation can be started now.
+    """Says if a conversation can be started now.
 
     `reason` is `` when it can, else `closed` outside business hours, `busy` while no agent is free, or `starting`.
     """
@@ -191,7 +191,7 @@ class Said(Frame, frozen=True, tag="said", kw_only=True):
 
 
 class StateNow(Frame, frozen=True, tag="state", kw_only=True):
-    """How the conversation stands. `position` counts from 1 while `queued`, 0 when it is not known."""
+    """The state of the conversation. `position` counts from 1 while `queued`, 0 when it is not known."""
 
     phase: Literal["queued", "answered", "ended"]
     position: int = 0
@@ -251,7 +251,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode(message: str | bytes) -> VisitorFrame:
-    """The frame of one WebSocket message.
+    """Returns the frame of one WebSocket message.
 
     Raises:
         Refused: `bad_frame`, it is not JSON, of no known type, or a field is of the wrong kind; the detail says which.
@@ -263,12 +263,12 @@ def decode(message: str | bytes) -> VisitorFrame:
 
 
 def encode(frame: ServerFrame | VisitorFrame) -> str:
-    """One WebSocket text message. Text never holds lone surrogates: it came through `fields.prose`."""
+    """Returns one WebSocket text message. Text never holds lone surrogates: it came through `fields.prose`."""
     return _encoder.encode(frame).decode()
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of the protocol."""
+    """Returns the AsyncAPI 3.0 document of the protocol."""
     kinds = tuple(dict.fromkeys((*FROM_VISITOR, *FROM_SERVER)))
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     messages = {

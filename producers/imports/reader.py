@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from producers.channels import generic
+from producers.channels import generic, generic_fields
 from producers.imports import jsonl
 from producers.imports.formats import chatwoot, freshdesk, zendesk
 from producers.sources import files
@@ -98,7 +98,11 @@ def files_limit(path: Path) -> int:
 
 def _format_of(record: Mapping[str, Any]) -> str:
     kind = record.get("type")
-    if "occurred_at" in record and isinstance(kind, str) and (kind in generic.KINDS or kind in generic.ALIASES):
+    if (
+        "occurred_at" in record
+        and isinstance(kind, str)
+        and (kind in generic_fields.KINDS or kind in generic_fields.ALIASES)
+    ):
         return "jsonl"
     return next((name for name, recognises in _RECOGNISERS.items() if recognises(record)), "")
 

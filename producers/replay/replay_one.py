@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from producers.channels.generic import IDS, NUMBERED
+from producers.channels.generic_fields import IDS, NUMBERED
 from producers.endpoint import PartialBatch
 from producers.intake import Take, defect
 from producers.publisher import encoded

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import chat
+from producers.channels import chat, chat_token
 from producers.channels import chat_protocol as frames
-from producers.channels.chat import Conversation, Gone, Passed, Rules, Step, fold, observe
-from producers.channels.chat_desk import Desk
+from producers.channels.chat import ChatConversation, Gone, Passed, Rules, Step, fold, observe
+from producers.channels.chat_capacity import ChatCapacity
 from producers.channels.chat_hours import Hours
 from producers.sources.chat import pages
 from producers.text.fields import FieldProblems
@@ -54,8 +54,8 @@ def at(seconds: float) -> int:
     return T0 + round(seconds * MICROS)
 
 
-def begun(**changes: Any) -> Conversation:
-    return fold(Conversation(), msgspec.structs.replace(START, **changes), T0, RULES).state
+def begun(**changes: Any) -> ChatConversation:
+    return fold(ChatConversation(), msgspec.structs.replace(START, **changes), T0, RULES).state
 
 
 def outbound(text: str, kind: str = "reply", seconds: float = 30) -> Outbound:
@@ -63,7 +63,7 @@ def outbound(text: str, kind: str = "reply", seconds: float = 30) -> Outbound:
     return msgspec.structs.replace(plain, kind=kind)
 
 
-def answered(**changes: Any) -> Conversation:
+def answered(**changes: Any) -> ChatConversation:
     return observe(begun(**changes), outbound("It is on its way."), 7).state
 
 
@@ -75,7 +75,7 @@ def kinds(step: Step) -> list[str]:
 
 
 def test_the_form_and_its_first_line_are_one_contact() -> None:
-    step = fold(Conversation(), START, T0, RULES)
+    step = fold(ChatConversation(), START, T0, RULES)
     [message] = step.events
     assert isinstance(message, MessageReceived)
     assert (message.channel, message.customer_id, message.address) == (
@@ -128,7 +128,7 @@ def test_of_the_page_only_what_names_it_is_kept(url: str, kept: str) -> None:
 
 
 def test_the_same_form_again_is_the_same_conversation_and_the_same_event() -> None:
-    first = fold(Conversation(), START, T0, RULES)
+    first = fold(ChatConversation(), START, T0, RULES)
     again = fold(first.state, START, at(5), RULES)
     assert [event.event_id for event in again.events] == [event.event_id for event in first.events]
     assert again.state.written == first.state.written
@@ -212,17 +212,17 @@ def test_resuming_shows_exactly_the_lines_after_the_last_one_seen_in_order(
 
 def test_a_token_opens_its_conversation_with_the_new_secret_and_the_old_and_no_other() -> None:
     thread = begun().thread_id
-    assert chat.opened_by(chat.sign(thread, "old"), ("new", "old")) == thread
-    for token in (chat.sign(thread, "guess"), thread, "", ".", "é\ud800"):
+    assert chat_token.opened_by(chat_token.sign(thread, "old"), ("new", "old")) == thread
+    for token in (chat_token.sign(thread, "guess"), thread, "", ".", "é\ud800"):
         with pytest.raises(Refused, match="bad_token"):
-            chat.opened_by(token, ("new", "old"))
+            chat_token.opened_by(token, ("new", "old"))
 
 
 @given(order=st.permutations(range(4)), cut=st.integers(0, 3))
 def test_a_conversation_read_from_the_log_stands_where_it_stood(order: list[int], cut: int) -> None:
     """The two topics are read in any order, and records may come twice."""
     lived = begun()
-    first = fold(Conversation(), START, T0, RULES).events[0]
+    first = fold(ChatConversation(), START, T0, RULES).events[0]
     second = fold(lived, frames.Line(line="l2", text="Hello?"), at(20), RULES)
     lived = second.state
     said = [(outbound("Thank you", "acknowledgement", 1), 3), (outbound("Here", "reply", 40), 9)]
@@ -232,7 +232,7 @@ def test_a_conversation_read_from_the_log_stands_where_it_stood(order: list[int]
     # Each topic keeps its own order; how the two are mixed is free.
     events, answers = iter(log[:2]), iter(log[2:])
     mixed = [next(events if place < 2 else answers) for place in order]
-    read = Conversation()
+    read = ChatConversation()
     for record, number in [*mixed, *mixed[cut:]]:
         read = observe(read, record, number).state
     assert msgspec.structs.replace(read, position=0) == lived
@@ -329,13 +329,13 @@ def test_the_survey_comes_after_the_end_and_names_its_conversation() -> None:
 
 def test_a_message_left_when_nobody_is_there_is_the_contact_form() -> None:
     left = frames.Leave(message="m1", text="Call me", email="ann@example.org")
-    step = fold(Conversation(), left, T0, RULES)
+    step = fold(ChatConversation(), left, T0, RULES)
     [message] = step.events
     assert isinstance(message, MessageReceived)
     assert (message.channel, message.address, message.text) == ("form", "ann@example.org", "Call me")
-    assert fold(Conversation(), left, at(7000), RULES).events[0].event_id == message.event_id
+    assert fold(ChatConversation(), left, at(7000), RULES).events[0].event_id == message.event_id
     with pytest.raises(FieldProblems) as problems:
-        fold(Conversation(), frames.Leave(message="m2", text=""), T0, RULES)
+        fold(ChatConversation(), frames.Leave(message="m2", text=""), T0, RULES)
     assert set(problems.value.fields) == {"text", "email"}
 
 
@@ -397,24 +397,24 @@ def update(ticket: str, action: str, version: int, **changes: Any) -> RoutingUpd
     return made
 
 
-def desk(*records: Event) -> Desk:
-    made = Desk()
+def desk(*records: Event) -> ChatCapacity:
+    made = ChatCapacity()
     for record in records:
-        made.see(record)
+        made.observe(record)
     return made
 
 
 def test_free_is_what_online_agents_take_less_what_is_held_and_what_waits() -> None:
     here = desk(presence("mei"), presence("tom", chats=3), presence("sam", "away"), presence("lee", "offline"))
     assert here.free == 5
-    here.see(update("A-1", "queue", 1))
-    here.see(update("B-1", "busy", 2, agent_id="mei"))
-    here.see(update("C-1", "queue", 3, channel="email"))
+    here.observe(update("A-1", "queue", 1))
+    here.observe(update("B-1", "busy", 2, agent_id="mei"))
+    here.observe(update("C-1", "queue", 3, channel="email"))
     assert here.free == 3
-    here.see(update("A-1", "idle", 4))
-    here.see(presence("tom", "offline", None))
+    here.observe(update("A-1", "idle", 4))
+    here.observe(presence("tom", "offline", None))
     assert here.free == 1
-    here.see(presence("tom", "online", None))
+    here.observe(presence("tom", "online", None))
     assert here.free == 4  # what the presence leaves out stays as it was known
 
 
@@ -432,9 +432,9 @@ def test_the_queue_goes_by_priority_and_then_by_who_waits_longest_in_each_team()
         update("E-1", "busy", 5, agent_id="mei"),
     )
     assert here.positions() == {"C-1": 1, "B-1": 2, "A-1": 3, "D-1": 1}
-    here.see(example(Assigned, ticket_id="C-1", team="support", agent_id="mei"))
+    here.observe(example(Assigned, ticket_id="C-1", team="support", agent_id="mei"))
     assert here.positions() == {"B-1": 1, "A-1": 2, "D-1": 1}
-    here.see(example(Assigned, ticket_id="C-1", team="support", agent_id=""))
+    here.observe(example(Assigned, ticket_id="C-1", team="support", agent_id=""))
     assert here.positions()["C-1"] == 1
 
 

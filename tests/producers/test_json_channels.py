@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
-from producers.channels import form, generic
+from producers.channels import form, generic, generic_fields
 from producers.imports.formats import history
 from producers.mail import event as email
+from producers.text import privacy
 from producers.text.fields import FieldProblems
 from schemas import codec, identity
 from schemas.errors import Refused
@@ -23,6 +24,7 @@ from schemas.events import (
     PresenceChanged,
     SurveyAnswered,
 )
+from tests.support.producers import json_inputs
 
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
 MINUTE = 60_000_000
@@ -169,13 +171,13 @@ def test_a_call_is_a_phone_call_unless_it_says_voicemail() -> None:
     assert (made.channel, made.address) == ("voicemail", "+15550100")
 
 
-@pytest.mark.parametrize("name", generic.KINDS)
+@pytest.mark.parametrize("name", generic_fields.KINDS)
 def test_the_example_of_every_type_in_the_api_page_is_accepted(name: str) -> None:
     from producers.sources.http import openapi
 
     example = openapi.EVENTS["requestBody"]["content"]["application/json"]["examples"][name]["value"]
     made = event(**example)
-    assert isinstance(made, generic.KINDS[name])
+    assert isinstance(made, generic_fields.KINDS[name])
     assert codec.decode(codec.encode(made)) == made
 
 
@@ -219,7 +221,7 @@ def test_an_unknown_type_names_the_known_ones() -> None:
     with pytest.raises(Refused) as caught:
         event(type="tick", id="1")
     assert caught.value.reason == "unknown_type"
-    assert all(name in str(caught.value) for name in generic.KINDS)
+    assert all(name in str(caught.value) for name in generic_fields.KINDS)
 
 
 @pytest.mark.parametrize(
@@ -270,35 +272,48 @@ def test_a_late_reply_keeps_the_time_at_which_it_happened() -> None:
     assert (made.occurred_at, made.received_at) == (NOW - 60 * MINUTE, NOW)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
-names = sorted(
-    {name for kind in generic.KINDS.values() for name in generic.fields_of(kind)} | {"id", "occurred_at", "channel"}
-)
+def test_a_json_object_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @given(json_inputs.generic_objects())
+    def each(body: dict[str, Any]) -> None:
+        try:
+            made = event(**body)
+        except Refused as refused:
+            outcomes[refused.reason] += 1
+            return
+        outcomes["event"] += 1
+        assert codec.decode(codec.encode(made)) == made
+        assert isinstance(made, generic_fields.kind_of(body))
+        assert made.received_at == NOW and made.occurred_at <= NOW
+        words = [getattr(made, name, "") for name in ("text", "subject", "comment", "question", "answer")]
+        assert all(privacy.mask(each) == each for each in words)
+
+    each()
+    assert set(outcomes) <= {"event", "bad_fields", "unknown_type", "bad_json"}
+    assert outcomes["event"] >= 150 and outcomes["bad_fields"] >= 40, outcomes
 
 
-@given(
-    st.sampled_from(sorted(generic.KINDS)),
-    st.dictionaries(st.sampled_from(names) | st.text(max_size=8), json_values, max_size=8),
-)
-def test_any_json_object_becomes_an_event_or_is_refused(name: str, body: dict[str, Any]) -> None:
-    try:
-        made = event(**{**body, "type": name})
-    except Refused:
-        return
-    assert codec.decode(codec.encode(made)) == made
+def test_a_form_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
+    outcomes: Counter[str] = Counter()
 
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @given(json_inputs.forms())
+    def each(values: dict[str, Any]) -> None:
+        try:
+            made = form.normalise(values, now=NOW)
+        except Refused as refused:
+            outcomes[refused.reason] += 1
+            return
+        outcomes["event"] += 1
+        assert codec.decode(codec.encode(made)) == made
+        assert made.address == str(values["email"]).strip() and made.text == made.full_text
+        assert all(privacy.mask(each) == each for each in (made.text, made.subject, made.customer_name))
 
-@given(st.dictionaries(st.sampled_from(sorted(form.FIELDS)) | st.text(max_size=8), json_values | st.text(), max_size=8))
-def test_any_form_becomes_an_event_or_is_refused(values: dict[str, Any]) -> None:
-    try:
-        made = form.normalise(values, now=NOW)
-    except Refused:
-        return
-    assert codec.decode(codec.encode(made)) == made
+    each()
+    assert set(outcomes) <= {"event", "bad_fields", "honeypot"}
+    assert outcomes["event"] >= 150 and outcomes["bad_fields"] >= 40, outcomes
 
 
 # history

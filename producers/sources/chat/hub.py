@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import structlog
 from msgspec.structs import replace
 
-from producers.channels import chat
+from producers.channels import chat, chat_token
 from producers.channels import chat_protocol as frames
-from producers.channels.chat_desk import Desk
+from producers.channels.chat_capacity import ChatCapacity
 from producers.channels.chat_hours import Hours
 from producers.publisher import Outcome, Publisher
 from schemas import metrics
@@ -60,7 +60,7 @@ class Live:
     __slots__ = ("connection", "lock", "ours", "state", "unseen")
 
     def __init__(self) -> None:
-        self.state = chat.Conversation()
+        self.state = chat.ChatConversation()
         self.connection: Connection | None = None
         self.lock = asyncio.Lock()
         self.ours = False
@@ -81,7 +81,7 @@ class Hub:
         self._status: OrderedDict[str, StatusChanged] = OrderedDict()
         self._unplaced: OrderedDict[str, int] = OrderedDict()  # thread → since when
         self._ending: set[asyncio.Task[None]] = set()
-        self.desk = Desk()
+        self.capacity = ChatCapacity()
         self.ready = False
 
     # -- whether chat is on offer -------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Hub:
         """Free places, less those of conversations that the router has not heard of yet."""
         while self._unplaced and now - next(iter(self._unplaced.values())) > _UNPLACED_MICROS:
             self._unplaced.popitem(last=False)
-        return self.desk.free - len(self._unplaced)
+        return self.capacity.free - len(self._unplaced)
 
     # -- what visitors do ---------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Hub:
             Refused: `bad_token`; `unknown_conversation`, it ended too long ago.
             Unavailable: the log is not read yet.
         """
-        thread_id = chat.opened_by(frame.token, self.rules.secrets)
+        thread_id = chat_token.opened_by(frame.token, self.rules.secrets)
         if not self.ready:
             raise Unavailable("the conversations are still being read", retry_after=1.0)
         live = self._by_thread.get(thread_id)
@@ -166,7 +166,7 @@ class Hub:
             Unavailable: Kafka does not have it; nothing changed.
         """
         if live is None:
-            step = chat.fold(chat.Conversation(), frame, self._clock.now(), self.rules)
+            step = chat.fold(chat.ChatConversation(), frame, self._clock.now(), self.rules)
             await self._publish(step.events)
             if connection is not None:
                 connection.send(*step.frames)
@@ -246,7 +246,7 @@ class Hub:
             self._publisher.remember(record.event_id)
             self._hear(self._of_thread(record.thread_id), record)
         elif isinstance(record, PresenceChanged | RoutingUpdate | Assigned):
-            self.desk.see(record)
+            self.capacity.observe(record)
             if isinstance(record, RoutingUpdate) and record.channel == chat.CHANNEL:
                 self._placed(record)
         elif isinstance(record, StatusChanged):
@@ -320,7 +320,7 @@ class Hub:
 
     def pass_time(self) -> None:
         """Call about once a second: places in the queue, visitors who do not come back, conversations to forget."""
-        now, positions = self._clock.now(), self.desk.positions()
+        now, positions = self._clock.now(), self.capacity.positions()
         phases = dict.fromkeys(("queued", "answered", "ended"), 0)
         for thread_id, live in list(self._by_thread.items()):
             state = live.state

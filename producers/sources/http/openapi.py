@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from producers.channels import form, generic
+from producers.channels import form, generic_fields
 from producers.sources.http.requests import JSON_PROBLEM
 from schemas import events, signature
 
@@ -132,13 +132,13 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
         "channel": {"enum": list(events.CHANNELS)},
     }
     for field in msgspec.structs.fields(kind):
-        if field.name in generic.fields_of(kind):
+        if field.name in generic_fields.fields_of(kind):
             schemas, _ = msgspec.json.schema_components([field.type])
             told = {"description": fields[field.name]} if field.name in fields else {}
             properties[field.name] = _plain(schemas[0], field.type) | told
     named: dict[str, Any] = {}
-    left_out = _NOT_NEEDED | ({"ticket_id"} if kind in generic.BY_THREAD else set())
-    if kind in generic.BY_THREAD:
+    left_out = _NOT_NEEDED | ({"ticket_id"} if kind in generic_fields.BY_THREAD else set())
+    if kind in generic_fields.BY_THREAD:
         properties["customer_id"] = {"type": "string", "description": "whose conversation thread_ref names"}
         named = {"anyOf": [{"required": ["ticket_id"]}, {"required": ["thread_ref", "customer_id"]}]}
     needed = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name in properties]
@@ -211,7 +211,7 @@ EVENTS: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [_schema(name, kind) for name, kind in generic.KINDS.items()]},
+                "schema": {"oneOf": [_schema(name, kind) for name, kind in generic_fields.KINDS.items()]},
                 "examples": {
                     name: {"summary": name, "value": {"type": name, **value}} for name, value in _EXAMPLES.items()
                 },

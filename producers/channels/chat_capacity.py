@@ -1,12 +1,12 @@
-"""What the chat process must know of the desk: who is there, which chats they hold, and who waits.
+"""Counts the chats that could begin now: the online agents' capacity without the chats that they hold or that wait.
 
-Folded from `routing` (presences and updates) and from the assignments on `contact-events`, as the router itself sees
-them: a chat that waits on its customer costs no room. Pure; one record at a time; a record may come twice.
+It is folded from `routing` (presences and updates) and from the assignments on `contact-events`, as the router sees
+them: a chat that waits on its customer uses no capacity. Pure; one record at a time; a record may come twice.
 
-    free = the sum of what online agents take of chat - the chats they hold - the chats that wait
+    free = the sum of the online agents' capacity for chat - the chats that they hold - the chats that wait
 
-Chat is offered while that is above zero, so nobody is offered a place that somebody waits for already. Agents of
-several teams count in each of them, as they do in the router.
+Chat is offered while that is above zero: no visitor is offered a place for which another one waits. Agents of several
+teams count in each of them, as they do in the router.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from msgspec import Struct
 
 from schemas.events import Assigned, Event, PresenceChanged, RoutingUpdate
 
-__all__ = ["Desk"]
+__all__ = ["ChatCapacity"]
 
 CHANNEL = "chat"
 _PRIORITY = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
 
 
 class Place(Struct, frozen=True):
-    """Where one chat ticket stands: in the queue of `team`, or with `agent`."""
+    """The place of one chat ticket: in the queue of `team`, or with `agent`."""
 
     team: str
     agent: str
@@ -30,16 +30,16 @@ class Place(Struct, frozen=True):
     since: int
 
 
-class Desk:
-    """The desk at this moment. `see` takes the next record; everything else asks."""
+class ChatCapacity:
+    """The capacity for chat at this moment. `observe` takes the next record."""
 
     def __init__(self) -> None:
         self._capacity: dict[tuple[str, str], tuple[bool, int]] = {}  # (team, agent) → (online, chats they take)
         self._places: dict[str, Place] = {}
         self._seen: dict[int, int] = {}  # partition of contact-events → the newest offset that caused an update
 
-    def see(self, event: Event) -> None:
-        """Take one record of `routing`, or an `Assigned`; anything else changes nothing."""
+    def observe(self, event: Event) -> None:
+        """Takes one record of `routing`, or an `Assigned`; anything else changes nothing."""
         if isinstance(event, PresenceChanged):
             self._presence(event)
         elif isinstance(event, RoutingUpdate):
@@ -49,11 +49,11 @@ class Desk:
 
     @property
     def free(self) -> int:
-        """Chats that could be begun now; negative when more are held or wait than there is room for."""
-        return sum(room for online, room in self._capacity.values() if online) - len(self._places)
+        """The chats that could begin now; negative when more are held or wait than agents take."""
+        return sum(chats for online, chats in self._capacity.values() if online) - len(self._places)
 
     def positions(self) -> dict[str, int]:
-        """The place of every waiting ticket in its team's queue, from 1."""
+        """Returns the place of every waiting ticket in its team's queue, from 1."""
         found: dict[str, int] = {}
         served: dict[str, int] = {}
         waiting = [(ticket, place) for ticket, place in self._places.items() if not place.agent]
@@ -62,14 +62,14 @@ class Desk:
         return found
 
     def knows(self, ticket_id: str) -> bool:
-        """Whether the ticket waits or is held: its place is counted."""
+        """Says if the ticket waits or is held: its place is counted."""
         return ticket_id in self._places
 
     def _presence(self, event: PresenceChanged) -> None:
         key = (event.team, event.agent_id)
         known = self._capacity.get(key, (False, 0))[1]
-        room = event.capacity.get(CHANNEL, event.capacity.get("default", 0)) if event.capacity else known
-        self._capacity[key] = (event.status == "online", max(0, room))
+        taken = event.capacity.get(CHANNEL, event.capacity.get("default", 0)) if event.capacity else known
+        self._capacity[key] = (event.status == "online", max(0, taken))
 
     def _update(self, event: RoutingUpdate) -> None:
         if event.version >= 0:
