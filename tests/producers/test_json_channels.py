@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from producers.channels import form, generic, generic_fields
 from producers.imports.formats import history
@@ -275,7 +275,7 @@ def test_a_late_reply_keeps_the_time_at_which_it_happened() -> None:
 def test_a_json_object_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(json_inputs.generic_objects())
     def each(body: dict[str, Any]) -> None:
         try:
@@ -298,7 +298,7 @@ def test_a_json_object_of_the_schema_is_an_event_and_a_broken_one_is_refused() -
 def test_a_form_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(json_inputs.forms())
     def each(values: dict[str, Any]) -> None:
         try:
