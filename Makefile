@@ -38,7 +38,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names ## Format, lint, types, imports, schemas, alert rules, manifests (-k: go on after a failure)
+check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary ## Format, lint, types, imports, schemas, alert rules, manifests, vocabulary (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark and not soak" $(ARGS)
@@ -78,7 +78,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 
 # -- the parts of `make check` -----------------------------------------------------------------------------------
 
-.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names
+.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
@@ -102,6 +102,9 @@ check-manifests: $(INSTALLED)
 
 check-names:
 	@if git grep -nIE '$(UNWANTED)'; then echo "^ name no package registry's host and no path of one machine" >&2; exit 1; fi
+
+check-glossary: $(INSTALLED)
+	$(BIN)/python -m tests.support.glossary --check
 
 # -- the environment ---------------------------------------------------------------------------------------------
 
