@@ -30,7 +30,7 @@ DRAIN_SECONDS = 8.0
 
 
 class DrainingWorker(faust.Worker):  # type: ignore[misc]
-    """On SIGTERM or SIGINT: finish the batch in flight, commit, exit 0. Everything else is as after a crash."""
+    """On SIGTERM or SIGINT finishes the batch in flight, commits and exits 0. Everything else is as after a crash."""
 
     def _on_sigterm(self) -> None:
         self._drain()
@@ -44,7 +44,7 @@ class DrainingWorker(faust.Worker):  # type: ignore[misc]
 
 
 async def drain(app: faust.App) -> None:
-    """Stop fetching, let the batches in flight become durable, commit them, and end the process."""
+    """Stops fetching, lets the batches in flight become durable, commits them, and ends the process."""
     app.consumer.stop_flow()
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -59,20 +59,20 @@ async def drain(app: faust.App) -> None:
 
 
 def build(
-    settings: WorkerSettings, processors: Sequence[Processor], health: Health, keeper: Reloader | None = None
+    settings: WorkerSettings, processors: Sequence[Processor], health: Health, reloader: Reloader | None = None
 ) -> faust.App:
-    """The Faust app for these processors. Pure but for Faust's own registries: nothing connects yet.
+    """Returns the Faust app for these processors. Pure but for Faust's own registries: nothing connects yet.
 
-    `keeper` keeps their rulebook complete; without one their rules stay as they are.
+    `reloader` keeps their rules complete; without one their rules stay as they are.
     """
     app = _app(settings)
-    app.deskstream_workers = [_agent(app, settings, processor, health, keeper) for processor in processors]
+    app.deskstream_workers = [_agent(app, settings, processor, health, reloader) for processor in processors]
 
-    if keeper is not None:
+    if reloader is not None:
 
         @app.task  # type: ignore[untyped-decorator]
-        async def keep_rules() -> None:
-            await keeper.run()
+        async def reload_rules() -> None:
+            await reloader.run()
 
     @app.task  # type: ignore[untyped-decorator]
     async def watch() -> None:
@@ -116,7 +116,7 @@ def _app(settings: WorkerSettings) -> faust.App:
 
 
 def _credentials(settings: WorkerSettings) -> Any:
-    """What Faust gives to its own clients; the others take `kafka_security.security`."""
+    """Returns the credentials of Faust's own clients; the others take `kafka_security.security`."""
     given = kafka_security.security(settings)
     if "sasl_mechanism" in given:
         return faust.SASLCredentials(
@@ -129,7 +129,7 @@ def _credentials(settings: WorkerSettings) -> Any:
 
 
 def _agent(
-    app: faust.App, settings: WorkerSettings, processor: Processor, health: Health, keeper: Reloader | None
+    app: faust.App, settings: WorkerSettings, processor: Processor, health: Health, reloader: Reloader | None
 ) -> Worker:
     name = settings.topic(processor.topic)
     Consumer.batch_topics.add(name)
@@ -143,7 +143,7 @@ def _agent(
         value_type=bytes,
         options=dict(ROCKSDB_OPTIONS),
     )
-    worker = Worker(app, table, processor, settings, health, keeper.fresh if keeper else None)
+    worker = Worker(app, table, processor, settings, health, reloader.fresh if reloader else None)
     app.agent(topic, name=processor.name)(worker.agent)
 
     @app.task  # type: ignore[untyped-decorator]
@@ -155,25 +155,25 @@ def _agent(
 
 
 def create() -> faust.App:
-    """The app of this process, from the environment."""
+    """Returns the app of this process, from the environment."""
     from stream_processors.routing.processor import RoutingProcessor
     from stream_processors.rules.surveys import Signing
     from stream_processors.tickets.processor import TicketsProcessor
 
     settings = load(WorkerSettings)
     configure_logging(settings)
-    book = RulesetHistory()
-    keeper = Reloader(settings, book, read_content(settings), end_process)
+    history = RulesetHistory()
+    reloader = Reloader(settings, history, read_content(settings), end_process)
     health = Health(stall_seconds=settings.watchdog_seconds)
     serve_probes(settings, health)
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     if signing is None:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS, as for the survey pages, to ask customers")
-    return build(settings, [TicketsProcessor(book, signing=signing), RoutingProcessor()], health, keeper)
+    return build(settings, [TicketsProcessor(history, signing=signing), RoutingProcessor()], health, reloader)
 
 
 def __getattr__(name: str) -> Any:
-    """`app` is built when somebody asks for it, so that importing this module has no side effect."""
+    """Builds `app` at its first use, so that importing this module has no side effect."""
     if name == "app":
         application = create()
         globals()["app"] = application

@@ -28,8 +28,8 @@ cli = typer.Typer(
     rich_markup_mode="markdown",
     help="""See, check and publish the rules: policies, calendars, taxonomy, templates, teams, guards, notices.
 
-    Every edition stands in the topic `rules` and stays readable. A worker publishes its own directory
-    (DESKSTREAM_CONFIG_DIR) when that changes; these commands do the same by hand. No restart is needed.
+    The topic `rules` keeps every version. A worker publishes its own directory (DESKSTREAM_CONFIG_DIR) when that
+    changes; these commands do the same by hand. No restart is needed.
 
     `list`, `show` and `publish` read DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS and DESKSTREAM_NAMESPACE; the version of rules
     depends on DESKSTREAM_MAIL_DOMAIN, too.
@@ -42,11 +42,11 @@ RulesDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="The directo
 
 @cli.command("list")
 def list_() -> None:
-    """List every edition in the order in which it takes effect, and which is in force now."""
+    """List every version in the order in which it takes effect, and mark the one in force now."""
 
     async def work(settings: WorkerSettings) -> None:
-        async with RulesTopic.opened(settings) as log:
-            print(listing(log.published, settings.pipeline_clock.now()))
+        async with RulesTopic.opened(settings) as topic:
+            print(listing(topic.published, settings.pipeline_clock.now()))
 
     _run(work)
 
@@ -57,21 +57,21 @@ def show(
     file: Annotated[str, typer.Argument(help="Print this file of it, such as policies.yaml.")] = "",
     to: Annotated[Path | None, typer.Option("--to", help="Write all its files into this new directory.")] = None,
 ) -> None:
-    """Show what an edition holds: its files, one of them, or all of them as a directory to edit and publish."""
+    """Show a version: its files, one of them, or all of them as a directory to edit and publish."""
 
     async def work(settings: WorkerSettings) -> None:
-        async with RulesTopic.opened(settings) as log:
-            publication = chosen(log.published, version)
-        files = publication.record.files
+        async with RulesTopic.opened(settings) as topic:
+            ruleset_ = chosen(topic.published, version)
+        files = ruleset_.record.files
         if file and file not in files:
-            raise ConfigurationError(f"has no file {file!r}", where=publication.version, fix=", ".join(sorted(files)))
+            raise ConfigurationError(f"has no file {file!r}", where=ruleset_.version, fix=", ".join(sorted(files)))
         if to is not None:
             _write(to, {file: files[file]} if file else files)
-            print(f"{1 if file else len(files)} files of {publication.version} are in {to}")
+            print(f"{1 if file else len(files)} files of {ruleset_.version} are in {to}")
         elif file:
             typer.echo(files[file], nl=False)
         else:
-            print(contents(publication))
+            print(contents(ruleset_))
 
     _run(work)
 
@@ -86,15 +86,15 @@ def publish(
 ) -> None:
     """Publish a directory of rules; without --from it takes effect after DESKSTREAM_RULES_LEAD_SECONDS.
 
-    Rules never take effect in the past: what was folded stays as it is. Going back to an earlier edition is publishing
-    it again: `show VERSION --to DIR`, then `publish DIR`.
+    Rules never take effect in the past: what was folded stays as it is. To go back to an earlier version, publish it
+    again: `show VERSION --to DIR`, then `publish DIR`.
     """
 
     async def work(settings: WorkerSettings) -> None:
         files = ruleset.read_files(directory)
         rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory))
-        async with RulesTopic.opened(settings) as log:
-            print(await _publish(log, settings, files, rules.version, begins, by or _me()))
+        async with RulesTopic.opened(settings) as topic:
+            print(await _publish(topic, settings, files, rules.version, begins, by or _me()))
 
     _run(work)
 
@@ -119,11 +119,11 @@ def check(directory: RulesDirectory) -> None:
 # -- what is shown ------------------------------------------------------------------------------------------------
 
 
-def listing(publications: PublishedRulesets, now: int) -> str:
-    """The editions as a table, in the order in which they take effect; `now` in pipeline micros."""
-    if not len(publications):
+def listing(published: PublishedRulesets, now: int) -> str:
+    """Returns all versions as a table, in the order in which they take effect; `now` is pipeline micros."""
+    if not len(published):
         return "No rules were published yet: the first worker publishes its own."
-    ordered = sorted(publications, key=lambda each: (each.record.effective_from, each.number))
+    ordered = sorted(published, key=lambda each: (each.record.effective_from, each.number))
     begun = [each for each in ordered if each.record.effective_from <= now]
     in_force = begun[-1] if begun else ordered[0]
     rows = [
@@ -139,9 +139,9 @@ def listing(publications: PublishedRulesets, now: int) -> str:
     return _table(("effective from", "version", "", "published by", "published at"), rows)
 
 
-def contents(publication: PublishedRuleset) -> str:
-    """One edition: where it comes from, and its files."""
-    record = publication.record
+def contents(published: PublishedRuleset) -> str:
+    """Returns one version as text: when, by whom and for when it was published, and its files."""
+    record = published.record
     head = [
         f"version         {record.version}",
         f"effective from  {_time(record.effective_from)}",
@@ -153,13 +153,13 @@ def contents(publication: PublishedRuleset) -> str:
     return "\n".join((*head, _table(("file", "bytes"), rows)))
 
 
-def chosen(publications: PublishedRulesets, version: str) -> PublishedRuleset:
-    """The newest publication of the one version that begins so.
+def chosen(published: PublishedRulesets, version: str) -> PublishedRuleset:
+    """Returns the newest rules of the one version that begins so.
 
     Raises:
         ConfigurationError: none does, or several do.
     """
-    found = {each.version: each for each in publications if version and each.version.startswith(version)}
+    found = {each.version: each for each in published if version and each.version.startswith(version)}
     if len(found) != 1:
         problem = f"{len(found)} versions begin so: {', '.join(found)}" if found else "was never published"
         raise ConfigurationError(problem, where=version, fix="see `python -m stream_processors rules list`")
@@ -167,7 +167,7 @@ def chosen(publications: PublishedRulesets, version: str) -> PublishedRuleset:
 
 
 def start_of(text: str, *, now: int, lead_seconds: float, speed: float) -> int:
-    """When rules take effect (pipeline micros): after the lead, or at the time given.
+    """Returns when rules take effect (pipeline micros): after the lead, or at the time given.
 
     Raises:
         ConfigurationError: it is no time, has no zone, or is too soon for all workers to know in time.
@@ -206,9 +206,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 async def _publish(
-    log: RulesTopic, settings: WorkerSettings, files: dict[str, bytes], version: str, begins: str, by: str
+    topic: RulesTopic, settings: WorkerSettings, files: dict[str, bytes], version: str, begins: str, by: str
 ) -> str:
-    newest, clock = log.published.newest, settings.pipeline_clock
+    newest, clock = topic.published.newest, settings.pipeline_clock
     if newest is not None and newest.version == version and not begins:
         return f"{version} was published last already; nothing to do"
     wall = wall_micros()
@@ -216,10 +216,10 @@ async def _publish(
     if newest is None and not begins:
         start = ALWAYS
     record = offer(files, version, settings.mail_domain, clock=clock, wall=wall, start=start, by=by)
-    before = len(log.published)
-    await log.publish(record)
-    await log.look()
-    if not any(each.record == record for each in list(log.published)[before:]):
+    before = len(topic.published)
+    await topic.publish(record)
+    await topic.look()
+    if not any(each.record == record for each in list(topic.published)[before:]):
         raise Unavailable(f"{version} was stored too late and does not count; try again")
     return f"{version} takes effect {'for all time' if start == ALWAYS else f'from {_time(start)} on'}"
 

@@ -1,7 +1,7 @@
-"""The log of rules as everybody reads it: which publications count, and when a directory has something to publish.
+"""Decides which published rules count, and when a directory of rules has something to publish.
 
-Pure: the log and the contents come as arguments. Whoever reads the same log comes to the same publications, whatever
-was going on when they were written.
+Pure: the records of the topic `rules` and the contents of the directory come as arguments. Every process that reads the
+same records counts the same ones.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from schemas.published import RulesPublished
 
 __all__ = ["GUARD_SECONDS", "Directory", "PublishedRuleset", "PublishedRulesets", "offer"]
 
-#: A publication takes effect at least so long (wall time) after the broker has stored it. Who looked at the end of the
-#: log not longer ago than half of that knows every edition that is in force by now, if clocks agree within the rest.
+#: Rules take effect at least so many seconds (wall time) after the broker stored them. A process that read the topic to
+#: its end not longer ago than half of that knows every version in force by now, if clocks agree within the other half.
 GUARD_SECONDS = 2.0
 
 
 class PublishedRuleset(NamedTuple):
-    """A publication that counts. `number` counts them from 0, in the order of the log."""
+    """Rules that were published and count. `number` counts them from 0, in the order of the topic."""
 
     number: int
     record: RulesPublished
 
     @property
     def version(self) -> str:
+        """The version of the content: 12 hexadecimal characters."""
         return self.record.version
 
 
 class PublishedRulesets:
-    """The publications of the log that count, in its order.
+    """Holds the published rules that count, in the order of the topic.
 
-    The first record of the log counts whatever it says. Any other counts when the broker stored it by its `append_by`:
-    a later one might take effect for records that were folded without it.
+    The first record counts always. Any other counts when the broker stored it by its `append_by`: a later one might
+    take effect for records that were folded without it.
     """
 
     def __init__(self) -> None:
@@ -47,24 +48,24 @@ class PublishedRulesets:
         return iter(self._all)
 
     def add(self, record: RulesPublished, appended_at: int) -> PublishedRuleset | None:
-        """Take the next record of the log, stored by the broker at `appended_at` (wall micros); None: it counts for nothing."""
+        """Takes the next record, stored by the broker at `appended_at` (wall micros); returns None when it does not count."""
         if self._all and appended_at > record.append_by:
             return None
-        publication = PublishedRuleset(len(self._all), record)
-        self._all.append(publication)
-        return publication
+        ruleset = PublishedRuleset(len(self._all), record)
+        self._all.append(ruleset)
+        return ruleset
 
     @property
     def newest(self) -> PublishedRuleset | None:
-        """The one that was published last, whether or not it is in force already."""
+        """The rules that were published last, in force already or not."""
         return self._all[-1] if self._all else None
 
     def last_of(self, version: str) -> int | None:
-        """The number of the last publication of a version; None when it was never published."""
+        """Returns the number under which a version was published last; None when it never was."""
         return self.first_after(-1, version, last=True)
 
     def first_after(self, number: int, version: str, *, last: bool = False) -> int | None:
-        """The number of the first (or last) publication of a version after publication `number`."""
+        """Returns the number under which a version was published first (or last) after `number`; None when it was not."""
         found = [each.number for each in self._all[number + 1 :] if each.version == version]
         return found[-1 if last else 0] if found else None
 
@@ -72,7 +73,7 @@ class PublishedRulesets:
 def offer(
     files: Mapping[str, bytes], version: str, mail_domain: str, *, clock: Clock, wall: int, start: int, by: str
 ) -> RulesPublished:
-    """The record that publishes rules from `start` (pipeline micros) on, written at `wall` (wall micros)."""
+    """Returns the record that publishes rules from `start` (pipeline micros) on, written at `wall` (wall micros)."""
     begins = clock.wall_origin + (start - clock.origin) / clock.speed
     return RulesPublished(
         version=version,
@@ -86,32 +87,31 @@ def offer(
 
 
 class Directory:
-    """What one process's directory of rules has to do with the log.
+    """Follows one process's directory of rules, and decides when its content is to be published.
 
-    `place` is the publication that the directory corresponds to. A directory has something to publish when its content
-    was never published before this process started, or became something else under this process that stands nowhere
-    after `place`. So two processes whose directories differ do not publish in turns; several that see the same changes
-    one after another publish each change once, however far apart they see it; and going back to an earlier content, in
-    a directory that was up to date, is a change like any other.
+    `place` is the number of the published rules that the directory corresponds to; -1 for none. A content is to be
+    published when it was never published before this process started, or when it is a change seen by this process that
+    was not published after `place`. So two processes whose directories differ do not publish alternately. Several that
+    see the same changes publish each change once. Going back to an earlier content is a change like any other.
     """
 
     def __init__(self) -> None:
         self.version = ""
         self.place = -1
 
-    def wants(self, version: str, log: PublishedRulesets) -> bool:
-        """Whether this content, now in the directory, is to be published. `log` is read to its end."""
+    def wants(self, version: str, published: PublishedRulesets) -> bool:
+        """Returns true when this content, now in the directory, is to be published. `published` is read to its end."""
         if version == self.version:
             return False
-        known = log.last_of(version) if not self.version else log.first_after(self.place, version)
+        known = published.last_of(version) if not self.version else published.first_after(self.place, version)
         if known is None:
             return True
         self.version, self.place = version, known
         return False
 
-    def published(self, version: str, log: PublishedRulesets) -> bool:
-        """Note that the content was published; False when it does not stand in the log after `place`: it came too late."""
-        known = log.first_after(self.place, version, last=True)
+    def was_published(self, version: str, published: PublishedRulesets) -> bool:
+        """Moves `place` to the content that was published; returns false when it does not count: it came too late."""
+        known = published.first_after(self.place, version, last=True)
         if known is None:
             return False
         self.version, self.place = version, known

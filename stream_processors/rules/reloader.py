@@ -1,8 +1,8 @@
-"""Keeps a worker's rulebook complete, and publishes its directory of rules when that has something new.
+"""Keeps the rules of a worker complete, and publishes its directory of rules when that has something new.
 
-Two loops. `look` reads the topic `rules` to its end twice a second and adds what it finds; `fresh` lets a batch be
-folded only while that was done a moment ago, so that no record is folded before its rules are known. `watch` reads the
-directory every few seconds and publishes what changed, once it stood still for one turn and is valid.
+Two loops. One reads the topic `rules` to its end twice a second and adds what it finds. `fresh` lets a batch be folded
+only while that was done a moment ago, so that no record is folded before its rules are known. The other reads the
+directory every few seconds and publishes a change, once it was read twice the same and is valid.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ATTEMPTS = 5
 
 
 class Content(NamedTuple):
-    """What a directory holds: its files, their version, and the rules or why there are none."""
+    """The content of a directory of rules: its files, their version, and the rules or the reason why they are refused."""
 
     files: Mapping[str, bytes]
     version: str
@@ -42,7 +42,7 @@ class Content(NamedTuple):
 
 
 def read_content(settings: WorkerSettings, known: Content | None = None) -> Content:
-    """The directory of rules as it is now; `known` again when nothing changed. Raises nothing: a problem is a value."""
+    """Returns the directory of rules as it is now; `known` when nothing changed. Raises nothing: a problem is a value."""
     root = settings.config_dir or ruleset.SHIPPED
     try:
         files = ruleset.read_files(root)
@@ -59,18 +59,21 @@ def read_content(settings: WorkerSettings, known: Content | None = None) -> Cont
 
 
 class Reloader:
-    """One per worker process. `run` for ever in a task; `fresh` before each batch. `end` ends the process."""
+    """Adds published versions to `history`, one per worker process. `end` ends the process.
+
+    `run` runs for ever in a task; `fresh` is awaited before each batch.
+    """
 
     def __init__(
         self,
         settings: WorkerSettings,
-        book: RulesetHistory,
+        history: RulesetHistory,
         own: Content,
         end: Callable[[int, str], object],
     ) -> None:
-        self.settings, self.book, self.own, self._end = settings, book, own, end
+        self.settings, self.history, self.own, self._end = settings, history, own, end
         self.clock = settings.pipeline_clock
-        self.log = RulesTopic(settings)
+        self.topic = RulesTopic(settings)
         self.directory = Directory()
         self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
         self._taken = 0
@@ -78,10 +81,10 @@ class Reloader:
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
         self._shown = ""
-        self._told: tuple[str, str] = ("", "")
+        self._refused: tuple[str, str] = ("", "")
 
     async def fresh(self) -> None:
-        """Until every edition that is in force by now is in the book. Usually that is so, and this returns at once."""
+        """Waits until every version that is in force by now is known. Usually that is so, and this returns at once."""
         await self._ready.wait()
         while self._stale():
             try:
@@ -91,7 +94,7 @@ class Reloader:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def run(self) -> None:
-        """Both loops, for ever."""
+        """Runs both loops, for ever."""
         await asyncio.gather(self._keep_looking(), self._watch())
 
     # -- the topic ------------------------------------------------------------------------------------------------
@@ -114,16 +117,16 @@ class Reloader:
             if only_if_stale and not self._stale():
                 return
             began = time.monotonic()
-            await self.log.look()
-            publications = list(self.log.published)[self._taken :]
-            for publication in publications:
-                await self._add(publication)
-            self._taken += len(publications)
+            await self.topic.look()
+            new = list(self.topic.published)[self._taken :]
+            for ruleset_ in new:
+                await self._add(ruleset_)
+            self._taken += len(new)
             self._looked_at = began
             self._show()
 
-    async def _add(self, publication: PublishedRuleset) -> None:
-        record = publication.record
+    async def _add(self, published: PublishedRuleset) -> None:
+        record = published.record
         rules = self._loaded.get(record.version)
         if rules is None:
             try:
@@ -134,33 +137,33 @@ class Reloader:
                           effective_from=record.effective_from, error=str(error))  # fmt: skip
                 return
             self._loaded[record.version] = rules
-        self.book.add(RulesetVersion(record.effective_from, rules))
+        self.history.add(RulesetVersion(record.effective_from, rules))
         log.info("rules are known", version=record.version, effective_from=record.effective_from,
                  published_by=record.published_by)  # fmt: skip
 
     async def _begin(self) -> None:
-        """The first time that the log was read: what this process brings along, if it is new."""
-        own, publications = self.own, self.log.published
+        """Publishes the directory's content, if it is new, after the topic was read for the first time."""
+        own, published = self.own, self.topic.published
         self._refuse(own)
         if own.rules is not None:
-            empty = not len(publications)
-            if self.directory.wants(own.version, publications):
+            empty = not len(published)
+            if self.directory.wants(own.version, published):
                 await self._publish(own, first=empty)
-            elif publications.newest and publications.newest.version != own.version:
+            elif published.newest and published.newest.version != own.version:
                 log.warning(
                     "the directory holds rules that were replaced since; they are not published again",
                     version=own.version,
-                    newest=publications.newest.version,
+                    newest=published.newest.version,
                     fix="python -m stream_processors rules publish DIR",
                 )
-        if not len(self.book):
+        if not len(self.history):
             self._end(EXIT_USAGE, str(own.problem or "no published rules can be read"))
         self._ready.set()
 
     # -- the directory --------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """A content counts when it was the same twice: files are not saved all at once."""
+        """Publishes changes of the directory. A content counts when it was the same twice: files are not saved all at once."""
         await self._ready.wait()
         before = self.own
         while True:
@@ -176,7 +179,7 @@ class Reloader:
             self._loaded[now.version] = now.rules
             try:
                 await self._look()
-                if self.directory.wants(now.version, self.log.published):
+                if self.directory.wants(now.version, self.topic.published):
                     await self._publish(now)
             except Unavailable as error:
                 log.warning("the rules cannot be published now", version=now.version, error=str(error))
@@ -194,9 +197,9 @@ class Reloader:
                 start=ALWAYS if first else start,
                 by=self.settings.worker_id,
             )
-            await self.log.publish(record)
+            await self.topic.publish(record)
             await self._look()
-            if self.directory.published(content.version, self.log.published):
+            if self.directory.was_published(content.version, self.topic.published):
                 log.info("rules were published", version=content.version, effective_from=record.effective_from)
                 return
             first = False
@@ -205,25 +208,25 @@ class Reloader:
         )
 
     def _refuse(self, content: Content) -> None:
-        """Say once what is wrong with a content; the metric stays until it is right."""
+        """Logs once what is wrong with a content; the metric stays until it is right."""
         metrics.RULES_INVALID.set(content.problem is not None)
-        told = content.version, str(content.problem or "")
-        if content.problem is not None and told != self._told:
+        refused = content.version, str(content.problem or "")
+        if content.problem is not None and refused != self._refused:
             metrics.RULES_REFUSED.labels("invalid").inc()
             log.error("the directory of rules is invalid; what is in force stays in force", error=str(content.problem))
-        self._told = told
+        self._refused = refused
 
     def _show(self) -> None:
-        """The metrics of what is in force now."""
-        if not len(self.book):
+        """Sets the metrics of the rules in force now."""
+        if not len(self.history):
             return
-        edition = self.book.version_at(self.clock.now())
-        newest = self.log.published.newest
+        in_force = self.history.version_at(self.clock.now())
+        newest = self.topic.published.newest
         metrics.RULES_UNPUBLISHED.set(bool(self.own.rules and newest and newest.version != self.own.version))
-        if edition.rules.version != self._shown:
+        if in_force.rules.version != self._shown:
             if self._shown:
                 metrics.RULES_INFO.remove(self._shown)
-            self._shown = edition.rules.version
+            self._shown = in_force.rules.version
             metrics.RULES_INFO.labels(self._shown).set(1)
-            log.info("rules in force", version=self._shown, effective_from=edition.effective_from)
-        metrics.RULES_EFFECTIVE.set(edition.effective_from / 1_000_000)
+            log.info("rules in force", version=self._shown, effective_from=in_force.effective_from)
+        metrics.RULES_EFFECTIVE.set(in_force.effective_from / 1_000_000)

@@ -1,4 +1,4 @@
-"""The topic `rules`: reading it to its end, and publishing to it. The only module that knows how editions are stored."""
+"""Reads the topic `rules` to its end, and publishes to it. No other module knows how versions are stored."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from stream_processors.rules.published import PublishedRulesets
 __all__ = ["RulesTopic"]
 
 log = structlog.get_logger()
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 _LARGEST = 8_000_000
 #: The fetch that is under way when a look is done ends so soon.
 _FETCH_WAITS_MS = 20
 
 
 class RulesTopic:
-    """The publications up to where `look` has read. One look at a time."""
+    """Holds the published rules up to where `look` has read. One look at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.published = settings, PublishedRulesets()
@@ -39,22 +39,22 @@ class RulesTopic:
     @classmethod
     @asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator[RulesTopic]:
-        """A log read to its end, for a command. Raises Unavailable."""
-        rules = cls(settings)
+        """Yields the topic, read to its end, for a command; closes it afterwards. Raises Unavailable."""
+        topic = cls(settings)
         try:
-            await rules.look()
-            yield rules
+            await topic.look()
+            yield topic
         finally:
-            await rules.close()
+            await topic.close()
 
     async def look(self) -> None:
-        """Read to the end as it is now: `publications` holds what counts.
+        """Reads to the end as it is now; `published` then holds all that counts.
 
         Raises:
             Unavailable: Kafka does not answer, or the topic is missing; the next look tries again.
         """
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 consumer = await self._connected()
                 end = (await consumer.end_offsets([self._place]))[self._place]
                 if await consumer.position(self._place) < end:
@@ -71,7 +71,7 @@ class RulesTopic:
             raise self._no_answer(error) from error
 
     async def publish(self, record: RulesPublished) -> None:
-        """Append a record and wait until it is durable. Whether it counts, the next look tells.
+        """Appends a record and waits until it is durable. The next look tells whether it counts.
 
         Raises:
             Unavailable: Kafka does not answer.
@@ -82,11 +82,11 @@ class RulesTopic:
             enable_idempotence=True,
             compression_type="gzip",
             max_request_size=_LARGEST,
-            request_timeout_ms=int(PATIENCE_SECONDS * 1000),
+            request_timeout_ms=int(TIMEOUT_SECONDS * 1000),
             **security(self.settings),
         )
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await producer.start()
                 await producer.send_and_wait(
                     self._place.topic, codec.encode(record), key=record.version.encode(), partition=0
@@ -101,6 +101,7 @@ class RulesTopic:
         return Unavailable(f"Kafka at {servers} does not answer for {self._place.topic}: {str(error) or 'in time'}")
 
     async def close(self) -> None:
+        """Disconnects; a later look connects again and reads from the beginning."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
@@ -142,5 +143,5 @@ class RulesTopic:
 
 
 def wall_micros() -> int:
-    """Wall time now, as the broker stamps records."""
+    """Returns the wall time in micros, as the broker stamps records."""
     return time.time_ns() // 1000

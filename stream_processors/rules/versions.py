@@ -1,7 +1,7 @@
-"""The rulebook: every edition of the rules, and which one is in force at a moment of the log.
+"""Every version of the rules, and which one is in force at a moment of the log.
 
-An edition is in force from its `effective_from` until the next one's. A record is folded with the edition that was in
-force when we received it (`time_of`), so a replay, today or in a year, uses what was used then.
+A version is in force from its `effective_from` until that of the next one. A record is folded with the version that was
+in force when we received it (`time_of`), so a replay, today or in a year, uses what was used then.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from stream_processors.rules.ruleset import Rules
 
 __all__ = ["ALWAYS", "RulesetHistory", "RulesetVersion", "time_of"]
 
-#: `effective_from` of the first edition: since the beginning of time.
+#: `effective_from` of the first version: since the beginning of time.
 ALWAYS = 0
-_EMPTY = "the rulebook is empty: no rules were published yet"
+_EMPTY = "no rules are known: none were published yet"
 _BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63
 
 
 class RulesetVersion(NamedTuple):
-    """Rules in force from `effective_from` (micros on the log's axis) on."""
+    """Rules that are in force from `effective_from` (micros on the log's axis) on."""
 
     effective_from: int
     rules: Rules
 
 
 def time_of(event: Event) -> int:
-    """The moment (micros) whose rules an event is folded with: when we received it.
+    """Returns the moment (micros) whose rules an event is folded with: when we received it.
 
     Not when it happened: a customer's wrong clock or a mail that was under way for days must not choose our rules, and
     rules become known before they take effect only in our own time. Imported history is the exception, for it is folded
     as of then: by the time at which it happened, if that is before it was imported. Both times stand in the record, so
-    every replay comes to the same edition.
+    every replay comes to the same version.
     """
     if event.imported:
         return min(event.occurred_at, event.received_at)
@@ -42,26 +42,26 @@ def time_of(event: Event) -> int:
 
 
 class RulesetHistory:
-    """All editions, in the order in which they take effect. `at` is asked for every record and costs well under 1 µs.
+    """Holds all versions in the order in which they take effect. `at` is asked for every record and takes under 1 µs.
 
-    The first edition is in force for everything before it, too. Of two that take effect at one moment the one that was
+    The first version is in force for everything before it, too. Of two that take effect at one moment the one that was
     added later counts.
     """
 
     __slots__ = ("_calendars", "_rules", "_since", "_starts", "_until", "_versions")
 
-    def __init__(self, *editions: RulesetVersion) -> None:
+    def __init__(self, *versions: RulesetVersion) -> None:
         self._versions: list[RulesetVersion] = []
         self._starts: list[int] = []
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._since = self._until = 0  # an empty span: nothing is remembered
         self._rules: Rules | None = None
-        for edition in editions:
-            self.add(edition)
+        for version in versions:
+            self.add(version)
 
     @classmethod
     def of(cls, rules: Rules | RulesetHistory) -> RulesetHistory:
-        """A rulebook of one edition; a rulebook is returned as it is."""
+        """Returns a history of one version that is always in force; a history is returned as it is."""
         return rules if isinstance(rules, RulesetHistory) else cls(RulesetVersion(ALWAYS, rules))
 
     def __len__(self) -> int:
@@ -69,40 +69,41 @@ class RulesetHistory:
 
     @property
     def versions(self) -> tuple[RulesetVersion, ...]:
+        """All versions, in the order in which they take effect."""
         return tuple(self._versions)
 
-    def add(self, edition: RulesetVersion) -> None:
-        """Add an edition; from now on `at` knows it."""
-        place = bisect_right(self._starts, edition.effective_from)
-        self._starts.insert(place, edition.effective_from)
-        self._versions.insert(place, edition)
-        policies, calendars = edition.rules.policies.version, edition.rules.calendars.calendars
+    def add(self, version: RulesetVersion) -> None:
+        """Adds a version; from now on `at` knows it."""
+        place = bisect_right(self._starts, version.effective_from)
+        self._starts.insert(place, version.effective_from)
+        self._versions.insert(place, version)
+        policies, calendars = version.rules.policies.version, version.rules.calendars.calendars
         for name, calendar in calendars.items():
             self._calendars.setdefault((policies, name), calendar)
         self._since = self._until = 0
 
     def at(self, micros: int) -> Rules:
-        """The rules in force at a moment.
+        """Returns the rules in force at a moment.
 
         Raises:
-            LookupError: the book is empty.
+            LookupError: there is no version yet.
         """
         if self._since <= micros < self._until:
             return self._rules  # type: ignore[return-value]  # a span is remembered with its rules
         return self._look_up(micros)
 
     def version_at(self, micros: int) -> RulesetVersion:
-        """The edition in force at a moment. Raises LookupError as `at` does."""
+        """Returns the version in force at a moment. Raises LookupError as `at` does."""
         if not self._versions:
             raise LookupError(_EMPTY)
         return self._versions[max(0, bisect_right(self._starts, micros) - 1)]
 
     def calendar(self, name: str, policy_version: str) -> Calendar | None:
-        """The calendar of this name as it was beside the policies of this version.
+        """Returns the calendar of this name as it was beside the policies of this version.
 
-        A running clock keeps the calendar with which it started, whatever later editions made of it. The version of
-        policies that use calendars depends on the calendars, too, so this is always the same one. None when no edition
-        has those policies: a state from before there was a rulebook.
+        A running clock keeps the calendar with which it started, whatever later versions made of it. The version of
+        policies that use calendars depends on the calendars, too, so this is always the same one. None when no version
+        of the rules has those policies: they are of a state from before versions were kept.
         """
         return self._calendars.get((policy_version, name))
 

@@ -148,7 +148,7 @@ class Desk:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
-    def book(self) -> RulesetHistory:
+    def history(self) -> RulesetHistory:
         """What anybody reads from the topic."""
 
         async def work() -> RulesetHistory:
@@ -203,7 +203,7 @@ def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(desk: Desk
         assert policy == "summer"
         assert summer != spring
 
-        first, second = desk.book().versions
+        first, second = desk.history().versions
         listed = desk.command("list").splitlines()
         assert [line.split()[0] for line in listed[1:]] == ["always", listed[2].split()[0]]
         assert first.rules.version in listed[1]
@@ -223,10 +223,10 @@ def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(desk: Desk
         assert value("deskstream_rules_unpublished") == 1, "the directory still holds the summer's"
         assert desk.policies_of(desk.contact()) == {("spring", spring)}
         time.sleep(1)  # five looks at the directory: it did not change, so it does not argue with ann
-        assert len(desk.book()) == 3
+        assert len(desk.history()) == 3
 
     kafka, _ = facts_in_kafka(desk.settings)
-    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.book()))) == {}
+    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.history()))) == {}
 
 
 def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_then(desk: Desk) -> None:
@@ -240,15 +240,15 @@ def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_th
     desk.policy("summer")
     with desk.worker():
         assert {policy for policy, _ in desk.policies_of(before)} == {"spring"}
-        eventually(lambda: len(desk.book()) == 2)
-        begins = desk.book().versions[1].effective_from
+        eventually(lambda: len(desk.history()) == 2)
+        begins = desk.history().versions[1].effective_from
         eventually(lambda: desk.settings.pipeline_clock.now() >= begins)
         assert {policy for policy, _ in desk.policies_of(desk.contact(5))} == {"summer"}
 
     kafka, records = facts_in_kafka(desk.settings)  # fails when two records of one version differ in a byte
     assert records >= len(kafka) + written, "what the killed worker wrote was written again"
-    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.book()))) == {}
-    [spring, summer] = [edition.rules for edition in desk.book().versions]
+    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.history()))) == {}
+    [spring, summer] = [version.rules for version in desk.history().versions]
     for topic, kind, field in (
         (TAG_FACTS, TagFact, "taxonomy_version"),
         (CLOCK_FACTS, ClockFact, "policy_version"),

@@ -1,4 +1,4 @@
-"""Which publications of rules count, and which process publishes what."""
+"""Published rules that count, and the process that publishes a change."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_two_processes_with_different_directories_publish_each_once_and_then_res
     assert not first.wants("a", log)
     assert second.wants("b", log)
     log.add(record("b", append_by=10**18), 1)
-    assert second.published("b", log)
+    assert second.was_published("b", log)
     for _ in range(3):
         assert not first.wants("a", log)
         assert not second.wants("b", log)
@@ -82,7 +82,7 @@ def test_going_back_to_earlier_rules_is_a_change_for_who_was_up_to_date_and_old_
     for version in ("b", "a"):
         assert quick.wants(version, log)
         log.add(record(version, append_by=10**18), 1)
-        assert quick.published(version, log)
+        assert quick.was_published(version, log)
     assert not slow.wants("b", log)
     assert not slow.wants("a", log)
     assert [each.version for each in log] == ["a", "b", "a"]
@@ -93,7 +93,7 @@ def test_a_publication_that_came_too_late_is_not_taken_for_published() -> None:
     directory.wants("a", log)
     assert directory.wants("b", log)
     log.add(record("b", append_by=5), appended_at=6)
-    assert not directory.published("b", log)
+    assert not directory.was_published("b", log)
     assert directory.wants("b", log)
 
 
@@ -111,7 +111,7 @@ def lived(contents: list[str], turns: list[tuple[int, int]]) -> list[str]:
         seen[who] = min(len(contents) - 1, seen[who] + steps)
         if directories[who].wants(contents[seen[who]], log):
             log.add(record(contents[seen[who]], append_by=10**18), 1)
-            assert directories[who].published(contents[seen[who]], log)
+            assert directories[who].was_published(contents[seen[who]], log)
     return [each.version for each in log]
 
 

@@ -66,7 +66,7 @@ async def running(*keepers: Reloader) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for each in keepers:
-            await each.log.close()
+            await each.topic.close()
 
 
 async def until(what: Callable[[], object]) -> None:
@@ -76,7 +76,7 @@ async def until(what: Callable[[], object]) -> None:
 
 
 def history(each: Reloader) -> list[tuple[int, str]]:
-    return [(edition.effective_from, edition.rules.version) for edition in each.book.versions]
+    return [(version.effective_from, version.rules.version) for version in each.history.versions]
 
 
 def refused(reason: str) -> float:
@@ -91,7 +91,7 @@ def test_workers_that_bring_different_rules_agree_on_one_history_and_do_not_argu
         first, second = keeper(deployment, "worker-0", a), keeper(deployment, "worker-1", b)
         began = wall_micros()
         async with running(first, second):
-            await until(lambda: len(first.book) == len(second.book) == 2)
+            await until(lambda: len(first.history) == len(second.history) == 2)
             assert history(first) == history(second)
             (always, _), (later, _) = history(first)
             assert always == ALWAYS
@@ -99,7 +99,7 @@ def test_workers_that_bring_different_rules_agree_on_one_history_and_do_not_argu
             assert {version for _, version in history(first)} == {first.own.version, second.own.version}
 
             edit(a, "window: 5d", "window: 4d")
-            await until(lambda: len(first.book) == len(second.book) == 3)
+            await until(lambda: len(first.history) == len(second.history) == 3)
             newest = history(second)[-1]
             await asyncio.sleep(1)  # ten looks of each at its directory
             assert history(first) == history(second)
@@ -150,11 +150,11 @@ def test_nothing_is_folded_before_the_rules_of_its_time_are_known(deployment: De
                       by="test")
             )  # fmt: skip
         await until(lambda: time.monotonic() - one._looked_at > FRESH_SECONDS)
-        assert len(one.book) == 1
+        assert len(one.history) == 1
         await one.fresh()
         assert history(one)[-1] == (start, other.version)
-        assert one.book.at(start).version == other.version
-        await one.log.close()
+        assert one.history.at(start).version == other.version
+        await one.topic.close()
 
     asyncio.run(work())
 

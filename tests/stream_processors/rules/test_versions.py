@@ -1,4 +1,4 @@
-"""Which edition of the rules is in force when, and what the rules of a directory are."""
+"""Versions of the rules: the one in force at a moment, and the rules of a directory."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def named(name: str) -> Rules:
     starts=st.lists(st.integers(-5, 30), max_size=8),
     asked=st.lists(st.integers(-10, 40), min_size=1, max_size=20),
 )
-def test_in_force_is_the_last_edition_that_began_and_of_two_at_once_the_later_published(
+def test_in_force_is_the_last_version_that_began(
     starts: list[int], asked: list[int]
 ) -> None:
-    book, in_order = RulesetHistory(RulesetVersion(ALWAYS, named("first"))), [(ALWAYS, "first")]
+    history, in_order = RulesetHistory(RulesetVersion(ALWAYS, named("first"))), [(ALWAYS, "first")]
     for number, start in enumerate(starts):
-        book.add(RulesetVersion(start, named(str(number))))
+        history.add(RulesetVersion(start, named(str(number))))
         in_order.insert(bisect_right(in_order, start, key=lambda entry: entry[0]), (start, str(number)))
         for moment in asked:
             begun = [name for since, name in in_order if since <= moment]
-            assert book.at(moment).version == (begun[-1] if begun else in_order[0][1])
-    assert [(edition.effective_from, edition.rules.version) for edition in book.versions] == in_order
-    assert len(book) == len(in_order)
+            assert history.at(moment).version == (begun[-1] if begun else in_order[0][1])
+    assert [(version.effective_from, version.rules.version) for version in history.versions] == in_order
+    assert len(history) == len(in_order)
 
 
-def test_the_first_edition_is_in_force_for_everything_before_it() -> None:
-    book = RulesetHistory(RulesetVersion(1000, named("a")), RulesetVersion(2000, named("b")))
-    assert [book.at(moment).version for moment in (-5, 0, 999, 1000, 1999, 2000, 10**18)] == [*"aaaaabb"]
+def test_the_first_version_is_in_force_for_everything_before_it() -> None:
+    history = RulesetHistory(RulesetVersion(1000, named("a")), RulesetVersion(2000, named("b")))
+    assert [history.at(moment).version for moment in (-5, 0, 999, 1000, 1999, 2000, 10**18)] == [*"aaaaabb"]
 
 
 def test_rules_that_stand_alone_are_in_force_for_ever_and_a_book_stays_the_book_it_is() -> None:
-    book = RulesetHistory.of(RULES)
-    assert [book.at(moment) for moment in (-1, 0, 10**17)] == [RULES] * 3
-    assert RulesetHistory.of(book) is book
+    history = RulesetHistory.of(RULES)
+    assert [history.at(moment) for moment in (-1, 0, 10**17)] == [RULES] * 3
+    assert RulesetHistory.of(history) is history
 
 
 def test_an_empty_book_says_so() -> None:
@@ -97,11 +97,11 @@ def test_other_calendars_make_other_policies_so_a_policy_version_names_one_calen
     edit(here / "calendars.yaml", "18:00", "17:00")
     after = of_files(read_files(here), "shop.example")
     assert before.policies.version != after.policies.version
-    book = RulesetHistory(RulesetVersion(0, before), RulesetVersion(10, after))
+    history = RulesetHistory(RulesetVersion(0, before), RulesetVersion(10, after))
     for each in (before, after):
-        assert book.calendar("office", each.policies.version) is each.calendars["office"]
-    assert book.calendar("office", "unheard of") is None
-    assert book.calendar("elsewhere", before.policies.version) is None
+        assert history.calendar("office", each.policies.version) is each.calendars["office"]
+    assert history.calendar("office", "unheard of") is None
+    assert history.calendar("elsewhere", before.policies.version) is None
 
 
 def test_policies_that_use_no_calendar_are_the_same_whatever_calendars_say(tmp_path: Path) -> None:
