@@ -1,0 +1,1 @@
+"""Stream processors: workers that fold contact events into tickets, clocks, surveys and assignments."""

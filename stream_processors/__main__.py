@@ -14,7 +14,7 @@ from stream_processors.recompute import cli as recompute_cli
 from stream_processors.rules import cli as rules_cli
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
-#: first number is more than a batch keeps alive, some 40,000 objects: what is gone when it ends need never be walked.
+#: first number is more than a batch keeps alive, some 40,000 objects: what a batch frees need never be walked.
 GC_THRESHOLDS = (200_000, 20, 100)
 #: The consumer's thread asks for the interpreter between folds: after 1 ms, not 5, or fetches wait for folds.
 SWITCH_SECONDS = 0.001
@@ -24,8 +24,8 @@ Run one stream-processing worker: it threads, acknowledges, tags, routes and mea
 Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (static membership) and keeps its
 state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
 
-It also keeps the rules: `python -m stream_processors rules --help`. What other rules would have come to:
-`python -m stream_processors recompute --help`.
+`python -m stream_processors rules --help`: see, check and publish the rules.
+`python -m stream_processors recompute --help`: recompute all clocks under other rules.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
@@ -39,6 +39,7 @@ def run(
     context: typer.Context,
     check: bool = typer.Option(False, "--check", help="Validate settings and rules, then exit."),
 ) -> None:
+    """Runs a worker when no other command is given."""
     if context.invoked_subcommand is not None:
         return
     raise SystemExit(guarded(lambda: _check() if check else _work()))
@@ -64,14 +65,14 @@ def _work() -> int:
 
 
 def serve(app: Any, log_level: str) -> None:
-    """Run the application as its process does, until it ends."""
+    """Runs the application as its process does, until it ends."""
     gc.collect()
     gc.freeze()  # the rules and their automaton live as long as the process: no collection need walk them
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     sys.argv = [sys.argv[0]]
     worker = app.Worker(loglevel=log_level, override_logging=False, redirect_stdouts=False, quiet=True)
-    worker.spinner = None  # it turns, and ends with a terminal's control characters, in the logs of a cluster too
+    worker.spinner = None  # it writes a terminal's control characters, in the logs of a cluster too
     worker.execute_from_commandline()
 
 

@@ -1,8 +1,8 @@
-"""`python -m stream_processors recompute`: what the clocks would say if other rules had always been in force.
+"""`python -m stream_processors recompute`: folds the whole log again under other rules, beside the live tables.
 
 This process reads Kafka and folds; `python -m sinks recompute` beside it owns ClickHouse. Between them runs a pipe of
-frames: four bytes with the length, then a fact as it would stand in Kafka. An empty frame is the end, and what follows
-it is a summary of the run in JSON; a pipe that ends without it leaves nothing behind.
+frames: four bytes with the length, then a fact as it would stand in Kafka. An empty frame ends the facts, and a summary
+of the run in JSON follows it. A pipe that ends without the empty frame leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -40,33 +40,32 @@ from stream_processors.tickets.processor import TicketsProcessor
 
 __all__ = ["HELP", "recompute"]
 
-HELP = """Recompute all clocks and figures under other rules, beside the live ones, and show where they differ.
+HELP = """Recompute all clocks and metrics under other rules, beside the live ones, and show where they differ.
 
 The live tables say what was promised *then*: facts carry the policy and calendar that were in force, and changing the
-rules never rewrites them. This is the other question: what would they say had these rules always been in force?
+rules never rewrites them. A recomputation folds the log as if the given rules had always been in force.
 
     python -m stream_processors recompute --config new-rules --into stricter_mail
 
-reads `contact-events` from its beginning to its end as it is now, folds every record with the rules in `new-rules`
-(what `rules show VERSION --to DIR` wrote, edited), and writes the facts into a database of their own,
+reads `contact-events` from its beginning to its end as it is now, folds every record with the rules in `new-rules` (a
+directory that `rules show VERSION --to DIR` wrote and you edited), and writes the facts into a database of their own,
 `<database>_recompute_stricter_mail`, with all tables and views of the live one. Then it prints, ticket by ticket, the
-clocks whose policy, target, deadline or state is another, and a summary by policy and clock. All of it stays to be
-queried: `SELECT * FROM deskstream_recompute_stricter_mail.differences`; `python -m sinks recompute show NAME` prints
-it again, `drop NAME` removes it.
+clocks whose policy, target, deadline or state differs, and a summary by policy and clock. The database stays:
+`SELECT * FROM deskstream_recompute_stricter_mail.differences`; `python -m sinks recompute show NAME` prints it again,
+`drop NAME` removes it.
 
 It reads only: no consumer group, no state, no topic and no message to anybody is touched, and workers go on meanwhile.
-Events that reached us late were folded late: `--heal 10` folds those of up to ten minutes where they happened, so that
-`--config` with the rules in force and `--heal` shows what lateness alone changed.
+Events that reached us late were folded late. `--reorder 10` folds those that were at most ten minutes late in the order
+in which they happened: `--config` with the rules in force and `--reorder` shows what lateness alone changed.
 
-Run it twice under one name and the second run is refused, unless you say `--replace`. One that is interrupted leaves
-nothing. It holds the customers of one partition in memory at a time. Tags, tickets and routing are as they were then as far as
-the log says so: agents' answers and assignments stay, what the taxonomy finds is found anew.
+A second run under the same name is refused without `--replace`. An interrupted run leaves nothing. The customers of one
+partition are in memory at a time. Agents' answers and assignments are those of the log; tags are found anew.
 
 Settings: DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_CLICKHOUSE_URL and _DATABASE.
 
 Exit codes: 0 done, 2 the rules or arguments are wrong or the name is taken, 3 Kafka or ClickHouse does not answer.
 """
-_PATIENCE_SECONDS = 15.0
+_TIMEOUT_SECONDS = 15.0
 _WRITTEN_AT = 1 << 20
 #: A ticket that changes hands more often, each time to a partition before its own, stands as in the log from there on.
 _MOST_HANDS = 10
@@ -85,19 +84,22 @@ def recompute(
     end: Annotated[
         str, typer.Option("--to", metavar="ISO_TIME", help="Compare tickets that were created before this.")
     ] = "",
-    heal: Annotated[
+    reorder: Annotated[
         float,
-        typer.Option(
-            "--heal", min=0, metavar="MINUTES", help="Fold events that came up to so late where they happened."
-        ),
+        typer.Option("--reorder", min=0, metavar="MINUTES", help="Fold events that came so late where they happened."),
     ] = 0.0,
+    heal: Annotated[float, typer.Option("--heal", min=0, hidden=True)] = 0.0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier run of this name.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Show so many differences; 0 for all.")] = 40,
 ) -> None:
-    raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, heal, replace, limit)))
+    """Runs a recomputation and shows its differences; ends the process."""
+    if heal:  # the name of `--reorder` in the release before
+        print("--heal is deprecated and works for one more release: use --reorder", file=sys.stderr)
+    within = round((reorder or heal) * 60 * MICROS)
+    raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, within, replace, limit)))
 
 
-def _recompute(config: Path, into: str, begin: str, end: str, heal: float, replace: bool, limit: int) -> int:
+def _recompute(config: Path, into: str, begin: str, end: str, within: int, replace: bool, limit: int) -> int:
     settings = load(WorkerSettings)
     files = ruleset.read_files(config)
     rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
@@ -105,15 +107,15 @@ def _recompute(config: Path, into: str, begin: str, end: str, heal: float, repla
     span = [*(["--from", begin] if begin else []), *(["--to", end] if end else [])]
     if code := _sink("begin", name, *span, *(["--replace"] if replace else [])):
         return code
-    child = subprocess.Popen(_command("fill", name), stdin=subprocess.PIPE)
-    assert child.stdin is not None
+    sink = subprocess.Popen(_command("fill", name), stdin=subprocess.PIPE)
+    assert sink.stdin is not None
     try:
         with suppress(BrokenPipeError):  # it says itself what is wrong
-            asyncio.run(_fold_all(settings, rules, name, round(heal * 60 * MICROS), child.stdin))
+            asyncio.run(_fold_all(settings, rules, name, within, sink.stdin))
     finally:
         with suppress(BrokenPipeError):
-            child.stdin.close()
-        code = child.wait()
+            sink.stdin.close()
+        code = sink.wait()
     if code:
         return code
     return _sink("show", name, *span, "--limit", str(limit))
@@ -142,7 +144,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
         bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
     )
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             await consumer.start()
             topic = settings.topic(CONTACT_EVENTS)
             places = [TopicPartition(topic, number) for number in range(settings.partitions)]
@@ -151,8 +153,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
         with _progress() as progress:
             bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
             for place in places:
-                healing = ReorderBuffer(within) if within else None
-                fold = Recomputation(processor, place.partition, healing, handed_over)
+                fold = Recomputation(processor, place.partition, ReorderBuffer(within) if within else None, handed_over)
                 async for records in _records(consumer, place, starts[place], ends[place]):
                     for record in records:
                         try:
@@ -184,7 +185,7 @@ async def _handed_over(
     processor: TicketsProcessor,
     within: int,
 ) -> HandedOver:
-    """Tickets as they change hands in this run, whichever partition is folded first: nothing in a log without merges."""
+    """Returns the tickets as they change hands in this run, whichever partition is folded first; none without merges."""
     handed_over, moved = HandedOver(), set[bytes]()
     headers = {
         codec.MARKER + codec.fingerprint(each) for kind in HandedOver.KINDS for each in codec.versions(kind).values()
@@ -208,18 +209,18 @@ async def _handed_over(
 
 
 async def _records(consumer: Any, place: TopicPartition, start: int, end: int) -> AsyncIterator[list[Any]]:
-    """The records of a partition up to `end`, in portions."""
+    """Yields the records of a partition up to `end`, in portions."""
     consumer.assign([place])
     consumer.seek(place, start)
     while await consumer.position(place) < end:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             found = await consumer.getmany(place, timeout_ms=1000, max_records=2000)
         for records in found.values():
             yield [record for record in records if record.offset < end]
 
 
 class _Frames:
-    """The pipe to the sink; blocks while the sink is behind."""
+    """Writes frames into the pipe to the sink; blocks while the sink is behind."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe, self._buffer, self.count = pipe, bytearray(), 0

@@ -1,8 +1,8 @@
-"""ReorderBuffer: events back in the order in which they happened, as far as none came later than a given time.
+"""Puts events back into the order in which they happened, as far as none came later than a given time.
 
-A source that was offline, a mailbox read in portions or a help desk's retries bring events late. The live fold takes
-them as they come and corrects what it can; folding them in order is another run (see `recompute`). Only a stretch as
-long as `within` is kept in memory: an event is handed on once we have received something so much later.
+A phone that was offline, a mailbox read in portions or a help desk's retries bring events late. The live fold takes them
+as they come and corrects what it can; folding them in order needs a second run (see `recompute`). The buffer holds the
+events of a stretch of `within`: an event is handed on once another was received that much later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ReorderBuffer"]
 
 
 class ReorderBuffer:
-    """`take` each event as it was received, then `rest`. What comes more than `within` micros late stays late.
+    """Takes events as they were received; hands them on as they happened. One that is more than `within` micros late stays late.
 
     Of events that happened in one instant the one that was received first comes first.
     """
@@ -26,14 +26,14 @@ class ReorderBuffer:
         self._waiting: list[tuple[int, int, Event]] = []
 
     def take(self, event: Event) -> Iterator[Event]:
-        """The events that nothing can come before any more."""
+        """Takes the next event; yields those that nothing can come before any more."""
         self._serial += 1
         heappush(self._waiting, (event.occurred_at, self._serial, event))
         self._newest = max(self._newest, event.received_at)
         yield from self._until(self._newest - self._within)
 
     def rest(self) -> Iterator[Event]:
-        """What is left at the end of the log."""
+        """Yields the events that are left at the end of the log."""
         while self._waiting:
             yield heappop(self._waiting)[2]
 

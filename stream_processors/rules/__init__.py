@@ -1,0 +1,1 @@
+"""The rules: policies, calendars, taxonomy, templates, teams and surveys, and their versions in the topic `rules`."""

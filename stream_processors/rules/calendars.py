@@ -27,7 +27,7 @@ DAY_SECONDS = 86_400
 #: Before and after these years nobody works.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 #: Beyond so many years without working time a calendar will never open again.
-PATIENCE_YEARS = 12
+LONGEST_CLOSED_YEARS = 12
 #: No zone has changed its clocks twice within so many seconds.
 _SAMPLE_SECONDS = 6 * 3600
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -147,7 +147,7 @@ class Calendar:
         return table.before[place] + min(at, table.ends[place]) - table.starts[place]
 
     def _forward(self, year: int, wanted: int) -> int:
-        beyond = min(year + PATIENCE_YEARS, LAST_YEAR + 1)
+        beyond = min(year + LONGEST_CLOSED_YEARS, LAST_YEAR + 1)
         for candidate in range(year, beyond):
             table = self._year(candidate)
             if wanted <= table.total:
@@ -157,7 +157,7 @@ class Calendar:
         raise NeverOpen(f"{self.name}: not enough working time up to the end of {beyond - 1}")
 
     def _backward(self, year: int, wanted: int) -> int:
-        beyond = max(year - PATIENCE_YEARS, FIRST_YEAR - 1)
+        beyond = max(year - LONGEST_CLOSED_YEARS, FIRST_YEAR - 1)
         for candidate in range(year, beyond, -1):
             if candidate != year:
                 wanted += self._year(candidate).total

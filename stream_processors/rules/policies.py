@@ -104,16 +104,16 @@ class Thanks:
         """Whether the text is made of thanks and fillers, at least one thanks, and perhaps one of the names."""
         if not text or len(text) > _THANKS_CHARACTERS:
             return False
-        letters = _letters(text)
-        words = self.fillers | {_letters(name) for name in names if name}
+        characters = _alphanumerics(text)
+        words = self.fillers | {_alphanumerics(name) for name in names if name}
         # reachable[i]: 0 not at all, 1 by fillers only, 2 with thanks
-        reachable = [1] + [0] * len(letters)
+        reachable = [1] + [0] * len(characters)
         longest = max(map(len, words | self.thanks), default=0)
-        for start in range(len(letters)):
+        for start in range(len(characters)):
             if not reachable[start]:
                 continue
-            for end in range(start + 1, min(start + longest, len(letters)) + 1):
-                piece = letters[start:end]
+            for end in range(start + 1, min(start + longest, len(characters)) + 1):
+                piece = characters[start:end]
                 if piece in self.thanks:
                     reachable[end] = 2
                 elif piece in words:
@@ -185,7 +185,7 @@ def _holds(name: str, allowed: frozenset[str], value: Any) -> bool:
     return any(tag in allowed or any(tag.startswith(f"{parent}.") for parent in allowed) for tag in value)
 
 
-def _letters(text: str) -> str:
+def _alphanumerics(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
@@ -332,7 +332,7 @@ def _reopen(document: yamlfile.Document, value: Any) -> tuple[float, Thanks]:
     words = {}
     for name in ("thanks", "fillers"):
         listed = value.get(name) or []
-        if not isinstance(listed, list) or not all(isinstance(each, str) and _letters(each) for each in listed):
+        if not isinstance(listed, list) or not all(isinstance(each, str) and _alphanumerics(each) for each in listed):
             document.refuse(f"`{name}` is not a list of words", "reopen", name)
-        words[name] = frozenset(map(_letters, listed))
+        words[name] = frozenset(map(_alphanumerics, listed))
     return _seconds(document, value.get("window"), "reopen", "window"), Thanks(words["thanks"], words["fillers"])

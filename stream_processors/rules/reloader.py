@@ -76,7 +76,7 @@ class Reloader:
         self.topic = RulesTopic(settings)
         self.directory = Directory()
         self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
-        self._taken = 0
+        self._known = 0
         self._ready = asyncio.Event()
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
@@ -118,10 +118,10 @@ class Reloader:
                 return
             began = time.monotonic()
             await self.topic.look()
-            new = list(self.topic.published)[self._taken :]
+            new = list(self.topic.published)[self._known :]
             for ruleset_ in new:
                 await self._add(ruleset_)
-            self._taken += len(new)
+            self._known += len(new)
             self._looked_at = began
             self._show()
 

@@ -64,7 +64,7 @@ _ADVERTISEMENT = re.compile(r"https?:|www\.|@|[\w-]\.(?:[a-z]{2,4}/|(?:com|net|o
 
 
 class Situation(NamedTuple):
-    """What is known when an acknowledgement is written."""
+    """The facts that an acknowledgement is written from. `promised_time` is by when we answer, in words; '' for no promise."""
 
     kind: str
     locale: str
@@ -72,8 +72,8 @@ class Situation(NamedTuple):
     name: str = ""
     subject: str = ""
     order_number: str = ""
-    promised: str = ""
-    promised_short: str = ""
+    promised_time: str = ""
+    promised_time_short: str = ""
     articles: tuple[Article, ...] = ()
     dissatisfied: bool = False
 
@@ -134,7 +134,14 @@ class Templates:
         order_number = own_words(situation.order_number, _NAME_CHARACTERS)
 
         def text(name: str, subject: str) -> str:
-            values = (name, subject, order_number, situation.ticket, situation.promised, situation.promised_short)
+            values = (
+                name,
+                subject,
+                order_number,
+                situation.ticket,
+                situation.promised_time,
+                situation.promised_time_short,
+            )
             frame = template.frame(tuple(map(bool, values)), situation.articles, situation.dissatisfied)
             return frame.format(*values)
 
@@ -216,7 +223,7 @@ _LOOP = nodes.Name("loop", "load")
 _MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(.)\ue001")
 #: The longest ticket id and promise that can occur in practice.
 _TICKET = "WWWWWWWWWWWW-9999"
-_PROMISED = {
+_LONGEST_TIMES = {
     "en": ("23:59 GMT+10:30 on Wednesday 30 September", "Wed 30 Sep 23:59 GMT+10:30"),
     "zh-Hans": ("12月30日星期三 23:59（GMT+10:30）", "12月30日23:59 GMT+10:30"),
     "zh-Hant": ("12月30日星期三 23:59（GMT+10:30）", "12月30日23:59 GMT+10:30"),
@@ -226,16 +233,16 @@ _PROMISED = {
 
 def _try(templates: Templates, kind: str, locale: str, path: Path) -> None:
     """Render a template in every situation."""
-    words: tuple[tuple[str, str], ...] = (("", ""), _PROMISED[locale])
-    for name, subject, order, promised, articles, dissatisfied in product(
+    words: tuple[tuple[str, str], ...] = (("", ""), _LONGEST_TIMES[locale])
+    for name, subject, order, times, articles, dissatisfied in product(
         ("", "Kim"), ("", "Tea"), ("", "10023"), words, ((), (Article("Help", "https://help"),)), (False, True)
     ):
-        situation = Situation(kind, locale, _TICKET, name, subject, order, *promised, articles, dissatisfied)
+        situation = Situation(kind, locale, _TICKET, name, subject, order, *times, articles, dissatisfied)
         try:
             text = templates.render(situation).text
         except Exception as error:  # whatever a template may do wrong when it runs
             raise ConfigurationError(f"cannot be rendered: {error}", where=str(path)) from error
-        if _TICKET not in text or (promised[0] and promised[0] not in text and promised[1] not in text):
+        if _TICKET not in text or (times[0] and times[0] not in text and times[1] not in text):
             raise ConfigurationError(
                 "does not name the ticket and the promised time in every situation", where=str(path)
             )

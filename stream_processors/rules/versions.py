@@ -17,7 +17,7 @@ __all__ = ["ALWAYS", "RulesetHistory", "RulesetVersion", "time_of"]
 
 #: `effective_from` of the first version: since the beginning of time.
 ALWAYS = 0
-_EMPTY = "no rules are known: none were published yet"
+_EMPTY = "the history is empty: no rules were published yet"
 _BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63
 
 

@@ -42,7 +42,7 @@ class Place(NamedTuple):
     end: int
 
 
-class Patience:
+class StallTimer:
     """Since when each partition has records that nobody reads."""
 
     def __init__(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ class Watchdog(threading.Thread):
     def __init__(self, workers: Sequence[Watched], settings: WorkerSettings, end: Callable[[str], None]) -> None:
         super().__init__(name="watchdog", daemon=True)
         self.workers, self.settings, self.end = workers, settings, end
-        self._patience = Patience(settings.watchdog_seconds)
+        self._stalls = StallTimer(settings.watchdog_seconds)
         self._group = settings.group("").rstrip("-")
         self._clients: tuple[KafkaConsumer, KafkaAdminClient] | None = None
         self._shown: dict[str, set[int]] = {}
@@ -115,7 +115,7 @@ class Watchdog(threading.Thread):
     def _check(self, worker: Watched, given: set[int]) -> None:
         places = self.places(worker.source, given | set(worker.assigned()))
         self._show(worker.name, places)
-        if why := self._patience.judge(worker.source, places, worker.recovered_at, time.monotonic()):
+        if why := self._stalls.judge(worker.source, places, worker.recovered_at, time.monotonic()):
             self.end(why)
 
     def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:

@@ -1,0 +1,1 @@
+"""Pure text: languages, promised times in words, the length of an SMS."""

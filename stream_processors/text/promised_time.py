@@ -1,4 +1,4 @@
-"""A promised time in words: in the customer's time zone and language, as Babel's patterns have it.
+"""Writes a promised time in words: in the customer's time zone and language, by the patterns of Babel.
 
 Minutes round up, so that the time named is never before the one promised. The date is formatted once per day and
 locale, the zone's name once per offset; a time costs little more than putting the two together.
@@ -15,7 +15,7 @@ from babel.dates import format_date, get_timezone_gmt, get_timezone_name
 
 from schemas.clock import MICROS
 
-__all__ = ["Promised", "promised"]
+__all__ = ["PromisedTime", "promised_time"]
 
 _MINUTE = 60 * MICROS
 #: Per locale: Babel's locale, date pattern in full, date pattern in short, how they go together with time and zone.
@@ -27,27 +27,27 @@ _WORDING = {
 }
 
 
-class Promised(NamedTuple):
-    """`full` names the time zone always, `short` only when the customer's own is unknown."""
+class PromisedTime(NamedTuple):
+    """A time in words. `full` names the time zone always, `short` only when the customer's own is unknown."""
 
     full: str
     short: str
 
 
-def promised(at: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> Promised:
-    """The words for `at` (micros) in the customer's time zone, or in `otherwise` when that is unknown."""
-    return _promised(-(-at // _MINUTE), time_zone, otherwise, locale)
+def promised_time(at: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> PromisedTime:
+    """Returns the words for `at` (micros) in the customer's time zone, or in `otherwise` when that is unknown."""
+    return _words(-(-at // _MINUTE), time_zone, otherwise, locale)
 
 
 @lru_cache(maxsize=4096)
-def _promised(minute: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> Promised:
+def _words(minute: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> PromisedTime:
     own = _zone(time_zone)
     moment = datetime.fromtimestamp(minute * 60, UTC).astimezone(own or otherwise)
     _, _, _, full, short = _WORDING[locale]
     long_date, short_date = _dates(moment.date(), locale)
     long_zone, short_zone = _zone_names(moment.tzinfo or UTC, moment.tzname() or "", moment.date(), locale)
     time = f"{moment.hour:02}:{moment.minute:02}"
-    return Promised(
+    return PromisedTime(
         full.format(date=long_date, time=time, zone=long_zone),
         short.format(date=short_date, time=time, zone="" if own else f" {short_zone}"),
     )
@@ -69,7 +69,7 @@ def _dates(day: date, locale: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1024)
 def _zone_names(zone: tzinfo, _abbreviation: str, day: date, locale: str) -> tuple[str, str]:
-    """The zone's name in full and in short; the abbreviation is a key because a day may have two."""
+    """Returns the zone's name in full and in short; the abbreviation is a key because a day may have two."""
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone)
     babel_locale = _WORDING[locale][0]
     short = get_timezone_name(noon, width="short", locale=babel_locale)

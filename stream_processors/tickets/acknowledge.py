@@ -18,7 +18,7 @@ from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
-from stream_processors.text.promised_time import promised
+from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
 
@@ -148,7 +148,7 @@ def _write(
     rules = context.rules
     full = short = ""
     if promised_at is not None:
-        full, short = promised(promised_at, ticket.time_zone, rules.policies.time_zone, locale)
+        full, short = promised_time(promised_at, ticket.time_zone, rules.policies.time_zone, locale)
     public = isinstance(event, MessageReceived) and event.public
     return rules.templates.render(
         Situation(
@@ -158,8 +158,8 @@ def _write(
             name=name,
             subject="" if public else _bare(getattr(event, "subject", "")),
             order_number="" if public else ticket.order_number,
-            promised=full,
-            promised_short=short,
+            promised_time=full,
+            promised_time_short=short,
             articles=rules.taxonomy.articles(ticket.tags, locale),
             dissatisfied=ticket.dissatisfied,
         )

@@ -150,7 +150,17 @@ def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_chan
     assert "a run of this name is there already" in again.stderr
     assert "--replace" in again.stderr
     replaced = desk.recompute(
-        *("--config", str(stricter), "--into", "stricter", "--replace", "--from", "2026-03-27T23:59Z", "--heal", "10")
+        *(
+            "--config",
+            str(stricter),
+            "--into",
+            "stricter",
+            "--replace",
+            "--from",
+            "2026-03-27T23:59Z",
+            "--reorder",
+            "10",
+        )
     )
     assert replaced.returncode == 0, replaced.stderr
     assert desk.ask(f"SELECT count() FROM {tables}.differences") == [(len(differences),)]

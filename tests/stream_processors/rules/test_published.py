@@ -102,12 +102,12 @@ edits = st.lists(st.sampled_from("abcd"), max_size=6).map(
 )
 
 
-def lived(contents: list[str], turns: list[tuple[int, int]]) -> list[str]:
-    """What three mounts of one ConfigMap publish; each turn one of them sees so many edits more, then all see the last."""
+def lived(contents: list[str], looks: list[tuple[int, int]]) -> list[str]:
+    """What three mounts of one ConfigMap publish; each look of one shows so many edits more, then all see the last."""
     log, directories, seen = log_of(contents[0]), [Directory() for _ in range(3)], [0, 0, 0]
     for directory in directories:
         assert not directory.wants(contents[0], log)
-    for who, steps in [*turns, *((who, 1) for _ in contents for who in range(3))]:
+    for who, steps in [*looks, *((who, 1) for _ in contents for who in range(3))]:
         seen[who] = min(len(contents) - 1, seen[who] + steps)
         if directories[who].wants(contents[seen[who]], log):
             log.add(record(contents[seen[who]], append_by=10**18), 1)
@@ -115,20 +115,20 @@ def lived(contents: list[str], turns: list[tuple[int, int]]) -> list[str]:
     return [each.version for each in log]
 
 
-@given(edits=edits, turns=st.lists(st.tuples(st.integers(0, 2), st.just(1)), max_size=40))
+@given(edits=edits, looks=st.lists(st.tuples(st.integers(0, 2), st.just(1)), max_size=40))
 def test_directories_that_see_the_same_changes_sooner_or_later_publish_each_change_once(
-    edits: list[str], turns: list[tuple[int, int]]
+    edits: list[str], looks: list[tuple[int, int]]
 ) -> None:
     contents = ["0", *edits]
-    assert lived(contents, turns) == contents
+    assert lived(contents, looks) == contents
 
 
-@given(count=st.integers(1, 7), turns=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=40))
+@given(count=st.integers(1, 7), looks=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=40))
 def test_directories_that_miss_some_changes_end_with_the_last_one_and_then_rest(
-    count: int, turns: list[tuple[int, int]]
+    count: int, looks: list[tuple[int, int]]
 ) -> None:
     contents = [str(number) for number in range(count)]
-    published = lived(contents, turns)
+    published = lived(contents, looks)
     assert published[-1] == contents[-1]
     assert len(published) <= 3 * count
 

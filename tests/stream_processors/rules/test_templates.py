@@ -20,7 +20,7 @@ from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.templates import KINDS, Situation, Templates, kind_of
 from stream_processors.text import sms
-from stream_processors.text.promised_time import promised
+from stream_processors.text.promised_time import promised_time
 
 DIRECTORY = rules_module.SHIPPED / "templates"
 TEMPLATES = Templates.load(DIRECTORY)
@@ -42,7 +42,7 @@ def at(text: str, zone: str = "UTC") -> int:
 def situations(kind: str, locale: str) -> list[Situation]:
     names = ("", "Ann Smith", "王小明", "Maximilian Alexander von Hohenberg-Lichtenstein the Third")
     subjects = ("", "My kettle", "我的订单还没收到", "{braces} 100 % €[]", "A very long subject " * 20)
-    times = (("", ""), promised(at("2026-09-30T22:59:30"), "", LONDON, locale))
+    times = (("", ""), promised_time(at("2026-09-30T22:59:30"), "", LONDON, locale))
     return [
         Situation(kind, locale, TICKET, name, subject, order, *time, articles, dissatisfied)
         for name, subject, order, time, articles, dissatisfied in product(
@@ -56,8 +56,8 @@ def test_every_acknowledgement_names_the_ticket_and_the_promise_in_good_words(ki
     for situation in situations(kind, locale):
         text = TEMPLATES.render(situation).text
         assert TICKET in text
-        if situation.promised:
-            assert situation.promised in text or situation.promised_short in text
+        if situation.promised_time:
+            assert situation.promised_time in text or situation.promised_time_short in text
         assert not NEGATIVE.search(text.replace(situation.subject or "\0", "")), text
         assert "\n\n\n" not in text and text == text.strip() and "  " not in text
         assert "{{" not in text and "{%" not in text and "\ue000" not in text
@@ -129,7 +129,9 @@ def test_nobody_can_make_us_spread_links_or_addresses(words: str) -> None:
 
 @given(st.text(), st.text(), st.sampled_from(ALL))
 def test_no_words_of_a_customer_can_break_a_template(name: str, subject: str, which: tuple[str, str]) -> None:
-    text = TEMPLATES.render(Situation(*which, TICKET, name, subject, promised="then", promised_short="then")).text
+    text = TEMPLATES.render(
+        Situation(*which, TICKET, name, subject, promised_time="then", promised_time_short="then")
+    ).text
     assert TICKET in text
     assert which[0] not in ("sms", "call") or sms.fits(text)
     assert which[0] == "email" or "\n" not in text
@@ -188,21 +190,21 @@ def test_no_channel_is_without_a_template() -> None:
 def test_a_time_is_told_in_the_customers_zone_and_language(
     moment: str, zone: str, locale: str, full: str, short: str
 ) -> None:
-    assert promised(at(moment), zone, LONDON, locale) == (full, short)
+    assert promised_time(at(moment), zone, LONDON, locale) == (full, short)
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "\0", "Europe"])
 def test_without_a_known_zone_the_policys_is_used_and_named(zone: str) -> None:
-    assert promised(at("2026-03-03T15:40:00"), zone, LONDON, "en").short == "Tue 3 Mar 15:40 GMT"
+    assert promised_time(at("2026-03-03T15:40:00"), zone, LONDON, "en").short == "Tue 3 Mar 15:40 GMT"
 
 
 def test_a_time_is_never_told_earlier_than_promised() -> None:
-    assert promised(at("2026-03-03T23:59:00") + 1, "UTC", LONDON, "en").short == "Wed 4 Mar 00:00"
+    assert promised_time(at("2026-03-03T23:59:00") + 1, "UTC", LONDON, "en").short == "Wed 4 Mar 00:00"
 
 
 def test_the_zone_is_named_as_it_is_on_that_day() -> None:
-    before = promised(at("2026-03-28T12:00:00"), "Europe/London", LONDON, "en").full
-    after = promised(at("2026-03-30T12:00:00"), "Europe/London", LONDON, "en").full
+    before = promised_time(at("2026-03-28T12:00:00"), "Europe/London", LONDON, "en").full
+    after = promised_time(at("2026-03-30T12:00:00"), "Europe/London", LONDON, "en").full
     assert before.endswith("(Greenwich Mean Time)") and after.endswith("(British Summer Time)")
 
 

@@ -29,9 +29,7 @@ def named(name: str) -> Rules:
     starts=st.lists(st.integers(-5, 30), max_size=8),
     asked=st.lists(st.integers(-10, 40), min_size=1, max_size=20),
 )
-def test_in_force_is_the_last_version_that_began(
-    starts: list[int], asked: list[int]
-) -> None:
+def test_in_force_is_the_last_version_that_began(starts: list[int], asked: list[int]) -> None:
     history, in_order = RulesetHistory(RulesetVersion(ALWAYS, named("first"))), [(ALWAYS, "first")]
     for number, start in enumerate(starts):
         history.add(RulesetVersion(start, named(str(number))))
@@ -54,7 +52,7 @@ def test_rules_that_stand_alone_are_in_force_for_ever_and_a_book_stays_the_book_
     assert RulesetHistory.of(history) is history
 
 
-def test_an_empty_book_says_so() -> None:
+def test_an_empty_history_says_so() -> None:
     with pytest.raises(LookupError, match="no rules were published yet"):
         RulesetHistory().at(0)
 

@@ -16,14 +16,14 @@ from schemas import metrics
 from schemas.errors import Unavailable
 from schemas.settings import WorkerSettings
 from schemas.topics import ROUTING
-from stream_processors.runtime.watchdog import Patience, Place, Watchdog, Watched
+from stream_processors.runtime.watchdog import Place, StallTimer, Watchdog, Watched
 
 SOURCE = "contact-events"
 
 
 def judge(*looks: tuple[float, dict[int, Place]], recovered_at: float = 0.0) -> list[str]:
-    patience = Patience(60.0)
-    return [patience.judge(SOURCE, places, recovered_at, now) for now, places in looks]
+    stalls = StallTimer(60.0)
+    return [stalls.judge(SOURCE, places, recovered_at, now) for now, places in looks]
 
 
 def test_a_partition_that_stands_is_noticed_although_its_neighbour_moves() -> None:

@@ -1,4 +1,4 @@
-"""A recomputation that heals: the log that arrived shuffled comes to what the ordered log comes to."""
+"""A recomputation with a reorder buffer: the log that arrived shuffled comes to what the ordered log comes to."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.support.tickets.story import SECOND, at
 WITHIN = TEN_MINUTES * SECOND
 
 
-def recomputed(rules: Rules, log: list[Event], healing: ReorderBuffer | None) -> dict[tuple[Any, ...], dict[str, Any]]:
+def recomputed(rules: Rules, log: list[Event], buffer: ReorderBuffer | None) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The final facts of a run over the log: the newest of each identity, of each clock's instance the last row."""
-    run = Recomputation(TicketsProcessor(rules), 0, healing)
+    run = Recomputation(TicketsProcessor(rules), 0, buffer)
     facts: list[Fact] = [fact for event in log for fact in run.take(event)]
     facts += run.end(at(60 * 86_400))
     final: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -61,21 +61,21 @@ def test_events_come_out_in_the_order_in_which_they_happened_and_none_is_lost(
         for event, moment in zip(log, moments, strict=True)
     ]
     log.sort(key=lambda event: event.received_at)
-    healing = ReorderBuffer(within)
-    out = [each for event in log for each in healing.take(event)] + list(healing.rest())
+    buffer = ReorderBuffer(within)
+    out = [each for event in log for each in buffer.take(event)] + list(buffer.rest())
     assert [event.occurred_at for event in out] == sorted(moments)
     assert {event.event_id for event in out} == {event.event_id for event in log}
 
 
 def test_only_as_much_waits_as_can_still_be_overtaken():
-    healing, told = ReorderBuffer(600), []
+    buffer, told = ReorderBuffer(600), []
     for moment in (0, 500, 1000, 1700):
         event = observed("note", 0, moment)
         told.append(
             [
                 each.occurred_at
-                for each in healing.take(msgspec.structs.replace(event, occurred_at=moment, received_at=moment))
+                for each in buffer.take(msgspec.structs.replace(event, occurred_at=moment, received_at=moment))
             ]
         )
     assert told == [[], [], [0], [500, 1000]]  # 1000 - 600 = 400, 1700 - 600 = 1100
-    assert [each.occurred_at for each in healing.rest()] == [1700]
+    assert [each.occurred_at for each in buffer.rest()] == [1700]
