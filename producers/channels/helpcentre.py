@@ -131,15 +131,15 @@ def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
     if isinstance(report, HandOver):
         key = identity.event_id("help-hand-over", report.conversation_id, report.id)
         return [_handed_over(report, report.conversation, key, who, common)]
-    turns = [*report.conversation, Line("customer", report.question), Line("bot", report.answer, report.failed)]
+    lines = [*report.conversation, Line("customer", report.question), Line("bot", report.answer, report.failed)]
     events: list[Event] = [_bot_answered(report, common)]
-    if report.failed and sum(line.failed for line in turns if line.by == "bot") >= FAILURES:
+    if report.failed and sum(line.failed for line in lines if line.by == "bot") >= FAILURES:
         wanted = HandOver(
             id=report.id, customer=report.customer, occurred_at=report.occurred_at, language=report.language,
-            conversation_id=report.conversation_id, conversation=turns, reason="failed",
+            conversation_id=report.conversation_id, conversation=lines, reason="failed",
         )  # fmt: skip
         key = identity.event_id("help-gave-up", report.conversation_id)
-        events.append(_handed_over(wanted, turns, key, who, common))
+        events.append(_handed_over(wanted, lines, key, who, common))
     return events
 
 

@@ -81,7 +81,7 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
         return []  # we called them
     if state in _RINGING:
         return [CallStarted(**base, event_id=event_id(CHANNEL, "started", call_id))]
-    if (state in _TAKEN or state == "completed") and _by_machine(given, to_agent):
+    if (state in _TAKEN or state == "completed") and _answered_by_machine(given, to_agent):
         return []
     if state in _TAKEN:
         wait = seconds(given.get("QueueTime", ""))
@@ -183,8 +183,8 @@ def _agent(given: dict[str, str]) -> str:
     return identifier(given.get("agent") or called.removeprefix("client:"), 100)
 
 
-def _by_machine(given: dict[str, str], to_agent: bool) -> bool:
-    """Whether no person took this leg: a menu on our side, or an agent's own answering machine."""
+def _answered_by_machine(given: dict[str, str], to_agent: bool) -> bool:
+    """Says if no person took this leg: a menu on our side, or an agent's own answering machine."""
     if to_agent:
         return given.get("AnsweredBy", "").startswith(("machine", "fax"))
     return given.get("menu", "") not in ("", "0")

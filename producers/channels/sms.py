@@ -46,9 +46,9 @@ _ANYTHING_AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 class Keyword(NamedTuple):
-    """What a word asks for (`stop start help`), and its language, '' when it does not tell."""
+    """A word that asks for something: the request (`stop start help`), and the language, '' when it does not tell."""
 
-    wish: str
+    request: str
     language: str = ""
 
 
@@ -84,16 +84,16 @@ KEYWORDS: dict[str, Keyword] = {
 }
 
 
-#: What can only mean that somebody wants no more messages.
+#: Words with the single meaning that somebody wants no more messages.
 _UNMISTAKABLE = frozenset(
     word
     for word, keyword in KEYWORDS.items()
-    if keyword.wish == "stop" and word not in ("cancel", "end", "quit", "revoke", "td", "停止")
+    if keyword.request == "stop" and word not in ("cancel", "end", "quit", "revoke", "td", "停止")
 )
 
 
 def keyword_of(text: str) -> Keyword | None:
-    """The wish that a whole message is, or None for a message like any other."""
+    """Returns the keyword that a whole message is, None for a message like any other."""
     if len(text) > 100:
         return None
     words = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
@@ -132,7 +132,9 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
     keyword = known or keyword_of(body)
     if keyword is not None:
         word, language = short(body, 100), keyword.language or country
-        return [ConsentChanged(**base, wish=keyword.wish, keyword=word, language=language, answered=known is not None)]
+        return [
+            ConsentChanged(**base, wish=keyword.request, keyword=word, language=language, answered=known is not None)
+        ]
     text = prose(body.strip() or _place(given))
     return [
         MessageReceived(
@@ -194,8 +196,8 @@ def _kind_and_value(customer: str) -> tuple[str, str]:
 
 
 def _by_service(kind: str) -> Keyword | None:
-    wish = kind.strip().lower()
-    return Keyword(wish) if wish in ("stop", "start", "help") else None
+    request = kind.strip().lower()
+    return Keyword(request) if request in ("stop", "start", "help") else None
 
 
 def _media_count(given: dict[str, str]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-__all__ = ["MOST_AGAIN", "Memory", "Overlap"]
+__all__ = ["MOST_AGAIN", "Checkpoint", "Overlap"]
 
 #: A customer's events that a killed import may publish twice. The worker remembers the last 256 ids of each customer.
 MOST_AGAIN = 200
@@ -23,7 +23,7 @@ _SAVE_SECONDS = 0.5
 log = structlog.get_logger("producers.import")
 
 
-class Memory:
+class Checkpoint:
     """The state file. `about` says what the import is of; a file that remembers something else counts as none."""
 
     def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
@@ -32,7 +32,7 @@ class Memory:
         self._writable = True
 
     @classmethod
-    def beside(cls, source: str, state: Path | None, about: dict[str, Any]) -> Memory:
+    def beside(cls, source: str, state: Path | None, about: dict[str, Any]) -> Checkpoint:
         """The file that the user named, else `.NAME.import` beside the input; standard input is not remembered."""
         if state is None and source != "-":
             place = Path(source).resolve()

@@ -19,9 +19,11 @@ import msgspec
 import structlog
 
 from producers.imports import reader
-from producers.imports.checkpoint import Memory
-from producers.imports.formats import chatwoot, conversation, freshdesk, history, zendesk
-from producers.imports.formats.conversation import Origin, People, Reading, Refusal
+from producers.imports.checkpoint import Checkpoint
+from producers.imports.formats import chatwoot, freshdesk, history, zendesk, zendesk_records
+from producers.imports.formats import parts as export_parts
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import People, Reading, Refusal
 from producers.imports.progress import progress
 from producers.imports.reader import Record
 from producers.imports.report import Report
@@ -40,10 +42,10 @@ __all__ = ["Export", "dry_run", "read", "run"]
 
 log = structlog.get_logger("producers.import")
 
-Parts = Callable[[Mapping[str, Any]], Iterator[conversation.Part | Refusal]]
+Parts = Callable[[Mapping[str, Any]], Iterator[export_parts.Part | Refusal]]
 Read = Callable[[Mapping[str, Any], People, Origin], Reading]
 _READERS: dict[str, tuple[Parts, Read]] = {
-    "zendesk": (zendesk.parts, zendesk.read),
+    "zendesk": (zendesk_records.parts, zendesk.read),
     "freshdesk": (freshdesk.parts, freshdesk.read),
     "chatwoot": (chatwoot.parts, chatwoot.read),
 }
@@ -53,7 +55,7 @@ _CHANNELS = {"mbox": email.CHANNEL, "jsonl": history.CHANNEL}
 
 @dataclass(frozen=True)
 class Export:
-    """What to import. `account`, `zone` and `tags` are those of `producers.imports.formats.conversation.Origin`."""
+    """What to import. `account`, `zone` and `tags` are those of `producers.imports.formats.origin.Origin`."""
 
     path: Path
     format: str
@@ -102,16 +104,16 @@ def run(
     """
     started = time.perf_counter()
     paths = reader.found_at(export.path)
-    memory = Memory.beside(str(export.path), state, {**export.about(), "digest": reader.digest(paths)})
-    known = None if again else memory.load()
-    report = Report(already=int(known["position"]) if known else 0, remembered=memory.path is not None)
+    checkpoint = Checkpoint.beside(str(export.path), state, {**export.about(), "digest": reader.digest(paths)})
+    known = None if again else checkpoint.load()
+    report = Report(already=int(known["position"]) if known else 0, remembered=checkpoint.path is not None)
     report.write_to(report_to, again=report.already > 0)
     spool = Spool()
 
     def remember(position: int) -> None:
-        memory.save(position=position)
+        checkpoint.save(position=position)
 
-    sender = Sender(publisher, report, memory, health, remember)
+    sender = Sender(publisher, report, checkpoint, health, remember)
     try:
         publisher.connect()  # before the long reading, so that a wrong address is known at once
         health.ready = True

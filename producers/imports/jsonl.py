@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from producers.imports.checkpoint import Memory
+from producers.imports.checkpoint import Checkpoint
 from producers.imports.formats import history
 from producers.imports.progress import progress
 from producers.imports.report import Report
@@ -114,11 +114,11 @@ def run(
         ConfigurationError: the file cannot be read, the report cannot be written.
         Unavailable: Kafka does not answer; the text says where to go on.
     """
-    memory = Memory.beside(path, state, {"format": "jsonl", "live": live})
+    checkpoint = Checkpoint.beside(path, state, {"format": "jsonl", "live": live})
     with _opened(path) as (file, size):
-        number, end = (0, 0) if again or from_line > 1 else _position(path, file, size, memory)
+        number, end = (0, 0) if again or from_line > 1 else _position(path, file, size, checkpoint)
         report = Report(unit="lines", next_line=max(from_line, number + 1), already=number)
-        report.remembered = memory.path is not None and size is not None
+        report.remembered = checkpoint.path is not None and size is not None
         report.write_to(report_to, again=number > 0)
         started = time.perf_counter()
         normalise = _Normaliser(report)
@@ -126,9 +126,9 @@ def run(
         def settled(position: tuple[int, int]) -> None:
             report.next_line = position[0] + 1
             if size is not None:
-                memory.save(line=position[0], bytes=position[1], digest=_digest(path, position[1]))
+                checkpoint.save(line=position[0], bytes=position[1], digest=_digest(path, position[1]))
 
-        sender = Sender(publisher, report, memory, health, settled)
+        sender = Sender(publisher, report, checkpoint, health, settled)
         intake = Intake(publisher, history.CHANNEL, normalise, source=_source(path), imported=not live)
         try:
             publisher.connect()
@@ -197,9 +197,9 @@ def _source(path: str) -> str:
     return f"import:{Path(path).name if path != '-' else 'stdin'}"
 
 
-def _position(path: str, file: BinaryIO, size: int | None, memory: Memory) -> tuple[int, int]:
+def _position(path: str, file: BinaryIO, size: int | None, checkpoint: Checkpoint) -> tuple[int, int]:
     """Lines and bytes that Kafka has, with the file standing there; the beginning when this is another file."""
-    known: dict[str, Any] | None = memory.load() if size is not None else None
+    known: dict[str, Any] | None = checkpoint.load() if size is not None else None
     if known is None or size is None:
         return 0, 0
     number, end = known.get("line"), known.get("bytes")

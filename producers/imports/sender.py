@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from producers.imports.checkpoint import Memory, Overlap
+from producers.imports.checkpoint import Checkpoint, Overlap
 from producers.imports.report import Report
 from producers.publisher import Publisher, Receipt
 from schemas.errors import Refused
@@ -41,9 +41,14 @@ class Sender:
     """Waits for Kafka, counts what became of every input, and remembers how far it is."""
 
     def __init__(
-        self, publisher: Publisher, report: Report, memory: Memory, health: Health, remember: Callable[[Any], None]
+        self,
+        publisher: Publisher,
+        report: Report,
+        checkpoint: Checkpoint,
+        health: Health,
+        remember: Callable[[Any], None],
     ) -> None:
-        self._publisher, self._report, self._memory, self._health = publisher, report, memory, health
+        self._publisher, self._report, self._checkpoint, self._health = publisher, report, checkpoint, health
         self._remember = remember
         self._pending: deque[Sent] = deque()
         self._overlap = Overlap()
@@ -61,7 +66,7 @@ class Sender:
             self.save()
         else:
             self.settle(IN_FLIGHT)
-            if self._memory.due():
+            if self._checkpoint.due():
                 self._settle_answered()
                 self.save()
 

@@ -8,10 +8,10 @@ import re
 __all__ = ["decode", "uuencoded"]
 
 _WHITE = b" \t\r\n\v\f"
-_BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
+_BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
-#: Of one letter in this many it is believed that it got into base64 by accident.
+#: Of one character in this many it is believed that it got into base64 by accident.
 _ACCIDENTS = 60
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n){1,})(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
 _MOST_UUENCODED = 20
@@ -28,7 +28,7 @@ def decode(data: bytes, encoding: str) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    wrong = len(data.translate(None, _BASE64_LETTERS))
+    wrong = len(data.translate(None, _BASE64_ALPHABET))
     if wrong * _ACCIDENTS > len(data):  # words: the whole of it, or a footer below
         encoded = b"".join(_lines_before_words(data))
         return _lenient(encoded) if encoded.strip() else data
@@ -46,15 +46,15 @@ def _lines_before_words(data: bytes) -> list[bytes]:
 
 def _lenient(data: bytes) -> bytes:
     """Everything that is there: without the padding, or without the last, incomplete group."""
-    letters = data.translate(None, _WHITE)
-    missing = -len(letters.rstrip(b"=")) % 4
+    digits = data.translate(None, _WHITE)
+    missing = -len(digits.rstrip(b"=")) % 4
     try:
-        return binascii.a2b_base64(letters + b"=" * missing)
+        return binascii.a2b_base64(digits + b"=" * missing)
     except binascii.Error:
-        letters = _NO_BASE64.sub(b"", letters).partition(b"=")[0]
-        if len(letters) % 4 == 1:
-            letters = letters[:-1]
-        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+        digits = _NO_BASE64.sub(b"", digits).partition(b"=")[0]
+        if len(digits) % 4 == 1:
+            digits = digits[:-1]
+        return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:

@@ -1,4 +1,4 @@
-"""Mail on disk: a maildir, an mbox, a folder of `.eml` files, or one such file; once, or watched.
+"""Takes mail on disk: a maildir, an mbox, a folder of `.eml` files, or one such file; once, or watched.
 
 A mail is moved only after Kafka has it, so whatever is still waiting after a crash is published again, under the same
 event id, and is dropped downstream:
@@ -35,7 +35,7 @@ from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
-__all__ = ["Folder", "Mail", "MailSource", "Maildir", "Mbox", "SingleFile", "open_source", "run"]
+__all__ = ["Folder", "MailSource", "Maildir", "Mbox", "SingleFile", "WaitingMail", "open_source", "run"]
 
 POLL_SECONDS = 0.2
 #: A file that nobody wrote to for so long is complete even if it is seen for the first time.
@@ -48,7 +48,7 @@ log = structlog.get_logger("producers.files")
 
 
 @dataclass(frozen=True)
-class Mail:
+class WaitingMail:
     """One mail that waits. `raw` is its first part only when `total_bytes` is more; `path` is where it lies now."""
 
     raw: bytes
@@ -68,9 +68,9 @@ class MailSource(Protocol):
     #: How many were left alone by the last look because somebody still writes to them.
     growing: int
 
-    def waiting(self, *, settled_only: bool) -> Iterator[Mail]: ...
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]: ...
 
-    def finish(self, mail: Mail, receipt: Receipt) -> None: ...
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None: ...
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Folder:
         self._seen: dict[str, tuple[int, int]] = {}
         self.growing = 0
 
-    def waiting(self, *, settled_only: bool) -> Iterator[Mail]:
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
         seen: dict[str, tuple[int, int]] = {}
         ready = []
         for entry in _entries(self.path):
@@ -133,7 +133,7 @@ class Folder:
         for name in sorted(ready):
             yield from _read(self.path / name, self._max_bytes, self.path / "refused" / name)
 
-    def finish(self, mail: Mail, receipt: Receipt) -> None:
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
         refused = receipt.outcome is Outcome.DEAD_LETTERED
         _move(mail.path, Path(mail.kept_at) if refused else self.path / "done" / mail.path.name)
 
@@ -147,13 +147,13 @@ class Maildir:
         self.path, self.name, self._max_bytes, self._with_read = path, f"maildir:{path}", max_bytes, with_read
         self._read_once: set[str] = set()
 
-    def waiting(self, *, settled_only: bool) -> Iterator[Mail]:
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
         for folder in ("new", "cur") if self._with_read else ("new",):
             for name in sorted(entry.name for entry in _entries(self.path / folder) if not entry.name.startswith(".")):
                 if folder == "new" or name not in self._read_once:
                     yield from _read(self.path / folder / name, self._max_bytes, self.path / "refused" / name)
 
-    def finish(self, mail: Mail, receipt: Receipt) -> None:
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
         if receipt.outcome is Outcome.DEAD_LETTERED:
             _move(mail.path, Path(mail.kept_at))
         elif mail.path.parent.name == "new":
@@ -172,11 +172,11 @@ class SingleFile:
         self.path, self.name, self._max_bytes = path, f"file:{path}", max_bytes
         self._done = False
 
-    def waiting(self, *, settled_only: bool) -> Iterator[Mail]:
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
         if not self._done:
             yield from _read(self.path, self._max_bytes, self.path)
 
-    def finish(self, mail: Mail, receipt: Receipt) -> None:
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
         self._done = True
 
 
@@ -193,7 +193,7 @@ class Mbox:
             with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
                 self._offset = int(json.loads(self._memory.read_text("utf-8"))["offset"])
 
-    def waiting(self, *, settled_only: bool) -> Iterator[Mail]:
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
         stat = self.path.stat()
         if stat.st_size < self._offset:  # truncated or replaced: a new mailbox
             self._offset = 0
@@ -208,9 +208,9 @@ class Mbox:
                 if last and settled_only and not settled:
                     return
                 origin = f"{self.path}#{start}"
-                yield Mail(raw, total, self.path, origin, origin, _refused(total, self._max_bytes), end)
+                yield WaitingMail(raw, total, self.path, origin, origin, _refused(total, self._max_bytes), end)
 
-    def finish(self, mail: Mail, receipt: Receipt) -> None:
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
         self._offset = mail.end
         if self._memory is not None:
             temporary = self._memory.with_name(self._memory.name + ".tmp")
@@ -236,7 +236,7 @@ def run(
     """
     store = AttachmentStore.of(settings)
     intake, tally = mail_intake(publisher, settings, store, source=source.name, imported=imported), Tally()
-    patience = time.monotonic() + _SETTLED_SECONDS * 5
+    deadline = time.monotonic() + _SETTLED_SECONDS * 5
     while True:
         try:
             publisher.connect()
@@ -253,7 +253,7 @@ def run(
         health.beat()
         if not watch and not source.growing:
             return tally
-        if not watch and time.monotonic() > patience:
+        if not watch and time.monotonic() > deadline:
             log.warning("left_alone", growing=source.growing, source=source.name)
             return tally
         if stop.wait(POLL_SECONDS):
@@ -264,7 +264,7 @@ def _sweep(
     source: MailSource, intake: Intake, tally: Tally, *, settled_only: bool, health: Health, stop: threading.Event
 ) -> None:
     """Everything that waits now: at most `_IN_FLIGHT` mails are handed over and not yet confirmed."""
-    pending: deque[tuple[Mail, Future[Receipt]]] = deque()
+    pending: deque[tuple[WaitingMail, Future[Receipt]]] = deque()
     mails = source.waiting(settled_only=settled_only)
     while True:
         room = 0 if stop.is_set() else _IN_FLIGHT - len(pending)
@@ -290,18 +290,18 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(folder)) from error
 
 
-def _read(path: Path, max_bytes: int, kept_at: Path) -> Iterator[Mail]:
+def _read(path: Path, max_bytes: int, kept_at: Path) -> Iterator[WaitingMail]:
     """The mail in a file; nothing when another process has taken it. What cannot be read is refused, not skipped."""
     kept = str(kept_at)
     try:
         with path.open("rb") as file:
             total = os.fstat(file.fileno()).st_size
             raw = file.read(MAX_RECORD_BYTES if total > max_bytes else total)
-        yield Mail(raw, total, path, str(path), kept, _refused(total, max_bytes))
+        yield WaitingMail(raw, total, path, str(path), kept, _refused(total, max_bytes))
     except FileNotFoundError:
         return
     except OSError as error:
-        yield Mail(b"", 0, path, str(path), kept, Refused("unreadable", f"{path}: {error.strerror}"))
+        yield WaitingMail(b"", 0, path, str(path), kept, Refused("unreadable", f"{path}: {error.strerror}"))
 
 
 def _refused(total: int, max_bytes: int) -> Refused | None:

@@ -50,7 +50,7 @@ MAX_RECIPIENTS = 100
 #: Far above the 998 octets of RFC 5322: mailers that write a whole page as one line are common.
 _LINE_BYTES = 1 << 20
 _WORKERS = 16
-_TURN_SECONDS, _RENEW_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
+_POLL_SECONDS, _RENEW_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
 _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 #: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
@@ -117,7 +117,7 @@ def show_expiry(settings: ProducerSettings, listener: str) -> None:
             metrics.CERTIFICATE_EXPIRY_SECONDS.labels(listener).set(ends.timestamp())
 
 
-class _Desk:
+class _MailHandler:
     """aiosmtpd's handler: what is answered to each command. One for all connections."""
 
     def __init__(self, intake: Intake, publisher: Publisher, settings: ProducerSettings, *, lmtp: bool) -> None:
@@ -183,21 +183,21 @@ class _Desk:
 
 
 class _Tracked:
-    """A connection that is counted, limited, and known when we stop. `event_handler` is the `_Desk`."""
+    """A connection that is counted, limited, and known when we stop. `event_handler` is the `_MailHandler`."""
 
     line_length_limit = _LINE_BYTES
-    event_handler: _Desk
+    event_handler: _MailHandler
     transport: Any
     envelope: Any
 
     def connection_made(self, transport: Any) -> None:
-        desk = self.event_handler
-        if self not in desk.connections and len(desk.connections) >= desk.most_connections:
+        handler = self.event_handler
+        if self not in handler.connections and len(handler.connections) >= handler.most_connections:
             metrics.CONTACTS_REFUSED.labels(email.CHANNEL, "too_many_connections").inc()
             transport.write(b"421 4.3.2 too many connections; please come back in a moment\r\n")
             transport.close()
             return
-        desk.connections.add(self)
+        handler.connections.add(self)
         super().connection_made(transport)  # type: ignore[misc]
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -242,20 +242,20 @@ def serve(
     show_expiry(settings, "lmtp" if lmtp else "smtp")
     listener = _listener(settings)
     intake = mail_intake(publisher, settings, store, source=f"{'lmtp' if lmtp else 'smtp'}:{socket.gethostname()}")
-    desk = _Desk(intake, publisher, settings, lmtp=lmtp)
+    handler = _MailHandler(intake, publisher, settings, lmtp=lmtp)
     if not lmtp and tls is None and settings.smtp_listen_host not in ("127.0.0.1", "localhost", "::1"):
         log.warning("no_starttls", fix="set DESKSTREAM_SMTP_TLS_CERT, so that mail does not cross networks in plain")
     try:
         with listener:
-            asyncio.run(_run(settings, listener, desk, tls, health, stop))
+            asyncio.run(_run(settings, listener, handler, tls, health, stop))
     finally:
-        desk.close()
+        handler.close()
 
 
 async def _run(
     settings: ProducerSettings,
     listener: socket.socket,
-    desk: _Desk,
+    handler: _MailHandler,
     tls: ssl.SSLContext | None,
     health: Health,
     stop: threading.Event,
@@ -263,8 +263,8 @@ async def _run(
     loop = asyncio.get_running_loop()
 
     def protocol() -> Any:
-        return (_Lmtp if desk.lmtp else _Smtp)(
-            desk,
+        return (_Lmtp if handler.lmtp else _Smtp)(
+            handler,
             data_size_limit=settings.max_body_bytes,
             enable_SMTPUTF8=True,
             hostname=socket.gethostname(),
@@ -277,39 +277,41 @@ async def _run(
 
     server = await loop.create_server(protocol, sock=listener)
     host, port = listener.getsockname()[:2]
-    log.info("listening", protocol="lmtp" if desk.lmtp else "smtp", host=host, port=port, domains=sorted(desk.domains))
-    keeping = [asyncio.create_task(keep_connected(desk.publisher, health))]
+    log.info(
+        "listening", protocol="lmtp" if handler.lmtp else "smtp", host=host, port=port, domains=sorted(handler.domains)
+    )
+    keeping = [asyncio.create_task(keep_connected(handler.publisher, health))]
     if tls is not None:
-        keeping.append(asyncio.create_task(_take_up_renewed(settings, desk, tls)))
+        keeping.append(asyncio.create_task(_take_up_renewed(settings, handler, tls)))
     await asyncio.to_thread(stop.wait)
     server.close()
-    await _drain(desk, settings.publish_timeout_seconds + _GRACE_SECONDS)
+    await _drain(handler, settings.publish_timeout_seconds + _GRACE_SECONDS)
     for task in keeping:
         task.cancel()
     await asyncio.gather(*keeping, return_exceptions=True)
 
 
-async def _drain(desk: _Desk, seconds: float) -> None:
+async def _drain(handler: _MailHandler, seconds: float) -> None:
     """Let the mails that were begun come to their answer; everybody else is sent away at once."""
-    desk.stopping = True
+    handler.stopping = True
     deadline = asyncio.get_running_loop().time() + seconds
-    while desk.connections:
+    while handler.connections:
         late = asyncio.get_running_loop().time() > deadline
-        for connection in list(desk.connections):
+        for connection in list(handler.connections):
             if late or not connection.in_a_mail:
                 connection.dismiss()
-        await asyncio.sleep(_TURN_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _take_up_renewed(settings: ProducerSettings, desk: _Desk, tls: ssl.SSLContext) -> None:
+async def _take_up_renewed(settings: ProducerSettings, handler: _MailHandler, tls: ssl.SSLContext) -> None:
     """The certificate of the next connections is the one that is in the file now."""
     used = _certificate_age(settings)
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
         if (now := _certificate_age(settings)) != used and settings.smtp_tls_cert is not None:
-            with contextlib.suppress(OSError, ssl.SSLError):  # half of the pair is there: next turn
+            with contextlib.suppress(OSError, ssl.SSLError):  # half of the pair is there: the next look finds both
                 tls.load_cert_chain(settings.smtp_tls_cert, settings.smtp_tls_key)
-                show_expiry(settings, "lmtp" if desk.lmtp else "smtp")
+                show_expiry(settings, "lmtp" if handler.lmtp else "smtp")
                 log.info("certificate_renewed")
                 used = now
 

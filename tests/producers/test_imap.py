@@ -14,7 +14,7 @@ import pytest
 
 from producers.publisher import Publisher
 from producers.sources.imap.accounts import Account, parse
-from producers.sources.imap.mailbox import Memory, check
+from producers.sources.imap.mailbox import UidCheckpoint, check
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
@@ -107,17 +107,17 @@ def test_what_is_wrong_in_a_file_is_said_in_one_line_without_its_secrets(tmp_pat
 
 def test_how_far_a_mailbox_was_read_survives_a_restart_and_a_broken_file_is_forgotten(tmp_path: Path) -> None:
     account = Account("imaps", "h", 993, "a")
-    memory = Memory(tmp_path, account)
-    assert memory.uid_validity is None
-    memory.save(account, 7, 21)
-    again = Memory(tmp_path, account)
+    checkpoint = UidCheckpoint(tmp_path, account)
+    assert checkpoint.uid_validity is None
+    checkpoint.save(account, 7, 21)
+    again = UidCheckpoint(tmp_path, account)
     assert (again.uid_validity, again.next_uid) == (7, 21)
-    assert Memory(tmp_path, Account("imaps", "h", 993, "b")).uid_validity is None
+    assert UidCheckpoint(tmp_path, Account("imaps", "h", 993, "b")).uid_validity is None
     next(tmp_path.glob("*.json")).write_text("{")
-    assert Memory(tmp_path, account).uid_validity is None
+    assert UidCheckpoint(tmp_path, account).uid_validity is None
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"DESKSTREAM_IMAP_STATE_DIR: .* cannot be used"):
-        Memory(tmp_path / "file" / "below", account)
+        UidCheckpoint(tmp_path / "file" / "below", account)
 
 
 # the process

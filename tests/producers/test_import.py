@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from producers.imports import cli
-from producers.imports.checkpoint import MOST_AGAIN, Memory, Overlap
+from producers.imports.checkpoint import MOST_AGAIN, Checkpoint, Overlap
 from producers.imports.cli import Command
 from producers.imports.progress import progress
 from producers.imports.report import Report
@@ -293,20 +293,20 @@ def test_tags_are_two_columns_and_a_wrong_line_is_named(tmp_path: Path) -> None:
 
 
 def test_a_state_is_of_one_import_only(tmp_path: Path) -> None:
-    Memory(tmp_path / "s", {"format": "jsonl"}).save(line=5)
-    loaded = Memory(tmp_path / "s", {"format": "jsonl"}).load()
+    Checkpoint(tmp_path / "s", {"format": "jsonl"}).save(line=5)
+    loaded = Checkpoint(tmp_path / "s", {"format": "jsonl"}).load()
     assert loaded is not None
     assert loaded["line"] == 5
-    assert Memory(tmp_path / "s", {"format": "zendesk"}).load() is None
+    assert Checkpoint(tmp_path / "s", {"format": "zendesk"}).load() is None
     (tmp_path / "s").write_text("{half")
-    assert Memory(tmp_path / "s", {"format": "jsonl"}).load() is None
+    assert Checkpoint(tmp_path / "s", {"format": "jsonl"}).load() is None
 
 
 def test_a_state_that_cannot_be_written_does_not_stop_the_import(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "missing" / "s", {})
-    memory.save(line=1)
-    memory.save(line=2)
-    assert memory.load() is None
+    checkpoint = Checkpoint(tmp_path / "missing" / "s", {})
+    checkpoint.save(line=1)
+    checkpoint.save(line=2)
+    assert checkpoint.load() is None
 
 
 def test_a_customer_has_to_be_saved_before_more_is_unsaved_than_the_worker_remembers() -> None:

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from producers.imports import exports
 from producers.imports import reader as imports_reader
 from producers.imports.formats import chatwoot, freshdesk, zendesk
-from producers.imports.formats.conversation import Conversation, Origin, Person, Reading, when
+from producers.imports.formats.fields import when
+from producers.imports.formats.imported_ticket import ImportedTicket
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import Person, Reading
 from producers.imports.report import Report
 from schemas import codec, identity
 from schemas.errors import ConfigurationError, Refused
@@ -259,12 +262,12 @@ def test_a_time_that_says_too_little_or_lies_in_the_future_is_refused(value: Any
 # -- how a conversation is told -----------------------------------------------------------------------------------
 
 
-def conversation(**changes: Any) -> Conversation:
-    talk = Conversation(ORIGIN, 1, Person("email:ann@example.org", "ann@example.org"), "email")
-    talk.opened(NOW - 100_000_000, "m", "Hello")
+def imported_ticket(**changes: Any) -> ImportedTicket:
+    imported = ImportedTicket(ORIGIN, 1, Person("email:ann@example.org", "ann@example.org"), "email")
+    imported.opened(NOW - 100_000_000, "m", "Hello")
     for name, value in changes.items():
-        setattr(talk, name, value)
-    return talk
+        setattr(imported, name, value)
+    return imported
 
 
 def statuses(reading: Reading) -> list[str]:
@@ -272,41 +275,41 @@ def statuses(reading: Reading) -> list[str]:
 
 
 def test_nothing_is_closed_without_having_been_solved() -> None:
-    talk = conversation()
-    talk.became(NOW - 50_000_000, "closed")
-    assert statuses(talk.reading()) == ["solved", "closed"]
+    imported = imported_ticket()
+    imported.became(NOW - 50_000_000, "closed")
+    assert statuses(imported.reading()) == ["solved", "closed"]
 
 
 def test_what_is_closed_before_the_end_was_only_solved() -> None:
-    talk = conversation()
-    talk.became(NOW - 50_000_000, "closed")
-    talk.said(NOW - 40_000_000, "again", "It is broken again")
-    assert statuses(talk.reading()) == ["solved"]
+    imported = imported_ticket()
+    imported.became(NOW - 50_000_000, "closed")
+    imported.said(NOW - 40_000_000, "again", "It is broken again")
+    assert statuses(imported.reading()) == ["solved"]
 
 
 @pytest.mark.parametrize(("known", "told_states"), [(True, ["open"]), (False, [])])
 def test_an_answer_leaves_the_ticket_open_where_the_source_says_so(known: bool, told_states: list[str]) -> None:
-    talk = conversation(statuses_known=known)
-    talk.replied(NOW - 50_000_000, "r", "We are looking", "mei")
-    assert statuses(talk.reading()) == told_states
+    imported = imported_ticket(statuses_known=known)
+    imported.replied(NOW - 50_000_000, "r", "We are looking", "mei")
+    assert statuses(imported.reading()) == told_states
 
 
 def test_what_is_dated_before_the_opening_is_moved_to_it() -> None:
-    talk = conversation()
-    talk.replied(NOW - 200_000_000, "r", "Early", "mei")
-    assert [event.occurred_at for event in talk.reading().events] == [NOW - 100_000_000] * 2
+    imported = imported_ticket()
+    imported.replied(NOW - 200_000_000, "r", "Early", "mei")
+    assert [event.occurred_at for event in imported.reading().events] == [NOW - 100_000_000] * 2
 
 
 SECRET = "4111 1111 1111 1111"
 
 
 def test_card_numbers_are_masked_in_every_word_that_is_imported() -> None:
-    talk = conversation()
-    talk.said(NOW - 90_000_000, "a", SECRET, subject=SECRET, fields={"note": SECRET})
-    talk.replied(NOW - 80_000_000, "b", SECRET, "mei")
-    talk.noted(NOW - 70_000_000, "c", SECRET, "mei")
-    talk.rated(NOW - 60_000_000, "d", 5, SECRET)
-    assert "4111 1111" not in repr(talk.reading().events)
+    imported = imported_ticket()
+    imported.said(NOW - 90_000_000, "a", SECRET, subject=SECRET, fields={"note": SECRET})
+    imported.replied(NOW - 80_000_000, "b", SECRET, "mei")
+    imported.noted(NOW - 70_000_000, "c", SECRET, "mei")
+    imported.rated(NOW - 60_000_000, "d", 5, SECRET)
+    assert "4111 1111" not in repr(imported.reading().events)
 
 
 # -- whatever an export holds ---------------------------------------------------------------------------------------

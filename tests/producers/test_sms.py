@@ -270,7 +270,7 @@ def test_case_blanks_and_punctuation_around_a_word_do_not_matter(word: str, arou
 @given(st.text(max_size=150))
 def test_no_text_breaks_the_recognition(text: str) -> None:
     found = sms.keyword_of(text)
-    assert found is None or found.wish in ("stop", "start", "help")
+    assert found is None or found.request in ("stop", "start", "help")
 
 
 # -- reports --------------------------------------------------------------------------------------------------------

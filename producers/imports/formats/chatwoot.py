@@ -15,23 +15,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from producers.imports.formats.conversation import (
-    Conversation,
-    Origin,
-    Part,
-    People,
-    Person,
-    Reading,
-    Refusal,
-    attachments,
-    entries,
-    inside,
-    part_of,
-    plain,
-    text,
-    unknown,
-    when,
-)
+from producers.imports.formats.fields import attachments, entries, inside, plain, text, when
+from producers.imports.formats.imported_ticket import ImportedTicket
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import Part, People, Person, Reading, Refusal, part_of, unknown
 from schemas.errors import Refused
 
 __all__ = ["CHANNEL", "parts", "read", "recognises"]
@@ -117,7 +104,7 @@ class _Conversation:
         channel = _CHANNELS.get(kind.rpartition("::")[2].lower(), "chat")
         # A contact's number in one account is another person's in the next: `account_id` tells them apart.
         self.contact_id = text(contact.get("id"))
-        self.talk = Conversation(origin, number, Person.of(origin, self.contact_id, contact), channel)
+        self.imported = ImportedTicket(origin, number, Person.of(origin, self.contact_id, contact), channel)
 
     def _contact(self) -> Mapping[str, Any]:
         found = inside(inside(self.ticket, "meta"), "sender") or inside(self.ticket, "contact")
@@ -130,22 +117,22 @@ class _Conversation:
         return {**(self._people(own) or {}), **found, "id": own}
 
     def read(self) -> Reading:
-        talk = self.talk
+        imported = self.imported
         spoken = [each for each in self.messages if _type(each) in ("incoming", "outgoing")]
         if not spoken:
-            talk.left_out["conversation without a message"] += 1
-            return talk.reading()
+            imported.left_out["conversation without a message"] += 1
+            return imported.reading()
         first = next((each for each in spoken if each.get("private") is not True), spoken[0])
         opened = min(when(first.get("created_at"), self.origin), self._created(first))
-        talk.opened(opened, first.get("id"), _words(first), **self._about(first))
+        imported.opened(opened, first.get("id"), _words(first), **self._about(first))
         for message in self.messages:
             if message is not first:
                 self._tell(lambda message=message: self._message(message), message)
         self._final_state()
         self._ratings()
         if labels := _labels(self.ticket):
-            talk.tagged(opened, f"{self.number}-labels", "chatwoot", labels, [])
-        return talk.reading()
+            imported.tagged(opened, f"{self.number}-labels", "chatwoot", labels, [])
+        return imported.reading()
 
     def _messages(self) -> list[Mapping[str, Any]]:
         """Every message once, in the order of their ids, which is that of their writing."""
@@ -166,7 +153,7 @@ class _Conversation:
         try:
             tell()
         except Refused as error:
-            self.talk.refuse(error, {"conversation_id": self.number, **body}, body.get("id") or self.number)
+            self.imported.refuse(error, {"conversation_id": self.number, **body}, body.get("id") or self.number)
 
     def _message(self, message: Mapping[str, Any]) -> None:
         kind, own = _type(message), message.get("id")
@@ -178,13 +165,13 @@ class _Conversation:
             at, words = when(message.get("created_at"), self.origin), _words(message)
             sender = inside(message, "sender")
             if kind == "incoming":
-                self.talk.said(at, own, words, self._other(sender), attachments=_files(message))
+                self.imported.said(at, own, words, self._other(sender), attachments=_files(message))
             elif message.get("private") is True:
-                self.talk.noted(at, own, words, self._agent(message))
+                self.imported.noted(at, own, words, self._agent(message))
             elif _is_bot(message):
-                self.talk.noted(at, own, words, text(sender.get("name")) or "bot")
+                self.imported.noted(at, own, words, text(sender.get("name")) or "bot")
             else:
-                self.talk.replied(at, own, words, self._agent(message))
+                self.imported.replied(at, own, words, self._agent(message))
 
     def _other(self, sender: Mapping[str, Any]) -> Person | None:
         own = text(sender.get("id"))
@@ -202,7 +189,7 @@ class _Conversation:
             at = message.get("updated_at") or message.get("created_at")
             self._rating({"created_at": at, **response})
         else:
-            self.talk.left_out["template"] += 1
+            self.imported.left_out["template"] += 1
 
     def _activity(self, message: Mapping[str, Any]) -> None:
         words = text(message.get("content"))
@@ -210,10 +197,10 @@ class _Conversation:
             if pattern.search(words):
                 agent = "" if "system" in words.lower() else self._agent(message)
                 at = when(message.get("created_at"), self.origin)
-                self.talk.became(at, status, agent if status == "solved" else "", text(message.get("id")))
+                self.imported.became(at, status, agent if status == "solved" else "", text(message.get("id")))
                 self.told_status = True
                 return
-        self.talk.left_out["activity"] += 1
+        self.imported.left_out["activity"] += 1
 
     def _final_state(self) -> None:
         """The state at the end, where no activity has told it."""
@@ -228,7 +215,7 @@ class _Conversation:
             last = self.messages[-1].get("created_at")
             agent = self._agent({}) if known == "solved" else ""
             at = {"status": status, "time": changed or last}
-            self._tell(lambda: self.talk.became(when(changed or last, self.origin), known, agent, "status"), at)
+            self._tell(lambda: self.imported.became(when(changed or last, self.origin), known, agent, "status"), at)
 
     def _ratings(self) -> None:
         for rating in entries(self.ticket, "ratings"):
@@ -240,7 +227,7 @@ class _Conversation:
             raise Refused("unknown_score", f"{text(score)[:40]!r} is not between 1 and 5")
         at = when(rating.get("created_at"), self.origin)
         # One survey per conversation: the response and the message that it was given in are the same answer.
-        self.talk.rated(at, self.number, score, text(rating.get("feedback_message")))
+        self.imported.rated(at, self.number, score, text(rating.get("feedback_message")))
 
     def _about(self, first: Mapping[str, Any]) -> dict[str, Any]:
         ticket = self.ticket

@@ -16,23 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from producers.imports.formats.conversation import (
-    Conversation,
-    Origin,
-    Part,
-    People,
-    Person,
-    Reading,
-    Refusal,
-    attachments,
-    entries,
-    inside,
-    part_of,
-    plain,
-    text,
-    unknown,
-    when,
-)
+from producers.imports.formats.fields import attachments, entries, inside, plain, text, when
+from producers.imports.formats.imported_ticket import ImportedTicket
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import Part, People, Person, Reading, Refusal, part_of, unknown
 from schemas.errors import Refused
 
 __all__ = ["CHANNEL", "parts", "read", "recognises"]
@@ -183,15 +170,15 @@ class _Ticket:
         own = self.requester_id or f"requester-of-{number}"
         source = _number(ticket.get("source", ticket.get("source_name")), _SOURCE_NAMES)
         channel = _SOURCES.get(source, "email")
-        self.talk = Conversation(origin, number, Person.of(origin, own, body), channel)
+        self.imported = ImportedTicket(origin, number, Person.of(origin, own, body), channel)
 
     def read(self) -> Reading:
-        ticket, talk = self.ticket, self.talk
+        ticket, imported = self.ticket, self.imported
         created = when(ticket.get("created_at"), self.origin)
         words = text(ticket.get("description_text")) or plain(ticket.get("description"))
         subject = text(ticket.get("subject"))
         priority = _PRIORITIES.get(_number(ticket.get("priority", ticket.get("priority_name")), _PRIORITY_NAMES), "")
-        talk.opened(
+        imported.opened(
             created, f"ticket-{self.number}", words or subject, subject=subject, priority=priority,
             fields=self._fields(), attachments=_files(ticket),
         )  # fmt: skip
@@ -199,19 +186,21 @@ class _Ticket:
             inner = inside(note, "note") or note
             self._tell(lambda note=inner: self._conversation(note), inner)
         if first := ticket.get("first_response"):
-            self._tell(lambda: talk.replied(when(first, self.origin), "first", "", self._agent(None)), {"at": first})
+            self._tell(
+                lambda: imported.replied(when(first, self.origin), "first", "", self._agent(None)), {"at": first}
+            )
         self._states()
         self._ratings()
         if tags := _tags(ticket):
-            talk.tagged(created, f"{self.number}-tags", "freshdesk", tags, [])
-        return talk.reading()
+            imported.tagged(created, f"{self.number}-tags", "freshdesk", tags, [])
+        return imported.reading()
 
     def _tell(self, tell: Any, body: Mapping[str, Any]) -> None:
         """One part; what is wrong with it does not spoil the others."""
         try:
             tell()
         except Refused as error:
-            self.talk.refuse(error, {"ticket_id": self.number, **body}, body.get("id") or self.number)
+            self.imported.refuse(error, {"ticket_id": self.number, **body}, body.get("id") or self.number)
 
     def _agent(self, own_id: object) -> str:
         own = text(own_id) or text(self.ticket.get("responder_id"))
@@ -221,21 +210,21 @@ class _Ticket:
 
     def _conversation(self, note: Mapping[str, Any]) -> None:
         if note.get("deleted") is True:
-            self.talk.left_out["deleted conversation"] += 1
+            self.imported.left_out["deleted conversation"] += 1
             return
         at, own = when(note.get("created_at"), self.origin), note.get("id")
         words = text(note.get("body_text")) or plain(note.get("body_html") or note.get("body"))
         author = text(note.get("user_id"))
         if note.get("source") == _SURVEY_FEEDBACK:
-            self.talk.left_out["survey feedback as a conversation"] += 1
+            self.imported.left_out["survey feedback as a conversation"] += 1
         elif note.get("incoming") is True:
             copied = author not in ("", self.requester_id)
             person = Person.of(self.origin, author, self._people(author) or {}) if copied else None
-            self.talk.said(at, own, words, person, attachments=_files(note))
+            self.imported.said(at, own, words, person, attachments=_files(note))
         elif note.get("private") is True:
-            self.talk.noted(at, own, words, self._agent(author))
+            self.imported.noted(at, own, words, self._agent(author))
         else:
-            self.talk.replied(at, own, words, self._agent(author))
+            self.imported.replied(at, own, words, self._agent(author))
 
     def _states(self) -> None:
         stats = {**inside(self.ticket, "ticket_states"), **inside(self.ticket, "stats")}
@@ -256,7 +245,7 @@ class _Ticket:
             self._tell(lambda: self._became(changed, final, agent, "status"), {"status": final})
 
     def _became(self, at: Any, status: str, agent: str, own: str) -> None:
-        self.talk.became(when(at, self.origin), status, agent, own)
+        self.imported.became(when(at, self.origin), status, agent, own)
 
     def _final_status(self) -> str:
         status = _number(self.ticket.get("status", self.ticket.get("status_name")), _STATUS_NAMES)
@@ -276,7 +265,7 @@ class _Ticket:
         if csat is None:
             raise Refused("unknown_score", f"{text(given)[:40]!r} is no rating of Freshdesk")
         at = when(rating.get("created_at"), self.origin)
-        self.talk.rated(at, rating.get("id") or self.number, csat, plain(rating.get("feedback")))
+        self.imported.rated(at, rating.get("id") or self.number, csat, plain(rating.get("feedback")))
 
     def _fields(self) -> dict[str, str]:
         ticket = self.ticket

@@ -15,42 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from producers.imports.formats.conversation import (
-    Conversation,
-    Origin,
-    Part,
-    People,
-    Person,
-    Reading,
-    Refusal,
-    attachments,
-    entries,
-    inside,
-    part_of,
-    plain,
-    text,
-    unknown,
-    when,
-)
+from producers.imports.formats.fields import attachments, entries, inside, plain, text, when
+from producers.imports.formats.imported_ticket import ImportedTicket
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import People, Person, Reading, Refusal
 from schemas.errors import Refused
 
-__all__ = ["CHANNEL", "parts", "read", "recognises"]
+__all__ = ["CHANNEL", "read"]
 
 CHANNEL = "zendesk"
 
-#: Keys of a page whose entries we read → what they are; all but people and tickets belong to a ticket.
-_PAGES = {
-    "tickets": "ticket",
-    "users": "person",
-    "comments": "comments",
-    "audits": "audits",
-    "ticket_audits": "audits",
-    "ticket_events": "ticket_events",
-    "ticket_metric_events": "metric_events",
-    "satisfaction_ratings": "ratings",
-    "metric_sets": "metric_sets",
-    "ticket_metrics": "metric_sets",
-}
 _CHANNELS = {
     "chat": "chat",
     "native_messaging": "chat",
@@ -79,66 +53,6 @@ _STATUSES = {"new": "new", "open": "open", "pending": "pending", "hold": "hold",
 _SCORES = {"good": 5, "bad": 1}
 #: What the metric events of the requester's waiting time say about the status.
 _WAITING = {"activate": "open", "pause": "pending", "fulfill": "solved"}
-
-
-def recognises(record: Mapping[str, Any]) -> bool:
-    """Whether a record of an export looks like Zendesk's."""
-    if any(name in record for name in ("ticket_events", "ticket_metric_events", "child_events", "metric_sets")):
-        return True
-    ticket = next(iter(entries(record, "tickets")), record.get("ticket", record))
-    if not isinstance(ticket, Mapping):
-        return False
-    return isinstance(ticket.get("via"), Mapping) and ("requester_id" in ticket or "requester" in ticket)
-
-
-def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """Everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
-    pages = [name for name in _PAGES if isinstance(record.get(name), list)]
-    if pages and "requester_id" not in record and "requester" not in record:
-        for name in pages:
-            for entry in entries(record, name):
-                yield from _with_people(_PAGES[name], entry)
-        return
-    for name, kind in (("ticket", "ticket"), ("user", "person"), ("audit", "audits")):
-        if isinstance(record.get(name), Mapping):
-            yield from _with_people(kind, record[name])
-            return
-    kind = _kind(record)
-    if kind:
-        yield from _with_people(kind, record)
-    else:
-        yield unknown("Zendesk", record)
-
-
-def _with_people(kind: str, body: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """The part, and the people that the JSON export writes into each ticket: they wrote in others as well."""
-    yield _part(kind, body)
-    if kind == "ticket":
-        for name in ("requester", "submitter", "assignee"):
-            if (person := inside(body, name)) and text(person.get("id")):
-                yield part_of("person", person.get("id"), person)
-
-
-def _kind(record: Mapping[str, Any]) -> str:
-    if "requester_id" in record or isinstance(record.get("requester"), Mapping):
-        return "ticket"
-    if isinstance(record.get("via"), Mapping) and "status" in record:
-        return "ticket"
-    for names, kind in (
-        (("child_events",), "ticket_events"),
-        (("events", "ticket_id"), "audits"),
-        (("metric", "time"), "metric_events"),
-        (("score", "ticket_id"), "ratings"),
-        (("ticket_id", "author_id"), "comments"),
-        (("role", "name"), "person"),
-    ):
-        if all(name in record for name in names):
-            return kind
-    return ""
-
-
-def _part(kind: str, body: Mapping[str, Any]) -> Part | Refusal:
-    return part_of(kind, body.get("id" if kind in ("ticket", "person") else "ticket_id"), body)
 
 
 def read(ticket: Mapping[str, Any], people: People, origin: Origin) -> Reading:
@@ -171,14 +85,14 @@ class _Ticket:
         via = inside(ticket, "via")
         channel, public = _channel(via)
         customer = Person.of(origin, self.requester_id, self._person(self.requester_id))
-        self.talk = Conversation(origin, number, customer, channel, public=public)
+        self.imported = ImportedTicket(origin, number, customer, channel, public=public)
 
     def read(self) -> Reading:
-        talk, created = self.talk, when(self.ticket.get("created_at"), self.origin)
+        imported, created = self.imported, when(self.ticket.get("created_at"), self.origin)
         first, *others = self._comments(created) or [{"id": f"{self.number}-description", "plain_body": None}]
         words = _words(first) or text(self.ticket.get("description")) or text(self.ticket.get("subject"))
         subject = text(self.ticket.get("raw_subject")) or text(self.ticket.get("subject"))
-        talk.opened(
+        imported.opened(
             created, first.get("id"), words, subject=subject, priority=text(self.ticket.get("priority")),
             fields=self._fields(), attachments=_files(first),
         )  # fmt: skip
@@ -186,14 +100,14 @@ class _Ticket:
             self._tell(lambda comment=comment: self._comment(comment), comment)
         self._states(created)
         self._ratings()
-        return talk.reading()
+        return imported.reading()
 
     def _tell(self, tell: Any, body: Mapping[str, Any]) -> None:
         """One part; what is wrong with it does not spoil the others."""
         try:
             tell()
         except Refused as error:
-            self.talk.refuse(error, {"ticket_id": self.number, **body}, body.get("id") or self.number)
+            self.imported.refuse(error, {"ticket_id": self.number, **body}, body.get("id") or self.number)
 
     # -- people -------------------------------------------------------------------------------------------------
 
@@ -248,14 +162,14 @@ class _Ticket:
         via = comment.get("via")
         channel = text(via.get("channel") if isinstance(via, Mapping) else via).lower()
         if channel in _MACHINES or author in ("", "-1"):
-            self.talk.noted(at, own, words, channel or "system")
+            self.imported.noted(at, own, words, channel or "system")
         elif self._is_customer(author):
             person = None if author == self.requester_id else Person.of(self.origin, author, self._person(author))
-            self.talk.said(at, own, words, person, attachments=_files(comment))
+            self.imported.said(at, own, words, person, attachments=_files(comment))
         elif comment.get("public", True) is False:
-            self.talk.noted(at, own, words, self._agent(author))
+            self.imported.noted(at, own, words, self._agent(author))
         else:
-            self.talk.replied(at, own, words, self._agent(author))
+            self.imported.replied(at, own, words, self._agent(author))
 
     # -- states and tags ----------------------------------------------------------------------------------------
 
@@ -276,9 +190,9 @@ class _Ticket:
             stated |= "status" in changed
             for name in sorted(changed):
                 self._tell(lambda a=audit, e=event, n=name: self._change(a, e, n), event)
-        self.talk.statuses_known = stated
+        self.imported.statuses_known = stated
         if not tagged and (tags := _texts(self.ticket.get("tags"))):
-            self.talk.tagged(created, f"{self.number}-tags", "zendesk", tags, [])
+            self.imported.tagged(created, f"{self.number}-tags", "zendesk", tags, [])
         if not stated:
             self._without_audits()
 
@@ -288,13 +202,13 @@ class _Ticket:
         own = text(event.get("id")) or f"{text(audit.get('id'))}-{name}"
         value = event.get("value", event.get(name))
         if name == "status":
-            self.talk.became(at, self._known_status(value), agent, own)
+            self.imported.became(at, self._known_status(value), agent, own)
         else:
             before = _texts(event.get("previous_value"))
             now = _texts(value)
             added = _texts(event.get("added_tags")) or [tag for tag in now if tag not in before]
             removed = _texts(event.get("removed_tags")) or [tag for tag in before if tag not in now]
-            self.talk.tagged(at, own, agent or "zendesk", added, removed)
+            self.imported.tagged(at, own, agent or "zendesk", added, removed)
 
     def _known_status(self, value: object) -> str:
         status = _STATUSES.get(text(value))
@@ -317,17 +231,17 @@ class _Ticket:
             self._tell(lambda: self._as_exported("closed"), {"id": self.number, "status": status})
 
     def _measured(self, event: Mapping[str, Any], status: str) -> None:
-        self.talk.became(when(event.get("time"), self.origin), status, own=text(event.get("id")))
+        self.imported.became(when(event.get("time"), self.origin), status, own=text(event.get("id")))
 
     def _as_exported(self, status: str) -> None:
         known, agent = self._known_status(status), self._agent(self.ticket.get("assignee_id"))
         measured = inside(self.ticket, "metric_set") or next(iter(entries(self.ticket, "metric_sets")), {})
         solved = measured.get("solved_at") if known in ("solved", "closed") else None
         if solved:
-            self.talk.became(when(solved, self.origin), "solved", agent)
+            self.imported.became(when(solved, self.origin), "solved", agent)
         if known != "solved" or not solved:
             changed = measured.get("status_updated_at") or self.ticket.get("updated_at")
-            self.talk.became(when(changed, self.origin), known, agent)
+            self.imported.became(when(changed, self.origin), known, agent)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
@@ -354,7 +268,7 @@ class _Ticket:
         measured = inside(self.ticket, "metric_set")
         said = rating.get("updated_at") or rating.get("created_at") or measured.get("solved_at")
         at = when(said or self.ticket.get("updated_at"), self.origin)
-        self.talk.rated(at, rating.get("id") or self.number, csat, text(rating.get("comment")))
+        self.imported.rated(at, rating.get("id") or self.number, csat, text(rating.get("comment")))
 
     def _fields(self) -> dict[str, str]:
         ticket = self.ticket

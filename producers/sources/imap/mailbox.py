@@ -39,7 +39,7 @@ from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
-__all__ = ["Mailbox", "Memory", "check", "once", "watch"]
+__all__ = ["Mailbox", "UidCheckpoint", "check", "once", "watch"]
 
 T = TypeVar("T")
 _CHUNK_MAILS, _CHUNK_BYTES = 50, 32_000_000
@@ -49,7 +49,7 @@ _KAFKA_RETRY_SECONDS = 1.0
 log = structlog.get_logger("producers.imap")
 
 
-class Memory:
+class UidCheckpoint:
     """How far a mailbox was read: below `next_uid` everything is in Kafka, as long as `uid_validity` holds.
 
     Written to a file after every chunk; without a directory it lasts as long as the process.
@@ -109,7 +109,7 @@ class Mailbox:
         self.alive_at = time.monotonic()
         self.taken = 0
         self._intake: Intake = mail_intake(publisher, settings, store, source=f"imap:{account.name}")
-        self._memory = Memory(settings.imap_state_dir, account)
+        self._checkpoint = UidCheckpoint(settings.imap_state_dir, account)
         self._stop = stop
         self._backoff = Backoff(1.0, settings.imap_retry_seconds)
 
@@ -203,8 +203,8 @@ class Mailbox:
         """
         self._beat()
         folder = connection.open()
-        if self._memory.uid_validity not in (None, folder.uid_validity):
-            log.warning("uid_validity_changed", mailbox=self.account.name, was=self._memory.uid_validity)
+        if self._checkpoint.uid_validity not in (None, folder.uid_validity):
+            log.warning("uid_validity_changed", mailbox=self.account.name, was=self._checkpoint.uid_validity)
         wanted = self._wanted(connection, folder)
         upto = max(folder.next_uid or 1, *(uid + 1 for uid in wanted), 1)
         for chunk in _chunks(connection, wanted, self.settings.max_body_bytes):
@@ -212,20 +212,20 @@ class Mailbox:
                 return
             self._take(connection, folder, chunk)
         if not self._stop.is_set():
-            self._memory.save(self.account, folder.uid_validity, max(upto, self._floor(folder)))
+            self._checkpoint.save(self.account, folder.uid_validity, max(upto, self._floor(folder)))
 
     def _wanted(self, connection: Connection, folder: Folder) -> list[int]:
         wanted = connection.unread() if folder.can_flag else set()
-        if self._memory.uid_validity == folder.uid_validity:
-            wanted |= connection.from_uid(self._memory.next_uid)
-        elif self._memory.uid_validity is not None or not folder.can_flag:
+        if self._checkpoint.uid_validity == folder.uid_validity:
+            wanted |= connection.from_uid(self._checkpoint.next_uid)
+        elif self._checkpoint.uid_validity is not None or not folder.can_flag:
             now = datetime.fromtimestamp(self.settings.pipeline_clock.now() / 1e6, UTC)
             wanted |= connection.since((now - timedelta(days=self.settings.imap_rescan_days)).date())
         return sorted(wanted)
 
     def _floor(self, folder: Folder) -> int:
         """The mark never goes back while UIDVALIDITY holds."""
-        return self._memory.next_uid if self._memory.uid_validity == folder.uid_validity else 1
+        return self._checkpoint.next_uid if self._checkpoint.uid_validity == folder.uid_validity else 1
 
     def _take(self, connection: Connection, folder: Folder, chunk: Sequence[tuple[int, int]]) -> None:
         """Hand a chunk of `(uid, bytes)` over, wait until Kafka has it, mark what it has; in the order of UIDs."""
@@ -246,7 +246,7 @@ class Mailbox:
             if done and folder.can_flag:
                 connection.mark_seen(done)
             if complete:
-                self._memory.save(self.account, folder.uid_validity, max(chunk[-1][0] + 1, self._floor(folder)))
+                self._checkpoint.save(self.account, folder.uid_validity, max(chunk[-1][0] + 1, self._floor(folder)))
 
     def _hand_over(self, connection: Connection, folder: Folder, uid: int, size: int) -> Future[Receipt] | None:
         where, limit = self.account.message_url(folder.uid_validity, uid), self.settings.max_body_bytes
@@ -294,13 +294,13 @@ def watch(
     threads = [threading.Thread(target=box.run, name=f"imap-{n}", daemon=True) for n, box in enumerate(mailboxes)]
     for thread in threads:
         thread.start()
-    patience = settings.imap_timeout_seconds + settings.publish_timeout_seconds + 10
+    stuck_after_seconds = settings.imap_timeout_seconds + settings.publish_timeout_seconds + 10
     while not stop.wait(_SLICE_SECONDS):
-        if all(time.monotonic() - box.alive_at < patience for box in mailboxes):
+        if all(time.monotonic() - box.alive_at < stuck_after_seconds for box in mailboxes):
             health.beat()
         health.ready = publisher.connected and all(box.connected for box in mailboxes)
         health.problem = "; ".join(box.problem for box in mailboxes if box.problem)
-    until = time.monotonic() + patience
+    until = time.monotonic() + stuck_after_seconds
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     return sum(box.taken for box in mailboxes)

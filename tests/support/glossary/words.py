@@ -171,7 +171,9 @@ WORDS = (
 )
 
 ALLOWED = (
-    Allowed("0020_pane_figures", "databases record an applied migration under this name", "sinks/clickhouse/migrations"),
+    Allowed(
+        "0020_pane_figures", "databases record an applied migration under this name", "sinks/clickhouse/migrations"
+    ),
     Allowed(
         "FIGURES_READY|deskstream_figures_ready",
         "the stored name of a metric: alert rules and dashboards of running systems use it",

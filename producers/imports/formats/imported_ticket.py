@@ -7,26 +7,22 @@ that conversation (`thread_ref`). Nothing here knows the time, a file or Kafka.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from producers.imports.formats.fields import text
+from producers.imports.formats.origin import Origin
+from producers.imports.formats.parts import Person, Reading, Refusal
 from producers.mail import quotes
-from producers.text import markup
-from producers.text.fields import MAX_SHORT, MAX_TEXT, address_problem, moment, prose, time_zone_problem
-from producers.text.locales import locale_hint
+from producers.text.fields import MAX_SHORT, MAX_TEXT, prose
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import (
     PRIORITIES,
     AgentReplied,
-    Attachment,
     Event,
     MessageReceived,
     NoteAdded,
@@ -35,208 +31,9 @@ from schemas.events import (
     TagCorrected,
 )
 
-__all__ = [
-    "Conversation",
-    "Origin",
-    "Part",
-    "People",
-    "Person",
-    "Reading",
-    "Refusal",
-    "attachments",
-    "entries",
-    "inside",
-    "part_of",
-    "plain",
-    "text",
-    "unknown",
-    "when",
-]
+__all__ = ["ImportedTicket"]
 
-#: Seconds since 1970 beyond this are milliseconds.
-_MILLISECONDS_FROM = 100_000_000_000
-_MOST_FIELDS, _MOST_ATTACHMENTS, _MOST_TAGS = 100, 100, 200
-_TELEPHONE = re.compile(r"^\+[1-9][0-9]{6,14}$")
-_ZONED = re.compile(
-    r"^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(?:UTC|([+-]\d\d):?(\d\d)|(Z))?$"
-)
-
-#: An export's record of a person by its id; None when the export does not have it.
-People = Callable[[Any], Mapping[str, Any] | None]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an import comes from.
-
-    product    `zendesk`, `freshdesk`, `chatwoot`; part of every event id and thread id
-    account    tells two accounts of the same product apart, '' when there is one
-    source     for people: `import:export.json`
-    now        the pipeline's time, micros: nothing in a history may be later
-    zone       of times that do not say it (CSV), an IANA name, '' when every time must say it
-    tags       their tags to our why-tags; what is not in it keeps its name
-    """
-
-    product: str
-    source: str
-    now: int
-    account: str = ""
-    zone: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    def event_id(self, kind: str, *own: object) -> str:
-        return identity.event_id(f"import-{self.product}", self.account, kind, *(str(part) for part in own))
-
-    def thread_id(self, number: object) -> str:
-        return ":".join(filter(None, (self.product, self.account, str(number))))
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A part of an export that cannot become an event. `body` is that part, for the dead letter."""
-
-    reason: str
-    detail: str
-    id: str = ""
-    body: Any = None
-
-
-#: A part of an export: what it is, the id of its person or ticket, itself.
-Part = tuple[str, str, Mapping[str, Any]]
-
-
-def part_of(kind: str, owner: object, body: Mapping[str, Any]) -> Part | Refusal:
-    """The part, if it says whose it is."""
-    if own := text(owner):
-        return kind, own, body
-    return Refusal("no_ticket_id", f"one of the {kind} does not say which ticket it belongs to", body=body)
-
-
-def unknown(product: str, body: Mapping[str, Any]) -> Refusal:
-    """Something that this product's exports do not hold."""
-    keys = ", ".join(str(name)[:40] for name in list(body)[:12])
-    return Refusal("unknown_record", f"no record of {product} has the keys {keys}", body=body)
-
-
-@dataclass
-class Reading:
-    """What one ticket came to: events in the order of their times, parts that are refused, and what was left out
-    on purpose, by kind (`template`, `activity`, ...)."""
-
-    events: list[Event] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody in an export. `customer_id` is canonical: e-mail address, else number, else the product's own id."""
-
-    customer_id: str
-    address: str = ""
-    name: str = ""
-    language: str = ""
-    time_zone: str = ""
-
-    @classmethod
-    def of(cls, origin: Origin, own_id: object, body: Mapping[str, Any]) -> Person:
-        """From a record with the usual names: `email`, `phone`/`mobile`/`phone_number`, `name`, `locale`/`language`."""
-        address = text(body.get("email")).strip()
-        if not address or address_problem(address):
-            numbers = (text(body.get(name)) for name in ("phone", "mobile", "phone_number"))
-            number = next((found for found in (_telephone(number) for number in numbers) if found), "")
-            address, kind = number, "tel"
-        else:
-            kind = "email"
-        own = f"{origin.account}/{own_id}" if origin.account else str(own_id)
-        zone = text(body.get("iana_time_zone")) or text(body.get("time_zone"))
-        return cls(
-            customer_id=identity.canonical_customer_id(kind, address) if address else f"{origin.product}:{own}",
-            address=address,
-            name=prose(text(body.get("name")), 200),
-            language=locale_hint(text(body.get("locale")) or text(body.get("language"))),
-            time_zone="" if time_zone_problem(zone) else zone,
-        )
-
-
-def text(value: object) -> str:
-    """A text or number of an export as text; '' for anything else."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def plain(markup_or_text: object) -> str:
-    """HTML as text."""
-    found = text(markup_or_text)
-    return markup.to_text(found) if "<" in found else found
-
-
-def when(value: object, origin: Origin) -> int:
-    """Micros of a time as exports write it: ISO 8601, `2024-03-02 10:00:00 UTC`, or seconds since 1970.
-
-    Raises:
-        Refused: `bad_time`: none, without offset while `origin.zone` is '', before 2000, or in the future.
-    """
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            seconds = value / 1000 if value > _MILLISECONDS_FROM else value
-            value = datetime.fromtimestamp(seconds, ZoneInfo("UTC")).isoformat()
-        elif isinstance(value, str) and value.strip().isdigit():
-            return when(int(value.strip()), origin)
-        elif isinstance(value, str) and (parts := _ZONED.match(value.strip())):
-            value = _with_offset(parts, value, origin.zone)
-        return moment(value, now=origin.now)
-    except (ValueError, OverflowError, OSError) as error:
-        raise Refused("bad_time", "there is no time" if value in (None, "") else str(error)[:200]) from None
-
-
-def _with_offset(parts: re.Match[str], value: str, zone: str) -> str:
-    plain_time = f"{parts[1]}-{parts[2]}-{parts[3]}T{parts[4]}"
-    if parts[5]:
-        return f"{plain_time}{parts[5]}:{parts[6]}"
-    if parts[7] or value.rstrip().endswith("UTC"):
-        return f"{plain_time}+00:00"
-    if not zone:
-        raise ValueError(f"{value[:40]!r} has no offset from UTC: say with --time-zone where its clock stood")
-    return datetime.fromisoformat(plain_time).replace(tzinfo=ZoneInfo(zone)).isoformat()
-
-
-def attachments(found: object, name: str, media_type: str, size: str, url: str) -> list[Attachment]:
-    """Attachments of an export, whose fields have these names."""
-    if not isinstance(found, list):
-        return []
-    return [
-        Attachment(
-            name=prose(text(each.get(name)), MAX_SHORT),
-            media_type=text(each.get(media_type))[:200] or "application/octet-stream",
-            size_bytes=_size(each.get(size)),
-            reference=text(each.get(url))[:MAX_SHORT],
-        )
-        for each in found[:_MOST_ATTACHMENTS]
-        if isinstance(each, dict)
-    ]
-
-
-def _size(value: object) -> int:
-    return max(0, min(value, 2**53)) if isinstance(value, int) else 0
-
-
-def entries(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The objects in a list of an export; none when there is no list."""
-    found = body.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-
-def inside(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object inside another, empty when there is none."""
-    found = body.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _telephone(number: str) -> str:
-    bare = re.sub(r"[\s().\-/]", "", number)
-    return bare if _TELEPHONE.match(bare) else ""
+_MOST_FIELDS, _MOST_TAGS = 100, 200
 
 
 #: What happens to a ticket that is not closed.
@@ -253,7 +50,7 @@ class _Item:
     own: str = ""
 
 
-class Conversation:
+class ImportedTicket:
     """One ticket of another help desk, told in any order; `reading()` puts it in the order of its times.
 
     `statuses_known` says that every change of status is told (an audit trail), so that after an answer the ticket
