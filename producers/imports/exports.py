@@ -20,7 +20,7 @@ import structlog
 
 from producers.imports import reader
 from producers.imports.checkpoint import Checkpoint
-from producers.imports.formats import chatwoot, freshdesk, history, zendesk, zendesk_records
+from producers.imports.formats import chatwoot, freshdesk, history, zendesk
 from producers.imports.formats import parts as export_parts
 from producers.imports.formats.origin import Origin
 from producers.imports.formats.parts import People, Reading, Refusal
@@ -45,7 +45,7 @@ log = structlog.get_logger("producers.import")
 Parts = Callable[[Mapping[str, Any]], Iterator[export_parts.Part | Refusal]]
 Read = Callable[[Mapping[str, Any], People, Origin], Reading]
 _READERS: dict[str, tuple[Parts, Read]] = {
-    "zendesk": (zendesk_records.parts, zendesk.read),
+    "zendesk": (zendesk.parts, zendesk.read),
     "freshdesk": (freshdesk.parts, freshdesk.read),
     "chatwoot": (chatwoot.parts, chatwoot.read),
 }

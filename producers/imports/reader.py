@@ -20,7 +20,7 @@ import msgspec
 
 from producers.channels import generic, generic_fields
 from producers.imports import jsonl
-from producers.imports.formats import chatwoot, freshdesk, zendesk_records
+from producers.imports.formats import chatwoot, freshdesk
 from producers.sources import files
 from schemas.errors import ConfigurationError, Refused
 
@@ -30,7 +30,7 @@ __all__ = ["FORMATS", "Record", "detect", "digest", "found_at", "records"]
 FORMATS = ("jsonl", "mbox", "zendesk", "freshdesk", "chatwoot")
 _SUFFIXES = {".json", ".jsonl", ".ndjson", ".csv", ".mbox", ""}
 _RECOGNISERS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
-    "zendesk": zendesk_records.recognises,
+    "zendesk": zendesk.recognises,
     "freshdesk": freshdesk.recognises,
     "chatwoot": chatwoot.recognises,
 }

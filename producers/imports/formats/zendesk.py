@@ -19,9 +19,10 @@ from producers.imports.formats.fields import attachments, entries, inside, plain
 from producers.imports.formats.imported_ticket import ImportedTicket
 from producers.imports.formats.origin import Origin
 from producers.imports.formats.parts import People, Person, Reading, Refusal
+from producers.imports.formats.zendesk_records import parts, recognises
 from schemas.errors import Refused
 
-__all__ = ["CHANNEL", "read"]
+__all__ = ["CHANNEL", "parts", "read", "recognises"]
 
 CHANNEL = "zendesk"
 
