@@ -20,7 +20,7 @@ import msgspec
 
 from producers.channels import generic, generic_fields
 from producers.imports import jsonl
-from producers.imports.formats import chatwoot, freshdesk
+from producers.imports.formats import chatwoot, freshdesk, zendesk
 from producers.sources import files
 from schemas.errors import ConfigurationError, Refused
 
