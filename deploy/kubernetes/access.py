@@ -33,7 +33,7 @@ class Role:
 def roles(settings: Settings) -> tuple[Role, ...]:
     """Every role of a deployment."""
     everything = frozenset(declared(settings))
-    letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
+    dead_letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
     changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
     workers_own = changelogs | {settings.topic(RULES)}
     kinds: tuple[type, ...] = (*events.EVENTS, events.PresenceChanged, events.TypingChanged)
@@ -48,9 +48,9 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),
         Role("setup"),
-        # `dlq replay`, run beside a sink, writes to where a letter came from.
+        # `dlq replay`, run beside a sink, writes to where a dead letter came from.
         Role("sink", everything - workers_own, everything - workers_own, group),
-        Role("worker", everything - letters, everything, group.rstrip("-")),
+        Role("worker", everything - dead_letters, everything, group.rstrip("-")),
     )
 
 

@@ -202,8 +202,6 @@ UNFINISHED = (
     "sinks",
     "stream_processors",
     "deploy/local",
-    "deploy/kubernetes",
-    "deploy/prometheus",
     "tests",
     "--help",
 )
