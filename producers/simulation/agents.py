@@ -65,7 +65,7 @@ _THANKS, _SURVEYS, _CHASES = 0.22, 0.38, 0.5
 
 @dataclass(slots=True)
 class Case:
-    """What is known of one ticket. `turn` rises whenever what was planned no longer fits."""
+    """What is known of one ticket. `revision` rises whenever what was planned no longer fits."""
 
     channel: str = "email"
     language: str = "en"
@@ -81,7 +81,7 @@ class Case:
     episode: int = 1
     answering: tuple[str, int, int] | None = None
     finished: int = 0
-    turn: int = 0
+    revision: int = 0
 
 
 class Director:
@@ -103,8 +103,8 @@ class Director:
         """What follows from a fact; empty for facts that change nothing for anybody."""
         if isinstance(fact, AssignmentFact):
             case = self._case(fact.ticket_id)
-            if case.agent != fact.agent_id and (case.waiting_since is not None or not case.turn):
-                case.turn += 1
+            if case.agent != fact.agent_id and (case.waiting_since is not None or not case.revision):
+                case.revision += 1
                 case.answering = None
             case.agent, case.team, case.assigned_at = fact.agent_id, fact.team, fact.at
             case.created_at = case.created_at or fact.at - round((fact.wait_seconds or 0) * MICROS)
@@ -122,9 +122,9 @@ class Director:
     def stands(self, planned: Planned) -> bool:
         """Whether something planned still makes sense: nobody else took or answered the ticket, no new message came."""
         case = self._cases.get(planned.ticket)
-        if case is None or planned.turn == 0:
+        if case is None or planned.revision == 0:
             return True
-        if case.status in ("solved", "closed") or case.turn != planned.turn:
+        if case.status in ("solved", "closed") or case.revision != planned.revision:
             return False
         if isinstance(planned.thing, AgentReplied):
             return case.replies == planned.round
@@ -144,7 +144,7 @@ class Director:
         case.first_response = fact.first_response_seconds
         if fact.assignee_id and fact.assignee_id != case.agent:  # assigned by hand, or before we looked
             case.agent, case.assigned_at, case.answering = fact.assignee_id, fact.at, None
-            case.turn += 1
+            case.revision += 1
         elif not fact.assignee_id:
             case.agent = ""
         if fact.status == "solved":
@@ -175,7 +175,7 @@ class Director:
             agent_id=case.agent,
             text=rng.choice(later if case.replies else first),
         )
-        plan = [Planned(at, reply.event_id, reply, ticket, case.turn, case.replies)]
+        plan = [Planned(at, reply.event_id, reply, ticket, case.revision, case.replies)]
         plan += self._chase(rng, ticket, case, handling, at)
         plan += self._after_reply(rng, ticket, case, handling, at)
         return plan
@@ -186,7 +186,7 @@ class Director:
         at = case.waiting_since + round(handling.patience * rng.uniform(0.8, 1.5) * MICROS)
         if at >= answered_at or rng.random() >= _CHASES:
             return []
-        return self._says(ticket, case, rng.choice(CHASERS[case.language]), at, "chase", case.turn)
+        return self._says(ticket, case, rng.choice(CHASERS[case.language]), at, "chase", case.revision)
 
     def _after_reply(self, rng: Random, ticket: str, case: Case, handling: Handling, at: int) -> list[Planned]:
         draw, quick = rng.random(), case.channel in ("chat", "phone")
@@ -195,7 +195,7 @@ class Director:
         if draw < _ANSWERED:
             delay = rng.uniform(15, 120) if quick else rng.uniform(3 * MINUTE, handling.patience)
             text, then = rng.choice(ANSWERS[case.language]), at + round(delay * MICROS)
-            if said := self._says(ticket, case, text, then, "answer", case.turn):
+            if said := self._says(ticket, case, text, then, "answer", case.revision):
                 return said
         delay = rng.uniform(2 * MINUTE, 6 * MINUTE) if quick else rng.uniform(HOUR, 4 * HOUR)
         return [self._solve(ticket, case, at + round(delay * MICROS))]
@@ -211,19 +211,19 @@ class Director:
             status="solved",
             agent_id=case.agent,
         )
-        return Planned(at, solved.event_id, solved, ticket, case.turn, case.replies)
+        return Planned(at, solved.event_id, solved, ticket, case.revision, case.replies)
 
     # -- the customer -------------------------------------------------------------------------------------------
 
-    def _says(self, ticket: str, case: Case, text: str, at: int, what: str, turn: int = 0) -> list[Planned]:
-        """A customer of ours goes on in writing, while it is still that `turn`; who left a voice message waits."""
+    def _says(self, ticket: str, case: Case, text: str, at: int, what: str, revision: int = 0) -> list[Planned]:
+        """A customer of ours goes on in writing, while the ticket is still at that `revision`; who left a voice message waits."""
         person = self._people.get(_tag(ticket))
         if person is None or case.channel not in ("email", "form", "chat", "sms", "social"):
             return []
         unique = event_id("sim-says", ticket, what, str(case.episode), str(case.replies))
         quoted = REPLIES[case.language][0][0] if what != "chase" else ""
         said = on_ticket(person, ticket, case.channel, text, case.subject, at, unique, self._domain, quoted)
-        return [said._replace(turn=turn)]
+        return [said._replace(revision=revision)]
 
     def _after_solve(self, ticket: str, case: Case, solved_at: int) -> list[Planned]:
         if case.finished >= case.episode:

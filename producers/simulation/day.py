@@ -145,7 +145,7 @@ def _follow_up(rng: Random, before: tuple[Planned, Person, Matter, str], end: in
         again = f" {retold(rng, person, about, at)}" if texts is CHASERS else ""
         return Planned(at, unique, spoken(person, channel, text + again, at, unique))
     earlier = planned.thing if isinstance(planned.thing, Mail) else None
-    letter = Mail(
+    written = Mail(
         sender_name=person.name,
         sender=person.email,
         recipient=f"{SUPPORT}@{domain}",
@@ -157,7 +157,7 @@ def _follow_up(rng: Random, before: tuple[Planned, Person, Matter, str], end: in
         in_reply_to=earlier.message_id if earlier else "",
         quoted=earlier.text if earlier else "",
     )
-    return Planned(at, unique, letter)
+    return Planned(at, unique, written)
 
 
 def _machine(rng: Random, person: Person, at: int, unique: str, index: int, domain: str) -> Planned:
@@ -177,7 +177,7 @@ def _machine(rng: Random, person: Person, at: int, unique: str, index: int, doma
         )
         text = "The mail system could not deliver your message. The address is unknown."
         headers = (("Return-Path", "<>"), ("Auto-Submitted", "auto-replied"))
-    letter = Mail(
+    written = Mail(
         name,
         sender,
         f"{SUPPORT}@{domain}",
@@ -187,7 +187,7 @@ def _machine(rng: Random, person: Person, at: int, unique: str, index: int, doma
         person.language,
         headers=headers,
     )
-    return Planned(at, unique, letter)
+    return Planned(at, unique, written)
 
 
 def _order(rng: Random, person: Person, at: int, unique: str) -> Planned:

@@ -29,15 +29,15 @@ Thing = mail.Mail | Form | Event
 class Planned(NamedTuple):
     """`at` is the moment in simulated time, micros UTC; sorting by (`at`, `order`) is total.
 
-    ticket, turn, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`);
-                          turn 0 stays whatever happens
+    ticket, revision, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`);
+                          revision 0 stays whatever happens
     """
 
     at: int
     order: str
     thing: Thing
     ticket: str = ""
-    turn: int = 0
+    revision: int = 0
     round: int = 0
 
 

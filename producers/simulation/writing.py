@@ -42,11 +42,11 @@ def contact(rng: Random, person: Person, about: Matter, channel: str, at: int, u
     wording = about.scenario.wordings[person.language]
     subject = _filled(wording.subject, about, person.language, at)
     if channel in ("email", "form"):
-        text = _letter(rng, person, about, wording, at)
+        text = _long_text(rng, person, about, wording, at)
         if channel == "form":
             return Planned(at, unique, _form(person, subject, text, about.order, unique))
         return Planned(at, unique, _mail(person, subject, text, unique, domain))
-    text = _sentence(rng, person, about, wording, at)
+    text = _short_text(rng, person, about, wording, at)
     return Planned(at, unique, spoken(person, channel, text, at, unique, public=rng.random() < 0.6))
 
 
@@ -66,7 +66,7 @@ def on_ticket(person: Person, ticket: str, channel: str, text: str, subject: str
     """Somebody goes on about a ticket: by mail to its own address, elsewhere in the same conversation."""
     if channel not in ("email", "form"):
         return Planned(at, unique, spoken(person, channel, text, at, unique), ticket)
-    letter = Mail(
+    mail = Mail(
         sender_name=person.name,
         sender=person.email,
         recipient=f"{SUPPORT}+{ticket}@{domain}",
@@ -77,7 +77,7 @@ def on_ticket(person: Person, ticket: str, channel: str, text: str, subject: str
         style=person.style,
         quoted=quoted,
     )
-    return Planned(at, unique, letter, ticket)
+    return Planned(at, unique, mail, ticket)
 
 
 def spoken(
@@ -152,14 +152,14 @@ def _form(person: Person, subject: str, text: str, order: str, unique: str) -> F
     return Form(tuple(values.items()))
 
 
-def _letter(rng: Random, person: Person, about: Matter, wording: Wording, at: int) -> str:
+def _long_text(rng: Random, person: Person, about: Matter, wording: Wording, at: int) -> str:
     language = person.language
     body = _filled(rng.choice(wording.long), about, language, at)
     anger = f"\n{rng.choice(ANGER[language])}" if about.angry else ""
     return f"{rng.choice(GREETINGS[language])}\n\n{body}{anger}\n\n{rng.choice(CLOSINGS[language])}\n{person.name}"
 
 
-def _sentence(rng: Random, person: Person, about: Matter, wording: Wording, at: int) -> str:
+def _short_text(rng: Random, person: Person, about: Matter, wording: Wording, at: int) -> str:
     text = _filled(rng.choice(wording.short), about, person.language, at)
     return f"{text} {rng.choice(ANGER[person.language])}" if about.angry else text
 

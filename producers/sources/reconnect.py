@@ -1,4 +1,4 @@
-"""Staying connected to Kafka while an event loop serves others."""
+"""Keeps a publisher connected to Kafka while an event loop serves others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.process import Health
 
 __all__ = ["keep_connected"]
 
-_TURN_SECONDS = 0.5
+_CHECK_SECONDS = 0.5
 
 log = structlog.get_logger("producers.connected")
 
@@ -24,7 +24,7 @@ async def keep_connected(
     else_ready: Callable[[], bool] = lambda: True,
     else_wrong: Callable[[], str] = lambda: "",
 ) -> None:
-    """Connect, and again after Kafka was lost, until cancelled; its turning is what /livez sees.
+    """Connects, and again after Kafka was lost, until cancelled. Each check is a beat that /livez sees.
 
     else_ready  what must be true for /readyz besides the connection
     else_wrong  what /readyz shows while the connection stands; "" when nothing is wrong
@@ -35,11 +35,11 @@ async def keep_connected(
         if not publisher.connected:
             try:
                 await asyncio.to_thread(publisher.connect)
-            except Exception as error:  # the next turn tries again; /readyz shows why
+            except Exception as error:  # the next check tries again; /readyz shows why
                 problem = str(error)
         problem = problem or else_wrong()
         if problem and problem != health.problem:
             log.warning("waiting_for_kafka", problem=problem)
         health.problem = problem
         health.ready = publisher.connected and else_ready()
-        await asyncio.sleep(_TURN_SECONDS)
+        await asyncio.sleep(_CHECK_SECONDS)

@@ -304,8 +304,9 @@ def publisher(settings: ProducerSettings) -> Iterator[Publisher]:
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`python -m producers replay ...` in this process: exit code, standard output, standard error."""
     from producers import __main__ as command
+    from producers.sources import process
 
-    monkeypatch.setattr(command, "configure_logging", lambda settings: None)  # it would outlive this test
+    monkeypatch.setattr(process, "configure_logging", lambda settings: None)  # it would outlive this test
 
     def call(*arguments: str) -> tuple[int, str, str]:
         for name, value in deployment.env.items():

@@ -18,7 +18,7 @@ from producers.sources.http import timeouts
 
 HEAD = b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 3\r\n\r\n"
 #: Seconds: what a head has here, and what a slow client waits between its bytes.
-TIME, TURN = 1.0, 0.05
+TIME, STEP = 1.0, 0.05
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def connected(port: int) -> socket.socket:
 
 
 def trickled(client: socket.socket, data: bytes) -> None:
-    """Send one byte a turn, until all is sent or the other side has something to say."""
-    client.settimeout(TURN)
+    """Send one byte a step, until all is sent or the other side has something to say."""
+    client.settimeout(STEP)
     for byte in data:
         try:
             client.sendall(bytes([byte]))

@@ -57,7 +57,7 @@ class Log:
                 await self._begin(consumer)
                 self.problem = ""
                 while True:
-                    await self._turn(consumer)
+                    await self._read_batch(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 self.problem = f"reading: {error_line(error)}"
                 log.warning("log_away", problem=self.problem)
@@ -89,7 +89,7 @@ class Log:
             consumer.seek(where, offset)
         self._check()
 
-    async def _turn(self, consumer: Any) -> None:
+    async def _read_batch(self, consumer: Any) -> None:
         for where, records in (await consumer.getmany(timeout_ms=200, max_records=_AT_ONCE)).items():
             for record in records:
                 try:
