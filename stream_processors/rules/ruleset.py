@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from schemas.errors import ConfigurationError
+from stream_processors.rules import taxonomy_file
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
@@ -129,7 +130,7 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
 
     teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
     calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
-    taxonomy = made_of(Taxonomy.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
+    taxonomy = made_of(taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
     return Rules(
         calendars=calendars,
         policies=made_of(

@@ -337,5 +337,15 @@ def test_thresholds_that_are_no_rising_percentages_are_refused(tmp_path: Path, v
         load(tmp_path, HEAD + f"at_risk: {value}\npolicies:\n  - {{name: rest, targets: {{}}}}\n")
 
 
+@pytest.mark.parametrize(("value", "at_risk"), [("[1]", (1,)), ("[99]", (99,)), ("[1, 2, 99]", (1, 2, 99)), ("[]", ())])
+def test_thresholds_may_be_any_whole_percentage_below_the_target(
+    tmp_path: Path, value: str, at_risk: tuple[int, ...]
+) -> None:
+    policies = load(tmp_path, HEAD + f"at_risk: {value}\npolicies:\n  - {{name: rest, targets: {{}}}}\n")
+    assert policies.policies[0].at_risk == at_risk
+    own = f"policies:\n  - {{name: rest, at_risk: {value}, targets: {{}}}}\n"
+    assert load(tmp_path, HEAD + own).policies[0].at_risk == at_risk
+
+
 def test_the_shipped_policies_warn_at_half_three_quarters_and_nine_tenths(shipped: Policies) -> None:
     assert {policy.at_risk for policy in shipped.policies} == {(50, 75, 90)}

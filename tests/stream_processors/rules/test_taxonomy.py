@@ -15,6 +15,7 @@ from opencc import OpenCC
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
 from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules import taxonomy_file
 from stream_processors.rules.taxonomy import Taxonomy
 from stream_processors.text.language import detect
 
@@ -95,7 +96,7 @@ def test_traditional_characters_get_the_same_tags(language: str, example: dict[s
 
 
 @pytest.mark.parametrize(("language", "example"), [m for m in MESSAGES if m[0] == "en"])
-def test_full_width_letters_and_capitals_get_the_same_tags(language: str, example: dict[str, Any]) -> None:
+def test_full_width_characters_and_capitals_get_the_same_tags(language: str, example: dict[str, Any]) -> None:
     wide = "".join(chr(ord(c) + 0xFEE0) if c.isascii() and c.isalnum() else c for c in example["text"])
     assert found(wide) == found(example["text"]) == found(example["text"].upper())
 
@@ -162,7 +163,7 @@ urgency: {en: [now]}
 def small(tmp_path: Path) -> Taxonomy:
     path = tmp_path / "taxonomy.yaml"
     path.write_text(BASE, "utf-8")
-    return Taxonomy.load(path, Crew())
+    return taxonomy_file.load(path, Crew())
 
 
 @pytest.mark.parametrize(
@@ -228,9 +229,9 @@ def test_what_tags_mean_is_looked_up(small: Taxonomy) -> None:
 def test_the_version_follows_the_content(small: Taxonomy, tmp_path: Path) -> None:
     path = tmp_path / "other.yaml"
     path.write_text(BASE.replace("the dog", "the fox"), "utf-8")
-    assert Taxonomy.load(path, Crew()).version != small.version
+    assert taxonomy_file.load(path, Crew()).version != small.version
     path.write_text(BASE, "utf-8")
-    assert Taxonomy.load(path, Crew()).version == small.version
+    assert taxonomy_file.load(path, Crew()).version == small.version
 
 
 # -- what an invalid one is told ------------------------------------------------------------------------------------
@@ -287,7 +288,7 @@ def test_a_mistake_is_refused_with_its_line(tmp_path: Path, old: str, new: str, 
     path = tmp_path / "taxonomy.yaml"
     path.write_text(text, "utf-8")
     with pytest.raises(ConfigurationError) as raised:
-        Taxonomy.load(path, Crew())
+        taxonomy_file.load(path, Crew())
     assert told in str(raised.value)
     assert raised.value.where == f"{path}:{line_of(text, at)}"
 
@@ -297,9 +298,9 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "taxonomy.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=str(path)):
-        Taxonomy.load(path, Crew())
+        taxonomy_file.load(path, Crew())
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        Taxonomy.load(tmp_path / "none.yaml", Crew())
+        taxonomy_file.load(tmp_path / "none.yaml", Crew())
