@@ -27,9 +27,10 @@ from kafka.errors import KafkaError
 
 from producers.text import privacy
 from schemas import codec, metrics
-from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.headers import InputContext
-from schemas.dead_letter.record import REPLAY_HEADER, Letter, mark_of
+from schemas.dead_letter import writer
+from schemas.dead_letter.headers import Headers, InputContext
+from schemas.dead_letter.record import DeadLetter
+from schemas.dead_letter.replay_markers import REPLAY_HEADER, replay_marker
 from schemas.errors import BrokenBody, Refused, TopicMismatch, Unavailable
 from schemas.events import Event, PresenceChanged
 from schemas.kafka_security import security
@@ -215,7 +216,7 @@ class Publisher:
         """Hand an event over; the future ends in its receipt or in `Unavailable`.
 
         An event that Kafka could never take (too large, not encodable) becomes a dead letter of `raw` and what the
-        channel was `given` beside it. `replay_of` is the place of the letter that the event was made of. Connects when
+        channel was given beside it (`given`). `replay_of` is the place of the dead letter that the event was made of. Connects when
         needed, and waits for what the directory knows of the customer; an event loop calls `publish_async` instead.
         """
         if self._enrich is not None:
@@ -292,12 +293,16 @@ class Publisher:
     ) -> Future[Receipt]:
         """Hand a dead letter over: the raw bytes as value (card numbers masked), the story in the headers.
 
-        With what the channel was `given` beside the bytes, `python -m producers replay` can take it again.
+        With what the channel was given beside the bytes (`given`), `python -m producers replay` can take it again.
         Beyond `MAX_RECORD_BYTES` only the first part is sent; `truncated` then holds the whole length in bytes and
         `kept-at` where the source keeps the whole. `total_bytes` is that length when `raw` was cut by the caller.
         """
         total = len(raw) if total_bytes is None else total_bytes
-        headers = dead_letter_headers.headers(
+        kept = raw[: MAX_RECORD_BYTES + privacy.MARGIN]
+        masked = privacy.mask_bytes(kept, keep_ids=given is not None and "content-type" in given.headers)
+        value = masked[:MAX_RECORD_BYTES]
+        record = writer.of_input(
+            value,
             reason=refused.reason,
             error=privacy.mask(str(refused)),
             stage=stage,
@@ -306,19 +311,13 @@ class Publisher:
             producer=producer,
             traceback=privacy.mask(traceback),
             given=given,
+            masked=value != kept[:MAX_RECORD_BYTES],
+            total_bytes=total if total > min(len(raw), MAX_RECORD_BYTES) else None,
+            kept_at=kept_at,
         )
-        kept = raw[: MAX_RECORD_BYTES + privacy.MARGIN]
-        masked = privacy.mask_bytes(kept, keep_ids=given is not None and "content-type" in given.headers)
-        value = masked[:MAX_RECORD_BYTES]
-        if value != kept[:MAX_RECORD_BYTES]:
-            headers.append(("masked", b"1"))
-        if total > min(len(raw), MAX_RECORD_BYTES):
-            headers.append(("truncated", str(total).encode()))
-        if kept_at:
-            headers.append(("kept-at", kept_at.encode("utf-8", "replace")[:2000]))
         result: Future[Receipt] = Future()
         receipt = Receipt(Outcome.DEAD_LETTERED, reason=refused.reason)
-        self._send(_Delivery(self, result, channel, receipt), self._dlq, None, value, headers)
+        self._send(_Delivery(self, result, channel, receipt), self._dlq, record.key, record.value, record.headers)
         return result
 
     def dead_letter(self, raw: bytes, refused: Refused, **about: Any) -> Receipt:
@@ -334,7 +333,7 @@ class Publisher:
         self._ensure_room()
         return await self._await(self.submit_dead_letter(raw, refused, **about))
 
-    def mark_replayed(self, letters: Sequence[Letter]) -> None:
+    def mark_replayed(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Note, durably, that these dead letters were taken: no replay takes them again.
 
         Raises:
@@ -344,8 +343,10 @@ class Publisher:
         producer, now = self._producer, self._clock.now()
         try:
             sent = [
-                producer.send(letter.topic, b"", letter.key, mark_of(letter, now), letter.partition)
-                for letter in letters
+                producer.send(
+                    dead_letter.topic, b"", dead_letter.key, replay_marker(dead_letter, now), dead_letter.partition
+                )
+                for dead_letter in dead_letters
             ]
             for mark in sent:
                 mark.get(self.settings.publish_timeout_seconds + _CONNECT_SECONDS)
@@ -354,9 +355,7 @@ class Publisher:
 
     # the way there
 
-    def _send(
-        self, delivery: _Delivery, topic: str, key: bytes | None, value: bytes, headers: dead_letter_headers.Headers
-    ) -> None:
+    def _send(self, delivery: _Delivery, topic: str, key: bytes | None, value: bytes, headers: Headers) -> None:
         try:
             if self._producer is None:
                 self.connect()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.dead_letter import headers
+from schemas.dead_letter import writer
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.metrics import SINK_DEAD_LETTERED
@@ -93,25 +92,16 @@ class DeadLetters:
         A sink that is killed before its commit writes the same dead letter again, with the same `origin`.
         With `producer` only the command of that name can replay them, and they do not go back to their topic.
         """
-        clock = self._settings.pipeline_clock
-        pending = [
-            await self._producer.send(
-                self._settings.topic(self._topic),
-                record.value or b"",
-                key=record.key,
-                headers=headers.headers(
-                    reason=reason,
-                    error=f"{type(error).__name__}: {error}",
-                    stage=self._sink,
-                    origin=f"{record.topic}/{record.partition}/{record.offset}",
-                    at=clock.now(),
-                    replay_topic="" if producer else record.topic,
-                    producer=producer,
-                    traceback="".join(traceback.format_exception(error)),
-                ),
+        topic, now = self._settings.topic(self._topic), self._settings.pipeline_clock.now
+        pending = []
+        for record, reason, error in rejected:
+            position = record.topic, record.partition, record.offset
+            dead_letter = writer.of_record(
+                record.key, record.value, position, error, reason=reason, stage=self._sink, at=now(), producer=producer
             )
-            for record, reason, error in rejected
-        ]
+            pending.append(
+                await self._producer.send(topic, dead_letter.value, key=dead_letter.key, headers=dead_letter.headers)
+            )
         for future in pending:
             await future
         for _, reason, _ in rejected:

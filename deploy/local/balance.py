@@ -126,7 +126,7 @@ def _same(statement: str, expected: int, found: int) -> Finding:
 
 def _contacts(log: Log, ledger: Ledger) -> Finding:
     """Per kind: the events of the log without those in the dead letters, exactly."""
-    dead = {letter.event_id for letter in log.dead_letters if letter.event_id}
+    dead = {dead_letter.event_id for dead_letter in log.dead_letters if dead_letter.event_id}
     differences = []
     for kind in sorted(log.events.keys() | ledger.contacts.keys()):
         wanted, found = log.events.get(kind, set()) - dead, ledger.contacts.get(kind, set())
@@ -258,7 +258,7 @@ def read_log(settings: Settings) -> Log:
     for topic in DEAD_LETTERS:
         for name, value, headers in records(settings, topic):
             story, event = dead_letter_headers.read(headers), _decoded(value)
-            if "replayed" in story:  # not a letter: the mark that one was sent back
+            if "replayed" in story:  # not a dead letter: the mark that one was sent back
                 continue
             known = isinstance(event, Event)
             log.dead_letters.append(

@@ -128,7 +128,7 @@ def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: 
         _rows(desk),
         _usage(snapshot.processes),
         _flow(snapshot, observer, log, seconds),
-        _letters(log.dead_letters),
+        _dead_letters(log.dead_letters),
         _balance(findings),
     ):
         if table is not None:
@@ -236,13 +236,13 @@ def _whole_delay(observer: Observer, metric: str) -> str:
     return "-" if median is None or p99 is None else f"{median:.2f} s, {p99:.2f} s"
 
 
-def _letters(letters: Sequence[balance.DeadLetter]) -> Table | None:
-    if not letters:
+def _dead_letters(dead_letters: Sequence[balance.DeadLetter]) -> Table | None:
+    if not dead_letters:
         return None
     table = _grid("Dead letters", "topic", "reason", "error", "count")
     groups: dict[tuple[str, str, str], int] = {}
-    for letter in letters:
-        key = letter.topic, letter.reason, letter.error
+    for dead_letter in dead_letters:
+        key = dead_letter.topic, dead_letter.reason, dead_letter.error
         groups[key] = groups.get(key, 0) + 1
     for (topic, reason, error), count in sorted(groups.items(), key=lambda item: -item[1])[:10]:
         table.add_row(topic, reason, error[:80], f"{count:,}")

@@ -1,4 +1,4 @@
-"""What `python -m producers replay` does and shows: which letters, what became of each, and how it ended."""
+"""What `python -m producers replay` does and shows: which dead letters, what became of each, and how it ended."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from producers.publisher import Publisher
-from producers.replay.engine import Fate, Told, replay
+from producers.replay.engine import Fate, ReplayResult, replay
 from schemas.clock import from_micros
 from schemas.dead_letter import headers, reader
-from schemas.dead_letter.record import Choice, Letter
+from schemas.dead_letter.record import Choice, DeadLetter
 from schemas.errors import ConfigurationError
 from schemas.process import EXIT_USAGE
 from schemas.settings import ProducerSettings
@@ -32,7 +32,7 @@ Process = Callable[[], AbstractContextManager[tuple[Publisher, Any, threading.Ev
 
 @dataclass(frozen=True)
 class Command:
-    """`choice` says which letters; those with a producer to take them are meant."""
+    """`choice` says which dead letters; those with a producer to take them are meant."""
 
     settings: ProducerSettings
     choice: Choice
@@ -42,77 +42,83 @@ class Command:
         """The exit code.
 
         Raises:
-            ConfigurationError: a letter that was named is not there.
+            ConfigurationError: a dead letter that was named is not there.
             Unavailable: Kafka or the attachment store does not answer; the same command goes on where it ended.
         """
-        named = bool(self.choice.spots)
-        wanted = self.choice.takes if named else lambda letter: _is_input(letter) and self.choice.takes(letter)
+        named = bool(self.choice.positions)
+        wanted = (
+            self.choice.takes
+            if named
+            else lambda dead_letter: _is_input(dead_letter) and self.choice.takes(dead_letter)
+        )
         self._require_ours()
-        letters = asyncio.run(reader.letters(self.settings, topics=[OURS], wanted=wanted, bodies=False))
-        self._miss(letters)
-        done: list[Told] = []
+        dead_letters = asyncio.run(reader.dead_letters(self.settings, topics=[OURS], wanted=wanted, bodies=False))
+        self._miss(dead_letters)
+        done: list[ReplayResult] = []
         with process() as (publisher, health, stop):
             health.ready = True
             try:
-                replay(letters, publisher, self.settings, done.append, named=named, dry_run=self.dry_run, stop=stop)
+                replay(
+                    dead_letters, publisher, self.settings, done.append, named=named, dry_run=self.dry_run, stop=stop
+                )
             finally:
-                self._show(done, len(letters))
+                self._show(done, len(dead_letters))
         return EXIT_USAGE if any(each.fate is Fate.REFUSED for each in done) else 0
 
     def _require_ours(self) -> None:
         if self.choice.topic not in ("", OURS.name, self.settings.topic(OURS)):
             raise ConfigurationError(
-                f"the letters of producers lie in {OURS.name}", where="--topic", fix="python -m sinks dlq replay"
+                f"the dead letters of producers lie in {OURS.name}", where="--topic", fix="python -m sinks dlq replay"
             )
-        for topic, partition, offset in sorted(self.choice.spots):
+        for topic, partition, offset in sorted(self.choice.positions):
             if topic != self.settings.topic(OURS):
                 place = f"{topic}:{partition}:{offset}"
                 raise ConfigurationError(
-                    f"the letters of producers lie in {OURS.name}",
+                    f"the dead letters of producers lie in {OURS.name}",
                     where=place,
                     fix=f"python -m sinks dlq replay {place}",
                 )
 
-    def _miss(self, letters: list[Letter]) -> None:
-        """Of the letters that were named, say which were replayed before."""
-        for spot in sorted(self.choice.spots - {letter.spot for letter in letters}):
-            place = ":".join(map(str, spot))
-            if asyncio.run(reader.find(self.settings, spot)) is None:
+    def _miss(self, dead_letters: list[DeadLetter]) -> None:
+        """Of the dead letters that were named, say which were replayed before."""
+        for position in sorted(self.choice.positions - {dead_letter.position for dead_letter in dead_letters}):
+            place = ":".join(map(str, position))
+            if asyncio.run(reader.find(self.settings, position)) is None:
                 raise ConfigurationError(
-                    f"there is no letter at {place}", fix="`python -m sinks dlq list` shows those that there are"
+                    f"there is no dead letter at {place}", fix="`python -m sinks dlq list` shows those that there are"
                 )
-            say(f"{place}: this letter was replayed before")
+            say(f"{place}: this dead letter was replayed before")
 
-    def _show(self, done: list[Told], chosen: int) -> None:
+    def _show(self, done: list[ReplayResult], chosen: int) -> None:
         grid = Table(show_edge=False, header_style="bold", pad_edge=False)
-        for name, fold in (("letter", False), ("producer", False), ("received", False), ("was", False)):
+        for name, fold in (("dead letter", False), ("producer", False), ("received", False), ("was", False)):
             grid.add_column(name, no_wrap=not fold)
         grid.add_column("would be" if self.dry_run else "is now", overflow="fold")
-        for each in sorted(done, key=lambda told: told.letter.timestamp_ms):
-            letter = each.letter
+        for each in sorted(done, key=lambda told: told.dead_letter.timestamp_ms):
+            dead_letter = each.dead_letter
             told = f"{each.fate}: {each.detail}"
-            texts = (letter.place, letter.producer, _received(letter), letter.reason, told)
+            texts = (dead_letter.place, dead_letter.producer, _received(dead_letter), dead_letter.reason, told)
             grid.add_row(*(Text(plain(text)) for text in texts))
         if done:
             out().print(grid)
         say(self._sum(done, chosen))
 
-    def _sum(self, done: list[Told], chosen: int) -> str:
+    def _sum(self, done: list[ReplayResult], chosen: int) -> str:
         events = sum(each.events for each in done)
         parts = [f"{sum(each.fate is fate for each in done)} {fate}" for fate in Fate]
         parts[0] += f" ({events} event{'' if events == 1 else 's'})"
-        said = f"{len(done)} letter{'' if len(done) == 1 else 's'}: {', '.join(parts)}"
+        said = f"{len(done)} dead letter{'' if len(done) == 1 else 's'}: {', '.join(parts)}"
         if self.dry_run:
             said = f"dry run, nothing was changed; {said}"
         left = chosen - len(done)
         return f"{said}; {left} left, the same command goes on" if left else said
 
 
-def _is_input(letter: Letter) -> bool:
+def _is_input(dead_letter: DeadLetter) -> bool:
     """Whether a producer wrote it; what workers and sinks wrote, `python -m sinks dlq replay` sends back."""
-    return bool(letter.producer) and not letter.replay_topic
+    return bool(dead_letter.producer) and not dead_letter.replay_topic
 
 
-def _received(letter: Letter) -> str:
-    given = headers.given(letter.headers)
+def _received(dead_letter: DeadLetter) -> str:
+    given = headers.input_context(dead_letter.headers)
     return from_micros(given.received_at).strftime("%Y-%m-%d %H:%M:%SZ") if given is not None else ""

@@ -10,16 +10,16 @@ __all__ = ["HELP", "replay"]
 
 HELP = """
     Take dead letters of producers again: what a channel refused, or failed at, goes through the same channel once more,
-    after its parser was mended or the configuration corrected. A letter keeps all that the channel reads, and when and
+    after its parser was mended or the configuration corrected. A dead letter keeps all that the channel reads, and when and
     where it was received: the contact is the one that it would have been, with its own id and its own time.
 
-    Says of every letter what became of it:
+    Says of every dead letter what became of it:
 
     `accepted` its events are in Kafka now · `duplicate` they were there already · `refused again` why, and it stays
 
-    A letter is replayed once; doing it again finds nothing to do. Killed in the middle, the same command goes on, and
+    A dead letter is replayed once; doing it again finds nothing to do. Killed in the middle, the same command goes on, and
     publishes nothing twice. Signatures and tokens are not kept and not asked for again: they were verified before the
-    letter was written. A `stale_delivery`, which somebody may have recorded, and the presence of agents, which was true
+    dead letter was written. A `stale_delivery`, which somebody may have recorded, and the presence of agents, which was true
     then, are taken only when they are named.
 
     Examples
@@ -36,33 +36,22 @@ HELP = """
 
     Records that a worker or a sink could not process are no raw inputs: python -m sinks dlq replay.
 
-    Exit codes: 0 all were taken · 1 defect · 2 usage, or a letter was refused again · 3 Kafka or the attachment store
+    Exit codes: 0 all were taken · 1 defect · 2 usage, or a dead letter was refused again · 3 Kafka or the attachment store
     does not answer.
 """
 
 
-def replay(
-    places: options.Places = None,
-    every: options.Every = False,
-    reason: options.Reason = "",
-    topic: options.Topic = "",
-    source: options.Source = "",
-    stage: options.Stage = "",
-    error: options.Error = "",
-    since: options.Since = "",
-    until: options.Until = "",
-    dry_run: options.DryRun = False,
-) -> None:
+@options.selecting(named=True)
+def replay(selection: options.Selection, dry_run: options.DryRun = False) -> None:
+    """Replays the selected dead letters and exits with the code that `HELP` tells."""
+
     def work() -> int:
         from producers.replay.cli import Command
 
         # Beside a process that serves them, in the same pod: its port is taken.
         settings = load_settings().model_copy(update={"metrics_port": 0})
-        options.require_one(places, every, "replay")
-        choice = options.choice(
-            settings, places=places, topic=topic, reason=reason, source=source, stage=stage, error=error,
-            since=since, until=until,
-        )  # fmt: skip
-        return Command(settings, choice, dry_run).run(lambda: running(settings, "replay", linger_ms=20))
+        selection.require_named("replay")
+        command = Command(settings, selection.choice(settings), dry_run)
+        return command.run(lambda: running(settings, "replay", linger_ms=20))
 
     raise SystemExit(guarded(work))

@@ -1,13 +1,13 @@
 """`python -m producers replay`: dead letters of producers, through their channel again.
 
-Twice over the letters, so that no more than a few of them are ever in memory:
+Twice over the dead letters, so that no more than a few of them are ever in memory:
 
     1. each is taken, which says what events it would become;
        Kafka's log is searched for these events, once: what is there already is not published again
-    2. each is taken again, its attachments are stored, its new events published, and the letter marked as replayed
+    2. each is taken again, its attachments are stored, its new events published, and the dead letter marked as replayed
 
-Killed in between, the next run finds in the log what was published and marks the letters. Only two replays of the same
-letter at the same moment publish an event twice; the workers drop the second. What is refused again stays a letter.
+Killed in between, the next run finds in the log what was published and marks the dead letters. Only two replays of the same
+dead letter at the same moment publish an event twice; the workers drop the second. What is refused again stays a dead letter.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from enum import StrEnum
 import msgspec
 
 from producers.publisher import Outcome, Publisher, Receipt, key_of
-from producers.replay.handlers import takers
-from producers.replay.replay_one import Attempt, attempt
+from producers.replay.handlers import replay_handlers
+from producers.replay.replay_one import ReplayedInput, replay_one
 from producers.storage.attachments import AttachmentStore
 from schemas import codec
 from schemas.dead_letter import headers, reader
-from schemas.dead_letter.record import Letter
+from schemas.dead_letter.record import DeadLetter
 from schemas.errors import CodecError, Refused
 from schemas.events import REPLAYED_AT, Event, MessageReceived
 from schemas.settings import ProducerSettings
 from schemas.topics import CONTACT_EVENTS, ROUTING
 
-__all__ = ["Fate", "Told", "replay"]
+__all__ = ["Fate", "ReplayResult", "replay"]
 
-#: Letters, and bytes of them, that are in memory at a time.
+#: Dead letters, and bytes of them, that are in memory at a time.
 _AT_ONCE, _BYTES_AT_ONCE = 500, 32_000_000
-#: An event of a letter may be older than the letter: a part of the same batch, or the same delivery before, which its
+#: An event of a dead letter may be older than the dead letter: a part of the same batch, or the same delivery before, which its
 #: sender repeats for days.
 LOOK_BACK_SECONDS = 7 * 86_400
 
@@ -50,10 +50,10 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What became of a letter, and how many events of it are new in Kafka (or would be)."""
+class ReplayResult:
+    """What became of a dead letter, and how many events of it are new in Kafka (or would be)."""
 
-    letter: Letter
+    dead_letter: DeadLetter
     fate: Fate
     events: int = 0
     detail: str = ""
@@ -61,9 +61,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the first round found of a letter: its events by record key and id, or why there are none."""
+    """What the first round found of a dead letter: its events by record key and id, or why there are none."""
 
-    letter: Letter
+    dead_letter: DeadLetter
     ids: Sequence[tuple[bytes, str]]
     refused: Refused | None
 
@@ -73,52 +73,54 @@ class _Plan:
 
 
 def replay(
-    letters: Sequence[Letter],
+    dead_letters: Sequence[DeadLetter],
     publisher: Publisher,
     settings: ProducerSettings,
-    told: Callable[[Told], None],
+    report: Callable[[ReplayResult], None],
     *,
     named: bool = False,
     dry_run: bool = False,
     stop: threading.Event | None = None,
 ) -> None:
-    """Take these letters again, in their order; `told` hears of each, when it is durable and marked.
+    """Take these dead letters again, in their order; `report` hears of each, when it is durable and marked.
 
-    letters  without their bodies, oldest first
-    named    a person chose these very letters
-    stop     when it is set, the letters that are under way are finished and the others left
+    dead letters  without their bodies, oldest first
+    named    a person chose these very dead letters
+    stop     when it is set, the dead letters that are under way are finished and the others left
 
     Raises:
         Unavailable: Kafka or the attachment store does not answer; the same again goes on where this ended.
     """
     stop = stop or threading.Event()
-    plans = _plans(letters, settings, named, stop)
+    plans = _plans(dead_letters, settings, named, stop)
     known = asyncio.run(_known(settings, plans))
     for plan in plans:
         if dry_run or plan.hopeless:
             ids = {event_id for _, event_id in plan.ids}
-            told(_told(plan.letter, len(ids), len(ids - known), plan.refused))
+            report(_result(plan.dead_letter, len(ids), len(ids - known), plan.refused))
             known |= ids
     if dry_run:
         return
     second = _Round(publisher, settings, known, named)
-    for some in _chunks([plan.letter for plan in plans if not plan.hopeless]):
+    for some in _chunks([plan.dead_letter for plan in plans if not plan.hopeless]):
         if stop.is_set():
             return
         for each in second.take(some):
-            told(each)
+            report(each)
 
 
-def _plans(letters: Sequence[Letter], settings: ProducerSettings, named: bool, stop: threading.Event) -> list[_Plan]:
-    without_store = takers(settings, None)
+def _plans(
+    dead_letters: Sequence[DeadLetter], settings: ProducerSettings, named: bool, stop: threading.Event
+) -> list[_Plan]:
+    without_store = replay_handlers(settings, None)
     plans = []
-    for some in _chunks(letters):
+    for some in _chunks(dead_letters):
         if stop.is_set():
             break
-        for letter in asyncio.run(reader.bodies(settings, some)):
-            made = attempt(letter, without_store, named=named)
+        for dead_letter in asyncio.run(reader.bodies(settings, some)):
+            made = replay_one(dead_letter, without_store, named=named)
             ids = [(key_of(event), event.event_id) for event in made.events]
-            plans.append(_Plan(letter.light(), ids, made.refused))
+            plans.append(_Plan(dead_letter.light(), ids, made.refused))
     return plans
 
 
@@ -131,7 +133,7 @@ async def _known(settings: ProducerSettings, plans: Sequence[_Plan]) -> set[str]
     found: set[str] = set()
     if not wanted:
         return found
-    since_ms = min(plan.letter.timestamp_ms for plan in plans if plan.ids) - LOOK_BACK_SECONDS * 1000
+    since_ms = min(plan.dead_letter.timestamp_ms for plan in plans if plan.ids) - LOOK_BACK_SECONDS * 1000
     topics = [settings.topic(CONTACT_EVENTS), settings.topic(ROUTING)]
     async with reader.reader(settings) as consumer:
         places = await reader.spans(consumer, topics, since_ms=since_ms)
@@ -146,24 +148,24 @@ class _Round:
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, known: set[str], named: bool) -> None:
         self._publisher, self._settings, self._known, self._named = publisher, settings, known, named
-        self._takers = takers(settings, AttachmentStore.of(settings))
+        self._handlers = replay_handlers(settings, AttachmentStore.of(settings))
 
-    def take(self, some: Sequence[Letter]) -> list[Told]:
-        """What became of these letters, when all of it is durable."""
-        letters = asyncio.run(reader.bodies(self._settings, some))
+    def take(self, some: Sequence[DeadLetter]) -> list[ReplayResult]:
+        """What became of these dead letters, when all of it is durable."""
+        dead_letters = asyncio.run(reader.bodies(self._settings, some))
         done, taken = [], []
-        for letter, made, sent in [(letter, *self._submit(letter)) for letter in letters]:
+        for dead_letter, made, sent in [(dead_letter, *self._submit(dead_letter)) for dead_letter in dead_letters]:
             receipts = [self._publisher.wait(future) for future in sent]
             new = sum(receipt.outcome is Outcome.PUBLISHED for receipt in receipts)
-            refused = made.refused or next(map(_replaced, filter(_is_letter, receipts)), None)
-            done.append(_told(letter.light(), len(made.events), new, refused))
+            refused = made.refused or next(map(_replaced, filter(_is_dead_letter, receipts)), None)
+            done.append(_result(dead_letter.light(), len(made.events), new, refused))
             if made.refused is None:
-                taken.append(letter)
+                taken.append(dead_letter)
         self._publisher.mark_replayed(taken)
         return done
 
-    def _submit(self, letter: Letter) -> tuple[Attempt, list[Future[Receipt]]]:
-        made = attempt(letter, self._takers, named=self._named)
+    def _submit(self, dead_letter: DeadLetter) -> tuple[ReplayedInput, list[Future[Receipt]]]:
+        made = replay_one(dead_letter, self._handlers, named=self._named)
         sent = []
         for event in map(self._stamped, made.events):
             if event.event_id not in self._known:
@@ -171,11 +173,11 @@ class _Round:
                 sent.append(
                     self._publisher.submit(
                         event,
-                        raw=letter.value,
-                        given=headers.given(letter.headers),
-                        producer=letter.producer,
-                        origin=letter.headers.get("origin", ""),
-                        replay_of=letter.place,
+                        raw=dead_letter.value,
+                        given=headers.input_context(dead_letter.headers),
+                        producer=dead_letter.producer,
+                        origin=dead_letter.headers.get("origin", ""),
+                        replay_of=dead_letter.place,
                     )
                 )
         return made, sent
@@ -188,35 +190,35 @@ class _Round:
         return msgspec.structs.replace(event, fields={**event.fields, REPLAYED_AT: now})
 
 
-def _is_letter(receipt: Receipt) -> bool:
+def _is_dead_letter(receipt: Receipt) -> bool:
     return receipt.outcome is Outcome.DEAD_LETTERED
 
 
 def _replaced(receipt: Receipt) -> Refused:
     """What the directory adds to an event may make it too large for Kafka."""
-    return Refused(receipt.reason, "it is a new letter now")
+    return Refused(receipt.reason, "it is a new dead letter now")
 
 
-def _told(letter: Letter, events: int, new: int, refused: Refused | None) -> Told:
+def _result(dead_letter: DeadLetter, events: int, new: int, refused: Refused | None) -> ReplayResult:
     known = f"{events - new} known already" if events > new else ""
     if refused is not None:
         taken = f"; {new} of its events are taken" if new else ""
-        return Told(letter, Fate.REFUSED, new, f"{refused}{taken}")
+        return ReplayResult(dead_letter, Fate.REFUSED, new, f"{refused}{taken}")
     if events and not new:
-        return Told(letter, Fate.DUPLICATE, 0, "known already")
+        return ReplayResult(dead_letter, Fate.DUPLICATE, 0, "known already")
     said = f"{new} event{'' if new == 1 else 's'}" if events else "nothing in it is an event"
-    return Told(letter, Fate.ACCEPTED, new, ", ".join(filter(None, (said, known))))
+    return ReplayResult(dead_letter, Fate.ACCEPTED, new, ", ".join(filter(None, (said, known))))
 
 
-def _chunks(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    some: list[Letter] = []
+def _chunks(dead_letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
+    some: list[DeadLetter] = []
     size = 0
-    for letter in letters:
-        if some and (len(some) >= _AT_ONCE or size + letter.size > _BYTES_AT_ONCE):
+    for dead_letter in dead_letters:
+        if some and (len(some) >= _AT_ONCE or size + dead_letter.size > _BYTES_AT_ONCE):
             yield some
             some, size = [], 0
-        some.append(letter)
-        size += letter.size
+        some.append(dead_letter)
+        size += dead_letter.size
     if some:
         yield some
 

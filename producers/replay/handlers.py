@@ -18,7 +18,7 @@ from producers.sources.mail_intake import mail_event
 from producers.storage.attachments import AttachmentStore
 from schemas.settings import ProducerSettings
 
-__all__ = ["ELSEWHERE", "takers"]
+__all__ = ["ELSEWHERE", "replay_handlers"]
 
 _IMPORT = "run the same import again, with --again: what Kafka has already is recognised"
 #: Producers whose dead letters are no whole input, and what to do instead.
@@ -31,7 +31,7 @@ ELSEWHERE: Mapping[str, str] = {
 }
 
 
-def takers(settings: ProducerSettings, store: AttachmentStore | None) -> Mapping[str, Take]:
+def replay_handlers(settings: ProducerSettings, store: AttachmentStore | None) -> Mapping[str, Take]:
     """Every channel that can take an input again; without a `store`, attachments are not stored."""
     mail = mail_event(settings, store)
     return {

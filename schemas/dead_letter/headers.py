@@ -1,12 +1,19 @@
-"""How a dead letter looks, on every dead-letter topic: the raw bytes as value, the story in the headers.
+"""The headers of a dead letter, the same on every dead-letter topic; its value is the raw bytes.
 
-Headers (all UTF-8 text): `reason` (a short bounded word), `error` (one line), `stage` (which step failed),
-`origin` (`topic/partition/offset` or the source's own name), `replay-topic` (where `dlq replay` sends it; empty when
-the raw bytes must be normalised again by the producer named in `producer`), `at` (pipeline micros), `traceback`.
-
-A producer's letter also has `given` (JSON, `InputContext`): with it and the raw bytes `python -m producers replay` takes the
-input again. `truncated` (bytes of the whole) and `kept-at` (where that is) say that the raw bytes are only the first
-part, `masked` that digits of card numbers, or of what looks like one, are stars in them.
+| header         | holds (UTF-8 text)                                                                                 |
+|----------------|----------------------------------------------------------------------------------------------------|
+| `reason`       | a short bounded word                                                                               |
+| `error`        | one line                                                                                           |
+| `stage`        | the step that failed                                                                               |
+| `origin`       | `topic/partition/offset`, or the source's own name                                                 |
+| `replay-topic` | where `dlq replay` sends it; empty when only the process in `producer` can take the raw bytes again |
+| `producer`     | that process                                                                                       |
+| `at`           | pipeline microseconds                                                                              |
+| `traceback`    | its last 8,000 characters                                                                          |
+| `given`        | of a producer's input: `InputContext` as JSON, from which `python -m producers replay` takes it again |
+| `masked`       | `1`: digits of card numbers, or of what looks like one, are stars in the raw bytes                 |
+| `truncated`    | bytes of the whole input: the raw bytes are its first part                                         |
+| `kept-at`      | where the source keeps the whole input                                                             |
 """
 
 from __future__ import annotations
@@ -21,15 +28,15 @@ LONGEST_GIVEN = 2_000
 
 
 class InputContext(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a channel is given of an input beside its raw bytes, and all that it may read of it. Never a proof or secret.
+    """Holds all that a channel may read of an input beside its raw bytes. Never a proof or a secret.
 
-    received_at  when it was received, pipeline micros
-    source       which producer instance received it
+    received_at  when it was received, pipeline microseconds
+    source       the producer instance that received it
     imported     it is history
     headers      those that the channel reads, names in lower case
     query        those fields of the address that the channel reads
 
-    New fields go to the end and have defaults: letters live for 90 days, and longer than the build that wrote them.
+    New fields go to the end and have defaults: dead letters live for 90 days, and longer than the build that wrote them.
     """
 
     received_at: int
@@ -40,7 +47,7 @@ class InputContext(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def chosen(values: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """Those of the values that have these names, each at most `LONGEST_GIVEN` characters."""
+    """Returns those of the values that have these names, each at most `LONGEST_GIVEN` characters."""
     return {name: values[name][:LONGEST_GIVEN] for name in names if name in values}
 
 
@@ -56,7 +63,7 @@ def headers(
     traceback: str = "",
     given: InputContext | None = None,
 ) -> Headers:
-    """The headers of a dead letter, in the order in which people read them."""
+    """Returns the headers of a dead letter, in the order in which people read them."""
     fields = {
         "reason": reason,
         "error": error.splitlines()[0][:500] if error else "",
@@ -71,8 +78,11 @@ def headers(
     return written if given is None else [*written, ("given", _encoded(given))]
 
 
-def given(story: Mapping[str, str]) -> InputContext | None:
-    """What the channel was given; None in a letter of an earlier version, or of who keeps nothing, or that is broken."""
+def input_context(story: Mapping[str, str]) -> InputContext | None:
+    """Returns what the channel was given. None when the dead letter holds none that can be read.
+
+    An earlier version of ours wrote none, and a source whose inputs are no whole ones writes none.
+    """
     try:
         return msgspec.json.decode(story["given"], type=InputContext)
     except (KeyError, msgspec.DecodeError):
@@ -88,5 +98,5 @@ def _encoded(given: InputContext) -> bytes:
 
 
 def read(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
-    """The headers as text; unknown ones are kept, and one without a value (Kafka allows it) is empty."""
+    """Returns the headers as text. Unknown ones are kept; one without a value, which Kafka allows, is empty."""
     return {name: (value or b"").decode("utf-8", "replace") for name, value in headers}

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.record import MARK, Letter, oldest_first
+from schemas.dead_letter.record import DeadLetter, Position, oldest_first
+from schemas.dead_letter.replay_markers import replayed_position
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.settings import Settings
@@ -21,81 +22,81 @@ from schemas.topics import DEAD_LETTERS, Topic
 Spans = dict[TopicPartition, tuple[int, int]]
 
 
-async def letters(
+async def dead_letters(
     settings: Settings,
     *,
     topics: Iterable[Topic] = DEAD_LETTERS,
-    wanted: Callable[[Letter], bool] = lambda letter: True,
+    wanted: Callable[[DeadLetter], bool] = lambda dead_letter: True,
     include_replayed: bool = False,
     bodies: bool = True,
-) -> list[Letter]:
-    """The wanted letters that were not replayed, oldest first; only those that existed when this was called.
+) -> list[DeadLetter]:
+    """Returns the wanted dead letters that were not replayed, oldest first; only those that exist at the call.
 
     Without `bodies` raw bytes and tracebacks are left out: there may be more of them than memory.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
-    found: list[Letter] = []
-    replayed: set[tuple[str, int, int]] = set()
+    found: list[DeadLetter] = []
+    replayed: set[Position] = set()
     async with reader(settings) as consumer:
         places = await spans(consumer, [settings.topic(topic) for topic in topics])
         async for record in records(consumer, places):
             headers = dead_letter_headers.read(record.headers)
-            if MARK in headers:
-                replayed.add((record.topic, record.partition, int(headers[MARK])))
-            elif wanted(letter := _letter(record, headers)):
-                found.append(letter if bodies else letter.light())
+            if marked := replayed_position(record.topic, record.partition, headers):
+                replayed.add(marked)
+            elif wanted(dead_letter := _dead_letter(record, headers)):
+                found.append(dead_letter if bodies else dead_letter.light())
     if not include_replayed:
-        found = [letter for letter in found if letter.spot not in replayed]
+        found = [dead_letter for dead_letter in found if dead_letter.position not in replayed]
     return oldest_first(found)
 
 
-async def bodies(settings: Settings, some: Iterable[Letter]) -> list[Letter]:
-    """The same letters with their raw bytes, in the same order; without those that Kafka has no more.
+async def bodies(settings: Settings, some: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Returns the same dead letters with their raw bytes, in the same order; without those that Kafka has no more.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
     some = list(some)
     stretches: dict[TopicPartition, tuple[int, int]] = {}
-    for letter in some:
-        place = TopicPartition(letter.topic, letter.partition)
-        first, end = stretches.get(place, (letter.offset, 0))
-        stretches[place] = min(first, letter.offset), max(end, letter.offset + 1)
-    wanted, found = {letter.spot for letter in some}, {}
+    for dead_letter in some:
+        place = TopicPartition(dead_letter.topic, dead_letter.partition)
+        first, end = stretches.get(place, (dead_letter.offset, 0))
+        stretches[place] = min(first, dead_letter.offset), max(end, dead_letter.offset + 1)
+    wanted, found = {dead_letter.position for dead_letter in some}, {}
     async with reader(settings) as consumer:
-        known = await spans(consumer, {letter.topic for letter in some})
+        known = await spans(consumer, {dead_letter.topic for dead_letter in some})
         left = {
             place: (max(first, known[place][0]), end) for place, (first, end) in stretches.items() if place in known
         }
         async for record in records(consumer, left):
-            if (spot := (record.topic, record.partition, record.offset)) in wanted:
-                found[spot] = _letter(record, dead_letter_headers.read(record.headers))
-    return [found[letter.spot] for letter in some if letter.spot in found]
+            if (position := (record.topic, record.partition, record.offset)) in wanted:
+                found[position] = _dead_letter(record, dead_letter_headers.read(record.headers))
+    return [found[dead_letter.position] for dead_letter in some if dead_letter.position in found]
 
 
-async def find(settings: Settings, spot: tuple[str, int, int]) -> Letter | None:
-    """The letter at `(topic, partition, offset)`, replayed or not; None when there is none (any more).
+async def find(settings: Settings, position: Position) -> DeadLetter | None:
+    """Returns the dead letter at this position, replayed or not; None when there is none (any more).
 
     Raises:
         Unavailable: Kafka does not answer.
     """
-    topic, partition, offset = spot
+    topic, partition, offset = position
     source = TopicPartition(topic, partition)
     async with reader(settings) as consumer:
         known = await spans(consumer, [topic])
         if source in known and known[source][0] <= offset < known[source][1]:
             async for record in records(consumer, {source: (offset, offset + 1)}):
                 headers = dead_letter_headers.read(record.headers)
-                if record.offset == offset and MARK not in headers:
-                    return _letter(record, headers)
+                if record.offset == offset and replayed_position(topic, partition, headers) is None:
+                    return _dead_letter(record, headers)
     return None
 
 
 @asynccontextmanager
 async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, which commits nothing.
+    """Opens a consumer without a group, which commits nothing.
 
     Raises:
         Unavailable: Kafka does not answer, at the start or later.
@@ -118,7 +119,7 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def partitions(consumer: AIOKafkaConsumer, names: Iterable[str]) -> list[TopicPartition]:
-    """Every partition of those topics that exist. The consumer has no group and no assignment yet; it gets one."""
+    """Returns every partition of those topics that exist, and assigns them to the consumer, which has no group."""
     present = sorted(set(names) & set(await consumer.topics()))
     if not present:
         return []
@@ -131,7 +132,7 @@ async def partitions(consumer: AIOKafkaConsumer, names: Iterable[str]) -> list[T
 
 
 async def spans(consumer: AIOKafkaConsumer, names: Iterable[str], *, since_ms: int | None = None) -> Spans:
-    """What there is now of these topics, or of it what was written since a moment, wall milliseconds."""
+    """Returns the stretch of every partition that exists now, from `since_ms` on (wall milliseconds) when it is given."""
     places = await partitions(consumer, names)
     if not places:
         return {}
@@ -143,7 +144,7 @@ async def spans(consumer: AIOKafkaConsumer, names: Iterable[str], *, since_ms: i
 
 
 async def records(consumer: AIOKafkaConsumer, places: Spans) -> AsyncIterator[Any]:
-    """The records between first and end of every place, in the order of each."""
+    """Yields the records between first and end of every partition, in the order of each."""
     left = {place: end for place, (first, end) in places.items() if first < end}
     if not left:
         return
@@ -160,8 +161,8 @@ async def records(consumer: AIOKafkaConsumer, places: Spans) -> AsyncIterator[An
                 del left[place]
 
 
-def _letter(record: Any, headers: dict[str, str]) -> Letter:
+def _dead_letter(record: Any, headers: dict[str, str]) -> DeadLetter:
     value = record.value or b""
-    return Letter(
+    return DeadLetter(
         record.topic, record.partition, record.offset, record.key, value, headers, record.timestamp, len(value)
     )

@@ -1,10 +1,4 @@
-"""A dead letter as it is found again: where it lies, whether it is chosen, how it is marked as replayed.
-
-Kafka's log cannot be changed in place, so who replays a letter appends a *mark* to its partition: an empty record with
-the header `replayed` (the letter's offset). It lives exactly as long as the letters do and needs no other store. Marked
-letters are hidden and not replayed again, whichever command replayed them: `python -m sinks dlq replay` (records of a
-topic) or `python -m producers replay` (raw inputs of a producer).
-"""
+"""A dead letter as it is read from Kafka, and the choice of those that a command means."""
 
 from __future__ import annotations
 
@@ -13,25 +7,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from schemas.dead_letter import headers as dead_letter_headers
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
 
-MARK = "replayed"
-#: What a replayed record carries: the place of its letter.
-REPLAY_HEADER = "replay-of"
+#: Topic, partition and offset.
+Position = tuple[str, int, int]
+
 _AGE = re.compile(r"(\d{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One dead letter.
+class DeadLetter:
+    """Holds one dead letter.
 
     topic         the dead-letter topic's name in this deployment
     value         the raw bytes; empty where they were left out
-    timestamp_ms  when it became one, wall time
+    timestamp_ms  when it became one, wall milliseconds
     size          bytes of the value, left out or not
     """
 
@@ -45,15 +38,16 @@ class Letter:
     size: int = 0
 
     @property
-    def spot(self) -> tuple[str, int, int]:
+    def position(self) -> Position:
         return self.topic, self.partition, self.offset
 
     @property
     def place(self) -> str:
+        """Returns the position as commands show and take it: `TOPIC:PARTITION:OFFSET`."""
         return f"{self.topic}:{self.partition}:{self.offset}"
 
-    def light(self) -> Letter:
-        """The same without its raw bytes and its traceback, which may be large."""
+    def light(self) -> DeadLetter:
+        """Returns the same without its raw bytes and its traceback, which may be large."""
         story = {name: value for name, value in self.headers.items() if name != "traceback"}
         return replace(self, value=b"", headers=story)
 
@@ -72,13 +66,13 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which letters are wanted; what is empty leaves all of them.
+    """Says of a dead letter whether a command means it. An empty field excludes none.
 
     topic     the dead-letter topic, with or without the deployment's namespace
     source    the producer, or part of the origin: `social-meta`, `imap:support`
-    error     part of the error or the traceback, in any case of letters
-    since_ms, until_ms  when they became dead letters, wall time; `until_ms` is outside
-    spots     these and no others
+    error     part of the error or the traceback, upper or lower case
+    since_ms, until_ms  when they became dead letters, wall milliseconds; `until_ms` is outside
+    positions these and no others
     """
 
     topic: str = ""
@@ -88,37 +82,33 @@ class Choice:
     error: str = ""
     since_ms: int | None = None
     until_ms: int | None = None
-    spots: frozenset[tuple[str, int, int]] = frozenset()
+    positions: frozenset[Position] = frozenset()
     namespace: str = ""
 
-    def takes(self, letter: Letter) -> bool:
-        """Whether this letter is wanted."""
-        story = letter.headers
+    def takes(self, dead_letter: DeadLetter) -> bool:
+        """Returns True when this dead letter is meant."""
+        story = dead_letter.headers
         return (
-            (not self.spots or letter.spot in self.spots)
-            and (not self.topic or letter.topic in (self.topic, self.namespace + self.topic))
-            and (not self.reason or letter.reason == self.reason)
-            and (not self.source or self.source == letter.producer or self.source in story.get("origin", ""))
+            (not self.positions or dead_letter.position in self.positions)
+            and (not self.topic or dead_letter.topic in (self.topic, self.namespace + self.topic))
+            and (not self.reason or dead_letter.reason == self.reason)
+            and (not self.source or self.source == dead_letter.producer or self.source in story.get("origin", ""))
             and (not self.stage or story.get("stage", "") == self.stage)
             and (
                 not self.error
                 or self.error.lower() in f"{story.get('error', '')}\n{story.get('traceback', '')}".lower()
             )
-            and (self.since_ms is None or letter.timestamp_ms >= self.since_ms)
-            and (self.until_ms is None or letter.timestamp_ms < self.until_ms)
+            and (self.since_ms is None or dead_letter.timestamp_ms >= self.since_ms)
+            and (self.until_ms is None or dead_letter.timestamp_ms < self.until_ms)
         )
 
-    def among(self, letters: Iterable[Letter]) -> list[Letter]:
-        return [letter for letter in letters if self.takes(letter)]
+    def among(self, dead_letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+        """Returns those that are meant, in their order."""
+        return [dead_letter for dead_letter in dead_letters if self.takes(dead_letter)]
 
 
-def mark_of(letter: Letter, at: int) -> dead_letter_headers.Headers:
-    """The headers of the mark that says: this letter was replayed, at this pipeline time."""
-    return [(MARK, str(letter.offset).encode()), ("reason", MARK.encode()), ("at", str(at).encode())]
-
-
-def parse_spot(text: str, settings: Settings) -> tuple[str, int, int]:
-    """`TOPIC:PARTITION:OFFSET`; the topic with or without the deployment's namespace.
+def parse_position(text: str, settings: Settings) -> Position:
+    """Reads `TOPIC:PARTITION:OFFSET`; the topic with or without the deployment's namespace.
 
     Raises:
         ConfigurationError: it is not of that form, or not one of our dead-letter topics.
@@ -137,7 +127,11 @@ def parse_spot(text: str, settings: Settings) -> tuple[str, int, int]:
 
 
 def require_topic(topic: str, settings: Settings) -> None:
-    """Raises `ConfigurationError` when this is no dead-letter topic; '' is any."""
+    """Accepts the name of a dead-letter topic, or '' for any.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
     names = {name for known in DEAD_LETTERS for name in (known.name, settings.topic(known))}
     if topic and topic not in names:
         raise ConfigurationError(
@@ -146,7 +140,7 @@ def require_topic(topic: str, settings: Settings) -> None:
 
 
 def parse_time(text: str, *, now_ms: int, where: str) -> int | None:
-    """Wall milliseconds of an ISO 8601 time with its offset, or of an age such as `2h`; None for ''.
+    """Returns wall milliseconds of an ISO 8601 time with its offset, or of an age such as `2h`; None for ''.
 
     Raises:
         ConfigurationError: it is neither.
@@ -167,7 +161,7 @@ def parse_time(text: str, *, now_ms: int, where: str) -> int | None:
 
 
 def age(milliseconds: int) -> str:
-    """`45s`, `12m`, `3h`, `8d`."""
+    """Returns a duration as one number and its unit: `45s`, `12m`, `3h`, `8d`."""
     seconds = max(0, milliseconds // 1000)
     for unit in "dhm":
         if seconds >= _UNITS[unit]:
@@ -175,5 +169,6 @@ def age(milliseconds: int) -> str:
     return f"{seconds}s"
 
 
-def oldest_first(letters: Iterable[Letter]) -> list[Letter]:
-    return sorted(letters, key=lambda letter: (letter.timestamp_ms, letter.topic, letter.partition, letter.offset))
+def oldest_first(dead_letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Returns them by the moment in which they became dead letters, then by position."""
+    return sorted(dead_letters, key=lambda each: (each.timestamp_ms, each.position))

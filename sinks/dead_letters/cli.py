@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from schemas.dead_letter import options
-from schemas.dead_letter.record import Choice, Letter, age
+from schemas.dead_letter.record import Choice, DeadLetter, age
 from schemas.settings import SinkSettings, load
 from schemas.terminal import SINK_EXIT_CODES as EXIT_CODES
 from schemas.terminal import out, plain, say
@@ -21,14 +22,9 @@ app = typer.Typer(help="Dead letters: what could not be processed, why, and how 
 
 
 @app.command("list", epilog=EXIT_CODES)
+@options.selecting(named=False)
 def list_(
-    reason: options.Reason = "",
-    topic: options.Topic = "",
-    source: options.Source = "",
-    stage: options.Stage = "",
-    error: options.Error = "",
-    since: options.Since = "",
-    until: options.Until = "",
+    selection: options.Selection,
     limit: Annotated[int, typer.Option(min=1, help="show so many, the newest")] = 50,
     everything: Annotated[bool, typer.Option("--all", help="also those that were replayed")] = False,
 ) -> None:
@@ -36,29 +32,12 @@ def list_(
     from schemas.dead_letter import reader as dead_letter_reader
 
     settings = load(SinkSettings)
-    choice = options.choice(
-        settings, topic=topic, reason=reason, source=source, stage=stage, error=error, since=since, until=until
-    )
+    wanted = selection.choice(settings).takes
     chosen = asyncio.run(
-        dead_letter_reader.letters(settings, wanted=choice.takes, include_replayed=everything, bodies=False)
+        dead_letter_reader.dead_letters(settings, wanted=wanted, include_replayed=everything, bodies=False)
     )
-    now = int(time.time() * 1000)
-    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
-    for name, fold in (
-        ("letter", False),
-        ("reason", False),
-        ("stage", False),
-        ("origin", True),
-        ("error", True),
-        ("age", False),
-    ):
-        grid.add_column(name, overflow="fold", no_wrap=not fold)
-    for letter in chosen[-limit:]:
-        story = letter.headers
-        texts = (letter.place, letter.reason, story.get("stage", ""), story.get("origin", ""), story.get("error", ""))
-        grid.add_row(*(Text(plain(text)) for text in texts), age(now - letter.timestamp_ms))
     if chosen:
-        out().print(grid)
+        out().print(_grid(chosen[-limit:]))
     hidden = len(chosen) - min(limit, len(chosen))
     say(
         f"{len(chosen)} dead letter{'' if len(chosen) == 1 else 's'}"
@@ -66,44 +45,47 @@ def list_(
     )
 
 
+def _grid(dead_letters: Sequence[DeadLetter]) -> Grid:
+    now_ms = int(time.time() * 1000)
+    grid = Grid(show_edge=False, header_style="bold", pad_edge=False)
+    for name in ("dead letter", "reason", "stage", "origin", "error", "age"):
+        grid.add_column(name, overflow="fold", no_wrap=name not in ("origin", "error"))
+    for each in dead_letters:
+        texts = (each.place, each.reason, *(each.headers.get(name, "") for name in ("stage", "origin", "error")))
+        grid.add_row(*(Text(plain(text)) for text in texts), age(now_ms - each.timestamp_ms))
+    return grid
+
+
 @app.command("show", epilog=EXIT_CODES)
-def show(
-    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
-) -> None:
+def show(place: options.Place) -> None:
     """Show one dead letter: its story, the traceback, and its bytes, decoded where that is possible."""
     from sinks.dead_letters import reader as dead_letters_reader
 
     settings = load(SinkSettings)
-    letter = asyncio.run(dead_letters_reader.find(settings, place))
+    dead_letter = asyncio.run(dead_letters_reader.find(settings, place))
     terminal = out()
-    story = dict(letter.headers)
+    story = dict(dead_letter.headers)
     traceback = story.pop("traceback", "")
-    for name, value in {"letter": letter.place, "key": dead_letters_reader.preview(letter.key or b""), **story}.items():
+    for name, value in {
+        "dead letter": dead_letter.place,
+        "key": dead_letters_reader.preview(dead_letter.key or b""),
+        **story,
+    }.items():
         terminal.print(Text(f"{name:<13} {plain(value)}"))
-    terminal.print(Text(f"{'bytes':<13} {len(letter.value)}"))
+    terminal.print(Text(f"{'bytes':<13} {len(dead_letter.value)}"))
     if traceback:
         terminal.print(Text("\n" + plain(traceback, keep="\n")))
-    terminal.print(Text("\n" + dead_letters_reader.preview(letter.value)))
-    if not dead_letters_reader.target(letter, settings):
-        terminal.print(Text("\n" + _by_hand(letter)))
+    terminal.print(Text("\n" + dead_letters_reader.preview(dead_letter.value)))
+    if not dead_letters_reader.target(dead_letter, settings):
+        terminal.print(Text("\n" + _advice(dead_letter)))
 
 
 @app.command("replay", epilog=EXIT_CODES)
-def replay(
-    places: options.Places = None,
-    every: options.Every = False,
-    reason: options.Reason = "",
-    topic: options.Topic = "",
-    source: options.Source = "",
-    stage: options.Stage = "",
-    error: options.Error = "",
-    since: options.Since = "",
-    until: options.Until = "",
-    dry_run: options.DryRun = False,
-) -> None:
+@options.selecting(named=True)
+def replay(selection: options.Selection, dry_run: options.DryRun = False) -> None:
     """Send dead letters back to where they came from, with their original key. Do it after the cause is repaired.
 
-    A letter is replayed once; doing it again finds nothing to do. What fails again becomes a new letter.
+    A dead letter is replayed once; doing it again finds nothing to do. What fails again becomes a new dead letter.
 
     Raw inputs of a producer are no records that could be sent back: `python -m producers replay`, with the same options,
     puts them through their channel again.
@@ -112,43 +94,40 @@ def replay(
     from sinks.dead_letters import reader as dead_letters_reader
 
     settings = load(SinkSettings)
-    options.require_one(places, every, "dlq replay")
-    choice = options.choice(
-        settings, places=places, topic=topic, reason=reason, source=source, stage=stage, error=error, since=since,
-        until=until,
-    )  # fmt: skip
-    chosen = asyncio.run(dead_letter_reader.letters(settings, wanted=choice.takes))
+    selection.require_named("dlq replay")
+    choice = selection.choice(settings)
+    chosen = asyncio.run(dead_letter_reader.dead_letters(settings, wanted=choice.takes))
     for place in _missing(choice, chosen):
         asyncio.run(dead_letters_reader.find(settings, place))  # raises when there never was one
-        say(f"{place}: this letter was replayed before")
+        say(f"{place}: this dead letter was replayed before")
     if dry_run:
-        for letter in chosen:
-            if where := dead_letters_reader.target(letter, settings):
-                say(f"{letter.place}: would go to {where}")
-    count, by_hand = asyncio.run(dead_letters_reader.replay(settings, chosen, dry_run=dry_run))
+        for dead_letter in chosen:
+            if where := dead_letters_reader.target(dead_letter, settings):
+                say(f"{dead_letter.place}: would go to {where}")
+    count, left = asyncio.run(dead_letters_reader.replay(settings, chosen, dry_run=dry_run))
     say(f"{count} {'would be replayed' if dry_run else 'replayed'}")
-    for letter in by_hand:
-        say(_by_hand(letter))
-    if by_hand:
-        say(f"{len(by_hand)} left where they are: only their producer can take them again (python -m producers replay)")
+    for dead_letter in left:
+        say(_advice(dead_letter))
+    if left:
+        say(f"{len(left)} left where they are: only their producer can take them again (python -m producers replay)")
 
 
-def _missing(choice: Choice, chosen: list[Letter]) -> list[str]:
-    """Of the places that were named, those where no letter waits."""
-    return sorted(":".join(map(str, spot)) for spot in choice.spots - {letter.spot for letter in chosen})
+def _missing(choice: Choice, chosen: list[DeadLetter]) -> list[str]:
+    """Returns the places that were named and hold no dead letter that waits for a replay."""
+    return sorted(":".join(map(str, each)) for each in choice.positions - {found.position for found in chosen})
 
 
-def _by_hand(letter: Letter) -> str:
-    if letter.headers.get("stage") == "webhooks":
-        return f"{letter.place}: a webhook. Repair the cause, then: python -m sinks {letter.producer}"
-    producer = letter.producer or letter.headers.get("origin", "") or "its producer"
-    return f"{letter.place}: raw input of {producer}. Repair the cause, then: python -m producers replay {letter.place}"
+def _advice(dead_letter: DeadLetter) -> str:
+    """Returns the command that replays what no topic takes back."""
+    place = dead_letter.place
+    if dead_letter.headers.get("stage") == "webhooks":
+        return f"{place}: a webhook. Repair the cause, then: python -m sinks {dead_letter.producer}"
+    producer = dead_letter.producer or dead_letter.headers.get("origin", "") or "its producer"
+    return f"{place}: raw input of {producer}. Repair the cause, then: python -m producers replay {place}"
 
 
 @app.command("raw", epilog=EXIT_CODES)
-def raw(
-    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="as `dlq list` shows it")],
-) -> None:
+def raw(place: options.Place) -> None:
     """Write the raw bytes of one dead letter to standard output, for example into a file to import again."""
     from sinks.dead_letters import reader as dead_letters_reader
 

@@ -1,8 +1,8 @@
-"""`python -m sinks dlq list|show|replay`: dead letters of every topic, looked at and sent back.
+"""Finds, previews and replays dead letters of every topic, for `python -m sinks dlq`.
 
-A replay writes the raw value with its original key to the topic named in the letter's `replay-topic`, into the
-partition that it came from, with the header `replay-of` (topic:partition:offset of the letter), and marks the letter
-(`schemas/dead_letter/record.py`). A replay that is killed between the two writes is repeated by the next one, which does no harm:
+A replay writes the raw value with its original key to the topic named in the dead letter's `replay-topic`, into the
+partition that it came from, with the header `replay-of` (topic:partition:offset of the dead letter), and marks the dead letter
+(`schemas/dead_letter/replay_markers.py`). A replay that is killed between the two writes is repeated by the next one, which does no harm:
 events carry deterministic ids, facts carry versions, and a message that was delivered is not delivered again.
 """
 
@@ -15,50 +15,51 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.codec import decode
 from schemas.dead_letter import reader
-from schemas.dead_letter.record import REPLAY_HEADER, Letter, mark_of, parse_spot
+from schemas.dead_letter.record import DeadLetter, parse_position
+from schemas.dead_letter.replay_markers import REPLAY_HEADER, replay_marker
 from schemas.errors import CodecError, ConfigurationError
 from schemas.settings import SinkSettings
 from schemas.topics import TOPICS
 from sinks import kafka
 
 
-def target(letter: Letter, settings: SinkSettings) -> str:
-    """The topic a letter goes back to, in this deployment; '' when only a producer can take it again."""
-    name = letter.replay_topic
+def target(dead_letter: DeadLetter, settings: SinkSettings) -> str:
+    """Returns the topic that a dead letter goes back to, in this deployment; '' when only a producer can take it again."""
+    name = dead_letter.replay_topic
     return settings.namespace + name if name in {topic.name for topic in TOPICS} else name
 
 
-def home(letter: Letter, settings: SinkSettings) -> int | None:
-    """The partition that the record came from, where it goes back to; None when its key has to decide."""
-    topic, _, place = letter.headers.get("origin", "").partition("/")
+def home(dead_letter: DeadLetter, settings: SinkSettings) -> int | None:
+    """Returns the partition that the record came from and goes back to; None when its key has to decide."""
+    topic, _, place = dead_letter.headers.get("origin", "").partition("/")
     partition = place.partition("/")[0]
-    return int(partition) if topic == target(letter, settings) and partition.isdigit() else None
+    return int(partition) if topic == target(dead_letter, settings) and partition.isdigit() else None
 
 
-async def find(settings: SinkSettings, place: str) -> Letter:
-    """The letter at `TOPIC:PARTITION:OFFSET`.
+async def find(settings: SinkSettings, place: str) -> DeadLetter:
+    """Returns the dead letter at `TOPIC:PARTITION:OFFSET`.
 
     Raises:
         ConfigurationError: there is none (any more).
     """
-    found = await reader.find(settings, parse_spot(place, settings))
+    found = await reader.find(settings, parse_position(place, settings))
     if found is None:
-        raise ConfigurationError(f"there is no letter at {place}", fix="`dlq list` shows those that there are")
+        raise ConfigurationError(f"there is no dead letter at {place}", fix="`dlq list` shows those that there are")
     return found
 
 
 async def replay(
-    settings: SinkSettings, chosen: Sequence[Letter], *, dry_run: bool = False
-) -> tuple[int, list[Letter]]:
-    """Send letters back; returns how many, and those that only their producer can take again.
+    settings: SinkSettings, chosen: Sequence[DeadLetter], *, dry_run: bool = False
+) -> tuple[int, list[DeadLetter]]:
+    """Sends dead letters back; returns how many, and those that only their producer can take again.
 
     Raises:
         Unavailable: Kafka does not answer; run it again, those already marked stay marked.
     """
-    by_hand = [letter for letter in chosen if not target(letter, settings)]
-    ready = [letter for letter in chosen if target(letter, settings)]
+    left = [dead_letter for dead_letter in chosen if not target(dead_letter, settings)]
+    ready = [dead_letter for dead_letter in chosen if target(dead_letter, settings)]
     if not ready or dry_run:
-        return len(ready), by_hand
+        return len(ready), left
     producer = kafka.producer(settings)
     await kafka.start(settings, producer)
     try:
@@ -66,44 +67,44 @@ async def replay(
             await _send(settings, producer, ready[start : start + 500])
     finally:
         await producer.stop()
-    return len(ready), by_hand
+    return len(ready), left
 
 
-async def _send(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[Letter]) -> None:
+async def _send(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[DeadLetter]) -> None:
     sent = [
         await producer.send(
-            target(letter, settings),
-            letter.value,
-            key=letter.key,
-            partition=home(letter, settings),
-            headers=[(REPLAY_HEADER, letter.place.encode())],
+            target(dead_letter, settings),
+            dead_letter.value,
+            key=dead_letter.key,
+            partition=home(dead_letter, settings),
+            headers=[(REPLAY_HEADER, dead_letter.place.encode())],
         )
-        for letter in some
+        for dead_letter in some
     ]
     for future in sent:
         await future
     await mark(settings, producer, some)
 
 
-async def mark(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[Letter]) -> None:
-    """Note that these letters were replayed; returns when that is durable."""
+async def mark(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequence[DeadLetter]) -> None:
+    """Marks these dead letters as replayed; returns when that is durable."""
     now = settings.pipeline_clock.now()
     marks = [
         await producer.send(
-            letter.topic,
+            dead_letter.topic,
             b"",
-            key=letter.key,
-            partition=letter.partition,
-            headers=mark_of(letter, now),
+            key=dead_letter.key,
+            partition=dead_letter.partition,
+            headers=replay_marker(dead_letter, now),
         )
-        for letter in some
+        for dead_letter in some
     ]
     for future in marks:
         await future
 
 
 def preview(value: bytes, limit: int = 2048) -> str:
-    """What the bytes are: our record decoded, or text, or a hexdump."""
+    """Returns the bytes as our record decoded, or as text, or as a hexdump."""
     try:
         return msgspec.json.format(msgspec.json.encode(decode(value)), indent=2).decode()
     except CodecError as error:
@@ -118,7 +119,7 @@ def preview(value: bytes, limit: int = 2048) -> str:
 
 
 def hexdump(value: bytes, limit: int = 2048) -> str:
-    """Offset, sixteen bytes, their ASCII; at most `limit` bytes."""
+    """Returns lines of an offset, sixteen bytes and their ASCII, for at most `limit` bytes."""
     lines = []
     for start in range(0, min(len(value), limit), 16):
         row = value[start : start + 16]

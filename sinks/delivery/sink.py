@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import KafkaError
 
 from schemas.codec import decode
-from schemas.dead_letter.record import REPLAY_HEADER
+from schemas.dead_letter.replay_markers import REPLAY_HEADER
 from schemas.errors import CodecError, DeskstreamError
 from schemas.facts import Outbound
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL

@@ -17,7 +17,7 @@ from schemas import identity
 from schemas.clock import from_micros
 from schemas.codec import decode
 from schemas.dead_letter import reader
-from schemas.dead_letter.record import Letter
+from schemas.dead_letter.record import DeadLetter
 from schemas.errors import CodecError
 from schemas.facts import Fact
 from schemas.settings import SinkSettings
@@ -58,13 +58,13 @@ async def ping(settings: SinkSettings, subscription: Subscription) -> Answer:
         await sender.close()
 
 
-async def waiting(settings: SinkSettings, subscription: Subscription) -> list[Letter]:
+async def waiting(settings: SinkSettings, subscription: Subscription) -> list[DeadLetter]:
     """Returns the dead letters of a subscription that were not replayed, oldest first."""
     producer = producer_of(subscription.name)
-    return [dead_letter for dead_letter in await reader.letters(settings) if dead_letter.producer == producer]
+    return [dead_letter for dead_letter in await reader.dead_letters(settings) if dead_letter.producer == producer]
 
 
-async def replay(settings: SinkSettings, subscription: Subscription, dead_letters: Sequence[Letter]) -> Replayed:
+async def replay(settings: SinkSettings, subscription: Subscription, dead_letters: Sequence[DeadLetter]) -> Replayed:
     """Sends dead letters again, in order. One that is refused stays; a receiver that does not work ends the replay.
 
     Raises:
@@ -92,7 +92,7 @@ async def replay(settings: SinkSettings, subscription: Subscription, dead_letter
 
 
 async def _replay_one(
-    subscription: Subscription, dead_letter: Letter, sender: Sender, delivery_log: DeliveryLog
+    subscription: Subscription, dead_letter: DeadLetter, sender: Sender, delivery_log: DeliveryLog
 ) -> tuple[Answer, RetryDecision]:
     """Sends one dead letter; one that holds no fact is answered without being sent."""
     topic, partition, offset = dead_letter.headers.get("origin", "").split("/")

@@ -6,13 +6,13 @@ and leaves no trace in the states; its neighbours go on.
 
 from __future__ import annotations
 
-import traceback
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from schemas import codec
-from schemas.dead_letter import headers as dead_letter_headers
+from schemas.dead_letter import writer
+from schemas.dead_letter.headers import Headers
 from schemas.errors import CodecError, Refused, StateFromTheFuture
 from stream_processors.runtime.processor import Count, Output, Position, Processor, State, StepFailed
 from stream_processors.runtime.state_codec import StateCodec
@@ -23,7 +23,7 @@ class Failure(NamedTuple):
 
     key: bytes | None
     value: bytes
-    headers: dead_letter_headers.Headers
+    headers: Headers
     stage: str
     reason: str
 
@@ -144,16 +144,11 @@ class BatchFolder:
 
     def _failure(self, partition: int, record: Any, error: Exception) -> Failure:
         stage, reason, cause = classify(error)
-        headers = dead_letter_headers.headers(
-            reason=reason,
-            error=f"{type(cause).__name__}: {cause}",
-            stage=stage,
-            origin=f"{self.source_topic}/{partition}/{record.offset}",
-            at=self._now(),
-            replay_topic=self.source_topic,
-            traceback="".join(traceback.format_exception(cause)),
+        position = self.source_topic, partition, record.offset
+        written = writer.of_record(
+            record.key, record.value, position, cause, reason=reason, stage=stage, at=self._now()
         )
-        return Failure(record.key, record.value or b"", headers, stage, reason)
+        return Failure(*written, stage, reason)
 
 
 def classify(error: BaseException) -> tuple[str, str, BaseException]:

@@ -463,7 +463,7 @@ def test_a_solved_ticket_is_asked_about_and_a_low_score_becomes_a_task_of_its_te
 # -- bad input ----------------------------------------------------------------------------------------------------
 
 
-def letters(desk: Desk) -> str:
+def dead_letters(desk: Desk) -> str:
     done = desk.run("sinks", "dlq", "list", "--limit", "500")
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -485,7 +485,7 @@ def test_a_mail_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_are_serv
     desk.drop(raw, unique)
     desk.drop(mail(after, "After", "Where is my order?"))
     eventually(lambda: desk.answers(before) and desk.answers(after))
-    [line] = eventually(lambda: [line for line in letters(desk).splitlines() if unique in line])
+    [line] = eventually(lambda: [line for line in dead_letters(desk).splitlines() if unique in line])
     assert reason in line
 
 
@@ -563,7 +563,7 @@ def test_broken_records_in_the_log_are_dead_letters_and_their_neighbours_are_ser
     places = {}
     for reason in (*broken, "not_single_object"):
         [line] = eventually(
-            lambda reason=reason: [line for line in letters(desk).splitlines() if f" {reason} " in line]
+            lambda reason=reason: [line for line in dead_letters(desk).splitlines() if f" {reason} " in line]
         )
         places[reason] = line.split()[0]
         shown = desk.run("sinks", "dlq", "show", places[reason])
@@ -574,8 +574,8 @@ def test_broken_records_in_the_log_are_dead_letters_and_their_neighbours_are_ser
     assert "1 replayed" in replayed.stdout + replayed.stderr
 
     def again() -> bool:
-        """It is still broken: a new letter, at a new place, and the old one is done with."""
-        found = [line.split()[0] for line in letters(desk).splitlines() if "broken_body" in line]
+        """It is still broken: a new dead letter, at a new place, and the old one is done with."""
+        found = [line.split()[0] for line in dead_letters(desk).splitlines() if "broken_body" in line]
         return len(found) == 1 and found[0] != places["broken_body"]
 
     eventually(again)

@@ -33,7 +33,7 @@ from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
 from tests.producers.test_http import Server, serving
 from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, cases
-from tests.support.producers.log_reader import events, letters
+from tests.support.producers.log_reader import dead_letters, events
 
 pytestmark = pytest.mark.stack
 
@@ -114,7 +114,7 @@ def require_no_loss(deployment: Deployment, server: Server) -> None:
         sum(server.counted(name).values()) for name in ("received", "published", "duplicate", "dead_lettered")
     )
     assert received == published + duplicate + dead > 0
-    assert len(letters(deployment)) == dead
+    assert len(dead_letters(deployment)) == dead
 
 
 def test_whatever_is_sent_every_endpoint_answers_as_its_document_says(deployment: Deployment, server: Server) -> None:
@@ -155,7 +155,7 @@ def test_every_example_of_the_document_is_taken_and_other_methods_are_told_which
         d.name for d in ENDPOINT_AT.values()
     }
     require_no_loss(deployment, server)
-    assert letters(deployment) == [] and events(deployment)
+    assert dead_letters(deployment) == [] and events(deployment)
 
 
 def _example_headers(path: str) -> dict[str, str]:

@@ -52,16 +52,16 @@ class Change:
     def __init__(self, site: Site, channel: Channel) -> None:
         self._site, self._channel = site, channel
         site.tail.read()
-        self._ids, self._letters = len(site.tail.ids), len(site.tail.letters)
+        self._ids, self._dead_letters = len(site.tail.ids), len(site.tail.dead_letters)
         self._balance, self._refused = channel.process.balance(), channel.process.refused()
 
     def events(self) -> list[str]:
         self._site.tail.read()
         return self._site.tail.ids[self._ids :]
 
-    def letters(self) -> list[bytes]:
+    def dead_letters(self) -> list[bytes]:
         self._site.tail.read()
-        return self._site.tail.letters[self._letters :]
+        return self._site.tail.dead_letters[self._dead_letters :]
 
     def balance(self) -> Balance:
         now = self._channel.process.balance()
@@ -117,7 +117,7 @@ def test_who_cannot_prove_who_they_are_is_turned_away_and_nothing_is_taken(site:
     channel, change = CHANNELS[name], Change(site, CHANNELS[name])
     answers = channel.forge()
     assert answers == [Answer.REFUSED] * len(answers) and len(answers) >= 2
-    assert change.events() == change.letters() == []
+    assert change.events() == change.dead_letters() == []
     assert (change.balance(), change.refused()) == ((0, 0, 0, 0), len(answers))
 
 
@@ -138,7 +138,10 @@ def test_what_is_not_in_the_charset_or_form_that_it_claims_is_a_contact_or_kept_
 def _odd(channel: Channel, change: Change, answer: Answer, becomes: Becomes) -> None:
     refused = becomes is Becomes.REFUSED
     assert answer is (Answer.REFUSED if refused else Answer.RECEIVED)
-    assert (len(change.events()), len(change.letters())) == (becomes is Becomes.EVENT, becomes is Becomes.LETTER)
+    assert (len(change.events()), len(change.dead_letters())) == (
+        becomes is Becomes.EVENT,
+        becomes is Becomes.DEAD_LETTER,
+    )
     assert change.balance() == becomes.value
     assert change.refused() == refused
 

@@ -18,7 +18,7 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.support.producers.log_reader import Counts, events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import Counts, dead_letters, events, free_port, logged, producer, records
 from tests.support.timeouts import eventually
 
 LIMIT = 1_000_000
@@ -84,7 +84,7 @@ def test_mails_of_a_folder_are_published_and_moved_and_only_mails(
     assert tree(tmp_path) == sorted(
         f"done/0.eml done/1.eml done/2.eml refused/bad.EML refused/huge.eml {' '.join(others)}".split()
     )
-    by_reason = {letter.headers["reason"]: letter for letter in letters(deployment)}
+    by_reason = {dead_letter.headers["reason"]: dead_letter for dead_letter in dead_letters(deployment)}
     assert by_reason["undecodable_mime"].raw == b"\x00\x01 no mail"
     assert by_reason["too_large"].headers["kept-at"] == str(tmp_path / "refused" / "huge.eml")
     assert by_reason["too_large"].headers["producer"] == "email"
@@ -140,7 +140,10 @@ def test_a_broken_or_huge_mail_in_an_mbox_costs_no_neighbour(
     path.write_bytes(b"\n".join(line + mail for mail in (raw_mail(1), bad, huge, raw_mail(2))))
     assert take(path).outcomes == {Outcome.PUBLISHED: 2, Outcome.DEAD_LETTERED: 2}
     assert subjects(deployment) == ["S1", "S2"]
-    assert {letter.headers["reason"] for letter in letters(deployment)} == {"undecodable_mime", "too_large"}
+    assert {dead_letter.headers["reason"] for dead_letter in dead_letters(deployment)} == {
+        "undecodable_mime",
+        "too_large",
+    }
 
 
 @pytest.mark.stack

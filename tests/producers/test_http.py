@@ -16,7 +16,7 @@ import pytest
 from schemas import signature
 from schemas.events import AgentReplied, MessageReceived
 from tests.conftest import Deployment
-from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import dead_letters, events, free_port, logged, producer, records
 from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
@@ -172,7 +172,7 @@ def test_what_is_wrong_is_answered_counted_as_refused_and_not_taken(deployment: 
     assert "message_received" in answers["unknown type"].json()["detail"]
     assert sum(server.counted("refused").values()) == len(answers)
     assert server.counted("received") == {}
-    assert events(deployment) == letters(deployment) == []
+    assert events(deployment) == dead_letters(deployment) == []
 
 
 def test_the_honeypot_is_thanked_and_dropped(deployment: Deployment, server: Server) -> None:

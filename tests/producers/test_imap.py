@@ -21,7 +21,7 @@ from tests.conftest import Deployment
 from tests.support.producers.balance import Metrics
 from tests.support.producers.certificate import self_signed
 from tests.support.producers.imap_server import PASSWORD, USER, ImapServer, imap_server
-from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import dead_letters, events, free_port, logged, producer, records
 from tests.support.timeouts import eventually
 
 LIMIT = 100_000
@@ -219,7 +219,7 @@ def test_twice_delivered_too_large_in_the_wrong_charset_and_no_mail_at_all_are_a
     found = {event.subject: event for event in events(deployment)}
     assert list(found) == ["Sb", "Sa", "Slies"]
     assert found["Slies"].text == "注文が届きません"
-    by_reason = {letter.headers["reason"]: letter for letter in letters(deployment)}
+    by_reason = {dead_letter.headers["reason"]: dead_letter for dead_letter in dead_letters(deployment)}
     assert by_reason["undecodable_mime"].raw == b"\x01\x02 no mail"
     kept = by_reason["too_large"]
     assert kept.raw == huge and kept.headers["producer"] == "email"

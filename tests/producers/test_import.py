@@ -30,7 +30,7 @@ from stream_processors.rules import ruleset as rules_module
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.conftest import Deployment
 from tests.support.memory_worker import MemoryWorker
-from tests.support.producers.log_reader import Counts, events, free_port, letters, records
+from tests.support.producers.log_reader import Counts, dead_letters, events, free_port, records
 from tests.support.timeouts import eventually
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "import"
@@ -96,7 +96,7 @@ def test_an_export_is_published_in_the_order_of_time_and_every_refusal_is_told(
         (6, "1202", "bad_time"),
     ]
     assert told[1]["detail"] == "ticket 504 does not say who asked"
-    found = {letter.headers["reason"]: letter for letter in letters(deployment)}
+    found = {dead_letter.headers["reason"]: dead_letter for dead_letter in dead_letters(deployment)}
     assert found["bad_json"].raw == b'{"id":506,"via":{"cha'
     assert json.loads(found["bad_time"].raw)["id"] == 1202
     assert found["no_requester"].headers["producer"] == "zendesk"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Deployment
-from tests.support.producers.log_reader import events, free_port, letters, logged, producer, records
+from tests.support.producers.log_reader import dead_letters, events, free_port, logged, producer, records
 
 pytestmark = pytest.mark.stack
 
@@ -49,8 +49,8 @@ def test_a_file_with_broken_lines_is_imported_around_them(deployment: Deployment
     assert done.returncode == 0, done.stderr.decode()
     assert sorted(event.text for event in events(deployment)) == ["Message 1", "Message 2", "Message 4"]
     assert all(event.imported and event.source == "import:history.jsonl" for event in events(deployment))
-    told = {letter.headers["origin"].rpartition(":")[2]: letter for letter in letters(deployment)}
-    assert {number: letter.headers["reason"] for number, letter in told.items()} == {
+    told = {dead_letter.headers["origin"].rpartition(":")[2]: dead_letter for dead_letter in dead_letters(deployment)}
+    assert {number: dead_letter.headers["reason"] for number, dead_letter in told.items()} == {
         "2": "bad_json",
         "5": "bad_fields",
         "6": "unknown_type",
@@ -95,9 +95,9 @@ def test_a_line_above_the_limit_is_a_dead_letter_with_its_beginning(deployment: 
     lines = f"{line(1)}\n{line(2, text='y' * 50_000)}\n{line(3)}".encode()
     assert run(deployment, "-", stdin=lines, DESKSTREAM_MAX_BODY_BYTES="10000").returncode == 0
     assert len(events(deployment)) == 2
-    [letter] = letters(deployment)
-    assert (letter.headers["reason"], letter.raw[:8]) == ("too_large", b'{"type":')
-    assert int(letter.headers["truncated"]) > 50_000 > len(letter.raw)
+    [dead_letter] = dead_letters(deployment)
+    assert (dead_letter.headers["reason"], dead_letter.raw[:8]) == ("too_large", b'{"type":')
+    assert int(dead_letter.headers["truncated"]) > 50_000 > len(dead_letter.raw)
 
 
 def test_sigterm_drains_says_where_to_go_on_and_exits_0(deployment: Deployment) -> None:

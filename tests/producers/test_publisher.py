@@ -18,7 +18,7 @@ from schemas.errors import Refused, TopicMismatch, Unavailable
 from schemas.events import Event, MessageReceived, NoteAdded, PresenceChanged
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.support.producers.log_reader import EVENTS, PRESENCE, Counts, events, free_port, letters, records
+from tests.support.producers.log_reader import EVENTS, PRESENCE, Counts, dead_letters, events, free_port, records
 
 pytestmark = pytest.mark.stack
 
@@ -85,40 +85,40 @@ def test_a_dead_letter_carries_the_raw_bytes_and_its_story(deployment: Deploymen
     receipt = publisher.dead_letter(
         b"\xff raw", Refused("bad_json", "at 1"), channel="generic", producer="generic", origin="x:7", kept_at="/r/x"
     )
-    [letter] = letters(deployment)
-    assert (receipt.outcome, receipt.reason, letter.raw) == (Outcome.DEAD_LETTERED, "bad_json", b"\xff raw")
-    assert letter.headers["reason"] == "bad_json"
-    assert letter.headers["error"] == "bad_json: at 1"
-    assert (letter.headers["producer"], letter.headers["origin"], letter.headers["kept-at"]) == (
+    [dead_letter] = dead_letters(deployment)
+    assert (receipt.outcome, receipt.reason, dead_letter.raw) == (Outcome.DEAD_LETTERED, "bad_json", b"\xff raw")
+    assert dead_letter.headers["reason"] == "bad_json"
+    assert dead_letter.headers["error"] == "bad_json: at 1"
+    assert (dead_letter.headers["producer"], dead_letter.headers["origin"], dead_letter.headers["kept-at"]) == (
         "generic",
         "x:7",
         "/r/x",
     )
-    assert "truncated" not in letter.headers
+    assert "truncated" not in dead_letter.headers
 
 
 def test_a_raw_input_above_kafkas_limit_is_cut_and_says_how_long_it_was(
     deployment: Deployment, publisher: Publisher
 ) -> None:
     publisher.dead_letter(b"x" * 9_000_000, Refused("too_large"), channel="email")
-    [letter] = letters(deployment)
-    assert (len(letter.raw), letter.headers["truncated"]) == (MAX_RECORD_BYTES, "9000000")
+    [dead_letter] = dead_letters(deployment)
+    assert (len(dead_letter.raw), dead_letter.headers["truncated"]) == (MAX_RECORD_BYTES, "9000000")
 
 
 def test_card_numbers_do_not_leave_in_dead_letters_either(deployment: Deployment, publisher: Publisher) -> None:
     told, trace = Refused("bad_json", "'4111111111111111' is no name"), "KeyError: '4111 1111 1111 1111'"
     publisher.dead_letter(b"{4111 1111 1111 1111", told, channel="generic", traceback=trace)
-    [letter] = letters(deployment)
-    assert letter.raw == b"{**** **** **** 1111"
-    assert letter.headers["error"] == "bad_json: '************1111' is no name"
-    assert letter.headers["traceback"] == "KeyError: '**** **** **** 1111'"
+    [dead_letter] = dead_letters(deployment)
+    assert dead_letter.raw == b"{**** **** **** 1111"
+    assert dead_letter.headers["error"] == "bad_json: '************1111' is no name"
+    assert dead_letter.headers["traceback"] == "KeyError: '**** **** **** 1111'"
 
 
 def test_an_event_that_kafka_cannot_take_becomes_a_dead_letter(deployment: Deployment, publisher: Publisher) -> None:
     large = publisher.publish(message("large", "x" * 5_000_000), raw=b"the raw one", producer="history")
     broken = publisher.publish(message("broken", "\ud800"), raw=b"the other", producer="history")
     assert (large.reason, broken.reason) == ("too_large", "unencodable")
-    assert {letter.raw for letter in letters(deployment)} == {b"the raw one", b"the other"}
+    assert {dead_letter.raw for dead_letter in dead_letters(deployment)} == {b"the raw one", b"the other"}
     assert publisher.publish(message("large")).outcome is Outcome.PUBLISHED
 
 
@@ -131,9 +131,9 @@ def test_a_defect_of_a_normaliser_costs_one_input_and_names_the_line(
     intake = Intake(publisher, "email", normalise)
     taken = [intake.take(raw, origin="here") for raw in (b"bad", b"good")]
     assert [publisher.wait(future).outcome for future in taken] == [Outcome.DEAD_LETTERED, Outcome.PUBLISHED]
-    [letter] = letters(deployment)
-    assert letter.headers["reason"] == "defect"
-    assert "KeyError" in letter.headers["traceback"]
+    [dead_letter] = dead_letters(deployment)
+    assert dead_letter.headers["reason"] == "defect"
+    assert "KeyError" in dead_letter.headers["traceback"]
 
 
 def test_an_event_loop_is_not_held_up_and_cancelling_a_caller_loses_nothing(

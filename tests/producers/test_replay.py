@@ -28,10 +28,11 @@ from producers.imports.formats import history
 from producers.intake import Intake
 from producers.mail import event as email
 from producers.publisher import Outcome, Publisher
-from producers.replay.engine import Fate, Told, replay
-from producers.replay.handlers import ELSEWHERE, takers
-from producers.replay.replay_one import attempt
+from producers.replay.engine import Fate, ReplayResult, replay
+from producers.replay.handlers import ELSEWHERE, replay_handlers
+from producers.replay.replay_one import replay_one
 from producers.security import device
+from producers.sources import mail_intake as mail
 from producers.sources.http.server import create_app
 from producers.sources.mail_intake import mail_intake
 from producers.storage.attachments import AttachmentStore
@@ -39,13 +40,13 @@ from schemas import codec, signature
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter import reader
 from schemas.dead_letter.headers import InputContext
-from schemas.dead_letter.record import Letter
+from schemas.dead_letter.record import DeadLetter
 from schemas.errors import Refused
 from schemas.events import Event, MessageReceived
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
 from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, Case, Knock, cases
-from tests.support.producers.log_reader import EVENTS, PRESENCE, letters, records
+from tests.support.producers.log_reader import EVENTS, PRESENCE, dead_letters, records
 
 NOW = 1_772_445_600_000_000  # 2026-03-02T10:00:00Z
 MAIL = b"From: Ann <ann@example.org>\r\nTo: help@shop.example\r\nMessage-ID: <%d@example.org>\r\n\r\nWhere is it?\r\n"
@@ -59,7 +60,7 @@ every_case = pytest.mark.parametrize("case", cases().values(), ids=lambda case: 
 Run = Callable[..., tuple[int, str, str]]
 
 
-# -- what a letter keeps ------------------------------------------------------------------------------------------
+# -- what a dead letter keeps ------------------------------------------------------------------------------------------
 
 
 def delivered(case: Case, knock: Knock) -> Delivery:
@@ -70,15 +71,15 @@ def delivered(case: Case, knock: Knock) -> Delivery:
     return Delivery("POST", url, headers | {"cookie": "session=secret", "idempotency-key": "own"}, query, knock.body)
 
 
-def found_again(raw: bytes, kept: InputContext | None, name: str, **story: str) -> Letter:
-    """The letter as a replay reads it, after Kafka had it."""
+def found_again(raw: bytes, kept: InputContext | None, name: str, **story: str) -> DeadLetter:
+    """The dead letter as a replay reads it, after Kafka had it."""
     fields = {"reason": "defect", "error": "KeyError: 'x'", "stage": "normalise", "origin": "here"} | story
     headers = dead_letter_headers.headers(at=NOW, producer=name, given=kept, **fields)  # type: ignore[arg-type]
-    return Letter("contact-events.dlq", 0, 7, None, raw, dead_letter_headers.read(headers), NOW // 1000, len(raw))
+    return DeadLetter("contact-events.dlq", 0, 7, None, raw, dead_letter_headers.read(headers), NOW // 1000, len(raw))
 
 
-def again(letter: Letter, *, named: bool = True) -> Sequence[Event]:
-    made = attempt(letter, takers(ProducerSettings(), None), named=named)
+def again(dead_letter: DeadLetter, *, named: bool = True) -> Sequence[Event]:
+    made = replay_one(dead_letter, replay_handlers(ProducerSettings(), None), named=named)
     if made.refused is not None:
         raise made.refused
     return made.events
@@ -120,7 +121,7 @@ def test_a_sender_cannot_say_what_only_a_proof_says() -> None:
     assert kept.headers == {"content-type": "application/json", "deskstream-device": ""}
 
 
-def test_a_header_that_is_longer_than_any_channel_reads_is_cut_for_the_channel_and_its_letter_alike() -> None:
+def test_a_header_that_is_longer_than_any_channel_reads_is_cut_for_the_channel_and_its_dead_letter_alike() -> None:
     headers = {"idempotency-key": "k" * 60_000}
     kept = ENDPOINTS["agents-notes"].input_context(Delivery("POST", "/v1/agents/notes", headers), NOW, "here")
     assert kept.headers == {"idempotency-key": "k" * 2_000}
@@ -147,7 +148,7 @@ def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept
         seen.append((raw, given))
         return ()
 
-    attempt(found_again(raw, kept, "any"), {"any": take}, named=False)
+    replay_one(found_again(raw, kept, "any"), {"any": take}, named=False)
     assert seen == [(raw, kept)]
 
 
@@ -160,12 +161,12 @@ def test_whatever_a_channel_was_given_is_what_it_is_given_again(raw: bytes, kept
     ),
     raw=st.binary(max_size=60),
 )
-def test_no_letter_at_all_is_more_than_a_refusal(headers: list[tuple[str, bytes | None]], raw: bytes) -> None:
-    letter = Letter("contact-events.dlq", 0, 0, None, raw, dead_letter_headers.read(headers), 0)
-    attempt(letter, TAKERS, named=False)
+def test_no_dead_letter_at_all_is_more_than_a_refusal(headers: list[tuple[str, bytes | None]], raw: bytes) -> None:
+    dead_letter = DeadLetter("contact-events.dlq", 0, 0, None, raw, dead_letter_headers.read(headers), 0)
+    replay_one(dead_letter, HANDLERS, named=False)
 
 
-TAKERS = takers(ProducerSettings(), None)
+HANDLERS = replay_handlers(ProducerSettings(), None)
 
 
 # -- what cannot be taken again -----------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ KEPT = InputContext(received_at=NOW, source="here")
 
 
 @pytest.mark.parametrize(
-    ("letter", "why"),
+    ("dead_letter", "why"),
     [
         (found_again(MAIL % 1, None, "email"), "old_letter: an earlier version wrote it and kept the raw bytes only: "
          "python -m sinks dlq raw contact-events.dlq:0:7 > FILE, and bring in that file"),
@@ -188,43 +189,45 @@ KEPT = InputContext(received_at=NOW, source="here")
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_letter_that_cannot_be_taken_says_why(letter: Letter, why: str) -> None:
+def test_a_dead_letter_that_cannot_be_taken_says_why(dead_letter: DeadLetter, why: str) -> None:
     with pytest.raises(Refused) as refused:
-        again(letter)
+        again(dead_letter)
     assert str(refused.value).startswith(why)
 
 
-def test_of_a_letter_that_holds_a_part_only_is_said_where_the_whole_is() -> None:
-    letter = found_again(MAIL % 1, KEPT, "email")
-    cut = {**letter.headers, "truncated": "9000000", "kept-at": "/refused/1.eml"}
-    made = attempt(Letter(*letter.spot, None, letter.value, cut, 0, 80), TAKERS, named=False)
+def test_of_a_dead_letter_that_holds_a_part_only_is_said_where_the_whole_is() -> None:
+    dead_letter = found_again(MAIL % 1, KEPT, "email")
+    cut = {**dead_letter.headers, "truncated": "9000000", "kept-at": "/refused/1.eml"}
+    made = replay_one(DeadLetter(*dead_letter.position, None, dead_letter.value, cut, 0, 80), HANDLERS, named=False)
     assert str(made.refused) == "truncated: it holds the first 80 of 9000000 bytes; the whole is at /refused/1.eml"
 
 
 def test_what_somebody_may_have_recorded_is_taken_only_by_its_name() -> None:
     body = json.dumps(REPLY).encode()
-    letter = found_again(body, KEPT, "generic", reason="stale_delivery")
+    dead_letter = found_again(body, KEPT, "generic", reason="stale_delivery")
     with pytest.raises(Refused, match="stale_delivery"):
-        again(letter, named=False)
-    assert len(again(letter, named=True)) == 1
+        again(dead_letter, named=False)
+    assert len(again(dead_letter, named=True)) == 1
 
 
 def test_who_was_there_then_is_not_taken_for_who_is_there_now() -> None:
-    letter = found_again(cases()["agents-presence"].body(1), KEPT, "agents-presence")
+    dead_letter = found_again(cases()["agents-presence"].body(1), KEPT, "agents-presence")
     with pytest.raises(Refused, match="outdated: who was there then would be taken for who is there now"):
-        again(letter, named=False)
-    assert len(again(letter, named=True)) == 1
+        again(dead_letter, named=False)
+    assert len(again(dead_letter, named=True)) == 1
 
 
 def test_an_id_that_was_masked_as_a_card_number_makes_no_contact_of_a_stranger() -> None:
     told = {"type": "message_received", "id": "m", "channel": "sms", "customer_id": "tel:************1111", "text": "x"}
-    letter = found_again(json.dumps(told).encode(), KEPT, "generic")
-    assert len(again(letter)) == 1  # stars that somebody wrote
-    masked = Letter(*letter.spot, None, letter.value, {**letter.headers, "masked": "1"}, 0)
+    dead_letter = found_again(json.dumps(told).encode(), KEPT, "generic")
+    assert len(again(dead_letter)) == 1  # stars that somebody wrote
+    masked = DeadLetter(*dead_letter.position, None, dead_letter.value, {**dead_letter.headers, "masked": "1"}, 0)
     with pytest.raises(Refused, match="masked: its customer_id looked like a card number"):
         again(masked)
-    broken = Letter(*letter.spot, None, b'{"id": *********9010}', {**letter.headers, "masked": "1"}, 0)
-    with pytest.raises(Refused, match=r"bad_json: .*\(what looked like card numbers is masked in this letter\)"):
+    broken = DeadLetter(
+        *dead_letter.position, None, b'{"id": *********9010}', {**dead_letter.headers, "masked": "1"}, 0
+    )
+    with pytest.raises(Refused, match=r"bad_json: .*\(what looked like card numbers is masked in this dead letter\)"):
         again(broken)
 
 
@@ -235,29 +238,29 @@ def test_the_attachments_of_a_mail_are_stored_when_it_is_replayed_and_not_before
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the picture.\r\n--b\r\n"
         b"Content-Type: image/png\r\nContent-Disposition: attachment; filename=a.png\r\n\r\npixels\r\n--b--\r\n"
     )
-    letter = found_again(raw, KEPT, "email")
+    dead_letter = found_again(raw, KEPT, "email")
     for store, stored in ((None, 0), (AttachmentStore.of(settings), 1)):
-        made = attempt(letter, takers(settings, store), named=False)
+        made = replay_one(dead_letter, replay_handlers(settings, store), named=False)
         [event] = made.events
         assert isinstance(event, MessageReceived)
         assert len([file for file in event.attachments if file.reference]) == stored
         assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == stored
 
 
-def test_every_channel_takes_its_letters_again_or_says_what_to_do_instead() -> None:
-    assert set(TAKERS) == {*ENDPOINTS, "email", "form", "generic", "history"}
-    assert not set(TAKERS) & set(ELSEWHERE)
+def test_every_channel_takes_its_dead_letters_again_or_says_what_to_do_instead() -> None:
+    assert set(HANDLERS) == {*ENDPOINTS, "email", "form", "generic", "history"}
+    assert not set(HANDLERS) & set(ELSEWHERE)
     assert all(ELSEWHERE.values())
 
 
 @pytest.mark.stack
 def test_what_makes_no_sense_is_one_line(run: Run) -> None:
     for arguments, says in (
-        ((), "name letters, or say --all"),
-        (("contact-events.dlq:0:1", "--all"), "name letters, or say --all"),
-        (("contact-events.dlq:0:99",), "there is no letter at "),
-        (("facts.dlq:0:1",), "the letters of producers lie in contact-events.dlq (python -m sinks dlq replay "),
-        (("--all", "--topic", "facts.dlq"), "the letters of producers lie in contact-events.dlq"),
+        ((), "name dead letters, or say --all"),
+        (("contact-events.dlq:0:1", "--all"), "name dead letters, or say --all"),
+        (("contact-events.dlq:0:99",), "there is no dead letter at "),
+        (("facts.dlq:0:1",), "the dead letters of producers lie in contact-events.dlq (python -m sinks dlq replay "),
+        (("--all", "--topic", "facts.dlq"), "the dead letters of producers lie in contact-events.dlq"),
         (("--all", "--topic", "ticket-facts"), "is no dead-letter topic"),
         (("--all", "--since", "yesterday"), "--since: 'yesterday' is no time"),
     ):
@@ -276,7 +279,12 @@ class Broken:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch.context()
         patch = self._patch.__enter__()
-        for place, name in ((WebhookEndpoint, "take"), (form, "normalise"), (email, "normalise"), (generic, "build")):
+        for place, name in (
+            (WebhookEndpoint, "take"),
+            (form, "normalise"),
+            (mail, "message_received"),
+            (generic, "build"),
+        ):
             patch.setattr(place, name, self.fail)
 
     def fail(self, *_: Any, **__: Any) -> Any:
@@ -377,27 +385,27 @@ def test_what_every_channel_lost_to_a_mistake_of_ours_comes_back_once_with_its_o
     assert take_mail_and_history(settings, publisher) == [Outcome.DEAD_LETTERED] * 2
     ended = settings.pipeline_clock.now()
     count = len(answers) + 2
-    assert [letter.headers["reason"] for letter in letters(deployment)] == ["defect"] * count
+    assert [dead_letter.headers["reason"] for dead_letter in dead_letters(deployment)] == ["defect"] * count
     assert log_of(deployment) == []
 
     code, shown, said = run("--all")  # nothing is mended yet
     assert (code, shown.count("refused again: defect: KeyError")) == (2, count)
-    assert said.strip() == f"{count} letters: 0 accepted (0 events), 0 duplicate, {count} refused again"
-    assert len(letters(deployment)) == count and log_of(deployment) == []
+    assert said.strip() == f"{count} dead letters: 0 accepted (0 events), 0 duplicate, {count} refused again"
+    assert len(dead_letters(deployment)) == count and log_of(deployment) == []
 
     broken.mend()
     code, shown, said = run("--all", "--dry-run")
     assert (code, shown.count("accepted: "), shown.count("refused again: outdated")) == (2, count - 1, 1)
-    assert said.startswith(f"dry run, nothing was changed; {count} letters: {count - 1} accepted")
+    assert said.startswith(f"dry run, nothing was changed; {count} dead letters: {count - 1} accepted")
     assert log_of(deployment) == []
 
     code, shown, said = run("--all", "--source", "social-meta")
-    assert (code, said.strip()) == (0, "1 letter: 1 accepted (3 events), 0 duplicate, 0 refused again")
+    assert (code, said.strip()) == (0, "1 dead letter: 1 accepted (3 events), 0 duplicate, 0 refused again")
     code, shown, said = run("--all", "--reason", "defect", "--error", "always there", "--since", "1h")
-    assert (code, said.startswith(f"{count - 1} letters: {count - 2} accepted")) == (2, True)
+    assert (code, said.startswith(f"{count - 1} dead letters: {count - 2} accepted")) == (2, True)
     [presence] = re.findall(r"\S+(?= +│ agents-presence)", shown)
-    assert run(presence)[::2] == (0, "1 letter: 1 accepted (1 event), 0 duplicate, 0 refused again\n")
-    assert run(presence)[2].splitlines()[0] == f"{presence}: this letter was replayed before"
+    assert run(presence)[::2] == (0, "1 dead letter: 1 accepted (1 event), 0 duplicate, 0 refused again\n")
+    assert run(presence)[2].splitlines()[0] == f"{presence}: this dead letter was replayed before"
 
     came = log_of(deployment)
     assert set(Counter(event.event_id for event, _ in came).values()) == {1}
@@ -420,7 +428,7 @@ def test_what_every_channel_lost_to_a_mistake_of_ours_comes_back_once_with_its_o
     assert {event.event_id for event, _ in log_of(deployment)} == {event.event_id for event, _ in came}
 
     before = len(records(deployment, EVENTS))
-    assert run("--all")[::2] == (0, "0 letters: 0 accepted (0 events), 0 duplicate, 0 refused again\n")
+    assert run("--all")[::2] == (0, "0 dead letters: 0 accepted (0 events), 0 duplicate, 0 refused again\n")
     assert len(records(deployment, EVENTS)) == before
 
 
@@ -438,7 +446,7 @@ def test_of_a_batch_only_what_is_not_in_kafka_yet_is_published(
         body, Refused("bad_fields", "a part of it"), channel="social", producer=endpoint.name, given=kept
     )
     code, shown, said = run("--all")
-    assert (code, said.strip()) == (0, "1 letter: 1 accepted (2 events), 0 duplicate, 0 refused again")
+    assert (code, said.strip()) == (0, "1 dead letter: 1 accepted (2 events), 0 duplicate, 0 refused again")
     assert "accepted: 2 events, 1 known already" in shown
     who = [getattr(event, "customer_id", "") for event, _ in log_of(deployment)]
     assert sum(each.endswith(":5123456789010") for each in who) == 2
@@ -446,7 +454,7 @@ def test_of_a_batch_only_what_is_not_in_kafka_yet_is_published(
 
 
 @pytest.mark.stack
-def test_what_becomes_too_large_on_its_way_is_a_new_letter_in_place_of_the_old_one(
+def test_what_becomes_too_large_on_its_way_is_a_new_dead_letter_in_place_of_the_old_one(
     deployment: Deployment, settings: ProducerSettings
 ) -> None:
     class Verbose:
@@ -456,13 +464,13 @@ def test_what_becomes_too_large_on_its_way_is_a_new_letter_in_place_of_the_old_o
         async def later(self, event: Event) -> Event:
             return self(event)
 
-    told: list[Told] = []
+    told: list[ReplayResult] = []
     with Publisher(settings, enrich=Verbose()) as publisher:
         publisher.dead_letter(MAIL % 1, Refused("defect"), channel="email", producer="email", given=KEPT)
-        replay(asyncio.run(reader.letters(settings)), publisher, settings, told.append)
-    assert [(each.fate, each.detail) for each in told] == [(Fate.REFUSED, "too_large: it is a new letter now")]
-    [left] = asyncio.run(reader.letters(settings))
-    assert (left.reason, left.value, dead_letter_headers.given(left.headers)) == ("too_large", MAIL % 1, KEPT)
+        replay(asyncio.run(reader.dead_letters(settings)), publisher, settings, told.append)
+    assert [(each.fate, each.detail) for each in told] == [(Fate.REFUSED, "too_large: it is a new dead letter now")]
+    [left] = asyncio.run(reader.dead_letters(settings))
+    assert (left.reason, left.value, dead_letter_headers.input_context(left.headers)) == ("too_large", MAIL % 1, KEPT)
     assert log_of(deployment) == []
 
 
@@ -473,11 +481,11 @@ from producers.publisher import Publisher
 
 mark, calls = Publisher.mark_replayed, []
 
-def mark_or_die(self, letters):
-    calls.append(letters)
+def mark_or_die(self, dead_letters):
+    calls.append(dead_letters)
     if len(calls) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    mark(self, letters)
+    mark(self, dead_letters)
 
 Publisher.mark_replayed = mark_or_die
 sys.argv = ["producers", "replay", "--all"]
@@ -505,8 +513,8 @@ def test_a_replay_that_is_killed_in_the_middle_goes_on_and_publishes_nothing_twi
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(log_of(deployment)) == 1_000
     code, shown, said = run("--all")
-    assert (code, said.strip()) == (0, "700 letters: 200 accepted (200 events), 500 duplicate, 0 refused again")
+    assert (code, said.strip()) == (0, "700 dead letters: 200 accepted (200 events), 500 duplicate, 0 refused again")
     assert shown.count("duplicate: known already") == 500
     assert set(Counter(event.event_id for event, _ in log_of(deployment)).values()) == {1}
     assert len(log_of(deployment)) == count
-    assert run("--all")[2].startswith("0 letters")
+    assert run("--all")[2].startswith("0 dead letters")

@@ -27,7 +27,7 @@ from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
 from tests.support.producers.balance import Metrics
 from tests.support.producers.certificate import self_signed
-from tests.support.producers.log_reader import events, free_port, letters, logged, producer
+from tests.support.producers.log_reader import dead_letters, events, free_port, logged, producer
 from tests.support.timeouts import eventually
 
 OURS, THEIRS = "support@support.example", "ann@example.org"
@@ -144,9 +144,9 @@ def test_250_means_that_kafka_has_the_mail_with_its_envelope_once_for_all_recipi
 
         code, text = server.send(b"Subject: from nobody\r\n\r\nHello\r\n", sender="")
         assert (code, text) == (250, "2.0.0 kept for a person to look at")
-        (letter,) = letters(deployment)
-        assert letter.headers["reason"] == "no_sender" and letter.headers["producer"] == "email"
-        assert letter.raw.startswith(
+        (dead_letter,) = dead_letters(deployment)
+        assert dead_letter.headers["reason"] == "no_sender" and dead_letter.headers["producer"] == "email"
+        assert dead_letter.raw.startswith(
             b"Return-Path: <>\r\nDelivered-To: support@support.example\r\nSubject: from nobody"
         )
         assert server.metrics.balance() == (3, 2, 0, 1)

@@ -11,7 +11,7 @@ from producers.channels import social_meta, social_x
 from tests.conftest import Deployment
 from tests.producers.test_http import Server, serving
 from tests.support.producers.endpoints_social import batch, meta_signed
-from tests.support.producers.log_reader import events, letters
+from tests.support.producers.log_reader import dead_letters, events
 
 pytestmark = pytest.mark.stack
 
@@ -58,8 +58,8 @@ def test_of_a_batch_with_a_broken_part_the_rest_is_published_and_the_whole_is_ke
     answer = server.client.post("/v1/social/meta", content=body, headers=dict(request.headers))
     assert answer.status_code == 200
     assert len(events(deployment)) == 3
-    [letter] = letters(deployment)
-    assert (letter.raw, letter.headers["reason"]) == (body, "bad_fields")
+    [dead_letter] = dead_letters(deployment)
+    assert (dead_letter.raw, dead_letter.headers["reason"]) == (body, "bad_fields")
     assert server.counted("received") == {'channel="social"': 4.0}
     assert server.counted("published") == {'channel="social"': 3.0}
     assert sum(server.counted("dead_lettered").values()) == 1.0
@@ -79,6 +79,6 @@ def test_a_delivery_that_somebody_recorded_a_week_ago_is_kept_and_becomes_no_eve
         signed = dict(meta_signed(body, "app-secret", 0.0).headers)
         assert server.client.post("/v1/social/meta", content=body, headers=signed).status_code == 200
     assert len(events(deployment)) == 3
-    [letter] = letters(deployment)
-    assert (letter.raw, letter.headers["reason"]) == (json.dumps(old).encode(), "stale_delivery")
+    [dead_letter] = dead_letters(deployment)
+    assert (dead_letter.raw, dead_letter.headers["reason"]) == (json.dumps(old).encode(), "stale_delivery")
     assert server.counted("dead_lettered") == {'channel="social",reason="stale_delivery"': 1.0}

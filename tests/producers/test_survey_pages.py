@@ -18,7 +18,7 @@ from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
 from tests.conftest import Deployment
 from tests.producers.test_http import Server, serving
-from tests.support.producers.log_reader import events, free_port, letters
+from tests.support.producers.log_reader import dead_letters, events, free_port
 
 pytestmark = pytest.mark.stack
 
@@ -117,7 +117,7 @@ def test_a_link_that_is_of_no_use_is_explained_and_its_reason_counted(deployment
     assert nobody.status_code == 403
     refused = {re.search('reason="(.*)"', labels)[1]: n for labels, n in server.counted("refused").items()}  # type: ignore[index]
     assert refused == {"garbled_link": 4, "forged_link": 4, "expired_link": 4, "bad_vote": 1}
-    assert events(deployment) == letters(deployment) == []
+    assert events(deployment) == dead_letters(deployment) == []
 
 
 def test_a_page_that_cannot_be_used_comes_back_with_what_was_typed(deployment: Deployment, server: Server) -> None:

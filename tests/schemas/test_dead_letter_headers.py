@@ -72,22 +72,22 @@ def test_what_a_channel_was_given_stands_behind_the_story() -> None:
     assert last == ("given", b'{"received_at":5,"source":"http:a","headers":{"content-type":"text/plain"}}')
 
 
-def test_half_a_character_in_the_name_of_a_source_costs_no_letter() -> None:
+def test_half_a_character_in_the_name_of_a_source_costs_no_dead_letter() -> None:
     kept = dead_letter_headers.InputContext(received_at=5, source="folder:/a\udcff")
     written = dead_letter_headers.headers(reason="r", error="e", stage="s", origin="o", at=1, given=kept)
-    found = dead_letter_headers.given(dead_letter_headers.read(written))
+    found = dead_letter_headers.input_context(dead_letter_headers.read(written))
     assert found == dead_letter_headers.InputContext(received_at=5, source="folder:/a?")
 
 
 @pytest.mark.parametrize(
     "written", [None, b"", b"{", b"[]", b"{}", b'{"received_at":"now"}', b"\xff"], ids=lambda raw: repr(raw)
 )
-def test_a_letter_without_what_the_channel_was_given_says_none(written: bytes | None) -> None:
-    assert dead_letter_headers.given(dead_letter_headers.read([("given", written)])) is None
+def test_a_dead_letter_without_what_the_channel_was_given_says_none(written: bytes | None) -> None:
+    assert dead_letter_headers.input_context(dead_letter_headers.read([("given", written)])) is None
 
 
 def test_a_field_that_a_later_build_added_is_left_out_by_an_earlier_one() -> None:
-    found = dead_letter_headers.given({"given": '{"received_at":5,"colour":"red"}'})
+    found = dead_letter_headers.input_context({"given": '{"received_at":5,"colour":"red"}'})
     assert found == dead_letter_headers.InputContext(received_at=5)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.dead_letter.record import Choice, Letter, oldest_first, parse_spot, parse_time
+from schemas.dead_letter.record import Choice, DeadLetter, oldest_first, parse_position, parse_time
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 
@@ -17,7 +17,7 @@ STORY = {
     "producer": "email",
     "traceback": "Traceback: in headers.py",
 }
-LETTER = Letter("n-contact-events.dlq", 2, 7, None, b"raw", STORY, NOW_MS, 3)
+DEAD_LETTER = DeadLetter("n-contact-events.dlq", 2, 7, None, b"raw", STORY, NOW_MS, 3)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ LETTER = Letter("n-contact-events.dlq", 2, 7, None, b"raw", STORY, NOW_MS, 3)
         Choice(error="HEADERS.py"),
         Choice(since_ms=NOW_MS),
         Choice(until_ms=NOW_MS + 1),
-        Choice(spots=frozenset({("n-contact-events.dlq", 2, 7)})),
+        Choice(positions=frozenset({("n-contact-events.dlq", 2, 7)})),
         Choice(reason="defect", source="email", stage="normalise", since_ms=0, until_ms=NOW_MS + 1),
     ],
 )
-def test_a_letter_is_chosen_by_what_it_says(choice: Choice) -> None:
-    assert choice.among([LETTER]) == [LETTER]
+def test_a_dead_letter_is_chosen_by_what_it_says(choice: Choice) -> None:
+    assert choice.among([DEAD_LETTER]) == [DEAD_LETTER]
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_letter_is_chosen_by_what_it_says(choice: Choice) -> None:
         Choice(error="ValueError"),
         Choice(since_ms=NOW_MS + 1),
         Choice(until_ms=NOW_MS),
-        Choice(spots=frozenset({("n-contact-events.dlq", 2, 8)})),
+        Choice(positions=frozenset({("n-contact-events.dlq", 2, 8)})),
         Choice(reason="defect", source="sms"),
     ],
 )
-def test_a_letter_is_left_when_one_thing_differs(choice: Choice) -> None:
-    assert choice.among([LETTER]) == []
+def test_a_dead_letter_is_left_when_one_thing_differs(choice: Choice) -> None:
+    assert choice.among([DEAD_LETTER]) == []
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,17 @@ def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
 
 def test_a_place_may_leave_the_namespace_out() -> None:
     settings = Settings(namespace="n-")
-    spot = ("n-contact-events.dlq", 2, 7)
-    assert parse_spot("contact-events.dlq:2:7", settings) == parse_spot(LETTER.place, settings) == spot == LETTER.spot
+    position = ("n-contact-events.dlq", 2, 7)
+    assert (
+        parse_position("contact-events.dlq:2:7", settings)
+        == parse_position(DEAD_LETTER.place, settings)
+        == position
+        == DEAD_LETTER.position
+    )
 
 
 def test_the_oldest_comes_first_and_those_of_one_moment_as_they_lie() -> None:
-    later = Letter("a", 0, 9, None, b"", {}, NOW_MS)
-    last = Letter("a", 0, 10, None, b"", {}, NOW_MS)
-    first = Letter("b", 1, 2, None, b"", {}, NOW_MS - 1)
+    later = DeadLetter("a", 0, 9, None, b"", {}, NOW_MS)
+    last = DeadLetter("a", 0, 10, None, b"", {}, NOW_MS)
+    first = DeadLetter("b", 1, 2, None, b"", {}, NOW_MS - 1)
     assert oldest_first([last, later, first]) == [first, later, last]

@@ -196,7 +196,7 @@ def test_a_contact_goes_the_whole_way_by_tls_and_password(secure: Deployment) ->
 
 def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Deployment) -> None:
     from producers.publisher import Publisher
-    from producers.replay.engine import Fate, Told, replay
+    from producers.replay.engine import Fate, ReplayResult, replay
     from schemas.dead_letter import reader
     from schemas.dead_letter.headers import InputContext
     from schemas.errors import Refused
@@ -205,11 +205,11 @@ def test_a_producer_replays_its_own_dead_letters_by_tls_and_password(secure: Dep
     settings = secure.settings(ProducerSettings, kafka_username="deskstream-producer")
     mail, kept = b"From: ann@example.org\r\nMessage-ID: <1@example.org>\r\n\r\nHello", InputContext(received_at=1)
     topics = [topic for topic in DEAD_LETTERS if topic.name == CONTACT_EVENTS.dlq]
-    done: list[Told] = []
+    done: list[ReplayResult] = []
     with Publisher(settings) as publisher:
         publisher.dead_letter(mail, Refused("defect"), channel="email", producer="email", given=kept)
         for _ in range(2):
-            replay(asyncio.run(reader.letters(settings, topics=topics)), publisher, settings, done.append)
+            replay(asyncio.run(reader.dead_letters(settings, topics=topics)), publisher, settings, done.append)
     assert [each.fate for each in done] == [Fate.ACCEPTED]
 
 

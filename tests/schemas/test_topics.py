@@ -71,10 +71,10 @@ def test_the_editions_of_the_rules_are_one_log_that_is_kept_and_has_the_brokers_
     "topic", [t for t in TOPICS if t not in (*topics.DEAD_LETTERS, topics.RULES)], ids=lambda topic: topic.name
 )
 def test_a_topic_names_a_dead_letter_topic_that_exists_and_outlives_it(topic: Topic) -> None:
-    letters = {letter.name: letter for letter in topics.DEAD_LETTERS}[topic.dlq]
-    assert letters.dlq == ""
-    assert topic.retention_ms == -1 or letters.retention_ms > topic.retention_ms
-    assert letters.retention_ms == 90 * DAY_MS
+    dead_letters = {dead_letter.name: dead_letter for dead_letter in topics.DEAD_LETTERS}[topic.dlq]
+    assert dead_letters.dlq == ""
+    assert topic.retention_ms == -1 or dead_letters.retention_ms > topic.retention_ms
+    assert dead_letters.retention_ms == 90 * DAY_MS
 
 
 def test_a_changelog_is_named_as_faust_names_it_and_compacted() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from schemas import codec, facts
 from schemas.dead_letter import headers as dead_letter_headers
-from schemas.dead_letter.record import Letter, age
+from schemas.dead_letter.record import DeadLetter, age
 from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, TAG_FACTS, Topic
 from sinks.dead_letters import reader
 from sinks.dead_letters.reader import hexdump, preview
@@ -20,8 +20,8 @@ def story(**fields):
     return dead_letter_headers.headers(**(values | fields))
 
 
-def letter(**headers):
-    return Letter("facts.dlq", 0, 7, b"K", b"v", dead_letter_headers.read(story(**headers)), 0)
+def dead_letter(**headers):
+    return DeadLetter("facts.dlq", 0, 7, b"K", b"v", dead_letter_headers.read(story(**headers)), 0)
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,18 @@ def test_a_preview_is_the_record_or_the_text_or_a_hexdump():
         ({"replay_topic": "", "origin": "maildir:/a"}, "", None),
     ],
 )
-def test_a_letter_goes_back_to_the_topic_and_partition_that_it_came_from(headers, topic, partition):
+def test_a_dead_letter_goes_back_to_the_topic_and_partition_that_it_came_from(headers, topic, partition):
     from schemas.settings import SinkSettings
 
     settings = SinkSettings(namespace="n-")
-    assert (reader.target(letter(**headers), settings), reader.home(letter(**headers), settings)) == (topic, partition)
+    assert (reader.target(dead_letter(**headers), settings), reader.home(dead_letter(**headers), settings)) == (
+        topic,
+        partition,
+    )
 
 
 @pytest.mark.stack
-def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settings):
+def test_dead_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settings):
     def run(*arguments):
         return cli(deployment.env, *arguments)
 
@@ -109,7 +112,7 @@ def test_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settin
     again = run("dlq", "replay", "facts.dlq:1:0")
     assert (again.returncode, again.stderr.splitlines()) == (
         0,
-        [f"{settings.namespace}facts.dlq:1:0: this letter was replayed before", "0 replayed"],
+        [f"{settings.namespace}facts.dlq:1:0: this dead letter was replayed before", "0 replayed"],
     )
     planned = run("dlq", "replay", "--all", "--dry-run")
     assert planned.stderr.splitlines()[:2] == [
@@ -166,11 +169,11 @@ def test_a_record_that_was_repaired_goes_the_whole_way(log, processes, rows):
 @pytest.mark.stack
 def test_what_makes_no_sense_is_one_line(deployment, cli):
     for arguments, says in (
-        (["show", "facts.dlq:0:99"], "there is no letter at facts.dlq:0:99"),
+        (["show", "facts.dlq:0:99"], "there is no dead letter at facts.dlq:0:99"),
         (["show", "tag-facts:0:0"], "'tag-facts:0:0' is not a dead letter's place"),
         (["show", "facts.dlq"], "TOPIC:PARTITION:OFFSET"),
-        (["replay"], "name letters, or say --all"),
-        (["replay", "facts.dlq:0:1", "--all"], "name letters, or say --all"),
+        (["replay"], "name dead letters, or say --all"),
+        (["replay", "facts.dlq:0:1", "--all"], "name dead letters, or say --all"),
         (["list", "--topic", FACT_TOPICS[0].name], "is no dead-letter topic"),
     ):
         done = cli(deployment.env, "dlq", *arguments)

@@ -49,7 +49,7 @@ class Becomes(Enum):
     """What an input becomes that is no contact as it stands. The value: what it adds to the balance."""
 
     EVENT = (1, 1, 0, 0)
-    LETTER = (1, 0, 0, 1)
+    DEAD_LETTER = (1, 0, 0, 1)
     REFUSED = (0, 0, 0, 0)
 
 
@@ -201,7 +201,7 @@ class Tail:
 
     def __init__(self, deployment: Deployment) -> None:
         names = [deployment.namespace + topic for topic in (EVENTS, PRESENCE, DLQ)]
-        self._letters_in = names[-1]
+        self._dead_letters_in = names[-1]
         self._consumer = KafkaConsumer(
             bootstrap_servers=deployment.env[KAFKA],
             enable_auto_commit=False,
@@ -214,15 +214,15 @@ class Tail:
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
         self.ids: list[str] = []
-        self.letters: list[bytes] = []
+        self.dead_letters: list[bytes] = []
 
     def read(self) -> None:
         ends = self._consumer.end_offsets(self._partitions)
         while any(self._consumer.position(partition) < end for partition, end in ends.items()):
             for batch in self._consumer.poll(timeout_ms=200).values():
                 for record in batch:
-                    if record.topic == self._letters_in:
-                        self.letters.append(record.value)
+                    if record.topic == self._dead_letters_in:
+                        self.dead_letters.append(record.value)
                     else:
                         self.ids.append(codec.decode(record.value).event_id)
 

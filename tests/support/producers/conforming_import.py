@@ -69,8 +69,8 @@ class Import(Channel):
     process: Here
     name = "import"
     exempt: ClassVar[Mapping[str, str]] = {"forged": "a file of ours, given by hand"}
-    oversize = Becomes.LETTER
-    garbled = Becomes.LETTER
+    oversize = Becomes.DEAD_LETTER
+    garbled = Becomes.DEAD_LETTER
     twice = (1, 1, 0, 0)  # a second start knows that Kafka has all of it
     early = True
 

@@ -50,7 +50,7 @@ class Mailbox(Channel):
     name = "imap"
     process: Imap
     exempt: ClassVar[Mapping[str, str]] = {"forged": "we log in to the mailbox, nobody proves anything to us"}
-    oversize = Becomes.LETTER
+    oversize = Becomes.DEAD_LETTER
     garbled = Becomes.EVENT
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class Folder(Channel):
 
     name = "mail-folder"
     exempt: ClassVar[Mapping[str, str]] = {"forged": "who may write into the folder is the file system's to say"}
-    oversize = Becomes.LETTER
+    oversize = Becomes.DEAD_LETTER
     garbled = Becomes.EVENT
 
     def __init__(self) -> None:

@@ -29,12 +29,12 @@ __all__ = [
     "EVENTS",
     "PRESENCE",
     "Counts",
-    "Letter",
+    "DeadLetter",
     "count",
+    "dead_letters",
     "events",
     "eventually",
     "free_port",
-    "letters",
     "logged",
     "producer",
     "records",
@@ -44,7 +44,7 @@ EVENTS, DLQ, PRESENCE = CONTACT_EVENTS.name, CONTACT_EVENTS.dlq, ROUTING.name
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """A dead letter as it lies in Kafka."""
 
     raw: bytes
@@ -78,8 +78,8 @@ def events(deployment: Deployment, topic: str = EVENTS) -> list[Any]:
     return [codec.decode(record.value) for record in records(deployment, topic)]
 
 
-def letters(deployment: Deployment) -> list[Letter]:
-    return [Letter(record.value, dead_letter_headers.read(record.headers)) for record in records(deployment, DLQ)]
+def dead_letters(deployment: Deployment) -> list[DeadLetter]:
+    return [DeadLetter(record.value, dead_letter_headers.read(record.headers)) for record in records(deployment, DLQ)]
 
 
 def count(metric: str, **labels: str) -> float:

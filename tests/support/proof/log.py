@@ -104,8 +104,8 @@ def _facts_of(name: str, partition: Partition, records: list[Record]) -> Digests
     for batch in partition.fold(records):
         for topic, key, value in batch.outputs:
             digests[f"{name} {topic}"].add((key, value))
-        for letter in _letters(batch):
-            digests[f"{name} dead letters"].add(letter)
+        for dead_letter in _dead_letters(batch):
+            digests[f"{name} dead letters"].add(dead_letter)
         for deadline in _deadlines(partition, batch):
             digests[f"{name} deadlines"].add(deadline)
         for each in batch.counts:
@@ -117,7 +117,7 @@ def _facts_of(name: str, partition: Partition, records: list[Record]) -> Digests
     return {what: str(digest) for what, digest in sorted(digests.items())}
 
 
-def _letters(batch: Batch) -> Iterator[tuple[Any, ...]]:
+def _dead_letters(batch: Batch) -> Iterator[tuple[Any, ...]]:
     """Without stage and traceback, which name functions."""
     for failure in batch.failures:
         headers = dict(failure.headers)
