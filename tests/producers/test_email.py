@@ -162,3 +162,42 @@ def test_what_was_sent_well_is_read_back(subject: str, body: str, charset: str) 
     event = email.normalise(raw + encoded(body), now=NOW)
     assert event.full_text == privacy.mask(charsets.clean(body))
     assert event.subject == privacy.mask(charsets.clean(subject))
+
+
+@pytest.mark.parametrize("count", [99, 100, 101])
+def test_the_newest_hundred_references_are_kept(count: int) -> None:
+    ids = [f"<{number}@example.org>" for number in range(count)]
+    event = email.normalise(f"From: ann@example.org\nReferences: {' '.join(ids)}\n\nHi".encode(), now=NOW)
+    assert event.references == ids[-100:]
+
+
+@pytest.mark.parametrize("count", [49, 50, 51])
+def test_the_first_fifty_recipients_are_kept(count: int) -> None:
+    to = [f"r{number}@support.example" for number in range(count)]
+    lines = "".join(f"To: {', '.join(to[at : at + 10])}\n" for at in range(0, count, 10))
+    event = email.normalise(f"From: ann@example.org\n{lines}\nHi".encode(), now=NOW)
+    assert event.recipients == to[:50]
+
+
+@pytest.mark.parametrize("length", [999, 1000, 1001])
+def test_a_subject_keeps_a_thousand_characters(length: int) -> None:
+    event = email.normalise(f"From: ann@example.org\nSubject: {'x' * length}\n\nHi".encode(), now=NOW)
+    assert len(event.subject) == min(length, 1000)
+
+
+@pytest.mark.parametrize(
+    ("subject", "read"),
+    [
+        (b"Hi\rX-Loop: yes", "Hi"),
+        (b"=?utf-8?q?Hi=0DX-Loop:_yes?=", "Hi X-Loop: yes"),
+        (b"=?utf-8?q?Hi=0D=0AX-Loop:_yes?=", "Hi X-Loop: yes"),
+        (b"Hi\r\n\tagain", "Hi again"),
+        (b"=?utf-8?b?SGkNb25jZQ==?=", "Hi once"),
+        (b"H\xe9\x0b\x0c\x85", "H\xe9…"),
+    ],
+    ids=["bare CR", "encoded CR", "encoded CRLF", "folded", "base64 CR", "other line ends"],
+)
+def test_a_subject_is_one_line(subject: bytes, read: str) -> None:
+    event = email.normalise(b"From: ann@example.org\nSubject: " + subject + b"\n\nHi", now=NOW)
+    assert event.subject == read
+    assert event.headers.get("x-loop", "") == ("yes" if read == "Hi" else "")

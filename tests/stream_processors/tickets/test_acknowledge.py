@@ -304,6 +304,24 @@ def test_an_answer_to_the_acknowledgement_finds_its_ticket_in_three_ways(story: 
     assert len(story.customer.tickets) == 1
 
 
+@pytest.mark.parametrize(
+    ("count", "kept"),
+    [
+        (8, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (9, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (10, [0, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (11, [0, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ],
+)
+def test_at_most_ten_references_the_first_and_the_newest(story: Story, count: int, kept: list[int]) -> None:
+    """Ten together with the mail that is answered; the first started the thread."""
+    earlier = [f"<{number}@example.org>" for number in range(count)]
+    story.message(0, message_id="<last@example.org>", references=earlier)
+    references = sent(story)[0].headers["References"].split()
+    assert references == [*(earlier[number] for number in kept), "<last@example.org>"]
+    assert len(references) == min(count + 1, 10)
+
+
 def test_long_references_keep_the_first_and_the_last(story: Story) -> None:
     story.message(0, message_id="<last@x>", references=[f"<{number}@x>" for number in range(50)])
     references = sent(story)[0].headers["References"].split()
