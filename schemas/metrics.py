@@ -1,4 +1,4 @@
-"""Every Prometheus metric, with its unit and labels: one place, so that rules, dashboards and code agree.
+"""Declares every Prometheus metric with its unit and labels: one place, so that rules, dashboards and code agree.
 
 Names are `deskstream_<noun>_<unit>[_total]`. Labels are bounded: never a ticket, a customer or free text.
 `deploy/prometheus/METRICS.md` is made of this file by `make generate`.
@@ -53,13 +53,13 @@ DIRECTORY_SECONDS = Histogram("deskstream_directory_seconds", "Time of one reque
 CHAT_SOCKETS = Gauge("deskstream_chat_sockets", "Open connections of visitors")
 CHAT_CONVERSATIONS = Gauge("deskstream_chat_conversations", "Conversations of this process", ["phase"])
 CHAT_ENDED = Counter("deskstream_chat_ended_total", "Conversations that ended here", ["outcome"])
-CHAT_FREE = Gauge("deskstream_chat_free", "Conversations that could begin now, as the router reports")
+CHAT_FREE = Gauge("deskstream_chat_free", "Conversations that can begin now, by the presence facts of the router")
 CHAT_OPEN = Gauge("deskstream_chat_open", "1 within the business hours of chat, whether or not it is offered")
-CHAT_OFFERED = Gauge("deskstream_chat_offered", "1 while a visitor could begin a conversation")
+CHAT_OFFERED = Gauge("deskstream_chat_offered", "1 while a visitor can begin a conversation")
 CHAT_LINE_SECONDS = Histogram(
     "deskstream_chat_line_seconds", "From a visitor's line read to its acknowledgement sent", buckets=_FAST
 )
-CHAT_SAID = Counter("deskstream_chat_said_total", "Lines of ours forwarded to an open connection")
+CHAT_SAID = Counter("deskstream_chat_said_total", "Outgoing lines forwarded to an open connection")
 
 # stream processors
 RECORDS_PROCESSED = Counter("deskstream_records_processed_total", "Records folded", ["agent"])
@@ -83,15 +83,17 @@ LAST_COMMIT_SECONDS = Gauge(
 )
 WATCHDOG_LOOK_SECONDS = Gauge(
     "deskstream_watchdog_look_timestamp_seconds",
-    "When Kafka last told the watchdog what is unread, wall time",
+    "Wall time at which the brokers last told the watchdog the committed offsets",
     ["agent"],
 )
-TICKS_APPENDED = Counter("deskstream_ticks_appended_total", "Deadlines appended to the log", ["agent"])
-DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines in the heap", ["agent"])
+TICKS_APPENDED = Counter(
+    "deskstream_ticks_appended_total", "Ticks appended to the log, one for each deadline that was due", ["agent"]
+)
+DEADLINES_PENDING = Gauge("deskstream_deadlines_pending", "Deadlines whose tick is not appended yet", ["agent"])
 
-# service: how customers are served (ADR 17). Imported history moves none of these. Counters move once what they count is
-# durable. Gauges are worked out at the scrape, of the partitions that the process holds then and has read (`registry`
-# is None: `stream_processors.runtime.metrics` exports them); add them up over processes, but take the maximum of the longest wait.
+# customer service (ADR 17): imported history moves none of these. Counters move once the record that they count is
+# durable. Gauges are computed at the scrape, over the partitions that the process holds then and has read (`registry` is
+# None: `stream_processors.runtime.metrics` exports them). Sum them over processes; of the longest wait take the maximum.
 SLA_MET = Counter(
     ServiceMetric.SLA_MET,
     "Clocks fulfilled within their target",
@@ -99,12 +101,12 @@ SLA_MET = Counter(
 )
 SLA_BREACHED = Counter(
     ServiceMetric.SLA_BREACHED,
-    "Clocks whose deadline passed without what they wait for",
+    "Clocks whose deadline passed while they were not fulfilled",
     ["clock", "policy", "channel", "team", "priority"],
 )
 SLA_CORRECTED = Counter(
     ServiceMetric.SLA_CORRECTED,
-    "Breaches withdrawn by late evidence, under the labels that the breach had; such a clock counts as met as well",
+    "Breaches withdrawn by late evidence, under the labels of the breach; such a clock counts as met, too",
     ["clock", "policy", "channel", "team", "priority"],
 )
 FIRST_RESPONSE_SECONDS = Histogram(
@@ -138,7 +140,7 @@ TICKETS_AT_RISK = Gauge(
 )
 TICKETS_OVERDUE = Gauge(
     ServiceMetric.TICKETS_OVERDUE,
-    "Running clocks past their deadline: breached, and still waited for",
+    "Running clocks past their deadline: breached and not fulfilled yet",
     ["clock", "channel", "team", "priority"],
     registry=None,
 )
@@ -150,7 +152,7 @@ LONGEST_WAIT_SECONDS = Gauge(
 )
 BACKLOG_AGE_SECONDS = Gauge(
     ServiceMetric.BACKLOG_AGE_SECONDS,
-    "Sum of the ages of the open tickets since they were created; over deskstream_tickets_open it is their mean age",
+    "Sum of the ages of the open tickets since their creation; divided by deskstream_tickets_open it is their mean age",
     ["channel", "team"],
     registry=None,
 )
@@ -162,25 +164,25 @@ WINDOW_CSAT_SCORE_SUM = Gauge(
 )
 WINDOW_CSAT_ANSWERS = Gauge(
     ServiceMetric.WINDOW_CSAT_ANSWERS,
-    "CSAT scores given in the last 5m, 1h, 24h or 7d; the sum of the scores over it is the mean",
+    "CSAT scores given in the last 5m, 1h, 24h or 7d; the sum of the scores divided by it is the mean",
     ["window", "channel", "team"],
     registry=None,
 )
 AGENTS = Gauge(
     ServiceMetric.AGENTS,
-    "Agents by what they reported last: online, away or offline; those who never reported are in none",
+    "Agents by the status that they reported last: online, away or offline; those who never reported do not count",
     ["team", "status"],
     registry=None,
 )
 AGENTS_BUSY = Gauge(
     ServiceMetric.AGENTS_BUSY,
-    "Agents online with a ticket in their hands that waits on us; over those online it is the occupancy of this moment",
+    "Agents online who hold a ticket that waits on us; divided by the agents online it is the occupancy now",
     ["team"],
     registry=None,
 )
 FIGURES_READY = Gauge(
     ServiceMetric.FIGURES_READY,
-    "1 when the states of a partition are counted; before, the other gauges do not have it",
+    "1 when all states of a partition are counted; until then the other gauges leave the partition out",
     ["partition"],
     registry=None,
 )
@@ -188,16 +190,17 @@ FIGURES_READY = Gauge(
 # the rules of the stream processors
 RULES_INFO = Gauge("deskstream_rules_info", "1, with the version of the rules in force as label", ["version"])
 RULES_EFFECTIVE = Gauge(
-    "deskstream_rules_effective_timestamp_seconds", "Since when they are in force, in pipeline time; 0: since ever"
+    "deskstream_rules_effective_timestamp_seconds",
+    "Pipeline time at which the rules in force took effect; 0: always in force",
 )
 RULES_REFUSED = Counter(
     "deskstream_rules_refused_total",
-    "Rules that did not come into force: invalid (in the directory), late, undecodable or unreadable (published)",
+    "Rules that did not take effect: invalid (in the directory), late, undecodable or unreadable (published)",
     ["reason"],
 )
-RULES_INVALID = Gauge("deskstream_rules_invalid", "1 while the directory of rules holds a mistake")
+RULES_INVALID = Gauge("deskstream_rules_invalid", "1 while the directory of rules is invalid")
 RULES_UNPUBLISHED = Gauge(
-    "deskstream_rules_unpublished", "1 while the directory of rules holds other rules than those published last"
+    "deskstream_rules_unpublished", "1 while the directory of rules differs from the rules published last"
 )
 
 # sinks

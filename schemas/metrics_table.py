@@ -1,4 +1,4 @@
-"""`python -m schemas.metrics_table`: every metric as a table in Markdown, for those who write rules and dashboards.
+"""Prints every metric as a table in Markdown, for authors of rules and dashboards: `python -m schemas.metrics_table`.
 
 `make generate` writes it to `deploy/prometheus/METRICS.md`.
 """
@@ -23,7 +23,7 @@ _UNITS = ("seconds", "records", "bytes")
 
 
 def table() -> str:
-    """The Markdown text: a row per metric, in the order of `schemas/metrics.py`."""
+    """Returns the Markdown text: a row per metric, in the order of `schemas/metrics.py`."""
     declared = [each for each in vars(metrics).values() if isinstance(each, Counter | Gauge | Histogram)]
     return _HEAD + "".join(_row(metric) for metric in declared)
 

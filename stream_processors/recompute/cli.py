@@ -133,7 +133,7 @@ def _command(*words: str) -> list[str]:
 
 
 async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: int, pipe: IO[bytes]) -> None:
-    """Fold one partition after the other to its end as it is now."""
+    """Folds one partition after the other to its end as it is now."""
     frames, refused, folded = _Frames(pipe), Counter[str](), 0
     until, signing = (
         settings.pipeline_clock.now(),

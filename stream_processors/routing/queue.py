@@ -115,7 +115,7 @@ class TeamQueue:
     # -- changing -----------------------------------------------------------------------------------------------
 
     def put(self, ticket: str, entry: QueueEntry) -> None:
-        """Let a ticket wait, or be held by `entry.agent`. A ticket that has an entry must be removed first."""
+        """Lets a ticket wait, or be held by `entry.agent`. A ticket that has an entry must be removed first."""
         entry = replace(entry, offset=self._offset)
         self._changed_entries[ticket] = entry
         self._changes[entry_key(self._team, ticket)] = entry
@@ -127,7 +127,7 @@ class TeamQueue:
             self._changes[skill_queue_prefix(self._team, entry.skill_queue) + place] = Waiting(offset=self._offset)
 
     def remove(self, ticket: str) -> QueueEntry | None:
-        """Forget a ticket; returns the entry it had."""
+        """Forgets a ticket; returns the entry it had."""
         entry = self.entry(ticket)
         if entry is None:
             return None

@@ -1,4 +1,4 @@
-"""Business calendars: how much working time lies between two instants, and when so much of it will have passed.
+"""Counts working time between two instants by a business calendar, and finds when so much of it will have passed.
 
 Working time is every instant whose wall clock, in the calendar's zone, reads a time inside one of the spans of that
 day. So the hour that a change of the clocks leaves out has no working time in it, and the hour that it repeats counts
@@ -38,11 +38,11 @@ Span = tuple[int, int]
 
 
 class NeverOpen(Exception):
-    """The calendar has no more working time in reach: nobody will ever work off what is asked for."""
+    """Raised when a calendar has too little working time left for what is asked."""
 
 
 class Era(NamedTuple):
-    """What holds from local day `first` to local day `last`: the spans of Monday to Sunday, and which days are holidays.
+    """The hours from local day `first` to local day `last`: the spans of Monday to Sunday, and the holidays.
 
     Without `is_holiday` the holidays are those that would hold without this era.
     """
@@ -53,11 +53,12 @@ class Era(NamedTuple):
     last: date = date.max
 
     def holds(self, local: date) -> bool:
+        """Returns true when the era holds on a local day."""
         return self.first <= local <= self.last
 
 
 class _Year(NamedTuple):
-    """The working time of one UTC year: disjoint spans in order, and how much lies before and up to the end of each."""
+    """The working time of one UTC year: disjoint spans in order, and the sums before and up to the end of each."""
 
     starts: list[int]
     ends: list[int]
@@ -68,8 +69,10 @@ class _Year(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Working hours in a zone; of `eras` that hold on one day the last in order counts. `version` is that of the file's
-    content."""
+    """Working hours in a zone. `version` is that of the content of the file.
+
+    Of `eras` that hold on one day the last in order counts.
+    """
 
     name: str
     version: str
@@ -78,7 +81,7 @@ class Calendar:
     _years: dict[int, _Year] = field(default_factory=dict, compare=False, repr=False)
 
     def business_micros(self, since: int, until: int) -> int:
-        """Working microseconds from `since` to `until`; negative when `until` is earlier."""
+        """Returns the working microseconds from `since` to `until`; negative when `until` is earlier."""
         first, last = _year_of(since), _year_of(until)
         between = self._worked(last, until) - self._worked(first, since)
         if first == last:
@@ -88,11 +91,11 @@ class Calendar:
         return between + (passed if first < last else -passed)
 
     def business_seconds(self, since: int, until: int) -> float:
-        """Working seconds from `since` to `until` (micros)."""
+        """Returns the working seconds from `since` to `until` (micros)."""
         return self.business_micros(since, until) / MICROS
 
     def add_business(self, since: int, micros: int) -> int:
-        """The first instant by which so much working time has passed since `since`; `since` itself for none.
+        """Returns the first instant by which so much working time has passed since `since`; `since` itself for none.
 
         With negative `micros` the last instant since which so much has passed until `since`.
 
@@ -106,17 +109,17 @@ class Calendar:
         return self._forward(year, wanted) if micros > 0 else self._backward(year, wanted)
 
     def subtract_business(self, until: int, micros: int) -> int:
-        """The last instant from which so much working time passes until `until`."""
+        """Returns the last instant from which so much working time passes until `until`."""
         return self.add_business(until, -micros)
 
     def is_open(self, at: int) -> bool:
-        """Whether `at` is working time."""
+        """Returns true when `at` is working time."""
         table = self._year(_year_of(at))
         place = bisect_right(table.starts, at) - 1
         return place >= 0 and at < table.ends[place]
 
     def opens_at(self, at: int) -> int:
-        """`at` when it is working time, otherwise the next instant that is.
+        """Returns `at` when it is working time, otherwise the next instant that is.
 
         Raises:
             NeverOpen: it does not open again.
@@ -124,14 +127,14 @@ class Calendar:
         return at if self.is_open(at) else self.add_business(at, 1) - 1
 
     def ends(self) -> Iterator[tuple[date, int]]:
-        """The last day of every era that ends within reach, and the instant after it."""
+        """Yields the last day of every era that ends within reach, and the instant after it."""
         for era in self.eras:
             if era.last.year < LAST_YEAR:
                 next_day = datetime.combine(era.last + timedelta(days=1), time(), self.zone)
                 yield era.last, int(next_day.timestamp()) * MICROS
 
     def spans(self, since: int, until: int) -> Iterator[tuple[int, int]]:
-        """The working time between two instants, as (start, end) pairs in order."""
+        """Returns the working time between two instants, as (start, end) pairs in order."""
         for year in range(_year_of(since), _year_of(until) + 1):
             table = self._year(year)
             for start, end in zip(table.starts, table.ends, strict=True):
@@ -139,7 +142,7 @@ class Calendar:
                     yield max(start, since), min(end, until)
 
     def _worked(self, year: int, at: int) -> int:
-        """Working time from the beginning of the year to `at`, which lies in it."""
+        """Returns the working time from the beginning of the year to `at`, which lies in it."""
         table = self._year(year)
         place = bisect_right(table.starts, at) - 1
         if place < 0:
@@ -194,7 +197,7 @@ class Calendar:
         )
 
     def _wall_spans(self, first: int, last: int) -> list[tuple[int, int]]:
-        """The spans of local days, in seconds of the wall clock since 1970-01-01, disjoint and in order."""
+        """Yields the spans of local days, in seconds of the wall clock since 1970-01-01, disjoint and in order."""
         spans: list[tuple[int, int]] = []
         for day in range(first, last + 1):
             for start, end in self._hours(date.fromordinal(_EPOCH_DAY + day)):
@@ -202,7 +205,7 @@ class Calendar:
         return spans
 
     def _hours(self, local: date) -> tuple[Span, ...]:
-        """The spans that begin on a local day."""
+        """Returns the spans that begin on a local day."""
         holding = [era for era in reversed(self.eras) if era.holds(local)]
         is_holiday = next((era.is_holiday for era in holding if era.is_holiday), None)
         if not holding or (is_holiday and is_holiday(local)):
@@ -211,7 +214,7 @@ class Calendar:
 
 
 def _append(spans: list[tuple[int, int]], start: int, end: int) -> None:
-    """Add a span that begins no earlier than the last one; what overlaps or touches becomes one."""
+    """Adds a span that begins no earlier than the last one; what overlaps or touches becomes one."""
     if spans and start <= spans[-1][1]:
         spans[-1] = (spans[-1][0], max(spans[-1][1], end))
     else:
@@ -224,7 +227,7 @@ def _year_of(at: int) -> int:
 
 
 def _offsets(zone: ZoneInfo, begins: int, ends: int) -> Iterator[tuple[int, int, int]]:
-    """(since, until, offset from UTC), all in seconds, for every stretch of the year with one offset."""
+    """Yields (since, until, offset from UTC), all in seconds, for every stretch of the year with one offset."""
 
     def offset_at(second: int) -> int:
         offset = datetime.fromtimestamp(second, zone).utcoffset()

@@ -30,7 +30,7 @@ _MIDNIGHT = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """All calendars by name; `version` is that of the content of the file and of the iCalendar files it names."""
+    """Holds all calendars by name; `version` is that of the content of the file and of the iCalendar files it names."""
 
     calendars: dict[str, Calendar]
     version: str
@@ -43,7 +43,7 @@ class Calendars:
 
     @classmethod
     def load(cls, path: Path) -> Calendars:
-        """Read a file of calendars. Several entries of one name are its eras.
+        """Reads a file of calendars. Several entries of one name are its eras.
 
         Those without `to` follow each other in the order of their `from`. One with `to` lies over them from its first day
         to its last; where two of these hold, one within the other, the inner one counts.
@@ -112,7 +112,7 @@ def _day(document: Document, entry: dict[str, Any], *where: str | int, key: str,
 
 
 def _check_beside(document: Document, name: str, number: int, era: Era, others: dict[int, Era]) -> None:
-    """Refuse an era that another of the same name contradicts: it must be plain which of two counts on a day."""
+    """Refuses an era that another of the same name contradicts: it must be clear which of two counts on a day."""
     for place, other in others.items():
         if (other.last < date.max) is not (era.last < date.max):
             continue  # hours with an end lie over those without
@@ -136,7 +136,7 @@ def _days_of(era: Era) -> str:
 
 
 def _cross(one: Era, other: Era) -> bool:
-    """Whether two eras share days, and neither is the smaller one within the other."""
+    """Returns true when two eras share days and neither lies within the other."""
     if one.last < other.first or other.last < one.first:
         return False
     within = one.first >= other.first and one.last <= other.last
@@ -145,7 +145,7 @@ def _cross(one: Era, other: Era) -> bool:
 
 
 def _ranked(eras: Iterable[Era]) -> tuple[Era, ...]:
-    """In the order in which one lies over the other: without an end by their first day, then the shorter the later."""
+    """Returns the eras in the order in which one lies over the other: without an end by their first day, then the shorter the later."""
     return tuple(sorted(eras, key=lambda era: (era.last < date.max, _rank(era))))
 
 
@@ -257,7 +257,7 @@ def _country(document: Document, data: dict[str, Any], *where: str | int) -> Cal
 
 
 def _ical(document: Document, file: Any, *where: str | int) -> set[date]:
-    """The days of all events of an iCalendar file beside this one. An event's DTEND is the day after its last."""
+    """Returns the days of all events of an iCalendar file beside this one. An event's DTEND is the day after its last."""
     path = document.path.parent / str(file)
     if not isinstance(file, str) or Path(file).is_absolute() or ".." in Path(file).parts:
         document.refuse(f"{file!r} is not beside this file", *where, fix="put the iCalendar file into this directory")

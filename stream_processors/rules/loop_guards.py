@@ -1,4 +1,4 @@
-"""Who must not be acknowledged: machines, mailing lists, ourselves, and whoever had enough of it already.
+"""Suppresses acknowledgements that would loop or annoy: to machines, mailing lists, ourselves, or too many to one customer.
 
 The guards are one pure function over the event, the customer and the ticket; their limits are data
 (`config/acknowledgements.yaml`). The order is from what is certain to what is counted, so that the reason recorded is
@@ -55,7 +55,7 @@ _DIGITS = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `count` in `micros`."""
+    """A limit of `count` messages in `micros`."""
 
     count: int
     micros: int
@@ -76,7 +76,7 @@ class Recipient(Protocol):
     @property
     def acknowledgements(self) -> Sequence[SentMessage]: ...
     def wants_nothing_at(self, address: str) -> bool:
-        """Return true when nothing more may be sent to this address."""
+        """Returns true when nothing more may be sent to this address."""
 
 
 class AcknowledgedTicket(Protocol):
@@ -90,7 +90,7 @@ class AcknowledgedTicket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The guards in force. `version` is 12 hex characters of the file's content."""
+    """Holds the guards in force. `version` is 12 hex characters of the file's content."""
 
     version: str
     caps: tuple[Cap, ...]
@@ -111,7 +111,7 @@ class Guards:
 
     @classmethod
     def load(cls, path: Path, mail_domain: str) -> Guards:
-        """Read and validate the limits. Every address at `mail_domain` is one of ours.
+        """Reads and validates the limits. Every address at `mail_domain` is one of ours.
 
         Raises:
             ConfigurationError: with file and line of the first mistake.
@@ -126,7 +126,7 @@ class Guards:
         now: int,
         fingerprint: int,
     ) -> str:
-        """Why this contact must not be acknowledged, one of `REASONS`, or '' when it must be.
+        """Returns why this contact must not be acknowledged, one of `REASONS`, or '' when it must be.
 
         `now` is in micros on the log's axis; `fingerprint` is that of the subject, 0 for none.
         """
@@ -147,17 +147,17 @@ class Guards:
         return self._by_count(customer.acknowledgements, now, fingerprint)
 
     def notice_suppression(self, event: ConsentChanged, customer: Recipient, now: int) -> str:
-        """Why a STOP, START or HELP must not be answered, one of `REASONS`, or '' when it must be."""
+        """Returns why a STOP, START or HELP must not be answered, one of `REASONS`, or '' when it must be."""
         if event.causation_depth >= self.causation_depth:
             return "causation_depth"
         return self._by_count(customer.acknowledgements, now, 0)
 
     def from_machine(self, event: MessageReceived) -> bool:
-        """Whether a machine wrote this: an out-of-office answer, a delivery report. Nobody waits for our answer."""
+        """Returns true when a machine wrote this (an out-of-office answer, a delivery report): nobody waits for an answer."""
         return bool(event.headers) and self._by_headers(event.headers) in _MACHINES
 
     def machine(self, address: str, headers: Mapping[str, str]) -> str:
-        """Why nobody reads what is sent there, one of `REASONS`, or '' when somebody may."""
+        """Returns why nobody reads what is sent there, one of `REASONS`, or '' when somebody may."""
         reason = self._by_headers(headers) if headers else ""
         return reason or (self._by_address(address.strip().lower()) if "@" in address else "")
 
@@ -206,7 +206,7 @@ class Guards:
 
 
 def subject_fingerprint(subject: str) -> int:
-    """63 bits that are equal for subjects that differ only in Re:, ticket token, numbers, case or width; 0 for none."""
+    """Returns 63 bits that are equal for subjects that differ only in Re:, ticket token, numbers, case or width; 0 for none."""
     if not subject:
         return 0
     plain = _PREFIXES.sub("", _TOKEN.sub("", normalise(subject)))

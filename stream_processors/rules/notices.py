@@ -1,4 +1,4 @@
-"""The short texts that answer STOP, START and HELP: data (`config/notices.yaml`), each one SMS in every locale."""
+"""Holds the short texts that answer STOP, START and HELP: data (`config/notices.yaml`), each one SMS in every locale."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CONTACT = "{contact}"
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """The texts in force. `version` is 12 hex characters of the file's content."""
+    """Holds the texts in force. `version` is 12 hex characters of the file's content."""
 
     version: str
     _texts: Mapping[tuple[str, str], str]
 
     @classmethod
     def load(cls, path: Path, mail_domain: str) -> Notices:
-        """Read and check every text. Our support is `support@mail_domain`.
+        """Reads and checks every text. Our support is `support@mail_domain`.
 
         Raises:
             ConfigurationError: with file and line of the first mistake: a kind or locale is missing, no text of it fits
@@ -44,7 +44,7 @@ class Notices:
         )
 
     def text(self, kind: str, locale: str) -> str:
-        """The text of a kind, in English where there is none in that locale."""
+        """Returns the text of a kind, in English where there is none in that locale."""
         return self._texts.get((kind, locale)) or self._texts[kind, "en"]
 
 

@@ -1,4 +1,4 @@
-"""Service policies: how soon a customer is answered, what we promise, and until when a solved ticket can reopen.
+"""Holds the service policies: the targets of each clock, the promise to the customer, and how long a solved ticket can reopen.
 
 Policies are ordered and the first whose conditions all hold is in force. A duration is calendar time, or working time
 where the policy names a business calendar.
@@ -46,7 +46,7 @@ _THANKS_CHARACTERS = 80
 
 
 class Attributes(NamedTuple):
-    """What a policy is matched on; `tier` is the customer's."""
+    """The attributes that a policy is matched on; `tier` is the customer's."""
 
     channel: str
     priority: str
@@ -58,7 +58,7 @@ class Attributes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Targets in seconds by clock; a clock without target does not run. `version` is that of all policies.
+    """A policy with targets in seconds by clock; a clock without target does not run. `version` is that of all policies.
 
     With a `calendar` targets and margin are working time, otherwise calendar time. `measured_in` is the calendar whose
     working time the measures of a ticket say beside all time, where that is another one or the targets have none.
@@ -75,7 +75,7 @@ class Policy:
     measured_in: Calendar | None = None
 
     def promised_at(self, received_at: int) -> int | None:
-        """Until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
+        """Returns until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
 
         The promise is the first-response target plus a margin: promise less, deliver more.
         """
@@ -83,12 +83,12 @@ class Policy:
         return None if target is None else due_at(received_at, target + self.margin_seconds, self.calendar)
 
     def fits(self, wanted: Attributes) -> bool:
-        """Whether all conditions hold."""
+        """Returns true when all conditions hold."""
         return all(_holds(name, allowed, getattr(wanted, name)) for name, allowed in self.when.items())
 
 
 def due_at(since: int, target_seconds: float, calendar: Calendar | None) -> int:
-    """When (micros) so many seconds have passed since `since`: working time of the calendar, or all time without one."""
+    """Returns when (micros) so many seconds have passed since `since`: working time of the calendar, all time without one."""
     micros = round(target_seconds * MICROS)
     return since + micros if calendar is None else calendar.add_business(since, micros)
 
@@ -101,7 +101,7 @@ class Thanks:
     fillers: frozenset[str]
 
     def only(self, text: str, *names: str) -> bool:
-        """Whether the text is made of thanks and fillers, at least one thanks, and perhaps one of the names."""
+        """Returns true when the text is made of thanks and fillers, at least one thanks, and perhaps one of the names."""
         if not text or len(text) > _THANKS_CHARACTERS:
             return False
         characters = _alphanumerics(text)
@@ -123,7 +123,7 @@ class Thanks:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """All policies in order; `time_zone` is used for customers whose own is unknown.
+    """Holds all policies in order; `time_zone` is used for customers whose own is unknown.
 
     `version` is 12 hex characters of the file's content, and of the calendars' where a policy uses one.
     """
@@ -136,7 +136,7 @@ class Policies:
     _remembered: dict[Attributes, Policy] = field(default_factory=dict, compare=False, repr=False)
 
     def match(self, channel: str, priority: str, tags: tuple[str, ...], tier: str, team: str, language: str) -> Policy:
-        """The first policy that fits. There always is one: the last has no conditions."""
+        """Returns the first policy that fits. There always is one: the last has no conditions."""
         wanted = Attributes(channel, priority, tags, tier, team, language)
         policy = self._remembered.get(wanted)
         if policy is None:
@@ -148,13 +148,14 @@ class Policies:
 
     @property
     def reopen_micros(self) -> int:
+        """How long after a solve a message reopens the ticket, in micros."""
         return round(self.reopen_seconds * MICROS)
 
     @classmethod
     def load(
         cls, path: Path, teams: Teams, calendars: Calendars | None = None, tags: Iterable[str] | None = None
     ) -> Policies:
-        """Read `policies.yaml`. `calendars` are those that a policy may name, `tags` those that tickets can have (None: any).
+        """Reads `policies.yaml`. `calendars` are those that a policy may name, `tags` those that tickets can have (None: any).
 
         Raises:
             ConfigurationError: with file and line.
@@ -207,7 +208,7 @@ def _zone(document: yamlfile.Document, name: Any) -> ZoneInfo:
 
 
 def _version(document: yamlfile.Document, entries: list[Any], calendars: Calendars | None) -> str:
-    """That of the file; with the calendars in it where a policy uses one, for a target then means what they say."""
+    """Returns the version of the file, and of the calendars where a policy uses one: a target depends on them, too."""
     if calendars is None or not any(isinstance(entry, dict) and not _CALENDARS.isdisjoint(entry) for entry in entries):
         return document.version
     return sha256(f"{document.version} {calendars.version}".encode()).hexdigest()[:12]
@@ -273,7 +274,7 @@ def _calendar(document: yamlfile.Document, name: Any, calendars: Calendars | Non
 
 
 def _can_be_due(document: yamlfile.Document, seconds: float, calendar: Calendar | None, *where: str | int) -> None:
-    """Refuse a target that no ticket could ever reach: it would stop every ticket that it is for."""
+    """Refuses a target that no ticket could ever reach: the fold of every ticket with it would fail."""
     try:
         due_at(_SOME_TIME, seconds, calendar)
     except NeverOpen as error:
@@ -281,7 +282,7 @@ def _can_be_due(document: yamlfile.Document, seconds: float, calendar: Calendar 
 
 
 def _with_parents(tags: Iterable[str]) -> frozenset[str]:
-    """The tags, and what stands for everything below it: `payment` of `payment.card_declined`."""
+    """Returns the tags and their groups: `payment` of `payment.card_declined`."""
     return frozenset(tag[:end] for tag in tags for end in (len(tag), *(m.start() for m in re.finditer(r"\.", tag))))
 
 

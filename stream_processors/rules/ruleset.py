@@ -1,4 +1,4 @@
-"""The rules in force: calendars, policies, taxonomy, templates, teams, each with the version of its content.
+"""Reads and validates a directory of rules as a whole; each part has the version of its content.
 
 `load(directory)` reads and validates them all and either returns a complete `Rules` or raises one
 `ConfigurationError` naming file and line: an invalid file never replaces a valid one. It goes by way of `read_files`
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything a step may consult besides the event and the state. `version` is that of all the content."""
+    """Holds all that a step may consult besides the event and the state. `version` is that of all the content."""
 
     policies: Policies
     taxonomy: Taxonomy
@@ -57,7 +57,7 @@ class Rules:
 
 @cache
 def load(directory: Path | None = None, mail_domain: str = "support.example") -> Rules:
-    """Read the rules from a directory, by default those that ship with the package. A directory is read once.
+    """Reads the rules from a directory, by default those that ship with the package. A directory is read once.
 
     Raises:
         ConfigurationError: a file is missing or invalid; nothing is replaced.
@@ -67,7 +67,7 @@ def load(directory: Path | None = None, mail_domain: str = "support.example") ->
 
 
 def read_files(directory: Path) -> dict[str, bytes]:
-    """The content of every file of the rules by its path within the directory, in order.
+    """Returns the content of every file of the rules by its path within the directory, in order.
 
     Raises:
         ConfigurationError: the directory cannot be read, or holds more than `MOST_BYTES`.
@@ -86,7 +86,7 @@ def read_files(directory: Path) -> dict[str, bytes]:
 
 
 def content_version(files: Mapping[str, bytes], mail_domain: str) -> str:
-    """12 hex characters of SHA-256 over the names and the content of the files, and the mail domain."""
+    """Returns 12 hex characters of SHA-256 over the names and the content of the files, and the mail domain."""
     digest = sha256(mail_domain.encode())
     for name in sorted(files):
         digest.update(b"\0" + name.encode() + b"\0" + sha256(files[name]).digest())
@@ -94,7 +94,7 @@ def content_version(files: Mapping[str, bytes], mail_domain: str) -> str:
 
 
 def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = "") -> Rules:
-    """Validated rules of these files and no others. Complaints name a file within `shown_as`.
+    """Returns the validated rules of these files and no others. Complaints name a file within `shown_as`.
 
     Raises:
         ConfigurationError: a file is missing or invalid, with file and line of the first mistake.
@@ -117,7 +117,7 @@ def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = ""
 
 def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
     def made_of(maker: Callable[..., T], *arguments: Any, files_of: Callable[[str], bool]) -> T:
-        """A part is made once for the same content: editions share what did not change between them."""
+        """A part is made once for the same content: versions share what did not change between them."""
         chosen = {name: content for name, content in files.items() if files_of(name)}
         key = maker, content_version(chosen, mail_domain)
         if key not in _made:
@@ -150,7 +150,7 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
 
 
 def _paths(directory: Path) -> Iterator[Path]:
-    """Links are followed, as the files of a mounted ConfigMap are links; its own `..data` is hidden."""
+    """Yields the files of the rules. Links are followed, as the files of a mounted ConfigMap are links; its own `..data` is hidden."""
     for folder, folders, names in os.walk(directory, followlinks=True, onerror=_raise):
         deep = len(Path(folder).relative_to(directory).parts) >= _DEPTH
         folders[:] = [] if deep else [name for name in folders if not name.startswith(".")]

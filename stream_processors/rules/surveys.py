@@ -1,4 +1,4 @@
-"""Asking how it was: when, whom, in which words. Data (`config/surveys.yaml`), and the secrets that sign the links.
+"""Holds the rules of surveys: when, whom and in which words to ask. Data (`config/surveys.yaml`), and the secrets that sign links.
 
 The secrets are no part of the rules: rules are versioned, copied and read by people. A worker without a secret asks
 nobody, and says so in every `InvitationFact`.
@@ -35,24 +35,24 @@ _INVITE = ("channels", "after_minutes", "chat_after_minutes", "cap", "link_days"
 
 
 class Signing(NamedTuple):
-    """Where the survey pages are, and what their links are signed with: the first of the secrets signs."""
+    """Makes links to the survey pages; the first of the secrets signs them."""
 
     url: str
     secrets: tuple[str, ...]
 
     @classmethod
     def of(cls, url: str, secrets: str) -> Signing | None:
-        """From settings; `secrets` is comma-separated. None when there is none."""
+        """Returns the signing of these settings; `secrets` is comma-separated. None when there is none."""
         each = tuple(secret.strip() for secret in secrets.split(",") if secret.strip())
         return cls(url, each) if each else None
 
     def link(self, link: SurveyLink) -> str:
-        """The address to send to the customer."""
+        """Returns the address to send to the customer."""
         return survey_link.url(self.url, link, self.secrets)
 
 
 class Written(NamedTuple):
-    """A message: `subject` is for mail only."""
+    """A message that is ready to send; `subject` is for mail only."""
 
     subject: str
     text: str
@@ -60,7 +60,7 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Surveys:
-    """The settings and texts in force. `version` is 12 hex characters of the file's content; times in micros."""
+    """Holds the settings and texts in force. `version` is 12 hex characters of the file's content; times in micros."""
 
     version: str
     channels: frozenset[str]
@@ -75,7 +75,7 @@ class Surveys:
 
     @classmethod
     def load(cls, path: Path) -> Surveys:
-        """Read and check the file.
+        """Reads and checks the file.
 
         Raises:
             ConfigurationError: with file and line of the first mistake.
@@ -110,7 +110,7 @@ class Surveys:
         return surveys
 
     def write(self, kind: str, locale: str, name: str, *, mail: bool, link: str = "") -> Written:
-        """The message of a kind, in English where we do not write that language. By name when it is known."""
+        """Returns the message of a kind, in English where we do not write that language, with the name where it is known."""
         locale = locale if locale in LOCALES else "en"
         greetings, called = self._greetings[locale], own_words(name, _NAME_CHARACTERS)
         if mail:
@@ -179,7 +179,7 @@ def _by_locale(document: Document, kind: str, form: str) -> dict[str, str]:
 
 
 def _try(surveys: Surveys, document: Document) -> None:
-    """Each text says what it has to, and fits where it has to."""
+    """Refuses a text that lacks what it must say or does not fit its channel."""
     for (kind, form, locale), text in surveys._texts.items():
         if "{greeting}" not in text:
             document.refuse("does not greet: {greeting} is missing", kind, form, locale)

@@ -1,4 +1,4 @@
-"""The teams that answer: their names, the fallback, and the languages that each answers in."""
+"""Holds the teams that answer: their names, the fallback, and the languages that each answers in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """`languages` empty means all."""
+    """A team; empty `languages` mean all."""
 
     slug: str
     name: str
@@ -26,7 +26,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Teams:
-    """All teams by slug; `version` is that of the file's content."""
+    """Holds all teams by slug; `version` is that of the file's content."""
 
     teams: dict[str, Team]
     fallback: str
@@ -41,7 +41,7 @@ class Teams:
         return self.teams
 
     def choose(self, owner: str | None, language: str) -> str:
-        """The team for a ticket: the owner of its tags if it answers in the language, otherwise the fallback."""
+        """Returns the team for a ticket: the owner of its tags if it answers in the language, otherwise the fallback."""
         team = self.teams.get(owner or "")
         if team is None or (team.languages and language and language not in team.languages):
             return self.fallback
@@ -49,7 +49,7 @@ class Teams:
 
     @classmethod
     def load(cls, path: Path) -> Teams:
-        """Read `teams.yaml`.
+        """Reads `teams.yaml`.
 
         Raises:
             ConfigurationError: with file and line.

@@ -1,4 +1,4 @@
-"""The words of an acknowledgement: one template per kind of channel and locale, in `config/templates/`.
+"""Renders acknowledgements from templates in `config/templates/`, one per kind of channel and locale.
 
 `<kind>.<locale>.txt`, in plain Jinja: `{{ variable }}`, `if` and `for` only. Every template is parsed, checked and
 rendered in every situation when it is loaded, so that nothing can fail, and no SMS can be too long, when a customer
@@ -79,7 +79,7 @@ class Situation(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """`template` is its file's name without the ending; `version` 12 hex characters of its content."""
+    """A rendered text. `template` is its file's name without the ending; `version` 12 hex characters of its content."""
 
     text: str
     template: str
@@ -94,13 +94,13 @@ class _Template(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """All templates, by kind and locale."""
+    """Holds all templates, by kind and locale."""
 
     _templates: dict[tuple[str, str], _Template]
 
     @classmethod
     def load(cls, directory: Path) -> Templates:
-        """Read, check and try every template.
+        """Reads, checks and tries every template.
 
         Raises:
             ConfigurationError: a template is missing, is not Jinja, uses an unknown variable, does not name ticket
@@ -127,7 +127,7 @@ class Templates:
         return templates
 
     def render(self, situation: Situation) -> Rendered:
-        """The text for a situation; what the customer wrote is made harmless and short enough for the channel."""
+        """Returns the text for a situation; what the customer wrote is made harmless and short enough for the channel."""
         template = self._templates[situation.kind, situation.locale]
         name = own_words(situation.name, _NAME_CHARACTERS)
         subject = own_words(situation.subject, _SUBJECT_CHARACTERS[situation.kind])
@@ -153,13 +153,13 @@ class Templates:
 
 
 def kind_of(channel: str, address: str) -> str:
-    """The kind of template for a channel. One that has no way back of its own is answered by mail or SMS."""
+    """Returns the kind of template for a channel. A channel that cannot be answered on itself is answered by mail or SMS."""
     kind = _KIND_OF.get(channel, "email")
     return "sms" if kind == "email" and address.startswith("+") and "@" not in address else kind
 
 
 def own_words(text: str, limit: int) -> str:
-    """The customer's words on one line; '' where they hold a link or an address, which we do not spread."""
+    """Returns the customer's words on one line; '' where they hold a link or an address, which we do not spread."""
     if not text:
         return ""
     if not text.isprintable():
@@ -171,7 +171,7 @@ def own_words(text: str, limit: int) -> str:
 
 
 def _shorter(text: Callable[[str, str], str], name: str, subject: str) -> Iterator[str]:
-    """The same message with ever less of the customer's own words."""
+    """Yields the same message with ever less of the customer's own words."""
     keep = subject.removesuffix(_ELLIPSIS)
     while len(keep) > _SHORTEST_SUBJECT:
         keep = keep[: max(_SHORTEST_SUBJECT, len(keep) - 4)].rstrip()
@@ -232,7 +232,7 @@ _LONGEST_TIMES = {
 
 
 def _try(templates: Templates, kind: str, locale: str, path: Path) -> None:
-    """Render a template in every situation."""
+    """Renders a template in every situation; refuses it when one fails."""
     words: tuple[tuple[str, str], ...] = (("", ""), _LONGEST_TIMES[locale])
     for name, subject, order, times, articles, dissatisfied in product(
         ("", "Kim"), ("", "Tea"), ("", "10023"), words, ((), (Article("Help", "https://help"),)), (False, True)

@@ -1,4 +1,4 @@
-"""Folding one partition batch: records in, states and encoded outputs out. Pure but for the reads of the store.
+"""Folds one partition batch: records in, states and outputs out. Pure but for the reads of the store.
 
 A record that fails (undecodable, invalid, a defect in one step) becomes a dead letter with its stage and traceback
 and leaves no trace in the states; its neighbours go on.
@@ -29,7 +29,7 @@ class Failure(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """What a partition batch came to. Deleted states have the value None; `before` are those that it found."""
+    """The result of a partition batch. Deleted states have the value None; `before` are the states that it found."""
 
     states: dict[bytes, State | None]
     outputs: list[tuple[bytes | None, Output]]
@@ -58,6 +58,7 @@ class Overlay:
         self._sorted: list[bytes] = []
 
     def get(self, key: bytes) -> Any | None:
+        """Returns the decoded state, or None (as a `Reader`)."""
         if key in self.changed:
             return self.changed[key]
         stored = self._get(key)
@@ -65,6 +66,7 @@ class Overlay:
         return state
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """Yields all states whose key starts with `prefix`, in key order (as a `Reader`)."""
         changed = self._changed_with(prefix)
         position = 0
         for key, value in self._scan(prefix):
@@ -97,7 +99,7 @@ class BatchFolder:
         self.codec = StateCodec(processor.kinds, processor.deadline)
 
     def fold(self, partition: int, records: Sequence[Any], overlay: Overlay) -> Folded:
-        """Fold records (with `.offset .key .value`) in order. Raises nothing for a bad record.
+        """Folds records (with `.offset .key .value`) in order. Raises nothing for a bad record.
 
         Raises:
             StateFromTheFuture: a newer build wrote a state that a record needs; perhaps as the cause of a `StepFailed`.
@@ -112,7 +114,7 @@ class BatchFolder:
     def folding(
         self, partition: int, records: Sequence[Any], overlay: Overlay
     ) -> Generator[list[tuple[bytes | None, Output]], None, Folded]:
-        """As `fold`, pausing after each record so that an event loop can do something else; yields the outputs so far."""
+        """Folds as `fold` does; yields the outputs so far after each record, so that an event loop can do something else."""
         outputs: list[tuple[bytes | None, Output]] = []
         failures: list[Failure] = []
         counts: list[Count] = []
@@ -152,7 +154,7 @@ class BatchFolder:
 
 
 def classify(error: BaseException) -> tuple[str, str, BaseException]:
-    """`(stage, reason, cause)` of a failure, with bounded words for stage and reason."""
+    """Returns `(stage, reason, cause)` of a failure, with bounded words for stage and reason."""
     if isinstance(error, StepFailed):
         cause = error.__cause__ or error
         return error.stage, cause.reason if isinstance(cause, Refused) else "defect", cause

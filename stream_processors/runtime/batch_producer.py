@@ -1,4 +1,4 @@
-"""Records on their way to Kafka, grouped by partition into whole record batches.
+"""Sends records to Kafka, grouped by partition into whole record batches.
 
 `flush()` returns when every one of them is acknowledged by all replicas, and raises when one is not: nothing is
 sent and forgotten.
@@ -15,7 +15,7 @@ from schemas.errors import Unavailable
 
 
 class BatchProducer:
-    """Not shared between batches: create one, add, flush."""
+    """Collects the records of one fold and sends them: create one, add, flush. Not shared between folds."""
 
     __slots__ = ("_open", "_producer", "_sent", "records", "timestamp_ms")
 
@@ -34,7 +34,7 @@ class BatchProducer:
         value: bytes | None,
         headers: list[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Append a record to the open batch of its partition; a full batch is set aside for `flush`."""
+        """Appends a record to the open batch of its partition; a full batch is set aside for `flush`."""
         place = (topic, partition)
         batch = self._open.get(place)
         if batch is None:
@@ -47,7 +47,7 @@ class BatchProducer:
                 raise Unavailable(f"a record of {len(value or b'')} bytes does not fit into a batch of {topic}")
 
     async def flush(self) -> dict[tuple[str, int], int]:
-        """Wait until everything is durable; returns the last offset written per topic and partition.
+        """Waits until everything is durable; returns the last offset written per topic and partition.
 
         Raises:
             Unavailable: Kafka did not acknowledge a batch.

@@ -36,31 +36,31 @@ class StateGauges(ABC):
         self.cursor: bytes | None = b""
 
     def read(self, key: bytes, state: Any) -> None:
-        """Count a state that is read after an assignment. Keys come in order."""
+        """Counts a state that is read after an assignment. Keys come in order."""
         self._change(key, None, state)
         self.cursor = key
 
     def finish(self) -> None:
-        """Mark the partition as read to its end."""
+        """Marks the partition as read to its end."""
         self.cursor = None
 
     def changed(self, key: bytes, before: Any | None, after: Any | None) -> None:
-        """Count a durable change, unless the state is still to be read."""
+        """Counts a durable change, unless the state is still to be read."""
         if key[0] in self.prefixes and (self.cursor is None or key <= self.cursor):
             self._change(key, before, after)
 
     @classmethod
     @abstractmethod
     def samples(cls, partitions: Sequence[Self], now: int) -> list[Sample]:
-        """Return the values of all gauges over these partitions together, at `now` (pipeline micros)."""
+        """Returns the values of all gauges over these partitions together, at `now` (pipeline micros)."""
 
     @abstractmethod
     def _change(self, key: bytes, before: Any | None, after: Any | None) -> None:
-        """Take away what a state counted for, and add what it counts for now."""
+        """Takes away what a state counted for, and adds what it counts for now."""
 
 
 def change(counts: Counts, labels: Labels, step: int) -> None:
-    """Add `step` to one count; a count of zero is left out."""
+    """Adds `step` to one count; a count of zero is left out."""
     count = counts.get(labels, 0) + step
     if count:
         counts[labels] = count

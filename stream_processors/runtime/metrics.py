@@ -36,7 +36,7 @@ SLICE_SECONDS, REST_SECONDS = 0.001, 0.004
 
 
 def record_counts(counts: Iterable[Count]) -> None:
-    """Add counts to their counters and histograms. Call it once the records that are counted are durable."""
+    """Adds counts to their counters and histograms. Call it once the records that are counted are durable."""
     for each in counts:
         name, labels, value = each.metric, each.labels, each.value
         add = _adders.get((name, labels))
@@ -78,11 +78,11 @@ class GaugeCollector(Collector):
         self._reading: asyncio.Task[None] | None = None
 
     def register(self) -> None:
-        """Let Prometheus's registry scrape these gauges."""
+        """Lets Prometheus's registry scrape these gauges."""
         REGISTRY.register(self)
 
     def begin(self, partitions: Iterable[int]) -> None:
-        """Forget the states counted so far, and read those of newly assigned partitions in the background."""
+        """Forgets the states counted so far, and reads those of newly assigned partitions in the background."""
         if self._reading is not None:
             self._reading.cancel()
         generation, _ = self._held()
@@ -92,7 +92,7 @@ class GaugeCollector(Collector):
         self._reading = asyncio.create_task(self._read(dict(self._partitions)), name="gauges")
 
     def changed(self, partition: int, before: dict[bytes, Any | None], after: dict[bytes, Any | None]) -> None:
-        """Count the changes of a batch. Call it without an `await` after the store took the states."""
+        """Counts the changes of a batch. Call it without an `await` after the store took the states."""
         gauges = self._partitions.get(partition)
         if gauges is None:
             return
@@ -109,7 +109,7 @@ class GaugeCollector(Collector):
             log.exception("states cannot be counted")
 
     def _read_slice(self, partition: int, gauges: StateGauges) -> bool:
-        """Read states for `SLICE_SECONDS`; returns true after the last. No batch becomes durable meanwhile."""
+        """Reads states for `SLICE_SECONDS`; returns true after the last. No batch becomes durable meanwhile."""
         until = time.perf_counter() + SLICE_SECONDS
         assert gauges.cursor is not None
         with self._lock:
@@ -123,11 +123,11 @@ class GaugeCollector(Collector):
     # -- the scrape, on a thread of its own -----------------------------------------------------------------------
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the registry asks `collect` for names only at a scrape."""
+        """Returns nothing: the registry asks `collect` for names only at a scrape."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges now."""
+        """Yields the gauges now."""
         if not self._partitions:
             return
         now = self._now()

@@ -1,4 +1,4 @@
-"""What the worker loop asks of an aggregate, and nothing else: the seam between pure folds and Kafka.
+"""Defines what the worker loop asks of an aggregate: the seam between pure folds and Kafka.
 
 An aggregate (tickets, routing) is a `Processor`: it names its topic, decodes a record, and folds it into states
 and outputs. It does no I/O, reads no clock and draws no random number: the same log gives the same bytes.
@@ -24,7 +24,7 @@ MOST_BATCH_RECORDS = 8192
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
-    """Where a record stands in its topic."""
+    """The position of a record in its topic."""
 
     partition: int
     offset: int
@@ -60,17 +60,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Reader(Protocol):
-    """The states of one partition: the store, with what this batch has changed so far laid over it."""
+    """Reads the states of one partition: the store, with the changes of this batch laid over it."""
 
     def get(self, key: bytes) -> Any | None:
-        """The decoded state, or None."""
+        """Returns the decoded state, or None."""
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
-        """All states whose key starts with `prefix`, in key order. Do not change states while iterating."""
+        """Yields all states whose key starts with `prefix`, in key order. Do not change states while iterating."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What folding one record came to. A state of None is deleted.
+    """The result of folding one record. A state of None is deleted.
 
     A deletion becomes durable with the other states of its kind. So a derived state is deleted only when every record
     in it stands at least `MOST_BATCH_RECORDS` offsets back: after a crash it could not tell a refold of its own batch
@@ -84,7 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Processor(Protocol):
-    """One aggregate.
+    """Folds one aggregate.
 
     name      of the agent, its table and its metric label: `tickets`
     topic     where its events come from
@@ -99,14 +99,14 @@ class Processor(Protocol):
     gauges: type[StateGauges] | None
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
-        """Fold one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""
+        """Folds one event. Pure. Any exception sends the record to the dead-letter topic and changes nothing."""
 
     def deadline(self, key: bytes, state: Any) -> int | None:
-        """When (pipeline micros) a `Tick` for this state is next due; None for never or imported history."""
+        """Returns when (pipeline micros) a `Tick` for this state is next due; None for never or imported history."""
 
 
 class StepFailed(Exception):
-    """A named step raised; the cause is chained. `stage` is a bounded metric label."""
+    """Raised when a named step failed; the cause is chained. `stage` is a bounded metric label."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage

@@ -1,4 +1,4 @@
-"""How a state is stored: one version byte, eight bytes of offset, eight bytes of deadline, MessagePack.
+"""Encodes a state as it is stored: one version byte, eight bytes of offset, eight bytes of deadline, MessagePack.
 
 Offset and deadline stand outside the body, so that a recovery keeps the higher of two values and knows when each of a
 million states is next due without decoding them. The first bit of the version byte says that a deadline is there;
@@ -43,12 +43,13 @@ class StateCodec:
         }
 
     def dump(self, key: bytes, state: State) -> bytes:
+        """Returns a state as it is stored, with the deadline of its next tick."""
         due = self._deadline(key, state)
         version = self._decoders[key[0]][0] | _HAS_DEADLINE
         return _HEAD.pack(version, state.offset, _NEVER if due is None else due) + self._encode(state)
 
     def load(self, key: bytes, value: bytes) -> Any:
-        """The state.
+        """Returns the decoded state.
 
         Raises:
             StateFromTheFuture: a newer build wrote it.
@@ -67,7 +68,7 @@ class StateCodec:
         )
 
     def deadline(self, key: bytes, value: bytes) -> int | None:
-        """When (micros) a tick is next due for a stored state, or None.
+        """Returns when (pipeline micros) a tick is next due for a stored state, or None.
 
         Without decoding it, unless a build wrote it whose states were of another version or had no deadlines yet.
         """
@@ -78,7 +79,7 @@ class StateCodec:
 
 
 def stored_offset(value: bytes) -> int:
-    """The offset of a stored value, without decoding its body."""
+    """Returns the offset of a stored value, without decoding its body."""
     return int(_OFFSET.unpack_from(value)[0])
 
 

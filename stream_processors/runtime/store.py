@@ -1,4 +1,4 @@
-"""The local state: RocksDB through Faust's table store, written by the worker loop in one atomic batch.
+"""Stores the local state in RocksDB, through Faust's table store; the worker loop writes each batch atomically.
 
 Registered as the `faust.stores` entry point `deskstream`. On recovery the value with the higher offset wins, so that
 a late write of a worker that had already lost its partition cannot undo a newer state.
@@ -33,7 +33,7 @@ UNLOGGED.disable_wal = True
 
 
 class SeenKeys:
-    """Keys that a recovery may have written. It forgets none, takes few for known that are not, and stays at 4 MB."""
+    """Remembers keys that a recovery may have written. Forgets none, takes few new keys for known, and stays at 4 MB."""
 
     SLOTS = 1 << 22
 
@@ -41,7 +41,7 @@ class SeenKeys:
         self._slots = bytearray(self.SLOTS)
 
     def add(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Remember keys; returns those that may have been there before."""
+        """Remembers keys; returns those that may have been there before."""
         slots, mask, before = self._slots, self.SLOTS - 1, []
         for key in keys:
             slot = hash(key) & mask
@@ -53,7 +53,7 @@ class SeenKeys:
 
 
 class Store(RocksStore):  # type: ignore[misc]
-    """One RocksDB database per partition; keys and values are bytes."""
+    """Holds one RocksDB database per partition; keys and values are bytes."""
 
     #: Called with the partitions whose state is complete after a recovery.
     on_recovered: Callable[[set[int]], Awaitable[None]] | None = None
@@ -66,10 +66,11 @@ class Store(RocksStore):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def get_bytes(self, partition: int, key: bytes) -> bytes | None:
+        """Returns a stored value, or None."""
         return self._db_for_partition(partition).get(key)  # type: ignore[no-any-return]
 
     def scan_bytes(self, partition: int, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs whose key starts with `prefix`, in key order."""
+        """Yields the pairs whose key starts with `prefix`, in key order."""
         iterator = self._db_for_partition(partition).iter()
         iterator.seek(prefix)
         while iterator.valid():
@@ -80,7 +81,7 @@ class Store(RocksStore):  # type: ignore[misc]
             iterator.next()
 
     def scan_from(self, partition: int, key: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Pairs from this key on, in key order, as the database is at the first of them."""
+        """Yields the pairs from this key on, in key order, as the database is at the first of them."""
         iterator = self._db_for_partition(partition).iter()
         iterator.seek(key)
         while iterator.valid():
@@ -88,7 +89,7 @@ class Store(RocksStore):  # type: ignore[misc]
             iterator.next()
 
     def write(self, partition: int, values: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Write states (None deletes) and the changelog offset that they are complete up to, atomically."""
+        """Writes states (None deletes) and the changelog offset that they are complete up to, atomically."""
         self._end_restoring(partition)
         self._db_for_partition(partition).write(self._batch(values, offset))
 
@@ -105,7 +106,7 @@ class Store(RocksStore):  # type: ignore[misc]
     def apply_changelog_batch(
         self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Faust's way in: one event per record. `restore` does the work.
+        """Restores changelog records as Faust hands them over, one event each; `restore` does the work.
 
         Faust gives a record of a partition that was taken away meanwhile to whichever table had one before.
         """
@@ -118,7 +119,7 @@ class Store(RocksStore):  # type: ignore[misc]
             self.restore(tp, messages)
 
     def restore(self, tp: TP, records: Sequence[Any]) -> None:
-        """Restore states from changelog records (`.key .value .offset`): the higher stored offset wins."""
+        """Restores states from changelog records (`.key .value .offset`): the higher stored offset wins."""
         values = self._stored(tp.partition, records)
         changed: dict[bytes, bytes | None] = {}
         for record in records:
@@ -133,7 +134,7 @@ class Store(RocksStore):  # type: ignore[misc]
             self.on_progress()
 
     def _stored(self, partition: int, records: Sequence[Any]) -> dict[bytes, bytes | None]:
-        """What is stored of the states that these records bring, without asking for keys that cannot be there.
+        """Returns the stored values of the keys of these records, without asking for keys that cannot be there.
 
         A read costs more than all the rest of a recovery. On an empty disk, which is where a million states have to be
         restored, nearly every key comes for the first time.
@@ -153,7 +154,7 @@ class Store(RocksStore):  # type: ignore[misc]
         self._restoring[partition] = None if first.valid() else SeenKeys()
 
     def _end_restoring(self, partition: int) -> None:
-        """Flush what was written without a log, before anything that is logged could outlive it in a crash."""
+        """Flushes what was written without a log, before anything that is logged could outlive it in a crash."""
         if partition in self._restoring:
             database = self._db_for_partition(partition)
             database.flush()
@@ -161,12 +162,14 @@ class Store(RocksStore):  # type: ignore[misc]
             del self._restoring[partition]
 
     def revoke_partitions(self, table: CollectionT, tps: set[TP]) -> None:
+        """Closes the databases of partitions that were taken away."""
         for tp in tps:
             if tp.topic in table.changelog_topic.topics:
                 self._restoring.pop(tp.partition, None)
         super().revoke_partitions(table, tps)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Flushes what was restored and reports its partitions as recovered."""
         await super().on_recovery_completed(active_tps, standby_tps)
         for partition in list(self._restoring):
             self._end_restoring(partition)

@@ -1,4 +1,4 @@
-"""The next deadlines of one partition, rebuilt from the states after an assignment; made for hundreds of thousands.
+"""Holds the next deadlines of one partition, hundreds of thousands of them, rebuilt from the states after an assignment.
 
 Deadlines that are far away lie in buckets of about a minute, unordered: a key in a list costs 8 bytes, in a heap 70.
 When its minute comes, a bucket is poured into a heap. So a poll with nothing due looks at two numbers.
@@ -15,7 +15,7 @@ _SWEEP_FROM = 10_000
 
 
 class Timers:
-    """`set` remembers when a state is next due; `due` takes what is. A taken deadline waits for its state to change."""
+    """Remembers when each state is next due. A deadline that `due` has taken waits for its state to change."""
 
     __slots__ = ("_appended", "_current", "_far", "_far_entries", "_far_order", "_near", "_opened")
 
@@ -32,7 +32,7 @@ class Timers:
         return len(self._current)
 
     def set(self, key: bytes, deadline: int | None) -> None:
-        """The state's next deadline (micros), or None for none."""
+        """Sets a state's next deadline (pipeline micros); None for none."""
         if deadline is None:
             self._current.pop(key, None)
             self._appended.pop(key, None)
@@ -41,7 +41,7 @@ class Timers:
             self._remember(key, deadline)
 
     def due(self, now: int, limit: int) -> list[tuple[int, bytes]]:
-        """Take at most `limit` deadlines that are not later than `now`, earliest first."""
+        """Takes at most `limit` deadlines that are not later than `now`, earliest first."""
         self._open_until(now >> _BUCKET_BITS)
         taken: list[tuple[int, bytes]] = []
         near, current = self._near, self._current
@@ -68,7 +68,7 @@ class Timers:
             self._sweep()
 
     def _open_until(self, bucket: int) -> None:
-        """Pour every bucket up to this one into the heap."""
+        """Pours every bucket up to this one into the heap."""
         while self._far_order and self._far_order[0] <= bucket:
             number = heappop(self._far_order)
             keys = self._far.pop(number)
@@ -80,7 +80,7 @@ class Timers:
         self._opened = max(self._opened, bucket)
 
     def _sweep(self) -> None:
-        """Rebuild the buckets from what is current: states that move their deadline often leave many behind."""
+        """Rebuilds the buckets from what is current: states that move their deadline often leave many behind."""
         self._far, self._near, self._far_entries = {}, [], 0
         for key, deadline in self._current.items():
             bucket = deadline >> _BUCKET_BITS

@@ -1,4 +1,4 @@
-"""The batch transport: each fetched partition batch reaches an agent as one message.
+"""Hands each fetched partition batch to an agent as one message: the batch transport.
 
 Faust hands records over one at a time, at about 90 µs each; with this driver the worker loop gets all the records
 that one fetch returned for a partition as `event.message.value`, and commits whole batches in delivery order.
@@ -64,7 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return fetched
 
     async def go_back(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
-        """Let partitions be read from these offsets if their positions are behind them; returns those that were."""
+        """Seeks partitions back to these offsets where their positions are behind them; returns those that were."""
         return await self.call_thread(self._go_back, offsets)  # type: ignore[no-any-return]
 
     async def _go_back(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
@@ -81,7 +81,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class Delivered:
-    """One batch that was handed to an agent: the offsets it covers and whether it is durable."""
+    """A batch that was handed to an agent: the last offset it covers, and whether it is durable."""
 
     __slots__ = ("done", "last", "message")
 
@@ -90,7 +90,7 @@ class Delivered:
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Faust's aiokafka consumer, delivering and committing batches for the topics in `batch_topics`."""
+    """Delivers and commits batches for the topics in `batch_topics`; otherwise Faust's aiokafka consumer."""
 
     batch_topics: ClassVar[set[str]] = set()
 
@@ -107,7 +107,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's signature)
-        """Yield one message per fetched partition batch, and changelog records one by one."""
+        """Yields one message per fetched partition batch, and changelog records one by one."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         if self._seeking:
@@ -138,7 +138,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return await super()._getmany(wanted, timeout)
 
     def _may_deliver(self, tp: TP, active: set[TP] | None, generation: int) -> bool:
-        """Whether what was fetched is still wanted, and the queue that it goes to will not be emptied."""
+        """Returns true when the fetched records are still wanted and the queue that they go to will not be emptied."""
         return (
             self.flow_active
             and self.app.consumer_generation_id == generation
@@ -151,7 +151,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._undelivered[tp] = min(first, self._undelivered.get(tp, first))
 
     async def _go_back(self) -> None:
-        """Fetch again what was not delivered. Nobody else would: a position passes what was fetched, wanted or not.
+        """Fetches again what was not delivered: the position has passed it, and nothing else would read it.
 
         A partition whose next offset is known goes back to that; never forward, since a seek meanwhile may have gone
         further back than what was kept.
@@ -162,7 +162,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._read_offset[tp] = offset or None
 
     def _restored(self, tp: TP, batch: list[Any]) -> list[Any]:
-        """Restore a changelog batch at once; returns what is left for Faust's own recovery to see.
+        """Restores a changelog batch at once; returns what is left for Faust's own recovery to see.
 
         Faust restores one event at a time, at about 90 µs each. All but the last record go straight to the store;
         the last one takes Faust's way, so that its bookkeeping sees the progress and the end.
@@ -176,7 +176,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return batch[-1:]
 
     def _continues(self, tp: TP, first: int) -> bool:
-        """Whether a batch that starts at `first` continues the partition; if not, it is fetched again from there."""
+        """Returns true when a batch from `first` continues the partition; if not, the partition is fetched again from there."""
         expected = self._expected.get(tp)
         if expected is None or first <= expected or self._known_gap.get(tp) == expected:
             return True
@@ -208,7 +208,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return message
 
     def ack(self, message: ConsumerMessage) -> bool:
-        """Mark a batch as durable; one that is no longer tracked (a rebalance took it away) is ignored."""
+        """Marks a batch as durable; ignores one that is no longer tracked because a rebalance took it away."""
         if message.topic not in self.batch_topics:
             return bool(super().ack(message))
         message.acked = True
@@ -222,7 +222,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return False
 
     def _new_offset(self, tp: TP) -> int | None:
-        """The offset after the longest durable prefix of what was delivered, or None when nothing is new."""
+        """Returns the offset after the longest durable prefix of what was delivered, or None when nothing is new."""
         if tp.topic not in self.batch_topics:
             return super()._new_offset(tp)  # type: ignore[no-any-return]
         newest = None
@@ -237,7 +237,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             await super()._add_gap(tp, offset_from, offset_to)
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets; what was delivered before will be delivered again."""
+        """Seeks back to the committed offsets; what was delivered before will be delivered again."""
         self._delivered.clear()
         self._expected.clear()
         await super().perform_seek()
@@ -246,16 +246,18 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 self._expected[tp] = offset
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
-        """Let partitions be fetched again. Faust then seeks the streams, empties their queues and resumes the flow."""
+        """Lets partitions be fetched again. Faust then seeks the streams, empties their queues and resumes the flow."""
         super().resume_partitions(tps)
         if any(tp.topic in self.batch_topics for tp in tps):
             self._seeking = True
 
     def resume_flow(self) -> None:
+        """Lets batches be delivered again: the queues of the streams were emptied."""
         super().resume_flow()
         self._seeking = False
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forgets all that is known of partitions that were taken away."""
         for tp in revoked:
             for of_partition in (self._delivered, self._expected, self._known_gap, self._undelivered):
                 of_partition.pop(tp, None)
@@ -263,12 +265,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Stops the flow until the tables of newly assigned partitions are restored."""
         self.stop_flow()
         self.app.flow_control.suspend()
         await super().on_partitions_assigned(assigned, generation_id)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
-    """`deskstream://host:port`."""
+    """The transport of `deskstream://host:port`."""
 
     Consumer = Consumer

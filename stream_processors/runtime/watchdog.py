@@ -1,9 +1,9 @@
 """Ends a worker that leaves a partition unread, however its event loop and consumer are stuck.
 
-Runs on a thread with Kafka connections of its own and believes nobody but the brokers: which partitions the group gave to
+Runs on a thread with Kafka connections of its own and trusts the brokers alone: which partitions the group gave to
 this worker, where their logs end, and what is committed. A consumer that hangs after a broker restart thinks that it is at
 the end of the log (aiokafka#1154), and the end that it knows stands still while nothing is fetched. Each partition has
-its own patience, which the progress of others does not renew. What it finds is also the lag that Prometheus sees.
+its own time limit, which the progress of others does not renew. What it finds is also the lag that Prometheus sees.
 """
 
 from __future__ import annotations
@@ -25,38 +25,39 @@ log = structlog.get_logger()
 
 
 class Watched(Protocol):
-    """What the watchdog needs of a worker."""
+    """The part of a worker that the watchdog uses."""
 
     name: str
     source: str
     #: When a recovery last made progress (monotonic): while states are restored, nothing is read or committed.
     recovered_at: float
 
-    def assigned(self) -> list[int]: ...
+    def assigned(self) -> list[int]:
+        """Returns the partitions of `source` that the worker holds."""
 
 
 class Place(NamedTuple):
-    """How far a partition is read: what is committed, or where the log begins, and where it ends."""
+    """The offsets of a partition: the committed one, or where the log begins, and where it ends."""
 
     committed: int
     end: int
 
 
 class StallTimer:
-    """Since when each partition has records that nobody reads."""
+    """Remembers since when each partition has had records and no commit."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._stands: dict[tuple[str, int], tuple[int, float]] = {}
+        self._since: dict[tuple[str, int], tuple[int, float]] = {}
 
     def judge(self, source: str, places: dict[int, Place], recovered_at: float, now: float) -> str:
-        """What is wrong, or nothing. `now` and `recovered_at` are seconds of one clock."""
-        for key in [key for key in self._stands if key[0] == source and key[1] not in places]:
-            del self._stands[key]
+        """Returns what is wrong, '' for nothing. `now` and `recovered_at` are seconds of one clock."""
+        for key in [key for key in self._since if key[0] == source and key[1] not in places]:
+            del self._since[key]
         for partition, (committed, end) in places.items():
-            known = self._stands.get((source, partition))
+            known = self._since.get((source, partition))
             if committed >= end or known is None or known[0] != committed:
-                self._stands[source, partition] = committed, now
+                self._since[source, partition] = committed, now
                 continue
             since = max(known[1], recovered_at)
             if now - since > self._seconds:
@@ -77,6 +78,7 @@ class Watchdog(threading.Thread):
         self._problems: dict[str, int] = {}
 
     def run(self) -> None:
+        """Looks at least every 5 s, for ever."""
         for worker in self.workers:
             metrics.WATCHDOG_LOOK_SECONDS.labels(worker.name).set_to_current_time()
         while True:
@@ -84,7 +86,7 @@ class Watchdog(threading.Thread):
             self.look()
 
     def look(self) -> None:
-        """Judge every worker once. While Kafka does not say what the group gave, what the worker knows has to do."""
+        """Checks every worker once. While Kafka does not tell the group's assignment, the worker's own is used."""
         problems: dict[str, str] = {}
         given: dict[str, set[int]] = {}
         try:
@@ -103,7 +105,7 @@ class Watchdog(threading.Thread):
         self._say(problems)
 
     def _say(self, problems: dict[str, str]) -> None:
-        """Warn once of each kind of problem that two looks in a row had: a broker that restarts costs one look."""
+        """Warns once of each kind of problem that two looks in a row had: a broker that restarts costs one look."""
         for kind in self._problems.keys() - problems.keys():
             if self._problems.pop(kind) > 1:
                 log.info("Kafka answers the watchdog again", after=kind)
@@ -119,7 +121,7 @@ class Watchdog(threading.Thread):
             self.end(why)
 
     def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:
-        """What the brokers say about these partitions. What retention has deleted cannot be read: it is not behind."""
+        """Returns the brokers' offsets of these partitions. What retention has deleted cannot be read, and does not count as unread."""
         asked = [TopicPartition(source, partition) for partition in sorted(partitions)]
         if not asked:
             return {}
@@ -128,7 +130,7 @@ class Watchdog(threading.Thread):
         return {tp.partition: Place(max(consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in asked}
 
     def _given(self) -> dict[str, set[int]]:
-        """Topic → partitions that the group gave to this process, whatever it knows of that."""
+        """Returns topic → partitions that the group gave to this process, as the brokers have it."""
         _, admin = self._ask()
         given: dict[str, set[int]] = {}
         group = admin.describe_groups([self._group])[self._group]

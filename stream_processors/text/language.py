@@ -1,4 +1,4 @@
-"""Which language a customer writes, and one normal form in which texts and phrases are compared.
+"""Detects the language that a customer writes, and normalises texts and phrases for comparison.
 
 `detect` goes by script: kana make it Japanese; Han characters without kana are simplified or traditional Chinese by
 the characters that exist in only one of the two; anything else is what the source hinted, or English.
@@ -33,14 +33,14 @@ _BMP = 0x10000
 
 
 def _variants(name: str) -> dict[str, list[str]]:
-    """One of OpenCC's dictionaries: a character, and the characters it may become."""
+    """Yields one of OpenCC's dictionaries: a character, and the characters it may become."""
     lines = (files("opencc") / "dictionary" / f"{name}.txt").read_text("utf-8").splitlines()
     return {source: targets.split() for source, targets in (line.split("\t") for line in lines if "\t" in line)}
 
 
 @cache
 def _simplified() -> dict[str, str]:
-    """Traditional character → its simplified form, where the two differ and are in the basic plane."""
+    """Returns traditional character → its simplified form, where the two differ and are in the basic plane."""
     return {
         source: targets[0]
         for source, targets in _variants("TSCharacters").items()
@@ -49,7 +49,7 @@ def _simplified() -> dict[str, str]:
 
 
 def _scripts() -> list[str]:
-    """Code point → `L`atin, `K`ana, `S`implified only, `T`raditional only, `J`apanese only, other `H`an, or a space."""
+    """Returns code point → `L`atin, `K`ana, `S`implified only, `T`raditional only, `J`apanese only, other `H`an, or a space."""
     to_traditional = _variants("STCharacters")
     simplified = {source for source, targets in to_traditional.items() if source not in targets}
     traditional = {source for source in _simplified() if source not in to_traditional}
@@ -74,7 +74,7 @@ _SCRIPTS = _scripts()
 
 
 def detect(text: str, hint: str = "") -> str:
-    """The language of a text: `en zh-Hans zh-Hant ja`, or the hint as it is when the script does not tell.
+    """Returns the language of a text: `en zh-Hans zh-Hant ja`, or the hint as it is when the script does not tell.
 
     A hint of another language than English is overruled by a text of plain English sentences.
     """
@@ -123,7 +123,7 @@ _FOLDABLE = re.compile(
 
 
 def normalise(text: str) -> str:
-    """The form in which phrases are looked for: case, width and Chinese variants folded, white space single.
+    """Returns the form in which phrases are looked for: case, width and Chinese variants folded, white space single.
 
     Apostrophes are dropped, and so is white space between two CJK characters (a wrapped line).
     """

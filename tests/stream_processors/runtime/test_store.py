@@ -216,13 +216,13 @@ def test_an_empty_disk_is_hardly_read(tmp_path: Path, open_store: OpenStore, mon
     assert contents(local)[b"c7"] == state(20_000)
 
 
-def test_ready_means_that_every_agent_has_its_states_and_deadlines(tmp_path: Path) -> None:
+def test_ready_means_that_every_agent_has_its_states_and_timers(tmp_path: Path) -> None:
     async def recover() -> list[bool]:
         health, seen = Health(), []
         app = build(WorkerSettings(state_dir=tmp_path), [TicketsProcessor(ruleset.load()), RoutingProcessor()], health)
         for worker in app.deskstream_workers:
             worker.assigned = lambda: [0]  # no consumer is connected
-            await worker._rebuild_timers({0})
+            await worker._begin({0})
             seen.append(health.ready)
             await worker.store.stop()
         return seen
