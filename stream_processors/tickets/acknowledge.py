@@ -20,6 +20,7 @@ from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
 from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import Acknowledged, Suppressed
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
@@ -63,7 +64,7 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
         outcome="suppressed",
         reason=reason,
     )
-    return context.write(fact).observe("suppressed")
+    return context.write(fact).observe(Suppressed, reason)
 
 
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
@@ -98,7 +99,7 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
         )
         .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
-        .observe("acknowledged")
+        .observe(Acknowledged)
     )
 
 

@@ -1,19 +1,21 @@
-"""A turn: one event on its way through the steps.
+"""The context of a fold: one event on its way through the steps.
 
-A step is `def step(turn: Turn) -> Turn`, pure, in a file of its own. It reads the event, the customer and the
-ticket and returns a changed copy, with the facts it concluded appended to `outputs` and what later steps should
-know appended to `happened`. `now` is the time of the event on the log's axis, never the wall clock.
+A step is `def step(context: FoldContext) -> FoldContext`, pure, in a file of its own. It reads the event, the customer and
+the ticket and returns a changed copy. Facts that it concludes are appended to `outputs`, and what later steps should know
+to `observed`. `now` is the time of the event on the log's axis, never the wall clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from schemas.events import Event, MessageReceived
-from stream_processors.runtime.processor import Output, Position
-from stream_processors.tickets.state import Clock, Customer, Ticket
+from stream_processors.runtime.processor import Count, Output, Position, Reader
+from stream_processors.tickets.observations import Observation
+from stream_processors.tickets.state import Clock, Customer, Episode, Pane, Ticket
 
 if TYPE_CHECKING:
     from stream_processors.rules.calendars import Calendar
@@ -22,29 +24,38 @@ if TYPE_CHECKING:
     from stream_processors.rules.surveys import Signing
     from stream_processors.rules.versions import RulesetHistory
 
+__all__ = ["NOTHING_STORED", "FoldContext"]
 
-class Observation(msgspec.Struct, frozen=True):
-    """`ticket` is the ticket as it was then, for the dimensions; None when there is none.
-
-    `within` is for `first_response`: it came within its target.
-    """
-
-    name: str
-    at: int
-    ticket: Ticket | None = None
-    detail: float = 0.0
-    within: bool = False
+replace = msgspec.structs.replace
 
 
-class FoldContext(msgspec.Struct, frozen=True):
-    """One event between two states of its customer. `ticket` is None for events that belong to no ticket.
+class _NothingStored:
+    """Reads as a store in which nothing is."""
 
-    rules       those in force for this event
-    before      the customer as this event found them
-    replied_at  when a person answered the customer publicly, if this event says so
-    forwarded   the event belongs to another customer tag and was written there: nothing is concluded here
-    book        all editions of the rules, for what began under an earlier one
-    signing     what survey links are signed with; None when this worker has no secret
+    def get(self, key: bytes) -> None:
+        return None
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        return iter(())
+
+
+NOTHING_STORED = _NothingStored()
+
+
+class FoldContext(msgspec.Struct, frozen=True, gc=False):
+    """Holds one event between two states of its customer. `ticket` is None for events that belong to no ticket.
+
+    rules          those in force for this event
+    before         the customer as this event found them
+    ticket_before  the ticket as this event found it, None for one that it opens
+    observed       what the steps so far tell the later ones
+    replied_at     when a person answered the customer publicly, if this event says so
+    forwarded      the event belongs to another customer tag and was written there: nothing is concluded here
+    ruleset_history  all versions of the rules, for what began under an earlier one
+    signing        what survey links are signed with; None when this worker has no secret
+    read           the states of the partition, for the windows
+    panes          those that this event changes, by key
+    counts         what it adds to counters
     """
 
     event: Event
@@ -53,6 +64,7 @@ class FoldContext(msgspec.Struct, frozen=True):
     customer: Customer
     rules: Rules
     ticket: Ticket | None = None
+    ticket_before: Ticket | None = None
     opened: bool = False
     reopened: bool = False
     outputs: tuple[Output, ...] = ()
@@ -60,30 +72,51 @@ class FoldContext(msgspec.Struct, frozen=True):
     before: Customer = Customer()
     replied_at: int | None = None
     forwarded: bool = False
-    book: RulesetHistory | None = None
+    ruleset_history: RulesetHistory | None = None
     signing: Signing | None = None
+    read: Reader = NOTHING_STORED
+    panes: Mapping[bytes, Pane] = {}
+    counts: tuple[Count, ...] = ()
+
+    # -- changed copies -----------------------------------------------------------------------------------------------
 
     def replace(self, **changes: Any) -> FoldContext:
-        """A copy with these fields changed."""
-        return msgspec.structs.replace(self, **changes)
+        """Returns a copy with these fields changed."""
+        return replace(self, **changes)
+
+    def with_ticket(self, ticket: Ticket | None, **changes: Any) -> FoldContext:
+        """Returns a copy that is about this ticket of the customer."""
+        before = None if ticket is None else self.before.ticket(ticket.number)
+        return replace(self, ticket=ticket, ticket_before=before, **changes)
 
     def on_ticket(self, **changes: Any) -> FoldContext:
-        """A copy whose ticket has these fields changed."""
-        assert self.ticket is not None, "a turn without a ticket has nothing to change"
-        return msgspec.structs.replace(self, ticket=msgspec.structs.replace(self.ticket, **changes))
+        """Returns a copy whose ticket has these fields changed."""
+        assert self.ticket is not None, "a fold without a ticket has nothing to change"
+        return replace(self, ticket=replace(self.ticket, **changes))
 
     def write(self, *records: msgspec.Struct) -> FoldContext:
-        """A copy with these records appended to the outputs, keyed as the event is."""
-        return msgspec.structs.replace(self, outputs=self.outputs + tuple(Output(record) for record in records))
+        """Returns a copy with these records appended to the outputs, keyed as the event is."""
+        return replace(self, outputs=(*self.outputs, *map(Output, records)))
 
-    def observe(self, name: str, *, at: int | None = None, detail: float = 0.0, within: bool = False) -> FoldContext:
-        """A copy that tells later steps what happened."""
-        observation = Observation(name, self.now if at is None else at, self.ticket, detail, within)
-        return msgspec.structs.replace(self, observed=(*self.observed, observation))
+    def send(self, *outputs: Output) -> FoldContext:
+        """Returns a copy with these outputs appended, which have keys of their own."""
+        return replace(self, outputs=(*self.outputs, *outputs))
+
+    def observe(self, kind: type[Observation], *values: Any, at: int | None = None) -> FoldContext:
+        """Returns a copy that tells the later steps of something, now if not at another time."""
+        observation = kind(self.now if at is None else at, self.ticket, *values)
+        return replace(self, observed=(*self.observed, observation))
+
+    def has_observed(self, kind: type[Observation]) -> bool:
+        """Returns true when an earlier step has observed something of this kind."""
+        return any(type(each) is kind for each in self.observed)
+
+    # -- the ticket ---------------------------------------------------------------------------------------------------
 
     @property
     def ticket_id(self) -> str:
-        return self.ticket.id_at(self.event.customer_tag) if self.ticket else ""
+        """The id of the ticket, '' without one."""
+        return self.ticket.id_at(self.event.customer_tag) if self.ticket is not None else ""
 
     @property
     def team(self) -> str:
@@ -95,17 +128,21 @@ class FoldContext(msgspec.Struct, frozen=True):
 
     @property
     def policy(self) -> Policy:
-        """The policy that fits the ticket as it is now. Only for a turn with a ticket."""
+        """The policy that fits the ticket as it is now. Only for a fold with a ticket."""
         assert self.ticket is not None
         return self._policy_on(self.ticket.channel)
 
     @property
     def policy_of_event(self) -> Policy:
         """The policy for what this event starts: a mail on a ticket that began as a chat is owed an answer as mails are."""
+        assert self.ticket is not None
+        return self._policy_on(self.event.channel if self.wrote_elsewhere else self.ticket.channel)
+
+    @property
+    def wrote_elsewhere(self) -> bool:
+        """Whether the event is a message on another channel than the one that its ticket began on."""
         event, ticket = self.event, self.ticket
-        assert ticket is not None
-        wrote_elsewhere = isinstance(event, MessageReceived) and event.channel not in ("", ticket.channel)
-        return self._policy_on(event.channel) if wrote_elsewhere else self.policy
+        return type(event) is MessageReceived and ticket is not None and event.channel not in ("", ticket.channel)
 
     def _policy_on(self, channel: str) -> Policy:
         ticket = self.ticket
@@ -117,27 +154,32 @@ class FoldContext(msgspec.Struct, frozen=True):
     def calendar_of(self, clock: Clock) -> Calendar | None:
         """The calendar that a clock started with, whatever later rules made of it; None for calendar time.
 
-        A clock from before rules had editions gets the calendar of that name in today's rules, or None.
+        A clock from before rules had versions gets the calendar of that name in today's rules, or None.
         """
-        return self._calendar(clock.calendar, clock.policy_version)
+        return self._calendar(clock.calendar, clock.policy_version) if clock.calendar else None
 
     def measured_in(self, ticket: Ticket) -> Calendar | None:
         """The calendar whose working time the ticket's measures count: that of the policy with which it opened."""
-        return self._calendar(ticket.calendar, ticket.calendar_version)
+        return self._calendar(ticket.calendar, ticket.calendar_version) if ticket.calendar else None
 
     def _calendar(self, name: str, policy_version: str) -> Calendar | None:
-        if not name:
-            return None
-        started_with = self.book.calendar(name, policy_version) if self.book is not None else None
+        history = self.ruleset_history
+        started_with = None if history is None else history.calendar(name, policy_version)
         return started_with or self.rules.calendars.calendars.get(name)
 
-    @property
-    def base(self) -> dict[str, Any]:
-        """The four fields that every fact carries; those about the ticket have its versions."""
-        offset, ticket = self.position.offset, self.ticket
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def fact_header(self, about: Ticket | Episode | None = None) -> dict[str, Any]:
+        """Returns the four fields that every fact carries; a fact about a ticket or an episode has its versions."""
+        offset = self.position.offset
         return {
             "customer_tag": self.event.customer_tag,
-            "version": offset if ticket is None else ticket.version_at(offset),
+            "version": offset if about is None else about.version_at(offset),
             "partition": self.position.partition,
             "at": self.now,
         }
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """The header of a fact about the ticket, if there is one."""
+        return self.fact_header(self.ticket)

@@ -190,10 +190,10 @@ class TicketGauges(StateGauges):
 
 def _live_scores(pane: Pane | None) -> tuple[int, int]:
     """Sum and number of the scores of a pane, without those of history."""
-    if pane is None or "csat_sum" not in pane.figures:
+    if pane is None or "csat_sum" not in pane.metrics:
         return 0, 0
-    figure = pane.figures.get
+    metric = pane.metrics.get
     return (
-        int(figure("csat_sum", 0) - figure("csat_sum_imported", 0)),
-        int(figure("csat_answers", 0) - figure("csat_answers_imported", 0)),
+        int(metric("csat_sum", 0) - metric("csat_sum_imported", 0)),
+        int(metric("csat_answers", 0) - metric("csat_answers_imported", 0)),
     )

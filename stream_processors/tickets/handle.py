@@ -20,6 +20,14 @@ from schemas.clock import MICROS
 from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import (
+    ConversationAbandoned,
+    ConversationAnswered,
+    ConversationHandled,
+    Deflected,
+    RepeatContact,
+    TicketTransferred,
+)
 from stream_processors.tickets.state import Ticket
 
 __all__ = ["step", "was_answered"]
@@ -100,10 +108,10 @@ def _over(
     )
     context = context.write(fact)
     if outcome == "answered":
-        context = context.observe("call_answered", detail=waited)
+        context = context.observe(ConversationAnswered, waited)
     elif outcome == "abandoned":
-        context = context.observe("abandoned", detail=waited)
-    return context if handle is None else context.observe("handled", detail=handle)
+        context = context.observe(ConversationAbandoned, waited)
+    return context if handle is None else context.observe(ConversationHandled, handle)
 
 
 # -- contacts ---------------------------------------------------------------------------------------------------------
@@ -137,15 +145,15 @@ def _repeated(context: FoldContext, event: MessageReceived | CallEnded) -> FoldC
                 imported=event.imported,
             )
         )
-    return context.write(*facts).observe("repeat_contact") if facts else context
+    return context.write(*facts).observe(RepeatContact) if facts else context
 
 
 def _transferred(context: FoldContext, event: Transferred) -> FoldContext:
-    return context if context.ticket is None else context.observe("transferred")
+    return context if context.ticket is None else context.observe(TicketTransferred)
 
 
 def _bot(context: FoldContext, event: BotAnswered) -> FoldContext:
-    return context.observe("deflected") if event.resolved else context
+    return context.observe(Deflected) if event.resolved else context
 
 
 _HANDLERS: dict[type, Callable[[FoldContext, Any], FoldContext]] = {

@@ -105,6 +105,8 @@ def step(context: FoldContext) -> FoldContext:
         StateFromTheFuture: a newer build gave the ticket away.
     """
     event = context.event
+    if type(event) not in KINDS:
+        return context
     if isinstance(event, CustomersMerged):
         return _merged(context, event)
     if isinstance(event, CustomersSplit):
@@ -134,7 +136,7 @@ def _merged(context: FoldContext, event: CustomersMerged) -> FoldContext:
     context = _with_history(
         context, replace(history, merged_into=MergedInto(event.into_customer_id, target, stamp), clock=stamp)
     )
-    context = context.replace(outputs=(*context.outputs, Output(word, target)))
+    context = context.send(Output(word, target))
     unfinished = [ticket for ticket in context.customer.tickets if ticket.status != "closed"]
     return _give(context, unfinished, event.from_customer_id, event.into_customer_id, event.agent_id)
 
@@ -175,7 +177,7 @@ def _split(context: FoldContext, event: CustomersSplit) -> FoldContext:
     word = _addressed(event, target, event_id=event_id("split", event.event_id, source), stamp=stamp)
     names = tuple(each for each in history.merged_from if each != target)
     context = _with_history(context, replace(history, clock=stamp, merged_from=names))
-    context = context.replace(outputs=(*context.outputs, Output(word, target), *_stopped(context, event, target)))
+    context = context.send(Output(word, target), *_stopped(context, event, target))
     return _give(context, chosen, event.customer_id, event.to_customer_id, event.agent_id)
 
 
@@ -249,7 +251,7 @@ def _give(context: FoldContext, tickets: list[Ticket], giver: str, receiver: str
         tickets=tuple(each for each in customer.tickets if each.number not in numbers),
         episodes=tuple(each for each in customer.episodes if each.ticket_id not in names),
     )
-    return context.replace(customer=_gone(customer, left), outputs=(*context.outputs, *outputs))
+    return context.replace(customer=_gone(customer, left)).send(*outputs)
 
 
 def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
@@ -348,7 +350,7 @@ def _called(customer: Customer, customer_id: str) -> Customer:
 
 
 def _send_on(context: FoldContext, event: Event) -> FoldContext:
-    return context.replace(forwarded=True, outputs=(*context.outputs, Output(event, event.customer_tag)))
+    return context.replace(forwarded=True).send(Output(event, event.customer_tag))
 
 
 def _with_history(context: FoldContext, history: MergeHistory) -> FoldContext:

@@ -23,6 +23,7 @@ from stream_processors.runtime.processor import Outcome, Output, Position, Reade
 from stream_processors.tickets import (
     acknowledge,
     consent,
+    counters,
     handle,
     merge,
     progress,
@@ -32,8 +33,7 @@ from stream_processors.tickets import (
     thread,
     transcript,
 )
-from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.counters import counts
+from stream_processors.tickets.context import NOTHING_STORED, FoldContext
 from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
 from stream_processors.tickets.sla import clocks, ticket_metrics
@@ -43,43 +43,47 @@ from stream_processors.tickets.windows import buckets
 
 __all__ = ["STEPS", "TicketsProcessor", "fold"]
 
-#: In this order: deadlines that have passed before what came after them; wishes such as STOP before all that is sent,
-#: and because a YES may turn out to be a message; the ticket before all that is about it;
-#: tags before the acknowledgement, whose promise and articles depend on them; the acknowledgement before the clocks
-#: that it stops; resolutions after tags, policy and answers, of which they consist; what surveys and follow-ups change
-#: before routing, which queues them, and after the tags that decide the team; time is charged when it is known who has
-#: the ticket now; the record of it all last.
+#: All of them, in this order. Why a step stands where it does stands beside it.
 STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
-    ("expire", clocks.expire),
-    ("settle", resolve.settle),
-    ("consent", consent.step),
-    ("thread", thread.step),
-    ("progress", progress.step),
-    ("tag", tag.step),
-    ("acknowledge", acknowledge.step),
-    ("clocks", clocks.step),
-    ("resolve", resolve.step),
-    ("invite", invite.step),
-    ("score_csat", score.step),
-    ("follow_up", follow_up.step),
-    ("handle", handle.step),
-    ("transcript", transcript.step),
-    ("route", route.step),
-    ("ticket_metrics", ticket_metrics.step),
-    ("record", record.step),
+    ("expire", clocks.expire),  # deadlines that have passed, before what came after them
+    ("settle", resolve.settle),  # decisions that are due, for the same reason
+    ("merge", merge.step),  # alone: what it hands over is another customer's from here on
+    ("consent", consent.step),  # a STOP before all that is sent; a YES may turn out to be a message
+    ("thread", thread.step),  # the ticket, before all that is about it
+    ("progress", progress.step),  # what agents did, before what is concluded from it
+    ("tag", tag.step),  # before the acknowledgement, whose promise and articles depend on tags
+    ("acknowledge", acknowledge.step),  # before the clock that it stops
+    ("clocks", clocks.step),  # after tags and priority, which choose the policy
+    ("resolve", resolve.step),  # after tags, policy and answers, of which a resolution consists
+    ("invite", invite.step),  # after the resolution that it asks about
+    ("score_csat", score.step),  # may open a follow-up
+    ("follow_up", follow_up.step),  # before routing, which queues it
+    ("handle", handle.step),  # after tags, which say whether a contact repeats another
+    ("transcript", transcript.step),  # after the ticket, whose Message-IDs it adds to
+    ("route", route.step),  # after the tags, which decide the team
+    ("ticket_metrics", ticket_metrics.step),  # after routing: it is known who has the ticket now
+    ("record", record.step),  # after everything that changes a ticket
+    ("windows", buckets.step),  # after the record, which puts the tickets back into the customer
+    ("counters", counters.step),  # last: it reads what all others observed
 )
+_PASSING = frozenset(("expire", "settle", "record", "windows", "counters"))
 #: A tick is only time passing, and so is what belongs to somebody else by now.
-_TICK_STEPS = (*STEPS[:2], STEPS[-1])
-_MERGE_STEPS = (*STEPS[:2], ("merge", merge.step), STEPS[-1])
+_TICK_STEPS = tuple(each for each in STEPS if each[0] in _PASSING)
+_MERGE_STEPS = tuple(each for each in STEPS if each[0] in {*_PASSING, "merge"})
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
 _ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
 
 
 def fold(
-    customer: Customer, event: Event, position: Position, book: RulesetHistory, signing: Signing | None = None
+    customer: Customer,
+    event: Event,
+    position: Position,
+    history: RulesetHistory,
+    signing: Signing | None = None,
+    read: Reader = NOTHING_STORED,
 ) -> FoldContext:
-    """Run the steps over one event, with the rules in force for it. Pure: the same arguments give the same turn.
+    """Runs the steps over one event, with the rules in force for it. Pure: the same arguments give the same context.
 
     Raises:
         StepFailed: a step raised; `stage` names it, the cause is chained.
@@ -90,9 +94,10 @@ def fold(
         position=position,
         customer=customer,
         before=customer,
-        rules=book.at(time_of(event)),
-        book=book,
+        rules=history.at(time_of(event)),
+        ruleset_history=history,
         signing=signing,
+        read=read,
     )
     steps, kind = STEPS, type(event)
     if kind is Tick:
@@ -100,7 +105,7 @@ def fold(
     elif kind in merge.KINDS:
         steps = _MERGE_STEPS
     elif customer.merge_history is not None and (onward := merge.passed_on(customer, event)) is not None:
-        steps, context = _TICK_STEPS, context.replace(forwarded=True, outputs=(Output(onward, onward.customer_tag),))
+        steps, context = _TICK_STEPS, context.replace(forwarded=True).send(Output(onward, onward.customer_tag))
     for name, step in steps:
         try:
             context = step(context)
@@ -146,18 +151,12 @@ class TicketsProcessor:
         seen = _fingerprint(event.event_id)
         if seen in customer.seen or (customer.merge_history is not None and _on_its_way(event) in customer.seen):
             return Outcome({key: msgspec.structs.replace(customer, offset=position.offset)})
-        context = fold(customer, event, position, self.rules, self.signing)
-        panes, facts = buckets.roll(context, read)
-        after = context.customer
+        context = fold(customer, event, position, self.rules, self.signing, read)
+        changes: dict[str, Any] = {}
         if context.forwarded:  # it may come back, as something new
             seen = _on_its_way(event)
-            after = (
-                after
-                if after.merge_history is not None
-                else msgspec.structs.replace(after, merge_history=MergeHistory())
-            )
-        after = msgspec.structs.replace(after, offset=position.offset, seen=(*customer.seen, seen)[-KEPT_SEEN:])
-        return Outcome({**panes, key: after}, (*context.outputs, *facts), counts=counts(context))
+            changes = {"merge_history": context.customer.merge_history or MergeHistory()}
+        return _outcome(key, context, seen=(*customer.seen, seen)[-KEPT_SEEN:], **changes)
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
@@ -180,10 +179,12 @@ class TicketsProcessor:
             return Outcome({key: pane} if changed else {})
         if position.offset <= state.offset:
             return Outcome({key: state}, skipped=True)
-        context = fold(state, event, position, self.rules, self.signing)
-        panes, facts = buckets.roll(context, read)
-        after = msgspec.structs.replace(context.customer, offset=position.offset)
-        return Outcome({**panes, key: after}, (*context.outputs, *facts), counts=counts(context))
+        return _outcome(key, fold(state, event, position, self.rules, self.signing, read))
+
+
+def _outcome(key: bytes, context: FoldContext, **changes: Any) -> Outcome:
+    after = msgspec.structs.replace(context.customer, offset=context.position.offset, **changes)
+    return Outcome({**context.panes, key: after}, context.outputs, counts=context.counts)
 
 
 def _on_its_way(event: Event) -> int:

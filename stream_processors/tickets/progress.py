@@ -32,6 +32,7 @@ from stream_processors.tickets.acknowledge import (
 )
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import Replied, Solved, TicketReopened
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
 
@@ -114,7 +115,7 @@ def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
         changes["answers"] = ticket.answers + 1
         if said[1] is not None:
             changes["answered_conversations"] = (*ticket.answered_conversations, said)[-KEPT_THREADS:]
-    return context.on_ticket(**changes).observe("replied", at=at)
+    return context.on_ticket(**changes).observe(Replied, at=at)
 
 
 def _conversation(ticket: Ticket, at: int) -> str | None:
@@ -218,7 +219,7 @@ def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
         return _solved(context, ticket, event, changes)
     if ticket.status == "solved":
         changes |= {"episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
-        return context.on_ticket(**changes).observe("reopened")
+        return context.on_ticket(**changes).observe(TicketReopened)
     return context.on_ticket(**changes)
 
 
@@ -240,7 +241,7 @@ def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged, changes:
     first = ticket.first_solved_at if ticket.first_solved_at is not None else context.now
     changes |= {"first_solved_at": first, "last_solved_at": context.now, "unanswered": (), "waiting_since": None}
     seconds = max(0, context.now - ticket.created_at) / _MICROS
-    return context.on_ticket(**changes).observe("solved", detail=seconds)
+    return context.on_ticket(**changes).observe(Solved, seconds)
 
 
 # -- who has it -------------------------------------------------------------------------------------------------------

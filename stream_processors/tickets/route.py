@@ -84,8 +84,7 @@ def _came_too_late(context: FoldContext, event: Assigned) -> bool:
     """As `progress` judged it: by the ticket as this event found it."""
     ticket = context.ticket
     assert ticket is not None
-    before = next((each for each in context.before.tickets if each.number == ticket.number), ticket)
-    return is_stale(before, event)
+    return is_stale(context.ticket_before or ticket, event)
 
 
 def _tell_router(context: FoldContext) -> FoldContext:
@@ -106,7 +105,7 @@ def _tell_router(context: FoldContext) -> FoldContext:
         return context
     updates = _updates(known, wanted)
     outputs = [_update(context, entry, preferred) for entry in updates]
-    return context.on_ticket(routed_as=wanted.describe()).replace(outputs=(*context.outputs, *outputs))
+    return context.on_ticket(routed_as=wanted.describe()).send(*outputs)
 
 
 def _wanted(ticket: Ticket) -> QueueEntry:
@@ -150,7 +149,7 @@ def _correct_router(context: FoldContext, event: Assigned) -> FoldContext:
     entry = _wanted(ticket) if event.team == ticket.team else QueueEntry("done", event.team)
     if entry.action == "queue":
         return context
-    return context.replace(outputs=(*context.outputs, _update(context, entry, "")))
+    return context.send(_update(context, entry, ""))
 
 
 def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:

@@ -284,6 +284,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     invited: bool = False
     answers_until: int = 0
 
+    def version_at(self, offset: int) -> int:
+        """Returns the version of a fact about the episode that comes of the record at `offset`."""
+        return offset + self.version_offset
+
 
 class MergedInto(msgspec.Struct, frozen=True, array_like=True):
     """Whom a customer was merged into; `tag` is that of `customer_id`."""
@@ -353,6 +357,13 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     episodes: tuple[Episode, ...] = ()
     invited: tuple[int, ...] = ()
 
+    def ticket(self, number: int) -> Ticket | None:
+        """Returns the ticket of this number, if the customer has it."""
+        for each in self.tickets:
+            if each.number == number:
+                return each
+        return None
+
     def goes_by(self, customer_id: str) -> bool:
         """Whether this is their name, or one that they had before they went up in this customer."""
         if customer_id == self.customer_id:
@@ -391,7 +402,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
 class Pane(State, frozen=True, kw_only=True, array_like=True):
     """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`.
 
-    figures      by their names in `schemas.facts.PaneFact`: a new name needs a VERSION, for an older build has no such field
+    metrics      by their names in `schemas.facts.PaneFact`: a new name needs a VERSION, for an older build has no such field
     touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
@@ -404,7 +415,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     team: str = ""
     priority: str = ""
     policy: str = ""
-    figures: dict[str, int | float] = msgspec.field(default_factory=dict)
+    metrics: dict[str, int | float] = msgspec.field(default_factory=dict)
     touched_at: int = 0
     postponed: int = 0
     buckets: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)

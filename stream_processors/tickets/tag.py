@@ -19,6 +19,7 @@ from schemas.facts import TagFact
 from stream_processors.rules.taxonomy import Match, Reading, Taxonomy
 from stream_processors.text.language import detect
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import TagApplied
 from stream_processors.tickets.state import Customer, Ticket
 
 __all__ = ["step"]
@@ -75,7 +76,9 @@ def _read(
         ),
         customer=_remember(context, language, bool(text), again, reading.matches, new),
     )
-    return context.write(*(_fact(context, match.slug, evidence=match.evidence) for match in new)) if new else context
+    for match in new:
+        context = _apply(context, match.slug, evidence=match.evidence)
+    return context
 
 
 def _repeats(context: FoldContext, reading: Reading) -> bool:
@@ -141,9 +144,9 @@ def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> Fol
         priority=_priority(context, ticket, tuple(added), False, False),
         updated_at=context.now,
     )
-    facts = [_fact(context, tag, agent=event.agent_id) for tag in added]
-    facts += [_fact(context, tag, agent=event.agent_id, active=False) for tag in removed]
-    return context.write(*facts)
+    for tag in added:
+        context = _apply(context, tag, agent=event.agent_id)
+    return context.write(*(_fact(context, tag, agent=event.agent_id, active=False) for tag in removed))
 
 
 def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorrected:
@@ -153,6 +156,11 @@ def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorr
         add=[tag for tag in event.add if tag in taxonomy.tags],
         remove=[tag for tag in event.remove if tag in ticket.tags],
     )
+
+
+def _apply(context: FoldContext, slug: str, *, evidence: str = "", agent: str | None = None) -> FoldContext:
+    fact = _fact(context, slug, evidence=evidence, agent=agent)
+    return context.write(fact).observe(TagApplied, slug, fact.quadrant, fact.owner_team)
 
 
 def _fact(

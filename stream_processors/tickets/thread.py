@@ -47,6 +47,15 @@ from schemas.events import (
 from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import (
+    ArticleRead,
+    Contact,
+    MessageIn,
+    Observation,
+    Ordered,
+    TicketOpened,
+    TicketReopened,
+)
 from stream_processors.tickets.state import Customer, Ticket
 
 __all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
@@ -169,16 +178,16 @@ def _call_answered(context: FoldContext, event: CallAnswered) -> FoldContext:
     found = _by_conversation(context, event)
     if found is None or finished_at(found) is not None or not found.unanswered or found.unanswered[0] > context.now:
         return context
-    context = context.replace(ticket=found, replied_at=context.now)
+    context = context.with_ticket(found, replied_at=context.now)
     return context.on_ticket(
         answered_call=(event.call_id, context.now) if event.call_id else None, updated_at=context.now
     )
 
 
-def _no_ticket(observation: str) -> Callable[[FoldContext, Any], FoldContext]:
+def _no_ticket(kind: type[Observation] | None = None) -> Callable[[FoldContext, Any], FoldContext]:
     def handle(context: FoldContext, event: Any) -> FoldContext:
         context = context.replace(customer=_known(context.customer, event))
-        return context.observe(observation) if observation else context
+        return context if kind is None else context.observe(kind)
 
     return handle
 
@@ -186,7 +195,7 @@ def _no_ticket(observation: str) -> Callable[[FoldContext, Any], FoldContext]:
 def _chat(context: FoldContext, event: ChatEnded | TranscriptRequested) -> FoldContext:
     """The ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
     held = (ticket for ticket in reversed(context.customer.tickets) if event.thread_id in ticket.thread_ids)
-    context = context.replace(ticket=next(held, None))
+    context = context.with_ticket(next(held, None))
     if context.ticket is None or not isinstance(event, ChatEnded):
         return context
     updated_at = max(context.now, context.ticket.updated_at)
@@ -200,7 +209,7 @@ def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
     ticket = next(held, None)
     if ticket is None and (named := ticket_in_mail("", [], [event.message_id])):
         ticket = find(customer, named, event.customer_tag)
-    return context.replace(customer=customer, ticket=ticket)
+    return context.with_ticket(ticket, customer=customer)
 
 
 def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
@@ -223,7 +232,7 @@ def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
     also = msgspec.structs.replace(
         event, customer_tag=history.merged_into.tag, causation_depth=event.causation_depth + 1
     )
-    return context.replace(outputs=(*context.outputs, Output(also, history.merged_into.tag)))
+    return context.send(Output(also, history.merged_into.tag))
 
 
 # -- what agents, the router and surveys do --------------------------------------------------------------------------
@@ -262,7 +271,7 @@ def _resolved(context: FoldContext, event: Any, ticket: Ticket) -> FoldContext:
     """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
     if not event.ticket_id:
         event = msgspec.structs.replace(event, ticket_id=ticket.id_at(event.customer_tag))
-    return context.replace(ticket=ticket, event=event)
+    return context.with_ticket(ticket, event=event)
 
 
 def _named(customer: Customer, event: Any) -> Ticket | None:
@@ -371,21 +380,21 @@ def _join_or_open(
     context: FoldContext, event: MessageReceived | CallEnded, found: Ticket | None, at: int
 ) -> FoldContext:
     if found is not None:
-        return context.replace(ticket=found)
+        return context.with_ticket(found)
     if (
         context.customer.customer_id != event.customer_id
         and (own := customer_tag(event.customer_id)) != event.customer_tag
     ):
         return _forward(context, event, own)
     if (newest := _newest_of_too_many(context.customer)) is not None:
-        return context.replace(ticket=newest)
+        return context.with_ticket(newest)
     return _open(context, event, at)
 
 
 def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
     """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
     moved = msgspec.structs.replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
-    return context.replace(forwarded=True, outputs=(*context.outputs, Output(moved, own)))
+    return context.replace(forwarded=True).send(Output(moved, own))
 
 
 def _newest_of_too_many(customer: Customer) -> Ticket | None:
@@ -437,14 +446,14 @@ def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
 
 def _announce(context: FoldContext) -> FoldContext:
     """Tell the later steps: a contact, and whether it opened or reopened the ticket."""
+    context = context.observe(Contact)
+    if type(context.event) is MessageReceived:
+        context = context.observe(MessageIn)
     if context.opened:
-        return context.observe("contact").observe("opened")
-    ticket = context.ticket
-    assert ticket is not None
-    before = next(each for each in context.before.tickets if each.number == ticket.number)
-    if ticket.episode > before.episode:
-        return context.replace(reopened=True).observe("contact").observe("reopened")
-    return context.observe("contact")
+        return context.observe(TicketOpened)
+    ticket, before = context.ticket, context.ticket_before
+    assert ticket is not None and before is not None
+    return context.replace(reopened=True).observe(TicketReopened) if ticket.episode > before.episode else context
 
 
 def _known(customer: Customer, event: Any) -> Customer:
@@ -476,11 +485,11 @@ def _first_name(name: str) -> str:
 _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _message,
     CallEnded: _call,
-    ArticleViewed: _no_ticket("article"),
-    OrderPlaced: _no_ticket("order"),
-    CallStarted: _no_ticket(""),
+    ArticleViewed: _no_ticket(ArticleRead),
+    OrderPlaced: _no_ticket(Ordered),
+    CallStarted: _no_ticket(),
     CallAnswered: _call_answered,
-    **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket("")),
+    **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket()),
     DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,

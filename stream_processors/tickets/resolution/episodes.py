@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.facts import ResolutionFact
-from stream_processors.tickets.context import FoldContext, Observation
+from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import Observation
 from stream_processors.tickets.state import Customer, Episode, Ticket
 
-__all__ = ["as_then", "base", "find", "forget_old", "happen", "of_ticket", "put", "record", "remember"]
+__all__ = ["as_then", "find", "forget_old", "observe", "of_ticket", "put", "record", "remember"]
 
 #: Settled episodes that a customer keeps at most, and all that one keeps at most. Lists and bounces are senders, too, and
 #: are solved some forty times a day; the second bound is for one that is solved every ten minutes for a week.
@@ -65,16 +66,6 @@ def put(context: FoldContext, episode: Episode, *, at: int | None = None) -> Fol
     return context.replace(customer=replace(customer, episodes=tuple(known)))
 
 
-def base(context: FoldContext, episode: Episode) -> dict[str, Any]:
-    """The fields that every fact about the episode carries; its ticket may be gone."""
-    return {
-        "customer_tag": context.event.customer_tag,
-        "version": context.position.offset + episode.version_offset,
-        "partition": context.position.partition,
-        "at": context.now,
-    }
-
-
 def as_then(episode: Episode) -> Ticket:
     """What stands for the ticket as it was, for the dimensions of figures."""
     return Ticket(
@@ -88,11 +79,11 @@ def as_then(episode: Episode) -> Ticket:
     )
 
 
-def happen(
-    context: FoldContext, episode: Episode, name: str, *, at: int | None = None, detail: float = 0.0
+def observe(
+    context: FoldContext, episode: Episode, kind: type[Observation], *values: Any, at: int | None = None
 ) -> FoldContext:
-    """Tell the later steps what became of an episode, in the dimensions that it had."""
-    observation = Observation(name, context.now if at is None else at, as_then(episode), detail)
+    """Tells the later steps what became of an episode, in the dimensions that it had."""
+    observation = kind(context.now if at is None else at, as_then(episode), *values)
     return context.replace(observed=(*context.observed, observation))
 
 
@@ -102,7 +93,7 @@ def record(context: FoldContext, episode: Episode, *, decided_at: int | None = N
         return context
     return context.write(
         ResolutionFact(
-            **base(context, episode),
+            **context.fact_header(episode),
             ticket_id=episode.ticket_id,
             episode=episode.number,
             solved_at=episode.solved_at,

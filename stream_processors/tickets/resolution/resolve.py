@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from schemas.events import CallEnded, MessageReceived, StatusChanged, TagCorrected, Tick
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import FcrCorrected, FcrKept, FcrLost, Suppressed
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Ticket
 from stream_processors.tickets.surveys import invite
@@ -57,12 +58,12 @@ def step(context: FoldContext) -> FoldContext:
     ticket, event = context.ticket, context.event
     if ticket is None:
         return context
-    if context.opened and isinstance(event, MessageReceived) and event.headers and _was_suppressed(context):
+    if context.opened and isinstance(event, MessageReceived) and event.headers and context.has_observed(Suppressed):
         context = context.on_ticket(opened_by_machine=bool(context.rules.guards.machine("", event.headers)))
     solved = ticket.status == "solved"
     if not solved and not context.customer.episodes:
         return context
-    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
+    before = context.ticket_before
     if before is not None and ticket.episode > before.episode:
         context = _reopened(context, before)
     if solved and (before is None or before.status != "solved"):
@@ -75,10 +76,6 @@ def step(context: FoldContext) -> FoldContext:
         reasons = {tag for tag, at in context.customer.reasons if at == context.now}
         context = _contacted_again(context, reasons, context.now)
     return context
-
-
-def _was_suppressed(context: FoldContext) -> bool:
-    return any(each.name == "suppressed" for each in context.observed)
 
 
 # -- one ticket -------------------------------------------------------------------------------------------------------
@@ -186,13 +183,13 @@ def _falsify(context: FoldContext, episode: Episode, reason: str) -> FoldContext
     if reason != "contacted_again" and context.now >= episode.decide_at:
         return context
     if episode.fcr:
-        context = episodes.happen(context, episode, "fcr_corrected", at=episode.decide_at)
+        context = episodes.observe(context, episode, FcrCorrected, at=episode.decide_at)
     return _decide(context, episode, False, context.now, reason)
 
 
 def _decide(context: FoldContext, episode: Episode, fcr: bool, at: int, reason: str = "") -> FoldContext:
     decided = replace(episode, fcr=fcr)
-    context = episodes.happen(episodes.put(context, decided, at=at), decided, "fcr_kept" if fcr else "fcr_lost", at=at)
+    context = episodes.observe(episodes.put(context, decided, at=at), decided, FcrKept if fcr else FcrLost, at=at)
     return episodes.record(context, decided, decided_at=at, reason=reason)
 
 

@@ -27,14 +27,16 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
 from stream_processors.rules.policies import Policy
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import FirstResponse, Suppressed
 from stream_processors.tickets.sla.ledger import Ledger
 from stream_processors.tickets.sla.status_history import STATES
 from stream_processors.tickets.state import Customer, StatusChange, Ticket
@@ -65,25 +67,36 @@ def next_deadline(customer: Customer) -> int | None:
 
 def expire(context: FoldContext) -> FoldContext:
     """Before anything else: what the clocks of this customer had to say until now, in the order of its instants."""
-    now = context.now
-    if not any(
-        clock.stopped_at is None and (clock.due_at <= now or (clock.alert_at is not None and clock.alert_at <= now))
-        for ticket in context.customer.tickets
-        for clock in ticket.clocks
-    ):
+    dues = _dues(context.customer, now := context.now)
+    if not dues:
         return context
+    heapify(dues)
     tickets = {ticket.number: ticket for ticket in context.customer.tickets}
-    while dues := [
-        (at, ticket.number, clock.name)
-        for ticket in tickets.values()
-        for clock in ticket.clocks
-        if (at := clock.next_at) is not None and at <= now
-    ]:
-        _, number, name = min(dues)
+    while dues:
+        number = dues[0][1]
         ledger = Ledger(context, tickets[number], tickets[number].team)
-        ledger.say(name)
+        while dues and dues[0][1] == number:
+            _, _, name = heappop(dues)
+            ledger.say(name)
+            clock = ledger.clock(name)
+            if clock is not None and (due := clock.next_at) is not None and due <= now:
+                heappush(dues, (due, number, name))
         context, tickets[number] = ledger.close(), ledger.ticket
-    return context.replace(customer=msgspec.structs.replace(context.customer, tickets=tuple(tickets.values())))
+    return context.replace(customer=replace(context.customer, tickets=tuple(tickets.values())))
+
+
+def _dues(customer: Customer, now: int) -> list[tuple[int, int, str]]:
+    """Returns (instant, ticket's number, clock) of every clock that has something to say by now."""
+    found = []
+    for ticket in customer.tickets:
+        for clock in ticket.clocks:
+            if clock.stopped_at is not None or clock.paused_at is not None or clock.breached:
+                continue
+            alert = clock.alert_at
+            due = clock.due_at if alert is None or clock.due_at < alert else alert
+            if due <= now:
+                found.append((due, ticket.number, clock.name))
+    return found
 
 
 def step(context: FoldContext) -> FoldContext:
@@ -92,7 +105,7 @@ def step(context: FoldContext) -> FoldContext:
     if ticket is None or type(context.event) is Tick:
         return context
     team, policy = context.team, context.policy
-    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
+    before = context.ticket_before
     changes: dict[str, Any] = {}
     if ticket.policy != policy.name or ticket.policy_version != policy.version:
         changes = {"policy": policy.name, "policy_version": policy.version}
@@ -102,7 +115,7 @@ def step(context: FoldContext) -> FoldContext:
     if ringing_since is not None:
         changes["ringing_since"] = ringing_since
     if changes:
-        ticket = msgspec.structs.replace(ticket, **changes)
+        ticket = replace(ticket, **changes)
     ledger = Ledger(context, ticket, team, context.policy_of_event)
     if before is None:
         _opened(ledger)
@@ -189,7 +202,7 @@ def _acknowledged(ledger: Ledger) -> None:
     acknowledged = ledger.ticket.acknowledged_at
     if acknowledged is not None:
         ledger.fulfil("acknowledgement", acknowledged)
-    elif any(each.name == "suppressed" for each in ledger.context.observed):
+    elif ledger.context.has_observed(Suppressed):
         ledger.cancel("acknowledgement", ledger.context.now, "suppressed")
 
 
@@ -202,7 +215,8 @@ def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
     if first_before is None:
         clock = ledger.clock("first_response")
         seconds = max(0, at - ledger.ticket.created_at) / MICROS
-        ledger.observe("first_response", at, seconds, within=clock is None or at < clock.due_at)
+        within_target = clock is None or at < clock.due_at
+        ledger.observe(FirstResponse, at, seconds, within_target)
 
 
 def _left(ledger: Ledger) -> None:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.facts import ClockFact
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.policies import Policy, due_at
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets.context import FoldContext, Observation
-from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, record_status
+from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import BreachWithdrawn, ClockBreached, ClockMet, Observation
+from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, record_status, spent_in
 from stream_processors.tickets.state import Clock, ClockShare, Ticket
 
 __all__ = ["Ledger"]
@@ -27,7 +28,7 @@ _CHARGED_AT = frozenset(("pause", "fulfil", "cancel"))
 
 
 class Ledger:
-    """The clocks of one ticket while one event is folded, with the rows and happenings that come of it."""
+    """The clocks of one ticket while one event is folded, with the rows and the observations that come of it."""
 
     __slots__ = (
         "_changed",
@@ -39,6 +40,7 @@ class Ledger:
         "_team",
         "_ticket",
         "_ticket_id",
+        "_version",
         "context",
     )
 
@@ -48,22 +50,25 @@ class Ledger:
         self._clocks = {clock.name: clock for clock in ticket.clocks}
         self._changed = False
         self._ticket_id = ticket.id_at(event.customer_tag)
+        self._version = ticket.version_at(context.position.offset)
         self._noticed_at = context.now if event.imported else event.received_at
         self._rows: list[Output] = []
         self._observed: list[Observation] = []
 
     @property
     def ticket(self) -> Ticket:
+        """The ticket with its clocks as they are now."""
         if self._changed:
-            self._ticket = msgspec.structs.replace(self._ticket, clocks=tuple(self._clocks.values()))
+            self._ticket = replace(self._ticket, clocks=tuple(self._clocks.values()))
             self._changed = False
         return self._ticket
 
     def clock(self, name: str) -> Clock | None:
+        """Returns the clock of this name, if the ticket ever had one."""
         return self._clocks.get(name)
 
     def active(self, name: str) -> Clock | None:
-        """The clock, unless it has stopped; it may be paused."""
+        """Returns the clock, unless it has stopped; it may be paused."""
         clock = self._clocks.get(name)
         return clock if clock is not None and clock.stopped_at is None else None
 
@@ -97,13 +102,13 @@ class Ledger:
             written=() if again is None else again.written,
             carried=() if again is None else again.written,
         )
-        self._put(clock, "activate", since, None)
+        self._put(clock, "activate", since, calendar)
 
     def move(self, name: str, since: int) -> None:
         """A running clock should have started earlier: an older message came late."""
         clock = self._clocks[name]
-        moved = msgspec.structs.replace(clock, started_at=since, run_at=since, ran=0)
-        self._row(_armed(moved, self._calendar(clock)), "correct", since)
+        moved = replace(clock, started_at=since, run_at=since, ran=0)
+        self._row(moved, "correct", since, **_alarms(moved, self.context.calendar_of(clock)))
 
     def pause(self, name: str, at: int) -> None:
         """The ticket is in a state in which this clock stands still; a breach that it did not come to is withdrawn.
@@ -119,17 +124,18 @@ class Ledger:
         if clock.breached and at < clock.due_at:
             self._correct(clock, at)
             clock = self._clocks[name]
-        self._row(msgspec.structs.replace(clock, paused_at=at, alert_at=None), "pause", at)
+        self._row(clock, "pause", at, paused_at=at, alert_at=None)
 
     def resume(self, name: str, at: int) -> None:
         """It runs on: due when what is left of its target has passed. One that has breached only counts on."""
         clock = self.active(name)
         if clock is None or clock.paused_at is None:
             return
-        resumed = msgspec.structs.replace(clock, paused_at=None, run_at=at, ran=self._own(clock, at))
-        if not clock.breached:
-            resumed = _armed(resumed, self._calendar(clock))
-        self._row(resumed, "resume", at)
+        calendar = self.context.calendar_of(clock)
+        passed = elapsed(clock, self._ticket.status_history, at, calendar)
+        # how much of its target has passed: working time where it counts that
+        resumed = replace(clock, paused_at=None, run_at=at, ran=passed.micros if calendar is None else passed.business)
+        self._row(resumed, "resume", at, passed=passed, **({} if clock.breached else _alarms(resumed, calendar)))
 
     def say(self, name: str) -> None:
         """The next thing that a running clock has to say: that so many percent of its target have passed, or all."""
@@ -139,15 +145,15 @@ class Ledger:
             self.breach(name)
             return
         threshold = _next_warning(clock)
-        warned = _armed(msgspec.structs.replace(clock, risk=threshold), self._calendar(clock))
-        self._row(warned, "at_risk", alert, threshold=threshold)
+        warned = replace(clock, risk=threshold)
+        self._row(warned, "at_risk", alert, threshold=threshold, **_alarms(warned, self.context.calendar_of(clock)))
 
     def breach(self, name: str) -> None:
+        """Write the breach of a clock, stamped with its deadline."""
         clock = self._clocks[name]
-        breached = msgspec.structs.replace(clock, breached=True, team=self._team, priority=self._ticket.priority)
         self._breaches(+1)
-        self._row(breached, "breach", clock.due_at)
-        self.observe("breached", clock.due_at)
+        self._row(clock, "breach", clock.due_at, breached=True, team=self._team, priority=self._ticket.priority)
+        self.observe(ClockBreached, clock.due_at, clock, self._team)
 
     def fulfil(self, name: str, at: int) -> None:
         """Stop a clock by an answer at `at`. One that stopped later, or breached wrongly, is corrected first."""
@@ -159,11 +165,10 @@ class Ledger:
         elif not clock.breached and clock.paused_at is None and at >= clock.due_at:
             self.breach(name)
         corrected = self._clocks[name]
-        stopped = msgspec.structs.replace(corrected, stopped_at=at, cancelled=False, alert_at=None)
-        self._row(stopped, "fulfil", at)
+        self._row(corrected, "fulfil", at, stopped_at=at, cancelled=False, alert_at=None)
         was_met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
         if not corrected.breached and not was_met:
-            self.observe("met", at)
+            self.observe(ClockMet, at, clock, self._team)
 
     def _moves(self, clock: Clock, at: int) -> bool:
         """Whether an answer at `at` says something new about the clock.
@@ -186,14 +191,14 @@ class Ledger:
             self._correct(clock, at)
         elif clock.running and not clock.breached and at >= clock.due_at:
             self.breach(name)
-        stopped = msgspec.structs.replace(self._clocks[name], stopped_at=at, cancelled=True, alert_at=None)
-        self._row(stopped, "cancel", at, reason=reason)
+        self._row(self._clocks[name], "cancel", at, reason=reason, stopped_at=at, cancelled=True, alert_at=None)
 
-    def observe(self, name: str, at: int, detail: float = 0.0, *, within: bool = False) -> None:
-        self._observed.append(Observation(name, at, self._ticket, detail, within))
+    def observe(self, kind: type[Observation], at: int, *values: Any) -> None:
+        """Tell the later steps of something."""
+        self._observed.append(kind(at, self._ticket, *values))
 
     def close(self) -> FoldContext:
-        """The turn with all rows and happenings."""
+        """Returns the context with all rows and the observations."""
         if not self._rows and not self._observed:
             return self.context
         context = self.context
@@ -207,21 +212,17 @@ class Ledger:
         if (last.team, last.agent) == (self._team, ticket.assignee):
             return
         self.charge_running(max(at, last.at))
-        held = record_status(msgspec.structs.replace(ticket, status=last.status), at, self._team)
-        self._ticket = msgspec.structs.replace(self.ticket, status_history=held.status_history)
+        held = record_status(replace(ticket, status=last.status), at, self._team)
+        self._ticket = replace(self.ticket, status_history=held.status_history)
 
     def charge_running(self, until: int) -> None:
         """Charge every clock that runs to those who have held the ticket until now: it changes hands."""
         for clock in tuple(self._clocks.values()):
             if clock.running:
-                self._clocks[clock.name] = msgspec.structs.replace(clock, written=self._charged(clock, until))
+                calendar = self.context.calendar_of(clock)
+                shares = charged(clock, self._ticket.status_history, until, calendar)
+                self._clocks[clock.name] = replace(clock, written=_with_carried(clock, shares, until))
                 self._changed = True
-
-    def _charged(self, clock: Clock, until: int) -> tuple[ClockShare, ...]:
-        if until <= clock.started_at and not clock.written:
-            return ()
-        shares = charged(clock, self._ticket.status_history, until, self._calendar(clock))
-        return added(clock.carried, shares) if clock.carried else shares
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -229,48 +230,56 @@ class Ledger:
         if not (clock.breached and at < clock.due_at):
             self._row(clock, "correct", at)
             return
-        charged_to = msgspec.structs.replace(
-            self._ticket, team=clock.team, priority=clock.priority, policy=clock.policy
-        )
+        charged_to = replace(self._ticket, team=clock.team, priority=clock.priority, policy=clock.policy)
         self._breaches(-1)
         # who had stopped it by then stopped it before it was paused
-        self._row(msgspec.structs.replace(clock, breached=False, paused_at=None), "correct", at)
-        self._observed.append(Observation("corrected", clock.due_at, charged_to))
+        self._row(clock, "correct", at, breached=False, paused_at=None)
+        self._observed.append(BreachWithdrawn(clock.due_at, charged_to, clock, clock.team))
 
     def _breaches(self, step: int) -> None:
-        count = self._ticket.clocks_breached + step
-        self._ticket = msgspec.structs.replace(self._ticket, clocks_breached=count)
+        self._ticket = replace(self._ticket, clocks_breached=self._ticket.clocks_breached + step)
 
-    def _calendar(self, clock: Clock) -> Calendar | None:
-        return self.context.calendar_of(clock)
-
-    def _elapsed(self, clock: Clock, at: int) -> Time:
-        return elapsed(clock, self._ticket.status_history, at, self._calendar(clock))
-
-    def _own(self, clock: Clock, at: int) -> int:
-        """How much of its target has passed (micros): working time where it counts that."""
-        passed = self._elapsed(clock, at)
-        return passed.micros if self._calendar(clock) is None else passed.business
-
-    def _row(self, clock: Clock, transition: str, at: int, *, threshold: int = 0, reason: str = "") -> None:
-        """The clock's next row, and the clock as it is then."""
-        passed = self._elapsed(clock, at)
-        changes: dict[str, Any] = {"sequence": clock.sequence + 1}
+    def _row(
+        self,
+        clock: Clock,
+        transition: str,
+        at: int,
+        *,
+        threshold: int = 0,
+        reason: str = "",
+        passed: Time | None = None,
+        **changes: Any,
+    ) -> None:
+        """Write the clock's next row, and keep the clock with these changes."""
+        calendar, history = self.context.calendar_of(clock), self._ticket.status_history
         if transition in _CHARGED_AT:
-            changes["written"] = self._charged(clock, at)
-        self._put(msgspec.structs.replace(clock, **changes), transition, at, passed, threshold, reason)
+            shares = charged(clock, history, at, calendar)
+            changes["written"] = _with_carried(clock, shares, at)
+            if history and at >= clock.counted_from:
+                passed = spent_in(clock, shares)
+        if passed is None:
+            passed = elapsed(clock, history, at, calendar)
+        self._put(
+            replace(clock, sequence=clock.sequence + 1, **changes), transition, at, calendar, passed, threshold, reason
+        )
 
     def _put(
-        self, clock: Clock, transition: str, at: int, passed: Time | None, threshold: int = 0, reason: str = ""
+        self,
+        clock: Clock,
+        transition: str,
+        at: int,
+        calendar: Calendar | None,
+        passed: Time | None = None,
+        threshold: int = 0,
+        reason: str = "",
     ) -> None:
         self._clocks[clock.name] = clock
         self._changed = True
-        ticket, position = self._ticket, self.context.position
-        partition, offset = position.partition, position.offset
+        context, ticket = self.context, self._ticket
         row = ClockFact(
-            customer_tag=self.context.event.customer_tag,
-            version=ticket.version_at(offset),
-            partition=partition,
+            customer_tag=context.event.customer_tag,
+            version=self._version,
+            partition=context.position.partition,
             at=at,
             ticket_id=self._ticket_id,
             episode=clock.episode,
@@ -284,7 +293,7 @@ class Ledger:
             target_seconds=clock.target_seconds,
             due_at=None if clock.paused_at is not None else clock.due_at,
             elapsed_seconds=None if passed is None else passed.micros / MICROS,
-            elapsed_business_seconds=None if passed is None or not self._works(clock) else passed.business / MICROS,
+            elapsed_business_seconds=None if passed is None or calendar is None else passed.business / MICROS,
             channel=ticket.channel,
             priority=ticket.priority,
             team=self._team,
@@ -295,20 +304,24 @@ class Ledger:
         )
         self._rows.append(Output(row))
 
-    def _works(self, clock: Clock) -> bool:
-        return self._calendar(clock) is not None
+
+def _with_carried(clock: Clock, shares: tuple[ClockShare, ...], until: int) -> tuple[ClockShare, ...]:
+    """Returns what the clock is charged in this episode: these shares and those of earlier instances."""
+    if until <= clock.started_at and not clock.written:
+        return ()
+    return added(clock.carried, shares) if clock.carried else shares
 
 
 def _next_warning(clock: Clock) -> int:
     return next((each for each in clock.at_risk if each > clock.risk), 0)
 
 
-def _armed(clock: Clock, calendar: Calendar | None) -> Clock:
-    """The clock with the instants at which it is due and at which it warns next, from when it began to run."""
+def _alarms(clock: Clock, calendar: Calendar | None) -> dict[str, Any]:
+    """Returns when the clock is due and when it warns next, from when it began to run."""
     due = due_at(clock.run_at, clock.target_seconds - clock.ran / MICROS, calendar)
     warning = _next_warning(clock)
     alert = None
     if warning:
         left = clock.target_seconds * warning / 100 - clock.ran / MICROS
         alert = due_at(clock.run_at, max(0.0, left), calendar)
-    return msgspec.structs.replace(clock, due_at=due, alert_at=alert)
+    return {"due_at": due, "alert_at": alert}

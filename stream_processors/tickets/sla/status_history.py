@@ -25,6 +25,7 @@ __all__ = [
     "elapsed",
     "record_status",
     "shorten",
+    "spent_in",
     "time_in_status",
 ]
 
@@ -97,6 +98,15 @@ def elapsed(clock: Clock, status_history: tuple[StatusChange, ...], until: int, 
         if change.status in states:
             total = total.plus(Time.between(start, end, calendar))
     return total
+
+
+def spent_in(clock: Clock, shares: tuple[ClockShare, ...]) -> Time:
+    """Returns how long the clock has run when these shares are all of it since `counted_from`: as `elapsed`, without counting anew."""
+    micros, business = clock.spent, clock.spent_business
+    for share in shares:
+        micros += share.micros
+        business += share.business
+    return Time(micros, business)
 
 
 def charged(

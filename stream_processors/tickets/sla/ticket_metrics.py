@@ -7,6 +7,8 @@ or pauses, or the ticket changes hands; the clocks keep what was written, so tha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from schemas.clock import MICROS
@@ -16,13 +18,23 @@ from schemas.facts import TicketClocks
 from stream_processors.rules.calendars import Calendar
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import (
+    FirstResponseRestated,
+    FirstResponseWithdrawn,
+    NextResponse,
+    NextResponseRestated,
+    NextResponseWithdrawn,
+    Observation,
+    RequesterWaited,
+    Solved,
+)
 from stream_processors.tickets.sla.clocks import called_at, left
 from stream_processors.tickets.sla.ledger import Ledger
 from stream_processors.tickets.sla.status_history import UNFINISHED, Time, began, record_status, shorten, time_in_status
 from stream_processors.tickets.state import Clock, ClockShare, NextResponseTotals, Ticket, TimeInStatus
 from stream_processors.tickets.thread import finished_at, heard_of
 
-__all__ = ["step", "waited_since"]
+__all__ = ["step"]
 
 _NONE = TimeInStatus("")
 _OF_STATES = ("new", "open", "agent_wait", "on_hold", "agent_work", "requester_wait", "unassigned")
@@ -34,18 +46,20 @@ def step(context: FoldContext) -> FoldContext:
     ticket = context.ticket
     if ticket is None or type(context.event) is Tick or not ticket.status_history:
         return context
-    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
-    calendar = context.measured_in(ticket)
-    ticket = _live(context, _waited(context, ticket, before, calendar))
+    before, calendar = context.ticket_before, context.measured_in(ticket)
+    since = _waited_since(context, ticket)
+    ticket = _live(context, _waited(context, ticket, since, calendar))
     ticket = _moved(context, ticket)
     if len(ticket.status_history) > 1:
         ticket = shorten(ticket, calendar, context.calendar_of)
     outputs = _shares(context, ticket, before)
     if before is None or _matters(before, ticket):
-        outputs.append(Output(_fact(context, ticket, calendar)))
-    if not outputs and ticket is context.ticket:
-        return context
-    return context.replace(ticket=ticket, outputs=(*context.outputs, *outputs))
+        fact = _fact(context, ticket, calendar)
+        outputs.append(Output(fact))
+        context = _solved(context, fact)
+    if outputs or ticket is not context.ticket:
+        context = context.replace(ticket=ticket).send(*outputs)
+    return context if context.replied_at is None else _responded(context, ticket, since)
 
 
 def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
@@ -64,12 +78,12 @@ def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
 # -- measures ---------------------------------------------------------------------------------------------------------
 
 
-def _waited(context: FoldContext, ticket: Ticket, before: Ticket | None, calendar: Calendar | None) -> Ticket:
+def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: Calendar | None) -> Ticket:
     """The customer's waits for a next response, with the one that this event ends or restates."""
     at, waits = context.replied_at, ticket.next_responses
-    if at is None or before is None:
+    if at is None or context.ticket_before is None:
         return ticket
-    if (since := waited_since(context, ticket)) is not None:
+    if since is not None:
         waits = (
             NextResponseTotals(since, at, 1)
             if waits is None
@@ -82,13 +96,13 @@ def _waited(context: FoldContext, ticket: Ticket, before: Ticket | None, calenda
     return msgspec.structs.replace(ticket, next_responses=waits)
 
 
-def waited_since(context: FoldContext, ticket: Ticket) -> int | None:
+def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
     """Since when the customer waited for the answer of this turn, if it is a next response; else None.
 
     From the oldest message that waited after an answer, or after a reopening; who called, since it rang.
     """
     at, event = context.replied_at, context.event
-    before = next((each for each in context.before.tickets if each.number == ticket.number), None)
+    before = context.ticket_before
     if at is None or before is None or (before.first_response_at is None and ticket.episode == 1):
         return None
     since = [each for each in before.unanswered if each <= at]
@@ -208,6 +222,57 @@ def _states(found: dict[str, TimeInStatus]) -> list[tuple[str, Time]]:
         ("requester_wait", work.plus(Time(hold.micros, hold.business))),
         ("unassigned", free),
     ]
+
+
+# -- what the windows count ------------------------------------------------------------------------------------------
+
+
+def _solved(context: FoldContext, fact: TicketClocks) -> FoldContext:
+    """Observes, right after a solve and in its dimensions, how long the customer has waited for us in all until then."""
+    seconds = fact.requester_wait_seconds
+    if seconds is None or not context.has_observed(Solved):
+        return context
+    observed = list[Observation]()
+    for each in context.observed:
+        observed.append(each)
+        if type(each) is Solved:
+            observed.append(RequesterWaited(each.at, each.ticket, seconds))
+    return context.replace(observed=tuple(observed))
+
+
+def _responded(context: FoldContext, ticket: Ticket, since: int | None) -> FoldContext:
+    """Observes the answer of this event if it is a next response, and what an answer from before another one restates."""
+    at, before, found = context.replied_at, context.ticket_before, list[Observation]()
+    assert at is not None
+    if since is not None:
+        found.append(NextResponse(at, ticket, (at - since) / MICROS))
+    if before is not None:
+        found += _restated(before, ticket)
+    return context.replace(observed=(*context.observed, *found)) if found else context
+
+
+def _restated(before: Ticket, ticket: Ticket) -> Iterator[Observation]:
+    """An answer from before the one that was counted takes its place, in the pane of its own time."""
+    old, new = before.first_response_at, ticket.first_response_at
+    if old is not None and new is not None and new < old:
+        due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
+        for kind, at in ((FirstResponseWithdrawn, old), (FirstResponseRestated, new)):
+            within, seconds = due is None or at < due, max(0, at - ticket.created_at) / MICROS
+            yield kind(at, _with_team_at(ticket, at), seconds, within)
+    waits, waited = before.next_responses, ticket.next_responses
+    if (
+        waits is not None
+        and waited is not None
+        and waits.count == waited.count
+        and waited.answered_at < waits.answered_at
+    ):
+        for at, moved in ((waits.answered_at, NextResponseWithdrawn), (waited.answered_at, NextResponseRestated)):
+            yield moved(at, _with_team_at(ticket, at), (at - waited.started_at) / MICROS)
+
+
+def _with_team_at(ticket: Ticket, at: int) -> Ticket:
+    team = next((each.team for each in reversed(ticket.status_history) if each.at <= at), ticket.team)
+    return msgspec.structs.replace(ticket, team=team)
 
 
 # -- shares -----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from schemas.facts import FollowUpFact
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import FollowUpDone, FollowUpOpened
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, FollowUp
 
@@ -48,7 +49,7 @@ def begin(context: FoldContext, event: SurveyAnswered, episode: Episode) -> Fold
     """A person scored low: open the task."""
     task = FollowUp(context.now, event.survey_id, comment=_words(event))
     episode = replace(episode, follow_up=task, team=episode.team or context.team or context.rules.teams.fallback)
-    context = episodes.happen(episodes.put(context, episode), episode, "follow_up")
+    context = episodes.observe(episodes.put(context, episode), episode, FollowUpOpened)
     context = context.on_ticket(follow_up="") if context.ticket is not None else _route(context, episode, "queue")
     return _record(context, episode, "open")
 
@@ -84,7 +85,7 @@ def step(context: FoldContext) -> FoldContext:
     context = context.on_ticket(follow_up=None) if ticket is not None else _route(context, episode, "done")
     context = _record(context, episode, "done", done_at=context.now, done_by=event.agent_id, done_seconds=seconds)
     done = replace(episode, follow_up=replace(task, comment="", done=True))
-    return episodes.happen(episodes.put(context, done), done, "followed_up", detail=seconds)
+    return episodes.observe(episodes.put(context, done), done, FollowUpDone, seconds)
 
 
 def _words(event: SurveyAnswered) -> str:
@@ -96,7 +97,7 @@ def _record(context: FoldContext, episode: Episode, status: str, **done: Any) ->
     assert task is not None
     return context.write(
         FollowUpFact(
-            **episodes.base(context, episode),
+            **context.fact_header(episode),
             ticket_id=episode.ticket_id,
             episode=episode.number,
             survey_id=task.survey_id,
@@ -133,4 +134,4 @@ def _route(context: FoldContext, episode: Episode, action: str) -> FoldContext:
         partition=context.position.partition,
         version=context.position.offset,
     )
-    return context.replace(outputs=(*context.outputs, Output(update, episode.team)))
+    return context.send(Output(update, episode.team))

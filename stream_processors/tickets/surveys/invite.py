@@ -16,6 +16,7 @@ from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.handle import was_answered
+from stream_processors.tickets.observations import SurveyInvited
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
@@ -138,16 +139,16 @@ def _send(context: FoldContext, episode: Episode, ticket: Ticket) -> FoldContext
         outbound_id=message.outbound_id,
         expires_at=expires,
     )
-    return episodes.happen(context, episode, "invited")
+    return episodes.observe(context, episode, SurveyInvited)
 
 
 def _withhold(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
-    return episodes.happen(_decided(context, episode, outcome="withheld", reason=reason), episode, "uninvited")
+    return _decided(context, episode, outcome="withheld", reason=reason)
 
 
 def _decided(context: FoldContext, episode: Episode, **fields: object) -> FoldContext:
     fact = InvitationFact(
-        **episodes.base(context, episode),
+        **context.fact_header(episode),
         ticket_id=episode.ticket_id,
         episode=episode.number,
         survey_id=survey_id(SurveyLink(episode.ticket_id, episode.number, "", 0)),

@@ -9,7 +9,6 @@ from stream_processors.rules.surveys import Written
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.progress import instead_of_chat, threading
-from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Ticket
 
 __all__ = ["locale_of", "outbound", "way_to"]
@@ -44,7 +43,7 @@ def outbound(
     (channel, address), identity, domain = way, episode.ticket_id, context.rules.mail_domain
     mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
     return Outbound(
-        **episodes.base(context, episode),
+        **context.fact_header(episode),
         outbound_id=event_id(f"survey-{what}", identity, str(episode.number)),
         ticket_id=identity,
         kind=kind,

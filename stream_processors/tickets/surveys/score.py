@@ -16,6 +16,14 @@ from schemas.errors import Refused
 from schemas.events import SurveyAnswered
 from schemas.facts import SurveyFact
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import (
+    CesGiven,
+    CesWithdrawn,
+    CsatGiven,
+    CsatWithdrawn,
+    FirstSurveyAnswer,
+    InvitationAnswered,
+)
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Survey
 from stream_processors.tickets.surveys import follow_up, thank
@@ -110,18 +118,18 @@ def _counted(context: FoldContext, event: SurveyAnswered, episode: Episode, know
             updated_at=context.now,
         )
     if not known.answered:
-        context = episodes.happen(context, episode, "survey_answered")
+        context = episodes.observe(context, episode, FirstSurveyAnswer)
         if episode.invited:
-            context = episodes.happen(context, episode, "invitation_answered")
+            context = episodes.observe(context, episode, InvitationAnswered)
     if event.csat is not None and event.csat != known.csat:
         if known.csat is not None:
-            context = episodes.happen(context, episode, "csat_withdrawn", at=known.csat_at, detail=known.csat)
-        context = episodes.happen(context, episode, "csat", detail=event.csat)
+            context = episodes.observe(context, episode, CsatWithdrawn, known.csat, at=known.csat_at)
+        context = episodes.observe(context, episode, CsatGiven, event.csat)
         context = _low(context, event.csat, known)
     if event.ces is not None and event.ces != known.ces:
         if known.ces is not None:
-            context = episodes.happen(context, episode, "ces_withdrawn", at=known.ces_at, detail=known.ces)
-        context = episodes.happen(context, episode, "ces", detail=event.ces)
+            context = episodes.observe(context, episode, CesWithdrawn, known.ces, at=known.ces_at)
+        context = episodes.observe(context, episode, CesGiven, event.ces)
     return context
 
 
@@ -140,7 +148,7 @@ def _fact(
 ) -> SurveyFact:
     ticket = context.ticket
     return SurveyFact(
-        **episodes.base(context, episode),
+        **context.fact_header(episode),
         ticket_id=event.ticket_id,
         survey_id=event.survey_id,
         answer=survey.answers,

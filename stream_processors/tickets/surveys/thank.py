@@ -9,7 +9,6 @@ from __future__ import annotations
 from schemas.events import SurveyAnswered
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
 from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Customer, Episode, Survey, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
 
@@ -36,7 +35,7 @@ def step(
     if reason:
         return context, reason
     kind = "sorry" if low else "thanks"
-    return episodes.happen(_write(context, event, episode, ticket, kind, way), episode, "thanked"), "sent"
+    return _write(context, event, episode, ticket, kind, way), "sent"
 
 
 def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:

@@ -9,19 +9,19 @@ them. Later data opens a new part of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from schemas.clock import MICROS
 from schemas.facts import PaneBucketFact, PaneFact
-from stream_processors.runtime.processor import MOST_BATCH_RECORDS, Output, Position, Reader
+from stream_processors.runtime.processor import MOST_BATCH_RECORDS, Output, Position
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Pane
-from stream_processors.tickets.windows.measures import MEASURES, WITHDRAWN, Dimensions, count, observations
+from stream_processors.tickets.windows.measures import MEASURES, Dimensions, count, counted
 from stream_processors.tickets.windows.quantile_sketch import bucket_of
 
-__all__ = ["PANE_MICROS", "WEEK_MICROS", "forget", "forget_at", "pane_key", "roll"]
+__all__ = ["PANE_MICROS", "WEEK_MICROS", "forget", "forget_at", "pane_key", "step"]
 
 PANE_MICROS = 300 * MICROS
 KEPT_MICROS = 3600 * MICROS
@@ -34,7 +34,7 @@ def pane_key(start: int, channel: str, team: str, priority: str, policy: str) ->
 
 def forget_at(pane: Pane) -> int:
     """When (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
-    since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.figures else pane.touched_at
+    since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.metrics else pane.touched_at
     return since + KEPT_MICROS * (pane.postponed + 1) ** 2
 
 
@@ -53,33 +53,37 @@ def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]
     return True, msgspec.structs.replace(pane, postponed=pane.postponed + 1)
 
 
-def roll(context: FoldContext, read: Reader) -> tuple[Mapping[bytes, Pane], list[Output]]:
-    """The panes that this turn changes, and facts of what it changed in them.
+def step(context: FoldContext) -> FoldContext:
+    """Counts what was observed: the panes that this changes, and facts of what it changed in them.
 
     A pane that is ahead of the record already counted it before a crash: neither it nor its facts are written again.
     """
+    if not context.observed and context.before.tickets is context.customer.tickets:
+        return context
     offset, touched = context.position.offset, context.event.received_at
     panes: dict[bytes, Pane] = {}
     measured: dict[tuple[bytes, str, int], None] = {}
-    for observation, dimensions in observations(context):
+    for observation, dimensions in counted(context):
         start = observation.at - observation.at % PANE_MICROS
         key = pane_key(start, *dimensions)
         pane = panes.get(key)
         if pane is None:
-            stored: Pane | None = read.get(key)
+            stored: Pane | None = context.read.get(key)
             if stored is not None and stored.offset >= offset:
                 continue
             pane = panes[key] = _touched(stored, offset, start, dimensions, touched)
         then = observation.ticket
-        count(pane.figures, observation, context.event.imported if then is None else then.imported)
-        if (measure := MEASURES.get(observation.name)) is not None:
-            bucket = bucket_of(observation.detail)
-            counts = pane.buckets[measure] = dict(pane.buckets.get(measure, ()))
-            counts[bucket] = counts.get(bucket, 0) + (-1 if observation.name in WITHDRAWN else 1)
-            measured[key, measure, bucket] = None
-    facts = [Output(_fact(context, pane)) for pane in panes.values()]
-    facts += [Output(_bucket_fact(context, panes[key], measure, bucket)) for key, measure, bucket in measured]
-    return panes, facts
+        count(pane.metrics, observation, context.event.imported if then is None else then.imported)
+        if (measure := MEASURES.get(type(observation))) is not None:
+            name, once = measure
+            bucket = bucket_of(observation.seconds)  # type: ignore[attr-defined]
+            counts = pane.buckets[name] = dict(pane.buckets.get(name, ()))
+            counts[bucket] = counts.get(bucket, 0) + once
+            measured[key, name, bucket] = None
+    header = context.fact_header()
+    facts = [Output(PaneFact(**header, **_place(pane), **pane.metrics)) for pane in panes.values()]  # type: ignore[arg-type]
+    facts += [Output(_bucket_fact(header, panes[key], measure, bucket)) for key, measure, bucket in measured]
+    return context.replace(panes=panes, outputs=(*context.outputs, *facts))
 
 
 def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimensions, touched: int) -> Pane:
@@ -87,7 +91,7 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
         return msgspec.structs.replace(
             stored,
             offset=offset,
-            figures=dict(stored.figures),
+            metrics=dict(stored.metrics),
             buckets=dict(stored.buckets),
             touched_at=max(stored.touched_at, touched),
             postponed=0,
@@ -101,41 +105,21 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
         team=team,
         priority=priority,
         policy=policy,
-        figures={},
         touched_at=touched,
     )
 
 
-def _fact(context: FoldContext, pane: Pane) -> PaneFact:
-    figures: dict[str, object] = dict(pane.figures)
-    return PaneFact(
-        customer_tag=context.event.customer_tag,
-        version=context.position.offset,
-        partition=context.position.partition,
-        at=context.now,
-        part=pane.part,
-        start=pane.start,
-        channel=pane.channel,
-        team=pane.team,
-        priority=pane.priority,
-        policy=pane.policy,
-        **figures,  # type: ignore[arg-type]
-    )
+def _place(pane: Pane) -> dict[str, Any]:
+    """Returns what the facts about a pane know it by."""
+    return {
+        "part": pane.part,
+        "start": pane.start,
+        "channel": pane.channel,
+        "team": pane.team,
+        "priority": pane.priority,
+        "policy": pane.policy,
+    }
 
 
-def _bucket_fact(context: FoldContext, pane: Pane, measure: str, bucket: int) -> PaneBucketFact:
-    return PaneBucketFact(
-        customer_tag=context.event.customer_tag,
-        version=context.position.offset,
-        partition=context.position.partition,
-        at=context.now,
-        part=pane.part,
-        start=pane.start,
-        channel=pane.channel,
-        team=pane.team,
-        priority=pane.priority,
-        policy=pane.policy,
-        measure=measure,
-        bucket=bucket,
-        count=pane.buckets[measure][bucket],
-    )
+def _bucket_fact(header: dict[str, Any], pane: Pane, measure: str, bucket: int) -> PaneBucketFact:
+    return PaneBucketFact(**header, **_place(pane), measure=measure, bucket=bucket, count=pane.buckets[measure][bucket])

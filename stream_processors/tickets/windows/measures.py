@@ -1,224 +1,198 @@
-"""figures: what each happening adds to the figures of a pane, and what happens between two states of a ticket.
+"""The metrics of a pane: what each kind of observation adds to them, and under which dimensions.
 
-All figures can be added up over panes, partitions and parts, but for those that end in `_max`, whose maximum counts.
+All of them can be added up over panes, partitions and parts, but for those that end in `_max`, whose maximum counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from schemas.clock import MICROS
-from schemas.events import MessageReceived
-from schemas.facts import TicketClocks
-from stream_processors.tickets.context import FoldContext, Observation
-from stream_processors.tickets.sla.ticket_metrics import waited_since
+from stream_processors.tickets import observations as seen
+from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import Duration, FirstResponse, Observation
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.surveys.score import LOW_CSAT
 from stream_processors.tickets.thread import finished_at
 
-__all__ = ["COUNTED", "MEASURES", "Dimensions", "Figures", "count", "observations"]
+__all__ = ["MEASURES", "Dimensions", "Metrics", "count", "counted"]
 
-Figures = dict[str, int | float]
+Metrics = dict[str, int | float]
 #: Channel, team, priority, policy.
 Dimensions = tuple[str, str, str, str]
 
-#: Happening → the figure that counts it.
-_COUNTS = {
-    "contact": "contacts_received",
-    "message": "messages_in",
-    "opened": "tickets_created",
-    "reopened": "tickets_reopened",
-    "acknowledged": "acknowledged",
-    "suppressed": "suppressed",
-    "replied": "messages_out",
-    "first_response": "first_responses",
-    "first_response_restated": "first_responses",
-    "next_response": "next_responses",
-    "next_response_restated": "next_responses",
-    "solved": "tickets_solved",
-    "met": "clocks_met",
-    "breached": "clocks_breached",
-    "csat": "csat_answers",
-    "ces": "ces_answers",
-    "order": "orders_placed",
-    "article": "articles_viewed",
-    "call_answered": "answers",
-    "requester_waited": "requester_waits",
-    "abandoned": "abandoned",
-    "handled": "handled",
-    "transferred": "transferred",
-    "deflected": "deflected",
-    "fcr_kept": "fcr_kept",
-    "fcr_lost": "fcr_lost",
-    "repeat_contact": "repeat_contacts",
-    "invited": "surveys_sent",
-    "survey_answered": "surveys_answered",
-    "invitation_answered": "surveys_answered_invited",
-    "follow_up": "follow_ups",
-    "followed_up": "followed_up",
+#: Kind of observation → the metric that counts it, and the step.
+_COUNTS: dict[type[Observation], tuple[str, int]] = {
+    seen.Contact: ("contacts_received", 1),
+    seen.MessageIn: ("messages_in", 1),
+    seen.TicketOpened: ("tickets_created", 1),
+    seen.TicketReopened: ("tickets_reopened", 1),
+    seen.Acknowledged: ("acknowledged", 1),
+    seen.Suppressed: ("suppressed", 1),
+    seen.Replied: ("messages_out", 1),
+    seen.FirstResponse: ("first_responses", 1),
+    seen.FirstResponseRestated: ("first_responses", 1),
+    seen.FirstResponseWithdrawn: ("first_responses", -1),
+    seen.NextResponse: ("next_responses", 1),
+    seen.NextResponseRestated: ("next_responses", 1),
+    seen.NextResponseWithdrawn: ("next_responses", -1),
+    seen.Solved: ("tickets_solved", 1),
+    seen.RequesterWaited: ("requester_waits", 1),
+    seen.ClockMet: ("clocks_met", 1),
+    seen.ClockBreached: ("clocks_breached", 1),
+    seen.BreachWithdrawn: ("clocks_breached", -1),
+    seen.CsatGiven: ("csat_answers", 1),
+    seen.CsatWithdrawn: ("csat_answers", -1),
+    seen.CesGiven: ("ces_answers", 1),
+    seen.CesWithdrawn: ("ces_answers", -1),
+    seen.Ordered: ("orders_placed", 1),
+    seen.ArticleRead: ("articles_viewed", 1),
+    seen.ConversationAnswered: ("answers", 1),
+    seen.ConversationAbandoned: ("abandoned", 1),
+    seen.ConversationHandled: ("handled", 1),
+    seen.TicketTransferred: ("transferred", 1),
+    seen.Deflected: ("deflected", 1),
+    seen.FcrKept: ("fcr_kept", 1),
+    seen.FcrCorrected: ("fcr_kept", -1),
+    seen.FcrLost: ("fcr_lost", 1),
+    seen.RepeatContact: ("repeat_contacts", 1),
+    seen.SurveyInvited: ("surveys_sent", 1),
+    seen.FirstSurveyAnswer: ("surveys_answered", 1),
+    seen.InvitationAnswered: ("surveys_answered_invited", 1),
+    seen.FollowUpOpened: ("follow_ups", 1),
+    seen.FollowUpDone: ("followed_up", 1),
 }
-#: Happening → the figure that it takes one from.
-_TAKEN = {
-    "corrected": "clocks_breached",
-    "fcr_corrected": "fcr_kept",
-    "first_response_withdrawn": "first_responses",
-    "next_response_withdrawn": "next_responses",
-}
-#: Happening whose detail is a duration → its measure: a sum, a maximum, and quantiles (`sketch`). One that is withdrawn is
+#: Kind of observation → its measure and the step: a sum, a maximum, and quantiles (`quantile_sketch`). What is withdrawn is
 #: taken from the sum and the quantiles; a maximum cannot forget.
-MEASURES = {
-    "first_response": "first_response",
-    "first_response_withdrawn": "first_response",
-    "first_response_restated": "first_response",
-    "next_response": "next_response",
-    "next_response_withdrawn": "next_response",
-    "next_response_restated": "next_response",
-    "solved": "resolution",
-    "call_answered": "answer",
-    "requester_waited": "requester_wait",
-    "handled": "handled",
+MEASURES: dict[type[Observation], tuple[str, int]] = {
+    seen.FirstResponse: ("first_response", 1),
+    seen.FirstResponseWithdrawn: ("first_response", -1),
+    seen.FirstResponseRestated: ("first_response", 1),
+    seen.NextResponse: ("next_response", 1),
+    seen.NextResponseWithdrawn: ("next_response", -1),
+    seen.NextResponseRestated: ("next_response", 1),
+    seen.Solved: ("resolution", 1),
+    seen.ConversationAnswered: ("answer", 1),
+    seen.RequesterWaited: ("requester_wait", 1),
+    seen.ConversationHandled: ("handled", 1),
 }
-_SUMS = {"abandoned": "abandoned_seconds_sum"}
-_SCORES = {"csat": 1, "csat_withdrawn": -1}
-_EFFORTS = {"ces": 1, "ces_withdrawn": -1}
-#: A ticket begins and ceases to be open under these dimensions.
-_BACKLOG = {"came": 1, "went": -1}
-WITHDRAWN = frozenset(("first_response_withdrawn", "next_response_withdrawn"))
-COUNTED = frozenset((*_COUNTS, *_TAKEN, *_SCORES, *_EFFORTS, *_BACKLOG))
 
 
-def observations(context: FoldContext) -> Iterator[tuple[Observation, Dimensions]]:
-    """All that is to be counted of a turn, and under which dimensions.
+def counted(context: FoldContext) -> Iterator[tuple[Observation, Dimensions]]:
+    """Yields all that is to be counted of a fold, and under which dimensions.
 
-    A happening counts as its ticket was then; what it did not have yet, under what it has at the end of the fold.
+    An observation counts as its ticket was then; what it did not have yet, under what it has at the end of the fold.
     """
     now = context.ticket
     for observation in context.observed:
-        if observation.name in COUNTED:
+        if type(observation) in _COUNTS:
             then = observation.ticket
             if then is None:
-                dimensions = context.event.channel, "", "", ""
-            else:
-                if (not then.team or not then.policy) and now is not None and now.number == then.number:
-                    then = now
-                dimensions = then.channel, then.team, then.priority, then.policy
-            yield observation, dimensions
-            if observation.name == "contact" and type(context.event) is MessageReceived:
-                yield Observation("message", observation.at, then), dimensions
-            elif observation.name == "solved" and (waited := _requester_wait(context)) is not None:
-                yield Observation("requester_waited", observation.at, then, waited), dimensions
-    if context.replied_at is not None and now is not None and (since := waited_since(context, now)) is not None:
-        yield Observation("next_response", context.replied_at, now, (context.replied_at - since) / MICROS), _where(now)
-    if context.replied_at is not None and now is not None:
-        yield from _restated(context, now)
+                yield observation, (context.event.channel, "", "", "")
+                continue
+            if (not then.team or not then.policy) and now is not None and now.number == then.number:
+                then = now
+            yield observation, _dimensions(then)
     before, after = context.before, context.customer
     if before.tickets is not after.tickets:
         yield from _backlog(context, before, after)
 
 
-def count(figures: Figures, observation: Observation, imported: bool) -> None:
-    """Add one happening to the figures of its pane. `imported`: of these some are shown apart."""
-    name, detail = observation.name, observation.detail
-    if (figure := _COUNTS.get(name)) is not None:
-        _add(figures, figure, 1)
-    if (figure := _TAKEN.get(name)) is not None:
-        _add(figures, figure, -1)
-    if (measure := MEASURES.get(name)) is not None:
-        once = -1 if name in WITHDRAWN else 1
-        _add(figures, f"{measure}_seconds_sum", once * detail)
-        largest = f"{measure}_seconds_max"
-        figures[largest] = max(figures.get(largest, 0.0), 0.0 if once < 0 else detail)
-        if name == "solved":
-            _add(figures, "resolutions", 1)
-        elif observation.within:
-            _add(figures, "first_responses_within_target", once)
-    elif (step := _BACKLOG.get(name)) is not None:
-        _add(figures, "backlog_change", step)
-        _add(figures, "backlog_created_change", step * int(detail))
-    elif (step := _SCORES.get(name)) is not None:
-        _score(figures, int(detail), step, imported)
-    elif (step := _EFFORTS.get(name)) is not None:
-        _add(figures, "ces_sum", step * int(detail))
-        _add(figures, f"ces_{int(detail)}", step)
-        if step < 0:
-            _add(figures, "ces_answers", step)
-    elif (figure := _SUMS.get(name)) is not None:
-        _add(figures, figure, detail)
+def count(metrics: Metrics, observation: Observation, imported: bool) -> None:
+    """Adds one observation to the metrics of its pane. `imported`: of these some are shown apart."""
+    kind = type(observation)
+    if (counts := _COUNTS.get(kind)) is not None:
+        _add(metrics, *counts)
+    if (measure := MEASURES.get(kind)) is not None:
+        assert isinstance(observation, Duration)
+        _measure(metrics, *measure, observation)
+    elif (detail := _DETAILS.get(kind)) is not None:
+        detail(metrics, observation, imported)
 
 
-def _score(figures: Figures, score: int, step: int, imported: bool) -> None:
-    if step < 0:
-        _add(figures, "csat_answers", step)
-    _add(figures, "csat_sum", step * score)
-    _add(figures, f"csat_{score}", step)
+def _measure(metrics: Metrics, name: str, step: int, observation: Duration) -> None:
+    _add(metrics, f"{name}_seconds_sum", step * observation.seconds)
+    largest = f"{name}_seconds_max"
+    metrics[largest] = max(metrics.get(largest, 0.0), 0.0 if step < 0 else observation.seconds)
+    if type(observation) is seen.Solved:
+        _add(metrics, "resolutions", 1)
+    elif isinstance(observation, FirstResponse) and observation.within_target:
+        _add(metrics, "first_responses_within_target", step)
+
+
+def _abandoned(metrics: Metrics, observation: seen.ConversationAbandoned, imported: bool) -> None:
+    _add(metrics, "abandoned_seconds_sum", observation.seconds)
+
+
+def _entered(metrics: Metrics, observation: Observation, imported: bool) -> None:
+    _backlog_change(metrics, observation, 1)
+
+
+def _left(metrics: Metrics, observation: Observation, imported: bool) -> None:
+    _backlog_change(metrics, observation, -1)
+
+
+def _backlog_change(metrics: Metrics, observation: Observation, step: int) -> None:
+    assert observation.ticket is not None
+    _add(metrics, "backlog_change", step)
+    _add(metrics, "backlog_created_change", step * (observation.ticket.created_at // MICROS))
+
+
+def _csat(metrics: Metrics, observation: seen.CsatGiven | seen.CsatWithdrawn, imported: bool) -> None:
+    score, step = observation.score, _COUNTS[type(observation)][1]
+    _add(metrics, "csat_sum", step * score)
+    _add(metrics, f"csat_{score}", step)
     if score <= LOW_CSAT:
-        _add(figures, "csat_low", step)
+        _add(metrics, "csat_low", step)
     if imported:
-        _add(figures, "csat_answers_imported", step)
-        _add(figures, "csat_sum_imported", step * score)
+        _add(metrics, "csat_answers_imported", step)
+        _add(metrics, "csat_sum_imported", step * score)
 
 
-def _add(figures: Figures, figure: str, amount: int | float) -> None:
-    figures[figure] = figures.get(figure, 0) + amount
+def _ces(metrics: Metrics, observation: seen.CesGiven | seen.CesWithdrawn, imported: bool) -> None:
+    score, step = observation.score, _COUNTS[type(observation)][1]
+    _add(metrics, "ces_sum", step * score)
+    _add(metrics, f"ces_{score}", step)
+
+
+def _add(metrics: Metrics, name: str, amount: int | float) -> None:
+    metrics[name] = metrics.get(name, 0) + amount
+
+
+#: Kind of observation → what else it adds.
+_DETAILS: dict[type[Observation], Callable[[Metrics, Any, bool], None]] = {
+    seen.ConversationAbandoned: _abandoned,
+    seen.CsatGiven: _csat,
+    seen.CsatWithdrawn: _csat,
+    seen.CesGiven: _ces,
+    seen.CesWithdrawn: _ces,
+    seen.BacklogEntered: _entered,
+    seen.BacklogLeft: _left,
+}
 
 
 # -- between two states -----------------------------------------------------------------------------------------------
 
 
-def _where(ticket: Ticket) -> Dimensions:
+def _dimensions(ticket: Ticket) -> Dimensions:
     return ticket.channel, ticket.team, ticket.priority, ticket.policy
 
 
-def _where_at(ticket: Ticket, at: int) -> Dimensions:
-    """As `_where`, with the team that had the ticket at that moment."""
-    team = next((each.team for each in reversed(ticket.status_history) if each.at <= at), ticket.team)
-    return ticket.channel, team, ticket.priority, ticket.policy
-
-
-def _restated(context: FoldContext, ticket: Ticket) -> Iterator[tuple[Observation, Dimensions]]:
-    """An answer from before the one that was counted: it takes its place, in the pane of its own time."""
-    was = next((each for each in context.before.tickets if each.number == ticket.number), None)
-    if was is None:
-        return
-    old, new = was.first_response_at, ticket.first_response_at
-    if old is not None and new is not None and new < old:
-        due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
-        for name, at in (("first_response_withdrawn", old), ("first_response_restated", new)):
-            within, seconds = due is None or at < due, max(0, at - ticket.created_at) / MICROS
-            yield Observation(name, at, ticket, seconds, within), _where_at(ticket, at)
-    before, after = was.next_responses, ticket.next_responses
-    if before is not None and after is not None and before.count == after.count:
-        moments = before.answered_at, after.answered_at
-        if moments[1] < moments[0]:
-            for name, at in zip(("next_response_withdrawn", "next_response_restated"), moments, strict=True):
-                yield Observation(name, at, ticket, (at - after.started_at) / MICROS), _where_at(ticket, at)
-
-
-def _requester_wait(context: FoldContext) -> float | None:
-    """How long the customer has waited for us in all, up to this solve, as the fact with all clocks says it."""
-    return next(
-        (each.record.requester_wait_seconds for each in context.outputs if isinstance(each.record, TicketClocks)), None
-    )
-
-
 def _backlog(context: FoldContext, before: Customer, after: Customer) -> Iterator[tuple[Observation, Dimensions]]:
-    """Tickets that came into the backlog, left it, or changed their place in it."""
-    known = {ticket.number: ticket for ticket in before.tickets}
+    """Yields the tickets that came into the backlog, left it, or changed their place in it."""
+    now, known = context.now, {ticket.number: ticket for ticket in before.tickets}
     for ticket in after.tickets:
         was = known.pop(ticket.number, None)
         if was is ticket:
             continue
         was_open, is_open = was is not None and finished_at(was) is None, finished_at(ticket) is None
-        if was_open and is_open and was is not None and _where(was) == _where(ticket):
+        if was_open and is_open and was is not None and _dimensions(was) == _dimensions(ticket):
             continue
         if was_open and was is not None:
-            yield _moved("went", context, was)
+            yield seen.BacklogLeft(now, was), _dimensions(was)
         if is_open:
-            yield _moved("came", context, ticket)
+            yield seen.BacklogEntered(now, ticket), _dimensions(ticket)
     for ticket in known.values():  # handed over to another customer, or forgotten
         if finished_at(ticket) is None:
-            yield _moved("went", context, ticket)
-
-
-def _moved(name: str, context: FoldContext, ticket: Ticket) -> tuple[Observation, Dimensions]:
-    return Observation(name, context.now, ticket, ticket.created_at // MICROS), _where(ticket)
+            yield seen.BacklogLeft(now, ticket), _dimensions(ticket)

@@ -7,38 +7,46 @@ from typing import Any
 
 import pytest
 
-from schemas import codec
 from schemas.events import BotAnswered
 from schemas.facts import ConversationFact, RepeatFact
-from stream_processors.runtime.processor import Position
-from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.processor import fold
-from stream_processors.tickets.state import Customer
+from stream_processors.tickets.observations import (
+    ConversationAbandoned,
+    ConversationAnswered,
+    ConversationHandled,
+    Deflected,
+    RepeatContact,
+    TicketTransferred,
+)
+from tests.support.tickets.observed import observed
 from tests.support.tickets.story import Story, at
 
 DAY, HOUR = 86_400, 3600
 PARCEL, DECLINED, PRAISE = "My parcel never arrived.", "My card was declined.", "Great service, I love it!"
 
 
-def story_notes(story: Story) -> list[tuple[str, float]]:
-    """What the whole story told the later steps about service, folded again."""
-    customer, notes = Customer(), []
-    for offset, record in enumerate(story.worker.log):
-        context: FoldContext = fold(
-            customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules
-        )
-        customer = context.customer
-        notes += [(each.name, each.detail) for each in context.observed]
-    names = ("call_answered", "abandoned", "handled", "transferred", "deflected", "repeat_contact")
-    return [note for note in notes if note[0] in names]
+#: What the whole story told the later steps about service.
+SERVICE = (
+    ConversationAnswered,
+    ConversationAbandoned,
+    ConversationHandled,
+    TicketTransferred,
+    Deflected,
+    RepeatContact,
+)
 
 
 @pytest.mark.parametrize(
     ("outcome", "wait", "talk", "fact", "notes"),
     [
-        ("answered", 12.0, 300.0, ("answered", 12.0, 300.0), [("call_answered", 12.0), ("handled", 300.0)]),
-        ("answered", 0.0, 0.0, ("answered", 0.0, 0.0), [("call_answered", 0.0), ("handled", 0.0)]),
-        ("abandoned", 95.0, 0.0, ("abandoned", 95.0, None), [("abandoned", 95.0)]),
+        (
+            "answered",
+            12.0,
+            300.0,
+            ("answered", 12.0, 300.0),
+            [(ConversationAnswered, 12.0), (ConversationHandled, 300.0)],
+        ),
+        ("answered", 0.0, 0.0, ("answered", 0.0, 0.0), [(ConversationAnswered, 0.0), (ConversationHandled, 0.0)]),
+        ("abandoned", 95.0, 0.0, ("abandoned", 95.0, None), [(ConversationAbandoned, 95.0)]),
         ("voicemail", 30.0, 40.0, ("voicemail", 30.0, None), []),
         ("missed", 61.5, 0.0, ("missed", 61.5, None), []),
     ],
@@ -51,7 +59,7 @@ def test_a_call(
     [found] = story.all(ConversationFact)
     assert (found.outcome, found.wait_seconds, found.handle_seconds) == fact
     assert (found.kind, found.agent_id, found.ticket_id, found.at) == ("call", "mei", story.ticket_id(), at(600))
-    assert story_notes(story) == notes
+    assert observed(story, *SERVICE) == notes
 
 
 CHAT = "T" * 26
@@ -61,9 +69,23 @@ CHAT = "T" * 26
     ("answered_at", "ended_at", "outcome", "wait", "fact", "notes"),
     [
         # answered 40 s after the first line, ended at 460 s: 420 s in a person's hands
-        (40, 460, "closed", 40.0, ("answered", 40.0, 420.0), [("call_answered", 40.0), ("handled", 420.0)]),
-        (40, 940, "timed_out", 40.0, ("answered", 40.0, 900.0), [("call_answered", 40.0), ("handled", 900.0)]),
-        (None, 160, "abandoned", 160.0, ("abandoned", 160.0, None), [("abandoned", 160.0)]),
+        (
+            40,
+            460,
+            "closed",
+            40.0,
+            ("answered", 40.0, 420.0),
+            [(ConversationAnswered, 40.0), (ConversationHandled, 420.0)],
+        ),
+        (
+            40,
+            940,
+            "timed_out",
+            40.0,
+            ("answered", 40.0, 900.0),
+            [(ConversationAnswered, 40.0), (ConversationHandled, 900.0)],
+        ),
+        (None, 160, "abandoned", 160.0, ("abandoned", 160.0, None), [(ConversationAbandoned, 160.0)]),
         (None, 900, "timed_out", 900.0, ("timed_out", 900.0, None), []),
     ],
 )
@@ -85,7 +107,7 @@ def test_a_chat(
     [found] = story.all(ConversationFact)
     assert (found.outcome, found.wait_seconds, found.handle_seconds) == fact
     assert (found.kind, found.agent_id) == ("chat", "mei" if answered_at is not None else "")
-    assert story_notes(story) == notes
+    assert observed(story, *SERVICE) == notes
 
 
 def test_a_second_chat_of_a_ticket_has_no_handling_time_because_its_beginning_is_unknown(
@@ -114,9 +136,9 @@ def test_a_second_chat_that_we_time_out_was_answered_if_somebody_answered_it(
         story.reply(1030)
     story.end_chat(8200, "timed_out", 30.0 if answered else 7200.0, "U" * 26)
     assert [fact.outcome for fact in story.all(ConversationFact)] == ["answered", outcome]
-    assert [note for note in story_notes(story) if note[0] == "call_answered"] == [
-        ("call_answered", 40.0),
-        *([("call_answered", 30.0)] if answered else []),
+    assert [note for note in observed(story, *SERVICE) if note[0] is ConversationAnswered] == [
+        (ConversationAnswered, 40.0),
+        *([(ConversationAnswered, 30.0)] if answered else []),
     ]
 
 
@@ -149,7 +171,7 @@ def test_a_repeat_contact(first: str, second: str, after: float, repeats: bool, 
             ("delivery.carrier_delay", story.ticket_id(2), float(after))
         }
         assert found[0].previous_at == at(0)
-    assert [name for name, _ in story_notes(story)] == ["repeat_contact"] * repeats
+    assert [name for name, _ in observed(story, *SERVICE)] == [RepeatContact] * repeats
 
 
 def test_asking_again_on_the_same_open_ticket_is_no_repeat_contact(story: Story) -> None:
@@ -178,4 +200,4 @@ def test_an_article_that_helped_is_deflected_and_a_transfer_is_counted(story: St
     story.tell(BotAnswered(**story.base(1) | about, answer="There", resolved=True))
     story.message(60)
     story.transfer(120, "returns")
-    assert story_notes(story) == [("deflected", 0.0), ("transferred", 0.0)]
+    assert observed(story, *SERVICE) == [(Deflected, 0.0), (TicketTransferred, 0.0)]

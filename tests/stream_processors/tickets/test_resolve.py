@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from schemas import codec
 from schemas.events import TagCorrected
 from schemas.facts import ResolutionFact
-from stream_processors.runtime.processor import Position
-from stream_processors.tickets.processor import fold
+from stream_processors.tickets.observations import FcrCorrected, FcrKept, FcrLost, Observation
 from stream_processors.tickets.resolution import episodes
-from stream_processors.tickets.state import Customer
+from tests.support.tickets.observed import observations
 from tests.support.tickets.story import Story, at
 
 HOUR, DAY = 3600, 86_400
@@ -261,32 +258,28 @@ def test_it_counts_for_who_solved_it(assignee: str, by: str, expected: str, stor
     )
 
 
-def notes(story: Story) -> list[tuple[str, float]]:
-    customer, found = Customer(), []
-    for offset, record in enumerate(story.worker.log):
-        context = fold(customer, codec.decode(record.value), Position(0, offset), story.worker.processor.rules)
-        customer = replace(context.customer, offset=offset)
-        found += [(each.name, (each.at - at(0)) / 1e6) for each in context.observed if each.name.startswith("fcr")]
-    return found
+def decided(story: Story) -> list[tuple[type[Observation], float]]:
+    """What was observed of first contact resolution, and when (seconds)."""
+    return [(type(each), (each.at - at(0)) / 1e6) for each in observations(story, FcrKept, FcrLost, FcrCorrected)]
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ([*ONE, ("until", END)], [("fcr_kept", 604_920)]),
-        ([*ONE, ("more", HOUR, "It is broken.")], [("fcr_lost", 3600)]),
+        ([*ONE, ("until", END)], [(FcrKept, 604_920)]),
+        ([*ONE, ("more", HOUR, "It is broken.")], [(FcrLost, 3600)]),
         (
             [*ONE, ("until", END), ("new", DAY, PARCEL)],
-            [("fcr_kept", 604_920), ("fcr_corrected", 604_920), ("fcr_lost", 86_400)],
+            [(FcrKept, 604_920), (FcrCorrected, 604_920), (FcrLost, 86_400)],
         ),
-        ([*ONE, ("more", HOUR, "It is broken."), ("new", DAY, PARCEL)], [("fcr_lost", 3600)]),
+        ([*ONE, ("more", HOUR, "It is broken."), ("new", DAY, PARCEL)], [(FcrLost, 3600)]),
     ],
 )
 def test_windows_are_told_each_decision_once(
     script: list[tuple[Any, ...]], expected: list[tuple[str, float]], story: Story
 ) -> None:
     play(story, script)
-    assert notes(story) == expected
+    assert decided(story) == expected
 
 
 def test_history_waits_for_no_tick_and_is_decided_as_it_passes(tell: Callable[..., Story]) -> None:

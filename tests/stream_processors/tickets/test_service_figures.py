@@ -90,7 +90,7 @@ def naive(partition: Partition, now: int) -> dict[str, Any]:
     scores = Counter[Any]()
     for pane in partition.states(Pane):
         if now - 7 * DAY * SECOND - 300 * SECOND < pane.start <= now:
-            figure = lambda name, pane=pane: pane.figures.get(name, 0)  # noqa: E731
+            figure = lambda name, pane=pane: pane.metrics.get(name, 0)  # noqa: E731
             scores[pane.channel, pane.team] += figure("csat_sum") - figure("csat_sum_imported")
     return {
         "open": open_,
@@ -154,7 +154,7 @@ def test_counters_count_what_the_panes_count_but_for_history(seed: int, length: 
     worker = folded(rules, log)
     partition = Partition(worker)
     partition.fold(worker.log)
-    panes = [pane.figures for pane in partition.states(Pane)]
+    panes = [pane.metrics for pane in partition.states(Pane)]
     forgotten = len({(fact.start, fact.part) for fact in worker.records() if type(fact).__name__ == "PaneFact"}) > len(
         panes
     )

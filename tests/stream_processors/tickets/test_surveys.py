@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace as changed
 
-from schemas import codec, survey_link
+from schemas import survey_link
 from schemas.events import ConsentChanged, NoteAdded
 from schemas.facts import (
     AssignmentFact,
@@ -26,11 +25,19 @@ from schemas.facts import (
 )
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
-from stream_processors.runtime.processor import Position
 from stream_processors.text import sms
-from stream_processors.tickets.processor import fold
-from stream_processors.tickets.state import Customer
+from stream_processors.tickets.observations import (
+    CesGiven,
+    CesWithdrawn,
+    CsatGiven,
+    CsatWithdrawn,
+    FirstSurveyAnswer,
+    FollowUpDone,
+    FollowUpOpened,
+    SurveyInvited,
+)
 from stream_processors.tickets.surveys.invite import REASONS
+from tests.support.tickets.observed import Kind, observed
 from tests.support.tickets.story import Story, at
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -69,16 +76,6 @@ def decisions(story: Story) -> list[tuple[int, str, str]]:
     return [(fact.episode, fact.outcome, fact.reason) for fact in story.all(InvitationFact)]
 
 
-def notes(story: Story, *names: str) -> list[tuple[str, float]]:
-    customer, found = Customer(), []
-    processor = story.worker.processor
-    for offset, record in enumerate(story.worker.log):
-        context = fold(customer, codec.decode(record.value), Position(0, offset), processor.rules, processor.signing)
-        customer = changed(context.customer, offset=offset)
-        found += [(each.name, each.detail) for each in context.observed if each.name in names]
-    return found
-
-
 # -- asking -------------------------------------------------------------------------------------------------------
 
 
@@ -91,7 +88,7 @@ def test_the_invitation_leaves_ten_minutes_after_the_solve_and_not_before(ask: C
     assert decisions(story) == [(1, "sent", "")]
     [mail] = sent(story)
     assert (mail.channel, mail.address, mail.at) == ("email", "ann@example.org", at(DUE))
-    assert notes(story, "invited", "uninvited") == [("invited", 0.0)]
+    assert observed(story, SurveyInvited) == [(SurveyInvited, 0.0)]
 
 
 def test_the_link_is_signed_for_this_episode_and_who_solved_it(asked: Story) -> None:
@@ -336,23 +333,25 @@ def test_every_answer_is_kept_and_the_first_stays_beside_the_last(asked: Story) 
 @pytest.mark.parametrize(
     ("answers", "counted"),
     [
-        ([{"csat": 4}], [("survey_answered", 0), ("csat", 4)]),
-        ([{"ces": 6}], [("survey_answered", 0), ("ces", 6)]),
-        ([{"csat": 4}, {"csat": 5}], [("survey_answered", 0), ("csat", 4), ("csat_withdrawn", 4), ("csat", 5)]),
+        ([{"csat": 4}], [(FirstSurveyAnswer, 0), (CsatGiven, 4)]),
+        ([{"ces": 6}], [(FirstSurveyAnswer, 0), (CesGiven, 6)]),
+        ([{"csat": 4}, {"csat": 5}], [(FirstSurveyAnswer, 0), (CsatGiven, 4), (CsatWithdrawn, 4), (CsatGiven, 5)]),
         # saying what went wrong repeats the score: it counts once
-        ([{"csat": 1}, {"csat": 1, "went_wrong": "Late"}], [("survey_answered", 0), ("csat", 1)]),
+        ([{"csat": 1}, {"csat": 1, "went_wrong": "Late"}], [(FirstSurveyAnswer, 0), (CsatGiven, 1)]),
         ([{"csat": 4, "scanner": True}], []),
-        ([{"csat": 1, "scanner": True}, {"csat": 5}], [("survey_answered", 0), ("csat", 5)]),
-        ([{"csat": 5}, {"csat": 1, "scanner": True}], [("survey_answered", 0), ("csat", 5)]),
-        ([{"ces": 2}, {"ces": 7}], [("survey_answered", 0), ("ces", 2), ("ces_withdrawn", 2), ("ces", 7)]),
-        ([{"csat": 3}, {"ces": 7}], [("survey_answered", 0), ("csat", 3), ("ces", 7)]),
+        ([{"csat": 1, "scanner": True}, {"csat": 5}], [(FirstSurveyAnswer, 0), (CsatGiven, 5)]),
+        ([{"csat": 5}, {"csat": 1, "scanner": True}], [(FirstSurveyAnswer, 0), (CsatGiven, 5)]),
+        ([{"ces": 2}, {"ces": 7}], [(FirstSurveyAnswer, 0), (CesGiven, 2), (CesWithdrawn, 2), (CesGiven, 7)]),
+        ([{"csat": 3}, {"ces": 7}], [(FirstSurveyAnswer, 0), (CsatGiven, 3), (CesGiven, 7)]),
     ],
 )
-def test_what_figures_are_told(answers: list[dict[str, Any]], counted: list[tuple[str, int]], asked: Story) -> None:
+def test_what_the_windows_are_told(
+    answers: list[dict[str, Any]], counted: list[tuple[Kind, int]], asked: Story
+) -> None:
     for number, answer in enumerate(answers):
         asked.survey(HOUR + number, episode=1, **answer)
-    names = ("survey_answered", "csat", "csat_withdrawn", "ces", "ces_withdrawn")
-    assert notes(asked, *names) == counted
+    kinds = (FirstSurveyAnswer, CsatGiven, CsatWithdrawn, CesGiven, CesWithdrawn)
+    assert observed(asked, *kinds) == counted
 
 
 def test_a_scanners_vote_is_recorded_and_does_nothing(asked: Story) -> None:
@@ -528,7 +527,7 @@ def test_it_is_assigned_and_done_by_what_an_agent_does(by: str, asked: Story) ->
     assert asked.routing()[before:] == [f"done {team}"]
     assert asked.ticket().follow_up is None
     assert asked.refused() == []
-    assert notes(asked, "follow_up", "followed_up") == [("follow_up", 0.0), ("followed_up", 305.0)]
+    assert observed(asked, FollowUpOpened, FollowUpDone) == [(FollowUpOpened, 0.0), (FollowUpDone, 305.0)]
 
 
 def test_an_agent_who_leaves_gives_it_back_to_the_queue(asked: Story) -> None:
