@@ -9,7 +9,7 @@
 
 `id` is the sender's own id of what happened, or the header `Idempotency-Key` when the body has none: the same id again
 is the same event. An array of at most 100 such objects is taken whole or not at all; there, an object without an `id`
-has the key and its place. The other fields are those of the record (`schemas/events.py`), checked as the generic
+has the key and its place. The other fields are those of the record (`schemas/events/`), checked as the generic
 endpoint checks them.
 """
 

@@ -5,7 +5,7 @@ type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact 
              outbound delivery_fact`
 occurred_at  ISO 8601, UTC, as are all times in `data`
 version      offset of the event that caused it: of two facts of one customer, the later one has the higher version
-data         every field of the fact (schemas/facts.py); null is undefined and never 0
+data         every field of the fact (schemas/facts/); null is undefined and never 0
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""Messages to customers, and facts of their delivery and of the delivery of webhooks."""
+
+from __future__ import annotations
+
+from schemas.facts.base import Fact
+
+
+class Outbound(Fact, frozen=True, kw_only=True):
+    """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
+
+    kind     `acknowledgement reply transcript survey thanks`, and `help opt_out opt_in` for what SMS keywords say
+    headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...); of `social`, `In-Reply-To` is the
+             network's id of the post or comment that is answered
+    """
+
+    outbound_id: str
+    ticket_id: str
+    kind: str
+    channel: str
+    address: str
+    sender: str = ""
+    customer_name: str = ""
+    subject: str = ""
+    text: str = ""
+    locale: str = ""
+    message_id: str = ""
+    thread_id: str = ""
+    headers: dict[str, str] = {}
+    causation_depth: int = 0
+
+
+class DeliveryFact(Fact, frozen=True, kw_only=True):
+    """What became of an outbound message. Id: `outbound_id`. `outcome` is `delivered bounced refused`."""
+
+    outbound_id: str
+    ticket_id: str
+    channel: str
+    kind: str
+    outcome: str
+    attempts: int = 1
+    detail: str = ""
+
+
+class WebhookDelivered(Fact, frozen=True, kw_only=True):
+    """One attempt to hand a fact to a subscribed help desk. Id: `delivery_id, at`.
+
+    delivery_id  the same in every attempt, also after a restart; the receiver gets it as `Deskstream-Delivery`
+    fact, fact_id  the kind of the fact (`ticket_fact`, ...) and its own id
+    outcome      `delivered retried dead_lettered switched_off`; `at` is when the attempt ended
+    status       of the HTTP answer, None when there was none; `attempt` counts from 1 in each run of the sink
+    """
+
+    delivery_id: str
+    subscription: str
+    fact: str
+    fact_id: str
+    attempt: int
+    outcome: str
+    status: int | None = None
+    seconds: float = 0.0
+    detail: str = ""

@@ -1,0 +1,38 @@
+"""Facts of assignments, and of the presence of agents."""
+
+from __future__ import annotations
+
+from schemas.events import Micros
+from schemas.facts.base import Fact
+
+
+class AssignmentFact(Fact, frozen=True, kw_only=True):
+    """One assignment or transfer. Id: `event_id`. `wait_seconds` is from eligible to assigned."""
+
+    event_id: str
+    ticket_id: str
+    team: str
+    agent_id: str = ""
+    reason: str = ""
+    wait_seconds: float | None = None
+
+
+class PresenceFact(Fact, frozen=True, kw_only=True):
+    """A stretch of time in which an agent's presence in a team was one and the same. Id: `team, agent_id, since`.
+
+    Written by the router. One stretch follows the other without a gap; before the first nothing is known of the agent.
+    No customer: `customer_tag` is '', and the key is the team.
+
+    status        `online away offline`
+    busy          they were online and had at least one ticket in their hands that waited on us
+    until         when it ended; NULL while it lasts
+    status_since  since when they have this status: the beginning of the first of the stretches that share it
+    """
+
+    team: str
+    agent_id: str
+    since: Micros
+    status: str
+    busy: bool = False
+    status_since: Micros = 0
+    until: Micros | None = None
