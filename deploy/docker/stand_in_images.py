@@ -35,6 +35,14 @@ KAFKA = f"deskstream/stand-in-kafka:{jars.KAFKA[2]}"
 CLICKHOUSE = "deskstream/stand-in-clickhouse:1"
 PYTHON = f"deskstream/stand-in-python:{sys.version_info[0]}.{sys.version_info[1]}"
 PYTHON_PACKAGES = ("chdb", "aiohttp", "lz4", "backports.zstd")
+#: Modules of `deploy/local` that the engine behind its HTTP interface consists of.
+CLICKHOUSE_MODULES = (
+    "clickhouse_engine.py",
+    "clickhouse_front.py",
+    "content_encoding.py",
+    "engine_errors.py",
+    "sql_statements.py",
+)
 
 KAFKA_RUN = """#!/bin/sh
 set -ef
@@ -159,7 +167,7 @@ def clickhouse_image(tar: Path) -> None:
         if ".so" in source.name:
             binaries.append(source)
     image.libraries_of(binaries)
-    for name in ("__init__.py", "clickhouse_front.py"):
+    for name in ("__init__.py", *CLICKHOUSE_MODULES):
         image.file(ROOT / "deploy/local" / name, f"/app/deploy/local/{name}")
     command = [str(python), "-m", "deploy.local.clickhouse_front", "--data", "/data", "--port", "8123"]
     command += ["--host", "0.0.0.0"]  # noqa: S104 - the container's own network

@@ -1,7 +1,7 @@
-"""Who may do what with which topic: one Kafka user per role, and nothing that its code does not do.
+"""Declares the Kafka users and their rights: one user per role, with only the rights that its code uses.
 
-A role may look at every topic, because its pods wait for all of them. `tests/schemas/test_kafka_security.py` lets a real
-broker judge by these rules while a contact goes the whole way.
+A role may describe every topic, because its pods wait for all of them. `tests/schemas/test_kafka_security.py` enforces
+these rules on a real broker while a contact passes through the whole pipeline.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULE
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`group` is the consumer group, a prefix when it ends in a hyphen; empty for none."""
+    """Holds the rights of one role. `group` is its consumer group, a prefix when it ends in a hyphen; '' is none."""
 
     name: str
     reads: frozenset[str] = frozenset()
@@ -27,11 +27,12 @@ class Role:
 
     @property
     def user(self) -> str:
+        """The name of its Kafka user."""
         return f"deskstream-{self.name}"
 
 
 def roles(settings: Settings) -> tuple[Role, ...]:
-    """Every role of a deployment."""
+    """Returns every role of a deployment."""
     everything = frozenset(declared(settings))
     dead_letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
     changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
@@ -48,14 +49,14 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),
         Role("setup"),
-        # `dlq replay`, run beside a sink, writes to where a dead letter came from.
+        # `dlq replay`, run beside a sink, writes to the topic that a dead letter came from.
         Role("sink", everything - workers_own, everything - workers_own, group),
         Role("worker", everything - dead_letters, everything, group.rstrip("-")),
     )
 
 
 def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """`(topic or group, name, literal or prefix, operations)`."""
+    """Returns the rules of a role: `(topic or group, name, literal or prefix, operations)`."""
     found: list[tuple[str, str, str, tuple[str, ...]]] = [("topic", "*", "literal", ("Describe", "DescribeConfigs"))]
     found += [("topic", name, "literal", ("Read",)) for name in sorted(role.reads - role.writes)]
     found += [("topic", name, "literal", ("Write",)) for name in sorted(role.writes - role.reads)]
@@ -67,7 +68,7 @@ def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
 
 
 def users(settings: Settings, cluster: str) -> Iterable[dict[str, Any]]:
-    """A Strimzi KafkaUser per role; the operator makes the Secret of the same name, with its password."""
+    """Yields a Strimzi KafkaUser per role; the operator makes the Secret of the same name, with its password."""
     for role in roles(settings):
         acls = [
             {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": list(operations)}

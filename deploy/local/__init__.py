@@ -1,5 +1,5 @@
-"""The embedded stack: Apache Kafka and the ClickHouse engine from Python packages alone, on loopback, under one directory.
+"""Runs Deskstream on this machine: Apache Kafka, the ClickHouse engine and every process, from Python packages alone.
 
-`stack.py` starts, checks and stops both; `kafka.py` and `clickhouse.py` know one server each; `child.py` is what
-both have in common: a child process that never outlives us.
+`stack.py` starts, checks and stops both servers. `kafka.py` and `clickhouse.py` know one server each; `process.py` runs a
+server as a process that ends with us. `supervisor.py` runs the pipeline's processes.
 """

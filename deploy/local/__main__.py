@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: Deskstream on this machine, from Python packages alone."""
+"""Runs the command line of Deskstream on this machine: `python -m deploy.local`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EXIT_CODES = (
     "· 2 wrong usage or configuration · 3 Kafka or ClickHouse cannot be reached or started."
 )
 app = typer.Typer(
-    help="""Deskstream on this machine: real Kafka, real ClickHouse, every process of the pipeline, one data directory.
+    help="""Runs Deskstream on this machine: Kafka, ClickHouse and every process of the pipeline, in one data directory.
 
-    `run` plays a simulated shop that never closes, `demo` one fixed day that checks its own balance, `up` starts the
-    servers alone.
+    `run` simulates a shop that never closes. `demo` plays one fixed day and checks its balance. `up` starts the servers
+    alone.
 
-    DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS and DESKSTREAM_CLICKHOUSE_URL name servers to use instead of starting some.""",
+    DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS and DESKSTREAM_CLICKHOUSE_URL name servers to use instead of starting them.""",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -36,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Data = Annotated[Path, typer.Option("--data", help="the directory of all data; a later run goes on from there")]
+Data = Annotated[Path, typer.Option("--data", help="the directory of all data; the next run continues with it")]
 
 
 @app.command(epilog=EXIT_CODES)
@@ -51,13 +51,13 @@ def run(
     workers: Annotated[
         int, typer.Option(min=1, max=4, help="stream-processing workers; they share the partitions")
     ] = 1,
-    simulate: Annotated[bool, typer.Option("--simulate/--no-simulate", help="play customers and agents")] = True,
-    seed: Annotated[int, typer.Option(help="of the simulated days")] = 7,
+    simulate: Annotated[bool, typer.Option("--simulate/--no-simulate", help="simulate customers and agents")] = True,
+    seed: Annotated[int, typer.Option(help="the seed of the simulated days")] = 7,
 ) -> None:
-    """Start everything and show what happens; Ctrl-C stops all of it.
+    """Starts everything and shows what happens; Ctrl-C stops it.
 
-    Everything is real but the customers and agents. Drop an .eml file into DATA/inbox or post the form, and see its
-    acknowledgement arrive in the maildir DATA/outbox-mail. Logs are in DATA/logs.
+    Only the customers and agents are simulated. Drop an .eml file into DATA/inbox or post the form: its acknowledgement
+    arrives in the maildir DATA/outbox-mail. Logs are in DATA/logs.
 
     Example: python -m deploy.local run --speed 1 --no-simulate
     """
@@ -80,9 +80,9 @@ def demo(
     data: Annotated[Path, typer.Option("--data", help="emptied first; nothing else may be in it")] = DATA / "demo",
     workers: Annotated[int, typer.Option(min=1, max=4)] = 1,
 ) -> None:
-    """Play one fixed day, wait until all of it is processed, and check that every contact is accounted for.
+    """Plays one fixed day, waits until it is processed, and checks that every contact is accounted for.
 
-    Exit code 0 when everything balances, 1 when something does not: it is listed, and the data is kept for a look.
+    Exit code 0 when everything balances. Exit code 1 when something does not: it is listed, and the data is kept.
     """
     from deploy.local.demo import demo as play
 
@@ -96,7 +96,7 @@ def up(
     kafka_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one")] = 0,
     clickhouse_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one")] = 0,
 ) -> None:
-    """Start Kafka and ClickHouse alone, with topics, and print how to find them; Ctrl-C stops them."""
+    """Starts Kafka and ClickHouse alone, with topics, and prints their addresses; Ctrl-C stops them."""
     from deploy.local.pipeline import write_env
     from deploy.local.run import stop_on_sigterm
     from deploy.local.stack import Stack
@@ -116,7 +116,7 @@ def up(
 
 @app.command(epilog=EXIT_CODES)
 def topics() -> None:
-    """Create the topics that are missing on the Kafka of DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, and verify the others."""
+    """Creates the topics that are missing on the Kafka of DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, and verifies the others."""
     _end(lambda: _create_topics({}))
 
 
@@ -126,7 +126,7 @@ def mailbox(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 2525,
     host: str = "127.0.0.1",
 ) -> None:
-    """The demo's SMTP server: keeps every message in a maildir."""
+    """Runs the demo's SMTP server, which stores every message in a maildir."""
     from deploy.local.mailbox import serve
 
     logging.basicConfig(level=logging.WARNING)

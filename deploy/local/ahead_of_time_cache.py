@@ -1,7 +1,7 @@
-"""Java's ahead-of-time cache for Kafka: made once per download, it halves the time until the broker answers.
+"""Makes Java's ahead-of-time cache for Kafka, once per download; it halves the time until the broker answers.
 
-A short-lived broker in a scratch directory shows Java which classes to keep. Java checks by itself that the cache
-belongs to these jars and to this Java, and does without it otherwise. So do we: no failure here stops a start.
+A short-lived broker in a scratch directory shows Java which classes to keep. Java checks that the cache belongs to these
+jars and to this Java, and starts without it otherwise. No failure here stops a start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deploy.local.jars import alone
 
 
 def options(jars: Sequence[Path], java: Path, train: Callable[[Path, str], None]) -> list[str]:
-    """Java's options to use the cache, which is made first if it is not there.
+    """Returns Java's options to use the cache, which is made first if it is missing.
 
     `train(directory, option)` runs a broker in `directory` with this one more Java option, from start to stop.
     """
@@ -39,7 +39,7 @@ def _make(cache: Path, train: Callable[[Path, str], None]) -> None:
         try:
             train(Path(scratch), f"-XX:AOTCacheOutput={scratch}/kafka.aot")
             shutil.move(Path(scratch, "kafka.aot"), draft)
-        except Exception as error:  # an optimisation: whatever it is, Kafka runs without
+        except Exception as error:  # Kafka runs without the cache, only slower
             print(f"that failed, Kafka will start more slowly: {error}", file=sys.stderr, flush=True)
-            draft.write_bytes(b"")  # an empty file says: do not try again
+            draft.write_bytes(b"")  # an empty file means: do not try again
     draft.rename(cache)

@@ -1,7 +1,7 @@
-"""Does it add up? What came in, what became of it, and what customers really received, counted independently.
+"""Checks that every contact is accounted for, from four sources that are read independently.
 
-Four sources, each read from its own beginning: the log (Kafka), the ledger (ClickHouse), what was delivered (maildir
-and outbox files), and the producers' own counters. `check` compares them; it is pure.
+The sources are the log (Kafka), the tables (ClickHouse), the delivered messages (maildir and outbox files), and the
+producers' counters. `check` compares them; it is pure.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`kind` and `event_id` are those of the event in its raw bytes, '' when there is none."""
+    """One dead letter; `kind` and `event_id` are those of the event in its raw bytes, '' when there is none."""
 
     topic: str
     reason: str
@@ -48,7 +48,7 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Log:
-    """`contact-events`, `outbound`, the presences of `routing`, and the dead letters.
+    """Holds what is in `contact-events`, `outbound`, the presences of `routing`, and the dead letters.
 
     events      kind → event ids, ticks left out; the same thing delivered twice is one
     produced    records that producers wrote: no ticks, no assignments, no forwards
@@ -66,7 +66,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What ClickHouse holds.
+    """Holds what is in the tables of ClickHouse.
 
     contacts         kind → event ids
     without_ticket   customer messages that belong to no ticket
@@ -91,7 +91,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What customers have: Message-IDs of the maildir, outbound ids of the outbox files, each as often as it is there."""
+    """Counts what customers received: Message-IDs of the maildir, and outbound ids of the outbox files."""
 
     mails: Counter[str]
     lines: Counter[str]
@@ -99,7 +99,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement and whether it holds; `detail` has the figures, and examples when it does not."""
+    """One statement of the balance; `detail` has the counts, and examples when it does not hold."""
 
     statement: str
     holds: bool
@@ -107,7 +107,7 @@ class Finding:
 
 
 def check(published: int, log: Log, ledger: Ledger, received: Received) -> list[Finding]:
-    """Every statement of the balance. `published` is the sum of the producers' own counters."""
+    """Returns every statement of the balance. `published` is the sum of the producers' counters."""
     return [
         _same("what producers published is in the log", published, log.produced),
         _contacts(log, ledger),
@@ -125,8 +125,8 @@ def _same(statement: str, expected: int, found: int) -> Finding:
 
 
 def _contacts(log: Log, ledger: Ledger) -> Finding:
-    """Per kind: the events of the log without those in the dead letters, exactly."""
-    dead = {dead_letter.event_id for dead_letter in log.dead_letters if dead_letter.event_id}
+    """Compares, per kind, the events of the log that are no dead letters with the rows of contacts."""
+    dead = {each.event_id for each in log.dead_letters if each.event_id}
     differences = []
     for kind in sorted(log.events.keys() | ledger.contacts.keys()):
         wanted, found = log.events.get(kind, set()) - dead, ledger.contacts.get(kind, set())
@@ -187,7 +187,7 @@ def _decided(log: Log, ledger: Ledger) -> Finding:
 
 
 def _surveyed(log: Log, ledger: Ledger) -> Finding:
-    """Each decision to ask is one message or has a reason, and each answer that was thanked for is one."""
+    """Compares survey decisions and thanks with the messages that were written."""
     asked = [outbound for _, _, outcome, _, outbound in ledger.invitations if outcome == "sent"]
     written = {outbound for outbound, message in log.outbound.items() if message.kind == "survey"}
     problems = sorted(written.symmetric_difference(asked))
@@ -198,14 +198,16 @@ def _surveyed(log: Log, ledger: Ledger) -> Finding:
     thanks = sum(message.kind == "thanks" for message in log.outbound.values())
     if thanks != ledger.thanked:
         problems.append(f"{ledger.thanked:,} thanked and {thanks:,} thanks")
-    figures = f"{len(asked):,} of {len(ledger.solved) + len(pending):,} resolutions, {thanks:,} thanks"
+    counts = f"{len(asked):,} of {len(ledger.solved) + len(pending):,} resolutions, {thanks:,} thanks"
     return Finding(
-        "who was asked how it was, and thanked for an answer, was written to", not problems, _detail(figures, problems)
+        "every survey and every thanks that was decided was written, and no other",
+        not problems,
+        _detail(counts, problems),
     )
 
 
 def _delivered(log: Log, ledger: Ledger, received: Received) -> Finding:
-    """Each message once in the maildir or an outbox file when its delivery says so, else not at all."""
+    """Compares deliveries with the copies in the maildir and the outbox files."""
     wrong = []
     for outbound, message in log.outbound.items():
         outcome = ledger.deliveries.get(outbound, "")
@@ -226,18 +228,18 @@ def _delivered(log: Log, ledger: Ledger, received: Received) -> Finding:
     )
 
 
-def _detail(figures: str, problems: Sequence[str]) -> str:
+def _detail(counts: str, problems: Sequence[str]) -> str:
     if not problems:
-        return figures
+        return counts
     more = f" and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
-    return f"{figures}; {', '.join(problems[:SHOWN])}{more}"
+    return f"{counts}; {', '.join(problems[:SHOWN])}{more}"
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
 def read_log(settings: Settings) -> Log:
-    """Read the three topics from the beginning to where they end now."""
+    """Reads the topics from their beginning to their present end."""
     log = Log()
     for _, value, _ in records(settings, CONTACT_EVENTS):
         log.records += 1
@@ -258,7 +260,7 @@ def read_log(settings: Settings) -> Log:
     for topic in DEAD_LETTERS:
         for name, value, headers in records(settings, topic):
             story, event = dead_letter_headers.read(headers), _decoded(value)
-            if "replayed" in story:  # not a dead letter: the mark that one was sent back
+            if "replayed" in story:  # the marker of a replay, not a dead letter
                 continue
             known = isinstance(event, Event)
             log.dead_letters.append(
@@ -274,7 +276,7 @@ def read_log(settings: Settings) -> Log:
 
 
 def records(settings: Settings, topic: Topic) -> Iterator[tuple[str, bytes, Any]]:
-    """`(topic, value, headers)` of every record of a topic up to its end at this moment."""
+    """Yields `(topic, value, headers)` of every record of a topic up to its present end."""
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
     try:
         places = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
@@ -284,7 +286,11 @@ def records(settings: Settings, topic: Topic) -> Iterator[tuple[str, bytes, Any]
 
 
 def read_ledger(client: Client) -> Ledger:
-    """Read the tables; Raises ClickHouseError."""
+    """Reads the tables.
+
+    Raises:
+        ClickHouseError: a table is missing, or the server does not answer.
+    """
     contacts: dict[str, set[str]] = {}
     without = []
     for kind, event, ticket in client.query("SELECT kind, event_id, ticket_id FROM contacts FINAL").result_rows:
@@ -316,7 +322,7 @@ def read_ledger(client: Client) -> Ledger:
 
 
 def read_received(maildir: Path, outbox: Path) -> Received:
-    """Read the maildir and the outbox files."""
+    """Reads the maildir and the outbox files."""
     mails: Counter[str] = Counter()
     for path in messages(maildir):
         with path.open("rb") as file:
@@ -329,9 +335,9 @@ def read_received(maildir: Path, outbox: Path) -> Received:
 
 
 def lag(settings: Settings, app_id: str) -> dict[str, int]:
-    """Records that each consumer group still has to do: the workers' (`app_id`), and those of the two sinks.
+    """Returns the lag in records of each consumer group: the workers' (`app_id`), and those of the two sinks.
 
-    Ticks do not count: time goes on, and deadlines with it, after everything that happened has been processed.
+    Ticks do not count: new ones are written while time goes on, after every contact has been processed.
     """
     groups: dict[str, Iterable[Topic]] = {
         app_id: (CONTACT_EVENTS, ROUTING),
@@ -360,7 +366,7 @@ def lag(settings: Settings, app_id: str) -> dict[str, int]:
 def _between(
     consumer: KafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> Iterator[tuple[str, bytes, Any]]:
-    """`(topic, value, headers)` of every record from `starts` up to `ends`."""
+    """Yields `(topic, value, headers)` of every record from `starts` up to `ends`."""
     left = [place for place, start in starts.items() if start < ends[place]]
     consumer.assign(left)
     for place in left:

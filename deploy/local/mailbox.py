@@ -1,6 +1,6 @@
-"""The demo's mail server: an SMTP server that keeps every message in a maildir, where it can be opened and read.
+"""Runs the demo's SMTP server, which stores every message in a maildir.
 
-It stands where a real deployment has its mail relay. A message is in the maildir before the sender hears 250.
+A real deployment has its mail relay instead. A message is in the maildir before the sender is answered 250.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class MaildirHandler:
             (maildir / part).mkdir(parents=True, exist_ok=True)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Stores a message; returns the answer to the sender."""
         content = envelope.original_content or b""
         head = f"Return-Path: <{envelope.mail_from or ''}>\r\n"
         head += "".join(f"Delivered-To: {recipient}\r\n" for recipient in envelope.rcpt_tos)
@@ -44,12 +45,12 @@ class MaildirHandler:
 
 
 def messages(maildir: Path) -> list[Path]:
-    """Every message of a maildir, read or not, oldest first."""
+    """Returns every message of a maildir, read or not, oldest first."""
     return sorted(path for part in ("new", "cur") for path in (maildir / part).glob("*") if path.is_file())
 
 
 async def serve(maildir: Path, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT.
 
     Raises:
         ConfigurationError: the port is taken.

@@ -1,25 +1,25 @@
-"""What the terminal view knows: figures of the desk from ClickHouse, of the processes from their `/metrics`.
+"""Gathers what the terminal view shows: the help desk from ClickHouse, the processes from their `/metrics`.
 
-`Observer` gathers on a thread of its own, gently: it rests twice as long as ClickHouse needed to answer.
-Whatever does not answer (yet) leaves its figures as they were, and a line says what is missing.
+`Observer` gathers on its own thread, and pauses twice as long as ClickHouse needed to answer. A server that does not
+answer leaves its numbers as they were, and is named in `Snapshot.missing`.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from deploy.local.desk_summary import DeskSummary, TeamLoad, read_desk
+from deploy.local.metric_samples import RecentHistogram, Samples, buckets, parse_metrics, total
 from deploy.local.supervisor import ProcessStatus
 from schemas import codec
 from schemas.errors import CodecError, DeskstreamError
@@ -29,92 +29,15 @@ from schemas.topics import ROUTING
 from sinks.clickhouse.connection import connect
 
 PAUSE_SECONDS = 0.5
-DELAY_WINDOW_SECONDS = 60.0
-AT_RISK_SHARE = 0.2  # a running clock with less than this share of its target left is at risk
-CONTACT_KINDS = ("message_received", "call_ended")
-
-_SAMPLE = re.compile(r"^(deskstream_\w+)(?:\{(.*)\})? (\S+)$")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelFigures:
-    contacts: int = 0
-    tickets: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TeamFigures:
-    """`waiting` tickets have no agent yet, `held` ones have; `online` of the `agents` seen so far are on shift."""
-
-    waiting: int = 0
-    held: int = 0
-    online: int = 0
-    agents: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClockFigures:
-    """Instances of one SLA clock. `at_risk` are running with little time left; `late` are breached and still wait."""
-
-    running: int = 0
-    at_risk: int = 0
-    late: int = 0
-    breached: int = 0
-    met: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TagFigures:
-    tag: str
-    tickets: int
-    valence: str = ""
-    quadrant: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """The desk as ClickHouse shows it."""
-
-    channels: Mapping[str, ChannelFigures] = field(default_factory=dict)
-    statuses: Mapping[str, int] = field(default_factory=dict)
-    teams: Mapping[str, TeamFigures] = field(default_factory=dict)
-    acknowledged: int = 0
-    suppressed: Mapping[str, int] = field(default_factory=dict)
-    languages: Mapping[str, int] = field(default_factory=dict)
-    tagged: int = 0
-    tags: Sequence[TagFigures] = ()
-    clocks: Mapping[str, ClockFigures] = field(default_factory=dict)
-    csat_answers: int = 0
-    csat_mean: float | None = None
-    csat_low: int = 0
-    #: Seconds: the 50th and the 90th of a hundred tickets; None before the first one has an answer.
-    first_response: tuple[float, float] | None = None
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def contacts(self) -> int:
-        return sum(channel.contacts for channel in self.channels.values())
-
-    @property
-    def tickets(self) -> int:
-        return sum(self.statuses.values())
-
-    @property
-    def solved(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status in ("solved", "closed"))
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The pipeline as its processes report it. Delays in wall seconds, over the last minute; None while unknown.
+    """The pipeline as its processes report it. Delays are wall seconds over the last minute; None while unknown.
 
-    visible    from received by a producer to a row that can be queried
-    delivered  from decided to handed over to the customer's channel
+    visible    median and p99 from receipt by a producer to a row that can be queried
+    delivered  median and p99 from the decision to the hand-over to the customer's channel
     lag        records behind the end of the log, by process
     """
 
@@ -131,11 +54,11 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the view shows. `now` is pipeline time in micros; `missing` says what does not answer."""
+    """Everything that the view shows. `now` is pipeline time in micros; `missing` names what does not answer."""
 
     now: int
     speed: float = 1.0
-    desk: Desk = Desk()
+    desk: DeskSummary = field(default_factory=DeskSummary)
     flow: Flow = Flow()
     processes: Sequence[ProcessStatus] = ()
     up_seconds: float = 0.0
@@ -143,79 +66,14 @@ class Snapshot:
 
     @property
     def rss(self) -> int:
+        """Memory of all processes in bytes."""
         return sum(process.rss for process in self.processes)
-
-
-def parse_metrics(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Our samples of a Prometheus text page: `(name, sorted labels)` → value."""
-    samples = {}
-    for line in text.splitlines():
-        if line.startswith("deskstream_") and (match := _SAMPLE.match(line)):
-            labels = tuple(sorted(_LABEL.findall(match[2] or "")))
-            samples[match[1], labels] = float(match[3])
-    return samples
-
-
-def total(samples: Samples, name: str) -> float:
-    """The sum of a metric over all its labels."""
-    return sum(value for (metric, _), value in samples.items() if metric == name)
-
-
-def buckets(samples: Samples, name: str) -> dict[float, float]:
-    """The cumulative buckets of a histogram, summed over its other labels: upper bound → count."""
-    found: dict[float, float] = {}
-    for (metric, labels), value in samples.items():
-        if metric == f"{name}_bucket":
-            bound = float(dict(labels)["le"])
-            found[bound] = found.get(bound, 0.0) + value
-    return found
-
-
-def quantile(share: float, counts: Mapping[float, float]) -> float | None:
-    """A quantile of cumulative histogram buckets, linear within a bucket as Prometheus does; None without samples."""
-    bounds = sorted(counts)
-    if not bounds or counts[bounds[-1]] <= 0:
-        return None
-    wanted, below, below_count = share * counts[bounds[-1]], 0.0, 0.0
-    for bound in bounds:
-        if counts[bound] >= wanted:
-            if bound == float("inf"):
-                return below
-            inside = counts[bound] - below_count
-            return below + (bound - below) * ((wanted - below_count) / inside if inside else 1.0)
-        below, below_count = bound, counts[bound]
-    return below
-
-
-class Recent:
-    """What a cumulative histogram gained lately."""
-
-    def __init__(self, seconds: float = DELAY_WINDOW_SECONDS) -> None:
-        self._seconds = seconds
-        self._history: deque[tuple[float, dict[float, float]]] = deque()
-
-    def add(self, at: float, counts: dict[float, float]) -> None:
-        if self._history and sum(counts.values()) < sum(self._history[-1][1].values()):
-            self._history.clear()  # the process was restarted
-        self._history.append((at, counts))
-        while len(self._history) > 2 and self._history[1][0] <= at - self._seconds:
-            self._history.popleft()
-
-    def quantiles(self) -> tuple[float, float] | None:
-        """Median and 99th percentile; those since the process began when nothing happened lately."""
-        if not self._history:
-            return None
-        last, first = self._history[-1][1], self._history[0][1]
-        gained = {bound: count - first.get(bound, 0.0) for bound, count in last.items()}
-        counts = gained if max(gained.values(), default=0) > 0 else last
-        median, p99 = quantile(0.5, counts), quantile(0.99, counts)
-        return None if median is None or p99 is None else (median, p99)
 
 
 class Observer:
     """Gathers snapshots on a thread. `metrics` maps a process's name to its `/metrics` address.
 
-    `latest()` never blocks. `gather()` is one synchronous round for those who need the truth now.
+    `latest()` never blocks. `gather()` reads everything once and returns when it is done.
     """
 
     def __init__(
@@ -229,9 +87,9 @@ class Observer:
         self._clock = settings.pipeline_clock
         self._client: Client | None = None
         self._presence: _Presence | None = None
-        self._desk, self._flow = Desk(), Flow()
+        self._desk, self._flow = DeskSummary(), Flow()
         self._samples: dict[str, Samples] = {}
-        self._visible, self._delivered = Recent(), Recent()
+        self._visible, self._delivered = RecentHistogram(), RecentHistogram()
         self._rates: deque[tuple[float, float]] = deque(maxlen=24)
         self._missing: tuple[str, ...] = ()
         self._stop = threading.Event()
@@ -239,15 +97,18 @@ class Observer:
         self._began = monotonic()
 
     def start(self) -> None:
+        """Starts the thread."""
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends the thread, waiting at most three seconds."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(3.0)
 
     def latest(self, processes: Sequence[ProcessStatus] = ()) -> Snapshot:
+        """Returns what was gathered last, with these processes."""
         return Snapshot(
             now=self._clock.now(),
             speed=self._clock.speed,
@@ -259,11 +120,11 @@ class Observer:
         )
 
     def samples(self, process: str) -> Samples:
-        """The last metrics of a process; they stay when it has ended."""
+        """Returns the last metrics of a process; they stay when it has ended."""
         return self._samples.get(process, {})
 
     def gather(self) -> None:
-        """One round: metrics first, then ClickHouse."""
+        """Reads the metrics of every process, then ClickHouse."""
         missing = []
         for name, address in self._addresses.items():
             try:
@@ -322,7 +183,7 @@ class Observer:
 
     # -- ClickHouse ---------------------------------------------------------------------------------------------
 
-    def _desk_now(self) -> Desk:
+    def _desk_now(self) -> DeskSummary:
         if self._client is None:
             self._client = connect(self._settings)
         desk = read_desk(self._client, self._clock.now())
@@ -331,7 +192,7 @@ class Observer:
         agents = self._presence.poll()
         teams = {
             team: replace(
-                desk.teams.get(team, TeamFigures()),
+                desk.teams.get(team, TeamLoad()),
                 online=sum(agents.get(team, {}).values()),
                 agents=len(agents.get(team, {})),
             )
@@ -340,96 +201,8 @@ class Observer:
         return replace(desk, teams=teams)
 
 
-def read_desk(client: Client, now: int) -> Desk:
-    """Every figure of the desk; `now` (pipeline micros) decides which clocks are at risk.
-
-    Raises:
-        ClickHouseError: a table is not there yet, or the server does not answer.
-    """
-
-    def rows(sql: str, **values: Any) -> Iterable[Sequence[Any]]:
-        return client.query(sql, parameters=values or None).result_rows
-
-    channels = {
-        str(channel): ChannelFigures(int(contacts), int(opened))
-        for channel, contacts, opened in rows(
-            "SELECT channel, count(), countIf(opened_ticket) FROM contacts FINAL "
-            "WHERE has({kinds:Array(String)}, kind) GROUP BY channel",
-            kinds=list(CONTACT_KINDS),
-        )
-    }
-    statuses: dict[str, int] = {}
-    teams: dict[str, TeamFigures] = {}
-    languages: dict[str, int] = {}
-    tagged = 0
-    for team, status, language, waiting, count, with_tags in rows(
-        "SELECT team, status, language, assignee_id = '' AS waiting, count(), countIf(notEmpty(tags)) "
-        "FROM tickets FINAL GROUP BY team, status, language, waiting"
-    ):
-        statuses[status] = statuses.get(status, 0) + count
-        languages[language] = languages.get(language, 0) + count
-        tagged += with_tags
-        if status in ("new", "open"):
-            so_far = teams.get(team, TeamFigures())
-            teams[team] = replace(
-                so_far, waiting=so_far.waiting + count * bool(waiting), held=so_far.held + count * (not waiting)
-            )
-    outcomes = {
-        (str(outcome), str(reason)): int(count)
-        for outcome, reason, count in rows(
-            "SELECT outcome, reason, count() FROM acknowledgements FINAL GROUP BY outcome, reason"
-        )
-    }
-    clocks = {
-        str(clock): ClockFigures(*map(int, figures))
-        for clock, *figures in rows(
-            "SELECT clock, countIf(state = 'active'), "
-            "countIf(state = 'active' AND due_at < fromUnixTimestamp64Micro({now:Int64}) "
-            "+ toIntervalSecond(toUInt32(ifNull(target_seconds, 0) * {share:Float64}))), "
-            "countIf(state = 'breached' AND is_running), countIf(is_breached), countIf(state = 'met') "
-            "FROM sla_status GROUP BY clock",
-            now=now,
-            share=AT_RISK_SHARE,
-        )
-    }
-    tags = [
-        TagFigures(str(tag), int(tickets), str(valence), str(quadrant))
-        for tag, tickets, valence, quadrant in rows(
-            "SELECT tag, count(), any(valence), any(quadrant) FROM tags FINAL WHERE active "
-            "GROUP BY tag ORDER BY count() DESC, tag LIMIT 30"
-        )
-    ]
-    [(answers, mean, low)] = rows("SELECT count(csat), avgOrNull(csat), countIf(csat <= 2) FROM surveys_last")
-    [(answered, median, ninetieth)] = rows(
-        "SELECT count(), quantileExact(0.5)(first_response_seconds), quantileExact(0.9)(first_response_seconds) "
-        "FROM tickets FINAL WHERE first_response_seconds IS NOT NULL AND NOT imported"
-    )
-    return Desk(
-        channels=channels,
-        statuses=statuses,
-        teams=teams,
-        acknowledged=sum(count for (outcome, _), count in outcomes.items() if outcome == "sent"),
-        suppressed={reason: count for (outcome, reason), count in outcomes.items() if outcome == "suppressed"},
-        languages=languages,
-        tagged=tagged,
-        tags=tags,
-        clocks=clocks,
-        csat_answers=int(answers),
-        csat_mean=None if mean is None else float(mean),
-        csat_low=int(low),
-        first_response=(float(median), float(ninetieth)) if answered else None,
-        rows={
-            str(table): int(count)
-            for table, count in rows(
-                "SELECT table, sum(rows) FROM system.parts WHERE active AND database = currentDatabase() "
-                "AND table != 'schema_migrations' GROUP BY table ORDER BY table"
-            )
-        },
-    )
-
-
 class _Presence:
-    """Who is on shift, read from the routing topic: the last word of every agent, by team."""
+    """Reads the last presence of every agent from the routing topic, by team."""
 
     def __init__(self, settings: SinkSettings) -> None:
         self._teams: dict[str, dict[str, bool]] = {}
@@ -446,7 +219,7 @@ class _Presence:
             self._consumer = None
 
     def poll(self) -> Mapping[str, Mapping[str, bool]]:
-        """Team → agent → online."""
+        """Returns by team and agent whether the agent is online."""
         while self._consumer is not None:
             batches = self._consumer.poll(timeout_ms=20, max_records=5000)
             for records in batches.values():

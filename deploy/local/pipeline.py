@@ -1,6 +1,6 @@
-"""The whole of Deskstream on this machine: servers, topics, tables, and every process of the pipeline.
+"""Starts all of Deskstream on this machine: servers, topics, tables, and every process of the pipeline.
 
-`run`, `demo` and the end-to-end tests start the same thing; they differ in clock, simulator and what they show.
+`run`, `demo` and the end-to-end tests start the same processes; they differ in clock, simulator and output.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from deploy.local.clock_file import Timeline
+from deploy.local.clock_file import ClockFile
 from deploy.local.observe import Observer
-from deploy.local.process import LOOPBACK, Child, free_ports, is_free
+from deploy.local.process import LOOPBACK, ServerProcess, free_ports, is_free
 from deploy.local.stack import Stack
-from deploy.local.supervisor import ChildSpec, ProcessStatus, Supervisor, Usage, status_of
+from deploy.local.supervisor import ProcessSpec, ProcessStatus, Supervisor, Usage, status_of
 from schemas.admin import create_topics
 from schemas.clock import MICROS, Clock
 from schemas.errors import Unavailable
@@ -31,7 +31,7 @@ from sinks.clickhouse import connection, migrate
 S = TypeVar("S", bound=Settings)
 ROOT = Path(__file__).parents[2]
 HTTP_PORT, SMTP_PORT = 8080, 2525  # taken when they are free
-PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # the order of stopping
+PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # stages, in the order of stopping
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
 Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
@@ -53,45 +53,51 @@ Content-Transfer-Encoding: 8bit
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where everything of one data directory is."""
+    """Names the files and folders of a data directory."""
 
     data: Path
 
     @property
     def inbox(self) -> Path:
+        """The folder whose `.eml` files become contacts."""
         return self.data / "inbox"
 
     @property
     def outbox(self) -> Path:
+        """The folder of messages on channels without an adapter."""
         return self.data / "outbox"
 
     @property
     def maildir(self) -> Path:
+        """The maildir of sent e-mails."""
         return self.data / "outbox-mail"
 
     @property
     def logs(self) -> Path:
+        """The folder of the processes' logs."""
         return self.data / "logs"
 
     @property
     def env(self) -> Path:
+        """The file of variables, for a shell."""
         return self.data / "env"
 
     @property
     def absent(self) -> Path:
-        """While it exists the simulated agents do nothing."""
+        """A file that stops the simulated agents while it exists."""
         return self.data / "agents-absent"
 
     @property
     def example(self) -> Path:
+        """An example mail for the inbox."""
         return self.data / "example.eml"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start.
+    """Says what to start, and with which clock.
 
-    speed, start, lead   of the pipeline clock: see `Timeline.resume`; `lead` wall seconds pass before `start` comes
+    speed, start, lead   of the pipeline clock: see `ClockFile.resume`; `lead` wall seconds pass before `start` comes
     simulate             the simulator's arguments, None for no simulator
     environ              overrides the environment
     """
@@ -108,13 +114,13 @@ class Plan:
 class Pipeline:
     """Starts on `start()`, stops on `stop()` or at the end of its `with` block, from the main thread.
 
-    `say` hears one line per step while it starts.
+    Calls `say` with one line per step while it starts.
     """
 
     def __init__(self, plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
-        self.plan, self._told, self._began = plan, say, time.monotonic()
+        self.plan, self._say_line, self._began = plan, say, time.monotonic()
         self.places = Places(plan.data.absolute())
-        self.timeline = Timeline(self.places.data / "timeline.json")
+        self.clock_file = ClockFile(self.places.data / "timeline.json")
         self.clock = Clock()
         self.env: dict[str, str] = {}
         self.metrics: dict[str, str] = {}
@@ -124,10 +130,10 @@ class Pipeline:
         self._kept = 0.0
 
     def start(self) -> None:
-        """Start everything; when anything fails, nothing is left running.
+        """Starts everything; when anything fails, nothing is left running.
 
         Raises:
-            ConfigurationError, Unavailable, TopicMismatch: in one line what is wrong.
+            ConfigurationError, Unavailable, TopicMismatch: the message says in one line what is wrong.
         """
         try:
             self._start()
@@ -136,13 +142,13 @@ class Pipeline:
             raise
 
     def stop(self) -> list[str]:
-        """Stop producers, workers, sinks, then the servers; returns who had to be killed. Safe to call twice."""
+        """Stops producers, workers, sinks, then the servers; returns who had to be killed. May be called twice."""
         killed = []
         if self._supervisor is not None:
             killed = self._supervisor.stop(STOP_SECONDS)
             self._supervisor = None
-            with contextlib.suppress(OSError):  # a full disk, say: what was kept a moment ago will do
-                self.timeline.keep(self.clock, _wall(), headroom=0.0)
+            with contextlib.suppress(OSError):  # on a full disk the time kept a moment ago will do
+                self.clock_file.keep(self.clock, _wall(), headroom=0.0)
         self._stack.stop()
         return killed
 
@@ -157,23 +163,26 @@ class Pipeline:
 
     @property
     def supervisor(self) -> Supervisor:
+        """The supervisor of the running pipeline."""
         if self._supervisor is None:
             raise RuntimeError("the pipeline does not run")
         return self._supervisor
 
     @property
     def http_url(self) -> str:
+        """The address of the HTTP producer."""
         return f"http://{LOOPBACK}:{self.env['DESKSTREAM_HTTP_PORT']}"
 
     def settings(self) -> SinkSettings:
-        """The settings of this deployment, as its processes read them."""
+        """Returns the settings of this deployment, as its processes read them."""
         return settings_of(SinkSettings, self.env)
 
     def observer(self) -> Observer:
+        """Returns an observer of this deployment."""
         return Observer(self.settings(), self.metrics)
 
     def poll(self) -> None:
-        """Look after the processes, and remember how far the clock has come. Call it a few times a second.
+        """Restarts processes that ended, and writes the time of the clock. Call it a few times a second.
 
         Raises:
             ConfigurationError: a process is misconfigured.
@@ -182,11 +191,11 @@ class Pipeline:
         self.supervisor.poll()
         self._servers.check()
         if time.monotonic() - self._kept >= 1.0:
-            self.timeline.keep(self.clock, _wall())
+            self.clock_file.keep(self.clock, _wall())
             self._kept = time.monotonic()
 
     def processes(self) -> list[ProcessStatus]:
-        """Every process: the servers that are ours, those of the pipeline, and this one."""
+        """Returns the status of every process: our servers, the pipeline's, and this one."""
         return [*self._servers.status(), *self.supervisor.status()]
 
     def _start(self) -> None:
@@ -210,15 +219,15 @@ class Pipeline:
         client.close()
         write_env(places.env, self.env)
         self._say(f"Starting the pipeline; its logs are in {places.logs} ...")
-        self._supervisor = Supervisor(self._children(), places.logs, cwd=ROOT)
-        self.timeline.keep(self.clock, _wall())
+        self._supervisor = Supervisor(self._processes(), places.logs, cwd=ROOT)
+        self.clock_file.keep(self.clock, _wall())
         self._supervisor.start()
 
     def _say(self, line: str) -> None:
-        self._told(f"{time.monotonic() - self._began:5.1f} s  {line}")
+        self._say_line(f"{time.monotonic() - self._began:5.1f} s  {line}")
 
     def _clock(self) -> Clock:
-        clock = self.timeline.resume(self.plan.speed, _wall(), self.plan.start)
+        clock = self.clock_file.resume(self.plan.speed, _wall(), self.plan.start)
         return replace(clock, wall_origin=clock.wall_origin + int(self.plan.lead * MICROS)) if self.plan.lead else clock
 
     def _environment(self) -> dict[str, str]:
@@ -241,7 +250,7 @@ class Pipeline:
             env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{port}"
         return {**env, **given, **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
 
-    def _children(self) -> list[ChildSpec]:
+    def _processes(self) -> list[ProcessSpec]:
         places, smtp = self.places, self.env["DESKSTREAM_SMTP_PORT"]
         workers = [f"worker-{number}" for number in range(self.plan.workers)]
         commands: list[tuple[str, int, list[str]]] = [
@@ -264,32 +273,32 @@ class Pipeline:
             if stage == WORKERS:
                 env["DESKSTREAM_WORKER_ID"] = name
             if stage == SINKS:
-                env["DESKSTREAM_SINK_INSTANCE"] = "0"  # a sink that was killed has its partitions back at once
+                env["DESKSTREAM_SINK_INSTANCE"] = "0"  # a killed sink gets its partitions back at once
             if stage != TARGETS:
                 self.metrics[name] = f"http://{LOOPBACK}:{port}/metrics"
             argv = [sys.executable, "-m", *arguments]
-            specs.append(ChildSpec(name, argv, env, stage, ends=name == "simulator"))
+            specs.append(ProcessSpec(name, argv, env, stage, ends=name == "simulator"))
         return specs
 
 
 class _Servers:
-    """The servers as lines of the process table, this process among them."""
+    """Measures our servers and this process for the process table."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._usage: dict[str, Usage] = {}
 
     def status(self) -> list[ProcessStatus]:
-        pids = {child.name: child.pid or 0 for child in self._children()}
+        pids = {process.name: process.pid or 0 for process in self._processes()}
         return [self._line(name, pid) for name, pid in (pids | {"supervisor": os.getpid()}).items()]
 
     def check(self) -> None:
-        for child in self._children():
-            if not child.running:
-                raise Unavailable(f"{child.name} ended by itself: {child.last_words()}")
+        for process in self._processes():
+            if not process.running:
+                raise Unavailable(f"{process.name} ended by itself: {process.last_line()}")
 
-    def _children(self) -> list[Child]:
-        return [server.child for server in (self._stack.kafka, self._stack.clickhouse) if server is not None]
+    def _processes(self) -> list[ServerProcess]:
+        return [server.process for server in (self._stack.kafka, self._stack.clickhouse) if server is not None]
 
     def _line(self, name: str, pid: int) -> ProcessStatus:
         usage = self._usage.setdefault(name, Usage())
@@ -298,13 +307,13 @@ class _Servers:
 
 
 def settings_of(kind: type[S], env: Mapping[str, str]) -> S:
-    """The settings that a process with this environment reads."""
+    """Returns the settings that a process with this environment reads."""
     fields = {name.removeprefix("DESKSTREAM_").lower(): value for name, value in env.items()}
     return load(kind, **{name: value for name, value in fields.items() if name in kind.model_fields})
 
 
 def write_env(path: Path, env: Mapping[str, str]) -> None:
-    """Write a file that a shell reads with `. FILE`; it holds secrets, so only its owner may."""
+    """Writes a file that a shell reads with `. FILE`; only its owner may read it, for it holds secrets."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items())]
     path.touch(mode=0o600)
     path.write_text("# Written at every start. In a shell: . " + shlex.quote(str(path)) + "\n" + "".join(lines))
@@ -315,7 +324,7 @@ def _port(wanted: int) -> int:
 
 
 def _secret(path: Path) -> str:
-    """A secret of this deployment, made once."""
+    """Returns a secret of this deployment, which is made once."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(24))

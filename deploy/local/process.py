@@ -1,7 +1,7 @@
-"""A server as a child process: started on free ports, watched while it starts, stopped for certain.
+"""Runs a server as a process of ours: finds free ports, watches it while it starts, and stops it.
 
-Children get a process group of their own (Ctrl-C reaches only us, so that we can drain first), a log file, and a pid
-file by which the next start ends what a killed run has left behind.
+Each server process has its own process group, a log file and a pid file. Ctrl-C reaches only us, so that we can drain
+first. The next start ends what a killed run has left behind, by its pid file.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ import psutil
 from schemas.errors import ConfigurationError, Unavailable
 
 LOOPBACK = "127.0.0.1"
-#: Below the range that Linux, macOS and BSD hand out to outgoing connections: a client that polls a port of that range
-#: while the server starts may be given this very port for its own end, and connect to itself.
+#: Below the range that Linux, macOS and BSD give to outgoing connections: a client that polls a port of that range while
+#: the server starts may be given this very port for its own end, and connect to itself.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 _next_port = 0  # where the next search begins; 0: anywhere
 _PARENT_WATCH = Path(__file__).with_name("parent_watch.py")
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that nothing listens on now. Somebody may still take one before we do: retry then.
+    """Returns `count` different ports that nothing listens on now. Another process may take one before we do: retry then.
 
-    Within one process each call goes on where the last one ended: what was handed out may not be listened on yet.
+    Within one process each call goes on where the last one ended: a returned port may not be listened on yet.
+
+    Raises:
+        Unavailable: there are not so many.
     """
     global _next_port
     start = _next_port or FIRST_PORT + int.from_bytes(os.urandom(2)) % (LAST_PORT - FIRST_PORT)
@@ -47,6 +50,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
+    """Tells whether nothing listens on a loopback port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -57,7 +61,11 @@ def is_free(port: int) -> bool:
 
 
 def require_free(port: int, what: str, setting: str) -> None:
-    """Raises ConfigurationError when `port` is in use."""
+    """Checks that a port is free.
+
+    Raises:
+        ConfigurationError: the port is in use.
+    """
     if not is_free(port):
         raise ConfigurationError(
             f"port {port} for {what} is in use", where=setting, fix="stop what listens there, or choose another port"
@@ -65,11 +73,11 @@ def require_free(port: int, what: str, setting: str) -> None:
 
 
 class PortTaken(Unavailable):
-    """A port that was free when we looked is not any more: choose another one and start again."""
+    """A port was taken between the check and the start: choose another one and start again."""
 
 
-class Child:
-    """One server process. `name` names its log (`<name>.out`) and its pid file (`<name>.pid`) in `data_dir`."""
+class ServerProcess:
+    """Runs one server. `name` names its log (`<name>.out`) and its pid file (`<name>.pid`) in `data_dir`."""
 
     def __init__(self, name: str, data_dir: Path) -> None:
         self.name = name
@@ -79,14 +87,16 @@ class Child:
 
     @property
     def pid(self) -> int | None:
+        """The process id; None when it does not run."""
         return self._process.pid if self._process else None
 
     @property
     def running(self) -> bool:
+        """True while the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, command: Sequence[str], *, cwd: Path | None = None) -> None:
-        """Start `command`, whose first word is an absolute path. It dies when the calling *thread* ends."""
+        """Starts `command`, whose first word is an absolute path. It ends with the calling *thread*."""
         watched = [sys.executable, "-I", "-S", str(_PARENT_WATCH), str(os.getpid()), *command]
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
@@ -100,29 +110,29 @@ class Child:
         self._pid_file.write_text(f"{self._process.pid} {psutil.Process(self._process.pid).create_time()}\n")
 
     def wait_until(self, answers: Callable[[], bool], seconds: float) -> None:
-        """Poll `answers` until it is true.
+        """Polls `answers` until it returns true, at most `seconds`.
 
         Raises:
-            Unavailable: the process ended, or did not answer in time; the last line of its output says more.
+            Unavailable: the process ended, or did not answer in time; the message has the last line of its output.
         """
         deadline = time.monotonic() + seconds
         while not answers():
             if not self.running:
                 code = self._process.returncode if self._process else None
-                raise Unavailable(f"{self.name} ended while it started (exit code {code}): {self.last_words()}")
+                raise Unavailable(f"{self.name} ended while it started (exit code {code}): {self.last_line()}")
             if time.monotonic() > deadline:
-                raise Unavailable(f"{self.name} does not answer after {seconds:.0f} s: {self.last_words()}")
+                raise Unavailable(f"{self.name} does not answer after {seconds:.0f} s: {self.last_line()}")
             time.sleep(0.05)
 
-    def last_words(self) -> str:
-        """The last line of the output, or where to look."""
+    def last_line(self) -> str:
+        """Returns the last line of the output, or a hint to its file."""
         with contextlib.suppress(OSError):
             if lines := self.output.read_text(errors="replace").strip().splitlines():
                 return lines[-1]
         return f"see {self.output}"
 
     def stop(self, seconds: float = 10.0) -> None:
-        """SIGTERM, and SIGKILL for who has not ended after `seconds`. Does nothing when it does not run."""
+        """Sends SIGTERM, and SIGKILL after `seconds`. Does nothing when the process does not run."""
         if self._process is not None:
             if self.running:
                 self._process.send_signal(signal.SIGTERM)
@@ -135,7 +145,7 @@ class Child:
             self._pid_file.unlink(missing_ok=True)
 
     def reap(self) -> None:
-        """End what an earlier run has left behind: the same pid with the same birth time, never a stranger."""
+        """Ends the process of an earlier run: one with the pid and start time of the pid file."""
         with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
             pid, born = self._pid_file.read_text().split()
             orphan = psutil.Process(int(pid))

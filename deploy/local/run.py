@@ -1,4 +1,4 @@
-"""`python -m deploy.local run`: everything starts, a simulated shop goes on, and a terminal shows what happens."""
+"""Runs everything with a simulated shop, and shows it on the terminal: `python -m deploy.local run`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ REFRESH_SECONDS, STATUS_SECONDS = 0.5, 5.0
 
 
 def run(pipeline: Pipeline, console: Console, *, view: bool) -> int:
-    """Run until Ctrl-C or SIGTERM, which stop all of it; returns the exit code.
+    """Runs until Ctrl-C or SIGTERM, which stop everything; returns the exit code.
 
     Raises:
-        ConfigurationError, Unavailable, TopicMismatch: in one line what is wrong; nothing is left running.
+        ConfigurationError, Unavailable, TopicMismatch: the message says in one line what is wrong; nothing runs any more.
     """
     with stop_on_sigterm():
         try:
@@ -44,7 +44,7 @@ def run(pipeline: Pipeline, console: Console, *, view: bool) -> int:
 
 
 def try_it(pipeline: Pipeline) -> TryIt:
-    """The three lines for a second terminal."""
+    """Returns the three commands for a second terminal."""
     places = pipeline.places
     python = Path(sys.executable)
     command = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
@@ -57,14 +57,14 @@ def try_it(pipeline: Pipeline) -> TryIt:
 
 
 def short(path: Path) -> Path:
-    """Relative to where the user is, when it is below."""
+    """Returns the path relative to the current folder, when it is below that."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C."""
+    """Treats SIGTERM as Ctrl-C inside its block."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -78,7 +78,7 @@ def stop_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Ctrl-C and SIGTERM do nothing: what stops must be left to stop."""
+    """Ignores Ctrl-C and SIGTERM inside its block, so that the stop is not interrupted."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -110,7 +110,7 @@ def _lines(pipeline: Pipeline, observer: Observer, console: Console) -> None:
 
 
 def say(console: Console, line: str) -> None:
-    """One plain line, as it is, however long."""
+    """Prints one plain line without markup or wrapping."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

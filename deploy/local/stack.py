@@ -1,4 +1,4 @@
-"""Kafka and ClickHouse together: started side by side, checked, stopped for certain, one run per data directory."""
+"""Starts, checks and stops Kafka and ClickHouse together; one run per data directory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ KAFKA_VARIABLE, CLICKHOUSE_VARIABLE = "DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS", "DES
 
 
 class Stack:
-    """The servers that a deployment on one machine needs.
+    """Runs the servers that a deployment on one machine needs.
 
-    With DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS or DESKSTREAM_CLICKHOUSE_URL in `environ` (default: this process's) that
-    server is used instead, and neither started nor stopped. Port 0 takes a free port. Use it as a context manager,
+    A server that DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS or DESKSTREAM_CLICKHOUSE_URL in `environ` (default: this process's)
+    names is used, and neither started nor stopped. Port 0 takes a free port. Use it as a context manager,
     from a thread that lives as long as the stack does.
     """
 
@@ -41,7 +41,7 @@ class Stack:
         self._lock: IO[str] | None = None
 
     def start(self) -> None:
-        """Start what is ours and wait until it answers; when anything fails, nothing is left running.
+        """Starts our servers and waits until they answer; when anything fails, nothing is left running.
 
         Raises:
             ConfigurationError: a port is in use, the directory is in use, full, damaged, not writable or not ours.
@@ -59,7 +59,7 @@ class Stack:
             self.clickhouse_url = self.clickhouse.url
 
     def stop(self) -> None:
-        """Stop what is ours; safe to call twice."""
+        """Stops our servers; may be called twice."""
         for server in self._ours:
             server.stop()
         if self._lock is not None:
@@ -67,18 +67,18 @@ class Stack:
             self._lock = None
 
     def problem(self) -> str:
-        """Which of our servers has ended by itself, in one line; empty while all is well."""
-        dead = [server.child for server in self._ours if not server.child.running]
-        return "; ".join(f"{child.name} has ended: {child.last_words()}" for child in dead)
+        """Returns which of our servers have ended, in one line; '' while all run."""
+        dead = [server.process for server in self._ours if not server.process.running]
+        return "; ".join(f"{process.name} has ended: {process.last_line()}" for process in dead)
 
     @property
     def _ours(self) -> list[KafkaServer | ClickHouseServer]:
         return [server for server in (self.clickhouse, self.kafka) if server is not None]
 
     def _start_servers(self) -> None:
-        """Launch all, then wait for all, so that they start side by side."""
+        """Launches all, then waits for all, so that they start side by side."""
         for server in self._ours:
-            server.child.reap()
+            server.process.reap()
         for attempt in range(_ATTEMPTS):
             try:
                 for server in self._ours:

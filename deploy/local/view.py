@@ -1,7 +1,4 @@
-"""The terminal view: a snapshot in, something to look at out. Pure but for `show`, which puts it on a terminal.
-
-On a terminal a page that fills it; anywhere else one status line now and then.
-"""
+"""Renders a snapshot as a page that fills the terminal, or as one status line. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deploy.local.observe import ChannelFigures, ClockFigures, Snapshot, TeamFigures
+from deploy.local.desk_summary import ChannelCounts, ClockCounts, TeamLoad
+from deploy.local.observe import Snapshot
 from schemas.clock import from_micros
 
 T = TypeVar("T")
@@ -39,18 +37,19 @@ WIDE, BARS = 116, 136  # columns from which the lower row has three panels, and 
 
 @dataclass(frozen=True, slots=True)
 class TryIt:
-    """The three lines at the bottom: each can be pasted into a second terminal."""
+    """Holds three commands, each to be pasted into a second terminal."""
 
     form: str
     mail: str
     query: str
 
     def lines(self) -> tuple[tuple[str, str], ...]:
+        """Returns the commands with their labels."""
         return ("form", self.form), ("e-mail", self.mail), ("query", self.query)
 
 
 def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> RenderableType:
-    """The whole page for a terminal of this size."""
+    """Returns the page for a terminal of this size in characters."""
     lines = sum(-(-len(command) // max(width - 12, 20)) for _, command in try_it.lines())
     foot = min(2 + lines, height // 3)
     room = max(height - 4 - foot, 8)
@@ -78,7 +77,7 @@ def page(snapshot: Snapshot, try_it: TryIt, width: int, height: int) -> Renderab
 
 
 def status_line(snapshot: Snapshot) -> str:
-    """The same in one line, for logs and pipes."""
+    """Returns the snapshot as one line, for logs and pipes."""
     desk, flow = snapshot.desk, snapshot.flow
     parts = [
         f"{from_micros(snapshot.now):%a %H:%M} simulated"
@@ -100,14 +99,17 @@ def status_line(snapshot: Snapshot) -> str:
 
 
 def at_risk(snapshot: Snapshot) -> int:
+    """Counts running clocks with less than a fifth of their target left."""
     return sum(clock.at_risk for clock in snapshot.desk.clocks.values())
 
 
 def overdue(snapshot: Snapshot) -> int:
+    """Counts breached clocks that still run."""
     return sum(clock.late for clock in snapshot.desk.clocks.values())
 
 
 def breached(snapshot: Snapshot) -> int:
+    """Counts breached clocks."""
     return sum(clock.breached for clock in snapshot.desk.clocks.values())
 
 
@@ -146,7 +148,7 @@ def _titled(title: str, body: RenderableType) -> Panel:
 
 
 def _table(*columns: str, words: bool = False) -> Table:
-    """The first column is text that takes what is left of the panel, the others are numbers; `words`: but for the last."""
+    """Returns a table whose first column is text and the others numbers; with `words` the last one is text, too."""
     table = Table(box=None, expand=True, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
         is_text = number == 0 or (words and number == len(columns) - 1)
@@ -165,18 +167,18 @@ def _channels(snapshot: Snapshot, rows: int, no_bars: bool) -> RenderableType:
     columns = ("channel", "contacts", "tickets") if no_bars else ("channel", "contacts", "tickets", "")
     table = _table(*columns, words=not no_bars)
     shown = sorted(snapshot.desk.channels.items(), key=lambda item: (-item[1].contacts, item[0]))
-    most = max((figures.contacts for _, figures in shown), default=1)
-    for name, figures in _cut(shown, rows, _rest_of_channels):
-        bar = Text("█" * max(1, round(8 * figures.contacts / most)), style="cyan") if most else Text()
-        cells: list[str | Text] = [name or "-", f"{figures.contacts:,}", f"{figures.tickets:,}", bar]
+    most = max((counts.contacts for _, counts in shown), default=1)
+    for name, counts in _cut(shown, rows, _rest_of_channels):
+        bar = Text("█" * max(1, round(8 * counts.contacts / most)), style="cyan") if most else Text()
+        cells: list[str | Text] = [name or "-", f"{counts.contacts:,}", f"{counts.tickets:,}", bar]
         table.add_row(*cells[: len(columns)])
     return table if shown else _nothing("no contact yet")
 
 
-def _rest_of_channels(rest: Sequence[tuple[str, ChannelFigures]]) -> tuple[str, ChannelFigures]:
+def _rest_of_channels(rest: Sequence[tuple[str, ChannelCounts]]) -> tuple[str, ChannelCounts]:
     return (
         f"{len(rest)} more",
-        ChannelFigures(sum(figures.contacts for _, figures in rest), sum(figures.tickets for _, figures in rest)),
+        ChannelCounts(sum(counts.contacts for _, counts in rest), sum(counts.tickets for _, counts in rest)),
     )
 
 
@@ -214,15 +216,15 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
     )
     clocks = snapshot.desk.clocks
     for name in (*CLOCKS, *sorted(clocks.keys() - set(CLOCKS))):
-        figures = clocks.get(name, ClockFigures())
+        counts = clocks.get(name, ClockCounts())
         cells = [
-            Text(f"{figures.at_risk:,}", "yellow" if figures.at_risk else "dim"),
-            Text(f"{figures.late:,}", "bold red" if figures.late else "dim"),
-            Text(_share(figures), "red" if figures.breached else "dim"),
+            Text(f"{counts.at_risk:,}", "yellow" if counts.at_risk else "dim"),
+            Text(f"{counts.late:,}", "bold red" if counts.late else "dim"),
+            Text(_share(counts), "red" if counts.breached else "dim"),
         ]
         if not narrow:
-            cells.insert(0, Text(f"{figures.running:,}"))
-            cells.insert(3, Text(f"{figures.met:,}", "green"))
+            cells.insert(0, Text(f"{counts.running:,}"))
+            cells.insert(3, Text(f"{counts.met:,}", "green"))
         table.add_row((SHORT if narrow else NAMES).get(name, name).replace("_", " "), *cells)
     words = "late: overdue and still waiting" if narrow else "risk: 20% of the time left; late: still waits"
     note = Text(words, "dim", overflow="ellipsis")
@@ -233,10 +235,10 @@ def _clocks(snapshot: Snapshot, narrow: bool) -> RenderableType:
 def _tags(snapshot: Snapshot, rows: int, narrow: bool) -> RenderableType:
     table = _table("tag", "tickets") if narrow else _table("tag", "tickets", "", words=True)
     desk = snapshot.desk
-    for figures in desk.tags[: max(rows - 1, 1)]:
-        style = VALENCE_STYLE.get(figures.valence, "")
-        quadrant = () if narrow else (Text(figures.quadrant, "dim"),)
-        table.add_row(Text(figures.tag, style), f"{figures.tickets:,}", *quadrant)
+    for counts in desk.tags[: max(rows - 1, 1)]:
+        style = VALENCE_STYLE.get(counts.valence, "")
+        quadrant = () if narrow else (Text(counts.quadrant, "dim"),)
+        table.add_row(Text(counts.tag, style), f"{counts.tickets:,}", *quadrant)
     if not desk.tags:
         return _nothing("no tag yet")
     share = f"{desk.tagged / desk.tickets:.0%} of tickets have a tag" if desk.tickets else ""
@@ -245,21 +247,21 @@ def _tags(snapshot: Snapshot, rows: int, narrow: bool) -> RenderableType:
 
 def _teams(snapshot: Snapshot, rows: int) -> RenderableType:
     table = _table("team", "queue", "held", "on shift")
-    shown = [(name, figures) for name, figures in sorted(snapshot.desk.teams.items()) if name or figures.waiting]
-    for name, figures in _cut(shown, rows, _rest_of_teams):
-        nobody = figures.agents and not figures.online
+    shown = [(name, counts) for name, counts in sorted(snapshot.desk.teams.items()) if name or counts.waiting]
+    for name, counts in _cut(shown, rows, _rest_of_teams):
+        nobody = counts.agents and not counts.online
         table.add_row(
             name or "none yet",
-            Text(f"{figures.waiting:,}", "yellow" if figures.waiting else "dim"),
-            f"{figures.held:,}",
-            Text(f"{figures.online}/{figures.agents}", "red" if nobody else ""),
+            Text(f"{counts.waiting:,}", "yellow" if counts.waiting else "dim"),
+            f"{counts.held:,}",
+            Text(f"{counts.online}/{counts.agents}", "red" if nobody else ""),
         )
     return table if shown else _nothing("nobody on shift yet")
 
 
-def _rest_of_teams(rest: Sequence[tuple[str, TeamFigures]]) -> tuple[str, TeamFigures]:
-    teams = [figures for _, figures in rest]
-    return f"{len(rest)} more", TeamFigures(
+def _rest_of_teams(rest: Sequence[tuple[str, TeamLoad]]) -> tuple[str, TeamLoad]:
+    teams = [team for _, team in rest]
+    return f"{len(rest)} more", TeamLoad(
         sum(team.waiting for team in teams),
         sum(team.held for team in teams),
         sum(team.online for team in teams),
@@ -271,7 +273,7 @@ def _processes(snapshot: Snapshot, rows: int) -> RenderableType:
     table = _table("process", "pid", "MB", "lag", "starts", "", words=True)
     shown = list(snapshot.processes)
     if len(shown) > rows:
-        shown.sort(key=lambda process: process.state != "restarting")  # what is wrong is never cut off
+        shown.sort(key=lambda process: process.state != "restarting")  # processes that restart are never cut off
     for process in shown[: max(rows, 1)]:
         lag = snapshot.flow.lag.get(process.name)
         state = {"running": "", "finished": "done", "restarting": f"exit {process.exit_code}"}[process.state]
@@ -303,11 +305,11 @@ def _try_panel(try_it: TryIt) -> Panel:
     )
 
 
-# -- words and figures --------------------------------------------------------------------------------------------
+# -- words and numbers --------------------------------------------------------------------------------------------
 
 
 def _cut(items: list[T], rows: int, rest: Callable[[Sequence[T]], T]) -> list[T]:
-    """So many items, the last of them standing for those that have no room."""
+    """Returns at most `rows` items; the last one sums up those that have no room."""
     rows = max(rows, 1)
     return items if len(items) <= rows else [*items[: rows - 1], rest(items[rows - 1 :])]
 
@@ -330,9 +332,9 @@ def _first_response(snapshot: Snapshot) -> str:
     return "-" if times is None else f"{_long(times[0])}, p90 {_long(times[1])}"
 
 
-def _share(figures: ClockFigures) -> str:
-    decided = figures.met + figures.breached
-    return f"{figures.breached:,}, {figures.breached / decided:.0%}" if figures.breached else "0"
+def _share(counts: ClockCounts) -> str:
+    decided = counts.met + counts.breached
+    return f"{counts.breached:,}, {counts.breached / decided:.0%}" if counts.breached else "0"
 
 
 def _pair(delay: tuple[float, float] | None) -> str:
@@ -344,7 +346,7 @@ def _seconds(value: float) -> str:
 
 
 def _long(seconds: float) -> str:
-    """A time that people wait, in at most six characters up to a year."""
+    """Formats a time that people wait, in at most six characters up to a year."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size * (2 if unit == "d" else 1):
             return f"{seconds / size:.3g} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"

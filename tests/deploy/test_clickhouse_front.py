@@ -20,7 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.clickhouse import ClickHouseServer
-from deploy.local.clickhouse_front import EngineError, decompress, parse_insert, require_one_statement
+from deploy.local.content_encoding import decompress
+from deploy.local.engine_errors import EngineError
+from deploy.local.sql_statements import parse_insert, require_one_statement
 from tests.support.timeouts import eventually
 
 QUERY_WAS_CANCELLED = 394
@@ -301,7 +303,7 @@ def test_a_page_in_a_browser_is_refused(server: ClickHouseServer) -> None:
 
 def test_it_listens_on_loopback_only(server: ClickHouseServer) -> None:
     listening = [
-        c.laddr.ip for c in psutil.Process(server.child.pid).net_connections() if c.status == psutil.CONN_LISTEN
+        c.laddr.ip for c in psutil.Process(server.process.pid).net_connections() if c.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
 
@@ -330,6 +332,6 @@ def test_memory_stays_bounded_under_inserts(server: ClickHouseServer, client: Cl
     for _ in range(10):
         client.insert("t", columns, column_names=["n", "s", "c"], column_oriented=True)
     assert client.command("SELECT count() FROM t") == 500_000
-    process = psutil.Process(server.child.pid)
+    process = psutil.Process(server.process.pid)
     # the allocator gives back what the tests above used within seconds
     eventually(lambda: process.memory_info().rss <= 600_000_000, "that it holds 600 MB at most")

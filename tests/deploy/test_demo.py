@@ -121,7 +121,7 @@ def thanked_without_a_message(ledger: Ledger) -> Ledger:
     return replace(ledger, thanked=1)
 
 
-SURVEYED = "who was asked how it was, and thanked for an answer, was written to"
+SURVEYED = "every survey and every thanks that was decided was written, and no other"
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,7 @@ def test_a_small_day_balances(deployment: Deployment, tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
-def test_run_shows_figures_restarts_who_dies_and_stops_within_ten_seconds(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_run_shows_counts_restarts_who_dies_and_stops_in_ten_seconds(deployment: Deployment, tmp_path: Path) -> None:
     data = tmp_path / "data"
     arguments = ("--no-view", "--speed", "1", "--no-simulate", "--data", str(data))
     running = subprocess.Popen(**command("run", *arguments, deployment=deployment))
@@ -252,9 +250,9 @@ def test_run_shows_figures_restarts_who_dies_and_stops_within_ten_seconds(
     try:
         lines = iter(running.stdout)
         assert any("0 contacts" in line and "waiting for" not in line for line in lines)
-        children = {" ".join(child.cmdline()[-2:]): child for child in psutil.Process(running.pid).children()}
-        assert len(children) == 6
-        children["sinks delivery"].kill()
+        processes = {" ".join(each.cmdline()[-2:]): each for each in psutil.Process(running.pid).children()}
+        assert len(processes) == 6
+        processes["sinks delivery"].kill()
         assert any("sink-delivery restarted 1x" in line and "waiting for" not in line for line in lines)
     finally:
         running.send_signal(signal.SIGTERM)
@@ -264,6 +262,6 @@ def test_run_shows_figures_restarts_who_dies_and_stops_within_ten_seconds(
     assert time.monotonic() - began <= 10 * crowd
     assert running.returncode == 0
     assert "Stopped in" in rest
-    _, alive = psutil.wait_procs(children.values(), timeout=30)
+    _, alive = psutil.wait_procs(processes.values(), timeout=30)
     assert alive == []
     assert f"DESKSTREAM_NAMESPACE={deployment.namespace}" in (data / "env").read_text()

@@ -20,7 +20,7 @@ from kafka.errors import MessageSizeTooLargeError
 from deploy.local import jars
 from deploy.local.__main__ import _end
 from deploy.local.kafka import MAX_RECORD_BYTES
-from deploy.local.process import FIRST_PORT, LAST_PORT, Child, free_ports
+from deploy.local.process import FIRST_PORT, LAST_PORT, ServerProcess, free_ports
 from deploy.local.stack import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, Stack
 from schemas import admin
 from schemas.errors import ConfigurationError, Unavailable
@@ -39,7 +39,7 @@ from deploy.local.stack import Stack
 from schemas.process import guarded
 def main():
     with Stack(pathlib.Path(sys.argv[1]), environ={}) as stack:
-        print(stack.kafka.child.pid, stack.clickhouse.child.pid, flush=True)
+        print(stack.kafka.process.pid, stack.clickhouse.process.pid, flush=True)
         time.sleep(600)
 sys.exit(guarded(main))
 """
@@ -51,7 +51,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def children_with(text: str) -> list[psutil.Process]:
+def processes_with(text: str) -> list[psutil.Process]:
     """The processes whose command line mentions `text`."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
@@ -65,7 +65,7 @@ def refusal(stack: Stack) -> str:
     with pytest.raises((ConfigurationError, Unavailable)) as error:
         stack.start()
     assert "\n" not in str(error.value)
-    assert children_with(str(stack.data_dir)) == []
+    assert processes_with(str(stack.data_dir)) == []
     return str(error.value)
 
 
@@ -82,7 +82,7 @@ def test_records_and_rows_survive_a_restart_on_other_ports(tmp_path: Path) -> No
         run_sql(stack.clickhouse_url, "CREATE TABLE t (n Int8) ENGINE = MergeTree ORDER BY n")
         run_sql(stack.clickhouse_url, "INSERT INTO t VALUES (7)")
         first = stack.env
-    assert children_with(str(tmp_path)) == []
+    assert processes_with(str(tmp_path)) == []
     with Stack(tmp_path, environ={}) as stack:
         assert stack.env != first
         settings = Settings(kafka_bootstrap_servers=stack.kafka_bootstrap_servers)
@@ -104,7 +104,7 @@ def test_a_stack_that_runs_has_no_problem_and_tells_where_it_listens(running: St
 
 def test_kafka_listens_on_loopback_only(running: Stack) -> None:
     assert running.kafka is not None
-    connections = psutil.Process(running.kafka.child.pid).net_connections()
+    connections = psutil.Process(running.kafka.process.pid).net_connections()
     listening = {c.laddr.ip.removeprefix("::ffff:") for c in connections if c.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
 
@@ -145,7 +145,7 @@ def test_with_kafka_elsewhere_only_clickhouse_is_started(tmp_path: Path) -> None
 def test_a_server_that_ends_by_itself_is_a_problem(tmp_path: Path) -> None:
     with Stack(tmp_path, environ=KAFKA_ELSEWHERE) as stack:
         assert stack.clickhouse is not None
-        psutil.Process(stack.clickhouse.child.pid).kill()
+        psutil.Process(stack.clickhouse.process.pid).kill()
         eventually(lambda: "clickhouse has ended" in stack.problem())
 
 
@@ -216,7 +216,7 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "the disk is full" in done.stderr
-    assert children_with(str(tmp_path)) == []
+    assert processes_with(str(tmp_path)) == []
 
 
 def test_a_disk_that_is_full_later_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,7 +286,7 @@ def test_when_we_are_killed_both_servers_end(tmp_path: Path) -> None:
     assert all(psutil.pid_exists(pid) for pid in pids)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    eventually(lambda: children_with(str(tmp_path)) == [])
+    eventually(lambda: processes_with(str(tmp_path)) == [])
 
 
 def test_what_a_killed_run_left_behind_is_ended_and_a_stranger_is_not(tmp_path: Path) -> None:
@@ -294,9 +294,9 @@ def test_what_a_killed_run_left_behind_is_ended_and_a_stranger_is_not(tmp_path: 
     try:
         (tmp_path / "kafka.pid").write_text(f"{orphan.pid} {psutil.Process(orphan.pid).create_time()}")
         (tmp_path / "clickhouse.pid").write_text(f"{stranger.pid} {psutil.Process(stranger.pid).create_time() - 100}")
-        Child("kafka", tmp_path).reap()
+        ServerProcess("kafka", tmp_path).reap()
         assert not psutil.pid_exists(orphan.pid)
-        Child("clickhouse", tmp_path).reap()
+        ServerProcess("clickhouse", tmp_path).reap()
         assert stranger.poll() is None
         assert not list(tmp_path.glob("*.pid"))
     finally:
@@ -305,24 +305,24 @@ def test_what_a_killed_run_left_behind_is_ended_and_a_stranger_is_not(tmp_path: 
             process.wait()
 
 
-def test_a_child_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path) -> None:
-    child = Child("deaf", tmp_path)
+def test_a_process_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path) -> None:
+    process = ServerProcess("deaf", tmp_path)
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     )
-    child.start([sys.executable, "-c", deaf])
-    eventually(lambda: child.last_words() == "deaf")
-    pid = child.pid
-    child.stop(0.3)
+    process.start([sys.executable, "-c", deaf])
+    eventually(lambda: process.last_line() == "deaf")
+    pid = process.pid
+    process.stop(0.3)
     assert pid is not None
     assert not psutil.pid_exists(pid)
 
 
-def test_a_child_that_ends_while_it_starts_is_told_with_its_last_words(tmp_path: Path) -> None:
-    child = Child("weak", tmp_path)
-    child.start([sys.executable, "-c", "import sys; print('first'); sys.exit('no luck today')"])
+def test_a_process_that_ends_while_it_starts_is_named_with_its_last_line(tmp_path: Path) -> None:
+    process = ServerProcess("weak", tmp_path)
+    process.start([sys.executable, "-c", "import sys; print('first'); sys.exit('no luck today')"])
     with pytest.raises(Unavailable, match=r"weak ended while it started \(exit code 1\): no luck today"):
-        child.wait_until(lambda: False, 30)
+        process.wait_until(lambda: False, 30)
 
 
 def test_free_ports_are_different_and_outside_the_range_of_outgoing_connections() -> None:

@@ -1,4 +1,4 @@
-"""Children are real processes: small Python programs that die, hang or refuse as told."""
+"""The supervisor with real processes: small Python programs that die, hang or refuse as told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.supervisor import ChildSpec, Supervisor, last_line
+from deploy.local.supervisor import ProcessSpec, Supervisor, last_line
 from schemas.errors import ConfigurationError
 from tests.support.timeouts import eventually
 
@@ -30,15 +30,15 @@ while True: time.sleep(600)
 """
 
 
-def child(name: str, program: str, **options: object) -> ChildSpec:
-    return ChildSpec(name, [sys.executable, "-c", program], **{"drain": 60.0, **options})  # type: ignore[arg-type]
+def process_spec(name: str, program: str, **options: object) -> ProcessSpec:
+    return ProcessSpec(name, [sys.executable, "-c", program], **{"drain": 60.0, **options})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
-    def start(*specs: ChildSpec) -> Supervisor:
+    def start(*specs: ProcessSpec) -> Supervisor:
         supervisor = Supervisor(specs, tmp_path / "logs")
         started.append(supervisor)
         supervisor.start()
@@ -51,8 +51,8 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
         supervisor.stop(1.0)
 
 
-def test_a_child_that_is_killed_is_started_again_and_shown(supervise: Callable[..., Supervisor]) -> None:
-    supervisor = supervise(child("worker", SLEEPER))
+def test_a_process_that_is_killed_is_started_again_and_shown(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(process_spec("worker", SLEEPER))
     first = supervisor.status()[0]
     os.kill(first.pid, signal.SIGKILL)
     eventually(lambda: supervisor.poll() or supervisor.status()[0].state == "restarting")
@@ -66,7 +66,7 @@ def test_a_child_that_is_killed_is_started_again_and_shown(supervise: Callable[.
 
 def test_the_pause_before_a_restart_doubles(tmp_path: Path) -> None:
     clock = [0.0]
-    supervisor = Supervisor([child("worker", "raise SystemExit(1)")], tmp_path, monotonic=lambda: clock[0])
+    supervisor = Supervisor([process_spec("worker", "raise SystemExit(1)")], tmp_path, monotonic=lambda: clock[0])
     supervisor.start()
     try:
         for pause in (0.5, 1.0, 2.0):
@@ -81,34 +81,34 @@ def test_the_pause_before_a_restart_doubles(tmp_path: Path) -> None:
         supervisor.stop(1.0)
 
 
-def test_a_misconfigured_child_stops_everything_with_its_last_line(supervise: Callable[..., Supervisor]) -> None:
+def test_a_misconfigured_process_stops_everything_with_its_last_line(supervise: Callable[..., Supervisor]) -> None:
     program = "import sys; print('deskstream: policies.yaml:7: no such clock'); sys.exit(2)"
-    supervisor = supervise(child("worker", program), child("sink", SLEEPER))
+    supervisor = supervise(process_spec("worker", program), process_spec("sink", SLEEPER))
     with pytest.raises(ConfigurationError, match=r"worker cannot run: deskstream: policies.yaml:7: no such clock"):
         eventually(lambda: supervisor.poll() is not None)
 
 
-def test_a_child_that_ends_on_purpose_is_not_started_again(supervise: Callable[..., Supervisor]) -> None:
-    supervisor = supervise(child("simulator", "print('the day is over')", ends=True))
+def test_a_process_that_ends_on_purpose_is_not_started_again(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(process_spec("simulator", "print('the day is over')", ends=True))
     eventually(lambda: supervisor.poll() or supervisor.finished("simulator"))
     supervisor.poll()
     assert supervisor.status()[0].state == "finished"
     assert supervisor.status()[0].restarts == 0
 
 
-def test_children_stop_stage_by_stage(supervise: Callable[..., Supervisor], tmp_path: Path) -> None:
+def test_processes_stop_stage_by_stage(supervise: Callable[..., Supervisor], tmp_path: Path) -> None:
     notes = tmp_path / "notes"
 
-    def noting(name: str, stage: int) -> ChildSpec:
-        return child(name, NOTES_END.format(path=str(notes), name=name), stage=stage)
+    def noting(name: str, stage: int) -> ProcessSpec:
+        return process_spec(name, NOTES_END.format(path=str(notes), name=name), stage=stage)
 
     supervisor = supervise(noting("sink", 2), noting("producer", 0), noting("worker", 1))
     assert supervisor.stop(60.0) == []
     assert notes.read_text().split() == ["producer", "worker", "sink"]
 
 
-def test_a_child_that_does_not_stop_is_killed_in_time(supervise: Callable[..., Supervisor]) -> None:
-    supervisor = supervise(child("deaf", STUBBORN, drain=0.2), child("fine", SLEEPER, stage=1))
+def test_a_process_that_does_not_stop_is_killed_in_time(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(process_spec("deaf", STUBBORN, drain=0.2), process_spec("fine", SLEEPER, stage=1))
     began = time.monotonic()
     assert supervisor.stop(600.0) == ["deaf"]
     assert time.monotonic() - began < 50.0, "its own time counts, not what there is for all"
@@ -117,11 +117,11 @@ def test_a_child_that_does_not_stop_is_killed_in_time(supervise: Callable[..., S
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR_SET_PDEATHSIG is Linux's")
-def test_children_die_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+def test_processes_die_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     program = f"""
 import pathlib, sys, time
-from deploy.local.supervisor import ChildSpec, Supervisor
-supervisor = Supervisor([ChildSpec("child", [sys.executable, "-c", {SLEEPER!r}])], pathlib.Path({str(tmp_path)!r}))
+from deploy.local.supervisor import ProcessSpec, Supervisor
+supervisor = Supervisor([ProcessSpec("process", [sys.executable, "-c", {SLEEPER!r}])], pathlib.Path({str(tmp_path)!r}))
 supervisor.start()
 print(supervisor.status()[0].pid, flush=True)
 time.sleep(600)

@@ -5,20 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from deploy.local.observe import (
-    ChannelFigures,
-    ClockFigures,
-    Desk,
-    Flow,
-    Recent,
-    Snapshot,
-    TagFigures,
-    TeamFigures,
-    buckets,
-    parse_metrics,
-    quantile,
-    total,
-)
+from deploy.local.desk_summary import ChannelCounts, ClockCounts, DeskSummary, TagCount, TeamLoad
+from deploy.local.metric_samples import RecentHistogram, buckets, parse_metrics, quantile, total
+from deploy.local.observe import Flow, Snapshot
 from deploy.local.supervisor import ProcessStatus
 from deploy.local.view import TryIt, page, status_line
 
@@ -32,9 +21,9 @@ TRY_IT = TryIt(
 BUSY = Snapshot(
     now=MONDAY_0930,
     speed=60.0,
-    desk=Desk(
+    desk=DeskSummary(
         channels={
-            name: ChannelFigures(contacts, contacts // 2)
+            name: ChannelCounts(contacts, contacts // 2)
             for name, contacts in {
                 "email": 512,
                 "chat": 301,
@@ -48,19 +37,19 @@ BUSY = Snapshot(
         },
         statuses={"new": 20, "open": 31, "pending": 40, "hold": 2, "solved": 400, "closed": 26},
         teams={
-            team: TeamFigures(number, 2 * number, 2, 3)
+            team: TeamLoad(number, 2 * number, 2, 3)
             for number, team in enumerate(("accounts", "delivery", "payments", "product", "returns", "support"))
         },
         acknowledged=480,
         suppressed={"auto_submitted": 11, "recipient_cap": 2, "no_reply": 1},
         languages={"en": 300, "ja": 100, "zh-Hans": 90, "zh-Hant": 29},
         tagged=467,
-        tags=[TagFigures(f"delivery.reason_{n}", 60 - n, "bad", "simplify") for n in range(12)],
+        tags=[TagCount(f"delivery.reason_{n}", 60 - n, "bad", "simplify") for n in range(12)],
         clocks={
-            "acknowledgement": ClockFigures(2, 0, 0, 1, 478),
-            "first_response": ClockFigures(31, 4, 2, 19, 401),
-            "next_response": ClockFigures(9, 1, 0, 7, 210),
-            "full_resolution": ClockFigures(90, 2, 1, 5, 420),
+            "acknowledgement": ClockCounts(2, 0, 0, 1, 478),
+            "first_response": ClockCounts(31, 4, 2, 19, 401),
+            "next_response": ClockCounts(9, 1, 0, 7, 210),
+            "full_resolution": ClockCounts(90, 2, 1, 5, 420),
         },
         csat_answers=120,
         csat_mean=4.21,
@@ -129,7 +118,7 @@ def test_commands_that_need_two_lines_each_are_shown_whole() -> None:
     with console.capture() as captured:
         console.print(page(BUSY, long, 118, 38), height=38)
     shown = captured.get()
-    assert [shown.count(f"{letter}{number}") for letter, number in ("x1", "y2", "z3")] == [1, 1, 1]
+    assert [shown.count(f"{mark}{number}") for mark, number in ("x1", "y2", "z3")] == [1, 1, 1]
 
 
 def test_channels_without_room_are_summed_up() -> None:
@@ -145,7 +134,7 @@ def test_the_page_stands_while_nothing_answers_yet() -> None:
     assert "no contact yet" in text
 
 
-def test_the_status_line_has_the_same_figures() -> None:
+def test_the_status_line_has_the_same_numbers() -> None:
     line = status_line(BUSY)
     assert line.count("\n") == 0
     assert line.startswith("Mon 09:30 simulated · 1,038 contacts (3.2/s) · 519 tickets, 426 solved")
@@ -177,7 +166,7 @@ def test_quantiles_are_linear_within_a_bucket() -> None:
 
 
 def test_recent_quantiles_forget_what_is_old_and_survive_a_restart() -> None:
-    recent = Recent(seconds=60)
+    recent = RecentHistogram(seconds=60)
     recent.add(0, {0.1: 1000.0, 1.0: 1000.0})
     recent.add(10, {0.1: 1000.0, 1.0: 1010.0})
     assert recent.quantiles() == (pytest.approx(0.55), pytest.approx(0.991))

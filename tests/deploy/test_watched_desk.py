@@ -110,8 +110,8 @@ def _routes(home: Path, url: str) -> Path:
 def _at_once(route: dict[str, Any]) -> None:
     """Nobody waits for company: at this speed half a minute is an hour."""
     route |= {"group_wait": "0s", "group_interval": "1s", "repeat_interval": "5s"}
-    for child in route.get("routes", ()):
-        _at_once(child)
+    for inner in route.get("routes", ()):
+        _at_once(inner)
 
 
 # -- pages --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.observe import read_desk
+from deploy.local.desk_summary import read_desk
 from schemas import facts
 from schemas.clock import MICROS
 from tests.support.sinks.deployment import Ask

@@ -24,7 +24,7 @@ class OwnKafka:
     @contextmanager
     def silenced(self) -> Iterator[None]:
         """The broker takes connections and answers nothing."""
-        pid = self._server.child.pid
+        pid = self._server.process.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         try:
