@@ -88,14 +88,14 @@ def recompute(
         float,
         typer.Option("--reorder", min=0, metavar="MINUTES", help="Fold events that came so late where they happened."),
     ] = 0.0,
-    heal: Annotated[float, typer.Option("--heal", min=0, hidden=True)] = 0.0,
+    former_reorder: Annotated[float, typer.Option("--heal", min=0, hidden=True)] = 0.0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier run of this name.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Show so many differences; 0 for all.")] = 40,
 ) -> None:
     """Runs a recomputation and shows its differences; ends the process."""
-    if heal:  # the name of `--reorder` in the release before
+    if former_reorder:  # the name of `--reorder` in the release before
         print("--heal is deprecated and works for one more release: use --reorder", file=sys.stderr)
-    within = round((reorder or heal) * 60 * MICROS)
+    within = round((reorder or former_reorder) * 60 * MICROS)
     raise SystemExit(guarded(lambda: _recompute(config, into, begin, end, within, replace, limit)))
 
 

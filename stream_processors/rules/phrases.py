@@ -2,7 +2,7 @@
 
 Reading a text costs the same with forty phrases or four thousand. A phrase is found
 
-- as a whole word where its edge is a Latin letter or digit ("card" is not in "discard"); CJK text has no such edges;
+- as a whole word where its edge is a Latin character or digit ("card" is not in "discard"); CJK text has no such edges;
 - with a gap where it is written `order … never came`: both parts in this order, close together, in one sentence;
 - unless a longer phrase covers it, for those that can be covered.
 """
@@ -21,7 +21,7 @@ __all__ = ["GAP_CJK", "GAP_LATIN", "Hit", "Phrase", "PhraseIndex"]
 
 #: How far apart, in characters, the two parts of a phrase with a gap may stand.
 GAP_LATIN, GAP_CJK = 32, 12
-#: A CJK character says about as much as so many Latin letters.
+#: A CJK character says about as much as so many Latin characters.
 CJK_WEIGHT = 3
 _GAP = "…"
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -37,7 +37,7 @@ class Phrase(NamedTuple):
     role       what it is evidence of: a tag's slug, or a mood
     written    as it stands in the taxonomy
     parts      its text, normalised; two parts for a phrase with a gap
-    weight     its length in Latin letters
+    weight     its length in Latin characters
     gap        how far apart its parts may stand, 0 for a phrase of one part
     excludes   its occurrence excludes the role
     coverable  a longer phrase that covers it hides it, as it hides others
@@ -61,7 +61,7 @@ class Phrase(NamedTuple):
 
     @property
     def is_long_enough(self) -> bool:
-        """True for a phrase that means something: three Latin letters, or two CJK characters."""
+        """True for a phrase that means something: three Latin characters, or two CJK characters."""
         return self.weight >= (3 if _is_latin(self.parts) else CJK_WEIGHT + 1)
 
     @property
@@ -73,7 +73,7 @@ class Phrase(NamedTuple):
 class _Word(NamedTuple):
     """A phrase, or one part of one with a gap, as the automaton knows it.
 
-    left_edge, right_edge  whether it must not touch a Latin letter or digit there
+    left_edge, right_edge  whether it must not touch a Latin character or digit there
     phrases                numbers of the phrases that it is
     opens                  whether it is the first part of a phrase
     closes                 (number, index of the first part, gap) of the phrases whose second part it is

@@ -17,7 +17,7 @@ __all__ = ["detect", "normalise"]
 
 #: A message is judged by its beginning: what follows is rarely in another language.
 _JUDGED_CHARACTERS = 200
-#: A text in Latin letters that holds a few Han characters (a name, a product) stays a Latin text below this share.
+#: A text in Latin characters that holds a few Han characters (a name, a product) stays a Latin text below this share.
 _LATIN_LETTERS_PER_CJK = 6
 #: A hint of Japanese is believed for a text without kana up to this length: longer Japanese always has some.
 _SHORT = 20

@@ -10,7 +10,7 @@ from schemas.errors import Refused
 from schemas.events import Assigned, NoteAdded, Tick
 from stream_processors.runtime.processor import Position
 
-A, B, C, D = (f"AAAABBBBCCC{letter}-1" for letter in "ABCD")
+A, B, C, D = (f"AAAABBBBCCC{suffix}-1" for suffix in "ABCD")
 
 
 def given(assigned: list[Any]) -> list[tuple[str, str]]:
@@ -185,7 +185,7 @@ def test_saying_something_twice_changes_nothing(router: Any, story: Any) -> None
     assert router.waiting() == []
 
 
-def test_a_raised_priority_moves_a_ticket_forward_and_keeps_since_when_it_waits(router: Any, story: Any) -> None:
+def test_a_raised_priority_moves_a_ticket_forward(router: Any, story: Any) -> None:
     router.fold(story.update("queue", A))
     first = story.update("queue", B)
     router.fold(first)
@@ -272,7 +272,7 @@ def test_a_fold_reads_no_more_when_tens_of_thousands_wait(router: Any, story: An
     assert router.reads < 60
 
 
-def test_a_speaker_who_does_not_take_the_channel_does_not_keep_a_ticket_waiting(router: Any, story: Any) -> None:
+def test_a_speaker_must_take_the_channel_to_keep_a_ticket(router: Any, story: Any) -> None:
     router.fold(story.presence("bob", languages=["ja"], capacity={"chat": 2}))
     router.fold(story.presence("ann", languages=["en"], capacity={"default": 1}))
     [assigned] = router.fold(story.update("queue", A, channel="email", language="ja"))

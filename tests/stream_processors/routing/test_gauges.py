@@ -33,7 +33,7 @@ def complete() -> TeamGauges:
     return gauges
 
 
-def test_agents_stand_where_they_reported_last(router: Any, story: Any) -> None:
+def test_agents_count_under_the_status_they_reported_last(router: Any, story: Any) -> None:
     gauges = complete()
     follow(router, gauges, story.presence("mei"), story.presence("tom"), story.presence("eva", "away"))
     follow(router, gauges, story.update("queue", "AAAABBBBCCCA-1"))
@@ -48,13 +48,13 @@ def test_agents_stand_where_they_reported_last(router: Any, story: Any) -> None:
     }
 
 
-def test_who_never_reported_is_in_none(router: Any, story: Any) -> None:
+def test_an_agent_who_never_reported_counts_nowhere(router: Any, story: Any) -> None:
     gauges = complete()
     follow(router, gauges, story.update("busy", "AAAABBBBCCCA-1", agent_id="eva"))
     assert shown(gauges) == {ServiceMetric.AGENTS: {}, ServiceMetric.AGENTS_BUSY: {}}
 
 
-def test_teams_of_several_partitions_stand_beside_each_other(router: Any, new_router: Any, new_story: Any) -> None:
+def test_teams_of_several_partitions_are_joined(router: Any, new_router: Any, new_story: Any) -> None:
     here, there = complete(), complete()
     follow(router, here, new_story().presence("mei"))
     follow(new_router(), there, new_story("payments").presence("mei", "away"))
@@ -64,9 +64,7 @@ def test_teams_of_several_partitions_stand_beside_each_other(router: Any, new_ro
 
 @given(log=logs(least=5), read_at=st.integers(0, 60), sizes=st.lists(st.integers(1, 4), max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_what_follows_the_changes_is_what_the_states_say_even_if_they_are_read_again_meanwhile(
-    log: list[Any], read_at: int, sizes: list[int]
-) -> None:
+def test_gauges_follow_changes_while_states_are_read(log: list[Any], read_at: int, sizes: list[int]) -> None:
     store, folder, gauges = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0), TeamGauges()
     records = [Record(offset, codec.encode(event)) for offset, event in enumerate(log)]
     folded_batches = 0

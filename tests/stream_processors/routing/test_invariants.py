@@ -21,7 +21,7 @@ from stream_processors.runtime.state_codec import stored_offset
 
 T0 = 1_772_409_600_000_000
 AGENTS = ("ann", "bob", "cai")
-TICKETS = tuple(f"AAAABBBBCCC{letter}-{n}" for letter in "ABC" for n in (1, 2, 3))
+TICKETS = tuple(f"AAAABBBBCCC{suffix}-{n}" for suffix in "ABC" for n in (1, 2, 3))
 LANGUAGES = ("", "en", "ja")
 
 updates = st.fixed_dictionaries(
@@ -135,7 +135,7 @@ class World:
 
 @given(log=logs())
 @settings(max_examples=150, deadline=None)
-def test_nobody_is_overloaded_or_assigned_twice_and_nobody_waits_while_somebody_fitting_is_free(log: list[Any]) -> None:
+def test_no_overload_no_double_assignment_no_needless_wait(log: list[Any]) -> None:
     world, presences = World(), Presences()
     store, folder = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0)
     for offset, event in enumerate(log):
@@ -312,7 +312,7 @@ def test_a_crash_before_the_team_is_durable_does_not_hide_an_assignment(new_stor
     ),
 )
 @settings(max_examples=70, deadline=None)
-def test_whatever_the_batches_and_crashes_the_assignments_and_states_are_the_same(log: list[Any], batches: Any) -> None:
+def test_batches_and_crashes_change_no_assignment(log: list[Any], batches: Any) -> None:
     steady = CrashingWorker(log)
     while steady.committed < len(log):
         steady.batch(1, None, True)

@@ -69,14 +69,14 @@ def test_the_facts_are_keyed_by_the_team(router: Any, story: Any) -> None:
     assert [output.key for output in outcome.outputs] == ["support"]
 
 
-def test_what_changes_nothing_of_the_presence_tells_nothing(router: Any, story: Any) -> None:
+def test_what_changes_no_presence_writes_no_fact(router: Any, story: Any) -> None:
     router.fold(story.presence("mei", capacity={"default": 9}))
     router.fold(story.update("queue", A))
-    told = len(router.described)
+    described = len(router.described)
     router.fold(story.presence("mei", capacity={"default": 8}))  # said again, with another capacity
     router.fold(story.update("queue", B))  # a second ticket
     router.fold(story.update("idle", A))  # one is left
-    assert router.described[told:] == []
+    assert router.described[described:] == []
 
 
 def test_a_ticket_that_goes_when_another_comes_leaves_no_gap(router: Any, story: Any) -> None:
@@ -87,7 +87,7 @@ def test_a_ticket_that_goes_when_another_comes_leaves_no_gap(router: Any, story:
     assert stretches(router) == [(1, 2, "online", False), (2, None, "online", True)]
 
 
-def test_who_goes_hands_back_and_is_not_busy_any_more(router: Any, story: Any) -> None:
+def test_an_agent_who_goes_offline_is_not_busy_any_more(router: Any, story: Any) -> None:
     router.fold(story.presence("mei"))  # 1 s
     router.fold(story.update("queue", A))  # 2 s
     router.fold(story.presence("mei", "offline"))  # 3 s
@@ -104,7 +104,7 @@ def test_who_is_away_keeps_tickets_and_is_busy_again_when_they_are_back(router: 
     assert stretches(router)[2:] == [(3, 4, "away", False), (4, None, "online", True)]
 
 
-def test_of_who_never_announced_themselves_nothing_is_told(router: Any, story: Any) -> None:
+def test_an_agent_who_never_announced_themselves_has_no_facts(router: Any, story: Any) -> None:
     router.fold(story.update("busy", A, agent_id="eva"))
     assert router.described == []
     router.fold(story.presence("eva"))  # 2 s: already with a ticket in her hands
@@ -120,7 +120,7 @@ def test_of_who_never_announced_themselves_nothing_is_told(router: Any, story: A
         (99, 9, 9),  # a clock that is ahead: not after we heard of it
     ],
 )
-def test_a_change_happened_when_the_sender_says_but_not_in_the_future_nor_before_what_was_told(
+def test_a_change_is_at_the_senders_time_within_bounds(
     router: Any, story: Any, occurred: int, received: int, at: int
 ) -> None:
     router.fold(story.presence("mei"))
@@ -140,7 +140,7 @@ def test_an_agent_of_two_teams_has_a_presence_in_each(router: Any, new_story: An
     assert open_ == {("support", "online"), ("payments", "online"), ("support", "offline")}
 
 
-def test_agents_that_an_older_build_knew_are_told_of_from_their_next_change_on(router: Any, story: Any) -> None:
+def test_agents_of_an_older_build_are_described_from_their_next_change(router: Any, story: Any) -> None:
     """A `Team` of version 1: six fields of an agent, and when the status began is not known."""
     router.fold(story.presence("mei"))
     router.fold(story.presence("tom"))

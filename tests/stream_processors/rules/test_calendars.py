@@ -144,7 +144,7 @@ def test_new_hours_hold_from_their_day_on() -> None:
         ("2026-11-18T17:00", 2, "2026-11-19T10:00"),
         ("2026-11-20T17:30", 1, "2026-11-23T09:30"),  # over the weekend
         ("2026-11-21T12:00", 9, "2026-11-23T18:00"),  # asked on a Saturday
-        ("2026-12-31T17:00", 2, "2027-01-01T10:00"),  # over the turn of the year
+        ("2026-12-31T17:00", 2, "2027-01-01T10:00"),  # from one year into the next
     ],
 )
 def test_when_so_many_working_hours_will_have_passed(since: str, hours: int, until: str) -> None:
@@ -185,7 +185,7 @@ def with_eras(*eras: Era) -> Calendar:
     return Calendar("test", "v", ZoneInfo("UTC"), eras)
 
 
-def test_hours_with_an_end_hold_from_their_first_day_to_their_last_and_then_what_held_before() -> None:
+def test_hours_with_an_end_hold_from_first_to_last_day() -> None:
     summer = Era(date(2026, 7, 1), week_of("08:00-15:00"), None, date(2026, 8, 31))
     office = with_eras(opening("2000-01-01"), summer)
     days = [
@@ -195,7 +195,7 @@ def test_hours_with_an_end_hold_from_their_first_day_to_their_last_and_then_what
     assert days == [9, 7, 7, 9]
 
 
-def test_the_instant_after_hours_with_an_end_is_midnight_in_the_zone_of_the_calendar() -> None:
+def test_hours_with_an_end_end_at_midnight_of_the_calendars_zone() -> None:
     """31 August ends in London at 23:00 UTC. Hours without an end have none, and those that outlast all calendars too."""
     eras = (
         opening("2000-01-01"),

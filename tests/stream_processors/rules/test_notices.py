@@ -78,7 +78,7 @@ def test_a_mistake_is_named_with_its_file_and_line(
     assert refused.value.where.startswith(f"{path}:")
 
 
-def test_rules_that_were_copied_before_there_were_notices_have_the_shipped_ones(tmp_path: Path) -> None:
+def test_rules_without_notices_get_the_shipped_ones(tmp_path: Path) -> None:
     for path in ruleset.SHIPPED.rglob("*"):
         if path.is_file() and path.name != "notices.yaml":
             (tmp_path / path.relative_to(ruleset.SHIPPED)).parent.mkdir(parents=True, exist_ok=True)

@@ -226,7 +226,7 @@ def test_a_mistake_is_refused_with_its_line(text: str, line: int, problem: str, 
         ("", "'' is not a tag, nor above one"),
     ],
 )
-def test_a_policy_for_a_tag_that_no_ticket_can_have_is_refused_where_the_rules_are_read(tag: str, problem: str) -> None:
+def test_a_policy_for_an_unknown_tag_is_refused(tag: str, problem: str) -> None:
     files = ruleset.read_files(SHIPPED)
     policy = f"policies:\n  - {{name: cards, when: {{tags: [{tag!r}]}}, targets: {{first_response: 1h}}}}"
     text = files["policies.yaml"].decode()
@@ -255,7 +255,7 @@ def test_a_policy_with_a_calendar_promises_working_time(tmp_path: Path) -> None:
     assert policy.promised_at(friday) == int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * MICROS
 
 
-def test_a_policy_may_be_measured_in_working_time_though_its_targets_count_all_time(tmp_path: Path) -> None:
+def test_measures_may_be_working_time_beside_calendar_targets(tmp_path: Path) -> None:
     """Friday 17:00 and 24 h is Saturday 17:00; which office measures it is part of what the version stands for."""
     versions = set()
     for until in ("18:00", "17:00"):

@@ -34,7 +34,7 @@ def log_of(*versions: str) -> PublishedRulesets:
     return log
 
 
-def test_the_first_record_counts_and_of_the_others_those_that_were_stored_in_time() -> None:
+def test_the_first_record_counts_and_others_that_came_in_time() -> None:
     log = PublishedRulesets()
     stored = [("a", 0, 99), ("b", 0, 100), ("c", 150, 150), ("d", 150, 151), ("e", 200, 160)]
     counted = [log.add(record(version, append_by=by), appended_at=at) is not None for version, by, at in stored]
@@ -63,7 +63,7 @@ def test_at_the_start_a_directory_is_published_when_its_content_never_was() -> N
         assert not Directory().wants(known, log)
 
 
-def test_two_processes_with_different_directories_publish_each_once_and_then_rest() -> None:
+def test_two_different_directories_are_published_once_each() -> None:
     log, first, second = log_of("a"), Directory(), Directory()
     assert not first.wants("a", log)
     assert second.wants("b", log)
@@ -75,7 +75,7 @@ def test_two_processes_with_different_directories_publish_each_once_and_then_res
     assert not Directory().wants("a", log), "a restart is no change"
 
 
-def test_going_back_to_earlier_rules_is_a_change_for_who_was_up_to_date_and_old_news_for_who_was_behind() -> None:
+def test_going_back_is_a_change_only_for_an_up_to_date_directory() -> None:
     log, quick, slow = log_of("a"), Directory(), Directory()
     assert not quick.wants("a", log)
     assert not slow.wants("a", log)
@@ -88,7 +88,7 @@ def test_going_back_to_earlier_rules_is_a_change_for_who_was_up_to_date_and_old_
     assert [each.version for each in log] == ["a", "b", "a"]
 
 
-def test_a_publication_that_came_too_late_is_not_taken_for_published() -> None:
+def test_rules_that_came_too_late_are_not_published() -> None:
     log, directory = log_of("a"), Directory()
     directory.wants("a", log)
     assert directory.wants("b", log)
@@ -116,17 +116,13 @@ def lived(contents: list[str], looks: list[tuple[int, int]]) -> list[str]:
 
 
 @given(edits=edits, looks=st.lists(st.tuples(st.integers(0, 2), st.just(1)), max_size=40))
-def test_directories_that_see_the_same_changes_sooner_or_later_publish_each_change_once(
-    edits: list[str], looks: list[tuple[int, int]]
-) -> None:
+def test_each_change_is_published_once_by_all_directories(edits: list[str], looks: list[tuple[int, int]]) -> None:
     contents = ["0", *edits]
     assert lived(contents, looks) == contents
 
 
 @given(count=st.integers(1, 7), looks=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=40))
-def test_directories_that_miss_some_changes_end_with_the_last_one_and_then_rest(
-    count: int, looks: list[tuple[int, int]]
-) -> None:
+def test_directories_that_miss_changes_end_with_the_last_one(count: int, looks: list[tuple[int, int]]) -> None:
     contents = [str(number) for number in range(count)]
     published = lived(contents, looks)
     assert published[-1] == contents[-1]

@@ -83,9 +83,7 @@ def refused(reason: str) -> float:
     return metrics.RULES_REFUSED.labels(reason)._value.get()
 
 
-def test_workers_that_bring_different_rules_agree_on_one_history_and_do_not_argue(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_workers_with_different_rules_agree_on_one_history(deployment: Deployment, tmp_path: Path) -> None:
     async def work() -> None:
         a, b = (directory(tmp_path / name, name) for name in ("5d", "6d"))
         first, second = keeper(deployment, "worker-0", a), keeper(deployment, "worker-1", b)

@@ -187,7 +187,7 @@ def test_no_channel_is_without_a_template() -> None:
         ("2026-03-03T15:40:00", "Asia/Tokyo", "ja", "3月4日(水) 00:40（日本標準時）", "3月4日 00:40"),
     ],
 )
-def test_a_time_is_told_in_the_customers_zone_and_language(
+def test_a_time_is_written_in_the_customers_zone_and_language(
     moment: str, zone: str, locale: str, full: str, short: str
 ) -> None:
     assert promised_time(at(moment), zone, LONDON, locale) == (full, short)
@@ -198,7 +198,7 @@ def test_without_a_known_zone_the_policys_is_used_and_named(zone: str) -> None:
     assert promised_time(at("2026-03-03T15:40:00"), zone, LONDON, "en").short == "Tue 3 Mar 15:40 GMT"
 
 
-def test_a_time_is_never_told_earlier_than_promised() -> None:
+def test_a_written_time_is_never_earlier_than_promised() -> None:
     assert promised_time(at("2026-03-03T23:59:00") + 1, "UTC", LONDON, "en").short == "Wed 4 Mar 00:00"
 
 

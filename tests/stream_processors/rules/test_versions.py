@@ -46,7 +46,7 @@ def test_the_first_version_is_in_force_for_everything_before_it() -> None:
     assert [history.at(moment).version for moment in (-5, 0, 999, 1000, 1999, 2000, 10**18)] == [*"aaaaabb"]
 
 
-def test_rules_that_stand_alone_are_in_force_for_ever_and_a_book_stays_the_book_it_is() -> None:
+def test_rules_that_stand_alone_are_in_force_for_ever() -> None:
     history = RulesetHistory.of(RULES)
     assert [history.at(moment) for moment in (-1, 0, 10**17)] == [RULES] * 3
     assert RulesetHistory.of(history) is history
@@ -66,7 +66,7 @@ def test_an_empty_history_says_so() -> None:
         (99, 9, True, 9),  # history from the future: nobody knows those rules yet
     ],
 )
-def test_the_rules_are_those_of_our_own_time_and_of_history_those_of_then(
+def test_a_record_gets_the_rules_of_the_time_we_received_it(
     occurred: int, received: int, imported: bool, expected: int
 ) -> None:
     event = example(MessageReceived, occurred_at=occurred, received_at=received, imported=imported)
@@ -87,7 +87,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def test_other_calendars_make_other_policies_so_a_policy_version_names_one_calendar(tmp_path: Path) -> None:
+def test_a_policy_version_names_one_calendar(tmp_path: Path) -> None:
     here = copy(tmp_path / "rules")
     (here / "policies.yaml").write_text(POLICIES, "utf-8")
     (here / "calendars.yaml").write_text(CALENDARS, "utf-8")
@@ -180,14 +180,14 @@ def test_what_is_hidden_or_no_rule_is_not_read_and_links_are_followed(tmp_path: 
     assert read_files(here) == read_files(SHIPPED)
 
 
-def test_rules_from_before_there_were_calendars_and_notices_get_those_that_ship(tmp_path: Path) -> None:
+def test_older_rules_get_the_shipped_calendars_and_notices(tmp_path: Path) -> None:
     here = copy(tmp_path / "rules")
     (here / "calendars.yaml").unlink()
     (here / "notices.yaml").unlink()
     assert read_files(here) == read_files(SHIPPED)
 
 
-def test_a_mistake_is_shown_where_the_user_wrote_it_not_where_it_was_tried(tmp_path: Path) -> None:
+def test_a_mistake_is_shown_where_the_user_wrote_it(tmp_path: Path) -> None:
     here = copy(tmp_path / "rules")
     edit(here / "policies.yaml", "time_zone: Europe/London", "time_zone: Europe/Lundon")
     line = 1 + (here / "policies.yaml").read_text("utf-8").splitlines().index("time_zone: Europe/Lundon")

@@ -82,9 +82,7 @@ def fold(values: list[bytes | None]) -> Folded:
         (note("defect"), "tag", "defect"),
     ],
 )
-def test_a_bad_record_is_dead_lettered_with_its_story_and_its_neighbours_go_on(
-    bad: bytes | None, stage: str, reason: str
-) -> None:
+def test_a_bad_record_is_dead_lettered_and_its_neighbours_go_on(bad: bytes | None, stage: str, reason: str) -> None:
     folded = fold([note("one"), bad, note("two")])
     (failure,) = folded.failures
     story = headers.read(failure.headers)
@@ -118,7 +116,7 @@ def test_a_record_that_meets_a_state_from_a_newer_build_is_no_dead_letter() -> N
         folder.fold(2, [Record(6, b"A", note("one"))], overlay)
 
 
-def test_when_a_state_is_due_stands_before_its_body_and_in_older_values_it_is_worked_out() -> None:
+def test_the_deadline_stands_before_the_body_of_a_state() -> None:
     codec_ = StateCodec({b"c": Count}, lambda key, state: 100 + state.n if state.n else None)
     stored = codec_.dump(b"cA", Count(n=7, offset=5))
     assert codec_.load(b"cA", stored) == Count(n=7, offset=5)

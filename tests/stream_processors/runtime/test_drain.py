@@ -49,11 +49,11 @@ async def drained(*waiting: Any) -> Batches:
     return worker
 
 
-def test_what_is_in_flight_becomes_durable_and_what_waits_is_not_begun() -> None:
+def test_a_drain_finishes_the_batch_in_flight_and_begins_none() -> None:
     first, second = event(), event()
     worker = asyncio.run(drained(first, second))
     assert worker.durable == worker.begun == [first]
 
 
-def test_who_is_idle_is_drained_at_once_and_begins_nothing_that_comes_then() -> None:
+def test_an_idle_worker_drains_at_once_and_begins_nothing() -> None:
     assert asyncio.run(drained()).begun == []

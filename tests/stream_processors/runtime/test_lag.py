@@ -40,7 +40,7 @@ def test_lag_is_what_the_log_has_beyond_the_last_durable_batch(
     assert asked == ([("contact-events", 1)] if 1 in end else [])
 
 
-def test_a_partition_that_was_just_revoked_has_no_lag_and_ends_no_worker() -> None:
+def test_a_partition_that_was_just_revoked_has_no_lag() -> None:
     """The consumer is the real one, which refuses to say anything of a partition that it does not have."""
 
     async def ask() -> int:

@@ -177,7 +177,7 @@ def write_at_once(local: Store) -> None:
 
 
 @pytest.mark.parametrize("doing", [recover_and_write, write_at_once])
-def test_after_a_recovery_a_crash_loses_neither_it_nor_what_was_written_since(
+def test_a_crash_after_a_recovery_loses_nothing(
     tmp_path: Path, open_store: OpenStore, doing: Callable[[Store], None]
 ) -> None:
     crash(tmp_path, doing)

@@ -32,7 +32,7 @@ def test_a_state_without_a_deadline_is_forgotten() -> None:
     assert deadlines.due(99, limit=1) == []
 
 
-def test_a_state_written_again_before_its_tick_is_folded_gets_no_second_tick() -> None:
+def test_a_state_written_before_its_tick_folds_gets_no_second_tick() -> None:
     deadlines = Timers()
     deadlines.set(b"a", 10)
     deadlines.due(10, limit=1)

@@ -192,14 +192,14 @@ def test_restoring_a_changelog_goes_on_while_only_changelogs_are_resumed(
 
 
 @pytest.mark.stack
-def test_partitions_take_turns_however_much_of_one_was_fetched_at_once(deployment: Any) -> None:
+def test_partitions_alternate_however_much_of_one_was_fetched(deployment: Any) -> None:
     settings = deployment.settings(Settings)
     topic = settings.topic(ROUTING)
     with KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
         for number in range(1000):
             producer.send(topic, partition=number % 2, value=b"x")
 
-    async def turns() -> list[list[int]]:
+    async def fetched_partitions() -> list[list[int]]:
         thread = ConsumerThread.__new__(ConsumerThread)
         thread.consumer = SimpleNamespace(flow_active=True)
         client = AIOKafkaConsumer(
@@ -217,6 +217,6 @@ def test_partitions_take_turns_however_much_of_one_was_fetched_at_once(deploymen
             await client.stop()
         return [[tp.partition for tp in fetched] for fetched in fetches]
 
-    first, second, *later = asyncio.run(turns())
+    first, second, *later = asyncio.run(fetched_partitions())
     assert sorted(first + second) == [0, 1]
     assert later == [first, second, first, second]

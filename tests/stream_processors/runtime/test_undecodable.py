@@ -129,7 +129,7 @@ def test_what_was_fetched_while_the_streams_were_sought_is_read_again(
     asyncio.run(scenario())
 
 
-def test_what_was_fetched_while_the_flow_stopped_is_read_again_even_if_more_came(
+def test_what_was_fetched_while_the_flow_stopped_is_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a committed offset nothing said that the first 45 were missing: they were passed, and committed."""

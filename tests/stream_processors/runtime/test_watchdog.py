@@ -26,7 +26,7 @@ def judge(*looks: tuple[float, dict[int, Place]], recovered_at: float = 0.0) -> 
     return [stalls.judge(SOURCE, places, recovered_at, now) for now, places in looks]
 
 
-def test_a_partition_that_stands_is_noticed_although_its_neighbour_moves() -> None:
+def test_a_stalled_partition_is_noticed_while_another_moves() -> None:
     looks = [(now, {0: Place(now, 1000), 1: Place(7, 52)}) for now in (100, 150, 161)]
     assert judge(*looks) == ["", "", "contact-events/1: 45 records behind and no commit for 61 s"]
 
@@ -81,7 +81,7 @@ def member(deployment: Any) -> Iterator[tuple[WorkerSettings, KafkaConsumer]]:
 
 
 @pytest.mark.stack
-def test_it_judges_by_what_the_group_gave_and_by_what_is_committed(
+def test_it_judges_by_the_group_and_the_committed_offset(
     member: tuple[WorkerSettings, KafkaConsumer],
 ) -> None:
     settings, consumer = member
