@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -113,7 +114,10 @@ def test_stopping_gives_the_port_back() -> None:
 
 
 def test_port_0_serves_nothing() -> None:
-    serve_probes(Settings(metrics_port=0), Health())()
+    before = set(threading.enumerate())
+    stop = serve_probes(Settings(metrics_port=0), Health())
+    assert set(threading.enumerate()) <= before
+    stop()
 
 
 # -- exit codes ---------------------------------------------------------------------------------------------------
