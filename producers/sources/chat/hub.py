@@ -1,5 +1,5 @@
-"""All conversations of a chat process: what visitors do goes to Kafka before it is acknowledged, what the log says
-goes to whoever has the conversation open.
+"""Connects visitors and the log: what visitors do goes to Kafka before it is acknowledged, and what the log says goes
+to whoever has the conversation open.
 
 Of one conversation one visitor's frame at a time is on its way to Kafka; what the log says meanwhile waits until it is
 there. So a state is never built on one that did not become true.
@@ -8,19 +8,18 @@ there. So a state is never built on one that did not become true.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
 from producers.channels import chat, chat_token
 from producers.channels import chat_protocol as frames
-from producers.channels.chat_capacity import ChatCapacity
 from producers.channels.chat_hours import Hours
 from producers.publisher import Outcome, Publisher
+from producers.sources.chat.conversations import Connection, Conversations, Live
+from producers.sources.chat.offers import Offers
 from schemas import metrics
-from schemas.clock import MICROS
 from schemas.errors import Refused, Unavailable
 from schemas.events import (
     Assigned,
@@ -37,72 +36,36 @@ from schemas.events import (
 from schemas.facts import Outbound
 from schemas.settings import ChatSettings
 
-__all__ = ["Connection", "Hub"]
+__all__ = ["Hub"]
 
-#: Tickets whose status is remembered although no conversation of theirs is known (yet).
-_MOST_TICKETS = 20_000
-#: A conversation that the router does not know after so long has its place taken no more.
-_UNPLACED_MICROS = 60 * MICROS
 log = structlog.get_logger("producers.chat")
 
 
-class Connection(Protocol):
-    """What the hub knows of a visitor's socket."""
-
-    def send(self, *shown: frames.ServerFrame) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-class Live:
-    """One conversation. `ours` when this process has or had its visitor: only then does its time run here."""
-
-    __slots__ = ("connection", "lock", "ours", "state", "unseen")
-
-    def __init__(self) -> None:
-        self.state = chat.ChatConversation()
-        self.connection: Connection | None = None
-        self.lock = asyncio.Lock()
-        self.ours = False
-        self.unseen: list[tuple[Any, int]] = []
-
-
 class Hub:
-    """`take` is for visitors, `see` for the log, `pass_time` for the clock."""
+    """Runs the conversations of a chat process. Visitors call `take`, the log `see`, the clock `pass_time`."""
 
     def __init__(self, settings: ChatSettings, publisher: Publisher, rules: chat.Rules) -> None:
         self._publisher, self.rules = publisher, rules
         self._clock = settings.pipeline_clock
-        self._hours = Hours.parse(settings.chat_hours, settings.chat_time_zone)
+        self._offers = Offers(Hours.parse(settings.chat_hours, settings.chat_time_zone))
         self._longest = rules.longest
-        self._by_thread: dict[str, Live] = {}
-        self._by_ticket: dict[str, Live] = {}
-        self._by_customer: dict[str, list[Live]] = {}
-        self._status: OrderedDict[str, StatusChanged] = OrderedDict()
-        self._unplaced: OrderedDict[str, int] = OrderedDict()  # thread → since when
+        self._conversations = Conversations()
         self._ending: set[asyncio.Task[None]] = set()
-        self.capacity = ChatCapacity()
         self.ready = False
 
     # -- whether chat is on offer -------------------------------------------------------------------------------
 
     def offer(self) -> frames.Offer:
-        """Whether a conversation can begin now, and why not."""
-        now = self._clock.now()
-        if not self._hours.open_at(now):
-            opens = self._hours.opens_at(now)
-            return frames.Offer(available=False, reason="closed", opens_at=None if opens is None else opens // 1000)
-        if not self.ready or not self._publisher.connected:
-            return frames.Offer(available=False, reason="starting")
-        if self.free(now) <= 0:
-            return frames.Offer(available=False, reason="busy")
-        return frames.Offer(available=True)
+        """Returns whether a conversation can begin now, and why not."""
+        return self._offers.offer(self._clock.now(), ready=self._can_begin)
 
-    def free(self, now: int) -> int:
-        """Free places, less those of conversations that the router has not heard of yet."""
-        while self._unplaced and now - next(iter(self._unplaced.values())) > _UNPLACED_MICROS:
-            self._unplaced.popitem(last=False)
-        return self.capacity.free - len(self._unplaced)
+    def show_offer(self) -> None:
+        """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""
+        self._offers.show(self._clock.now(), ready=self._can_begin)
+
+    @property
+    def _can_begin(self) -> bool:
+        return self.ready and self._publisher.connected
 
     # -- what visitors do ---------------------------------------------------------------------------------------
 
@@ -114,24 +77,23 @@ class Hub:
             Unavailable: Kafka does not have the first line.
         """
         thread_id = chat.conversation_id(frame)
-        live = self._by_thread.get(thread_id)
+        live = self._conversations.find(thread_id)
         if live is None:
             if not (offer := self.offer()).available:
                 connection.send(offer)
                 raise Refused("not_offered", "chat is not on offer now")
             live = Live()
             chat.fold(live.state, frame, self._clock.now(), self.rules)  # refuses before anything is kept
-            self._by_thread[thread_id] = live
-            self._unplaced[thread_id] = self._clock.now()
+            self._conversations.add(thread_id, live)
+            self._offers.take_place(thread_id, self._clock.now())
         live.ours = True
         try:
             await self.take(live, frame, connection, attach=True)
         finally:
             if not live.state.started_at:  # the client will begin again
                 live.connection = None
-                self._unplaced.pop(thread_id, None)
-                if self._by_thread.get(thread_id) is live and not live.lock.locked():
-                    del self._by_thread[thread_id]
+                self._offers.give_back(thread_id)
+                self._conversations.drop(thread_id, live)
         return live
 
     async def resume(self, frame: frames.Resume, connection: Connection) -> Live:
@@ -144,7 +106,7 @@ class Hub:
         thread_id = chat_token.opened_by(frame.token, self.rules.secrets)
         if not self.ready:
             raise Unavailable("the conversations are still being read", retry_after=1.0)
-        live = self._by_thread.get(thread_id)
+        live = self._conversations.find(thread_id)
         if live is None or not live.state.started_at:
             raise Refused("unknown_conversation", "this conversation ended too long ago")
         live.ours = True
@@ -190,27 +152,16 @@ class Hub:
         step = chat.fold(before, frame, self._clock.now(), self.rules)
         await self._publish(step.events)
         live.state = step.state
-        self._index(live)
+        self._conversations.index(live)
         if before.phase != "ended" and live.state.phase == "ended":
-            self._unplaced.pop(live.state.thread_id, None)
+            self._offers.give_back(live.state.thread_id)
             metrics.CHAT_ENDED.labels(live.state.outcome).inc()
         if to is not None:
             to.send(*step.frames)
 
     def typing(self, live: Live, on: bool) -> None:
-        """Tell whoever shows the desk that the visitor is writing."""
-        state, now = live.state, self._clock.now()
-        signal = TypingChanged(
-            event_id="",
-            occurred_at=now,
-            received_at=now,
-            customer_tag=state.customer_tag,
-            channel=chat.CHANNEL,
-            source=self.rules.source,
-            thread_id=state.thread_id,
-            on=on,
-        )
-        self._publisher.signal(signal)
+        """Tells whoever shows the help desk that the visitor is writing."""
+        self._publisher.signal(_typing(live.state, on, self._clock.now(), self.rules.source))
 
     def _attach(self, live: Live, connection: Connection) -> None:
         before, live.connection = live.connection, connection
@@ -235,48 +186,42 @@ class Hub:
         """One record of the log, of whatever channel."""
         if isinstance(record, Outbound):
             if record.channel == chat.CHANNEL and record.thread_id:
-                self._hear(self._of_thread(record.thread_id), record, offset + 1)
+                self._hear(self._conversations.of_thread(record.thread_id), record, offset + 1)
         elif isinstance(record, MessageReceived):
             if record.channel == chat.CHANNEL and chat.LINE_FIELD in record.fields and record.thread_id:
                 self._publisher.remember(record.event_id)
-                live = self._of_thread(record.thread_id)
+                live = self._conversations.of_thread(record.thread_id)
                 live.ours = record.source == self.rules.source or live.connection is not None
                 self._hear(live, record)
         elif isinstance(record, ChatEnded | TranscriptRequested):
             self._publisher.remember(record.event_id)
-            self._hear(self._of_thread(record.thread_id), record)
+            self._hear(self._conversations.of_thread(record.thread_id), record)
         elif isinstance(record, PresenceChanged | RoutingUpdate | Assigned):
-            self.capacity.observe(record)
+            self._offers.capacity.observe(record)
             if isinstance(record, RoutingUpdate) and record.channel == chat.CHANNEL:
                 self._placed(record)
         elif isinstance(record, StatusChanged):
             self._status_changed(record)
         elif isinstance(record, TypingChanged):
-            if record.agent_id and (known := self._by_thread.get(record.thread_id)) and known.connection:
+            if record.agent_id and (known := self._conversations.find(record.thread_id)) and known.connection:
                 known.connection.send(frames.Typing(on=record.on))
         elif isinstance(record, SurveyAnswered) and record.channel == chat.CHANNEL:
             self._publisher.remember(record.event_id)
 
-    def _of_thread(self, thread_id: str) -> Live:
-        """The conversation; made when the log tells of it for the first time, whichever topic is read first."""
-        return self._by_thread.setdefault(thread_id, Live())
-
     def _placed(self, update: RoutingUpdate) -> None:
         """The router knows a conversation's ticket: its place is counted, and its id is known without an answer."""
-        for live in self._by_customer.get(update.customer_tag, ()):
-            self._unplaced.pop(live.state.thread_id, None)
+        for live in self._conversations.of_customer(update.customer_tag):
+            self._offers.give_back(live.state.thread_id)
             if not live.state.ticket_id and live.state.phase != "ended":
                 live.state = replace(live.state, ticket_id=update.ticket_id)
-                self._index(live)
+                self._conversations.index(live)
 
     def _status_changed(self, record: StatusChanged) -> None:
-        live = self._by_ticket.get(record.ticket_id) or self._by_thread.get(record.thread_ref)
+        live = self._conversations.of_ticket(record.ticket_id, record.thread_ref)
         if live is not None:
             self._hear(live, record)
         elif record.ticket_id and not self.ready:  # its conversation may be read later, from another topic
-            self._status[record.ticket_id] = record
-            if len(self._status) > _MOST_TICKETS:
-                self._status.popitem(last=False)
+            self._conversations.remember_status(record)
 
     def _hear(self, live: Live, record: Any, number: int = 0) -> None:
         if live.lock.locked():
@@ -287,45 +232,29 @@ class Hub:
     def _observe(self, live: Live, record: Any, number: int) -> None:
         step = chat.observe(live.state, record, number)
         live.state = step.state
-        self._index(live)
+        self._conversations.index(live)
         if live.connection is not None and step.frames:
             live.connection.send(*step.frames)
             metrics.CHAT_SAID.inc(sum(isinstance(frame, frames.Said) for frame in step.frames))
         if live.state.solved and live.state.phase != "ended":
             self._pass_soon(live)
 
-    def _index(self, live: Live) -> None:
-        ticket_id = live.state.ticket_id
-        if ticket_id and self._by_ticket.get(ticket_id) is not live:
-            self._by_ticket[ticket_id] = live
-            if (
-                status := self._status.pop(ticket_id, None)
-            ) is not None and status.occurred_at >= live.state.started_at:
-                live.state = chat.observe(live.state, status).state
-        if live.state.started_at:
-            of_customer = self._by_customer.setdefault(live.state.customer_tag, [])
-            if live not in of_customer:
-                of_customer.append(live)
-
     # -- what the clock says ------------------------------------------------------------------------------------
 
     def caught_up(self) -> None:
         """The past is read: visitors of conversations that are still open have gone, as far as this process knows."""
         self.ready = True
-        self._status.clear()
+        self._conversations.forget_statuses()
         now = self._clock.now()
-        for live in self._by_thread.values():
+        for _, live in self._conversations.all():
             if live.connection is None and live.state.phase != "ended":
                 live.state = chat.fold(live.state, chat.Gone(), now, self.rules).state
 
     def pass_time(self) -> None:
         """Call about once a second: places in the queue, visitors who do not come back, conversations to forget."""
-        now, positions = self._clock.now(), self.capacity.positions()
-        phases = dict.fromkeys(("queued", "answered", "ended"), 0)
-        for thread_id, live in list(self._by_thread.items()):
+        now, positions = self._clock.now(), self._offers.capacity.positions()
+        for thread_id, live in self._conversations.all():
             state = live.state
-            if live.ours and state.phase in phases:
-                phases[state.phase] += 1
             if live.lock.locked():
                 continue
             passed = chat.Passed(position=positions.get(state.ticket_id, 0))
@@ -338,15 +267,10 @@ class Hub:
                     if live.connection is not None:
                         live.connection.send(*step.frames)
             elif live.connection is None and now - max(state.touched_at, state.ended_at or 0) > self._longest:
-                self._forget(thread_id, live)
-        for phase, count in phases.items():
+                self._conversations.forget(thread_id, live)
+        for phase, count in self._conversations.phases().items():
             metrics.CHAT_CONVERSATIONS.labels(phase).set(count)
-        metrics.CHAT_FREE.set(self.free(now))
-
-    def show_offer(self) -> None:
-        """To Prometheus: whether chat should be on offer at this hour, and whether it is."""
-        metrics.CHAT_OPEN.set(int(self._hours.open_at(self._clock.now())))
-        metrics.CHAT_OFFERED.set(int(self.offer().available))
+        metrics.CHAT_FREE.set(self._offers.free(now))
 
     def _pass_soon(self, live: Live) -> None:
         """End the conversation, if this process is the one to do it."""
@@ -363,13 +287,15 @@ class Hub:
         except Exception:
             log.exception("not_ended", thread=live.state.thread_id)
 
-    def _forget(self, thread_id: str, live: Live) -> None:
-        del self._by_thread[thread_id]
-        if self._by_ticket.get(live.state.ticket_id) is live:
-            del self._by_ticket[live.state.ticket_id]
-        if live.state.started_at:
-            of_customer = self._by_customer.get(live.state.customer_tag, [])
-            if live in of_customer:
-                of_customer.remove(live)
-            if not of_customer:
-                self._by_customer.pop(live.state.customer_tag, None)
+
+def _typing(state: chat.ChatConversation, on: bool, now: int, source: str) -> TypingChanged:
+    return TypingChanged(
+        event_id="",
+        occurred_at=now,
+        received_at=now,
+        customer_tag=state.customer_tag,
+        channel=chat.CHANNEL,
+        source=source,
+        thread_id=state.thread_id,
+        on=on,
+    )

@@ -36,7 +36,8 @@ from producers.channels import chat_protocol as frames
 from producers.publisher import Publisher
 from producers.security.proxies import Proxies, share_of
 from producers.security.ratelimit import RateLimit
-from producers.sources.chat.hub import Hub, Live
+from producers.sources.chat.conversations import Live
+from producers.sources.chat.hub import Hub
 from producers.sources.chat.log import Log
 from producers.sources.chat.pages import page
 from producers.sources.reconnect import keep_connected

@@ -1,0 +1,55 @@
+"""Decides whether chat is on offer: business hours, and free places of the agents."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from producers.channels import chat_protocol as frames
+from producers.channels.chat_capacity import ChatCapacity
+from producers.channels.chat_hours import Hours
+from schemas import metrics
+from schemas.clock import MICROS
+
+__all__ = ["Offers"]
+
+#: A conversation that the router does not know after so long has its place taken no more.
+_UNPLACED_MICROS = 60 * MICROS
+
+
+class Offers:
+    """Counts free places, less those of conversations that the router has not heard of yet. Times are micros UTC."""
+
+    def __init__(self, hours: Hours) -> None:
+        self.capacity = ChatCapacity()
+        self._hours = hours
+        self._unplaced: OrderedDict[str, int] = OrderedDict()  # thread → since when
+
+    def offer(self, now: int, *, ready: bool) -> frames.Offer:
+        """Returns whether a conversation can begin now, and why not. `ready`: the log is read, and Kafka answers."""
+        if not self._hours.open_at(now):
+            opens = self._hours.opens_at(now)
+            return frames.Offer(available=False, reason="closed", opens_at=None if opens is None else opens // 1000)
+        if not ready:
+            return frames.Offer(available=False, reason="starting")
+        if self.free(now) <= 0:
+            return frames.Offer(available=False, reason="busy")
+        return frames.Offer(available=True)
+
+    def free(self, now: int) -> int:
+        """Returns the number of free places."""
+        while self._unplaced and now - next(iter(self._unplaced.values())) > _UNPLACED_MICROS:
+            self._unplaced.popitem(last=False)
+        return self.capacity.free - len(self._unplaced)
+
+    def take_place(self, thread_id: str, now: int) -> None:
+        """Counts a conversation that begins, until the router counts it."""
+        self._unplaced[thread_id] = now
+
+    def give_back(self, thread_id: str) -> None:
+        """Counts a conversation no more: the router knows it, or it ended, or it did not begin."""
+        self._unplaced.pop(thread_id, None)
+
+    def show(self, now: int, *, ready: bool) -> None:
+        """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""
+        metrics.CHAT_OPEN.set(int(self._hours.open_at(now)))
+        metrics.CHAT_OFFERED.set(int(self.offer(now, ready=ready).available))
