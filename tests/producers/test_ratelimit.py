@@ -38,9 +38,7 @@ def test_the_wait_is_what_the_missing_part_of_a_token_takes(times: list[float], 
     assert [limit.wait_seconds("a", at) for at in times] == pytest.approx(waits)
 
 
-@given(
-    rate=st.floats(0.01, 1_000), burst=st.floats(1, 50), steps=st.lists(st.floats(0, 10), min_size=1, max_size=100)
-)
+@given(rate=st.floats(0.01, 1_000), burst=st.floats(1, 50), steps=st.lists(st.floats(0, 10), min_size=1, max_size=100))
 def test_whoever_waits_as_told_passes(rate: float, burst: float, steps: list[float]) -> None:
     limit, now = RateLimit(rate, burst), 0.0
     for step in steps:

@@ -32,7 +32,9 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             await asyncio.sleep(1.2 * TIME)
         await PlainTextResponse(body)(scope, receive, send)
 
-    server = uvicorn.Server(uvicorn.Config(echo, http=timeouts.PromptHttp, ws="none", lifespan="off", log_config=None))
+    server = uvicorn.Server(
+        uvicorn.Config(echo, http=timeouts.HeadTimeoutProtocol, ws="none", lifespan="off", log_config=None)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

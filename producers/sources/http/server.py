@@ -1,4 +1,4 @@
-"""The HTTP producer: the contact form and the signed generic endpoint.
+"""Serves the contact form, the signed generic endpoint, and the webhook endpoints.
 
 202 is answered only when Kafka has the event. While Kafka does not answer it is 503 with Retry-After, and what was
 sent is counted nowhere: its sender still has it.
@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import structlog
@@ -42,7 +42,7 @@ from producers.sources.http.requests import (
     unavailable,
 )
 from producers.sources.http.survey import add_surveys
-from producers.sources.http.timeouts import PromptHttp
+from producers.sources.http.timeouts import HeadTimeoutProtocol
 from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
@@ -65,14 +65,11 @@ log = structlog.get_logger("producers.http")
 def create_app(
     settings: ProducerSettings, publisher: Publisher, health: Health | None = None, *, process: str = ""
 ) -> FastAPI:
-    """The application with the endpoints of one process; '' for all endpoints, the form and the signed endpoint.
+    """Returns the application with the endpoints of one process; '' for all, the form and the signed endpoint.
 
     Its lifespan keeps the publisher connected and `health` told.
     """
-    secrets = secrets_of(settings, "webhook_secrets")
     source = f"http:{socket.gethostname()}"
-    way_in = _WayIn(publisher, settings, source)
-    limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,13 +88,23 @@ def create_app(
         redoc_url=None,
     )
 
-    _say_what_went_wrong(app)
+    _add_error_answers(app)
     add_docs(app)
     add_endpoints(app, endpoints(process), settings, publisher, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
     if process:
         return app
+
+    intake = _Intake(publisher, settings, source)
+    limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes))
+    _add_events(app, intake, limit, min(_EVENT_BYTES, settings.max_body_bytes), secrets_of(settings, "webhook_secrets"))
+    return app
+
+
+def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int) -> None:
+    """Adds the contact form: its page, and where it is sent to."""
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
@@ -113,18 +120,22 @@ def create_app(
         locale = _locale(request)
         try:
             require_share(limit, request)
-            body = await read_body(request, min(_FORM_BYTES, settings.max_body_bytes))
-            event, receipt = await way_in.take(request, body, http_form.take, form.CHANNEL)
+            body = await read_body(request, most_bytes)
+            event, receipt = await intake.take(request, body, http_form.take, form.CHANNEL)
         except TooMany as error:
             return too_many(form.CHANNEL, error)
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
-                return _thanks("", locale) if as_page else Json(_told("", "", "", duplicate=False), 202)
+                return _thanks("", locale) if as_page else Json(_accepted_body("", "", "", duplicate=False), 202)
             return refusal(form.CHANNEL, refused, _typed(request, body) if as_page else None, locale=locale)
         except Unavailable as error:
             return unavailable(form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale)
         return _accepted(event, receipt, page_locale=locale if as_page else "")
+
+
+def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, secrets: Sequence[str]) -> None:
+    """Adds the signed endpoint for events of any channel."""
 
     @app.post(
         "/v1/events", status_code=202, openapi_extra=openapi.EVENTS, responses=openapi.EVENT_RESPONSES, tags=["systems"]
@@ -133,11 +144,11 @@ def create_app(
         """Send one event of any channel, signed: customer messages, and what agents do."""
         try:
             require_share(limit, request)
-            body = await read_body(request, min(_EVENT_BYTES, settings.max_body_bytes))
+            body = await read_body(request, most_bytes)
             if not secrets:
                 raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
             signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
-            event, receipt = await way_in.take(request, body, generic.take, generic.CHANNEL)
+            event, receipt = await intake.take(request, body, generic.take, generic.CHANNEL)
         except TooMany as error:
             return too_many(generic.CHANNEL, error)
         except Refused as refused:
@@ -146,17 +157,15 @@ def create_app(
             return unavailable(generic.CHANNEL, error)
         return _accepted(event, receipt)
 
-    return app
 
-
-class _WayIn:
-    """From the body of a request to Kafka, as an event, or, for a mistake of ours, as a dead letter."""
+class _Intake:
+    """Takes the body of a request into Kafka: as an event, or, after a mistake of ours, as a dead letter."""
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, source: str) -> None:
         self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
 
     async def take(self, request: Request, body: bytes, take: Take, channel: str) -> tuple[Event | None, Receipt]:
-        """The event, None where a mistake of ours kept it from being made, and what became of the request.
+        """Returns the event (None after a mistake of ours) and the outcome of the request.
 
         Raises:
             Refused: its sender can mend it, and still has it.
@@ -178,11 +187,11 @@ class _WayIn:
         return event, await self._publisher.publish_async(event, raw=body, **about)
 
 
-def _say_what_went_wrong(app: FastAPI) -> None:
+def _add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     @app.exception_handler(404)
     @app.exception_handler(405)
-    async def wrong_way(request: Request, error: Exception) -> Response:
+    async def no_such_route(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
         headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else None
         detail = "GET /docs says what there is"
@@ -195,7 +204,7 @@ def _say_what_went_wrong(app: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of every route that is at the request's path; the framework knows those of the first one only."""
+    """Returns the methods of every route that is at the request's path; the framework knows those of the first one only."""
     routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
     return sorted({method for route in routes for method in getattr(route, "methods", None) or ()})
 
@@ -203,7 +212,7 @@ def _allowed(request: Request) -> list[str]:
 def serve(
     settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event, *, process: str = ""
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is under way; the caller's own handlers are called at the end.
+    """Serves until SIGTERM or SIGINT, then answers what is under way; the caller's own handlers are called at the end.
 
     Raises:
         ConfigurationError: the port is taken, or a proxy's address is none.
@@ -226,7 +235,7 @@ def serve(
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
-        http=PromptHttp,
+        http=HeadTimeoutProtocol,
         ws="none",
         limit_concurrency=2000,
         timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
@@ -239,7 +248,7 @@ def serve(
 
 
 def _typed(request: Request, body: bytes) -> dict[str, Any]:
-    """What to show again on the page, as far as it can be read."""
+    """Returns what was typed, to show it again on the page, as far as it can be read."""
     with contextlib.suppress(Exception):
         return http_form.values(body, request.headers.get("content-type", ""))
     return {}
@@ -247,7 +256,7 @@ def _typed(request: Request, body: bytes) -> dict[str, Any]:
 
 def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "") -> Response:
     if event is None:  # we have it, and only we can mend what is wrong: sending it again would change nothing
-        return _thanks("", page_locale) if page_locale else Json(_told("", "", "", duplicate=False), 202)
+        return _thanks("", page_locale) if page_locale else Json(_accepted_body("", "", "", duplicate=False), 202)
     if receipt.outcome is Outcome.DEAD_LETTERED:
         detail = "it cannot be stored as it is; it is kept for a person to look at"
         return Json({"reason": receipt.reason, "detail": detail}, 422)
@@ -256,10 +265,10 @@ def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "") -
     if page_locale:
         return _thanks(hint, page_locale)
     duplicate = receipt.outcome is Outcome.DUPLICATE
-    return Json(_told(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
+    return Json(_accepted_body(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
 
 
-def _told(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> dict[str, Any]:
+def _accepted_body(event_id: str, customer_tag: str, hint: str, *, duplicate: bool) -> dict[str, Any]:
     return {"event_id": event_id, "duplicate": duplicate, "customer_tag": customer_tag, "ticket_hint": hint}
 
 
@@ -268,6 +277,6 @@ def _thanks(hint: str, locale: str) -> Response:
 
 
 def _locale(request: Request) -> str:
-    """What the person chose on the page, or else what their browser likes best."""
+    """Returns the locale that the person chose on the page, or else the one that their browser likes best."""
     chosen = request.query_params.get("lang", "")
     return chosen if chosen in LOCALES else negotiated(request.headers.get("accept-language", ""))
