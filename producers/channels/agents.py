@@ -1,4 +1,4 @@
-"""What agents do in a help desk of their own, sent as JSON: replies, notes, status, transfers, tags, presence.
+"""Turns the JSON of an agents' help desk into events: replies, notes, status, transfers, tags, presence.
 
     POST /v1/agents/replies    {"id": "r-9", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is."}
     POST /v1/agents/notes      {"id": "n-2", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Called twice."}
@@ -41,7 +41,7 @@ RESOURCES = {
 
 
 def normalise(raw: bytes, resource: str, *, now: int, source: str = "", key: str = "") -> tuple[Event, ...]:
-    """The events of one body, in its order. `now` is the pipeline's time in microseconds, `key` the Idempotency-Key.
+    """Returns the events of one body, in its order. `now` is the pipeline's time in microseconds, `key` the Idempotency-Key.
 
     Raises:
         FieldProblems: `bad_fields`, every problem by field; in an array by place, such as `[3].ticket_id`.
@@ -79,7 +79,7 @@ def _require_batch(body: Any) -> None:
 
 
 def _require_different(made: list[Event]) -> None:
-    """Two events with one id would become one, and its sender would never know."""
+    """Refuses a body in which two events have one id: one of them would be lost unnoticed."""
     first: dict[str, int] = {}
     for place, event in enumerate(made):
         if (before := first.setdefault(event.event_id, place)) != place:

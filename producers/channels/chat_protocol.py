@@ -116,7 +116,7 @@ class Line(Frame, frozen=True, tag="line", kw_only=True):
 
 
 class Typing(Frame, frozen=True, tag="typing"):
-    """From the visitor: they are writing, or have stopped. From the server: the agent is, or has."""
+    """Says that the visitor (or, from the server, the agent) is writing or has stopped."""
 
     on: bool = True
 

@@ -1,4 +1,4 @@
-"""Who a customer is, of what a source knows about them: e-mail before telephone before the source's own id."""
+"""Identifies a customer: by e-mail address, else telephone number, else the source's own id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Known(NamedTuple):
 def known(
     email: object = "", phone: object = "", country: object = "", *, other: tuple[str, object] = ("", "")
 ) -> Known:
-    """The first of them that is usable.
+    """Returns the first usable identity.
 
     phone    as people write it; `country` (such as JP) is for numbers without their own
     other    kind and value of the source's own id: ('shopify', 77) → `shopify:77`

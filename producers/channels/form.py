@@ -1,4 +1,4 @@
-"""A submitted contact form, as a mapping of field names to values, to a `MessageReceived`.
+"""Turns a submitted contact form, a mapping of field names to values, into a `MessageReceived`.
 
 A kiosk sends the same fields, and `place`, where it stands; its channel is `in_person`.
 """
@@ -41,7 +41,7 @@ _SAME_SUBMISSION = 600 * MICROS
 
 
 def json_schema(fields: Mapping[str, tuple[bool, int, str]]) -> dict[str, Any]:
-    """The JSON schema of a form with these fields."""
+    """Returns the JSON schema of a form with these fields."""
     return {
         "type": "object",
         "properties": {
@@ -75,7 +75,7 @@ class _Problems:
 
 
 def normalise(values: Mapping[str, object], *, now: int, source: str = "", channel: str = CHANNEL) -> MessageReceived:
-    """The event of a form, or of a kiosk's (`channel` KIOSK). `now` is the pipeline's time in microseconds.
+    """Returns the event of a form, or of a kiosk's (`channel` KIOSK). `now` is the pipeline's time in microseconds.
 
     The same content again within ten minutes is the same submission (a double click), unless `submission_id` says so.
 

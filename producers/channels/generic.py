@@ -1,4 +1,4 @@
-"""A JSON object of the generic endpoint to any event: customer messages of every channel, and what agents do.
+"""Turns a JSON object of the generic endpoint into any event: messages of every channel, and agents' actions.
 
     {"type": "message_received", "id": "m-17", "channel": "chat", "customer_id": "chat:visitor-5", "text": "Hello?"}
     {"type": "agent_replied", "id": "r-9", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": "Here it is."}
@@ -38,7 +38,7 @@ _CHANNEL_OF: dict[type[Event], str] = {events.CallEnded: "phone", events.Article
 
 
 def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
-    """The event of one JSON object received now. `now` is the pipeline's time in microseconds.
+    """Returns the event of one JSON object received now. `now` is the pipeline's time in microseconds.
 
     Raises:
         FieldProblems: `bad_fields`, with every problem by field.
@@ -48,12 +48,12 @@ def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
 
 
 def take(raw: bytes, given: InputContext) -> Sequence[Event]:
-    """The event of one JSON object, now or when its dead letter is replayed; raises as `normalise`."""
+    """Returns the event of one JSON object, now or when its dead letter is replayed; raises as `normalise`."""
     return [normalise(raw, now=given.received_at, source=given.source)]
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`.
+    """Returns the JSON object in `raw`.
 
     Raises:
         Refused: `bad_json`, with the place.
@@ -68,7 +68,7 @@ def parse(raw: bytes) -> dict[str, Any]:
 
 
 def build(body: dict[str, Any], *, now: int, source: str, imported: bool = False, strict_time: bool = False) -> Event:
-    """The event of a parsed object; `strict_time` makes `occurred_at` needed (history).
+    """Returns the event of a parsed object; `strict_time` makes `occurred_at` needed (history).
 
     Raises:
         FieldProblems, Refused: as `normalise`.

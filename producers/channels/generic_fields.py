@@ -105,7 +105,7 @@ def kind_of(body: dict[str, Any]) -> type[Event]:
 
 
 def converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str]) -> dict[str, Any]:
-    """Every field of the record that is in the body, in its own type, cleaned and bounded."""
+    """Returns every field of the record that is in the body, in its own type, cleaned and bounded."""
     converters = _CONVERTERS[kind]
     fields: dict[str, Any] = {}
     for name, value in body.items():
@@ -132,7 +132,7 @@ def converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str])
 
 
 def _needed_by_thread(body: dict[str, Any], problems: dict[str, str]) -> None:
-    """Without a ticket id: the conversation's, and whose it is."""
+    """Requires, without a ticket id, the conversation and its customer."""
     if not body.get("thread_ref"):
         problems["ticket_id"] = "is needed, or thread_ref and customer_id"
     elif "customer_id" not in body:
@@ -140,7 +140,7 @@ def _needed_by_thread(body: dict[str, Any], problems: dict[str, str]) -> None:
 
 
 def check(kind: type[Event], fields: dict[str, Any], problems: dict[str, str]) -> None:
-    """What the types alone do not say."""
+    """Checks the rules that types alone do not express."""
     for name, value in fields.items():
         rule = _CHECKS.get(name)
         if rule is not None and value is not None and name not in problems and (problem := rule(kind, value)):
@@ -187,6 +187,7 @@ def _not_empty(kind: type[Event], value: str) -> str:
 
 
 def canonical(customer_id: str) -> str:
+    """Returns the canonical form of a `kind:value`."""
     scheme, _, value = customer_id.partition(":")
     return identity.canonical_customer_id(scheme, value)
 
@@ -291,7 +292,7 @@ for _name, _type in KINDS.items():
 
 
 def fields_of(kind: type[Event]) -> frozenset[str]:
-    """The keys that an object of this kind may have beside the common ones."""
+    """Returns the keys that an object of this kind may have beside the common ones."""
     return frozenset(_CONVERTERS[kind])
 
 

@@ -1,4 +1,4 @@
-"""Self-service: what a help centre and its bot report, as JSON objects with a `type`.
+"""Turns reports of a help centre and its bot, JSON objects with a `type`, into events of self-service.
 
 | type             | event                                                                                     |
 |------------------|-------------------------------------------------------------------------------------------|
@@ -45,7 +45,7 @@ _WHO = {"customer": "Customer", "bot": "Bot", "agent": "Agent"}
 
 
 class Customer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who it is; at least one of the first four. `visitor_id` is the browser's, as in the chat."""
+    """A customer, named by at least one of the first four. `visitor_id` is the browser's, as in the chat."""
 
     email: _Short = ""
     phone: _Short = ""
@@ -118,7 +118,7 @@ _DECODER: msgspec.json.Decoder[Viewed | Searched | BotTurn | HandOver] = msgspec
 
 
 def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
-    """The events of one report: one, or two when a bot gives up. `now` is pipeline microseconds.
+    """Returns the events of one report: one, or two when a bot gives up. `now` is pipeline microseconds.
 
     Raises:
         FieldProblems: `bad_fields`, by the path of the field.
@@ -144,7 +144,7 @@ def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of a report, without references to elsewhere."""
+    """Returns the JSON schema of a report, without references to elsewhere."""
     kinds = (Viewed, Searched, BotTurn, HandOver)
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/{name}")
     return {"oneOf": [_resolved(schema, components) for schema in schemas]}
@@ -171,7 +171,7 @@ def _decoded(body: bytes) -> Viewed | Searched | BotTurn | HandOver:
 
 
 def _common(report: _Report, now: int, source: str) -> tuple[Known, dict[str, Any]]:
-    """Who it is, and the fields of every event of a report."""
+    """Returns the customer, and the fields of every event of a report."""
     problems: dict[str, str] = {}
     person = report.customer
     who = known(person.email, person.phone, other=("external", person.external_id))

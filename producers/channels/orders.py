@@ -1,4 +1,4 @@
-"""A shop's order webhooks, shaped as Shopify's: an order was placed, was cancelled, was refunded.
+"""Turns a shop's order webhooks, in Shopify's form, into events: an order was placed, cancelled, refunded.
 
 | topic              | event                    | amount                                                     |
 |--------------------|--------------------------|------------------------------------------------------------|
@@ -45,7 +45,7 @@ _NEVER_AHEAD = 2**62
 
 
 def normalise(body: bytes, topic: str, *, now: int, triggered_at: str = "", source: str = "") -> Event:
-    """The event of one delivery. `now` is pipeline microseconds; `triggered_at` is when the shop says it happened.
+    """Returns the event of one delivery. `now` is pipeline microseconds; `triggered_at` is when the shop says it happened.
 
     Raises:
         Refused: `bad_json`, `unknown_topic`, `bad_order` (not the object that the topic is about), `bad_amount`,
@@ -62,7 +62,7 @@ def normalise(body: bytes, topic: str, *, now: int, triggered_at: str = "", sour
 
 
 def signed_at(body: bytes) -> int:
-    """The newest moment that a delivery names, wall micros; 0 for none."""
+    """Returns the newest moment that a delivery names, wall micros; 0 for none."""
     try:
         order = _object(body)
     except Refused:
@@ -72,7 +72,7 @@ def signed_at(body: bytes) -> int:
 
 
 def minor_units(amount: object, currency: str) -> int:
-    """`("12.3", "EUR")` → 1230, exactly.
+    """Returns an amount in the smallest unit, exactly: `("12.3", "EUR")` is 1230.
 
     Raises:
         Refused: `bad_amount`: no number, no whole number of minor units, or no believable one.
@@ -151,7 +151,7 @@ TOPICS: dict[str, Callable[[Mapping[str, Any], dict[str, Any], int, str], Event]
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object, with its fractions as they are written: a float would not be exact."""
+    """Returns the JSON object, with its fractions as they are written: a float would not be exact."""
     try:
         value = json.loads(body, parse_float=str, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -166,7 +166,7 @@ def _no_number(text: str) -> None:
 
 
 def _given_back(refund: Mapping[str, Any], currency: str) -> tuple[int, str]:
-    """The money that a refund's transactions return, those that failed left out, and its currency."""
+    """Returns the money that a refund's transactions return, those that failed left out, and its currency."""
     total = 0
     for transaction in _objects(refund.get("transactions")):
         if transaction.get("kind", "refund") != "refund" or transaction.get("status") in ("failure", "error"):
@@ -186,7 +186,7 @@ def _believable(amount: int) -> int:
 
 
 def _customer(order: Mapping[str, Any], order_id: str) -> Known:
-    """Who ordered: as the order says, or the customer record in it, or the address that it goes to."""
+    """Returns the buyer: of the order, else of its customer record, else of the delivery address."""
     person = order.get("customer")
     person = person if isinstance(person, dict) else {}
     places = [
@@ -216,7 +216,7 @@ def _id(record: Mapping[str, Any], name: str) -> str:
 
 
 def _order_number(order: Mapping[str, Any]) -> str:
-    """What the customer calls it: `#1001` is 1001."""
+    """Returns the number that the customer uses: `#1001` is 1001."""
     names = (_number(order.get(name)) for name in ("name", "order_number", "id"))
     return next((text.removeprefix("#") for text in names if text.removeprefix("#")), "")[:100]
 
@@ -228,7 +228,7 @@ def _currency(record: Mapping[str, Any]) -> str:
 
 
 def _products(items: object) -> list[str]:
-    """What was bought, each once: the SKU, or its title."""
+    """Returns the goods, each once: the SKU, else the title."""
     names = (_number(item.get("sku")) or _short(item.get("title")) for item in _objects(items))
     return list(dict.fromkeys(name for name in names if name))[:_MOST_PRODUCTS]
 
@@ -242,7 +242,7 @@ def _short(value: object) -> str:
 
 
 def _number(value: object) -> str:
-    """An id or number that the shop gave."""
+    """Returns an id or number that the shop gave."""
     return identifier(_text(value))
 
 
@@ -251,13 +251,13 @@ def _text(value: object) -> str:
 
 
 def _when(now: int, *candidates: object) -> int:
-    """The first that is a time, and not later than now."""
+    """Returns the first that is a time, and not later than now."""
     times = (_time(text, now) for text in candidates)
     return next((at for at in times if at is not None), now)
 
 
 def _time(text: object, now: int) -> int | None:
-    """The time, not later than now; None when it is none."""
+    """Returns the time, not later than now; None when it is none."""
     try:
         return min(moment(text, now=now), now)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Calls and voicemail as Twilio reports them: form fields to events.
+"""Turns Twilio's form fields into events: calls and voicemail.
 
 A call is known by the id of the customer's leg (`ParentCallSid`, else `CallSid`). A call has at most one of each:
 
@@ -62,7 +62,7 @@ _QUEUE_OUTCOMES = {
 
 
 def status(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """The events of one callback about a call; none when it says nothing of the customer's call.
+    """Returns the events of one callback about a call; none when it says nothing of the customer's call.
 
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no call or no status that is known.
@@ -99,7 +99,7 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """What a customer left on the voicemail: the recording, or its transcript; none while it is being made.
+    """Returns the event of a voicemail's recording or transcript; none while it is being made.
 
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no call or no recording.
@@ -126,7 +126,7 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def signed_at(delivery: Delivery) -> int:
-    """When a callback says that it happened, wall micros; 0 where it says nothing."""
+    """Returns the time that a callback names, wall micros; 0 for none."""
     try:
         return max(0, written(fields(delivery).get("Timestamp", "")) or 0)
     except Refused:
@@ -134,7 +134,7 @@ def signed_at(delivery: Delivery) -> int:
 
 
 def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:
-    """The call's id, and what every event of it says."""
+    """Returns the call's id, and the fields of every event of it."""
     call_id = identifier(given.get("ParentCallSid") or given.get("CallSid", ""), 100)
     if not call_id:
         raise Refused("bad_fields", "CallSid is missing or empty")

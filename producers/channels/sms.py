@@ -1,4 +1,4 @@
-"""SMS and WhatsApp messages, and what carriers report of ours, as Twilio sends them: form fields to events.
+"""Turns Twilio's form fields into events: SMS and WhatsApp messages, and the delivery status of ours.
 
 | field                                     | becomes                                                             |
 |-------------------------------------------|---------------------------------------------------------------------|
@@ -105,7 +105,7 @@ def keyword_of(text: str) -> Keyword | None:
 
 
 def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """The event of one incoming message; `now` in micros.
+    """Returns the event of one incoming message; `now` in micros.
 
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it has no sender or no id.
@@ -150,7 +150,7 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def status(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """What became of a message of ours. `id` in the address is our own id of it, which our sender puts there.
+    """Returns the delivery status of a message of ours. `id` in the address is our own id of it, from our sender.
 
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no message, no recipient or no status.
@@ -183,7 +183,7 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def _sender(text: str, country: str) -> Caller:
-    """A WhatsApp sender is known by the same number, and answered where they wrote."""
+    """Returns the sender; one on WhatsApp is the customer of the same number, answered on WhatsApp."""
     if not text.strip().lower().startswith(_WHATSAPP):
         return caller(text, country)
     who = caller(text.strip()[len(_WHATSAPP) :], country)
@@ -216,7 +216,7 @@ def _media(given: dict[str, str]) -> list[Attachment]:
 
 
 def _place(given: dict[str, str]) -> str:
-    """A shared location in words: its label, its address, its coordinates."""
+    """Returns a shared location in words: its label, its address, its coordinates."""
     if not given.get("Latitude") or not given.get("Longitude"):
         return ""
     where = f"{given['Latitude']}, {given['Longitude']}"

@@ -1,4 +1,4 @@
-"""What the social networks have in common: JSON bodies, HMAC-SHA256 signatures, posts in public and messages in private."""
+"""Reads what social networks have in common: JSON bodies, HMAC-SHA256 signatures, public posts, private messages."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _KINDS = {"image": "image/*", "photo": "image/*", "video": "video/*", "animated_
 
 
 def digest(secret: str, raw: bytes) -> bytes:
-    """HMAC-SHA256."""
+    """Returns the HMAC-SHA256."""
     return hmac.new(secret.encode(), raw, hashlib.sha256).digest()
 
 
 def require_match(given: str, ours: Iterable[str], header: str) -> None:
-    """Compare a header's value with what each of our secrets would have made it.
+    """Compares a header's value with the signatures that our secrets make.
 
     Raises:
         Refused: `missing_signature`, `malformed_signature`, `bad_signature`.
@@ -62,7 +62,7 @@ def require_match(given: str, ours: Iterable[str], header: str) -> None:
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`.
+    """Returns the JSON object in `raw`.
 
     Raises:
         Refused: `bad_json`.
@@ -77,12 +77,12 @@ def parse(raw: bytes) -> dict[str, Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; nothing where there is no list."""
+    """Returns the objects of a list; nothing where there is no list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def every(value: Any, problems: list[str]) -> list[dict[str, Any]]:
-    """The objects of a list that should hold nothing else; what else it holds is a problem."""
+    """Returns the objects of a list; anything else in it is a problem."""
     found = objects(value)
     if not isinstance(value, list) or len(found) < len(value):
         problems.append("something stands where an object is expected")
@@ -90,31 +90,31 @@ def every(value: Any, problems: list[str]) -> list[dict[str, Any]]:
 
 
 def part(value: Any, *names: str) -> dict[str, Any]:
-    """The object at a path of names, or an empty one."""
+    """Returns the object at a path of names, or an empty one."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def text(value: Any) -> str:
-    """A text or a number as text; '' for everything else."""
+    """Returns a text or a number as text; '' for everything else."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value)
 
 
 def short(value: Any, limit: int = MAX_SHORT) -> str:
-    """The same as it goes to Kafka: bounded, cleaned, card numbers masked."""
+    """Returns the text for Kafka: bounded, cleaned, card numbers masked."""
     return prose(text(value).strip(), limit)
 
 
 def identifier(value: Any) -> str:
-    """An id as it is: it is no text, and numbers in it are no cards."""
+    """Returns an id as it is: it is no text, and numbers in it are no cards."""
     return text(value).strip()[:MAX_SHORT]
 
 
 def millis(value: Any, now: int, *, unit: int = 1_000) -> int:
-    """Micros of a time in milliseconds (`unit` micros each), not after `now`; `now` when it is none."""
+    """Returns micros of a time in milliseconds (`unit` micros each), not after `now`; `now` when it is none."""
     digits = text(value)
     if not digits.isascii() or not digits.isdigit() or len(digits) > 16:
         return now
@@ -123,7 +123,7 @@ def millis(value: Any, now: int, *, unit: int = 1_000) -> int:
 
 
 def newest(*values: Any) -> int:
-    """Micros of the latest of some times in seconds or milliseconds; 0 where none is one."""
+    """Returns micros of the latest of some times in seconds or milliseconds; 0 where none is one."""
     found = [0]
     for value in values:
         digits = text(value)
@@ -134,7 +134,7 @@ def newest(*values: Any) -> int:
 
 
 def file_of(url: str) -> str:
-    """The name of the file at an address, '' for an address that is none: people share what they like."""
+    """Returns the name of the file at an address, '' for an address that is none: people share what they like."""
     try:
         return urlsplit(url).path.rpartition("/")[2]
     except ValueError:
@@ -142,7 +142,7 @@ def file_of(url: str) -> str:
 
 
 def attachment(kind: str, url: str, media_type: str = "", name: str = "") -> Attachment:
-    """One part that is not text. Its media type by what is said, by its address, by its kind; where it is, not its bytes."""
+    """Returns a part that is not text, with the address of its bytes. Its media type comes from the part, its address or its kind."""
     file = name or file_of(url)
     guessed = media_type or mimetypes.guess_type(file)[0] or _KINDS.get(kind, "application/octet-stream")
     return Attachment(name=short(file or kind, 200), media_type=short(guessed, 100), reference=url[:MAX_SHORT])
@@ -166,7 +166,7 @@ def message(
     answer_to: str = "",
     **details: str,
 ) -> MessageReceived:
-    """A post or a message as an event. `details` are what an answer, or a person, may need (`fields`).
+    """Returns the event of a post or a message. `details` become its `fields`, for answers and for people.
 
     answer_to  the network's id of what an answer is to stand below; '' in private
     """

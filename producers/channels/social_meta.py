@@ -1,4 +1,4 @@
-"""Messenger, Instagram messages, comments and posts on our pages, as Meta's webhooks tell them: one batch to events.
+"""Turns a batch of Meta's webhooks into events: Messenger, Instagram messages, comments and posts on our pages.
 
 | what                                                      | becomes                                            |
 |-----------------------------------------------------------|----------------------------------------------------|
@@ -52,12 +52,12 @@ _SURE = 0.8
 
 
 def signature(secret: str, body: bytes) -> str:
-    """The header's value for a body."""
+    """Returns the header's value for a body."""
     return f"sha256={digest(secret, body).hex()}"
 
 
 def verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
-    """Accept a body that was signed with any of our app secrets.
+    """Accepts a body that was signed with any of our app secrets.
 
     Raises:
         Refused: `missing_signature`, `malformed_signature`, `bad_signature`.
@@ -67,7 +67,7 @@ def verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
 
 
 def challenge(delivery: Delivery, tokens: Sequence[str]) -> Answer:
-    """Answer the check of a subscription: only whoever knows our verify token gets its challenge back.
+    """Answers the check of a subscription: its challenge, if it knows our verify token.
 
     Raises:
         Refused: `bad_challenge`, it is no check; `bad_signature`, another token.
@@ -83,7 +83,7 @@ def challenge(delivery: Delivery, tokens: Sequence[str]) -> Answer:
 
 
 def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """The events of one batch, in its order; `now` in micros.
+    """Returns the events of one batch, in its order; `now` in micros.
 
     Raises:
         Refused: `bad_json`; `unknown_object`, it is of something else than a page or an Instagram account.
@@ -109,7 +109,7 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def signed_at(delivery: Delivery) -> int:
-    """The newest moment that a batch names, wall micros; 0 for none."""
+    """Returns the newest moment that a batch names, wall micros; 0 for none."""
     try:
         entries = objects(parse(delivery.body).get("entry"))
     except Refused:
@@ -178,7 +178,7 @@ def _attached(each: dict[str, Any]) -> Attachment:
 
 
 def _language(said: dict[str, Any]) -> str:
-    """What Meta's own language detection is sure of."""
+    """Returns the language, if Meta's own detection is sure of it."""
     found = objects(part(said, "nlp").get("detected_locales"))
     sure = [each for each in found if isinstance(each.get("confidence"), float | int) and each["confidence"] >= _SURE]
     return locale_hint(text(sure[0].get("locale"))) if sure else ""
@@ -225,7 +225,7 @@ def _public(platform: str, entry: dict[str, Any], item: dict[str, Any], now: int
 
 
 def _top_comment(post: str, comment: str, parent: str) -> str:
-    """The comment that answers gather below: that of a conversation below a post which began it."""
+    """Returns the comment that began the conversation below a post."""
     return parent if parent and comment and parent not in (post, post.rpartition("_")[2]) else comment
 
 

@@ -1,4 +1,4 @@
-"""Direct messages and mentions, as X's account activity webhooks tell them: one delivery to events.
+"""Turns a delivery of X's account activity webhook into events: direct messages and mentions.
 
 | what                                                             | becomes                                           |
 |------------------------------------------------------------------|---------------------------------------------------|
@@ -53,12 +53,12 @@ _CREATED = "%a %b %d %H:%M:%S %z %Y"
 
 
 def signature(secret: str, raw: bytes) -> str:
-    """The header's value for a body, and the answer to a check."""
+    """Returns the header's value for a body, and the answer to a check."""
     return f"sha256={base64.b64encode(digest(secret, raw)).decode()}"
 
 
 def verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
-    """Accept a body that was signed with any of our consumer secrets.
+    """Accepts a body that was signed with any of our consumer secrets.
 
     Raises:
         Refused: `missing_signature`, `malformed_signature`, `bad_signature`.
@@ -68,7 +68,7 @@ def verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
 
 
 def challenge(delivery: Delivery, secrets: Sequence[str]) -> Answer:
-    """Answer the hourly check: the token, signed with the first of our secrets.
+    """Answers the hourly check: the token, signed with the first of our secrets.
 
     Deliveries are signed with the same secret in the same way, so whoever could have any text signed here could forge
     one. A token is letters and digits, which no JSON object is.
@@ -84,7 +84,7 @@ def challenge(delivery: Delivery, secrets: Sequence[str]) -> Answer:
 
 
 def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
-    """The events of one delivery, messages before posts; `now` in micros.
+    """Returns the events of one delivery, messages before posts; `now` in micros.
 
     Raises:
         Refused: `bad_json`; `unknown_object`, it does not say which account it is about.
@@ -111,7 +111,7 @@ def normalise(delivery: Delivery, now: int, source: str) -> list[Event]:
 
 
 def signed_at(delivery: Delivery) -> int:
-    """The newest moment that a delivery names, wall micros; 0 for none."""
+    """Returns the newest moment that a delivery names, wall micros; 0 for none."""
     try:
         told = parse(delivery.body)
     except Refused:
@@ -193,7 +193,7 @@ def _public(told: dict[str, Any], ours: str, item: dict[str, Any], now: int, sou
 
 
 def _is_about(item: dict[str, Any], long: dict[str, Any], ours: str) -> bool:
-    """Whether a post speaks to us. Deliveries also hold what others write below posts that we are not part of."""
+    """Says if a post speaks to us. Deliveries also hold what others write below posts that we are not part of."""
     entities = (part(item, "entities"), part(long, "entities"))
     mentioned = [each for some in entities for each in objects(some.get("user_mentions"))]
     people = [identifier(each.get("id_str") or each.get("id")) for each in mentioned]
@@ -204,7 +204,7 @@ def _is_about(item: dict[str, Any], long: dict[str, Any], ours: str) -> bool:
 
 
 def _is_edit(item: dict[str, Any], own_id: str) -> bool:
-    """Whether a post is a new version of one that we were told of before."""
+    """Says if a post is a new version of one that we were told of before."""
     first = identifier(part(item, "edit_history").get("initial_tweet_id"))
     versions = part(item, "edit_history").get("edit_tweet_ids") or item.get("edit_history_tweet_ids")
     if not first and isinstance(versions, list) and versions:
@@ -213,7 +213,7 @@ def _is_edit(item: dict[str, Any], own_id: str) -> bool:
 
 
 def _own_words(whole: str, shown: Any) -> str:
-    """Without the names that an answer begins with, and the addresses of pictures that it ends in."""
+    """Returns the words without the names at the beginning of an answer, and without addresses of pictures at its end."""
     if isinstance(shown, list) and len(shown) == 2 and all(isinstance(each, int) for each in shown):
         start, end = shown
         if 0 <= start < end <= len(whole):
@@ -231,7 +231,7 @@ def _said_at(item: dict[str, Any], now: int) -> int:
 
 
 def _language(tag: str) -> str:
-    """X does not tell simplified from traditional Chinese; then the text does."""
+    """Returns the locale; X does not tell simplified from traditional Chinese, the text does."""
     return "" if tag == "zh" else locale_hint(tag)
 
 

@@ -1,4 +1,4 @@
-"""A survey page's form to a `SurveyAnswered`. Pages are shown, and votes are counted, under a signed link only.
+"""Turns a survey page's form into a `SurveyAnswered`. Pages and votes need a signed link.
 
 The page carries a token of its own, which says when it was made. It numbers the vote: the same page sent twice (a
 double click, a reload) is one event, and another page is another vote, even with the same content. A vote without that
@@ -43,14 +43,14 @@ _PAGE, _VOTE = b"deskstream-survey-page\n", b"deskstream-survey-vote\n"
 
 
 def page_token(link: SurveyLink, secrets: Sequence[str], *, wall: float) -> str:
-    """What the page of a link that is made `wall` seconds after 1970 carries."""
+    """Returns the token of a page that is made `wall` seconds after 1970."""
     return signed_token.seal(_PAGE, msgspec.json.encode([survey_link.survey_id(link), int(wall * 1000)]), secrets)
 
 
 def vote(
     link: SurveyLink, values: Mapping[str, str], secrets: Sequence[str], *, now: int, wall: float, source: str = ""
 ) -> SurveyAnswered:
-    """The vote of a submitted page: `csat`, `ces`, `comment` and the page's token as `page`.
+    """Returns the vote of a submitted page: `csat`, `ces`, `comment` and the page's token as `page`.
 
     `now` is pipeline microseconds, `wall` seconds since 1970.
 
@@ -80,7 +80,7 @@ def vote(
 
 
 def vote_token(link: SurveyLink, voted: SurveyAnswered, secrets: Sequence[str], *, wall: float) -> str:
-    """What the thank-you page of a vote carries: the vote, and when the page was made."""
+    """Returns the token of a thank-you page: the vote, and the time when the page was made."""
     fields = [survey_link.survey_id(link), int(wall * 1000), voted.csat, voted.scanner]
     return signed_token.seal(_VOTE, msgspec.json.encode(fields), secrets)
 
@@ -88,7 +88,7 @@ def vote_token(link: SurveyLink, voted: SurveyAnswered, secrets: Sequence[str], 
 def went_wrong(
     link: SurveyLink, values: Mapping[str, str], secrets: Sequence[str], *, now: int, wall: float, source: str = ""
 ) -> SurveyAnswered:
-    """What a low score was about: `went_wrong`, and the thank-you page's token as `vote`.
+    """Returns the reason of a low score: `went_wrong`, with the thank-you page's token as `vote`.
 
     It repeats the score that it explains, so that the last answer of a survey is still what was voted.
 
@@ -166,7 +166,7 @@ def _text(values: Mapping[str, str], name: str, problems: dict[str, str]) -> str
 
 
 def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
-    """When the page of this link was made, wall milliseconds; None when its token is missing or not ours."""
+    """Returns the time when the page was made, wall milliseconds; None when its token is missing or not ours."""
     try:
         payload = signed_token.unseal(_PAGE, token, secrets)
         if payload is None:

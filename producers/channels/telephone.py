@@ -28,14 +28,17 @@ _ANONYMOUS = frozenset(
 
 
 class Caller(NamedTuple):
-    """Who called or wrote. `address` is '' when nobody can be answered there; `customer` is '' for anonymous ones."""
+    """A caller or sender. `address` is '' when nobody can be answered there; `customer` is '' for anonymous ones."""
 
     customer: str
     address: str
 
 
 def e164(text: str, country: str = "") -> str:
-    """`0044 (20) 7946-0000` → `+442079460000`; '' when it is no number. `country` is for numbers without their own."""
+    """Returns the E.164 form (`0044 (20) 7946-0000` is `+442079460000`), '' when it is no number.
+
+    `country` is for numbers without one.
+    """
     return _e164(text.strip(), country) if len(text) <= _LONGEST else ""
 
 
@@ -55,7 +58,7 @@ def _e164(plain: str, country: str) -> str:
 
 @lru_cache(maxsize=4096)
 def language_of(number: str) -> str:
-    """The locale that a number's country suggests, '' where that is not clear."""
+    """Returns the locale that a number's country suggests, '' where that is not clear."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -68,7 +71,7 @@ def language_of(number: str) -> str:
 
 
 def caller(text: str, country: str = "") -> Caller:
-    """Who it was: a number, a short code or a name (which can be known, and not answered), or nobody in particular."""
+    """Returns the caller: a number, a short code or name (known, but not to be answered), or an anonymous one."""
     plain = text.strip()
     if plain.lower() in _ANONYMOUS or not plain:
         return Caller("", "")

@@ -1,4 +1,4 @@
-"""What the SMS and the telephone webhooks share: form-encoded requests, signed as Twilio signs them.
+"""Verifies and reads the form-encoded requests that Twilio signs, for SMS and telephone.
 
 `X-Twilio-Signature` is base64 of HMAC-SHA1, keyed with the auth token, over the public address with its query and then
 every field in the order of its name, name and value run together. It holds no time: a delivery that is sent again is
@@ -31,12 +31,12 @@ MOST_FIELDS = 200
 
 
 def answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
-    """The pipeline answers by itself; the service is to do nothing."""
+    """Returns an empty answer: the pipeline sends its own."""
     return Answer(body=TWIML, media_type="text/xml")
 
 
 def sign(token: str, url: str, body: bytes) -> str:
-    """The header's value for a form-encoded body that is sent to `url`.
+    """Returns the header's value for a form-encoded body that is sent to `url`.
 
     Raises:
         Refused: `bad_encoding`, the body has too many fields.
@@ -46,7 +46,7 @@ def sign(token: str, url: str, body: bytes) -> str:
 
 
 def verify(delivery: Delivery, tokens: Sequence[str], wall: float) -> None:
-    """Accept a delivery that was signed with any of `tokens`.
+    """Accepts a delivery that was signed with any of `tokens`.
 
     Raises:
         Refused: `missing_signature`, `bad_signature`, `bad_encoding`.
@@ -63,7 +63,7 @@ def verify(delivery: Delivery, tokens: Sequence[str], wall: float) -> None:
 
 
 def fields(delivery: Delivery) -> dict[str, str]:
-    """The fields of a delivery, those in its address below those in its body.
+    """Returns the fields of a delivery, those in its address below those in its body.
 
     Raises:
         Refused: `bad_encoding`.
@@ -72,18 +72,18 @@ def fields(delivery: Delivery) -> dict[str, str]:
 
 
 def seconds(text: str) -> float:
-    """A duration; 0 for what is none."""
+    """Returns a duration; 0 for what is none."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
 
 
 def moment(text: str, now: int) -> int:
-    """Micros of an RFC 2822 time such as `Mon, 02 Mar 2026 09:00:00 +0000`, not after `now`; `now` when it is none."""
+    """Returns micros of an RFC 2822 time such as `Mon, 02 Mar 2026 09:00:00 +0000`, not after `now`; `now` when it is none."""
     at = written(text)
     return now if at is None else min(now, at)
 
 
 def written(text: str) -> int | None:
-    """Micros of an RFC 2822 time, wherever it lies; None when it is none."""
+    """Returns micros of an RFC 2822 time, wherever it lies; None when it is none."""
     try:
         at = parsedate_to_datetime(text)
         return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
@@ -92,12 +92,12 @@ def written(text: str) -> int | None:
 
 
 def short(text: str, limit: int = MAX_SHORT) -> str:
-    """One line of somebody else's text, as it goes to Kafka."""
+    """Returns one line of somebody else's text, as it goes to Kafka."""
     return prose(text.strip(), limit)
 
 
 def _signed(url: str, body: bytes) -> bytes:
-    """Latin-1 keeps every byte as it is: whether the text is UTF-8 is another question, asked later."""
+    """Decodes as Latin-1, which keeps every byte; if the text is UTF-8 is checked later."""
     try:
         pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=MOST_FIELDS)
     except ValueError as error:

@@ -1,0 +1,1 @@
+"""Imports of other help desks' exports, mbox files and JSON lines."""

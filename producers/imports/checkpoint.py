@@ -1,4 +1,4 @@
-"""How far Kafka has an import: a small file beside the input, so that a second start goes on where the first ended.
+"""Keeps the position up to which Kafka has an import, in a small file beside the input, so that a restart resumes.
 
 It is written after Kafka has the events that it names, never before; what was published after the last writing is
 published again, with the same event ids. `Overlap` keeps that small enough for the worker to recognise all of it.
@@ -33,14 +33,14 @@ class Checkpoint:
 
     @classmethod
     def beside(cls, source: str, state: Path | None, about: dict[str, Any]) -> Checkpoint:
-        """The file that the user named, else `.NAME.import` beside the input; standard input is not remembered."""
+        """Returns the file that the user named, else `.NAME.import` beside the input; standard input is not remembered."""
         if state is None and source != "-":
             place = Path(source).resolve()
             state = place.with_name(f".{place.name}.import")
         return cls(state, about)
 
     def load(self) -> dict[str, Any] | None:
-        """What was remembered of this very import, or None."""
+        """Returns the content of the checkpoint of this very import, or None."""
         if self.path is None:
             return None
         try:
@@ -56,10 +56,11 @@ class Checkpoint:
         return found
 
     def due(self) -> bool:
+        """Says if it is time to save again."""
         return time.monotonic() - self._saved_at > _SAVE_SECONDS
 
     def save(self, **position: Any) -> None:
-        """Remember; all or nothing. A place that cannot be written is said once and costs only the resuming."""
+        """Writes the checkpoint, all or nothing. A place that cannot be written is logged once; only resuming is lost."""
         self._saved_at = time.monotonic()
         if self.path is None or not self._writable:
             return
@@ -80,14 +81,16 @@ class Overlap:
         self._counts: Counter[str] = Counter()
 
     def submitted(self, tag: str) -> bool:
-        """Whether this customer has as many as may be: everything has to be saved before the next."""
+        """Counts an event; says if the customer has the most that may be unsaved, so that everything must be saved next."""
         self._counts[tag] += 1
         return self._counts[tag] >= MOST_AGAIN
 
     def settled(self, tag: str) -> None:
+        """Notes that an event of this customer is durable."""
         self._unsaved.append(tag)
 
     def saved(self) -> None:
+        """Notes that the checkpoint covers everything settled."""
         counts = self._counts
         for tag in self._unsaved:
             if counts[tag] > 1:

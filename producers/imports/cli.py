@@ -29,7 +29,7 @@ Process = Callable[[], AbstractContextManager[tuple[Publisher, Health, threading
 
 @dataclass(frozen=True)
 class Command:
-    """What the user asked for; the fields are the options of the command."""
+    """The options of the command."""
 
     path: str
     format: str = "auto"
@@ -45,7 +45,7 @@ class Command:
     tags: Path | None = None
 
     def run(self, settings: ProducerSettings, process: Process) -> int:
-        """Import, or only say what an import would do. The exit code: 2 when a dry run found something wrong.
+        """Imports, or only reports what an import would do. Returns 2 when a dry run found something wrong.
 
         Raises:
             ConfigurationError: options that contradict each other, a file that cannot be read, nothing to import.
@@ -127,7 +127,7 @@ class Command:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """`their tag,our why-tag` by line.
+    """Reads `their tag,our why-tag`, one pair per line.
 
     Raises:
         ConfigurationError: with file and line.

@@ -57,6 +57,8 @@ def import_(
     tags: Annotated[Path | None, typer.Option(help="CSV: their tag,our why-tag")] = None,
     check: Check = False,
 ) -> None:
+    """Runs the import, or its dry run."""
+
     def work() -> int:
         from producers.imports.cli import Command
 

@@ -1,4 +1,4 @@
-"""The export of another help desk, an mbox, or JSON lines that shall be put in order: read, ordered, published.
+"""Imports the export of another help desk, an mbox, or JSON lines to be sorted: reads, sorts, publishes.
 
 Files are read to the end before anything is published, because an export has its tickets in no order, and what belongs
 to a ticket in other files. What goes to Kafka then is in the order of time, so each customer's events are too. The same
@@ -55,7 +55,7 @@ _CHANNELS = {"mbox": email.CHANNEL, "jsonl": history.CHANNEL}
 
 @dataclass(frozen=True)
 class Export:
-    """What to import. `account`, `zone` and `tags` are those of `producers.imports.formats.origin.Origin`."""
+    """An import to be done. `account`, `zone` and `tags` are those of `producers.imports.formats.origin.Origin`."""
 
     path: Path
     format: str
@@ -66,19 +66,21 @@ class Export:
 
     @property
     def channel(self) -> str:
+        """The channel that a dead letter counts under."""
         return _CHANNELS.get(self.format, self.format)
 
     @property
     def source(self) -> str:
+        """The name of this import for people."""
         return f"import:{self.path.name}"
 
     def given(self, now: int) -> InputContext | None:
-        """What a dead letter of one record keeps; None where a record is only a part of what is read again."""
+        """Returns the context that a dead letter of one record keeps; None where a record is only a part of a ticket."""
         known = self.format in _CHANNELS
         return InputContext(received_at=now, source=self.source, imported=not self.live) if known else None
 
     def about(self) -> dict[str, Any]:
-        """What makes it this import and no other, beside the content."""
+        """Returns what identifies this import, beside the content."""
         tags = sorted(map(list, self.tags.items()))
         return {
             "format": self.format, "live": self.live, "account": self.account, "zone": self.zone, "tags": tags,
@@ -96,7 +98,7 @@ def run(
     again: bool = False,
     report_to: Path | None = None,
 ) -> Report:
-    """Publish everything that is not published yet; returns early, with all of it durable, when `stop` is set.
+    """Publishes everything that is not published yet; returns early, with all of it durable, when `stop` is set.
 
     Raises:
         ConfigurationError: a file cannot be read, the report cannot be written.
@@ -134,7 +136,7 @@ def run(
 
 
 def dry_run(export: Export, settings: ProducerSettings, *, report_to: Path | None = None) -> Report:
-    """Read everything and publish nothing."""
+    """Reads everything and publishes nothing."""
     report, started = Report(), time.perf_counter()
     report.write_to(report_to, again=False)
     try:
@@ -152,7 +154,7 @@ def dry_run(export: Export, settings: ProducerSettings, *, report_to: Path | Non
 
 
 def read(export: Export, settings: ProducerSettings, report: Report) -> Iterator[Outgoing]:
-    """What would be published, in order: refusals first, then the events by time. `report` hears what is left out."""
+    """Yields what would be published: refusals first, then the events by time. `report` counts what is left out."""
     spool = Spool()
     try:
         _fill(spool, export, reader.found_at(export.path), settings, report, Health(), threading.Event())
@@ -206,7 +208,7 @@ def _fill(
     health: Health,
     stop: threading.Event,
 ) -> None:
-    """Everything of the files as events and dead letters in the spool."""
+    """Fills the spool with the events and dead letters of the files."""
     filler = _Filler(spool, export, settings, report)
     with progress("read", sum(path.stat().st_size for path in paths), lambda: filler.made) as advance:
         for path in paths:
@@ -239,7 +241,7 @@ class _Filler:
         )  # fmt: skip
 
     def take(self, place: str, record: Record) -> None:
-        """One record of a file; what cannot be used is a dead letter."""
+        """Takes one record of a file; one that cannot be used becomes a dead letter."""
         try:
             if record.refused is not None:
                 raise record.refused
@@ -270,7 +272,7 @@ class _Filler:
         return history.normalise(record.raw, now=now, source=self.source, live=self.export.live)
 
     def ticket(self, owner: str, parts: list[Part]) -> None:
-        """One ticket with all that was found of it, wherever that was."""
+        """Takes one ticket with all its parts, whichever file they were in."""
         last = next((part for part in reversed(parts) if part.kind == "ticket"), None)
         if last is None:
             for part in parts:

@@ -1,4 +1,4 @@
-"""JSON-lines history from a file or standard input, several thousand events a second.
+"""Imports JSON-lines history from a file or standard input, several thousand events a second.
 
 Event ids are deterministic, so a file may be imported again: what Kafka has already is dropped downstream. A broken
 line becomes a dead letter that carries its line number, and the rest of the file goes on. How far Kafka has a file is
@@ -52,7 +52,7 @@ class Line:
 def lines(
     file: BinaryIO, max_bytes: int, advance: Callable[[int], None] = lambda _: None, *, number: int = 0, end: int = 0
 ) -> Iterator[Line | None]:
-    """The lines from here on, None for blank ones; `advance` hears how many bytes were read.
+    """Yields the lines from here on, None for blank ones; `advance` hears how many bytes were read.
 
     `number` lines and `end` bytes are before the place where the file stands.
     """
@@ -106,7 +106,7 @@ def run(
     again: bool = False,
     report_to: Path | None = None,
 ) -> Report:
-    """Publish every line from `from_line` on; returns early, with everything durable, when `stop` is set.
+    """Publishes every line from `from_line` on; returns early, with everything durable, when `stop` is set.
 
     A position that is remembered counts unless `from_line` or `again` says otherwise.
 
@@ -170,7 +170,7 @@ def _take(
 def dry_run(
     path: str, settings: ProducerSettings, *, live: bool, from_line: int, report_to: Path | None = None
 ) -> Report:
-    """Normalise every line and publish nothing."""
+    """Normalises every line and publishes nothing."""
     report, started = Report(unit="lines", next_line=from_line), time.perf_counter()
     report.write_to(report_to, again=False)
     normalise, now = _Normaliser(report), settings.pipeline_clock.now
@@ -212,7 +212,7 @@ def _position(path: str, file: BinaryIO, size: int | None, checkpoint: Checkpoin
 
 
 def _digest(path: str, end: int) -> str:
-    """Of what the file holds just before a position."""
+    """Returns the digest of the bytes just before a position."""
     with Path(path).open("rb") as file:
         file.seek(max(0, end - _COMPARED_BYTES))
         return blake2b(file.read(min(end, _COMPARED_BYTES)), digest_size=16).hexdigest()
@@ -240,7 +240,7 @@ def _opened(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 
 def _stoppable(found: Iterator[Line | None], stop: threading.Event) -> Iterator[Line | None]:
-    """The same lines; ends when `stop` is set even while a pipe is silent, which a blocking read would not notice."""
+    """Yields the same lines; ends when `stop` is set even while a pipe is silent, which a blocking read would not notice."""
     waiting: queue.Queue[tuple[bool, Line | None]] = queue.Queue(IN_FLIGHT)
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""How far an import is: a bar with rate and remaining time on a terminal, a log line now and then elsewhere."""
+"""Shows the progress of an import: a bar with rate and remaining time on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 

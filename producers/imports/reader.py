@@ -1,4 +1,4 @@
-"""The files of an export: which format they are, and their records one by one.
+"""Reads the files of an export: their format, and their records one by one.
 
 JSON comes as one object a line, as one array, or as one page (an object); CSV with a head line; mail as mbox. An array
 or page is read as a whole, so a large export should have one object a line.
@@ -53,7 +53,7 @@ class Record:
 
 
 def found_at(path: Path) -> list[Path]:
-    """The files to read: the file itself, or all of a folder in the order of their names.
+    """Returns the files to read: the file itself, or all of a folder in the order of their names.
 
     Raises:
         ConfigurationError: there is none.
@@ -73,7 +73,7 @@ def found_at(path: Path) -> list[Path]:
 
 
 def detect(path: Path) -> str:
-    """The format of what lies at `path`, by looking at its first records.
+    """Returns the format of the files at `path`, found in their first records.
 
     Raises:
         ConfigurationError: nothing in it says what it is.
@@ -92,7 +92,7 @@ def detect(path: Path) -> str:
 
 
 def files_limit(path: Path) -> int:
-    """For looking only: no record is too long."""
+    """Reads records only to look at them: no record is too long."""
     return max(1, path.stat().st_size)
 
 
@@ -113,7 +113,7 @@ def _is_mbox(path: Path) -> bool:
 
 
 def digest(paths: list[Path], advance: Callable[[int], None] = lambda _: None) -> str:
-    """Of all that the files hold: the same digest is the same export."""
+    """Returns the digest of all files: the same digest is the same export."""
     state = blake2b(digest_size=16)
     for path in paths:
         state.update(f"{path.name}:{path.stat().st_size}\n".encode())
@@ -127,7 +127,7 @@ def digest(paths: list[Path], advance: Callable[[int], None] = lambda _: None) -
 def records(
     path: Path, *, max_bytes: int, kind: str = "", advance: Callable[[int], None] = lambda _: None
 ) -> Iterator[Record]:
-    """Every record of a file; `advance` hears how many bytes were read.
+    """Yields every record of a file; `advance` hears how many bytes were read.
 
     Raises:
         ConfigurationError: it cannot be read, or is too large to be read as a whole.
@@ -190,7 +190,7 @@ def _parsed(number: int, raw: bytes) -> Record:
 
 
 def _is_document(path: Path) -> bool:
-    """Whether a file is one array or one object over several lines, rather than one object a line."""
+    """Says if a file is one array or one object over several lines, rather than one object a line."""
     with _opened(path) as file:
         start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
         if start.startswith(b"["):
@@ -207,7 +207,7 @@ def _is_document(path: Path) -> bool:
 
 
 def _decodes(path: Path) -> bool:
-    """A first line that is no object: a page over several lines, or one object a line of which the first is broken."""
+    """Decides about a first line that is no object: a page over several lines, or lines of which the first is broken."""
     if path.stat().st_size > _MOST_WHOLE_BYTES:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What became of an import: counts for the terminal, and every refusal with its reason in a file of JSON lines."""
+"""Reports an import: counts for the terminal, and every refusal with its reason in a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_CUSTOMERS = 1_000_000
 
 @dataclass
 class Report:
-    """What became of an import.
+    """The outcome of an import.
 
     outcomes      published, duplicate, dead_lettered (or good, bad of a dry run): events, and refused inputs
     left_out      parts of an export that are no events on purpose, by kind
@@ -45,10 +45,11 @@ class Report:
 
     @property
     def taken(self) -> int:
+        """The number of inputs with an outcome."""
         return sum(self.outcomes.values())
 
     def write_to(self, path: Path | None, *, again: bool) -> None:
-        """Keep every refusal in this file too; `again` adds to what an earlier start wrote.
+        """Keeps every refusal in this file too; `again` adds to what an earlier start wrote.
 
         Raises:
             ConfigurationError: it cannot be written.
@@ -61,11 +62,12 @@ class Report:
             raise ConfigurationError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
     def close(self) -> None:
+        """Closes the file of refusals."""
         if self._file is not None:
             self._file.close()
 
     def refuse(self, place: str, record: int, own_id: str, refused: Refused) -> None:
-        """Count a refusal under its reason, show the first ones, write all."""
+        """Counts a refusal under its reason, shows the first ones and writes all."""
         self.reasons[refused.reason] += 1
         if len(self.problems) < _SHOWN_PROBLEMS:
             self.problems.append(f"{place} {record}: {refused}")
@@ -75,10 +77,11 @@ class Report:
             self._file.flush()
 
     def leave_out(self, kinds: Counter[str]) -> None:
+        """Counts what was left out on purpose, by kind."""
         self.left_out.update(kinds)
 
     def told(self, tag: str, at: int) -> None:
-        """An event of this customer at this time, in the order of publishing."""
+        """Notes an event of this customer at this time, in the order of publishing."""
         last = self._last
         if last.get(tag, 0) > at:
             self.out_of_order += 1
@@ -86,7 +89,7 @@ class Report:
             last[tag] = at
 
     def rows(self) -> list[tuple[str, str]]:
-        """The table for the terminal: what, and how many."""
+        """Returns the table for the terminal, with a count per line."""
         rows = [(outcome.replace("_", " "), f"{count:,}") for outcome, count in self.outcomes.items()]
         rows += [(f"  {reason}", f"{count:,}") for reason, count in self.reasons.items()]
         rows += [("taken", f"{self.taken:,}")]
@@ -97,7 +100,7 @@ class Report:
         return [*rows, ("per second", f"{self.taken / max(self.seconds, 0.001):,.0f}")]
 
     def own_id(self, raw: bytes) -> str:
-        """The id that an input says it has, for the report; '' when it says none."""
+        """Returns the id that an input says it has, for the report; '' when it says none."""
         try:
             body: Any = json.loads(raw)
         except (ValueError, RecursionError):

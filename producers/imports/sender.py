@@ -1,4 +1,4 @@
-"""The way of an import to Kafka: hand over, wait, count, remember.
+"""Sends an import to Kafka: hands over, waits, counts, saves the position.
 
 Inputs are settled in the order in which they were handed over, so whatever is remembered as the position, everything
 before it is durable.
@@ -55,7 +55,7 @@ class Sender:
         self._position: Any = None
 
     def add(self, sent: Sent) -> None:
-        """Take an input that was handed over.
+        """Takes an input that was handed over.
 
         Raises:
             Unavailable: Kafka does not have an earlier one.
@@ -71,7 +71,7 @@ class Sender:
                 self.save()
 
     def settle(self, most: int) -> None:
-        """Wait until at most so many are on their way.
+        """Waits until at most so many are on their way.
 
         Raises:
             Unavailable: Kafka does not have one of them.
@@ -95,7 +95,7 @@ class Sender:
         self._health.beat()
 
     def save(self) -> None:
-        """Remember what is settled."""
+        """Remembers what is settled."""
         if self._position is not None:
             self._remember(self._position)
         self._overlap.saved()

@@ -1,4 +1,4 @@
-"""Where an export waits to be put in order: a private database file that nobody sees and no crash leaves behind.
+"""Holds an export until it is sorted, in a private database file that no crash leaves behind.
 
 SQLite keeps it in memory while it is small and in an unlinked temporary file beyond that. First the parts of tickets,
 as the files hold them, then the events and dead letters, in the order of their times.
@@ -46,6 +46,7 @@ class Outgoing(NamedTuple):
 
     @property
     def refused(self) -> Refused | None:
+        """The reason why this is a dead letter, None for an event."""
         return Refused(self.reason, self.detail) if self.reason else None
 
 
@@ -69,17 +70,19 @@ class Spool:
         self.person = lru_cache(maxsize=100_000)(self._person)
 
     def close(self) -> None:
+        """Closes and thereby removes the database."""
         self._db.close()
 
     # -- parts --------------------------------------------------------------------------------------------------
 
     def put_part(self, part: Part) -> None:
+        """Adds a part of a ticket, or a person."""
         self._parts.append(part)
         if len(self._parts) >= _BATCH:
             self._flush()
 
     def tickets(self) -> Iterator[tuple[str, list[Part]]]:
-        """`(id, its parts)`, in the order in which the parts were put."""
+        """Yields `(id, its parts)`, in the order in which the parts were put."""
         self._flush()
         self._db.execute("CREATE INDEX part_owner ON part (owner, kind)")
         rows = self._db.execute(
@@ -89,6 +92,7 @@ class Spool:
             yield owner, list(found)
 
     def count_tickets(self) -> int:
+        """Returns the number of tickets that have a part."""
         self._flush()
         return int(self._db.execute("SELECT count(DISTINCT owner) FROM part WHERE kind != 'person'").fetchone()[0])
 
@@ -102,16 +106,18 @@ class Spool:
     # -- events -------------------------------------------------------------------------------------------------
 
     def put(self, outgoing: Outgoing) -> None:
+        """Adds an event or a dead letter."""
         self._outgoing.append(outgoing)
         if len(self._outgoing) >= _BATCH:
             self._flush()
 
     def count(self) -> int:
+        """Returns the number of events and dead letters."""
         self._flush()
         return int(self._db.execute("SELECT count(*) FROM outgoing").fetchone()[0])
 
     def in_order(self, leave_out: int = 0) -> Iterator[Outgoing]:
-        """All, by time, and in the order of putting where times are equal; without so many at the beginning."""
+        """Yields all by time, then in the order of putting, without the first `leave_out`."""
         self._flush()
         rows = self._db.execute(
             "SELECT at, tag, place, record, own_id, reason, detail, total_bytes, value FROM outgoing"

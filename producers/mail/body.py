@@ -29,7 +29,7 @@ _SMIME_TYPES = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
 
 @dataclass(slots=True)
 class Body:
-    """What was found on the way through the parts: texts in reading order (is it HTML, and the text) and the rest."""
+    """The texts of a mail in reading order, each with a flag for HTML, its files, and substitutes for missing text."""
 
     texts: list[tuple[bool, str]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Body:
     substitutes: list[tuple[int, Callable[[], str]]] = field(default_factory=list)
 
     def text(self) -> str:
-        """Plain text of everything that a person reads, paragraphs apart."""
+        """Returns the plain text of everything that a person reads, paragraphs apart."""
         if not _has_text(self):
             return self._substitute()
         if len(self.texts) == 1 and not self.texts[0][0]:
@@ -55,7 +55,7 @@ class Body:
 
 
 def read(mail: Message) -> Body:
-    """Everything in a mail.
+    """Returns the texts and files of a mail.
 
     Raises:
         Refused: `undecodable_mime`, when parts under an unannounced boundary are nested without end.
@@ -87,7 +87,7 @@ def _collect(part: Part, body: Body, depth: int) -> None:
 
 
 def _unbegun(part: Part, body: Body, depth: int) -> None:
-    """Under another boundary than was announced, perhaps; else it is all text."""
+    """Collects parts under a boundary that was not announced; without one it is all text."""
     payload = part.payload
     source = as_bytes(payload) if isinstance(payload, str) else b""
     if real := _BOUNDARY_LINE.search(source[:100_000]):
@@ -103,7 +103,7 @@ def _unbegun(part: Part, body: Body, depth: int) -> None:
 
 
 def _alternatives(children: list[Part], body: Body, depth: int) -> None:
-    """The first alternative with plain text, else the first with any; files of all of them."""
+    """Collects the first alternative with plain text, else the first with any text; the files of all."""
     best: Body | None = None
     for child in children:
         branch = Body(parts=body.parts)
@@ -124,7 +124,7 @@ def _has_text(body: Body, *, plain_only: bool = False) -> bool:
 
 
 def _report(children: list[Part], body: Body, depth: int) -> None:
-    """The mail that a report is about is ours, and not what its sender says."""
+    """Collects a report without the mail that it is about: that one is ours, and not what the sender writes."""
     for child in children:
         found = Body(parts=body.parts)
         _collect(child, found, depth + 1)

@@ -1,4 +1,4 @@
-"""Bytes to text when the declared charset is missing, unknown or a lie. Never raises; what is broken becomes U+FFFD.
+"""Decodes bytes whose declared charset is missing, unknown or wrong. Never raises; what is broken becomes U+FFFD.
 
 Order: pure ASCII ▸ valid UTF-8 (nothing else looks like it by chance) ▸ what is declared, in the superset that senders
 really use ▸ a guess among the East Asian encodings ▸ Windows-1252.
@@ -65,12 +65,12 @@ _HAS_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """The text of `data`; line ends become `\\n`."""
+    r"""Returns the text of `data`; line ends become `\n`."""
     return _decode(data, declared or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def clean(text: str) -> str:
-    """Without what no text holds and no database wants: control characters but tab and newline, lone surrogates."""
+    """Returns the text without control characters (but tab and newline) and without lone surrogates."""
     if _HAS_CONTROL.search(text):
         text = text.translate(_CONTROLS)
     return _SURROGATES.sub("\ufffd", text) if not text.isascii() else text
@@ -106,7 +106,7 @@ def _decode(data: bytes, declared: str) -> str:
 
 
 def _iso_2022_jp(data: bytes) -> str:
-    """ISO-2022-JP with what Japanese mailers add to it: the rows of their makers (①㈱) and half-width kana.
+    """Decodes ISO-2022-JP with the additions of Japanese mailers: rows of vendors (①㈱) and half-width kana.
 
     Python has no codec for that (code page 50220); the same characters have their places in code page 932.
     """
@@ -130,7 +130,7 @@ def _iso_2022_jp(data: bytes) -> str:
 
 
 def _rows(pairs: bytes) -> str:
-    """JIS X 0208 rows and cells, by way of Shift JIS."""
+    """Decodes JIS X 0208 rows and cells, by way of Shift JIS."""
     done = bytearray()
     for row, cell in zip(pairs[::2], pairs[1::2], strict=False):
         if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E):
@@ -143,7 +143,7 @@ def _rows(pairs: bytes) -> str:
 
 @lru_cache(maxsize=256)
 def _codec(declared: str) -> str:
-    """The Python codec of a declared charset, '' when there is none that decodes text."""
+    """Returns the Python codec of a declared charset, '' when there is none that decodes text."""
     name = _ALIASES.get(declared, declared)
     if not name:
         return ""
@@ -157,7 +157,7 @@ def _codec(declared: str) -> str:
 
 
 def _looks_east_asian(data: bytes) -> bool:
-    """Long runs of bytes above 7F: two-byte text that was declared as Latin-1."""
+    """Says if there are long runs of bytes above 7F: two-byte text that was declared as Latin-1."""
     sample = data[:_GUESS_BYTES]
     high = sum(byte > 0x7F for byte in sample)
     in_runs = sum(len(run) for run in re.findall(rb"[\x81-\xfe]{2,}", sample))
@@ -165,7 +165,7 @@ def _looks_east_asian(data: bytes) -> bool:
 
 
 def _guess(data: bytes, declared: str) -> str:
-    """The East Asian decoding with the most everyday characters; if none fits, the declared one with U+FFFD."""
+    """Returns the East Asian decoding with the most everyday characters; if none fits, the declared one with U+FFFD."""
     sample = data[:_GUESS_BYTES]
     best, best_score = "", 0.5
     for codec in _GUESSES if _HIGH_PAIR.search(sample) else ():
@@ -186,7 +186,7 @@ def _guess(data: bytes, declared: str) -> str:
 
 
 def _everyday(text: str, codec: str) -> float:
-    """Share of the non-ASCII characters that everyday text in this encoding is made of."""
+    """Returns the share of the non-ASCII characters that are common in text of this encoding."""
     foreign = [char for char in text if char > "\x7f"]
     if not foreign:
         return 0.0
@@ -210,7 +210,7 @@ _PUNCTUATION = frozenset("，。、！？：；「」（）　・ー～…“”
 
 @lru_cache(maxsize=8)
 def _common(codec: str) -> frozenset[str]:
-    """The characters that the makers of a national standard put first because they are used most."""
+    """Returns the characters that the makers of a national standard put first because they are used most."""
     base, first, last = {
         "gb18030": ("gb2312", 0xB0, 0xD7),
         "big5hkscs": ("big5", 0xA4, 0xC6),

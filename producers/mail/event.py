@@ -135,12 +135,12 @@ def message_received(mail: Mail, *, now: int, source: str = "", imported: bool =
 
 
 def mail_event_id(message_id: str, sender: str) -> str:
-    """The event id of a mail with a Message-ID. The sender is part of it: nobody can use up another's Message-ID."""
+    """Returns the event id of a mail with a Message-ID. The sender is part of it: nobody can use up another's Message-ID."""
     return identity.event_id("email", message_id, sender.lower())
 
 
 def _sender(headers: Headers) -> tuple[str, str]:
-    """`(name, address)` of who wrote it: the first usable of From, Sender, Reply-To, Return-Path."""
+    """Returns `(name, address)` of who wrote it: the first usable of From, Sender, Reply-To, Return-Path."""
     for header in ("from", "sender", "reply-to", "return-path"):
         for name, address in mail_headers.addresses(headers.get(header, [])[:3]):
             return name, address
@@ -175,7 +175,7 @@ def _guard_headers(headers: Headers) -> dict[str, str]:
 
 
 def _sent(headers: Headers, now: int) -> tuple[int | None, str]:
-    """When the Date header says, in microseconds, and the zone of its offset (`Etc/GMT-9` is nine hours east)."""
+    """Returns the time of the Date header in microseconds, and the zone of its offset (`Etc/GMT-9` is nine hours east)."""
     moment, offset = mail_headers.date(headers.get("date", [""])[0], now)
     if moment is None or not offset or offset % 3600 or not -12 <= offset // 3600 <= 14:
         return moment, ""

@@ -1,4 +1,4 @@
-"""Headers of a mail to text, addresses, message ids and dates.
+"""Reads the headers of a mail: text, addresses, message ids and dates.
 
 Headers are decoded here and not by the standard library's modern policy, because what real mailers send (encoded
 words cut inside a character, raw bytes, a whole address inside an encoded word) is outside of what that accepts.
@@ -38,7 +38,7 @@ _ZONES = {"JST": 9, "HKT": 8, "SGT": 8, "KST": 9, "CET": 1, "CEST": 2, "BST": 1,
 
 
 def of(mail: Message) -> Headers:
-    """All headers of a mail."""
+    """Returns all headers of a mail."""
     found: Headers = {}
     for name, value in mail.raw_items():
         found.setdefault(name.rstrip().lower(), []).append(str(value))
@@ -46,12 +46,12 @@ def of(mail: Message) -> Headers:
 
 
 def text(headers: Headers, name: str) -> str:
-    """The first header of that name, decoded; '' when there is none."""
+    """Returns the first header of that name, decoded; '' when there is none."""
     return decode(headers[name][0]) if name in headers else ""
 
 
 def decode(value: str) -> str:
-    """One line of text: unfolded, raw bytes and encoded words decoded, adjacent words joined before they are."""
+    """Returns one line of text: unfolded, raw bytes and encoded words decoded, adjacent words joined before they are."""
     value = _raw_text(value)
     if "=?" not in value:
         return charsets.clean(value).strip()
@@ -66,7 +66,7 @@ def decode(value: str) -> str:
 
 
 class _Words:
-    """Joins encoded words that stand side by side: many mailers cut them inside a character, or inside its base64."""
+    """Joins adjacent encoded words: many mailers cut them inside a character, or inside its base64."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -117,7 +117,7 @@ def _raw_text(value: str) -> str:
 
 
 def addresses(values: list[str]) -> list[tuple[str, str]]:
-    """`(name, address)` of every usable address; addresses keep their spelling, domains become ASCII."""
+    """Returns `(name, address)` of every usable address; addresses keep their spelling, domains become ASCII."""
     found: list[tuple[str, str]] = []
     for value in values:
         if _BARE_ADDRESS.match(value):
@@ -151,7 +151,7 @@ def _canonical(address: str) -> str:
 
 
 def ids(headers: Headers, name: str, most: int) -> list[str]:
-    """Message ids with their angle brackets; the last `most` ones, because the last reference is the nearest."""
+    """Returns message ids with their angle brackets: the last `most`, because the last reference is the nearest."""
     if name not in headers:
         return []
     value = charsets.clean(_raw_text(" ".join(headers[name][:3])))
@@ -162,7 +162,7 @@ def ids(headers: Headers, name: str, most: int) -> list[str]:
 
 
 def date(value: str, now: int) -> tuple[int | None, int]:
-    """`(microseconds, offset in seconds)`; None for a date that cannot be read or cannot be true."""
+    """Returns `(microseconds, offset in seconds)`; None for a date that cannot be read or cannot be true."""
     if not value:
         return None, 0
     value = _raw_text(value)[:100].strip()

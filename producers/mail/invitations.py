@@ -1,4 +1,4 @@
-"""What a calendar part says in words: for invitations and cancellations that come without any text."""
+"""Reads the words of a calendar part: for invitations and cancellations that come without any text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX = 100_000
 
 
 def words(calendar: str) -> str:
-    """Summary, description and place of the first event, one below the other (RFC 5545)."""
+    """Returns summary, description and place of the first event, one below the other (RFC 5545)."""
     event = _FOLD.sub("", calendar[:_MAX])
     event = event.partition("BEGIN:VEVENT")[2] or event
     found: dict[str, str] = {}

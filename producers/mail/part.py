@@ -29,7 +29,7 @@ _ENRICHED = re.compile(r"<param>[^<]{0,1000}</param>|<(/?[a-zA-Z][^<>]{0,60})>|<
 
 
 class Part:
-    """A part with its headers at hand; the standard library looks through all of them for each question."""
+    """A part with its headers at hand; the standard library searches all of them for each look-up."""
 
     __slots__ = ("fields", "kind", "message")
 
@@ -47,24 +47,27 @@ class Part:
 
     @property
     def children(self) -> list[Part]:
+        """The parts inside of this one."""
         payload = self.message.get_payload()
         return [Part(child) for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
 
     @property
     def payload(self) -> object:
-        """As parsed. `get_payload()` would decode it by the declared charset, which may be a lie."""
+        """The payload as parsed. `get_payload()` would decode it by the declared charset, which may be wrong."""
         return getattr(self.message, "_payload", None)
 
     @property
     def is_list(self) -> bool:
+        """Says if the library found parts inside of this one."""
         return self.message.is_multipart()
 
     @property
     def disposition(self) -> str:
+        """The Content-Disposition in lower case, '' when there is none."""
         return self.fields.get("content-disposition", "").lstrip().lower()
 
     def content(self) -> bytes:
-        """The bytes, transfer encoding undone; of a message, its source."""
+        """Returns the bytes, transfer encoding undone; of a message, its source."""
         if self.is_list:
             return self._source()
         payload = self.payload
@@ -87,7 +90,7 @@ class Part:
         return written if self.kind == "message/rfc822" else written.rstrip(b"\n")
 
     def text(self) -> str:
-        """The words of a text part."""
+        """Returns the words of a text part."""
         data = self.content()[:_MAX_TEXT_BYTES]
         content_type = self.fields.get("content-type", "")
         charset = self._charset(content_type)
@@ -136,7 +139,7 @@ def as_bytes(text: str) -> bytes:
 
 
 def _unflow(text: str, *, delete_space: bool) -> str:
-    """RFC 3676: a line that ends in a space goes on in the next one of the same quote depth."""
+    """Joins flowed lines (RFC 3676): one that ends in a space continues in the next of the same quote depth."""
     done: list[str] = []
     flowing = False
     for line in text.split("\n"):

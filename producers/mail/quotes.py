@@ -1,4 +1,4 @@
-"""What the customer wrote now: quoted mail, attribution lines and signature taken off a plain text.
+"""Finds the customer's new words in a plain text: without quoted mail, attribution lines and signature.
 
 One pass over the lines, linear in their number whatever they hold, for English, Chinese and Japanese mailers.
 Lines quoted with `>` are dropped wherever they stand, so an answer between quotes survives; a block of mail headers
@@ -69,7 +69,7 @@ _QUOTE_MARKS = (">", "＞", "&gt;", "|>")
 
 
 def newest_part(text: str, *, forwarded: bool = False) -> str:
-    """The new words of a mail, stripped, one empty line between paragraphs.
+    """Returns the new words of a mail, stripped, one empty line between paragraphs.
 
     All of it, stripped, when nothing else would be left. Of a `forwarded` mail (its subject says so) everything from
     the first block of mail headers on is kept.
@@ -134,7 +134,7 @@ def _is_added_by_an_app(line: str) -> bool:
 
 
 def _drop_card(kept: list[str]) -> None:
-    """The table of bars that a mobile app draws around name and address, above its own line."""
+    """Removes the table of bars that a mobile app draws around name and address, above its own line."""
     while kept and not kept[-1]:
         kept.pop()
     if not (kept and _CARD_EDGE.match(kept[-1])):
@@ -147,7 +147,7 @@ def _drop_card(kept: list[str]) -> None:
 
 
 def _drop_what_mailers_add(kept: list[str]) -> None:
-    """A ruled line, or the writer's own address alone, right above the quoted mail."""
+    """Removes a ruled line, or the writer's own address, right above the quoted mail."""
     while kept and (not kept[-1] or _DECORATION.match(kept[-1])):
         kept.pop()
     if len(kept) > 2 and not kept[-2] and _ADDRESS.fullmatch(kept[-1].strip()):
@@ -155,7 +155,7 @@ def _drop_what_mailers_add(kept: list[str]) -> None:
 
 
 def _drop_signature_block(kept: list[str]) -> None:
-    """A block at the end below a ruled line, with a telephone number or the like in it, as Japanese mail has it."""
+    """Removes a block at the end below a ruled line with contact data in it, as Japanese mail has it."""
     while kept and not kept[-1]:
         kept.pop()
     if len(kept) < 3:
@@ -171,7 +171,7 @@ def _drop_signature_block(kept: list[str]) -> None:
 
 
 def _without_armour(text: str) -> str:
-    """Without the lines that PGP puts around the words, its signature and keys."""
+    """Returns the text without the lines that PGP puts around it, its signature and keys."""
     before, begins, rest = text.partition("-----BEGIN PGP SIGNED MESSAGE-----\n")
     if begins:
         words, signed, rest = rest.partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE-----")
@@ -201,7 +201,7 @@ def _ends_reply(lines: list[str], index: int, kept: list[str]) -> bool:
 
 
 def _attribution(lines: list[str], index: int) -> tuple[int, bool]:
-    """How many lines from `index` on say who wrote what follows (0: none do), and whether that ends the reply.
+    """Returns the number of lines of an attribution at `index` (0: there is none), and if it ends the reply.
 
     A quote must follow, or nothing at all: otherwise "On Monday she wrote:" is the customer's own sentence. Only with
     an address in it is it believed without, because some mailers quote without marks.

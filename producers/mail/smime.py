@@ -1,4 +1,4 @@
-"""S/MIME whose content stands inside of the signature: Outlook's "opaque" signed mail. Nothing is verified here."""
+"""Unwraps S/MIME whose content is inside of the signature, Outlook's "opaque" signed mail. Verifies nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["signed_content"]
 
 
 def signed_content(data: bytes) -> bytes:
-    """The mail part inside of a CMS signed-data structure; b"" when there is none, or it is encrypted."""
+    """Returns the mail part inside of a CMS signed-data structure; b"" when there is none, or it is encrypted."""
     try:
         info = cms.ContentInfo.load(data)
         if info["content_type"].native != "signed_data":

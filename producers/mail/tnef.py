@@ -1,4 +1,4 @@
-"""TNEF (`winmail.dat`), the private format of Outlook and Exchange: its text and its files.
+"""Reads TNEF (`winmail.dat`), the private format of Outlook and Exchange: its text and its files.
 
 Own code, because the decoders at hand can be held up for hours by a count inside of the file; here every count is
 bounded and every step is linear. Layout: [MS-OXTNEF]; property tags: [MS-OXPROPS].
@@ -32,7 +32,7 @@ _MAX_RTF = 200_000
 
 @dataclass
 class Tnef:
-    """What was found. `whole` is False when the file ends too early or is no TNEF at all."""
+    """The content of a container. `whole` is False when the file ends too early or is no TNEF at all."""
 
     text: str = ""
     html: str = ""
@@ -41,7 +41,7 @@ class Tnef:
     whole: bool = False
 
     def words(self) -> str:
-        """The text that came as RTF only."""
+        """Returns the text that came as RTF only."""
         try:
             raw = compressed_rtf.decompress(self.rtf[:_MAX_RTF])
             rtf = raw[: _MAX_RTF * 4].decode("latin-1")
@@ -51,7 +51,7 @@ class Tnef:
 
 
 def read(data: bytes) -> Tnef:
-    """Never raises."""
+    """Returns what is in a container. Never raises."""
     found = Tnef()
     if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
         return found
@@ -62,15 +62,7 @@ def read(data: bytes) -> Tnef:
         elif number == _BODY:
             body = value
         elif number == _PROPS:
-            for tag, kind, content in _props(value):
-                if tag == _P_BODY:
-                    found.text = _string(kind, content, charset)
-                elif tag == _P_HTML:
-                    html = content
-                elif tag == _P_RTF:
-                    found.rtf = content
-                elif tag == _P_INTERNET_CODE_PAGE and len(content) >= 4:
-                    charset = _charset(struct.unpack_from("<I", content)[0])
+            charset, html = _message(value, found, charset, html)
         elif number == _ATTACH_BEGINS:
             found.files.append(("", b""))
         elif found.files:
@@ -78,6 +70,20 @@ def read(data: bytes) -> Tnef:
     found.text = found.text or charsets.decode(body.rstrip(b"\x00"), charset)
     found.html = charsets.decode(html, charset)
     return found
+
+
+def _message(value: bytes, found: Tnef, charset: str, html: bytes) -> tuple[str, bytes]:
+    """Takes the properties of the message; returns the charset of what follows, and the bytes of its HTML."""
+    for tag, kind, content in _props(value):
+        if tag == _P_BODY:
+            found.text = _string(kind, content, charset)
+        elif tag == _P_HTML:
+            html = content
+        elif tag == _P_RTF:
+            found.rtf = content
+        elif tag == _P_INTERNET_CODE_PAGE and len(content) >= 4:
+            charset = _charset(struct.unpack_from("<I", content)[0])
+    return charset, html
 
 
 def _attributes(data: bytes, found: Tnef) -> Iterator[tuple[int, bytes]]:
@@ -115,7 +121,7 @@ def _file(number: int, value: bytes, charset: str, name: str, content: bytes) ->
 
 
 def _props(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """`(property, type, bytes)` of each property; the first value of several. Ends at the first that is broken."""
+    """Yields `(property, type, bytes)` of each property; the first value of several. Ends at the first that is broken."""
     try:
         (count,) = struct.unpack_from("<I", data)
         position = 4

@@ -1,4 +1,4 @@
-"""Transfer encodings undone, whatever was announced: base64 that is none, soft breaks with blanks, uuencoded files."""
+"""Decodes transfer encodings, also wrong ones: base64 that is none, soft breaks with blanks, uuencoded files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_UUENCODED = 20
 
 
 def decode(data: bytes, encoding: str) -> bytes:
-    """`encoding` as the header has it; an unknown one means that nothing was done to the bytes."""
+    """Returns the bytes without their transfer encoding, named as in the header; an unknown name means none."""
     encoding = encoding.strip().lower()
     if encoding.startswith("base64"):
         return _base64(data)
@@ -45,7 +45,7 @@ def _lines_before_words(data: bytes) -> list[bytes]:
 
 
 def _lenient(data: bytes) -> bytes:
-    """Everything that is there: without the padding, or without the last, incomplete group."""
+    """Decodes as much as there is: without the padding, or without the last, incomplete group."""
     digits = data.translate(None, _WHITE)
     missing = -len(digits.rstrip(b"=")) % 4
     try:
@@ -58,7 +58,7 @@ def _lenient(data: bytes) -> bytes:
 
 
 def uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:
-    """The text without the files that were uuencoded into it, and these files: `(name, bytes)`."""
+    """Returns the text without the files that were uuencoded into it, and these files: `(name, bytes)`."""
     files: list[tuple[str, bytes]] = []
     if "begin " not in text:
         return text, files

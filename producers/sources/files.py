@@ -68,14 +68,18 @@ class MailSource(Protocol):
     #: How many were left alone by the last look because somebody still writes to them.
     growing: int
 
-    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]: ...
+    def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
+        """Yields the mails to take now; with `settled_only` none that may still be written to."""
+        ...
 
-    def finish(self, mail: WaitingMail, receipt: Receipt) -> None: ...
+    def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
+        """Moves or marks a mail that Kafka has."""
+        ...
 
 
 @dataclass
 class Tally:
-    """What became of the mails of one run."""
+    """The outcomes of the mails of one run."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -88,7 +92,7 @@ class Tally:
 
 
 def open_source(path: Path, *, max_bytes: int, imported: bool, watched: bool) -> MailSource:
-    """The source that lies at `path`, by looking at it.
+    """Returns the source at `path`; its kind is found by looking at it.
 
     Raises:
         ConfigurationError: there is nothing, or nothing that holds mail.
@@ -117,6 +121,7 @@ class Folder:
         self.growing = 0
 
     def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
+        """Yields the files of the folder, oldest first, that nobody writes to."""
         seen: dict[str, tuple[int, int]] = {}
         ready = []
         for entry in _entries(self.path):
@@ -134,6 +139,7 @@ class Folder:
             yield from _read(self.path / name, self._max_bytes, self.path / "refused" / name)
 
     def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
+        """Moves a mail to `done`, or to where refused ones are kept."""
         refused = receipt.outcome is Outcome.DEAD_LETTERED
         _move(mail.path, Path(mail.kept_at) if refused else self.path / "done" / mail.path.name)
 
@@ -148,12 +154,14 @@ class Maildir:
         self._read_once: set[str] = set()
 
     def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
+        """Yields new mails, and mails that a reader has seen when asked for."""
         for folder in ("new", "cur") if self._with_read else ("new",):
             for name in sorted(entry.name for entry in _entries(self.path / folder) if not entry.name.startswith(".")):
                 if folder == "new" or name not in self._read_once:
                     yield from _read(self.path / folder / name, self._max_bytes, self.path / "refused" / name)
 
     def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
+        """Marks a mail as seen, or moves a refused one away."""
         if receipt.outcome is Outcome.DEAD_LETTERED:
             _move(mail.path, Path(mail.kept_at))
         elif mail.path.parent.name == "new":
@@ -173,10 +181,12 @@ class SingleFile:
         self._done = False
 
     def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
+        """Yields the one file, once."""
         if not self._done:
             yield from _read(self.path, self._max_bytes, self.path)
 
     def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
+        """Notes that the file was taken."""
         self._done = True
 
 
@@ -194,6 +204,7 @@ class Mbox:
                 self._offset = int(json.loads(self._memory.read_text("utf-8"))["offset"])
 
     def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
+        """Yields the mails behind the remembered offset."""
         stat = self.path.stat()
         if stat.st_size < self._offset:  # truncated or replaced: a new mailbox
             self._offset = 0
@@ -211,6 +222,7 @@ class Mbox:
                 yield WaitingMail(raw, total, self.path, origin, origin, _refused(total, self._max_bytes), end)
 
     def finish(self, mail: WaitingMail, receipt: Receipt) -> None:
+        """Saves the offset behind the mail."""
         self._offset = mail.end
         if self._memory is not None:
             temporary = self._memory.with_name(self._memory.name + ".tmp")
@@ -228,7 +240,7 @@ def run(
     health: Health,
     stop: threading.Event,
 ) -> Tally:
-    """Take every mail that waits; with `watch` go on until `stop` is set, whatever Kafka does meanwhile.
+    """Takes every mail that waits; with `watch` goes on until `stop` is set, even while Kafka is away.
 
     Raises:
         Unavailable: Kafka or the attachment store does not answer, and this is not a watch.
@@ -263,7 +275,7 @@ def run(
 def _sweep(
     source: MailSource, intake: Intake, tally: Tally, *, settled_only: bool, health: Health, stop: threading.Event
 ) -> None:
-    """Everything that waits now: at most `_IN_FLIGHT` mails are handed over and not yet confirmed."""
+    """Takes every mail that waits now; at most `_IN_FLIGHT` are handed over and not yet confirmed."""
     pending: deque[tuple[WaitingMail, Future[Receipt]]] = deque()
     mails = source.waiting(settled_only=settled_only)
     while True:
@@ -291,7 +303,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _read(path: Path, max_bytes: int, kept_at: Path) -> Iterator[WaitingMail]:
-    """The mail in a file; nothing when another process has taken it. What cannot be read is refused, not skipped."""
+    """Yields the mail in a file; nothing when another process has taken it. What cannot be read is refused, not skipped."""
     kept = str(kept_at)
     try:
         with path.open("rb") as file:
@@ -309,7 +321,7 @@ def _refused(total: int, max_bytes: int) -> Refused | None:
 
 
 def _move(path: Path, target: Path) -> Path:
-    """Rename; a name that is taken gets a number, so nothing is overwritten."""
+    """Renames a file; a name that is taken gets a number, so nothing is overwritten."""
     free, number = target, 1
     try:
         target.parent.mkdir(exist_ok=True)
@@ -325,7 +337,7 @@ def _move(path: Path, target: Path) -> Path:
 
 
 def _split(file: Iterable[bytes], offset: int, max_bytes: int) -> Iterator[tuple[int, int, bytes, int]]:
-    """`(start, end, raw, total bytes)` of every mail of an mbox; of a mail above the limit only the first part."""
+    """Yields `(start, end, raw, total bytes)` of every mail of an mbox; of a mail above the limit only the first part."""
     start = end = offset
     raw = bytearray()
     after_blank = True

@@ -1,4 +1,4 @@
-"""The SMTP listener, and LMTP for a mail server in front: mail is handed to us instead of fetched.
+"""Listens for mail by SMTP, or by LMTP behind a mail server.
 
 A client is told 250 only when Kafka has the mail; while Kafka (or the attachment store) does not answer it is told 451
 and keeps it. What cannot become a contact is a dead letter, which is also 250: we have it, and sending it again would
@@ -67,7 +67,7 @@ log = structlog.get_logger("producers.smtp")
 
 
 def with_envelope(content: bytes, sender: str, recipients: Sequence[str]) -> bytes:
-    """The mail with its envelope as its first headers. `sender` is `` or `<>` for a bounce."""
+    """Returns the mail with its envelope as its first headers. `sender` is `` or `<>` for a bounce."""
     content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")  # a blank line would end the header here
     if content.startswith(b"From "):
         content = content.partition(b"\n")[2]
@@ -80,13 +80,13 @@ def with_envelope(content: bytes, sender: str, recipients: Sequence[str]) -> byt
 
 
 def our_domains(settings: ProducerSettings) -> frozenset[str]:
-    """The domains that mail is taken for, in lower-case ASCII."""
+    """Returns the domains that mail is taken for, in lower-case ASCII."""
     named = settings.smtp_listen_domains or settings.mail_domain
     return frozenset(_ascii_domain(domain) for domain in named.split(",") if domain.strip())
 
 
 def tls_context(settings: ProducerSettings) -> ssl.SSLContext | None:
-    """What STARTTLS is offered with; None without a certificate.
+    """Returns the TLS context of STARTTLS; None without a certificate.
 
     Raises:
         ConfigurationError: certificate and key cannot be used.
@@ -106,7 +106,7 @@ def tls_context(settings: ProducerSettings) -> ssl.SSLContext | None:
 
 
 def show_expiry(settings: ProducerSettings, listener: str) -> None:
-    """Tell Prometheus when our certificate ends: the first of the file, which is the one that is presented."""
+    """Tells Prometheus when our certificate ends: the first of the file, which is the one that is presented."""
     if settings.smtp_tls_cert is None:
         return
     with contextlib.suppress(OSError, ValueError):  # what cannot be read was refused when it was loaded
@@ -213,7 +213,7 @@ class _Tracked:
 
     @property
     def in_a_mail(self) -> bool:
-        """Whether a mail was begun and not yet answered."""
+        """Says if a mail was begun and not yet answered."""
         return self.transport is not None and bool(self.envelope and self.envelope.mail_from)
 
     def dismiss(self) -> None:
@@ -233,7 +233,7 @@ class _Lmtp(_Tracked, LMTP):  # type: ignore[misc]
 def serve(
     settings: ProducerSettings, publisher: Publisher, health: Health, stop: threading.Event, *, lmtp: bool = False
 ) -> None:
-    """Listen until `stop` is set, then answer the mails that were begun.
+    """Listens until `stop` is set, then answers the mails that were begun.
 
     Raises:
         ConfigurationError: the port is taken, or the certificate or the attachment store cannot be used.
@@ -292,7 +292,7 @@ async def _run(
 
 
 async def _drain(handler: _MailHandler, seconds: float) -> None:
-    """Let the mails that were begun come to their answer; everybody else is sent away at once."""
+    """Waits for the answers to mails that were begun; closes every other connection at once."""
     handler.stopping = True
     deadline = asyncio.get_running_loop().time() + seconds
     while handler.connections:
@@ -304,7 +304,7 @@ async def _drain(handler: _MailHandler, seconds: float) -> None:
 
 
 async def _take_up_renewed(settings: ProducerSettings, handler: _MailHandler, tls: ssl.SSLContext) -> None:
-    """The certificate of the next connections is the one that is in the file now."""
+    """Loads the certificate again when its file changes, for the connections that follow."""
     used = _certificate_age(settings)
     while True:
         await asyncio.sleep(_RENEW_SECONDS)

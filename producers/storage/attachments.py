@@ -1,4 +1,4 @@
-"""Attachments lie in a store beside Kafka; an event only refers to them.
+"""Stores attachments beside Kafka; an event only refers to them.
 
 The store is any file system that fsspec knows by URL: a folder by default, `s3://bucket/prefix` with the package's
 extra `s3`. What a store needs beside its URL comes from where its own tools look (`AWS_ACCESS_KEY_ID`,
@@ -43,7 +43,7 @@ log = structlog.get_logger("producers.attachments")
 
 
 class AttachmentStore:
-    """Where attachments are kept. Safe to use from several threads; every method blocks.
+    """The store of attachments. Safe to use from several threads; every method blocks.
 
     max_bytes  larger attachments are refused
     refused    patterns of media types (with a slash) and of file names (without) that are refused
@@ -67,7 +67,7 @@ class AttachmentStore:
 
     @classmethod
     def of(cls, settings: ProducerSettings) -> AttachmentStore | None:
-        """The store of these settings; None when attachments are only listed.
+        """Returns the store of these settings; None when attachments are only listed.
 
         Raises:
             ConfigurationError: the URL names no kind of store that is installed, or a folder that cannot be made.
@@ -83,7 +83,7 @@ class AttachmentStore:
         return store
 
     def prepare(self) -> None:
-        """Make the folder of a local store.
+        """Makes the folder of a local store.
 
         Raises:
             ConfigurationError: it cannot be written to.
@@ -98,7 +98,7 @@ class AttachmentStore:
             raise ConfigurationError(f"{self._root} cannot be written to", where=_SETTING)
 
     def put(self, customer_tag: str, data: bytes, *, name: str = "", media_type: str = "") -> str:
-        """Store bytes and return their reference; the same bytes again are the same reference, written once.
+        """Stores bytes and returns their reference; the same bytes have the same reference and are written once.
 
         Raises:
             Refused: `too_large` or `refused_type`.
@@ -119,7 +119,7 @@ class AttachmentStore:
         return str(self._files.unstrip_protocol(path))
 
     def get(self, reference: str) -> bytes:
-        """The bytes behind a reference of this store.
+        """Returns the bytes behind a reference of this store.
 
         Raises:
             FileNotFoundError: they were erased.
@@ -127,7 +127,7 @@ class AttachmentStore:
         return bytes(self._files.cat_file(self._files._strip_protocol(reference)))
 
     def erase(self, customer_tag: str) -> int:
-        """Remove everything of a customer; how many objects that were.
+        """Removes everything of a customer and returns the number of objects.
 
         Raises:
             Unavailable: the store does not answer; what is left is removed by asking again.
@@ -178,7 +178,7 @@ class AttachmentStore:
 def store_attachments(
     event: MessageReceived, contents: Iterable[bytes | None], store: AttachmentStore
 ) -> MessageReceived:
-    """The event with a reference in each attachment that was stored.
+    """Returns the event with a reference in each attachment that was stored.
 
     What is refused keeps an empty reference, and `fields` says why: `attachment.2.refused` (they count from 1) is
     `too_large`, `refused_type` or `unreadable`.
@@ -202,7 +202,7 @@ def store_attachments(
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    """On the disk when this returns, and never half of it under its name: the event may be published next."""
+    """Writes a file so that it is whole and on the disk when this returns: the event may be published next."""
     path.parent.mkdir(exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
     try:

@@ -1,0 +1,1 @@
+"""Texts, fields and locales: cleaning, bounding, masking card numbers. Pure."""

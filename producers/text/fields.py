@@ -43,7 +43,7 @@ class FieldProblems(Refused):
 
 
 def prose(text: str, limit: int = MAX_TEXT) -> str:
-    """Text as it goes to Kafka: no control characters, card numbers masked, cut to `limit` characters."""
+    """Returns the text for Kafka: no control characters, card numbers masked, cut to `limit` characters."""
     if len(text) > limit:
         text = text[: limit + privacy.MARGIN]
     if not text.isprintable():
@@ -52,7 +52,7 @@ def prose(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def identifier(text: str, limit: int = MAX_SHORT) -> str:
-    """An id or address of another system, as it goes to Kafka: cleaned and cut to `limit` characters, never masked.
+    """Returns an id or address of another system, as it goes to Kafka: cleaned and cut to `limit` characters, never masked.
 
     Every tenth number of 13 to 19 digits passes for a card. A shop numbers its orders and customers like that, and some
     countries their telephones: masked, two of them would be one.
@@ -61,7 +61,7 @@ def identifier(text: str, limit: int = MAX_SHORT) -> str:
 
 
 def address_problem(address: str) -> str:
-    """What is wrong with an e-mail address, '' when nothing is."""
+    """Returns the problem of an e-mail address, '' for none."""
     if not address:
         return "is needed, we answer there"
     if len(address) > 254 or not _ADDRESS.match(address):
@@ -75,7 +75,7 @@ def _zones() -> frozenset[str]:
 
 
 def time_zone_problem(zone: str) -> str:
-    """What is wrong with an IANA time zone's name, '' when nothing is or none is given."""
+    """Returns the problem of an IANA time zone's name, '' for none and for an empty name."""
     if not zone or (len(zone) <= _LONGEST_ZONE and _is_zone(zone)):
         return ""
     return f"{zone[:60]!r} is not a time zone such as Asia/Tokyo"
@@ -93,7 +93,7 @@ def _is_zone(zone: str) -> bool:
 
 
 def moment(text: object, *, now: int) -> int:
-    """Microseconds of an ISO 8601 time with its offset from UTC.
+    """Returns microseconds of an ISO 8601 time with its offset from UTC.
 
     Raises:
         ValueError: it is not one, it is before 2000 or more than five minutes ahead of `now`; the text says so.

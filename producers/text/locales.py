@@ -11,7 +11,7 @@ _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
 def locale_hint(text: str) -> str:
-    """`zh_TW.UTF-8, en;q=0.5` → `zh-Hant`; '' for a language that we do not answer in, so that it is detected."""
+    """Returns our locale (`zh_TW.UTF-8, en;q=0.5` is `zh-Hant`), '' for a language that we do not answer in."""
     return _hint(text[:_LONGEST])  # what is remembered is bounded, whatever strangers send
 
 
@@ -29,7 +29,7 @@ def _hint(text: str) -> str:
 
 
 def negotiated(accept_language: str, default: str = "en") -> str:
-    """The locale of a page for an `Accept-Language` header: the best of those that we answer in (RFC 9110 12.5.4)."""
+    """Returns the locale of a page for an `Accept-Language` header: the best of those that we answer in (RFC 9110 12.5.4)."""
     return _negotiated(accept_language[:_LONGEST_HEADER], default)
 
 

@@ -1,4 +1,4 @@
-"""HTML of any quality to plain text: what a person would have read, quotes as `> `, nothing executable or hidden.
+"""Turns HTML of any quality into the plain text that a person reads: quotes as `> `, nothing executable or hidden.
 
 `nh3` (html5ever, the parser of browsers) makes clean, balanced markup of whatever was sent; one pass over that
 writes the text. Every step is linear in the length: a mail must not be able to hold up its neighbours.
@@ -70,7 +70,7 @@ _MOST_QUOTED = 8
 
 
 def to_text(markup: str) -> str:
-    """Plain text with paragraphs; links become their words, images disappear."""
+    """Returns plain text with paragraphs; links become their words, images disappear."""
     markup = markup[:MAX_HTML_CHARS].replace("\u00a0", " ")
     if _too_deep(markup) or markup.count("&") > _MOST_ENTITIES:
         return entities.unescape(_ANY_TAG.sub(" ", _BREAK.sub("\n", markup))).strip()
@@ -119,7 +119,7 @@ def _too_deep(markup: str) -> bool:
 
 
 def _plain(words: str) -> str:
-    """`nh3` writes these four entities and no other; `html.unescape` takes ten times as long."""
+    """Decodes the four entities that `nh3` writes; `html.unescape` takes ten times as long."""
     if "&" in words:
         words = words.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     return words

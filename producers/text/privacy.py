@@ -1,4 +1,4 @@
-"""Card numbers never leave a producer: all but the last four digits are masked before anything reaches Kafka.
+"""Masks card numbers: only the last four digits of each reach Kafka.
 
 A card number is 13 to 19 digits that pass the Luhn check (ISO/IEC 7812-1 annex B) and start with 2 to 6, the
 industry digits of payment cards; the digits may be full-width and stand in groups. Blanks, dashes and dots may stand
@@ -50,7 +50,7 @@ _others: tuple[re.Pattern[str], ...] = ()
 
 
 def luhn(digits: str) -> bool:
-    """Whether the last digit is the Luhn check digit of the others."""
+    """Says if the last digit is the Luhn check digit of the others."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit)
@@ -59,7 +59,7 @@ def luhn(digits: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """The text with every card number's digits but the last four replaced by `*`; its length does not change."""
+    """Returns the text with every card number's digits but the last four replaced by `*`; its length does not change."""
     if len(text) >= _SHORTEST:
         text = _TEXT_RUN.sub(lambda run: _mask_run(run[0], _TEXT_PIECE, _NARROW), text)
     for pattern in _others:
@@ -68,7 +68,7 @@ def mask(text: str) -> str:
 
 
 def mask_bytes(raw: bytes, *, keep_ids: bool = False) -> bytes:
-    """The same for raw bytes of unknown encoding, also where blanks are escaped. What is base64 is not looked into.
+    """Masks card numbers in bytes of unknown encoding, also where blanks are escaped. Base64 is not decoded.
 
     With `keep_ids`, for requests that a program wrote, the ids in them stay: each tenth looks like a card number.
     """
@@ -85,13 +85,13 @@ def mask_bytes(raw: bytes, *, keep_ids: bool = False) -> bytes:
 
 
 def also(patterns: Iterable[re.Pattern[str]]) -> None:
-    """Mask what these find, too, from now on: their groups where they have any, otherwise all of it."""
+    """Adds patterns whose finds are masked from now on: their groups if they have any, otherwise the whole match."""
     global _others
     _others = tuple(patterns)
 
 
 def read_patterns(path: Path | None) -> tuple[re.Pattern[str], ...]:
-    """The patterns of a file, a regular expression a line; empty lines and those that begin with `#` are none.
+    """Returns the patterns of a file, a regular expression a line; empty lines and those that begin with `#` are none.
 
     Raises:
         ConfigurationError: the file cannot be read, or a line is no regular expression, or one that finds nothing.
@@ -117,7 +117,7 @@ def read_patterns(path: Path | None) -> tuple[re.Pattern[str], ...]:
 
 
 def _mask_run(text: str, piece: re.Pattern[str], narrow: re.Pattern[str]) -> str:
-    """A run may hold more than the card (an order number before it): try every stretch of whole groups."""
+    """Finds a card in a run of groups that may hold more (an order number before it), trying every stretch of groups."""
     groups = [match.span(2) for match in piece.finditer(text) if match[2]]
     close = [True, *(bool(narrow.fullmatch(text, end, start)) for (_, end), (start, _) in pairwise(groups))]
     done: list[str] = []
@@ -134,7 +134,7 @@ def _mask_run(text: str, piece: re.Pattern[str], narrow: re.Pattern[str]) -> str
 
 
 def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], first: int) -> int | None:
-    """The index of the last group of the longest card number that starts with group `first`.
+    """Returns the index of the last group of the longest card number that starts with group `first`.
 
     close  by group: nothing but blanks stands between it and the one before
     """
@@ -159,7 +159,7 @@ def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], firs
 
 
 def _starred(text: str, groups: list[tuple[int, int]]) -> str:
-    """The text from the first group to the last, with stars for their digits but for the last four."""
+    """Returns the text from the first group to the last, with stars for their digits but for the last four."""
     begin = groups[0][0]
     done = list(text[begin : groups[-1][1]])
     digits = [place - begin for start, end in groups for place in range(start, end)]

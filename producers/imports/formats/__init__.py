@@ -1,0 +1,1 @@
+"""Formats of imports: one product per file, from its records to events. Pure."""

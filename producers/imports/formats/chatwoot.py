@@ -1,4 +1,4 @@
-"""A conversation of a Chatwoot export to events.
+"""Turns a conversation of a Chatwoot export into events.
 
 Understood are conversations with their `messages`, pages of conversations (`data.payload`) and of messages (`payload`
 with `conversation_id`), contacts, agents and survey responses in files of their own.
@@ -53,13 +53,13 @@ _ACTIVITIES = (
 
 
 def recognises(record: Mapping[str, Any]) -> bool:
-    """Whether a record of an export looks like Chatwoot's."""
+    """Says if a record of an export looks like Chatwoot's."""
     found = next(iter(_page(record)), record)
     return "inbox_id" in found or ("conversation_id" in found and "message_type" in found)
 
 
 def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """Everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
+    """Yields everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
     if page := _page(record):
         for entry in page:
             yield _part(entry)
@@ -85,7 +85,7 @@ def _part(body: Mapping[str, Any]) -> Part | Refusal:
 
 
 def read(ticket: Mapping[str, Any], people: People, origin: Origin) -> Reading:
-    """The events of a conversation together with its parts: lists under the names that `parts` gives them."""
+    """Returns the events of a conversation together with its parts: lists under the names that `parts` gives them."""
     number = text(ticket.get("id", ticket.get("display_id")))
     try:
         return _Conversation(ticket, people, origin, number).read()
@@ -135,7 +135,7 @@ class _Conversation:
         return imported.reading()
 
     def _messages(self) -> list[Mapping[str, Any]]:
-        """Every message once, in the order of their ids, which is that of their writing."""
+        """Returns every message once, in the order of their ids, which is that of their writing."""
         by_id = {
             text(each.get("id")) or f"{self.number}-{at}": each
             for at, each in enumerate(entries(self.ticket, "messages"))
@@ -149,7 +149,7 @@ class _Conversation:
             return when(first.get("created_at"), self.origin)
 
     def _tell(self, tell: Any, body: Mapping[str, Any]) -> None:
-        """One part; what is wrong with it does not spoil the others."""
+        """Takes one part; a refused one does not stop the others."""
         try:
             tell()
         except Refused as error:
@@ -203,7 +203,7 @@ class _Conversation:
         self.imported.left_out["activity"] += 1
 
     def _final_state(self) -> None:
-        """The state at the end, where no activity has told it."""
+        """Adds the status at the end, where no activity names it."""
         status = text(self.ticket.get("status"))
         if self.told_status or not status:
             return

@@ -25,20 +25,20 @@ _ZONED = re.compile(
 
 
 def text(value: object) -> str:
-    """A text or number of an export as text; '' for anything else."""
+    """Returns a text or number of an export as text; '' for anything else."""
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def plain(markup_or_text: object) -> str:
-    """HTML as text."""
+    """Returns the text of HTML."""
     found = text(markup_or_text)
     return markup.to_text(found) if "<" in found else found
 
 
 def when(value: object, origin: Origin) -> int:
-    """Micros of a time as exports write it: ISO 8601, `2024-03-02 10:00:00 UTC`, or seconds since 1970.
+    """Returns micros of a time as exports write it: ISO 8601, `2024-03-02 10:00:00 UTC`, or seconds since 1970.
 
     Raises:
         Refused: `bad_time`: none, without offset while `origin.zone` is '', before 2000, or in the future.
@@ -88,12 +88,12 @@ def _size(value: object) -> int:
 
 
 def entries(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The objects in a list of an export; none when there is no list."""
+    """Returns the objects in a list of an export; none when there is no list."""
     found = body.get(name)
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def inside(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object inside another, empty when there is none."""
+    """Returns an object inside another, empty when there is none."""
     found = body.get(name)
     return found if isinstance(found, Mapping) else {}

@@ -1,4 +1,4 @@
-"""A ticket of a Freshdesk export to events.
+"""Turns a ticket of a Freshdesk export into events.
 
 Understood are tickets as the API and its incremental pages give them (`include=conversations,requester,stats`), those
 of the account export (`helpdesk_ticket` with `notes`), conversations, contacts, agents and satisfaction ratings in
@@ -92,7 +92,7 @@ _SURVEY_FEEDBACK = 6
 
 
 def recognises(record: Mapping[str, Any]) -> bool:
-    """Whether a record of an export looks like Freshdesk's."""
+    """Says if a record of an export looks like Freshdesk's."""
     if "helpdesk_ticket" in record or ("Ticket ID" in record and "Status" in record):
         return True
     ticket = next(iter(entries(record, "tickets")), record.get("ticket", record))
@@ -102,7 +102,7 @@ def recognises(record: Mapping[str, Any]) -> bool:
 
 
 def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """Everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
+    """Yields everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
     for wrapper, kind in _WRAPPERS.items():
         if isinstance(record.get(wrapper), Mapping) and "id" not in record:
             yield _part(kind, record[wrapper])
@@ -144,7 +144,7 @@ def _part(kind: str, body: Mapping[str, Any]) -> Part | Refusal:
 
 
 def read(ticket: Mapping[str, Any], people: People, origin: Origin) -> Reading:
-    """The events of a ticket together with its parts: lists under the names that `parts` gives them."""
+    """Returns the events of a ticket together with its parts: lists under the names that `parts` gives them."""
     number = text(ticket.get("display_id", ticket.get("id")))
     for flag in ("deleted", "spam"):
         if ticket.get(flag) is True:
@@ -196,7 +196,7 @@ class _Ticket:
         return imported.reading()
 
     def _tell(self, tell: Any, body: Mapping[str, Any]) -> None:
-        """One part; what is wrong with it does not spoil the others."""
+        """Takes one part; a refused one does not stop the others."""
         try:
             tell()
         except Refused as error:
@@ -280,7 +280,7 @@ class _Ticket:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the CSV export in the shape of a ticket of the API."""
+    """Returns a row of the CSV export in the shape of a ticket of the API."""
 
     def of(*names: str) -> str:
         return next((found for found in (text(row.get(name)).strip() for name in names) if found), "")
@@ -321,7 +321,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: object, names: Mapping[str, int]) -> int:
-    """A choice as Freshdesk's number, whether it is given as number, as text or by its name; 0 for none of them."""
+    """Returns a choice as Freshdesk's number, whether it is given as number, as text or by its name; 0 for none of them."""
     found = text(value).strip().lower()
     try:
         return int(found)

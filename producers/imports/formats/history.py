@@ -1,4 +1,4 @@
-"""One line of a JSON-lines history file to an event.
+"""Turns one line of a JSON-lines history file into an event.
 
 The same objects as the generic endpoint takes (`producers.channels.generic`), each with its own `occurred_at`:
 
@@ -17,7 +17,7 @@ CHANNEL = "history"
 
 
 def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> Event:
-    """The event of a line; imported history unless `live`. `now` is the pipeline's time in microseconds.
+    """Returns the event of a line; imported history unless `live`. `now` is the pipeline's time in microseconds.
 
     Raises:
         FieldProblems: `bad_fields`, with every problem by field.
@@ -28,5 +28,5 @@ def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> 
 
 
 def event(raw: bytes, given: InputContext) -> Event:
-    """The event of a line as it was given; raises as `normalise`."""
+    """Returns the event of a line as it was given; raises as `normalise`."""
     return normalise(raw, now=given.received_at, source=given.source, live=not given.imported)

@@ -1,4 +1,4 @@
-"""What the readers of other help desks' exports share: times, people, and a conversation told as our events.
+"""Collects the events of one ticket of another help desk's export, and sorts them by time.
 
 A reader turns one ticket of an export into a `Reading`. Everything in it is imported history with its own time, about
 one customer, under one `thread_id` (`zendesk:4711`): the first message opens the ticket here, and what follows names
@@ -66,35 +66,39 @@ class ImportedTicket:
         self.left_out: Counter[str] = Counter()
         self._items: list[_Item] = []
 
-    # -- telling ------------------------------------------------------------------------------------------------
+    # -- adding ------------------------------------------------------------------------------------------------
 
     def opened(self, at: int, own: object, words: str, **more: Any) -> None:
-        """The message that opens the ticket; what is told with an earlier time is moved to this one."""
+        """Adds the message that opens the ticket; what has an earlier time is moved to this one."""
         self._items.insert(0, self._message(at, own, words, self.customer, "opened", more))
 
     def said(self, at: int, own: object, words: str, author: Person | None = None, **more: Any) -> None:
-        """The customer, or somebody else on their side, wrote."""
+        """Adds a message of the customer, or of somebody else on their side."""
         self._items.append(self._message(at, own, words, author or self.customer, "said", more))
 
     def replied(self, at: int, own: object, words: str, agent: str) -> None:
+        """Adds a public answer of an agent."""
         event = AgentReplied(**self._base(at, "reply", own), **self._about(agent), text=prose(words, MAX_TEXT))
         self._items.append(_Item(at, "replied", event, agent=agent, own=str(own)))
 
     def noted(self, at: int, own: object, words: str, agent: str) -> None:
+        """Adds an internal note."""
         event = NoteAdded(**self._base(at, "note", own), **self._about(agent), text=prose(words, MAX_TEXT))
         self._items.append(_Item(at, "noted", event))
 
     def became(self, at: int, status: str, agent: str = "", own: object = "") -> None:
-        """The ticket's status, one of ours."""
+        """Adds a change to one of our statuses."""
         self._items.append(_Item(at, "status", None, status=status, agent=agent, own=str(own)))
 
     def tagged(self, at: int, own: object, agent: str, add: list[str], remove: list[str]) -> None:
+        """Adds a correction of tags, in our own names of tags."""
         ours = [[self.origin.tags.get(tag, tag)[:MAX_SHORT] for tag in tags[:_MOST_TAGS]] for tags in (add, remove)]
         if any(ours):
             event = TagCorrected(**self._base(at, "tags", own), **self._about(agent), add=ours[0], remove=ours[1])
             self._items.append(_Item(at, "tagged", event))
 
     def rated(self, at: int, own: object, csat: int, comment: str) -> None:
+        """Adds a survey answer."""
         survey = f"{self.thread_id}:{own}"
         event = SurveyAnswered(
             **self._base(at, "survey", own, csat), ticket_id="", thread_ref=self.thread_id, survey_id=survey,
@@ -103,12 +107,13 @@ class ImportedTicket:
         self._items.append(_Item(at, "rated", event))
 
     def refuse(self, error: Refused, body: Any, own: object = "") -> None:
+        """Notes a part that cannot become an event."""
         self.refused.append(Refusal(error.reason, error.detail or str(error), str(own), body))
 
-    # -- what came of it ----------------------------------------------------------------------------------------
+    # -- the result ----------------------------------------------------------------------------------------------
 
     def reading(self) -> Reading:
-        """The events in the order of their times. Without an opening message there are none."""
+        """Returns the events in the order of their times. Without an opening message there are none."""
         if not self._items or self._items[0].kind != "opened":
             return Reading([], self.refused, self.left_out)
         opening, *others = self._items
@@ -135,14 +140,14 @@ class ImportedTicket:
         return told
 
     def _stays_open(self, status: str, items: list[_Item], place: int) -> bool:
-        """Whether the source, unlike our own rules, leaves the ticket with us after this answer."""
+        """Says if the source, unlike our own rules, leaves the ticket with us after this answer."""
         following = items[place + 1] if place + 1 < len(items) else None
         changes_now = following is not None and following.event is None and following.at == items[place].at
         return self.statuses_known and status in ("new", "open") and not changes_now
 
     @staticmethod
     def _wanted(status: str, before: str, *, last: bool) -> list[str]:
-        """Nothing is closed here without having been solved, nor before the end: closed is for good."""
+        """Returns the statuses to record: a ticket is solved before it is closed, and closed only at the end, for good."""
         if status == "new" or (status == before and status != "closed"):
             return []
         if status == "closed":
@@ -192,6 +197,6 @@ class ImportedTicket:
 
 
 def _dated(told: tuple[int, Event]) -> Event:
-    """The event at the time it was moved to."""
+    """Returns the event at the time it was moved to."""
     at, event = told
     return event if event.occurred_at == at else msgspec.structs.replace(event, occurred_at=at)

@@ -1,4 +1,4 @@
-"""Names where an import comes from: product, account, time. Pure."""
+"""Holds the product, account and time of an import. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Origin"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an import comes from.
+    """The product, account and time of an import.
 
     product    `zendesk`, `freshdesk`, `chatwoot`; part of every event id and thread id
     account    tells two accounts of the same product apart, '' when there is one
@@ -30,7 +30,9 @@ class Origin:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def event_id(self, kind: str, *own: object) -> str:
+        """Returns the id of an event, made of the product's own ids: the same part is the same event."""
         return identity.event_id(f"import-{self.product}", self.account, kind, *(str(part) for part in own))
 
     def thread_id(self, number: object) -> str:
+        """Returns the thread id of a ticket of the product."""
         return ":".join(filter(None, (self.product, self.account, str(number))))

@@ -37,22 +37,24 @@ Part = tuple[str, str, Mapping[str, Any]]
 
 
 def part_of(kind: str, owner: object, body: Mapping[str, Any]) -> Part | Refusal:
-    """The part, if it says whose it is."""
+    """Returns the part, or a refusal when it names no ticket or person."""
     if own := text(owner):
         return kind, own, body
     return Refusal("no_ticket_id", f"one of the {kind} does not say which ticket it belongs to", body=body)
 
 
 def unknown(product: str, body: Mapping[str, Any]) -> Refusal:
-    """Something that this product's exports do not hold."""
+    """Returns the refusal of a record that this product's exports do not hold."""
     keys = ", ".join(str(name)[:40] for name in list(body)[:12])
     return Refusal("unknown_record", f"no record of {product} has the keys {keys}", body=body)
 
 
 @dataclass
 class Reading:
-    """What one ticket came to: events in the order of their times, parts that are refused, and what was left out
-    on purpose, by kind (`template`, `activity`, ...)."""
+    """The events of one ticket in the order of their times, the refused parts, and the rest.
+
+    left_out  counts what was left out on purpose, by kind (`template`, `activity`, ...)
+    """
 
     events: list[Event] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
@@ -71,7 +73,7 @@ class Person:
 
     @classmethod
     def of(cls, origin: Origin, own_id: object, body: Mapping[str, Any]) -> Person:
-        """From a record with the usual names: `email`, `phone`/`mobile`/`phone_number`, `name`, `locale`/`language`."""
+        """Returns the person of a record with the usual names: `email`, `phone`/`mobile`/`phone_number`, `name`, `locale`."""
         address = text(body.get("email")).strip()
         if not address or address_problem(address):
             numbers = (text(body.get(name)) for name in ("phone", "mobile", "phone_number"))

@@ -1,4 +1,4 @@
-"""A ticket of a Zendesk export to events.
+"""Turns a ticket of a Zendesk export into events.
 
 Understood are the JSON export (one ticket a line, people and comments inside) and pages or lines of the incremental
 exports: `tickets`, `users`, `ticket_events`, `ticket_metric_events`, audits, `satisfaction_ratings`, `metric_sets`.
@@ -57,7 +57,7 @@ _WAITING = {"activate": "open", "pause": "pending", "fulfill": "solved"}
 
 
 def read(ticket: Mapping[str, Any], people: People, origin: Origin) -> Reading:
-    """The events of a ticket together with its parts: lists under the names that `parts` gives them."""
+    """Returns the events of a ticket together with its parts: lists under the names that `parts` gives them."""
     number = text(ticket.get("id"))
     if ticket.get("status") == "deleted":
         reading = Reading()
@@ -104,7 +104,7 @@ class _Ticket:
         return imported.reading()
 
     def _tell(self, tell: Any, body: Mapping[str, Any]) -> None:
-        """One part; what is wrong with it does not spoil the others."""
+        """Takes one part; a refused one does not stop the others."""
         try:
             tell()
         except Refused as error:
@@ -116,14 +116,14 @@ class _Ticket:
         return self._people(own_id) or self._inside.get(text(own_id)) or {}
 
     def _agent(self, own_id: object) -> str:
-        """How an agent is called here: the address, else `zendesk:<id>`; '' for nobody."""
+        """Returns the id of an agent here: the address, else `zendesk:<id>`; '' for nobody."""
         own = text(own_id)
         if not own or own == "-1" or own == self.requester_id:
             return ""
         return text(self._person(own).get("email")).lower() or f"zendesk:{own}"
 
     def _is_customer(self, author: str) -> bool:
-        """By role; without a record of the person, whoever is not the requester or copied in is an agent."""
+        """Decides by role; without a record of the person, whoever is neither requester nor copied in is an agent."""
         if author == self.requester_id:
             return True
         if role := text(self._person(author).get("role")):
@@ -134,7 +134,7 @@ class _Ticket:
     # -- comments -----------------------------------------------------------------------------------------------
 
     def _comments(self, created: int) -> list[dict[str, Any]]:
-        """All comments in order, each once: from the ticket, its audits and its events."""
+        """Returns all comments in order, each once: from the ticket, its audits and its events."""
         found: dict[str, dict[str, Any]] = {}
         for comment in self._all_comments():
             found.setdefault(text(comment.get("id")) or f"{self.number}-{len(found)}", {}).update(
@@ -175,7 +175,7 @@ class _Ticket:
     # -- states and tags ----------------------------------------------------------------------------------------
 
     def _audited(self) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """Every change with the audit or ticket event that it belongs to, each audit once."""
+        """Yields every change with the audit or ticket event that it belongs to, each audit once."""
         seen: set[str] = set()
         for name, inner in (("audits", "events"), ("ticket_events", "child_events")):
             for audit in entries(self.ticket, name):
@@ -218,7 +218,7 @@ class _Ticket:
         return status
 
     def _without_audits(self) -> None:
-        """From what is measured, else from the ticket as it was at the end."""
+        """Takes the statuses from the metric events, else from the ticket as it was exported."""
         measured = False
         for event in entries(self.ticket, "metric_events"):
             status = _WAITING.get(text(event.get("type")))
@@ -310,7 +310,7 @@ def _files(comment: Mapping[str, Any]) -> list[Any]:
 
 
 def _changed(event: Mapping[str, Any]) -> Iterator[str]:
-    """Whether a change is one of the status or the tags: audits name the field, ticket events have it as a key."""
+    """Says if a change is one of the status or the tags: audits name the field, ticket events have it as a key."""
     if event.get("type", event.get("event_type")) not in ("Create", "Change"):
         return
     field = event.get("field_name")

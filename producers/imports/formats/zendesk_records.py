@@ -26,7 +26,7 @@ _PAGES = {
 
 
 def recognises(record: Mapping[str, Any]) -> bool:
-    """Whether a record of an export looks like Zendesk's."""
+    """Says if a record of an export looks like Zendesk's."""
     if any(name in record for name in ("ticket_events", "ticket_metric_events", "child_events", "metric_sets")):
         return True
     ticket = next(iter(entries(record, "tickets")), record.get("ticket", record))
@@ -36,7 +36,7 @@ def recognises(record: Mapping[str, Any]) -> bool:
 
 
 def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """Everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
+    """Yields everything in a record or page; `unknown_record` and `no_ticket_id` for what cannot be used."""
     pages = [name for name in _PAGES if isinstance(record.get(name), list)]
     if pages and "requester_id" not in record and "requester" not in record:
         for name in pages:
@@ -55,7 +55,7 @@ def parts(record: Mapping[str, Any]) -> Iterator[Part | Refusal]:
 
 
 def _with_people(kind: str, body: Mapping[str, Any]) -> Iterator[Part | Refusal]:
-    """The part, and the people that the JSON export writes into each ticket: they wrote in others as well."""
+    """Yields the part, and the people that the JSON export writes into each ticket: they wrote in others as well."""
     yield _part(kind, body)
     if kind == "ticket":
         for name in ("requester", "submitter", "assignee"):

@@ -1,0 +1,1 @@
+"""The source that reads mailboxes on IMAP servers."""

@@ -1,4 +1,4 @@
-"""Which mailboxes are read: the setting `DESKSTREAM_IMAP_ACCOUNTS`, a list of URLs or a file with such a list.
+"""Reads the setting `DESKSTREAM_IMAP_ACCOUNTS`: a list of the URLs of mailboxes, or a file with such a list.
 
 A URL is `imaps://user:password@host:993/INBOX`; `imap+starttls://` begins in plain and `imap://` stays so (for a
 server on this machine). What has a meaning of its own in a URL is percent-encoded: `@` is %40, `,` is %2C.
@@ -46,17 +46,17 @@ class Account:
 
     @property
     def name(self) -> str:
-        """For people, logs and metrics: `user@host/folder`, and the port when it is unusual."""
+        """The name for people, logs and metrics: `user@host/folder`, and the port when it is unusual."""
         port = "" if self.port == _PORTS[self.tls] else f":{self.port}"
         return f"{self.user}@{self.host}{port}/{self.folder}"
 
     def message_url(self, uid_validity: int, uid: int) -> str:
-        """Where the server keeps a mail, as RFC 5092 writes it."""
+        """Returns the address of a mail on its server, as RFC 5092 writes it."""
         user, folder = quote(self.user, safe=""), quote(self.folder)
         return f"imap://{user}@{self.host}:{self.port}/{folder};UIDVALIDITY={uid_validity}/;UID={uid}"
 
     def secret(self) -> str:
-        """The password or token, read anew from its file.
+        """Returns the password or token, read anew from its file.
 
         Raises:
             Unavailable: the file cannot be read now.
@@ -70,7 +70,7 @@ class Account:
 
 
 def parse(setting: str) -> list[Account]:
-    """The mailboxes that the setting names, at least one. No message of an error holds any part of a URL.
+    """Returns the mailboxes that the setting names, at least one. No message of an error holds any part of a URL.
 
     Raises:
         ConfigurationError: with the number of the entry that is wrong, counted from 1.

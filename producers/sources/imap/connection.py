@@ -1,4 +1,4 @@
-"""One connection to one folder of one IMAP server: which mails wait, their bytes, and news of more.
+"""Connects to one folder of one IMAP server: lists waiting mails, fetches their bytes, waits for more.
 
 IMAPClient speaks the protocol. It is bent in one place: its IDLE takes the first line that the server sends for the
 answer, and a server may well send `* 5 EXISTS` before it.
@@ -72,7 +72,7 @@ class Connection:
             raise
 
     def close(self) -> None:
-        """Say goodbye if the server still listens."""
+        """Says goodbye if the server still listens."""
         with contextlib.suppress(Exception):
             self._client.socket().settimeout(min(self._timeout, 2.0))
             self._client.logout()
@@ -86,7 +86,7 @@ class Connection:
         self.close()
 
     def open(self) -> Folder:
-        """Select the folder, anew: whether it was replaced, and what is in it now."""
+        """Selects the folder anew, to learn if it was replaced, and its mails."""
         with self._problems(f"select {self.account.folder}"):
             answer = self._client.select_folder(self.account.folder)
             if b"UIDVALIDITY" not in answer:
@@ -97,40 +97,43 @@ class Connection:
             return Folder(int(answer[b"UIDVALIDITY"]), answer.get(b"UIDNEXT"), can_flag)
 
     def unread(self) -> set[int]:
+        """Returns the UIDs of unread mails."""
         return self._search(["UNSEEN"])
 
     def since(self, day: date) -> set[int]:
-        """What the server received on that day or later, read or not."""
+        """Returns the mails that the server received on that day or later, read or not."""
         return self._search(["SINCE", day])
 
     def from_uid(self, uid: int) -> set[int]:
-        """What has this UID or a higher one, read or not."""
+        """Returns the mails with this UID or a higher one, read or not."""
         found = self._search(["UID", f"{uid}:*"])
         return {each for each in found if each >= uid}  # `5:*` also means the last mail when that is 4
 
     def sizes(self, uids: Iterable[int]) -> dict[int, int]:
-        """The bytes of each mail, as the server says; those that are gone meanwhile are left out."""
+        """Returns the bytes of each mail, as the server says; those that are gone meanwhile are left out."""
         with self._problems("fetch sizes"):
             answer = self._client.fetch(list(uids), ["RFC822.SIZE"])
         return {uid: int(items[b"RFC822.SIZE"]) for uid, items in answer.items() if b"RFC822.SIZE" in items}
 
     def fetch(self, uid: int, max_bytes: int) -> bytes | None:
-        """The first `max_bytes` of a mail, without marking it as read; None when it is gone."""
+        """Returns the first `max_bytes` of a mail, without marking it as read; None when it is gone."""
         with self._problems(f"fetch mail {uid}"):
             items = self._client.fetch([uid], [f"BODY.PEEK[]<0.{max_bytes}>"]).get(uid, {})
         raw = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
         return None if raw is None else bytes(raw)[:max_bytes]
 
     def mark_seen(self, uids: Iterable[int]) -> None:
+        """Marks mails as read."""
         with self._problems("mark as seen"):
             self._client.add_flags(list(uids), [SEEN], silent=True)
 
     @property
     def can_idle(self) -> bool:
+        """Says if the server offers IDLE and did not refuse it."""
         return self._can_idle
 
     def idle(self) -> None:
-        """Ask to be told of news. A server that offers IDLE and then refuses it is not asked again."""
+        """Asks to be told of news. A server that offers IDLE and then refuses it is not asked again."""
         client = self._client._imap
         with self._problems("idle"):
             tag = client._command("IDLE")
@@ -142,16 +145,17 @@ class Connection:
             self._client._idle_tag = tag
 
     def news(self, seconds: float) -> bool:
-        """While idle: whether the server said anything within so many seconds."""
+        """Says if the server sent anything within so many seconds of idling."""
         with self._problems("idle"):
             return self._read_ahead() or bool(select.select([self._client.socket()], [], [], seconds)[0])
 
     def end_idle(self) -> None:
+        """Ends idling, so that commands can be sent again."""
         with self._problems("end idle"):
             self._client.idle_done()
 
     def _read_ahead(self) -> bool:
-        """Whether something was read from the socket along with an earlier line."""
+        """Says if something was read from the socket along with an earlier line."""
         client = self._client._imap
         client.sock.settimeout(0)
         try:

@@ -1,4 +1,4 @@
-"""Mailboxes on IMAP servers: one thread each, told of new mail by IDLE, or asking where a server has none.
+r"""Reads mailboxes on IMAP servers: one thread each, waiting for new mail by IDLE, or polling a server without it.
 
 A mail is marked as read (`\\Seen`) only after Kafka has it, as an event or as a dead letter. Mails of one mailbox are
 taken in the order of their UIDs. How far a mailbox was read is remembered beside that, because people read mail too:
@@ -50,7 +50,7 @@ log = structlog.get_logger("producers.imap")
 
 
 class UidCheckpoint:
-    """How far a mailbox was read: below `next_uid` everything is in Kafka, as long as `uid_validity` holds.
+    """The position in a mailbox: below `next_uid` everything is in Kafka, as long as `uid_validity` holds.
 
     Written to a file after every chunk; without a directory it lasts as long as the process.
     """
@@ -82,7 +82,7 @@ class UidCheckpoint:
             log.warning("forgotten", mailbox=account.name, problem=f"{self._path} is not readable")
 
     def save(self, account: Account, uid_validity: int, next_uid: int) -> None:
-        """Remember; raises OSError when the disk does not take it."""
+        """Writes the checkpoint. Raises OSError when the disk does not take it."""
         if (uid_validity, next_uid) == (self.uid_validity, self.next_uid):
             return
         self.uid_validity, self.next_uid = uid_validity, next_uid
@@ -116,7 +116,7 @@ class Mailbox:
     # for ever
 
     def run(self) -> None:
-        """Read the mailbox until `stop` is set, whatever its server and Kafka do meanwhile. Never raises."""
+        """Reads the mailbox until `stop` is set, whatever its server and Kafka do meanwhile. Never raises."""
         while not self._stop.is_set():
             try:
                 with self._connect() as connection:
@@ -147,7 +147,7 @@ class Mailbox:
             self._await_news(connection)
 
     def _await_news(self, connection: Connection) -> None:
-        """Return when the server has news, when it is time to look anyway, or when `stop` is set."""
+        """Waits for news of the server, for the time to look anyway, or for `stop`."""
         if connection.can_idle:
             connection.idle()
         if not connection.can_idle:
@@ -179,7 +179,7 @@ class Mailbox:
         return connection
 
     def once(self) -> None:
-        """Take what waits now.
+        """Takes every mail that waits now.
 
         Raises:
             ImapProblem, Unavailable: a server does not answer.
@@ -190,12 +190,12 @@ class Mailbox:
         self._note_connected(False)
 
     def waiting(self) -> int:
-        """How many mails would be taken now; nothing is changed."""
+        """Returns how many mails would be taken now; nothing is changed."""
         with self._connect() as connection:
             return len(self._wanted(connection, connection.open()))
 
     def sweep(self, connection: Connection) -> None:
-        """Take every mail that waits, in order, and mark what Kafka has.
+        """Takes every mail that waits, in order, and marks what Kafka has.
 
         Raises:
             ImapProblem: the server does not answer.
@@ -224,11 +224,11 @@ class Mailbox:
         return sorted(wanted)
 
     def _floor(self, folder: Folder) -> int:
-        """The mark never goes back while UIDVALIDITY holds."""
+        """Advances the mark; it never goes back while UIDVALIDITY holds."""
         return self._checkpoint.next_uid if self._checkpoint.uid_validity == folder.uid_validity else 1
 
     def _take(self, connection: Connection, folder: Folder, chunk: Sequence[tuple[int, int]]) -> None:
-        """Hand a chunk of `(uid, bytes)` over, wait until Kafka has it, mark what it has; in the order of UIDs."""
+        """Hands over a chunk of `(uid, bytes)` in the order of UIDs, waits for Kafka, and marks what Kafka has."""
         pending: list[tuple[int, Future[Receipt]]] = []
         done: list[int] = []
         complete = False
@@ -285,7 +285,7 @@ def watch(
     health: Health,
     stop: threading.Event,
 ) -> int:
-    """Read all mailboxes until `stop` is set; what is under way is finished then. How many mails were taken.
+    """Reads all mailboxes until `stop` is set, then finishes what is under way. Returns the number of mails taken.
 
     Raises:
         ConfigurationError: the state directory or the attachment store cannot be used.
@@ -307,7 +307,7 @@ def watch(
 
 
 def once(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings, stop: threading.Event) -> int:
-    """Take what waits in every mailbox now, one after the other. How many mails were taken.
+    """Takes what waits in every mailbox now, one after the other. Returns the number of mails taken.
 
     Raises:
         ConfigurationError: a login is refused, or a setting is wrong.
@@ -320,7 +320,7 @@ def once(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSe
 
 
 def check(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings) -> dict[str, int]:
-    """Log in to every mailbox; how many mails wait in each. Nothing is taken, marked or published.
+    """Logs in to every mailbox and returns the number of waiting mails. Nothing is taken, marked or published.
 
     Raises:
         ConfigurationError: a login is refused, or a setting is wrong.
@@ -341,7 +341,7 @@ def _mailboxes(
 
 
 def _plainly(work: Callable[[], T]) -> T:
-    """The errors of one try in the words of a command line."""
+    """Turns the errors of one attempt into those of a command line."""
     try:
         return work()
     except LoginRefused as error:
@@ -351,7 +351,7 @@ def _plainly(work: Callable[[], T]) -> T:
 
 
 def _chunks(connection: Connection, uids: Sequence[int], max_bytes: int) -> Iterator[list[tuple[int, int]]]:
-    """`(uid, bytes)` in order, in chunks of bounded memory; what is gone meanwhile is left out."""
+    """Yields `(uid, bytes)` in order, in chunks of bounded memory; what is gone meanwhile is left out."""
     for first in range(0, len(uids), _CHUNK_MAILS):
         some = uids[first : first + _CHUNK_MAILS]
         sizes = connection.sizes(some)
