@@ -32,8 +32,8 @@ ROOMS = {
     "stream_processors": {"__main__", "app", "config", "recompute", "routing", "rules", "runtime", "text", "tickets"},
     "producers": {
         *("__main__", "endpoint", "intake", "publisher"),
-        *("channels", "customers", "endpoints", "imports", "mail", "replay", "security", "simulation", "sources"),
-        *("storage", "text"),
+        *("channels", "customers", "endpoints", "imports", "mail", "publishing", "replay", "security", "simulation"),
+        *("sources", "storage", "text"),
     },
     "sinks": {"__main__", "kafka", "signals", "clickhouse", "dead_letters", "delivery", "webhooks"},
 }

@@ -157,7 +157,7 @@ def test_an_event_loop_is_not_held_up_and_cancelling_a_caller_loses_nothing(
 def test_more_bytes_than_may_wait_for_kafka_are_not_taken_and_what_landed_makes_room(
     settings: ProducerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producers.publisher.MAX_WAITING_BYTES", 70_000)
+    monkeypatch.setattr("producers.publishing.deliveries.MAX_WAITING_BYTES", 70_000)
 
     async def offer(publisher: Publisher) -> list[Receipt | BaseException]:
         events = [message(number, "x" * 20_000) for number in range(10)]
@@ -170,7 +170,7 @@ def test_more_bytes_than_may_wait_for_kafka_are_not_taken_and_what_landed_makes_
             "the fourth began below the limit"
         )
         assert all(isinstance(each, Unavailable) and "bytes are waiting" in str(each) for each in told[4:])
-        assert publisher._unsettled_bytes == 0
+        assert publisher._deliveries.size_bytes == publisher.waiting == 0
         assert asyncio.run(publisher.publish_async(message(9))).outcome is Outcome.PUBLISHED
 
 
@@ -254,7 +254,7 @@ def test_an_event_offered_again_after_kafka_was_away_is_published(
     with Publisher(away) as publisher:
         with pytest.raises(Unavailable):
             publisher.publish(message(1))
-        publisher.settings = settings  # the same publisher, and Kafka is back
+        publisher._connection.settings = settings  # the same publisher, and Kafka is back
         assert publisher.publish(message(1)).outcome is Outcome.PUBLISHED
     assert len(events(deployment)) == 1
 
