@@ -22,26 +22,17 @@ import msgspec
 import structlog
 
 from producers.customers.identities import Identities
+from producers.customers.profiles import Profile
 from schemas.errors import Refused
 from schemas.events import EVENTS, Event
 from schemas.identity import customer_tag
 
-__all__ = ["Directory", "Enricher", "Profile", "enrich"]
+__all__ = ["Directory", "Enricher", "enrich"]
 
 log = structlog.get_logger("producers.directory")
 #: Addresses of known customers that are remembered for the events of their conversations.
 REMEMBERED = 50_000
 _IDS = ("customer_id", "from_customer_id", "into_customer_id", "to_customer_id")
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """What is known of a customer; '' is unknown. `customer_id` '' means: the address itself."""
-
-    customer_id: str = ""
-    name: str = ""
-    language: str = ""
-    time_zone: str = ""
-    tier: str = ""
 
 
 class Directory(Protocol):

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import generic
-from producers.customers.enrichment import Enricher, Profile, enrich
+from producers.customers.enrichment import Enricher, enrich
 from producers.customers.identities import Identities
+from producers.customers.profiles import Profile
 from producers.text.fields import FieldProblems
 from schemas import identity
 from schemas.errors import Refused
