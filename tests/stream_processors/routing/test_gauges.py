@@ -1,4 +1,4 @@
-"""Who is there, by team: what follows the changes is what the states say."""
+"""Gauges of agents: those kept by changes are those of all states, whenever they are read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from schemas import codec
 from schemas.service_metrics import ServiceMetric
 from stream_processors.routing.gauges import TeamGauges
 from stream_processors.routing.processor import RoutingProcessor
-from stream_processors.runtime.batch import BatchFolder
-from tests.stream_processors.routing.test_invariants import Record, Storage, logs
+from tests.stream_processors.routing.test_invariants import Record, logs
+from tests.support.gauge_partition import GaugePartition
 
 
 def shown(*partitions: TeamGauges) -> dict[ServiceMetric, dict[tuple[str, ...], float]]:
@@ -65,36 +65,19 @@ def test_teams_of_several_partitions_are_joined(router: Any, new_router: Any, ne
 @given(log=logs(least=5), read_at=st.integers(0, 60), sizes=st.lists(st.integers(1, 4), max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_gauges_follow_changes_while_states_are_read(log: list[Any], read_at: int, sizes: list[int]) -> None:
-    store, folder, gauges = Storage(), BatchFolder(RoutingProcessor(), "routing", lambda: 0), TeamGauges()
+    partition, batches = GaugePartition(RoutingProcessor()), 0
     records = [Record(offset, codec.encode(event)) for offset, event in enumerate(log)]
-    folded_batches = 0
     while records:
         size = sizes.pop() if sizes else 3
-        folded = folder.fold(0, records[:size], store.overlay(folder))
-        store.write(folder, folded.states)
-        for key, state in folded.states.items():
-            gauges.changed(key, folded.before.get(key), state)
-        records, folded_batches = records[size:], folded_batches + 1
-        if folded_batches > read_at and gauges.cursor is not None:
-            read(gauges, store, folder, most=1)
-    read(gauges, store, folder)
-    again = TeamGauges()
-    read(again, store, folder)
-    assert shown(gauges) == shown(again)
-    teams = [folder.codec.load(key, value) for key, value in store.values.items() if key[:1] == b"t"]
+        partition.fold(records[:size])
+        records, batches = records[size:], batches + 1
+        if batches > read_at:
+            partition.read(most=1)
+    partition.read()
+    assert shown(partition.gauges) == shown(partition.read_again())
+    teams = partition.states(b"t")
     agents = [agent for team in teams for agent in team.agents.values() if agent.announced]
-    assert sum(shown(gauges)[ServiceMetric.AGENTS].values()) == len(agents)
-    assert sum(shown(gauges)[ServiceMetric.AGENTS_BUSY].values()) == sum(
+    assert sum(shown(partition.gauges)[ServiceMetric.AGENTS].values()) == len(agents)
+    assert sum(shown(partition.gauges)[ServiceMetric.AGENTS_BUSY].values()) == sum(
         a.status == "online" and bool(a.open) for a in agents
     )
-
-
-def read(gauges: TeamGauges, store: Storage, folder: BatchFolder, most: int | None = None) -> None:
-    """Read so many teams again, or all that are left."""
-    if gauges.cursor is None:
-        return
-    left = [key for key in sorted(store.values) if key[:1] == b"t" and key > gauges.cursor]
-    for key in left[:most]:
-        gauges.read(key, folder.codec.load(key, store.values[key]))
-    if most is None or len(left) <= most:
-        gauges.finish()
