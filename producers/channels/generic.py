@@ -47,9 +47,9 @@ def normalise(raw: bytes, *, now: int, source: str = "") -> Event:
     return build(parse(raw), now=now, source=source)
 
 
-def take(raw: bytes, given: InputContext) -> Sequence[Event]:
+def take(raw: bytes, context: InputContext) -> Sequence[Event]:
     """Returns the event of one JSON object, now or when its dead letter is replayed; raises as `normalise`."""
-    return [normalise(raw, now=given.received_at, source=given.source)]
+    return [normalise(raw, now=context.received_at, source=context.source)]
 
 
 def parse(raw: bytes) -> dict[str, Any]:

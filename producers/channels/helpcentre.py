@@ -7,10 +7,9 @@
 | `bot_turn`       | BotAnswered; when it is the second that `failed` in its conversation, a hand-over as well |
 | `hand_over`      | MessageReceived on channel `bot`: the customer wants a person, or the bot gave up         |
 
-A hand-over carries the whole conversation, so that the customer repeats nothing: `full_text` is all of it, `text` what
-the customer asked or said last. A bot sends with every turn the turns before it (`conversation`), so whether it has
-failed twice is seen from the request alone; of one conversation that is handed over once, and every `hand_over` that a
-customer asks for is one more.
+A hand-over carries the whole conversation, so that the customer repeats nothing: `full_text` is all of it, `text` the
+customer's last question. Each `bot_turn` carries the lines before it (`conversation`), so the request alone shows that
+the bot failed twice. A conversation is handed over once for that, and once more for every `hand_over` of the customer.
 """
 
 from __future__ import annotations

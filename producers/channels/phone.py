@@ -67,35 +67,35 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no call or no status that is known.
     """
-    given = fields(delivery)
-    call_id, base = _base(given, now, source)
-    state = given.get("CallStatus", "").strip().lower()
-    if given.get("DialCallStatus"):
-        return _ended(given, base, _DIAL_OUTCOMES.get(given["DialCallStatus"].strip().lower(), ""))
-    if given.get("QueueResult"):
-        return _ended(given, base, _QUEUE_OUTCOMES.get(given["QueueResult"].strip().lower(), ""))
+    form = fields(delivery)
+    call_id, base = _base(form, now, source)
+    state = form.get("CallStatus", "").strip().lower()
+    if form.get("DialCallStatus"):
+        return _ended(form, base, _DIAL_OUTCOMES.get(form["DialCallStatus"].strip().lower(), ""))
+    if form.get("QueueResult"):
+        return _ended(form, base, _QUEUE_OUTCOMES.get(form["QueueResult"].strip().lower(), ""))
     if state not in _RINGING and state not in _TAKEN and state not in _OUTCOMES:
         raise Refused("bad_fields", f"CallStatus {state[:40]!r} is not known")
-    to_agent = bool(given.get("ParentCallSid"))
-    if given.get("Direction", "").strip().lower() == "outbound-api" and not to_agent:
+    to_agent = bool(form.get("ParentCallSid"))
+    if form.get("Direction", "").strip().lower() == "outbound-api" and not to_agent:
         return []  # we called them
     if state in _RINGING:
         return [CallStarted(**base, event_id=event_id(CHANNEL, "started", call_id))]
-    if (state in _TAKEN or state == "completed") and _answered_by_machine(given, to_agent):
+    if (state in _TAKEN or state == "completed") and _answered_by_machine(form, to_agent):
         return []
     if state in _TAKEN:
-        wait = seconds(given.get("QueueTime", ""))
+        wait = seconds(form.get("QueueTime", ""))
         return [
             CallAnswered(
                 **_without(base, "language"),
                 event_id=event_id(CHANNEL, "answered", call_id),
-                agent_id=_agent(given),
+                agent_id=_agent(form),
                 wait_seconds=wait,
             )
         ]
     if to_agent and state != "completed":
         return []
-    return _ended(given, base, _OUTCOMES[state])
+    return _ended(form, base, _OUTCOMES[state])
 
 
 def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
@@ -104,21 +104,21 @@ def recording(delivery: Delivery, now: int, source: str) -> list[Event]:
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no call or no recording.
     """
-    given = fields(delivery)
-    if given.get("RecordingStatus", "completed").strip().lower() != "completed":
+    form = fields(delivery)
+    if form.get("RecordingStatus", "completed").strip().lower() != "completed":
         return []
-    call_id, base = _base(given, now, source)
-    url = identifier(given.get("RecordingUrl", ""))
+    call_id, base = _base(form, now, source)
+    url = identifier(form.get("RecordingUrl", ""))
     if not url:
         raise Refused("bad_fields", "RecordingUrl is missing or empty")
-    transcript = prose(given.get("TranscriptionText", "").strip())
-    own_id = given.get("RecordingSid") or call_id
+    transcript = prose(form.get("TranscriptionText", "").strip())
+    own_id = form.get("RecordingSid") or call_id
     return [
         CallEnded(
             **base | {"channel": VOICEMAIL},
             event_id=event_id(CHANNEL, "transcript" if transcript else "voicemail", own_id),
             outcome="voicemail",
-            talk_seconds=seconds(given.get("RecordingDuration", "")),
+            talk_seconds=seconds(form.get("RecordingDuration", "")),
             recording=url,
             transcript=transcript,
         )
@@ -133,16 +133,16 @@ def signed_at(delivery: Delivery) -> int:
         return 0
 
 
-def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:
+def _base(form: dict[str, str], now: int, source: str) -> tuple[str, dict[str, Any]]:
     """Returns the call's id, and the fields of every event of it."""
-    call_id = identifier(given.get("ParentCallSid") or given.get("CallSid", ""), 100)
+    call_id = identifier(form.get("ParentCallSid") or form.get("CallSid", ""), 100)
     if not call_id:
         raise Refused("bad_fields", "CallSid is missing or empty")
-    who = caller(given.get("caller") or given.get("From") or given.get("Caller", ""), given.get("FromCountry", ""))
+    who = caller(form.get("caller") or form.get("From") or form.get("Caller", ""), form.get("FromCountry", ""))
     kind, _, value = (who.customer or f"call:{call_id}").partition(":")
     customer_id = canonical_customer_id(kind, value)
     return call_id, {
-        "occurred_at": moment(given.get("Timestamp", ""), now),
+        "occurred_at": moment(form.get("Timestamp", ""), now),
         "received_at": now,
         "customer_tag": customer_tag(customer_id),
         "channel": CHANNEL,
@@ -154,11 +154,11 @@ def _base(given: dict[str, str], now: int, source: str) -> tuple[str, dict[str, 
     }
 
 
-def _ended(given: dict[str, str], base: dict[str, Any], outcome: str) -> list[Event]:
+def _ended(form: dict[str, str], base: dict[str, Any], outcome: str) -> list[Event]:
     if not outcome:
         return []  # it goes on: in a queue, with the next agent
-    whole, talk = seconds(given.get("CallDuration", "")), seconds(given.get("DialCallDuration", ""))
-    waited = seconds(given.get("QueueTime", ""))
+    whole, talk = seconds(form.get("CallDuration", "")), seconds(form.get("DialCallDuration", ""))
+    waited = seconds(form.get("QueueTime", ""))
     if outcome != "answered":
         talk, waited = 0.0, waited or whole
     elif talk:
@@ -170,24 +170,24 @@ def _ended(given: dict[str, str], base: dict[str, Any], outcome: str) -> list[Ev
             **base,
             event_id=event_id(CHANNEL, "ended", base["call_id"]),
             outcome=outcome,
-            agent_id=_agent(given) if outcome == "answered" else "",
+            agent_id=_agent(form) if outcome == "answered" else "",
             wait_seconds=waited,
             talk_seconds=talk,
-            recording=identifier(given.get("RecordingUrl", "")) if outcome == "answered" else "",
+            recording=identifier(form.get("RecordingUrl", "")) if outcome == "answered" else "",
         )
     ]
 
 
-def _agent(given: dict[str, str]) -> str:
-    called = given.get("To", "") if given.get("ParentCallSid") else ""
-    return identifier(given.get("agent") or called.removeprefix("client:"), 100)
+def _agent(form: dict[str, str]) -> str:
+    called = form.get("To", "") if form.get("ParentCallSid") else ""
+    return identifier(form.get("agent") or called.removeprefix("client:"), 100)
 
 
-def _answered_by_machine(given: dict[str, str], to_agent: bool) -> bool:
+def _answered_by_machine(form: dict[str, str], to_agent: bool) -> bool:
     """Says if no person took this leg: a menu on our side, or an agent's own answering machine."""
     if to_agent:
-        return given.get("AnsweredBy", "").startswith(("machine", "fax"))
-    return given.get("menu", "") not in ("", "0")
+        return form.get("AnsweredBy", "").startswith(("machine", "fax"))
+    return form.get("menu", "") not in ("", "0")
 
 
 def _without(base: dict[str, Any], name: str) -> dict[str, Any]:

@@ -35,10 +35,10 @@ __all__ = ["CHANNEL", "KEYWORDS", "Keyword", "incoming", "keyword_of", "status"]
 CHANNEL = "sms"
 MOST_MEDIA = 20
 _WHATSAPP = "whatsapp:"
-#: What is reported of messages to us.
+#: Statuses of messages to us.
 _THEIRS = frozenset(("receiving", "received"))
 _STATUS = re.compile(r"[a-z][a-z_-]{0,29}")
-#: What a telephone puts between the letters of a word, and nobody sees.
+#: What a telephone puts between the characters of a word, and nobody sees.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
 _AROUND = " .,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】"
 #: Signs and pictures as well: `*STOP* 🛑`.
@@ -110,12 +110,12 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it has no sender or no id.
     """
-    given = fields(delivery)
-    sid = given.get("MessageSid") or given.get("SmsMessageSid") or given.get("SmsSid", "")
-    who = _sender(given.get("From", ""), given.get("FromCountry", ""))
+    form = fields(delivery)
+    sid = form.get("MessageSid") or form.get("SmsMessageSid") or form.get("SmsSid", "")
+    who = _sender(form.get("From", ""), form.get("FromCountry", ""))
     if not sid or not who.customer:
         raise Refused("bad_fields", f"{'MessageSid' if not sid else 'From'} is missing or empty")
-    body = given.get("Body", "")
+    body = form.get("Body", "")
     customer_id = canonical_customer_id(*_kind_and_value(who.customer))
     base: dict[str, Any] = {
         "event_id": event_id("sms", "message", sid),
@@ -128,22 +128,22 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
         "address": who.address,
     }
     country = language_of(who.address.removeprefix(_WHATSAPP))
-    known = _by_service(given.get("OptOutType", ""))
+    known = _by_service(form.get("OptOutType", ""))
     keyword = known or keyword_of(body)
     if keyword is not None:
         word, language = short(body, 100), keyword.language or country
         return [
             ConsentChanged(**base, wish=keyword.request, keyword=word, language=language, answered=known is not None)
         ]
-    text = prose(body.strip() or _place(given))
+    text = prose(body.strip() or _place(form))
     return [
         MessageReceived(
             **base,
-            customer_name=short(given.get("ProfileName", ""), 200),
+            customer_name=short(form.get("ProfileName", ""), 200),
             text=text,
             full_text=text,
-            recipients=[identifier(given["To"], 200)] if given.get("To") else [],
-            attachments=_media(given),
+            recipients=[identifier(form["To"], 200)] if form.get("To") else [],
+            attachments=_media(form),
             language=country,
         )
     ]
@@ -155,10 +155,10 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
     Raises:
         Refused: `bad_encoding`; `bad_fields`, it names no message, no recipient or no status.
     """
-    given = fields(delivery)
-    sid = given.get("MessageSid") or given.get("SmsSid", "")
-    state = (given.get("MessageStatus") or given.get("SmsStatus", "")).strip().lower()
-    who = _sender(given.get("To", ""), "")
+    form = fields(delivery)
+    sid = form.get("MessageSid") or form.get("SmsSid", "")
+    state = (form.get("MessageStatus") or form.get("SmsStatus", "")).strip().lower()
+    who = _sender(form.get("To", ""), "")
     if not sid or not who.customer or not _STATUS.fullmatch(state):
         missing = "MessageSid" if not sid else "To" if not who.customer else "MessageStatus"
         raise Refused("bad_fields", f"{missing} is missing or is none")
@@ -177,7 +177,7 @@ def status(delivery: Delivery, now: int, source: str) -> list[Event]:
             address=who.address,
             message_id=identifier(delivery.query.get("id", "") or sid, 100),
             status=state,
-            error_code=short(given.get("ErrorCode", ""), 20),
+            error_code=short(form.get("ErrorCode", ""), 20),
         )
     ]
 
@@ -200,24 +200,24 @@ def _by_service(kind: str) -> Keyword | None:
     return Keyword(request) if request in ("stop", "start", "help") else None
 
 
-def _media_count(given: dict[str, str]) -> int:
-    number = given.get("NumMedia", "0").strip()
+def _media_count(form: dict[str, str]) -> int:
+    number = form.get("NumMedia", "0").strip()
     return min(MOST_MEDIA, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 0
 
 
-def _media(given: dict[str, str]) -> list[Attachment]:
+def _media(form: dict[str, str]) -> list[Attachment]:
     found = []
-    for number in range(_media_count(given)):
-        url = identifier(given.get(f"MediaUrl{number}", ""))
+    for number in range(_media_count(form)):
+        url = identifier(form.get(f"MediaUrl{number}", ""))
         if url:
-            kind = short(given.get(f"MediaContentType{number}", ""), 100) or "application/octet-stream"
+            kind = short(form.get(f"MediaContentType{number}", ""), 100) or "application/octet-stream"
             found.append(Attachment(name=short(file_of(url), 200), media_type=kind, reference=url))
     return found
 
 
-def _place(given: dict[str, str]) -> str:
+def _place(form: dict[str, str]) -> str:
     """Returns a shared location in words: its label, its address, its coordinates."""
-    if not given.get("Latitude") or not given.get("Longitude"):
+    if not form.get("Latitude") or not form.get("Longitude"):
         return ""
-    where = f"{given['Latitude']}, {given['Longitude']}"
-    return "\n".join(filter(None, (given.get("Label", ""), given.get("Address", ""), where)))
+    where = f"{form['Latitude']}, {form['Longitude']}"
+    return "\n".join(filter(None, (form.get("Label", ""), form.get("Address", ""), where)))

@@ -46,17 +46,17 @@ def digest(secret: str, raw: bytes) -> bytes:
     return hmac.new(secret.encode(), raw, hashlib.sha256).digest()
 
 
-def require_match(given: str, ours: Iterable[str], header: str) -> None:
+def require_match(signature: str, ours: Iterable[str], header: str) -> None:
     """Compares a header's value with the signatures that our secrets make.
 
     Raises:
         Refused: `missing_signature`, `malformed_signature`, `bad_signature`.
     """
-    if not given:
+    if not signature:
         raise Refused("missing_signature", f"{header} is missing")
-    if not given.startswith("sha256="):
+    if not signature.startswith("sha256="):
         raise Refused("malformed_signature", f"{header} is not sha256=...")
-    matches = [hmac.compare_digest(each.encode(), given.encode("utf-8", "replace")) for each in ours]
+    matches = [hmac.compare_digest(each.encode(), signature.encode("utf-8", "replace")) for each in ours]
     if not any(matches):  # all were compared, so that the time taken says nothing
         raise Refused("bad_signature", "it matches none of our secrets")
 

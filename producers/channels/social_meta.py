@@ -75,8 +75,8 @@ def challenge(delivery: Delivery, tokens: Sequence[str]) -> Answer:
     query = delivery.query
     if query.get("hub.mode") != "subscribe" or not query.get("hub.challenge"):
         raise Refused("bad_challenge", "hub.mode=subscribe and hub.challenge are expected")
-    given = query.get("hub.verify_token", "").encode("utf-8", "replace")
-    matches = [compare_digest(token.encode(), given) for token in tokens]
+    sent = query.get("hub.verify_token", "").encode("utf-8", "replace")
+    matches = [compare_digest(token.encode(), sent) for token in tokens]
     if not any(matches):
         raise Refused("bad_signature", "hub.verify_token is none of DESKSTREAM_SOCIAL_VERIFY_TOKENS")
     return Answer(body=query["hub.challenge"][:1_000], media_type="text/plain")

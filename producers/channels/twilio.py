@@ -51,11 +51,11 @@ def verify(delivery: Delivery, tokens: Sequence[str], wall: float) -> None:
     Raises:
         Refused: `missing_signature`, `bad_signature`, `bad_encoding`.
     """
-    given = delivery.headers.get(HEADER, "")
-    if not given:
+    signature = delivery.headers.get(HEADER, "")
+    if not signature:
         raise Refused("missing_signature", "X-Twilio-Signature is missing")
     ours = [sign(token, delivery.url, delivery.body).encode() for token in tokens]
-    matches = [hmac.compare_digest(each, given.encode("utf-8", "replace")) for each in ours]
+    matches = [hmac.compare_digest(each, signature.encode("utf-8", "replace")) for each in ours]
     if not any(matches):  # all were compared, so that the time taken says nothing
         raise Refused(
             "bad_signature", "it matches none of our tokens for this address; is DESKSTREAM_PUBLIC_URL right?"

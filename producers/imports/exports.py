@@ -74,7 +74,7 @@ class Export:
         """The name of this import for people."""
         return f"import:{self.path.name}"
 
-    def given(self, now: int) -> InputContext | None:
+    def context(self, now: int) -> InputContext | None:
         """Returns the context that a dead letter of one record keeps; None where a record is only a part of a ticket."""
         known = self.format in _CHANNELS
         return InputContext(received_at=now, source=self.source, imported=not self.live) if known else None
@@ -185,7 +185,7 @@ def _submit(publisher: Publisher, export: Export, outgoing: Outgoing) -> Future[
         return publisher.submit_dead_letter(
             outgoing.value,
             refused,
-            given=export.given(publisher.settings.pipeline_clock.now()),
+            given=export.context(publisher.settings.pipeline_clock.now()),
             channel=export.channel,
             producer=export.channel,
             origin=origin,

@@ -95,7 +95,7 @@ class _Words:
             whole = data + "=" * (-len(data) % 4)
             try:
                 self._bytes += base64.b64decode(whole)
-            except binascii.Error:  # one letter too many
+            except binascii.Error:  # one character too many
                 self._bytes += base64.b64decode(data[: len(data) // 4 * 4])
 
     def _end(self) -> None:

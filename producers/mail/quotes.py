@@ -115,7 +115,7 @@ def newest_part(text: str, *, forwarded: bool = False) -> str:
     return newest or readable.strip()
 
 
-#: Most lines are neither a mark nor short enough to be one; these letters are in all marks.
+#: Most lines are neither a mark nor short enough to be one; these characters are in all marks.
 _MARKS = re.compile(
     r"[-_=－—ー:：]|sent|get |outlook|自|送|发|傳|获取|取得|獲取|下載|定制|\[cid|\[image|<image|来自", re.IGNORECASE
 )

@@ -68,7 +68,7 @@ def event_with(*attachments: Attachment) -> MessageReceived:
 # the store
 
 
-def test_an_object_is_named_by_its_bytes_below_its_customer_and_written_once(tmp_path: Path) -> None:
+def test_an_object_is_named_by_its_bytes_and_written_once(tmp_path: Path) -> None:
     store = store_in(tmp_path / "store")
     reference = store.put(TAG, PDF, name="a.pdf", media_type="application/pdf")
     digest = blake2b(PDF, digest_size=32).hexdigest()
@@ -120,13 +120,13 @@ def test_size_and_type_decide_whether_it_is_stored(
     assert files_in(tmp_path) == []
 
 
-def test_card_numbers_in_text_are_masked_and_other_formats_stay_as_they_are(tmp_path: Path) -> None:
+def test_card_numbers_are_masked_in_text_formats_only(tmp_path: Path) -> None:
     store, card = store_in(tmp_path), b"card 4111 1111 1111 1111."
     assert store.get(store.put(TAG, card, media_type="text/csv")) == b"card **** **** **** 1111."
     assert store.get(store.put(TAG, card, media_type="application/pdf")) == card
 
 
-def test_everything_of_a_customer_is_erased_and_nothing_of_another(tmp_path: Path) -> None:
+def test_everything_of_one_customer_is_erased(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     mine, theirs = [store.put(TAG, data) for data in (b"1", b"2")], store.put(OTHER, b"1")
     assert store.erase(TAG) == 2
@@ -152,7 +152,7 @@ def test_a_url_that_is_no_store_is_one_clear_line(url: str, says: str) -> None:
     assert str(error.value).startswith("DESKSTREAM_ATTACHMENTS_URL: ")
 
 
-def test_without_a_url_there_is_no_store_and_attachments_are_only_listed() -> None:
+def test_without_a_store_attachments_are_only_listed() -> None:
     assert AttachmentStore.of(ProducerSettings()) is None
     raw = mail_with(("application/pdf", "invoice.pdf", PDF))
     event = mail_event(ProducerSettings(), None)(raw, InputContext(received_at=1))
@@ -163,7 +163,7 @@ def test_without_a_url_there_is_no_store_and_attachments_are_only_listed() -> No
 # in the event
 
 
-def test_the_event_refers_to_what_was_stored_and_says_why_the_rest_was_not(tmp_path: Path) -> None:
+def test_the_event_refers_to_stored_files_and_names_refusals(tmp_path: Path) -> None:
     event = event_with(
         Attachment(name="a.pdf", media_type="application/pdf", size_bytes=9),
         Attachment(name="b.exe", media_type="application/octet-stream", size_bytes=2),
@@ -194,7 +194,7 @@ def test_a_store_that_does_not_take_it_is_no_refusal(tmp_path: Path) -> None:
 # out of a mail
 
 
-def test_the_bytes_of_each_part_belong_to_its_entry_also_when_names_and_types_repeat() -> None:
+def test_files_with_equal_names_and_types_keep_their_own_bytes() -> None:
     parts = [
         ("image/png", "a.png", b"1"),
         ("image/png", "a.png", b"22"),
@@ -294,7 +294,7 @@ def test_a_bucket_that_is_not_there_is_unavailable_and_not_made(bucket: str) -> 
 
 
 @pytest.mark.stack
-def test_a_mail_is_published_with_references_that_lead_to_the_bytes(deployment: Deployment, tmp_path: Path) -> None:
+def test_a_published_mail_has_references_to_its_bytes(deployment: Deployment, tmp_path: Path) -> None:
     inbox, folder = tmp_path / "inbox", tmp_path / "kept"
     inbox.mkdir()
     parts = [("application/pdf", "invoice.pdf", PDF), ("application/octet-stream", "virus.exe", b"MZ")]
@@ -313,9 +313,7 @@ def test_a_mail_is_published_with_references_that_lead_to_the_bytes(deployment: 
 
 
 @pytest.mark.stack
-def test_while_the_store_does_not_take_it_nothing_is_published_and_the_mail_stays(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_an_unavailable_store_leaves_the_mail_unpublished(deployment: Deployment, tmp_path: Path) -> None:
     inbox, folder = tmp_path / "inbox", tmp_path / "kept"
     inbox.mkdir()
     raw = mail_with(("application/pdf", "invoice.pdf", PDF))

@@ -119,7 +119,7 @@ def test_what_is_sent_again_is_acknowledged_again_and_taken_once(
     assert server.balance() == (6, 3, 3, 0)
 
 
-def test_a_visitor_who_comes_back_gets_what_they_missed_and_nothing_else(server: ChatServer, desk: Desk) -> None:
+def test_a_returning_visitor_gets_exactly_the_missed_lines(server: ChatServer, desk: Desk) -> None:
     with server.visitor() as visitor:
         welcome = visitor.start()
         desk.say(welcome["conversation"], "one", "acknowledgement")
@@ -143,9 +143,7 @@ def test_a_visitor_who_comes_back_gets_what_they_missed_and_nothing_else(server:
         assert visitor.receive("problem")["reason"] == "bad_token"
 
 
-def test_chat_is_offered_while_there_is_room_and_otherwise_a_message_can_be_left(
-    deployment: Deployment, server: ChatServer, desk: Desk
-) -> None:
+def test_chat_is_offered_while_there_is_capacity(deployment: Deployment, server: ChatServer, desk: Desk) -> None:
     with server.visitor() as first, server.visitor() as second, server.visitor() as third:
         first.start()
         second.start(conversation="conversation-of-the-second")
@@ -191,9 +189,7 @@ def strict(deployment: Deployment, desk: Desk) -> Iterator[ChatServer]:
         yield server
 
 
-def test_what_cannot_be_taken_is_refused_with_its_reason_and_counted(
-    deployment: Deployment, strict: ChatServer
-) -> None:
+def test_a_refused_frame_has_its_reason_and_is_counted(deployment: Deployment, strict: ChatServer) -> None:
     server = strict
     with server.visitor() as visitor:
         for message in ("{", '{"type": "nonsense"}', b'{"type": "ping"}'):
@@ -234,7 +230,7 @@ def test_what_cannot_be_taken_is_refused_with_its_reason_and_counted(
     assert server.balance() == (1, 1, 0, 0)
 
 
-def test_the_workers_acknowledge_and_an_agents_answer_and_end_reach_the_open_socket(
+def test_acknowledgement_answer_and_end_reach_the_open_socket(
     deployment: Deployment, server: ChatServer, desk: Desk
 ) -> None:
     with workers(deployment), server.visitor() as visitor:
@@ -293,9 +289,7 @@ def test_the_widget_is_sound_javascript() -> None:
     subprocess.run(["node", "--check", SCRIPT], check=True)
 
 
-def test_a_process_that_takes_over_from_a_killed_one_stands_where_that_one_stood(
-    deployment: Deployment, desk: Desk
-) -> None:
+def test_a_process_takes_over_from_a_killed_one(deployment: Deployment, desk: Desk) -> None:
     with chatting(deployment) as server, server.visitor() as visitor:
         welcome = visitor.start()
         seen = desk.say(welcome["conversation"], "It is on its way.")

@@ -91,7 +91,7 @@ def test_the_form_and_its_first_line_are_one_contact() -> None:
     assert step.state.phase == "queued"
 
 
-def test_a_visitor_without_an_e_mail_address_is_known_by_their_browser() -> None:
+def test_a_visitor_without_address_is_known_by_their_browser() -> None:
     assert begun(email="").customer_id == "chat:visitor-0123456789"
 
 
@@ -127,7 +127,7 @@ def test_of_the_page_only_what_names_it_is_kept(url: str, kept: str) -> None:
     assert begun(page_url=url).page_url == kept
 
 
-def test_the_same_form_again_is_the_same_conversation_and_the_same_event() -> None:
+def test_the_same_form_again_is_the_same_conversation() -> None:
     first = fold(ChatConversation(), START, T0, RULES)
     again = fold(first.state, START, at(5), RULES)
     assert [event.event_id for event in again.events] == [event.event_id for event in first.events]
@@ -159,7 +159,7 @@ def test_a_conversation_has_so_many_lines_and_no_more() -> None:
     assert fold(state, frames.Line(line="l2", text="two"), at(3), rules).state == state
 
 
-def test_after_the_end_a_known_line_is_acknowledged_again_and_a_new_one_refused() -> None:
+def test_after_the_end_only_known_lines_are_acknowledged() -> None:
     over = fold(begun(), frames.End(), at(9), RULES).state
     assert kinds(fold(over, frames.Line(line="l1", text="?"), at(10), RULES)) == ["Ack"]
     with pytest.raises(Refused, match="ended"):
@@ -167,7 +167,7 @@ def test_after_the_end_a_known_line_is_acknowledged_again_and_a_new_one_refused(
 
 
 @given(sent=st.lists(st.sampled_from(["l1", "l2", "l3", "l4"]), max_size=12))
-def test_however_often_and_in_whatever_order_lines_are_sent_each_is_one_event_and_one_line(sent: list[str]) -> None:
+def test_lines_resent_in_any_order_are_one_event_each(sent: list[str]) -> None:
     state, published, acknowledged = begun(), {"l1"}, []
     events: list[Event] = []
     for second, line in enumerate(sent):
@@ -185,7 +185,7 @@ def test_however_often_and_in_whatever_order_lines_are_sent_each_is_one_event_an
 # -- our lines --------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_answer_of_a_person_answers_and_an_acknowledgement_does_not() -> None:
+def test_a_persons_answer_answers_and_an_acknowledgement_does_not() -> None:
     acknowledged = observe(begun(), outbound("Thank you", "acknowledgement", 1), 3)
     assert (acknowledged.state.phase, kinds(acknowledged)) == ("queued", ["Said"])
     replied = observe(acknowledged.state, outbound("Here it is", "reply", 40), 9)
@@ -198,9 +198,7 @@ def test_the_first_answer_of_a_person_answers_and_an_acknowledgement_does_not() 
     after=st.integers(0, 60),
     twice=st.booleans(),
 )
-def test_resuming_shows_exactly_the_lines_after_the_last_one_seen_in_order(
-    numbers: list[int], after: int, twice: bool
-) -> None:
+def test_resuming_shows_the_lines_after_the_last_one_seen(numbers: list[int], after: int, twice: bool) -> None:
     state = begun()
     for number in (each for told in numbers for each in [told] * (1 + twice)):
         state = observe(state, outbound(f"line {number}"), number).state
@@ -210,7 +208,7 @@ def test_resuming_shows_exactly_the_lines_after_the_last_one_seen_in_order(
     ]
 
 
-def test_a_token_opens_its_conversation_with_the_new_secret_and_the_old_and_no_other() -> None:
+def test_a_token_of_the_new_or_the_old_secret_opens_its_conversation() -> None:
     thread = begun().thread_id
     assert chat_token.opened_by(chat_token.sign(thread, "old"), ("new", "old")) == thread
     for token in (chat_token.sign(thread, "guess"), thread, "", ".", "é\ud800"):
@@ -251,7 +249,7 @@ def test_who_leaves_before_an_answer_has_abandoned() -> None:
     assert step.frames == (frames.Ended(outcome="abandoned", transcript=False),)
 
 
-def test_who_leaves_after_an_answer_has_closed_and_has_waited_until_the_answer() -> None:
+def test_leaving_after_an_answer_closes_with_the_wait_until_it() -> None:
     step = fold(answered(), frames.End(), at(100), RULES)
     assert (ended(step).outcome, ended(step).wait_seconds, ended(step).lines) == ("closed", 30.0, 2)
 
@@ -279,13 +277,13 @@ def test_time_ends_a_conversation(state: str, seconds: float, outcome: str | Non
     assert [event.outcome for event in step.events if isinstance(event, ChatEnded)] == ([outcome] if outcome else [])
 
 
-def test_a_ticket_that_is_opened_again_before_the_end_ends_nothing() -> None:
+def test_a_ticket_reopened_before_the_end_ends_nothing() -> None:
     solved = observe(answered(), example(StatusChanged, status="solved")).state
     reopened = observe(solved, example(StatusChanged, status="open")).state
     assert fold(reopened, Passed(), at(40), RULES).events == ()
 
 
-def test_what_was_said_while_the_visitor_was_away_for_good_goes_to_them_by_e_mail() -> None:
+def test_unseen_answers_are_mailed_to_a_visitor_who_left() -> None:
     away = fold(answered(), Gone(), at(40), RULES).state
     told = observe(away, outbound("You can have it tomorrow.", seconds=60), 9).state
     step = fold(told, Passed(), at(160), RULES)
@@ -295,7 +293,7 @@ def test_what_was_said_while_the_visitor_was_away_for_good_goes_to_them_by_e_mai
     assert [type(event) for event in nothing_new.events] == [ChatEnded]
 
 
-def test_the_transcript_has_both_sides_in_order_in_the_visitors_time_zone() -> None:
+def test_the_transcript_has_both_sides_in_the_visitors_time_zone() -> None:
     wanted = fold(answered(), frames.Transcript(), at(40), RULES)
     assert wanted.events == ()
     step = fold(wanted.state, frames.End(), at(50), RULES)
@@ -307,14 +305,14 @@ def test_the_transcript_has_both_sides_in_order_in_the_visitors_time_zone() -> N
 
 
 @pytest.mark.parametrize(("email", "reason"), [("", "no_email"), ("ann@example.org", "not_answered")])
-def test_no_transcript_without_an_address_nor_of_a_chat_that_nobody_answered(email: str, reason: str) -> None:
+def test_a_transcript_needs_an_address_and_an_answer(email: str, reason: str) -> None:
     over = fold(begun(email=email), frames.End(), at(9), RULES).state
     with pytest.raises(Refused) as refused:
         fold(over, frames.Transcript(), at(10), RULES)
     assert refused.value.reason == reason
 
 
-def test_the_survey_comes_after_the_end_and_names_its_conversation() -> None:
+def test_a_survey_follows_the_end_and_names_its_conversation() -> None:
     with pytest.raises(Refused, match="not_ended"):
         fold(answered(), frames.Survey(csat=5), at(40), RULES)
     over = fold(answered(), frames.End(), at(50), RULES).state
@@ -360,7 +358,7 @@ RECORDS = st.sampled_from(
 
 
 @given(inputs=st.lists(st.tuples(st.integers(0, 900), FRAMES | RECORDS), max_size=25))
-def test_whatever_happens_a_conversation_ends_once_and_no_event_has_two_contents(inputs: list[tuple[int, Any]]) -> None:
+def test_a_conversation_ends_once_and_event_ids_are_unique(inputs: list[tuple[int, Any]]) -> None:
     state, now, number = begun(), T0, 0
     made: dict[str, Event] = {}
     for seconds, each in inputs:
@@ -404,7 +402,7 @@ def desk(*records: Event) -> ChatCapacity:
     return made
 
 
-def test_free_is_what_online_agents_take_less_what_is_held_and_what_waits() -> None:
+def test_free_capacity_excludes_held_and_waiting_chats() -> None:
     here = desk(presence("mei"), presence("tom", chats=3), presence("sam", "away"), presence("lee", "offline"))
     assert here.free == 5
     here.observe(update("A-1", "queue", 1))
@@ -423,7 +421,7 @@ def test_the_default_capacity_counts_where_chat_is_not_named() -> None:
     assert desk(everything).free == 4
 
 
-def test_the_queue_goes_by_priority_and_then_by_who_waits_longest_in_each_team() -> None:
+def test_the_queue_of_a_team_is_sorted_by_priority_then_wait() -> None:
     here = desk(
         update("A-1", "queue", 1, eligible_at=at(10)),
         update("B-1", "queue", 2, eligible_at=at(5)),
@@ -438,7 +436,7 @@ def test_the_queue_goes_by_priority_and_then_by_who_waits_longest_in_each_team()
     assert here.positions()["C-1"] == 1
 
 
-def test_an_update_that_is_written_again_after_a_crash_changes_nothing() -> None:
+def test_an_update_written_again_changes_nothing() -> None:
     here = desk(presence("mei"), update("A-1", "queue", 5), update("A-1", "done", 6), update("A-1", "queue", 5))
     assert here.free == 2
     assert not here.knows("A-1")
@@ -528,11 +526,11 @@ def test_every_frame_is_read_back_as_it_was_written(kind: type[Any]) -> None:
     assert frames.decode(frames.encode(frame)) == frame
 
 
-def test_the_committed_description_of_the_protocol_is_the_one_that_the_code_makes() -> None:
+def test_the_committed_description_is_the_generated_one() -> None:
     assert pages.ASYNCAPI.read_bytes() == pages.document(), "run `make generate`"
 
 
-def test_every_reference_of_the_description_leads_somewhere_and_every_frame_is_in_it() -> None:
+def test_the_description_holds_every_frame_and_no_dead_reference() -> None:
     document = json.loads(pages.document())
 
     def references(node: Any) -> list[str]:
@@ -550,7 +548,7 @@ def test_every_reference_of_the_description_leads_somewhere_and_every_frame_is_i
     assert document["components"]["schemas"]["Survey"]["properties"]["csat"]["maximum"] == 5
 
 
-def test_the_widget_has_every_word_in_every_language_and_knows_every_frame() -> None:
+def test_the_widget_has_all_languages_and_frames() -> None:
     """The words are a literal of the script: keys in the same order in each of the four."""
     script = pages.page("/widget.js")
     assert script is not None

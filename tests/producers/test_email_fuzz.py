@@ -149,7 +149,7 @@ def test_a_broken_mail_becomes_an_event_or_is_refused(raw: bytes) -> None:
 
 
 @pytest.mark.soak
-def test_twenty_thousand_broken_mails_become_events_or_are_refused() -> None:
+def test_20_000_broken_mails_become_events_or_are_refused() -> None:
     outcomes: Counter[str] = Counter()
 
     @settings(max_examples=20_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -23,7 +23,7 @@ files = st.lists(st.tuples(names, st.binary(max_size=200)), max_size=5)
 
 @settings(max_examples=60, deadline=None)
 @given(files)
-def test_the_files_of_a_container_are_those_that_another_reader_finds(listed: list[tuple[str, bytes]]) -> None:
+def test_files_of_a_container_are_those_that_tnefparse_finds(listed: list[tuple[str, bytes]]) -> None:
     data = tnef_bytes.tnef(*(tnef_bytes.attachment(b"SHORT.NAM", content, long_name=name) for name, content in listed))
     found = tnef.read(data)
     assert found.whole and found.files == listed

@@ -68,9 +68,7 @@ def subjects(deployment: Deployment) -> list[str]:
 
 
 @pytest.mark.stack
-def test_mails_of_a_folder_are_published_and_moved_and_only_mails(
-    deployment: Deployment, take: Take, tmp_path: Path
-) -> None:
+def test_only_mails_of_a_folder_are_published_and_moved(deployment: Deployment, take: Take, tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.eml").write_bytes(raw_mail(number))
     (tmp_path / "bad.EML").write_bytes(b"\x00\x01 no mail")
@@ -168,7 +166,7 @@ def test_one_file_is_one_mail(deployment: Deployment, take: Take, tmp_path: Path
 
 
 @pytest.mark.stack
-def test_a_crash_between_publishing_and_moving_gives_the_same_event_again(
+def test_a_crash_before_moving_gives_the_same_event_again(
     deployment: Deployment, settings: ProducerSettings, tmp_path: Path
 ) -> None:
     class Crash(BaseException):
@@ -191,7 +189,7 @@ def test_a_crash_between_publishing_and_moving_gives_the_same_event_again(
 
 
 @pytest.mark.stack
-def test_a_killed_process_leaves_every_mail_either_waiting_or_published(deployment: Deployment, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_mails_waiting_or_published(deployment: Deployment, tmp_path: Path) -> None:
     done, count = tmp_path / "done", 0
     while count == moved(done):  # once more when it was too fast to be killed half-way
         assert count < 4000
@@ -215,9 +213,7 @@ def moved(done: Path) -> int:
 
 
 @pytest.mark.stack
-def test_a_watched_folder_takes_what_is_dropped_waits_for_what_grows_and_drains_on_sigterm(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_a_watched_folder_waits_for_growing_files_and_drains(deployment: Deployment, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     with producer(deployment, "mail", str(inbox), "--watch") as process:
         logged(process, "connected")
@@ -249,7 +245,7 @@ def write_slowly(path: Path, raw: bytes) -> float:
 
 
 @pytest.mark.stack
-def test_without_kafka_mail_stays_where_it_is_and_the_exit_code_is_3(deployment: Deployment, tmp_path: Path) -> None:
+def test_without_kafka_mail_stays_and_the_exit_code_is_3(deployment: Deployment, tmp_path: Path) -> None:
     (tmp_path / "1.eml").write_bytes(raw_mail(1))
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with producer(deployment, "mail", str(tmp_path), **closed) as process:
@@ -290,7 +286,7 @@ def test_a_file_that_grows_between_two_looks_is_left_alone(tmp_path: Path) -> No
     assert (mail.raw, folder.growing) == (raw_mail(1), 0)
 
 
-def test_a_file_that_nobody_wrote_to_for_a_while_is_taken_at_once(tmp_path: Path) -> None:
+def test_a_settled_file_is_taken_at_once(tmp_path: Path) -> None:
     path = tmp_path / "1.eml"
     path.write_bytes(raw_mail(1))
     os.utime(path, (1_700_000_000, 1_700_000_000))

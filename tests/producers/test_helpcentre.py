@@ -58,7 +58,7 @@ def test_an_article_that_was_read_is_recorded_for_its_customer() -> None:
 
 
 @pytest.mark.parametrize("results", [0, 12])
-def test_a_search_says_how_much_it_found_also_when_that_is_nothing(results: int) -> None:
+def test_a_search_has_its_number_of_results_even_none(results: int) -> None:
     [search] = made("searched", query="refund 4111111111111111", results=results)
     assert (search.article_id, search.query, search.results) == ("", "refund ************1111", results)
 
@@ -72,7 +72,7 @@ def test_a_search_says_how_much_it_found_also_when_that_is_nothing(results: int)
         ({"visitor_id": "v-5"}, "chat:v-5"),
     ],
 )
-def test_a_visitor_is_known_by_the_best_that_the_help_centre_knows(customer: dict[str, str], customer_id: str) -> None:
+def test_a_visitor_is_known_by_the_best_known_identity(customer: dict[str, str], customer_id: str) -> None:
     [view] = made("article_viewed", article_id="x", customer=customer)
     assert view.customer_id == customer_id
 
@@ -91,7 +91,7 @@ def test_a_bot_that_failed_once_may_go_on() -> None:
     assert [type(event) for event in turn(1, failed=False)] == [BotAnswered]
 
 
-def test_a_bot_that_failed_twice_hands_over_with_the_whole_conversation() -> None:
+def test_a_bot_that_failed_twice_hands_over_the_conversation() -> None:
     answered, message = turn(1, failed=True)
     assert (type(answered), type(message)) == (BotAnswered, MessageReceived)
     assert message.full_text == "Customer: q0\nBot: a0\nCustomer: And now?\nBot: Sorry?"
@@ -106,7 +106,7 @@ def test_a_conversation_that_goes_on_failing_is_handed_over_once() -> None:
     assert elsewhere.event_id != second.event_id
 
 
-def test_who_asks_for_a_person_is_handed_over_and_repeats_nothing() -> None:
+def test_asking_for_a_person_hands_over_the_whole_conversation() -> None:
     [message] = made("hand_over", conversation_id="c-7", conversation=ASKED, order_number="10023", language="en")
     assert isinstance(message, MessageReceived)
     assert (message.channel, message.thread_id) == ("bot", "c-7")
@@ -118,12 +118,12 @@ def test_who_asks_for_a_person_is_handed_over_and_repeats_nothing() -> None:
     assert (message.order_number, message.language, message.fields) == ("10023", "en", {"hand_over": "asked"})
 
 
-def test_the_question_that_the_bot_knows_goes_before_the_last_words() -> None:
+def test_the_question_known_to_the_bot_wins_over_the_last_words() -> None:
     [message] = made("hand_over", conversation_id="c", conversation=ASKED, question="Why was my card declined?")
     assert (message.text, message.full_text) == ("Why was my card declined?", WHOLE)
 
 
-def test_asking_again_in_the_same_conversation_is_another_message_and_a_retry_is_not() -> None:
+def test_a_second_question_is_another_message_and_a_retry_is_not() -> None:
     asked = {"conversation_id": "c-7", "conversation": ASKED}
     first, again, later = (made("hand_over", id=own, **asked)[0].event_id for own in ("1", "1", "2"))
     assert first == again != later
@@ -135,7 +135,7 @@ def test_a_very_long_conversation_is_carried_whole() -> None:
     assert message.full_text.count("あ") == 300_000
 
 
-def test_a_conversation_in_which_only_the_bot_spoke_is_handed_over_too() -> None:
+def test_a_conversation_of_only_the_bot_is_handed_over() -> None:
     [message] = made("hand_over", conversation_id="c", conversation=[{"by": "bot", "text": "Hello?"}], reason="rule")
     assert (message.text, message.full_text) == ("Hello?", "Bot: Hello?")
 

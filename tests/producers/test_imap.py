@@ -50,7 +50,7 @@ def test_mailboxes_are_named_by_urls() -> None:
     assert "p@ss" not in repr(first)
 
 
-def test_mailboxes_are_named_by_a_file_that_keeps_secrets_elsewhere(tmp_path: Path) -> None:
+def test_a_file_of_mailboxes_keeps_secrets_elsewhere(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("first\n")
     entries = [
@@ -81,7 +81,7 @@ def test_mailboxes_are_named_by_a_file_that_keeps_secrets_elsewhere(tmp_path: Pa
         ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file"),
     ],
 )
-def test_what_is_wrong_with_a_setting_is_said_in_one_line_without_its_secrets(setting: str, says: str) -> None:
+def test_a_wrong_setting_is_one_line_without_secrets(setting: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as error:
         parse(setting)
     assert "SEC" not in str(error.value) and "\n" not in str(error.value)
@@ -97,7 +97,7 @@ def test_what_is_wrong_with_a_setting_is_said_in_one_line_without_its_secrets(se
         ("- {url: 'imaps://a@h', password: SECRET, auth: plain}", "entry 1: auth is login or xoauth2"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_in_one_line_without_its_secrets(tmp_path: Path, text: str, says: str) -> None:
+def test_a_wrong_file_of_accounts_is_one_line_without_secrets(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "boxes.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=says) as error:
@@ -105,7 +105,7 @@ def test_what_is_wrong_in_a_file_is_said_in_one_line_without_its_secrets(tmp_pat
     assert "SECRET" not in str(error.value) and "12345" not in str(error.value)
 
 
-def test_how_far_a_mailbox_was_read_survives_a_restart_and_a_broken_file_is_forgotten(tmp_path: Path) -> None:
+def test_a_uid_checkpoint_survives_a_restart_unless_it_is_broken(tmp_path: Path) -> None:
     account = Account("imaps", "h", 993, "a")
     checkpoint = UidCheckpoint(tmp_path, account)
     assert checkpoint.uid_validity is None
@@ -178,7 +178,7 @@ def log_of(reader: Reader) -> bytes:
 
 
 @pytest.mark.stack
-def test_what_waits_is_taken_in_order_then_what_comes_and_also_what_a_person_read_first(
+def test_waiting_new_and_already_read_mails_are_taken_in_order(
     deployment: Deployment, server: ImapServer, tmp_path: Path
 ) -> None:
     server.add([mail(-1)], "Live", read=True)
@@ -202,7 +202,7 @@ def test_what_waits_is_taken_in_order_then_what_comes_and_also_what_a_person_rea
 
 
 @pytest.mark.stack
-def test_twice_delivered_too_large_in_the_wrong_charset_and_no_mail_at_all_are_all_accounted_for(
+def test_duplicates_oversized_and_broken_mails_all_have_an_outcome(
     deployment: Deployment, server: ImapServer, tmp_path: Path
 ) -> None:
     lies = mail("lies", more="Content-Type: text/plain; charset=us-ascii\r\n").replace(
@@ -233,7 +233,7 @@ def test_twice_delivered_too_large_in_the_wrong_charset_and_no_mail_at_all_are_a
 
 
 @pytest.mark.stack
-def test_a_mailbox_with_another_uidvalidity_is_scanned_again_and_nothing_is_doubled(
+def test_a_new_uidvalidity_means_another_scan_without_duplicates(
     deployment: Deployment, server: ImapServer, tmp_path: Path
 ) -> None:
     old = [mail(number) for number in range(3)]
@@ -248,9 +248,7 @@ def test_a_mailbox_with_another_uidvalidity_is_scanned_again_and_nothing_is_doub
 
 
 @pytest.mark.stack
-def test_a_server_that_goes_away_is_found_again_and_one_mailbox_is_no_other_ones_trouble(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_a_lost_server_is_found_again_and_mailboxes_are_isolated(deployment: Deployment, tmp_path: Path) -> None:
     with imap_server() as going, imap_server("--no-idle") as staying:
         accounts = ",".join([going.url(), staying.url(), staying.url("Other", password="wrong")])
         polling = {"DESKSTREAM_IMAP_POLL_SECONDS": "0.3"}
@@ -287,7 +285,7 @@ def test_check_logs_in_and_counts_what_waits_and_changes_nothing(server: ImapSer
     assert server.unread("Checked") == 2
 
 
-def test_what_a_user_can_mend_is_said_in_one_line_without_the_secret(server: ImapServer, tmp_path: Path) -> None:
+def test_a_users_mistake_is_one_line_without_the_secret(server: ImapServer, tmp_path: Path) -> None:
     closed = free_port()
     name = f"{USER}@127.0.0.1:{server.port}"
     for accounts, kind, says in (

@@ -78,7 +78,7 @@ def copied(tmp_path: Path, name: str) -> Path:
 
 
 @pytest.mark.stack
-def test_an_export_is_published_in_the_order_of_time_and_every_refusal_is_told(
+def test_an_export_is_published_by_time_with_every_refusal_reported(
     deployment: Deployment, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = Counts.now()
@@ -107,7 +107,7 @@ def test_an_export_is_published_in_the_order_of_time_and_every_refusal_is_told(
 
 
 @pytest.mark.stack
-def test_a_second_start_publishes_nothing_and_a_second_import_only_duplicates(
+def test_a_second_start_publishes_nothing_again_only_duplicates(
     deployment: Deployment, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = copied(tmp_path, "chatwoot.json")
@@ -138,9 +138,7 @@ def test_the_same_ticket_in_two_pages_of_an_export_is_one_ticket(
 
 
 @pytest.mark.stack
-def test_lines_that_are_added_later_are_all_that_a_second_start_publishes(
-    deployment: Deployment, take: Take, tmp_path: Path
-) -> None:
+def test_a_second_start_publishes_only_added_lines(deployment: Deployment, take: Take, tmp_path: Path) -> None:
     place = tmp_path / "history.jsonl"
     place.write_text("".join(line(number) + "\n" for number in range(20)))
     assert take(place) == 0
@@ -183,7 +181,7 @@ def test_an_mbox_is_history_in_the_order_of_its_dates(deployment: Deployment, ta
 
 @pytest.mark.stack
 @pytest.mark.parametrize("sort", [False, True])
-def test_a_kill_in_the_middle_and_a_second_start_lose_nothing_and_double_nothing(
+def test_a_killed_import_resumes_without_loss_or_duplicates(
     deployment: Deployment, take: Take, tmp_path: Path, sort: bool
 ) -> None:
     place, count = tmp_path / "history.jsonl", 3_000
@@ -217,9 +215,7 @@ def test_a_kill_in_the_middle_and_a_second_start_lose_nothing_and_double_nothing
 
 
 @pytest.mark.stack
-def test_without_kafka_nothing_is_remembered_and_the_next_start_publishes_all(
-    deployment: Deployment, take: Take, tmp_path: Path
-) -> None:
+def test_without_kafka_no_checkpoint_is_saved(deployment: Deployment, take: Take, tmp_path: Path) -> None:
     lines, export = tmp_path / "history.jsonl", copied(tmp_path, "chatwoot.json")
     lines.write_text(line(1) + "\n")
     away = {"settings": {"kafka_bootstrap_servers": f"127.0.0.1:{free_port()}"}}
@@ -309,7 +305,7 @@ def test_a_state_that_cannot_be_written_does_not_stop_the_import(tmp_path: Path)
     assert checkpoint.load() is None
 
 
-def test_a_customer_has_to_be_saved_before_more_is_unsaved_than_the_worker_remembers() -> None:
+def test_a_customers_unsaved_events_are_bounded() -> None:
     overlap = Overlap()
     asked = [overlap.submitted("A") for _ in range(MOST_AGAIN)]
     assert asked == [False] * (MOST_AGAIN - 1) + [True]
@@ -329,7 +325,7 @@ def test_a_terminal_gets_a_bar_with_rate_and_remaining_time() -> None:
     assert "import" in screen.getvalue()
 
 
-def test_the_report_counts_what_is_older_than_the_one_before_of_the_same_customer() -> None:
+def test_the_report_counts_events_out_of_order_per_customer() -> None:
     report = Report()
     for tag, at in (("A", 5), ("B", 1), ("A", 4), ("A", 5), ("B", 2), ("A", 6)):
         report.told(tag, at)

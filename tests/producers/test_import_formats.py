@@ -91,7 +91,7 @@ def test_a_zendesk_export_with_audits() -> None:
     assert report.left_out == {"deleted ticket": 1}
 
 
-def test_a_zendesk_ticket_keeps_what_is_known_of_the_customer_and_the_ticket() -> None:
+def test_a_zendesk_ticket_keeps_customer_and_ticket_fields() -> None:
     report = Report()
     outgoing = exports.read(exports.Export(EXAMPLES / "zendesk.jsonl", "zendesk"), ProducerSettings(), report)
     event = next(codec.decode(each.value) for each in outgoing if not each.reason)
@@ -142,7 +142,7 @@ def test_a_freshdesk_export_with_conversations() -> None:
     assert report.left_out == {"spam ticket": 1}
 
 
-def test_freshdesks_csv_of_tickets_in_the_time_zone_of_the_account() -> None:
+def test_freshdesks_csv_in_the_time_zone_of_the_account() -> None:
     lines, refused, _ = told("freshdesk.csv", "freshdesk", zone="Asia/Tokyo", tags={"late": "delivery.carrier_delay"})
     assert lines == [
         "11-03 00:00:00 freshdesk:801 form email:dee@example.org: Where is it, please?",
@@ -155,7 +155,7 @@ def test_freshdesks_csv_of_tickets_in_the_time_zone_of_the_account() -> None:
     assert refused == [("802", "bad_time")]
 
 
-def test_a_csv_without_offsets_is_refused_until_somebody_says_where_its_clock_stood() -> None:
+def test_a_csv_without_offsets_needs_a_time_zone() -> None:
     lines, refused, _ = told("freshdesk.csv", "freshdesk")
     assert lines == []
     assert refused == [("801", "bad_time"), ("802", "bad_time")]
@@ -200,7 +200,7 @@ def test_json_lines_and_mbox_are_found_by_looking_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 1])
-def test_an_array_a_page_and_one_object_a_line_are_the_same_export(tmp_path: Path, indent: int | None) -> None:
+def test_array_page_and_lines_are_the_same_export(tmp_path: Path, indent: int | None) -> None:
     tickets = json.loads((EXAMPLES / "freshdesk.json").read_text())
     forms = {
         "array.json": json.dumps(tickets, indent=indent),
@@ -224,7 +224,7 @@ def test_a_bad_entry_does_not_spoil_its_page(tmp_path: Path) -> None:
     assert len(outgoing) == 14
 
 
-def test_two_accounts_of_a_product_are_told_apart_and_one_account_twice_is_the_same() -> None:
+def test_accounts_of_a_product_are_told_apart() -> None:
     def ids(account: str) -> set[str]:
         export = exports.Export(EXAMPLES / "chatwoot.json", "chatwoot", account=account)
         return {codec.decode(each.value).event_id for each in exports.read(export, ProducerSettings(), Report())}
@@ -253,7 +253,7 @@ def test_a_time_is_understood_however_an_export_writes_it(value: Any, micros: in
 @pytest.mark.parametrize(
     "value", [None, "", "yesterday", "2025-11-03 09:00:00", 5, True, 1e300, [], "2027-01-01T00:00:00Z"]
 )
-def test_a_time_that_says_too_little_or_lies_in_the_future_is_refused(value: Any) -> None:
+def test_an_ambiguous_or_future_time_is_refused(value: Any) -> None:
     with pytest.raises(Refused) as caught:
         when(value, ORIGIN)
     assert caught.value.reason == "bad_time"
@@ -288,7 +288,7 @@ def test_what_is_closed_before_the_end_was_only_solved() -> None:
 
 
 @pytest.mark.parametrize(("known", "told_states"), [(True, ["open"]), (False, [])])
-def test_an_answer_leaves_the_ticket_open_where_the_source_says_so(known: bool, told_states: list[str]) -> None:
+def test_an_answer_leaves_the_ticket_open_if_the_source_does(known: bool, told_states: list[str]) -> None:
     imported = imported_ticket(statuses_known=known)
     imported.replied(NOW - 50_000_000, "r", "We are looking", "mei")
     assert statuses(imported.reading()) == told_states
@@ -335,9 +335,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("product", READERS)
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(STRANGE)), min_size=1, max_size=5))
-def test_no_value_in_no_place_makes_a_reader_fail_and_every_event_can_be_encoded(
-    product: str, changes: list[tuple[int, Any]]
-) -> None:
+def test_no_strange_value_makes_a_reader_fail(product: str, changes: list[tuple[int, Any]]) -> None:
     reader, record = READERS[product], WHOLE[product]()
     for place, strange in changes:
         if found := places(record):

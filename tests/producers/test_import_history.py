@@ -78,7 +78,7 @@ def newest(worker: MemoryWorker) -> dict[str, TicketFact]:
     return {fact.ticket_id: fact for fact in worker.records(TicketFact)}
 
 
-def test_a_zendesk_ticket_is_one_ticket_with_clocks_in_its_own_time(worker: MemoryWorker) -> None:
+def test_a_zendesk_ticket_has_clocks_in_its_own_time(worker: MemoryWorker) -> None:
     worker.feed(history("zendesk.jsonl", "zendesk"))
     fact = newest(worker)[f"{ANN}-1"]
     assert worker.dead_letters == []
@@ -118,9 +118,7 @@ def test_a_rating_reaches_the_ticket_that_it_is_about(worker: MemoryWorker) -> N
 
 
 @pytest.mark.parametrize(("name", "kind", "tickets"), EXPORTS)
-def test_every_ticket_of_an_export_becomes_one_ticket_and_nothing_is_refused(
-    worker: MemoryWorker, name: str, kind: str, tickets: int
-) -> None:
+def test_every_ticket_of_an_export_becomes_one_ticket(worker: MemoryWorker, name: str, kind: str, tickets: int) -> None:
     worker.feed(history(name, kind))
     assert worker.dead_letters == []
     assert len(newest(worker)) == tickets
@@ -142,7 +140,7 @@ def without_place(records: Iterable[Any]) -> list[Any]:
     return [msgspec.structs.replace(record, version=0, partition=0) for record in records]
 
 
-def test_live_customers_have_the_same_facts_and_figures_with_and_without_an_import(rules: Rules) -> None:
+def test_an_import_changes_no_facts_of_live_customers(rules: Rules) -> None:
     now = NINE + 100 * 86_400 * SECOND
     first, second = [live(1, now), live(2, now + 60 * SECOND)], [live(3, now + 7200 * SECOND)]
     tag, found = first[0].customer_tag, []
@@ -154,11 +152,11 @@ def test_live_customers_have_the_same_facts_and_figures_with_and_without_an_impo
         worker.advance(now + 30 * 86_400 * SECOND)
         facts = worker.records(TicketFact, ClockFact, AcknowledgementFact, Outbound)
         panes = [pane for pane in worker.records(PaneFact) if pane.start >= now - 86_400 * SECOND]
-        figures = {(pane.start, pane.channel, pane.team, pane.priority, pane.policy): pane for pane in panes}
+        newest_panes = {(pane.start, pane.channel, pane.team, pane.priority, pane.policy): pane for pane in panes}
         found.append(
             (
                 without_place(fact for fact in facts if fact.customer_tag == tag),
-                without_place(msgspec.structs.replace(pane, part=0) for pane in figures.values()),
+                without_place(msgspec.structs.replace(pane, part=0) for pane in newest_panes.values()),
             )
         )
     assert found[0][0]
@@ -173,7 +171,7 @@ def test_a_second_import_changes_nothing(worker: MemoryWorker) -> None:
     assert (len(worker.outputs), worker.dead_letters) == (before, [])
 
 
-def test_what_a_killed_import_publishes_again_is_recognised_whole(worker: MemoryWorker) -> None:
+def test_events_that_a_killed_import_repeats_are_recognised(worker: MemoryWorker) -> None:
     assert MOST_AGAIN < KEPT_SEEN
     events = [live(number, NINE + number * SECOND) for number in range(600)]
     imported = [msgspec.structs.replace(event, imported=True) for event in events]
@@ -183,7 +181,7 @@ def test_what_a_killed_import_publishes_again_is_recognised_whole(worker: Memory
     assert len(worker.outputs) == before
 
 
-def test_a_customer_who_writes_on_after_the_import_is_answered_and_routed(worker: MemoryWorker) -> None:
+def test_a_customer_writing_after_the_import_is_answered_and_routed(worker: MemoryWorker) -> None:
     worker.feed(history("zendesk.jsonl", "zendesk"))
     now = NINE + 100 * 86_400 * SECOND
     worker.feed([live(1, now, "email:ann@example.org")])

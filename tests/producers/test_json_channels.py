@@ -59,7 +59,7 @@ def test_what_is_remembered_of_strangers_texts_is_bounded() -> None:
         assert getattr(importlib.import_module(module), name).cache_info().hits >= 2  # the three were cut to one
 
 
-def test_a_thousand_unknown_fields_are_refused_in_a_moment_and_fifty_are_told() -> None:
+def test_thousands_of_unknown_fields_are_refused_fifty_reported() -> None:
     unknown = {f"customer_idd_{number}": "x" for number in range(20_000)}
     assert len(problems(type="message", id="1", channel="chat", customer_id="chat:1", text="x", **unknown)) == 50
     with pytest.raises(FieldProblems) as caught:
@@ -70,7 +70,7 @@ def test_a_thousand_unknown_fields_are_refused_in_a_moment_and_fifty_are_told() 
 # the form
 
 
-def test_a_form_becomes_a_message_that_asks_for_an_answer_by_mail() -> None:
+def test_a_form_becomes_a_message_to_be_answered_by_mail() -> None:
     made = form.normalise(
         CONTACT | {"name": "Ann", "language": "zh-TW", "time_zone": "Asia/Taipei", "order_number": 10023}, now=NOW
     )
@@ -102,7 +102,7 @@ def test_the_honeypot_catches_programs() -> None:
     assert caught.value.reason == "honeypot"
 
 
-def test_a_double_click_is_one_contact_and_the_same_words_an_hour_later_are_two() -> None:
+def test_a_double_click_is_one_contact_an_hour_later_two() -> None:
     first = form.normalise(CONTACT, now=NOW).event_id
     assert form.normalise(CONTACT, now=NOW + 5_000_000).event_id == first
     assert form.normalise(CONTACT, now=NOW + 60 * MINUTE).event_id != first
@@ -134,7 +134,7 @@ def test_an_agents_reply_has_the_key_of_its_ticket() -> None:
     assert (made.ticket_id, made.customer_tag, made.public) == (TICKET, "ABCDEFGHIJKL", True)
 
 
-def test_a_reply_may_name_the_customer_and_the_conversation_instead_of_the_ticket() -> None:
+def test_a_reply_may_name_customer_and_conversation() -> None:
     made = event(type="reply", id="r1", customer_id="email:Ann@example.org", thread_ref="c-1", agent_id="mei", text="x")
     assert isinstance(made, AgentReplied)
     assert (made.ticket_id, made.thread_ref) == ("", "c-1")
@@ -150,9 +150,7 @@ def test_a_reply_may_name_the_customer_and_the_conversation_instead_of_the_ticke
         ({"thread_ref": "c-1", "customer_id": "Ann"}, {"customer_id": "'Ann' is not kind:value"}),
     ],
 )
-def test_a_conversation_is_a_name_only_together_with_its_customer(
-    body: dict[str, str], problem: dict[str, str]
-) -> None:
+def test_a_conversation_needs_its_customer(body: dict[str, str], problem: dict[str, str]) -> None:
     found = problems(type="status", id="s1", status="solved", **body)
     assert {name: text[: len(problem.get(name, ""))] for name, text in found.items()} == problem
 
@@ -233,7 +231,7 @@ def test_what_is_no_json_object_is_bad_json(raw: bytes) -> None:
     assert caught.value.reason == "bad_json"
 
 
-def test_the_same_id_is_the_same_event_and_another_channels_is_not() -> None:
+def test_the_same_id_on_another_channel_is_another_event() -> None:
     body: dict[str, Any] = {"type": "message", "customer_id": "chat:1", "text": "x"}
     first = event(**body, id="7", channel="chat").event_id
     assert event(**body, id="7", channel="chat", now=NOW + MINUTE).event_id == first
@@ -241,7 +239,7 @@ def test_the_same_id_is_the_same_event_and_another_channels_is_not() -> None:
     assert event(**body, id="8", channel="chat").event_id != first
 
 
-def test_a_mail_from_an_export_is_the_same_event_as_the_mail_itself() -> None:
+def test_a_mail_from_an_export_is_the_same_event_as_the_mail() -> None:
     line = {
         "type": "message",
         "occurred_at": "2026-03-01T10:00:00Z",
@@ -272,7 +270,7 @@ def test_a_late_reply_keeps_the_time_at_which_it_happened() -> None:
     assert (made.occurred_at, made.received_at) == (NOW - 60 * MINUTE, NOW)
 
 
-def test_a_json_object_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
+def test_a_valid_json_object_is_an_event_a_broken_one_refused() -> None:
     outcomes: Counter[str] = Counter()
 
     @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -295,7 +293,7 @@ def test_a_json_object_of_the_schema_is_an_event_and_a_broken_one_is_refused() -
     assert outcomes["event"] >= 150 and outcomes["bad_fields"] >= 40, outcomes
 
 
-def test_a_form_of_the_schema_is_an_event_and_a_broken_one_is_refused() -> None:
+def test_a_valid_form_is_an_event_and_a_broken_one_is_refused() -> None:
     outcomes: Counter[str] = Counter()
 
     @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

@@ -75,7 +75,7 @@ def test_a_second_import_makes_the_same_events(deployment: Deployment) -> None:
     assert (len(found), len(set(found))) == (60, 30)
 
 
-def test_live_lines_are_no_history_and_from_line_leaves_out_the_ones_before(deployment: Deployment) -> None:
+def test_live_lines_are_no_history_and_from_line_skips_lines(deployment: Deployment) -> None:
     lines = "\n".join(line(number) for number in range(1, 6)).encode()
     assert run(deployment, "-", "--live", "--from-line", "4", stdin=lines).returncode == 0
     assert sorted(event.text for event in events(deployment)) == ["Message 4", "Message 5"]
@@ -91,7 +91,7 @@ def test_a_dry_run_says_what_is_wrong_and_publishes_nothing(deployment: Deployme
     assert records(deployment, "contact-events") == []
 
 
-def test_a_line_above_the_limit_is_a_dead_letter_with_its_beginning(deployment: Deployment) -> None:
+def test_a_too_long_line_is_a_dead_letter_with_its_beginning(deployment: Deployment) -> None:
     lines = f"{line(1)}\n{line(2, text='y' * 50_000)}\n{line(3)}".encode()
     assert run(deployment, "-", stdin=lines, DESKSTREAM_MAX_BODY_BYTES="10000").returncode == 0
     assert len(events(deployment)) == 2

@@ -79,7 +79,7 @@ def test_only_a_report_about_a_mail_that_names_its_ticket_is_one(
     assert (event and (event.customer_tag, event.status)) == expected
 
 
-def test_of_the_golden_mails_the_returned_mail_of_ours_is_a_report_and_no_other() -> None:
+def test_one_golden_mail_is_a_delivery_report() -> None:
     found = [path.stem for path in sorted(EXAMPLES.glob("*.eml")) if delivery_report(parse(path.read_bytes()), now=NOW)]
     assert found == ["bounce_from_exchange"]
 

@@ -88,7 +88,7 @@ def test_a_call_that_nobody_took_waited_for_all_of_its_time(status: str, outcome
     assert (event.outcome, event.wait_seconds, event.talk_seconds, event.agent_id) == (outcome, 21.0, 0.0, "")
 
 
-def test_a_recorded_conversation_names_its_recording_and_is_no_voicemail() -> None:
+def test_a_recorded_call_names_its_recording_and_is_no_voicemail() -> None:
     event = one(CallStatus="completed", CallDuration="9", RecordingUrl="https://recordings.example/RE5")
     assert isinstance(event, CallEnded)
     assert (event.outcome, event.channel, event.recording) == ("answered", "phone", "https://recordings.example/RE5")
@@ -137,7 +137,7 @@ def test_the_action_of_a_dial_says_how_it_ended(status: str, outcome: str, wait:
     ("result", "outcome"),
     [("hangup", "abandoned"), ("queue-full", "missed"), ("bridged", "answered"), ("error", "missed")],
 )
-def test_the_action_of_a_queue_says_how_it_ended_and_how_long_the_customer_waited(result: str, outcome: str) -> None:
+def test_the_action_of_a_queue_has_its_outcome_and_wait(result: str, outcome: str) -> None:
     event = one(CallStatus="in-progress", QueueResult=result, QueueTime="33")
     assert isinstance(event, CallEnded)
     assert (event.outcome, event.wait_seconds) == (outcome, 33.0)
@@ -172,7 +172,7 @@ def test_a_recording_is_a_voicemail_at_once() -> None:
     ]  # fmt: skip
 
 
-def test_its_transcript_follows_with_the_recording_and_card_numbers_masked() -> None:
+def test_a_transcript_follows_its_recording_with_cards_masked() -> None:
     [event] = left(TranscriptionStatus="completed", TranscriptionText=" My card is 4111111111111111. ")
     assert isinstance(event, CallEnded)
     assert event.transcript == "My card is ************1111."
@@ -180,7 +180,7 @@ def test_its_transcript_follows_with_the_recording_and_card_numbers_masked() -> 
     assert (event.outcome, event.recording) == ("voicemail", "https://recordings.example/RE1")
 
 
-def test_a_transcription_that_failed_says_what_the_recording_said() -> None:
+def test_a_failed_transcription_keeps_the_recording() -> None:
     assert left(TranscriptionStatus="failed", TranscriptionText="") == left(RecordingStatus="completed")
 
 
@@ -189,7 +189,7 @@ def test_a_recording_that_is_not_there_is_nothing(status: str) -> None:
     assert left(RecordingStatus=status) == []
 
 
-def test_a_recordings_callback_that_shows_no_caller_takes_it_from_its_address() -> None:
+def test_a_recording_without_caller_takes_it_from_its_address() -> None:
     [event] = left({"caller": "+819012345678"}, From="")
     assert isinstance(event, CallEnded)
     assert (event.customer_id, event.language) == ("tel:+819012345678", "ja")
@@ -199,7 +199,7 @@ def test_a_recordings_callback_that_shows_no_caller_takes_it_from_its_address() 
 
 
 @pytest.mark.parametrize("number", ["anonymous", "Restricted", "+266696687", "unknown", ""])
-def test_anonymous_callers_are_each_somebody_else_and_cannot_be_answered(number: str) -> None:
+def test_anonymous_callers_are_distinct_and_cannot_be_answered(number: str) -> None:
     first, second = one(From=number, CallStatus="no-answer"), one(From=number, CallStatus="no-answer", CallSid="CA9")
     assert isinstance(first, CallEnded) and isinstance(second, CallEnded)
     assert (first.customer_id, first.address, first.language) == ("call:CA1", "", "")
@@ -215,7 +215,7 @@ def test_who_calls_from_a_browser_or_by_sip_is_known() -> None:
 # -- whatever comes -------------------------------------------------------------------------------------------------
 
 
-def test_callbacks_in_any_order_and_twice_are_the_same_three_events() -> None:
+def test_repeated_callbacks_in_any_order_are_three_events() -> None:
     story = [{"CallStatus": "ringing"}, {"CallStatus": "in-progress"}, {"CallStatus": "completed", "CallDuration": "5"}]
     for order in permutations(story):
         ids = {one(**fields).event_id for fields in (*order, *order)}

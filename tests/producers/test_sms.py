@@ -40,14 +40,14 @@ def incoming(**fields: str) -> Event:
 # -- signatures -----------------------------------------------------------------------------------------------------
 
 
-def test_the_signature_is_over_the_address_and_every_field_in_order() -> None:
+def test_the_signature_covers_the_address_and_all_fields_in_order() -> None:
     body = b"To=%2B1555&Body=a+b%26c&From=%2B1444&Empty="
     signed = b"https://hooks.example/v1/sms/incoming?id=7Bodya b&cEmptyFrom+1444To+1555"
     expected = base64.b64encode(hmac.new(b"auth-token", signed, hashlib.sha1).digest()).decode()
     assert sign(TOKEN, URL + "?id=7", body) == expected
 
 
-def test_a_field_given_twice_is_signed_in_the_order_of_its_values() -> None:
+def test_a_repeated_field_is_signed_in_the_order_of_its_values() -> None:
     signed = base64.b64encode(hmac.new(b"auth-token", URL.encode() + b"a1a2b0", hashlib.sha1).digest()).decode()
     assert sign(TOKEN, URL, b"b=0&a=2&a=1&a=2") == signed
 
@@ -104,7 +104,7 @@ def test_an_sms_is_a_message_of_its_number() -> None:
     )
 
 
-def test_a_whatsapp_message_is_the_same_customer_and_is_answered_on_whatsapp() -> None:
+def test_a_whatsapp_sender_is_the_customer_of_the_number() -> None:
     event = incoming(
         From="whatsapp:+819012345678", To="whatsapp:+815055550100", ProfileName="田中 花子", WaId="819012345678"
     )
@@ -129,7 +129,7 @@ def test_pictures_are_listed_with_where_they_are() -> None:
     ]
 
 
-def test_a_picture_whose_address_is_none_costs_nothing_but_its_name() -> None:
+def test_a_picture_without_usable_address_loses_only_its_name() -> None:
     event = incoming(Body="look", NumMedia="1", MediaUrl0="https://[")
     assert isinstance(event, MessageReceived)
     assert (event.text, event.attachments[0].reference, event.attachments[0].name) == ("look", "https://[", "")
@@ -162,7 +162,7 @@ def test_a_message_of_nobody_or_without_an_id_is_refused(fields: dict[str, str])
         incoming(**fields)
 
 
-def test_bytes_that_are_not_utf_8_are_refused_after_the_signature_was_found_right() -> None:
+def test_bytes_that_are_not_utf_8_are_refused_after_the_signature() -> None:
     body = b"MessageSid=SM1&From=%2B819012345678&Body=%93%FA%96%7B"  # Shift_JIS
     signed = Delivery("POST", URL, {HEADER: sign(TOKEN, URL, body)}, body=body)
     verify(signed, [TOKEN], 0.0)
@@ -215,7 +215,7 @@ def test_the_same_message_has_the_same_id_whatever_came_with_it() -> None:
         ("<退订>", "stop", "zh-Hans"),
     ],
 )
-def test_a_word_that_is_the_whole_message_is_a_wish_and_no_message(body: str, wish: str, language: str) -> None:
+def test_a_keyword_alone_is_a_consent_change_and_no_message(body: str, wish: str, language: str) -> None:
     event = incoming(Body=body)
     assert isinstance(event, ConsentChanged)
     assert (event.wish, event.language, event.keyword, event.answered) == (wish, language, body.strip(), False)
@@ -281,7 +281,7 @@ def reports(query: Mapping[str, str] | None = None, **fields: str) -> list[Event
     return sms.status(delivery(given | fields, query), NOW, "http:here")
 
 
-def test_a_report_names_our_own_id_and_the_customer_that_it_went_to() -> None:
+def test_a_report_names_our_own_id_and_the_customer() -> None:
     [event] = reports({"id": "OUT1"}, MessageStatus="undelivered", ErrorCode="30003")
     assert event == DeliveryReported(
         event_id=event_id("sms", "status", "SM7", "undelivered"),
@@ -304,7 +304,7 @@ def test_without_our_id_the_services_is_named() -> None:
     assert event.message_id == "SM7"
 
 
-def test_each_status_of_a_message_is_one_event_however_often_it_is_told() -> None:
+def test_a_repeated_status_of_a_message_is_one_event() -> None:
     told = [reports(MessageStatus=status)[0].event_id for status in ("sent", "delivered", "sent", "DELIVERED")]
     assert len(set(told)) == 2
 
@@ -317,7 +317,7 @@ def test_what_is_reported_of_messages_to_us_is_nothing(status: str) -> None:
 @pytest.mark.parametrize(
     "fields", [{"MessageSid": ""}, {"To": ""}, {"MessageStatus": ""}, {"MessageStatus": "no such!"}]
 )
-def test_a_report_without_its_message_recipient_or_status_is_refused(fields: dict[str, str]) -> None:
+def test_a_report_without_message_recipient_or_status_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(Refused, match="bad_fields"):
         reports(**fields)
 
@@ -361,7 +361,7 @@ def test_a_short_code_and_a_name_are_known_and_not_answered() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_the_example_of_an_endpoint_is_one_event_and_is_answered_with_nothing_to_do(endpoint: Any) -> None:
+def test_the_example_of_an_endpoint_is_one_event_with_empty_answer(endpoint: Any) -> None:
     events = endpoint.normalise(endpoint.example, NOW, "docs")
     assert len(events) == 1
     assert endpoint.answer(endpoint.example, events).body.endswith("<Response/>")

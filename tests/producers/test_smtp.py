@@ -60,7 +60,7 @@ def test_the_envelope_becomes_the_first_headers(content: bytes, sender: str, exp
 
 
 @given(content=st.binary(max_size=200), empty=st.booleans())
-def test_whatever_the_mail_holds_the_normaliser_sees_the_envelope(content: bytes, empty: bool) -> None:
+def test_the_normaliser_sees_the_envelope_of_any_mail(content: bytes, empty: bool) -> None:
     raw = smtp.with_envelope(b"From: a@b.example\r\n" + content, "" if empty else "x@y.example", [OURS])
     event = email.normalise(raw, now=1)
     assert OURS in event.recipients
@@ -127,7 +127,7 @@ def serving(deployment: Deployment, *arguments: str, await_ready: bool = True, *
 
 
 @pytest.mark.stack
-def test_250_means_that_kafka_has_the_mail_with_its_envelope_once_for_all_recipients(deployment: Deployment) -> None:
+def test_250_means_that_kafka_has_the_mail_once_with_its_envelope(deployment: Deployment) -> None:
     with serving(deployment) as server:
         hidden = f"support+{TICKET}@support.example"
         code, text = server.send(mail(1), to=[OURS, hidden], sender="bounces@example.org")
@@ -153,7 +153,7 @@ def test_250_means_that_kafka_has_the_mail_with_its_envelope_once_for_all_recipi
 
 
 @pytest.mark.stack
-def test_what_is_not_ours_or_too_large_is_turned_away_and_nothing_is_relayed(deployment: Deployment) -> None:
+def test_foreign_or_too_large_mail_is_refused_and_never_relayed(deployment: Deployment) -> None:
     limits = {"DESKSTREAM_MAX_BODY_BYTES": "50000", "DESKSTREAM_SMTP_LISTEN_DOMAINS": "support.example,shop.example"}
     with serving(deployment, **limits, DESKSTREAM_SMTP_LISTEN_CONNECTIONS="2") as server:
         with server.client() as client:
@@ -215,9 +215,7 @@ def test_lmtp_answers_for_every_recipient_of_one_contact(deployment: Deployment)
 
 
 @pytest.mark.stack
-def test_with_a_certificate_mail_comes_by_starttls_only_and_a_renewed_one_is_taken_up(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_a_certificate_enforces_starttls_and_is_reloaded(deployment: Deployment, tmp_path: Path) -> None:
     path = self_signed(tmp_path / "certificate.pem", serial=1)
 
     def serial(server: Server) -> int:
@@ -274,7 +272,7 @@ def test_sigterm_lets_a_mail_that_was_begun_come_to_its_answer(deployment: Deplo
 
 
 @pytest.mark.stack
-def test_without_kafka_it_is_451_counted_as_refused_and_not_as_received(deployment: Deployment) -> None:
+def test_without_kafka_it_is_451_and_counted_as_refused(deployment: Deployment) -> None:
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with serving(deployment, await_ready=False, **closed) as server:
         assert server.send(mail(1))[0] == 451

@@ -101,7 +101,7 @@ def test_another_signature_is_refused(module: Any, header: str, reason: str) -> 
     assert refused.value.reason == reason
 
 
-def test_metas_check_is_answered_with_its_challenge_for_a_token_that_we_know() -> None:
+def test_metas_check_gets_its_challenge_for_a_known_token() -> None:
     query = {"hub.mode": "subscribe", "hub.verify_token": "old", "hub.challenge": "1158201444"}
     answer = social_meta.challenge(Delivery("GET", "", query=query), ["new", "old"])
     assert (answer.status, answer.body, answer.media_type) == (200, "1158201444", "text/plain")
@@ -238,7 +238,7 @@ def test_echoes_receipts_edits_and_deletions_are_no_contacts(item: dict[str, Any
 # -- Meta: in public ------------------------------------------------------------------------------------------------
 
 
-def test_a_comment_on_our_page_is_public_and_its_thread_is_the_post() -> None:
+def test_a_comment_on_our_page_is_public_below_its_post() -> None:
     [event] = meta(feed())
     assert (event.public, event.thread_id, event.customer_id) == (True, "facebook:1001_7", "meta:2003")
     assert (event.text, event.customer_name, event.occurred_at) == ("Too late!", "Ben", T0)
@@ -258,7 +258,7 @@ def test_a_comment_whose_author_is_hidden_is_somebody_of_its_own() -> None:
     assert event.customer_id == "meta:comment-7_8"
 
 
-def test_an_instagram_comment_is_public_and_its_thread_is_the_medium() -> None:
+def test_an_instagram_comment_is_public_below_its_medium() -> None:
     for entry in (
         insta(),
         {"id": "1001", "time": SECONDS, "field": "comments", "value": insta()["changes"][0]["value"]},
@@ -268,7 +268,7 @@ def test_an_instagram_comment_is_public_and_its_thread_is_the_medium() -> None:
         assert (event.text, event.fields["handle"], event.occurred_at) == ("好看", "mei", T0)
 
 
-def test_a_public_event_names_what_its_answer_stands_below_and_a_private_one_nothing() -> None:
+def test_a_public_event_names_the_post_that_answers_go_below() -> None:
     [on_post] = meta(feed())
     [reply] = meta(feed(comment_id="7_9", parent_id="7_8"))  # below another comment: answers gather at that one
     [post] = meta(feed(item="post", comment_id=None, parent_id=None))
@@ -279,7 +279,7 @@ def test_a_public_event_names_what_its_answer_stands_below_and_a_private_one_not
     ]  # fmt: skip
 
 
-def test_what_we_wrote_ourselves_is_no_comment_and_what_does_not_say_whose_it_is_is_one() -> None:
+def test_our_own_comments_are_ignored_and_unattributed_ones_taken() -> None:
     for own in ({"from": {"id": "1001"}}, {"from": {"id": "7", "self_ig_scoped_id": "1001"}}):
         assert meta(insta(**own), of="instagram") == []
     nameless = {name: value for name, value in insta().items() if name != "id"}
@@ -405,7 +405,7 @@ def test_no_text_that_a_check_signs_is_a_delivery(token: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://[", "https://[::1", "//[x]/y", "http://\u2100.example/"])
-def test_a_shared_address_that_is_none_costs_nothing_but_its_name(url: str) -> None:
+def test_a_shared_unusable_address_loses_only_its_name(url: str) -> None:
     shared = {"type": "fallback", "payload": {"url": url}}
     [event] = meta(said({"text": "look", "attachments": [shared]}))
     assert (event.text, event.attachments[0].reference, event.attachments[0].name) == ("look", url, "fallback")
@@ -490,7 +490,7 @@ def test_answers_and_quotes_speak_to_us_as_well(more: dict[str, Any]) -> None:
         [post(entities={})],
     ],
 )
-def test_our_own_posts_reposts_edits_and_what_others_talk_about_are_no_contacts(posts: list[Any]) -> None:
+def test_own_posts_reposts_edits_and_foreign_talk_are_no_contacts(posts: list[Any]) -> None:
     assert x(posts=posts) == []
 
 
@@ -536,7 +536,7 @@ def test_xs_language_is_a_hint_where_it_says_enough(tag: Any, language: str) -> 
     assert x(posts=[post(lang=tag)])[0].language == language
 
 
-def test_a_post_without_milliseconds_has_the_time_that_it_was_created_at() -> None:
+def test_a_post_without_milliseconds_has_its_creation_time() -> None:
     [event] = x(posts=[post(timestamp_ms=None, created_at="Mon Mar 02 09:00:00 +0000 2026")])
     assert event.occurred_at == T0
 

@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_vote_is_said_by_field(values: dict[str, str], expe
     assert problems(**values) == expected
 
 
-def test_a_comment_of_5000_characters_is_kept_whole_and_card_numbers_in_it_are_masked() -> None:
+def test_a_long_comment_is_kept_and_its_card_numbers_are_masked() -> None:
     assert len(voted(csat="5", comment="x" * 5000).comment) == 5000
     assert voted(csat="1", comment="I paid with 4111 1111 1111 1111").comment == "I paid with **** **** **** 1111"
 
@@ -82,7 +82,7 @@ def test_another_answer_is_another_vote_of_the_same_survey() -> None:
     assert len({vote.survey_id for vote in votes}) == 1
 
 
-def test_the_same_answer_on_a_page_that_was_opened_again_is_another_vote() -> None:
+def test_the_same_answer_on_a_reopened_page_is_another_vote() -> None:
     """5, then 1, then 5 again: the last one counts, so it may not be taken for the first."""
     assert voted(csat="5").event_id != voted(csat="5", made=WALL + 60, at=WALL + 90).event_id
 
@@ -94,7 +94,7 @@ def test_a_vote_faster_than_a_person_reads_is_marked(seconds: float, scanner: bo
     assert voted(csat="5", at=WALL + seconds).scanner is scanner
 
 
-def test_a_vote_without_the_token_of_its_own_page_is_marked_and_counts() -> None:
+def test_a_vote_without_its_pages_token_is_marked_and_counts() -> None:
     of_another_survey = survey.page_token(OTHER, SECRETS, wall=WALL)
     of_nobody = survey.page_token(LINK, ("guess",), wall=WALL)
     for token in ("", "x", "é", of_another_survey, of_nobody, survey_link.token(LINK, SECRETS)):
@@ -108,7 +108,7 @@ def explained(low: SurveyAnswered, *, link: SurveyLink = LINK, at: float = WALL 
     return survey.went_wrong(link, values, SECRETS, now=NOW, wall=at)
 
 
-def test_what_went_wrong_is_an_event_of_its_own_that_repeats_the_score() -> None:
+def test_a_reason_is_an_event_that_repeats_the_score() -> None:
     low = voted(csat="1", ces="2", comment="bad")
     why = explained(low, went_wrong="Nobody called back")
     assert (why.csat, why.ces, why.comment, why.went_wrong) == (1, None, "", "Nobody called back")
@@ -118,7 +118,7 @@ def test_what_went_wrong_is_an_event_of_its_own_that_repeats_the_score() -> None
     assert explained(low, went_wrong="Really nobody").event_id != why.event_id
 
 
-def test_who_looked_like_a_scanner_still_does_when_it_explains_itself() -> None:
+def test_a_scanners_reason_is_marked_like_its_vote() -> None:
     assert explained(voted(csat="1", at=WALL), went_wrong="x").scanner is True
     assert explained(voted(csat="1"), went_wrong="x", at=WALL + 30.5).scanner is True
 

@@ -27,6 +27,6 @@ def normalise(raw: bytes, *, now: int, source: str = "", live: bool = False) -> 
     return generic.build(body, now=now, source=source, imported=not live, strict_time=True)
 
 
-def event(raw: bytes, given: InputContext) -> Event:
+def event(raw: bytes, context: InputContext) -> Event:
     """Returns the event of a line as it was given; raises as `normalise`."""
-    return normalise(raw, now=given.received_at, source=given.source, live=not given.imported)
+    return normalise(raw, now=context.received_at, source=context.source, live=not context.imported)
