@@ -35,7 +35,7 @@ from schemas.settings import Settings, load
 from schemas.topics import OUTBOUND
 
 SOCKETS, ANSWERS_PER_SECOND = 2_000, 50
-SECONDS, WARM_UP_SECONDS, PATIENCE_SECONDS = 25.0, 5.0, 30.0
+SECONDS, WARM_UP_SECONDS, TIMEOUT_SECONDS = 25.0, 5.0, 30.0
 #: So many visitors come at once; a real rush is slower.
 ARRIVING = 50
 ORIGIN = Origin("https://shop.example")
@@ -203,7 +203,7 @@ class Crowd:
             written += 1
         answering.cancel()
         used = psutil.Process().cpu_times()
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + TIMEOUT_SECONDS
         while len(self.acknowledged) < written and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return {

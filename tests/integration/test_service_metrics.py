@@ -39,7 +39,7 @@ from tests.support.faults.fleet import behind
 
 ROOT = Path(__file__).parents[2]
 CUSTOMERS, HOUR = 40, 3600 * MICROS
-PATIENCE_SECONDS, PANE_SECONDS = 150.0, 300
+TIMEOUT_SECONDS, PANE_SECONDS = 150.0, 300
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 OPEN = "status IN ('new', 'open', 'pending', 'hold') AND imported = 0"
 TEXTS = ("My card was declined", "Where is my parcel? It never arrived.", "I want to return the jacket", "Hello")
@@ -148,7 +148,7 @@ class Fleet:
     def await_settled(self, sharing: int) -> None:
         """Until so many workers have partitions, all is folded and in ClickHouse, and the gauges are complete."""
         partitions = self.settings.partitions
-        until, before, seen, lags = time.monotonic() + PATIENCE_SECONDS, -1, Counter[str](), list[int]()
+        until, before, seen, lags = time.monotonic() + TIMEOUT_SECONDS, -1, Counter[str](), list[int]()
         group = f"{self.settings.namespace}deskstream"
         while time.monotonic() < until:
             time.sleep(0.5)
@@ -171,7 +171,7 @@ class Fleet:
             if not any(lags) and seen["processed"] == before:
                 return
             before = seen["processed"] if not any(lags) else -1
-        pytest.fail(f"not settled after {PATIENCE_SECONDS:.0f} s: {lags=} {seen=}")
+        pytest.fail(f"not settled after {TIMEOUT_SECONDS:.0f} s: {lags=} {seen=}")
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ def test_every_resource_becomes_its_own_kind_of_event(resource: str) -> None:
     [made] = take(resource, BODIES[resource] | {"id": "1"})
     assert type(made) is KINDS[resource]
     assert (made.received_at, made.source) == (NOW, "desk")
-    given_fields = {name: getattr(made, name) for name in BODIES[resource]}
-    assert given_fields == BODIES[resource]
+    taken_fields = {name: getattr(made, name) for name in BODIES[resource]}
+    assert taken_fields == BODIES[resource]
 
 
 def test_an_event_of_the_api_has_the_id_that_the_generic_endpoint_gives_it() -> None:

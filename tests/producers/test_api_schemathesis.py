@@ -66,9 +66,9 @@ class Signed(requests.auth.AuthBase):
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         address = urlsplit(request.url or "")
         if endpoint := ENDPOINT_AT.get(str(address.path)):
-            knock = SENDERS[endpoint.name].sign(body, SECRET, time.time())
-            told = {name: value for name, value in knock.headers.items() if name.lower() != "content-type"}
-            request.url = address._replace(query=knock.query).geturl()
+            sent = SENDERS[endpoint.name].sign(body, SECRET, time.time())
+            told = {name: value for name, value in sent.headers.items() if name.lower() != "content-type"}
+            request.url = address._replace(query=sent.query).geturl()
         else:
             told = {signature.HEADER: signature.sign(SECRET, body, int(time.time()))}
         request.headers.update(told)
@@ -89,7 +89,7 @@ def fuzz(server: Server, examples: int, *, again: bool) -> Counter[tuple[str, in
         max_examples=examples, deadline=None, database=None, derandomize=again, suppress_health_check=list(HealthCheck)
     )
 
-    def knock(case: schemathesis.Case, genuine: bool) -> None:
+    def sent(case: schemathesis.Case, genuine: bool) -> None:
         if genuine and case.operation.path.startswith(SURVEY):
             case.path_parameters["token"] = link_token()
         answer = case.call(base_url=base, session=session, auth=Signed() if genuine else None, timeout=90)
@@ -99,7 +99,7 @@ def fuzz(server: Server, examples: int, *, again: bool) -> Counter[tuple[str, in
     for operation in (result.ok() for result in described.get_all_operations()):
         for mode in modes_of(operation):
             genuine = st.sampled_from([True, True, True, False])
-            strict(given(case=operation.as_strategy(mode), genuine=genuine)(knock))()
+            strict(given(case=operation.as_strategy(mode), genuine=genuine)(sent))()
     return seen
 
 

@@ -65,7 +65,7 @@ def test_a_form_and_json_are_the_same() -> None:
     assert taken(sent) == taken(as_json)
 
 
-def test_a_token_is_the_sealed_name_of_the_device() -> None:
+def test_a_token_is_the_signed_name_of_the_device() -> None:
     # printf 'deskstream-device\ndublin-1' | openssl dgst -sha256 -hmac k -binary | base64
     assert device.device_token("dublin-1", ["k"]) == "ZHVibGluLTE.zsNlzMHEDGnukD-T7kC2bBQg5PKmZdgm7xgowlEXLrU"
 

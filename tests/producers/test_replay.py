@@ -45,7 +45,7 @@ from schemas.errors import Refused
 from schemas.events import Event, MessageReceived
 from schemas.settings import ProducerSettings
 from tests.conftest import Deployment
-from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, Case, Knock, cases
+from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, Case, SignedRequest, cases
 from tests.support.producers.log_reader import EVENTS, PRESENCE, dead_letters, records
 
 NOW = 1_772_445_600_000_000  # 2026-03-02T10:00:00Z
@@ -63,12 +63,12 @@ Run = Callable[..., tuple[int, str, str]]
 # -- what a dead letter keeps ------------------------------------------------------------------------------------------
 
 
-def delivered(case: Case, knock: Knock) -> Delivery:
+def delivered(case: Case, sent: SignedRequest) -> Delivery:
     """A request as the server sees it, with everything that came."""
-    headers = {name.lower(): value for name, value in knock.headers.items()}
-    query = dict(part.split("=") for part in knock.query.split("&") if part)
-    url = f"{PUBLIC_URL}{ENDPOINTS[case.endpoint].path}{'?' + knock.query if knock.query else ''}"
-    return Delivery("POST", url, headers | {"cookie": "session=secret", "idempotency-key": "own"}, query, knock.body)
+    headers = {name.lower(): value for name, value in sent.headers.items()}
+    query = dict(part.split("=") for part in sent.query.split("&") if part)
+    url = f"{PUBLIC_URL}{ENDPOINTS[case.endpoint].path}{'?' + sent.query if sent.query else ''}"
+    return Delivery("POST", url, headers | {"cookie": "session=secret", "idempotency-key": "own"}, query, sent.body)
 
 
 def found_again(raw: bytes, kept: InputContext | None, name: str, **story: str) -> DeadLetter:
@@ -96,10 +96,10 @@ def test_an_endpoint_makes_the_same_events_of_its_dead_letter_as_of_the_delivery
 
 @every_case
 def test_a_dead_letter_of_an_endpoint_holds_no_signature_and_nothing_that_the_channel_does_not_read(case: Case) -> None:
-    knock = case.sign(case.body(1), SECRET, time.time())
-    delivery = delivered(case, knock)
+    sent = case.sign(case.body(1), SECRET, time.time())
+    delivery = delivered(case, sent)
     read = ("content-type", *ENDPOINTS[case.endpoint].reads)
-    proofs = [value for name, value in knock.headers.items() if name.lower() not in read]
+    proofs = [value for name, value in sent.headers.items() if name.lower() not in read]
     written = str(
         found_again(b"", ENDPOINTS[case.endpoint].input_context(delivery, NOW, "here"), case.endpoint).headers
     )
@@ -340,9 +340,9 @@ def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, timeout=60) as client:
             told = {}
             for case in cases().values():
-                knock = case.sign(case.body(1), SECRET, time.time())
-                url = ENDPOINTS[case.endpoint].path + (f"?{knock.query}" if knock.query else "")
-                told[case.endpoint] = await client.post(url, content=knock.body, headers=dict(knock.headers))
+                sent = case.sign(case.body(1), SECRET, time.time())
+                url = ENDPOINTS[case.endpoint].path + (f"?{sent.query}" if sent.query else "")
+                told[case.endpoint] = await client.post(url, content=sent.body, headers=dict(sent.headers))
             told["kiosk with a token"] = await client.post(
                 "/v1/kiosk", content=TYPED_ON_A_KIOSK, headers=as_json | {"authorization": token}
             )

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 #: For anything that takes a second or two on an idle machine.
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
-def eventually(condition: Callable[[], T], what: str = "it", seconds: float = PATIENCE_SECONDS) -> T:
+def eventually(condition: Callable[[], T], what: str = "it", seconds: float = TIMEOUT_SECONDS) -> T:
     """The first true value of `condition`; `what` is said when none comes."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -21,7 +21,7 @@ from schemas.facts import Outbound
 from schemas.topics import TOPIC_OF
 from tests.conftest import KAFKA, Deployment
 from tests.support.producers.log_reader import free_port, logged, producer
-from tests.support.timeouts import PATIENCE_SECONDS, eventually
+from tests.support.timeouts import TIMEOUT_SECONDS, eventually
 
 FORM = {
     "visitor": "visitor-0123456789",
@@ -49,7 +49,7 @@ class Visitor:
     def send(self, type_: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": type_, **fields}))
 
-    def receive(self, type_: str, seconds: float = PATIENCE_SECONDS, **fields: Any) -> dict[str, Any]:
+    def receive(self, type_: str, seconds: float = TIMEOUT_SECONDS, **fields: Any) -> dict[str, Any]:
         """The next frame of this type with these fields."""
         end = time.monotonic() + seconds
         while True:
@@ -73,7 +73,7 @@ class Visitor:
         self.send("line", line=line, text=text)
         return self.receive("ack", line=line)
 
-    def closed(self, seconds: float = PATIENCE_SECONDS) -> int:
+    def closed(self, seconds: float = TIMEOUT_SECONDS) -> int:
         """The code with which the server closes the connection."""
         try:
             while True:

@@ -12,7 +12,15 @@ import httpx
 from producers.endpoint import endpoints
 from schemas import signature
 from tests.support.producers.conformance import Answer, Becomes, Channel, Process
-from tests.support.producers.endpoint_case import OLD_SECRET, PUBLIC_URL, SECRET, WRONG_SECRET, Case, Knock, cases
+from tests.support.producers.endpoint_case import (
+    OLD_SECRET,
+    PUBLIC_URL,
+    SECRET,
+    WRONG_SECRET,
+    Case,
+    SignedRequest,
+    cases,
+)
 
 ENDPOINTS = {endpoint.name: endpoint for endpoint in endpoints()}
 BOTH = f"{SECRET}, {OLD_SECRET}"  # one of them is being rotated out
@@ -42,18 +50,18 @@ class Endpoint(Channel):
 
     def __init__(self, case: Case, path: str, max_bytes: int, *, keep: bool) -> None:
         self.name, self.events = case.endpoint, case.events
-        self.garbled = Becomes.LETTER if keep else Becomes.REFUSED
+        self.garbled = Becomes.DEAD_LETTER if keep else Becomes.REFUSED
         self._case, self._path, self._max_bytes = case, path, max_bytes
         self._client = httpx.Client(trust_env=False, timeout=90)
 
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, knock: Knock, seconds: float = 90.0) -> Answer:
-        query = f"?{knock.query}" if knock.query else ""
+    def _send(self, sent: SignedRequest, seconds: float = 90.0) -> Answer:
+        query = f"?{sent.query}" if sent.query else ""
         url = f"{PROCESS.url}{self._path}{query}"
         try:
-            return answered(self._client.post(url, content=knock.body, headers=dict(knock.headers), timeout=seconds))
+            return answered(self._client.post(url, content=sent.body, headers=dict(sent.headers), timeout=seconds))
         except httpx.TimeoutException:
             return Answer.SILENT
 
@@ -74,12 +82,12 @@ class Endpoint(Channel):
         only_type = {name: value for name, value in right.headers.items() if name.lower() == "content-type"}
         forged = [
             self._case.sign(body, WRONG_SECRET, now),
-            Knock(body, only_type, right.query),
-            Knock(body + b" ", right.headers, right.query),
+            SignedRequest(body, only_type, right.query),
+            SignedRequest(body + b" ", right.headers, right.query),
         ]
         if self._case.timestamped:
             forged.append(self._case.sign(body, SECRET, now - 400))
-        return [self._send(knock) for knock in forged]
+        return [self._send(sent) for sent in forged]
 
 
 class Form(Endpoint):
@@ -98,8 +106,8 @@ class Form(Endpoint):
         return json.dumps(said | {"submission_id": f"{number:032x}"}).encode()
 
     @staticmethod
-    def _unsigned(body: bytes, secret: str, at: float) -> Knock:
-        return Knock(body, {"Content-Type": "application/json"})
+    def _unsigned(body: bytes, secret: str, at: float) -> SignedRequest:
+        return SignedRequest(body, {"Content-Type": "application/json"})
 
 
 def _reply(number: int) -> bytes:
@@ -107,8 +115,10 @@ def _reply(number: int) -> bytes:
     return json.dumps(said).encode()
 
 
-def _signed(body: bytes, secret: str, at: float) -> Knock:
-    return Knock(body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))})
+def _signed(body: bytes, secret: str, at: float) -> SignedRequest:
+    return SignedRequest(
+        body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
+    )
 
 
 EVENTS = Case("events", _reply, _signed, b'{"type": "reply", "text": "\xe9t\xe9"}', timestamped=True)

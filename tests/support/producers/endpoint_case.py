@@ -19,7 +19,7 @@ PUBLIC_URL = "https://hooks.example"
 
 
 @dataclass(frozen=True)
-class Knock:
+class SignedRequest:
     """A request: header names as the sender writes them. `query` is the raw query string, without `?`."""
 
     body: bytes
@@ -40,7 +40,7 @@ class Case:
 
     endpoint: str
     body: Callable[[int], bytes]
-    sign: Callable[[bytes, str, float], Knock]
+    sign: Callable[[bytes, str, float], SignedRequest]
     malformed: bytes = b"\xff\xfe not a delivery"
     events: int = 1
     timestamped: bool = field(default=False)  # whether the signature holds a time, so that an old one is refused

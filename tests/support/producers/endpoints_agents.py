@@ -1,4 +1,4 @@
-"""How a help desk knocks at the endpoints of the agents' API."""
+"""Sends what a help desk sends to the endpoints of the agents' API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas import signature
-from tests.support.producers.endpoint_case import Case, Knock
+from tests.support.producers.endpoint_case import Case, SignedRequest
 
 TICKET = "ABCDEFGHIJKL-1"
 BODIES: dict[str, dict[str, Any]] = {
@@ -20,8 +20,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def sign(body: bytes, secret: str, wall: float) -> Knock:
-    return Knock(body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(wall))})
+def sign(body: bytes, secret: str, wall: float) -> SignedRequest:
+    return SignedRequest(
+        body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(wall))}
+    )
 
 
 def _body(resource: str) -> Callable[[int], bytes]:

@@ -1,11 +1,11 @@
-"""How a help centre and its bot report: signed JSON. The bot of these cases has failed for the second time."""
+"""Sends what a help centre and its bot report: signed JSON. The bot of these cases has failed for the second time."""
 
 from __future__ import annotations
 
 import json
 
 from schemas import signature
-from tests.support.producers.endpoint_case import Case, Knock
+from tests.support.producers.endpoint_case import Case, SignedRequest
 
 
 def _body(number: int) -> bytes:
@@ -15,9 +15,9 @@ def _body(number: int) -> bytes:
     return json.dumps(turn | asked | {"customer": {"email": "ann@example.org"}}).encode()
 
 
-def _sign(body: bytes, secret: str, at: float) -> Knock:
+def _sign(body: bytes, secret: str, at: float) -> SignedRequest:
     signed = {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
-    return Knock(body, signed)
+    return SignedRequest(body, signed)
 
 
 CASES = (Case(endpoint="help-centre", body=_body, sign=_sign, events=2, timestamped=True),)

@@ -1,11 +1,11 @@
-"""How a shop sends its orders: signed over the body, the topic in a header."""
+"""Sends a shop's orders: signed over the body, the topic in a header."""
 
 from __future__ import annotations
 
 import json
 
 from producers.endpoints.orders import sign
-from tests.support.producers.endpoint_case import Case, Knock
+from tests.support.producers.endpoint_case import Case, SignedRequest
 
 
 def _body(number: int) -> bytes:
@@ -13,9 +13,11 @@ def _body(number: int) -> bytes:
     return json.dumps(order | {"total_price": "12.30", "line_items": [{"sku": "MUG"}]}).encode()
 
 
-def _sign(body: bytes, secret: str, at: float) -> Knock:
+def _sign(body: bytes, secret: str, at: float) -> SignedRequest:
     signed = {"Content-Type": "application/json", "X-Shopify-Topic": "orders/create"}
-    return Knock(body, signed | {"X-Shopify-Hmac-Sha256": sign(secret, body), "X-Shopify-Webhook-Id": "b54557e4"})
+    return SignedRequest(
+        body, signed | {"X-Shopify-Hmac-Sha256": sign(secret, body), "X-Shopify-Webhook-Id": "b54557e4"}
+    )
 
 
 CASES = (Case(endpoint="orders", body=_body, sign=_sign, malformed=b'{"id": 1, "total_price": "a lot"}'),)

@@ -1,4 +1,4 @@
-"""What a telephone service sends to the endpoints of `phone`."""
+"""Sends what a telephone service sends to the endpoints of `phone`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an SMS service sends to the endpoints of `sms`."""
+"""Sends what an SMS service sends to the endpoints of `sms`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from functools import partial
 from urllib.parse import urlencode
 
 from producers.channels.twilio import FORM, sign
-from tests.support.producers.endpoint_case import PUBLIC_URL, Case, Knock
+from tests.support.producers.endpoint_case import PUBLIC_URL, Case, SignedRequest
 
 
-def signed(path: str, body: bytes, secret: str, at: float, query: str = "") -> Knock:
+def signed(path: str, body: bytes, secret: str, at: float, query: str = "") -> SignedRequest:
     """Signed as Twilio does: over the public address with its query, and the fields. No time is in it."""
     url = f"{PUBLIC_URL}{path}{'?' + query if query else ''}"
-    return Knock(body, {"Content-Type": FORM, "X-Twilio-Signature": sign(secret, url, body)}, query)
+    return SignedRequest(body, {"Content-Type": FORM, "X-Twilio-Signature": sign(secret, url, body)}, query)
 
 
 def message(number: int) -> bytes:

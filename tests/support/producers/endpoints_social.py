@@ -1,4 +1,4 @@
-"""What the social networks send to the endpoints of `social`."""
+"""Sends what the social networks send to the endpoints of `social`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from producers.channels import social_meta, social_x
-from tests.support.producers.endpoint_case import Case, Knock
+from tests.support.producers.endpoint_case import Case, SignedRequest
 
 #: Now: a delivery that is a week old would be one that somebody recorded.
 SECONDS = int(time.time())
@@ -47,12 +47,12 @@ def activity(number: int) -> bytes:
     return json.dumps(told).encode()
 
 
-def meta_signed(body: bytes, secret: str, at: float) -> Knock:
-    return Knock(body, JSON | {"X-Hub-Signature-256": social_meta.signature(secret, body)})
+def meta_signed(body: bytes, secret: str, at: float) -> SignedRequest:
+    return SignedRequest(body, JSON | {"X-Hub-Signature-256": social_meta.signature(secret, body)})
 
 
-def x_signed(body: bytes, secret: str, at: float) -> Knock:
-    return Knock(body, JSON | {"x-twitter-webhooks-signature": social_x.signature(secret, body)})
+def x_signed(body: bytes, secret: str, at: float) -> SignedRequest:
+    return SignedRequest(body, JSON | {"x-twitter-webhooks-signature": social_x.signature(secret, body)})
 
 
 CASES = [

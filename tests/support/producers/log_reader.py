@@ -22,7 +22,7 @@ from schemas import codec
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.topics import CONTACT_EVENTS, ROUTING
 from tests.conftest import Deployment
-from tests.support.timeouts import PATIENCE_SECONDS, eventually
+from tests.support.timeouts import TIMEOUT_SECONDS, eventually
 
 __all__ = [
     "DLQ",
@@ -145,7 +145,7 @@ def producer(deployment: Deployment, *arguments: str, **env: str) -> Iterator[su
         process.communicate()
 
 
-def logged(process: subprocess.Popen[bytes], pattern: str, seconds: float = PATIENCE_SECONDS) -> re.Match[str]:
+def logged(process: subprocess.Popen[bytes], pattern: str, seconds: float = TIMEOUT_SECONDS) -> re.Match[str]:
     """Wait until a line on the process's stderr matches."""
     assert process.stderr is not None
     deadline, seen = time.monotonic() + seconds, b""
