@@ -10,7 +10,8 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.support import containers
-from tests.support.deploy.policies import every_variable, settings_of, unpinned, variables
+from tests.support.deploy.container_policies import unpinned
+from tests.support.deploy.setting_policies import every_variable, settings_of, variables
 
 FOLDER = ROOT / "deploy" / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))

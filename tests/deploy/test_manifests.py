@@ -31,8 +31,10 @@ from tests.support.deploy.manifests import (
     schema_problems,
     workloads,
 )
-from tests.support.deploy.paths import dead_ends, ways_in, ways_out
-from tests.support.deploy.policies import POLICIES, README, every_variable
+from tests.support.deploy.paths import dead_ends, paths_in, paths_out
+from tests.support.deploy.policies import POLICIES
+from tests.support.deploy.reference_policies import README
+from tests.support.deploy.setting_policies import every_variable
 
 DNS = {"namespace kube-system/kube-dns:53"}
 
@@ -71,7 +73,7 @@ def test_what_is_built_keeps_the_policy(documents: tuple[Doc, ...], policy: str)
 @dev
 def test_pods_of_dev_may_go_where_their_code_goes_and_nowhere_else(documents: tuple[Doc, ...]) -> None:
     kafka, clickhouse = {"kafka:9092"}, {"clickhouse:8123"}
-    assert ways_out(documents) == {
+    assert paths_out(documents) == {
         "chat": DNS | kafka,
         "clickhouse": DNS,
         "http": DNS | kafka,
@@ -90,7 +92,7 @@ def test_pods_of_dev_may_go_where_their_code_goes_and_nowhere_else(documents: tu
 def test_pods_of_dev_let_in_whom_they_serve_and_nobody_else(documents: tuple[Doc, ...]) -> None:
     prometheus = {"namespace monitoring:9464"}
     clients = {"chat", "http", "sink-clickhouse", "sink-delivery", "smtp", "topics", "worker"}
-    assert ways_in(documents) == {
+    assert paths_in(documents) == {
         "chat": prometheus,
         "clickhouse": {
             "sink-clickhouse:8123",
@@ -113,7 +115,7 @@ def test_pods_of_dev_let_in_whom_they_serve_and_nobody_else(documents: tuple[Doc
 @everything
 def test_with_every_component_the_ways_lead_to_its_pods_only(documents: tuple[Doc, ...]) -> None:
     kafka, clickhouse = {"pods kafka-kafka:9093"}, {"clickhouse:8123"}
-    assert ways_out(documents) == {
+    assert paths_out(documents) == {
         "chat": DNS | kafka,
         "clickhouse": DNS,
         "http": DNS | kafka,
@@ -126,7 +128,7 @@ def test_with_every_component_the_ways_lead_to_its_pods_only(documents: tuple[Do
         "topics": DNS | kafka,
         "worker": DNS | kafka,
     }
-    into = ways_in(documents)
+    into = paths_in(documents)
     assert into["http"] == {"namespace monitoring:9464", "namespace ingress-nginx:8080"}
     assert into["chat"] == {"namespace monitoring:9464", "namespace ingress-nginx:8090"}
 

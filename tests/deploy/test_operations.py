@@ -18,7 +18,7 @@ import yaml
 from schemas.settings import SinkSettings
 from sinks.clickhouse import connection, migrate
 from tests.conftest import ROOT
-from tests.support.deploy.policies import every_variable
+from tests.support.deploy.setting_policies import every_variable
 
 PAGES = ROOT / "deploy" / "operations"
 EVERY = sorted(PAGES.glob("*.md"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.deploy.manifests import VERSIONS, Doc, built, label, schema_problems
-from tests.support.deploy.paths import dead_ends, ways_in, ways_out
+from tests.support.deploy.paths import dead_ends, paths_in, paths_out
 from tests.support.deploy.policies import POLICIES
 
 MAIN = "spec.template.spec.containers.0"
@@ -32,16 +32,16 @@ def changed(documents: tuple[Doc, ...], name: str, place: str, value: Any) -> tu
     document = next(each for each in copies if label(each).startswith(name))
     if not place:
         return tuple(each for each in copies if each is not document)
-    *way, last = (int(step) if step.isdigit() else step for step in place.split("."))
-    spot: Any = document
-    for step in way:
-        spot = spot[step] if isinstance(step, int) else spot.setdefault(step, {})
+    *steps, last = (int(step) if step.isdigit() else step for step in place.split("."))
+    parent: Any = document
+    for step in steps:
+        parent = parent[step] if isinstance(step, int) else parent.setdefault(step, {})
     if value is GONE:
-        del spot[last]
+        del parent[last]
     elif callable(value):
-        spot[last] = value(spot[last])
+        parent[last] = value(parent[last])
     else:
-        spot[last] = value
+        parent[last] = value
     return copies
 
 
@@ -208,17 +208,17 @@ def test_the_schemas_refuse_what_kubernetes_would(
 
 def test_a_pod_that_no_policy_restricts_may_go_anywhere(good: tuple[Doc, ...]) -> None:
     open_ = tuple(each for each in good if each["kind"] != "NetworkPolicy")
-    assert ways_out(open_)["worker"] == ways_in(open_)["worker"] == {"anywhere:any"}
+    assert paths_out(open_)["worker"] == paths_in(open_)["worker"] == {"anywhere:any"}
 
 
 def test_a_policy_without_ports_opens_all_of_them(good: tuple[Doc, ...]) -> None:
     wide = changed(good, "NetworkPolicy/to-clickhouse", "spec.egress.0.ports", GONE)
-    assert "clickhouse:any" in ways_out(wide)["sink-clickhouse"]
+    assert "clickhouse:any" in paths_out(wide)["sink-clickhouse"]
 
 
 def test_addresses_without_the_private_ones_left_out_are_not_the_internet(good: tuple[Doc, ...]) -> None:
     wide = changed(good, "NetworkPolicy/to-web", "spec.egress.0.to.0.ipBlock.except", ["10.0.0.0/8"])
-    assert "addresses 0.0.0.0/0:443" in ways_out(wide)["sink-delivery"]
+    assert "addresses 0.0.0.0/0:443" in paths_out(wide)["sink-delivery"]
 
 
 def test_a_way_out_to_a_pod_that_lets_nobody_in_is_a_dead_end(good: tuple[Doc, ...]) -> None:

@@ -122,7 +122,7 @@ def test_sql_over_what_happened_agrees_with_every_clock_and_every_window_of_nine
         for each in recount.ask("SELECT figure, sum(value) AS total FROM our_windows WHERE size = '7d' GROUP BY figure")
     }
     least = {"tickets_reopened": 100, "answers": 200, "abandoned": 40, "handled": 200, "deflected": 30}
-    assert {figure: happened.get(figure, 0) for figure, times in least.items() if happened.get(figure, 0) < times} == {}
+    assert {name: happened.get(name, 0) for name, times in least.items() if happened.get(name, 0) < times} == {}
     of_a_kind = {
         (each["kind"], each["outcome"]): each["times"]
         for each in recount.ask("SELECT kind, outcome, count() AS times FROM our_conversations GROUP BY ALL")

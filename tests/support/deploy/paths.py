@@ -1,4 +1,4 @@
-"""What the NetworkPolicies of a build allow, as text, as a cluster would compute it: `kafka:9092` is a way.
+"""What the NetworkPolicies of a build allow, as text, as a cluster would compute it: `kafka:9092` is a path.
 
 A peer is the component of pods in the same build, `namespace NAME`, `namespace NAME/POD`, `anywhere`, or `internet`
 (anywhere but private addresses).
@@ -20,27 +20,27 @@ def component(workload: Workload) -> str:
     return name if workload.kind == "Job" else workload.labels.get("app.kubernetes.io/component", name)
 
 
-def ways_out(documents: Documents) -> dict[str, set[str]]:
+def paths_out(documents: Documents) -> dict[str, set[str]]:
     """Component -> where it may connect to. A pod that no policy restricts may go `anywhere:any`."""
-    return {component(workload): set(_ways(documents, workload, "Egress")) for workload in workloads(documents)}
+    return {component(workload): set(_paths(documents, workload, "Egress")) for workload in workloads(documents)}
 
 
-def ways_in(documents: Documents) -> dict[str, set[str]]:
+def paths_in(documents: Documents) -> dict[str, set[str]]:
     """Component -> who may connect to it, `worker:9092` being a worker that reaches its port 9092."""
-    return {component(workload): set(_ways(documents, workload, "Ingress")) for workload in workloads(documents)}
+    return {component(workload): set(_paths(documents, workload, "Ingress")) for workload in workloads(documents)}
 
 
 def dead_ends(documents: Documents) -> Iterator[str]:
-    """A way out to a pod that lets nobody of that kind in."""
-    into = ways_in(documents)
-    for source, destinations in ways_out(documents).items():
+    """A path to a pod that lets nobody of that kind in."""
+    into = paths_in(documents)
+    for source, destinations in paths_out(documents).items():
         for destination in sorted(destinations):
             name, _, port = destination.rpartition(":")
             if name in into and not {f"{source}:{port}", f"anywhere:{port}"} & into[name]:
                 yield f"{source} -> {destination}"
 
 
-def _ways(documents: Documents, workload: Workload, direction: str) -> Iterator[str]:
+def _paths(documents: Documents, workload: Workload, direction: str) -> Iterator[str]:
     policies = [
         policy["spec"]
         for policy in of_kind(documents, "NetworkPolicy")

@@ -21,7 +21,7 @@ from schemas.facts import AssignmentFact, Fact, TicketFact
 from schemas.identity import canonical_customer_id, customer_tag, event_id, split_ticket_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Callers"]
+__all__ = ["Calls"]
 
 SOURCE, SILENT = "telephone", "silent telephone"
 #: Calls for each contact in writing.
@@ -34,7 +34,7 @@ _OPEN = ("new", "open")
 _BY_AGENTS = (AgentReplied, StatusChanged, Transferred)
 
 
-class Callers(Actor):
+class Calls(Actor):
     """The telephone system, and everybody on it. `_lines` says which call a number is on, and whether we know of it."""
 
     def __init__(self, seed: int) -> None:

@@ -1,6 +1,6 @@
 """Chats as the chat window knows them: every line belongs to a conversation, and every conversation ends.
 
-Visitors give up when nobody answers, leave when they have what they came for, or just write nothing more; who writes
+Chats give up when nobody answers, leave when they have what they came for, or just write nothing more; who writes
 after that begins another conversation. The live simulator's visitors write lines, and no more is known of them.
 """
 
@@ -18,7 +18,7 @@ from schemas.events import AgentReplied, ChatEnded, Event, MessageReceived, Stat
 from schemas.identity import event_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Visitors"]
+__all__ = ["Chats"]
 
 SOURCE = "visitors"
 #: Nobody writes for so long after an answer, or a conversation lasts so long (seconds): it is over.
@@ -45,7 +45,7 @@ class _End:
     unanswered: bool
 
 
-class Visitors(Actor):
+class Chats(Actor):
     """The chat window of every visitor."""
 
     def __init__(self, seed: int) -> None:
@@ -99,8 +99,8 @@ class Visitors(Actor):
         self._of_ticket[ticket] = conversation
         rng = self._rng(conversation)
         if rng.random() < _IMPATIENT:
-            patience = round(rng.uniform(20, 600) * MICROS)
-            yield self._end(conversation, event.occurred_at + patience, "abandoned", unanswered=True)
+            gives_up_after = round(rng.uniform(20, 600) * MICROS)
+            yield self._end(conversation, event.occurred_at + gives_up_after, "abandoned", unanswered=True)
         yield self._end(conversation, event.occurred_at + LONGEST * MICROS, "timed_out", unanswered=True)
 
     def _answered(self, conversation: Conversation, at: int) -> Iterator[Planned]:

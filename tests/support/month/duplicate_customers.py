@@ -12,7 +12,7 @@ from schemas.events import CallEnded, CustomersMerged, Event, MessageReceived
 from schemas.identity import customer_tag, event_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Kin"]
+__all__ = ["DuplicateCustomers"]
 
 SOURCE = "kin"
 _FOUND_OUT, _BY_MAIL = 0.6, 0.8
@@ -20,7 +20,7 @@ _HOUR = 3600 * MICROS
 _CHANNELS = ("email", "phone", "social")
 
 
-class Kin(Actor):
+class DuplicateCustomers(Actor):
     """Somebody who looks for customers that are one person, and finds many of them hours or days later."""
 
     def __init__(self, seed: int) -> None:

@@ -17,7 +17,7 @@ from schemas.facts import AssignmentFact, Fact, TicketFact
 from schemas.identity import event_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Colleagues"]
+__all__ = ["Handovers"]
 
 SOURCE = "colleagues"
 _TRANSFERRED, _HELD, _TAKEN_UP = 0.12, 0.24, 0.30
@@ -30,7 +30,7 @@ _UNFINISHED = ("new", "open", "pending", "hold")
 _STANDS = {"hold": ("new", "open", "pending"), "open": ("hold", "solved"), "solved": _UNFINISHED}
 
 
-class Colleagues(Actor):
+class Handovers(Actor):
     """Turns facts into plans, as a `Director` does."""
 
     def __init__(self, seed: int, teams: Iterable[str]) -> None:

@@ -11,14 +11,14 @@ from schemas.events import ConsentChanged, Event, MessageReceived
 from schemas.identity import event_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Wishes"]
+__all__ = ["OptOuts"]
 
 SOURCE = "wishes"
 _STOPS, _STARTS = 0.35, 0.4
 _HOUR = 3600 * MICROS
 
 
-class Wishes(Actor):
+class OptOuts(Actor):
     """Whoever sends STOP, sooner or later after their first SMS."""
 
     def __init__(self, seed: int) -> None:
@@ -29,16 +29,16 @@ class Wishes(Actor):
         if not isinstance(event, MessageReceived) or event.channel != "sms" or event.address in self._met:
             return ()
         self._met.add(event.address)
-        return self._wishes(event, Random(f"{self._seed}:{event.address}:wishes"))
+        return self._opt_outs(event, Random(f"{self._seed}:{event.address}:wishes"))
 
-    def _wishes(self, event: MessageReceived, rng: Random) -> Iterator[Planned]:
+    def _opt_outs(self, event: MessageReceived, rng: Random) -> Iterator[Planned]:
         if rng.random() < _STOPS:
             at = event.occurred_at + round(rng.uniform(0.01, 2) * _HOUR)
-            yield self._wish(event, at, "stop")
+            yield self._consent(event, at, "stop")
             if rng.random() < _STARTS:
-                yield self._wish(event, at + round(rng.uniform(1, 40) * _HOUR), "start")
+                yield self._consent(event, at + round(rng.uniform(1, 40) * _HOUR), "start")
 
-    def _wish(self, event: MessageReceived, at: int, wish: str) -> Planned:
+    def _consent(self, event: MessageReceived, at: int, wish: str) -> Planned:
         changed = ConsentChanged(
             event_id=event_id(SOURCE, event.address, wish),
             occurred_at=at,

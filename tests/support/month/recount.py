@@ -183,7 +183,7 @@ def _measure(name: str) -> str:
 
 def _window(size: str) -> str:
     """Every figure of the view of one size of window: whole numbers; seconds as micros."""
-    names = [name for name in PaneFact.__struct_fields__ if name not in _NO_FIGURES]
+    names = [name for name in PaneFact.__struct_fields__ if name not in _NOT_COMPARED]
     exact = ", ".join(f"('{name}', toInt64({_column(name)}))" for name in names)
     return f"SELECT '{size}' AS size, window_start, channel, team, priority, policy, [{exact}] AS figures FROM windows_{size}"
 
@@ -195,7 +195,7 @@ def _column(name: str) -> str:
 
 
 #: What identifies a pane, what is compared elsewhere, and what is not recomputed: the shop imports no history.
-_NO_FIGURES = frozenset(
+_NOT_COMPARED = frozenset(
     (*Fact.__struct_fields__, "part", "start", "channel", "team", "priority", "policy", "backlog_created_change")
 ) | {"csat_answers_imported", "csat_sum_imported"}
 

@@ -15,7 +15,7 @@ from schemas.events import BotAnswered, MessageReceived
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 from tests.support.month.actors import Actor
 
-__all__ = ["Seekers"]
+__all__ = ["SelfService"]
 
 SOURCE = "seekers"
 #: Conversations with the bot for each contact.
@@ -23,7 +23,7 @@ _ASKS, _KNOWN, _HELPED, _HANDED_OVER = 0.1, 0.6, 0.45, 0.5
 _HOUR = 3600 * MICROS
 
 
-class Seekers(Actor):
+class SelfService(Actor):
     """Whoever asks the bot on a day."""
 
     def opens(self, seed: int, contacts: int, start: int, people: list[Person]) -> Iterable[Planned]:

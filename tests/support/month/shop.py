@@ -36,13 +36,13 @@ from stream_processors.runtime.processor import Position, StepFailed
 from stream_processors.tickets.processor import TicketsProcessor
 from stream_processors.tickets.state import customer_key
 from tests.support.month.actors import Actor
-from tests.support.month.calls import Callers
-from tests.support.month.chats import Visitors
-from tests.support.month.duplicate_customers import Kin
-from tests.support.month.handovers import Colleagues
-from tests.support.month.opt_outs import Wishes
+from tests.support.month.calls import Calls
+from tests.support.month.chats import Chats
+from tests.support.month.duplicate_customers import DuplicateCustomers
+from tests.support.month.handovers import Handovers
+from tests.support.month.opt_outs import OptOuts
 from tests.support.month.raw import Raw, Reading
-from tests.support.month.self_service import Seekers
+from tests.support.month.self_service import SelfService
 
 __all__ = ["Shop"]
 
@@ -110,8 +110,8 @@ class Shop:
         self._router = _Partition(RoutingProcessor(), 0)
         self._due: dict[bytes, int] = {}
         self._director = Director(seed, [])
-        staff, customers = Colleagues(seed, rules.teams.teams), (Visitors(seed), Callers(seed), Seekers(), Wishes(seed))
-        self._actors: tuple[Actor, ...] = (staff, *customers, Kin(seed))
+        staff, customers = Handovers(seed, rules.teams.teams), (Chats(seed), Calls(seed), SelfService(), OptOuts(seed))
+        self._actors: tuple[Actor, ...] = (staff, *customers, DuplicateCustomers(seed))
         self._reading = Reading(rules, self._agent)
         self._heap: list[tuple[int, str, int, Planned | tuple[_Partition, bytes, int]]] = []
         self._serial = self._seq = 0

@@ -49,7 +49,7 @@ class _Workers:
 
     @property
     def dead_letters(self) -> list[tuple[int, str, str, str]]:
-        return [letter for worker in self.cluster.workers for letter in worker.dead_letters]
+        return [each for worker in self.cluster.workers for each in worker.dead_letters]
 
 
 class MovingStory(Story):

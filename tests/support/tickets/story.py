@@ -173,6 +173,6 @@ class Story:
             newest[pane.part, pane.start, pane.channel, pane.team, pane.priority, pane.policy] = pane
         return list(newest.values())
 
-    def total(self, figure: str) -> float:
-        """One figure over all panes."""
-        return sum(getattr(pane, figure) for pane in self.panes())
+    def total(self, measure: str) -> float:
+        """One measure over all panes."""
+        return sum(getattr(pane, measure) for pane in self.panes())
