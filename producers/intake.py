@@ -1,4 +1,4 @@
-"""From raw input to receipt: normalise, publish; what cannot be normalised becomes a dead letter.
+"""Takes raw inputs to their receipts: normalises and publishes each; dead-letters what cannot be normalised.
 
 The one place where the outcome of a normaliser is turned into a Kafka record, for every source that is no endpoint.
 """
@@ -18,7 +18,7 @@ from schemas.events import Event
 
 __all__ = ["Intake", "Take", "defect"]
 
-#: How a channel takes an input, now or when its dead letter is replayed: all that it may know are these two. It reads no
+#: Makes events of an input, now or when its dead letter is replayed: all that it may know are these two. It reads no
 #: clock; it may store attachments. Raises `Refused`, and `Unavailable` when the store does not answer.
 Take = Callable[[bytes, InputContext], Sequence[Event]]
 
@@ -26,7 +26,7 @@ log = structlog.get_logger("producers.intake")
 
 
 class Intake:
-    """Takes inputs of one producer. `producer` is the normaliser's CHANNEL: who must read a dead letter again.
+    """Takes inputs of one producer. `producer` is the normaliser's CHANNEL, which its dead letters name.
 
     source, imported  of every input, as `InputContext` says
     """
@@ -47,7 +47,7 @@ class Intake:
     def take(
         self, raw: bytes, *, origin: str, kept_at: str = "", refused: Refused | None = None, total_bytes: int = 0
     ) -> Future[Receipt]:
-        """Hand one input over; the future ends in its receipt or in `Unavailable`.
+        """Hands one input over; the future ends in its receipt or in `Unavailable`.
 
         origin       where it came from, for people: a path, `file:line`
         kept_at      where the source keeps the input if it becomes a dead letter
@@ -86,5 +86,5 @@ class Intake:
 
 
 def defect(error: Exception) -> Refused:
-    """What a mistake of ours is called in the dead letter of the input that met it."""
+    """Returns the refusal of an input that met a mistake of ours."""
     return Refused("defect", f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Create and verify the Kafka topics that `schemas/topics.py` declares: `python -m schemas.admin create|verify`.
+"""Creates and verifies the Kafka topics that `schemas/topics.py` declares: `python -m schemas.admin create|verify`.
 
 The broker never creates a topic by itself, so this runs before any process does. It is safe to run again.
 """
@@ -34,7 +34,7 @@ def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
 
 
 def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
-    """Create what is missing, verify the rest, wait until every partition has a leader; returns what was created.
+    """Creates what is missing, verifies the rest, waits until every partition has a leader; returns the created names.
 
     Raises:
         TopicMismatch: a topic exists with another partition count or cleanup policy.
@@ -51,7 +51,7 @@ def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
 
 
 def verify_topics(settings: Settings, *, app_id: str = "") -> None:
-    """Compare every topic with its declaration.
+    """Compares every topic with its declaration.
 
     Raises:
         TopicMismatch: a topic is missing, or exists with another partition count or cleanup policy.
@@ -63,7 +63,7 @@ def verify_topics(settings: Settings, *, app_id: str = "") -> None:
 
 
 def delete_topics(settings: Settings, *, app_id: str = "", wait: bool = True) -> None:
-    """Delete every topic of this deployment, by default until they are gone; for tests and for leaving a shared broker."""
+    """Deletes every topic of this deployment, by default until they are gone; for tests and for leaving a shared broker."""
     names = set(declared(settings, app_id=app_id))
     deadline = time.monotonic() + READY_SECONDS
     with _admin(settings) as admin:
@@ -78,7 +78,7 @@ def delete_topics(settings: Settings, *, app_id: str = "", wait: bool = True) ->
 
 
 def forget_offsets(settings: Settings, group: str) -> None:
-    """Let a consumer group (its full name) begin at the start of its topics again.
+    """Lets a consumer group (its full name) begin at the start of its topics again.
 
     Raises:
         Unavailable: a member of it is there (or was within its session time), or Kafka does not answer.
@@ -119,12 +119,12 @@ def _wanted(topic: Topic, settings: Settings) -> dict[str, Any]:
 
 
 def partition_count(topic: Topic, settings: Settings) -> int:
-    """How many partitions a topic has in this deployment."""
+    """Returns the number of partitions that a topic has in this deployment."""
     return 1 if topic.partitions == 1 else settings.partitions
 
 
 def _await(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
-    """Until the brokers know every topic with a leader for each partition: a client may use it the moment after."""
+    """Waits until the brokers know every topic with a leader for each partition: a client may use it the moment after."""
     deadline = time.monotonic() + READY_SECONDS
     while problems := _problems(admin, topics, settings, only_missing=True):
         if time.monotonic() > deadline:
@@ -154,7 +154,7 @@ def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_
 
 
 def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
-    """Retention may be tuned on a cluster without asking us; another cleanup would lose state, or keep what must go."""
+    """Returns the settings that differ and matter. Retention may be tuned; another cleanup loses state, or keeps too much."""
     problems = []
     for name, configs in describe_configs(admin, list(topics)).items():
         for key, wanted in (("cleanup.policy", topics[name].cleanup), *topics[name].configs):
@@ -164,7 +164,7 @@ def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
 
 
 def describe_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
-    """Topic -> the values of the settings that we declare, as the broker has them in force."""
+    """Returns the values in force of the settings that we declare, by topic."""
     keys = ["cleanup.policy", "retention.ms", *dict.fromkeys(key for topic in TOPICS for key, _ in topic.configs)]
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
     described = admin.describe_configs(resources, config_filter="all")["topic"]

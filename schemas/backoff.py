@@ -1,4 +1,4 @@
-"""Waits that double: seconds between attempts to reach what does not answer."""
+"""Waits that double, in seconds, between attempts to reach a server that does not answer."""
 
 from __future__ import annotations
 

@@ -20,34 +20,35 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`now = origin + (wall - wall_origin) * speed`, all in microseconds since the epoch, UTC."""
+    """Tells pipeline time: `now = origin + (wall - wall_origin) * speed`, in microseconds since 1970 UTC."""
 
     speed: float = 1.0
     origin: int = 0
     wall_origin: int = 0
 
     def now(self) -> int:
+        """Returns pipeline time in microseconds."""
         return self.at(time.time_ns() // 1000)
 
     def at(self, wall: int) -> int:
-        """Pipeline time at the given wall time, both in microseconds."""
+        """Returns pipeline time at the given wall time, both in microseconds."""
         if self.speed == 1.0 and self.origin == self.wall_origin:
             return wall
         return self.origin + int((wall - self.wall_origin) * self.speed)
 
     def wall_seconds_until(self, moment: int) -> float:
-        """Wall seconds from now until pipeline time `moment`; negative when it has passed."""
+        """Returns wall seconds from now until pipeline time `moment`; negative when it has passed."""
         return (moment - self.now()) / MICROS / self.speed
 
     def spec(self) -> str:
-        """The text that `parse` reads back; empty for the wall clock."""
+        """Returns the text that `parse` reads back; empty for the wall clock."""
         if self.speed == 1.0 and self.origin == self.wall_origin:
             return ""
         return f"origin={self.origin},wall={self.wall_origin},speed={self.speed!r}"
 
     @classmethod
     def parse(cls, spec: str) -> Clock:
-        """Read `origin=<micros>,wall=<micros>,speed=<float>`; the empty text is the wall clock."""
+        """Reads `origin=<micros>,wall=<micros>,speed=<float>`; the empty text is the wall clock."""
         if not spec:
             return cls()
         try:
@@ -63,10 +64,18 @@ class Clock:
 
 
 def to_micros(moment: datetime) -> int:
-    """Microseconds since the epoch of an aware datetime, exactly: no float on the way. A naive one raises TypeError."""
+    """Returns microseconds since 1970 UTC of an aware datetime, exactly: no float on the way.
+
+    Raises:
+        TypeError: the datetime is naive.
+    """
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(micros: int) -> datetime:
-    """The aware UTC datetime of microseconds since the epoch. Outside the years 1 to 9999: OverflowError."""
+    """Returns the aware UTC datetime of microseconds since 1970 UTC.
+
+    Raises:
+        OverflowError: it is outside the years 1 to 9999.
+    """
     return _EPOCH + timedelta(microseconds=micros)

@@ -1,4 +1,4 @@
-"""Every error that Deskstream raises on purpose.
+"""The errors that Deskstream raises on purpose.
 
 DeskstreamError
 ├── ConfigurationError      a file or a setting is wrong; carries where and what to do
@@ -16,11 +16,11 @@ from __future__ import annotations
 
 
 class DeskstreamError(Exception):
-    """Base of all; its text is one line that a user can act on."""
+    """Is the base of all; its text is one line that a user can act on."""
 
 
 class ConfigurationError(DeskstreamError):
-    """A configuration file or setting is invalid.
+    """Says that a configuration file or setting is invalid.
 
     `where` is `file:line` or `file` or the setting's name; `fix` says what to do.
     """
@@ -31,25 +31,31 @@ class ConfigurationError(DeskstreamError):
 
 
 class CodecError(DeskstreamError):
-    """Bytes that are not one of our records. `reason` is a bounded metric label."""
+    """Says that bytes are not one of our records. `reason` is a bounded metric label."""
 
     reason = "codec"
 
 
 class NotSingleObject(CodecError):
+    """Says that the bytes do not begin with C3 01."""
+
     reason = "not_single_object"
 
 
 class UnknownFingerprint(CodecError):
+    """Says that this build has never seen the writer's schema."""
+
     reason = "unknown_fingerprint"
 
 
 class BrokenBody(CodecError):
+    """Says that the Avro body does not match its schema."""
+
     reason = "broken_body"
 
 
 class Refused(DeskstreamError):
-    """An input that cannot become an event.
+    """Says that an input cannot become an event.
 
     `reason` is a short bounded word used as a metric label and dead-letter header, for example `bad_json`.
     """
@@ -60,11 +66,11 @@ class Refused(DeskstreamError):
 
 
 class StateFromTheFuture(DeskstreamError):
-    """A state value has a newer schema version than this build reads; deploy the newer build again."""
+    """Says that a state value has a newer version than this build reads; deploy the newer build again."""
 
 
 class Unavailable(DeskstreamError):
-    """A server does not answer. `retry_after` is in seconds."""
+    """Says that a server does not answer. `retry_after` is in seconds."""
 
     def __init__(self, what: str, *, retry_after: float = 1.0) -> None:
         self.retry_after = retry_after
@@ -72,4 +78,4 @@ class Unavailable(DeskstreamError):
 
 
 class TopicMismatch(DeskstreamError):
-    """A topic exists with another partition count or cleanup policy than `schemas/topics.py` declares."""
+    """Says that a topic exists with another partition count or cleanup policy than `schemas/topics.py` declares."""

@@ -26,7 +26,7 @@ _PRIMITIVE = {str: "string", int: "long", float: "double", bool: "boolean", byte
 
 
 def derive(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The Avro schema of a struct."""
+    """Returns the Avro schema of a struct."""
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = []
     for field in msgspec.structs.fields(kind):
@@ -58,7 +58,7 @@ def _avro_type(hint: Any) -> Any:
 
 
 def incompatibilities(older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
-    """Why the two cannot read each other; empty when both directions work."""
+    """Returns why two schemas cannot read each other; empty when both directions work."""
     first, second = (avro.schema.parse(json.dumps(schema)) for schema in (older, newer))
     problems = []
     for reader, writer, way in ((second, first, "new reads old"), (first, second, "old reads new")):
@@ -69,7 +69,7 @@ def incompatibilities(older: dict[str, Any], newer: dict[str, Any]) -> list[str]
 
 
 def losses(older: Any, newer: Any, place: str = "") -> Iterator[str]:
-    """What Avro would let pass and we do not: a field taken away, and a type or unit that means something else.
+    """Yields what Avro would let pass and we do not: a field taken away, and a type or unit that means something else.
 
     Avro reads a removed field as its default, bytes as text, and knows nothing of microseconds becoming a count.
     """
@@ -93,7 +93,7 @@ def _type_name(kind: Any) -> str:
 
 
 def problems() -> Iterator[str]:
-    """Everything that is wrong, one line each."""
+    """Yields everything that is wrong, one line each."""
     present = _lines()
     for kind in RECORDS:
         known = versions(kind)
@@ -111,7 +111,7 @@ def _published() -> set[str]:
 
 
 def _edited(present: set[str]) -> list[str]:
-    """Published schemas that are not there any more as they were."""
+    """Returns a line for each published schema that was changed or removed."""
     return [
         f"{line.split('=')[0]}: a published schema was changed or removed; restore it and add a new version"
         for line in sorted(_published() - present)
@@ -119,14 +119,14 @@ def _edited(present: set[str]) -> list[str]:
 
 
 def conflicts(name: str, wanted: dict[str, Any], known: dict[int, dict[str, Any]]) -> Iterator[str]:
-    """Conflicts of a schema with every earlier version, one line each."""
+    """Yields the conflicts of a schema with every earlier version, one line each."""
     for number, schema in known.items():
         for reason in dict.fromkeys([*losses(schema, wanted), *incompatibilities(schema, wanted)]):
             yield f"{name}: not compatible with version {number}: {reason}; give every new field a default, remove or retype none"
 
 
 def write() -> list[str]:
-    """Publish every struct that differs from its newest schema as the next version; returns the new file names.
+    """Publishes every struct that differs from its newest schema as the next version; returns the new file names.
 
     Raises:
         SystemExit: a change is not compatible, or a published schema was edited; nothing was written.
@@ -148,7 +148,7 @@ def write() -> list[str]:
 
 
 def _lines() -> set[str]:
-    """One `name.vN=fingerprint` for every schema that is there."""
+    """Returns `name.vN=fingerprint` of every schema in `avro/`."""
     return {
         f"{snake(kind.__name__)}.v{number}={fingerprint(schema).hex()}"
         for kind in RECORDS
@@ -157,6 +157,7 @@ def _lines() -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
+    """Checks, or writes with `--write`; returns the exit code."""
     if arguments == ["--write"]:
         for name in write():
             print(f"new: schemas/avro/{name}")

@@ -1,4 +1,4 @@
-"""Names that two processes must derive in the same way: customers, tickets, event ids, mail tokens.
+"""Derives the names that two processes must agree on: customers, tickets, event ids, mail tokens.
 
 The record key is the *customer tag*: 12 base32 characters of BLAKE2b over the canonical customer id, so that
 keys hold no personal data. A ticket id is `<customer tag>-<n>`: whoever knows a ticket knows its partition.
@@ -24,28 +24,29 @@ _MESSAGE_ID_TOKEN = re.compile(rf"<ds\.({_TAG}-{_NUMBER})\.[^@>\s]+@", _TOKEN_FL
 
 
 def canonical_customer_id(kind: str, value: str) -> str:
-    """`kind:value` with the value in its canonical form: `email:ann@example.org`, `tel:+15550100`, `chat:abc`."""
+    """Returns `kind:value` with the value in its canonical form: `email:ann@example.org`, `tel:+15550100`, `chat:abc`."""
     value = value.strip()
     return f"{kind}:{value.lower() if kind == 'email' else value}"
 
 
 def customer_tag(customer_id: str) -> str:
-    """12 base32 characters of BLAKE2b over the canonical customer id."""
+    """Returns 12 base32 characters of BLAKE2b over the canonical customer id."""
     return _base32(blake2b(_bytes(customer_id), digest_size=8).digest(), TAG_LENGTH)
 
 
 def ticket_id(tag: str, number: int) -> str:
+    """Returns the id of a customer's ticket; `number` counts from 1."""
     return f"{tag}-{number}"
 
 
 def split_ticket_id(ticket: str) -> tuple[str, int] | None:
-    """`(customer tag, number)`, or None when the text is not a ticket id."""
+    """Returns `(customer tag, number)`, or None when the text is not a ticket id."""
     match = TICKET_ID.match(ticket)
     return (match[1], int(match[2])) if match else None
 
 
 def event_id(source: str, *parts: str | bytes) -> str:
-    """A deterministic id: 26 base32 characters of BLAKE2b over the source's kind and its own id parts.
+    """Returns a deterministic id: 26 base32 characters of BLAKE2b over the source's kind and its own id parts.
 
     Each part is hashed behind its length, so that no two lists of parts run together into the same bytes.
     """
@@ -57,7 +58,7 @@ def event_id(source: str, *parts: str | bytes) -> str:
 
 
 def _base32(digest: bytes, length: int) -> str:
-    """The first `length` (even) characters of the digest in base32: two at a time, several times as fast as `base64`."""
+    """Returns the first `length` (even) characters of the digest in base32: two at a time, several times as fast as `base64`."""
     spare = len(digest) * 8 - length * 5
     bits = int.from_bytes(digest, "big")
     bits = bits >> spare if spare > 0 else bits << -spare
@@ -65,21 +66,22 @@ def _base32(digest: bytes, length: int) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8, also of text with lone surrogates: sources send them, and an id must never fail."""
+    """Returns UTF-8, also of text with lone surrogates: sources send them, and an id must never fail."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def subject_token(ticket: str) -> str:
+    """Returns the token that names the ticket in the subject of our mails."""
     return f"[#{ticket}]"
 
 
 def mail_message_id(ticket: str, unique: str, domain: str) -> str:
-    """Our stable Message-ID: `<ds.TICKET.UNIQUE@domain>`; `unique` holds no `@`, `>` or space."""
+    """Returns our stable Message-ID: `<ds.TICKET.UNIQUE@domain>`; `unique` holds no `@`, `>` or space."""
     return f"<ds.{ticket}.{unique}@{domain}>"
 
 
 def ticket_in_mail(subject: str, recipients: list[str], message_ids: list[str]) -> str:
-    """The ticket a mail belongs to: recipient token first, then our Message-IDs, then the subject; '' if none."""
+    """Returns the ticket that a mail belongs to: recipient token first, then our Message-IDs, then the subject; '' if none."""
     for recipient in recipients:
         if match := _ADDRESS_TOKEN.search(recipient):
             return match[1].upper()

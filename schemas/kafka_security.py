@@ -1,4 +1,4 @@
-"""How a Kafka client proves who it is: what every client of ours is given, kafka-python's and aiokafka's alike.
+"""The TLS and password settings that every Kafka client of ours is given, kafka-python's and aiokafka's alike.
 
 `KafkaConsumer(..., **security(settings))`. tests/test_layout.py sees to it that no client is made without.
 """
@@ -13,7 +13,7 @@ from schemas.settings import Settings
 
 
 def security(settings: Settings) -> dict[str, Any]:
-    """The arguments of a client; none for a broker that is spoken to without TLS and without a password.
+    """Returns the arguments of a client; none for a broker that is spoken to without TLS and without a password.
 
     Raises:
         ConfigurationError: a user or a password is missing, or the file of certificates cannot be read.
@@ -35,7 +35,7 @@ def security(settings: Settings) -> dict[str, Any]:
 
 
 def tls(settings: Settings) -> ssl.SSLContext:
-    """Trusts the authorities of `kafka_ca_file` alone, or those of the system when it is not set.
+    """Returns a TLS context that trusts the authorities of `kafka_ca_file` alone, or those of the system when it is not set.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -49,7 +49,7 @@ def tls(settings: Settings) -> ssl.SSLContext:
 
 
 def credentials(settings: Settings) -> tuple[str, str]:
-    """User and password.
+    """Returns user and password.
 
     Raises:
         ConfigurationError: one of them is not set.

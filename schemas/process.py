@@ -1,4 +1,4 @@
-"""What every process agrees on: logging, probes, exit codes, and one line for an error a user can cause.
+"""The conventions of every process: logging, probes, exit codes, and one line for an error a user can cause.
 
 Exit codes: 0 done or drained after SIGTERM · 1 a defect of ours · 2 wrong usage or configuration
 · 3 a server that we need does not answer · 4 stopped on purpose to protect the data (dead-letter limits, watchdog).
@@ -27,7 +27,7 @@ EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
 
 
 def configure_logging(settings: Settings) -> None:
-    """Structured logs to stderr: JSON in a cluster, coloured lines on a terminal; those of libraries, too."""
+    """Sends structured logs to stderr: JSON in a cluster, coloured lines on a terminal; those of libraries, too."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -65,7 +65,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 class Health:
-    """Progress, as the probes see it.
+    """Holds the progress of a process, which the probes show.
 
     `beat()` is called by the loop whenever it made progress or found nothing to do; `/livez` fails when the last
     beat is older than `stall_seconds`. `/readyz` fails until `ready` is set. `problem` is shown by both.
@@ -78,9 +78,11 @@ class Health:
         self._last_beat = time.monotonic()
 
     def beat(self) -> None:
+        """Notes progress."""
         self._last_beat = time.monotonic()
 
     def live(self) -> tuple[bool, str]:
+        """Returns whether there was progress lately, and what /livez says."""
         age = time.monotonic() - self._last_beat
         if age > self.stall_seconds:
             return False, f"no progress for {age:.0f} s{': ' + self.problem if self.problem else ''}"
@@ -88,7 +90,7 @@ class Health:
 
 
 def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
-    """Serve /metrics, /livez and /readyz on a thread of their own; returns how to stop it. Port 0: nothing is served."""
+    """Serves /metrics, /livez and /readyz on a thread of their own; returns a function that stops it. Port 0 serves nothing."""
     if not settings.metrics_port:
         return lambda: None
 
@@ -134,7 +136,7 @@ def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
 
 
 def patiently(work: Callable[[], T], seconds: float, *, pause_seconds: float = 1.0) -> T:
-    """Do `work`, again and again while it says that something is missing or away, for `seconds` at most.
+    """Does `work`, again and again while it says that something is missing or away, for `seconds` at most.
 
     This is how a container waits for the Jobs that make its topics and tables. The problem is said whenever it changes.
 
@@ -155,13 +157,13 @@ def patiently(work: Callable[[], T], seconds: float, *, pause_seconds: float = 1
 
 
 def _where_it_is(problem: str) -> str:
-    """What to do about a server that is not there: the setting that names it, and where `make run` wrote its own."""
+    """Returns what to do about a server that is not there: the setting that names it, and where `make run` wrote its own."""
     setting = _SETTINGS.get(problem.partition(" ")[0])
     return f" (start it, or set {setting}; `. .data/env` does that while `make run` is up)" if setting else ""
 
 
 def guarded(main: Callable[[], int | None]) -> int:
-    """Run an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
+    """Runs an entry point; an error that a user can cause is one line on stderr and an exit code, not a traceback."""
     logging.getLogger("aiokafka").addHandler(
         logging.NullHandler()
     )  # not configured, it would say the same in its words

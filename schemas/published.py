@@ -1,4 +1,4 @@
-"""What is published besides events and facts: the editions of the rules, in the topic `rules`."""
+"""The record of a ruleset that was published: one for each version, in the topic `rules`."""
 
 from __future__ import annotations
 

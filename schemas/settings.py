@@ -38,7 +38,7 @@ _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 
 
 class Settings(BaseSettings):
-    """What every process needs."""
+    """Holds the settings that every process has."""
 
     model_config = SettingsConfigDict(env_prefix="DESKSTREAM_", frozen=True, extra="ignore")
 
@@ -77,25 +77,26 @@ class Settings(BaseSettings):
         return value.lower()
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """What is shown when settings are printed: passwords in URLs are masked as pydantic masks its secrets."""
+        """Yields what is printed: passwords in URLs are masked as pydantic masks its secrets."""
         for name, value in super().__repr_args__():
             yield name, _URL_PASSWORD.sub(r"\1**********@", value) if isinstance(value, str) else value
 
     @property
     def pipeline_clock(self) -> Clock:
+        """Returns the clock that all processes of a deployment share."""
         return Clock.parse(self.clock)
 
     def topic(self, topic: Topic) -> str:
-        """The topic's name in this deployment."""
+        """Returns the topic's name in this deployment."""
         return self.namespace + topic.name
 
     def group(self, name: str) -> str:
-        """The consumer group's name in this deployment."""
+        """Returns the consumer group's name in this deployment."""
         return f"{self.namespace}deskstream-{name}"
 
 
 class ProducerSettings(Settings):
-    """`python -m producers <channel>`."""
+    """Holds the settings of `python -m producers`."""
 
     http_host: str = Field("127.0.0.1", description="address of the HTTP producer")
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP producer")
@@ -207,7 +208,7 @@ class ProducerSettings(Settings):
 
 
 class ChatSettings(ProducerSettings):
-    """`python -m producers chat`. Durations are wall seconds."""
+    """Holds the settings of `python -m producers chat`. Durations are wall seconds."""
 
     chat_host: str = Field("127.0.0.1", description="address of the chat server")
     chat_port: int = Field(8090, ge=0, le=65535, description="port of the chat server")
@@ -244,7 +245,7 @@ class ChatSettings(ProducerSettings):
 
 
 class WorkerSettings(Settings):
-    """`faust -A stream_processors.app worker`."""
+    """Holds the settings of `python -m stream_processors`."""
 
     state_dir: Path = Field(Path(".data/state"), description="RocksDB state; one directory per worker")
     worker_id: str = Field("worker-0", description="static group membership; the pod's name on Kubernetes")
@@ -277,7 +278,7 @@ class WorkerSettings(Settings):
 
 
 class SinkSettings(Settings):
-    """`python -m sinks clickhouse|delivery|dlq|query`."""
+    """Holds the settings of `python -m sinks`."""
 
     clickhouse_url: str = Field("http://127.0.0.1:8123", description="http(s)://[user[:password]@]host:port")
     clickhouse_database: str = Field("deskstream", description="database of all tables")
@@ -349,7 +350,7 @@ class SinkSettings(Settings):
 
 
 def load(kind: type[S], **overrides: Any) -> S:
-    """Read the settings from the environment; one clear line per problem.
+    """Reads the settings from the environment; one clear line per problem.
 
     Raises:
         ConfigurationError: a variable is missing or malformed.
@@ -378,7 +379,7 @@ def known_variables() -> set[str]:
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
-    """`(variable, default, meaning)` of every setting."""
+    """Returns `(variable, default, meaning)` of every setting."""
     return [
         (f"DESKSTREAM_{name.upper()}", str(field.default), field.description or "")
         for name, field in kind.model_fields.items()
@@ -386,7 +387,7 @@ def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
 
 
 def help_text(kind: type[Settings], *, only: str = "") -> str:
-    """The settings (`only` those whose variable contains this) as the Markdown list that `--help` shows."""
+    """Returns the settings (`only` those whose variable contains this) as the Markdown list that `--help` shows."""
     lines = (
         f"- {name}: {meaning} [{default if default not in ('', 'None') else 'empty'}]"
         for name, default, meaning in describe(kind)

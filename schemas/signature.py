@@ -29,7 +29,7 @@ def sign(secrets: str | Sequence[str], body: bytes, at: int) -> str:
 
 
 def verify(header: str | None, body: bytes, secrets: Sequence[str], *, wall: float) -> None:
-    """Accept a body that was signed with any of `secrets` within five minutes of `wall` (seconds since 1970).
+    """Accepts a body that was signed with any of `secrets` within five minutes of `wall` (seconds since 1970).
 
     Raises:
         Refused: `missing_signature`, `malformed_signature`, `stale_signature`, `bad_signature`.

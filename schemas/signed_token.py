@@ -1,6 +1,6 @@
-"""Small texts that we sign and get back: whoever has one can prove that we made it, for this purpose, and unchanged.
+"""Signed tokens: small texts that prove that we made them, for one purpose, and that nobody changed them.
 
-A sealed text is `<payload>.<MAC>`, both in URL-safe base64 without padding; the MAC is HMAC-SHA256 of the purpose and
+A token is `<payload>.<MAC>`, both in URL-safe base64 without padding; the MAC is HMAC-SHA256 of the purpose and
 the payload (RFC 2104). The payload is signed, not hidden.
 """
 
@@ -12,33 +12,33 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-__all__ = ["LONGEST", "peek", "seal", "unseal"]
+__all__ = ["LONGEST", "payload_of", "sign", "verify"]
 
-#: Longer texts are not ours, whatever they hold.
+#: A longer text is no token of ours, whatever it holds.
 LONGEST = 4_000
 
 
-def seal(purpose: bytes, payload: bytes, secrets: Sequence[str]) -> str:
-    """The payload, signed with the first of the secrets; `purpose` ends in a line feed, so that none begins another."""
+def sign(purpose: bytes, payload: bytes, secrets: Sequence[str]) -> str:
+    """Returns the token of a payload, signed with the first of the secrets; `purpose` ends in a line feed, so that none begins another."""
     return f"{_text(payload)}.{_text(_mac(secrets[0], purpose, payload))}"
 
 
-def unseal(purpose: bytes, text: str, secrets: Sequence[str]) -> bytes | None:
-    """The payload, or None when none of the secrets sealed it for this purpose.
+def verify(purpose: bytes, text: str, secrets: Sequence[str]) -> bytes | None:
+    """Returns the payload, or None when none of the secrets signed it for this purpose.
 
     Raises:
-        ValueError: it is no sealed text.
+        ValueError: it is no token.
     """
     raw, given = _parts(text)
     matches = [hmac.compare_digest(_mac(secret, purpose, raw), given) for secret in secrets]
     return raw if any(matches) else None  # all are compared, so that the time taken says nothing
 
 
-def peek(text: str) -> bytes:
-    """The payload of a text that `unseal` has accepted; proves nothing.
+def payload_of(text: str) -> bytes:
+    """Returns the payload of a text that `verify` has accepted; proves nothing.
 
     Raises:
-        ValueError: it is no sealed text.
+        ValueError: it is no token.
     """
     return _parts(text)[0]
 
@@ -59,7 +59,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """The bytes of unpadded URL-safe base64 in its only spelling."""
+    """Returns the bytes of unpadded URL-safe base64 in its only spelling."""
     try:
         raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:

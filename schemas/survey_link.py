@@ -1,8 +1,8 @@
-"""Links to a survey: what the side that writes them and the side that serves the pages must agree on.
+"""Links to a survey, for the worker that writes them and the server of the survey pages.
 
-A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, sealed
-(`schemas/signed_token.py`) with the first of the secrets; while a secret is rotated out, the others still open what they
-signed. Whoever has the token may vote on that episode of that ticket until it expires, and may do nothing else.
+A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, signed
+(`schemas/signed_token.py`) with the first of the secrets; while a secret is rotated out, the others still verify what
+they signed. Whoever has the token may vote on that episode of that ticket until it expires, and may do nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LINK = b"deskstream-survey-link\n"
 
 @dataclass(frozen=True, slots=True)
 class SurveyLink:
-    """Who is asked about what.
+    """Holds what a link says: the ticket and the episode that its customer may score.
 
     episode   which time the ticket was solved, from 1
     agent_id  who solved it: a late answer counts for them; '' when nobody did
@@ -40,30 +40,30 @@ class SurveyLink:
 
 
 def survey_id(link: SurveyLink) -> str:
-    """One survey for each resolution episode of a ticket, whoever solved it and however often the link is sent."""
+    """Returns the id of the one survey of each resolution episode of a ticket, whoever solved it and however often the link is sent."""
     return identity.event_id("survey", link.ticket_id, str(link.episode))
 
 
 def url(base: str, link: SurveyLink, secrets: Sequence[str]) -> str:
-    """The address to send to the customer."""
+    """Returns the address to send to the customer."""
     return f"{base.rstrip('/')}/s/{token(link, secrets)}"
 
 
 def token(link: SurveyLink, secrets: Sequence[str]) -> str:
-    """The link's token, signed with the first of the secrets."""
+    """Returns the link's token, signed with the first of the secrets."""
     fields = [_FORMAT, link.ticket_id, link.episode, link.agent_id, link.expires, link.locale]
-    return signed_token.seal(_LINK, msgspec.json.encode(fields), secrets)
+    return signed_token.sign(_LINK, msgspec.json.encode(fields), secrets)
 
 
 def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
-    """The link of a token; `now` is pipeline microseconds.
+    """Returns the link of a token; `now` is pipeline microseconds.
 
     Raises:
         Refused: `garbled_link` it is not a token of ours at all, or was cut; `forged_link` none of the secrets signed
             it; `expired_link`.
     """
     try:
-        payload = signed_token.unseal(_LINK, text, secrets)
+        payload = signed_token.verify(_LINK, text, secrets)
     except ValueError as error:
         raise Refused("garbled_link", str(error)) from error
     if payload is None:
@@ -75,7 +75,7 @@ def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
 
 
 def _link(payload: bytes) -> SurveyLink:
-    """What we signed is well-formed, unless another version of ours signed it."""
+    """Returns the link of a payload. What we signed is well-formed, unless another version of ours signed it."""
     try:
         version, ticket, episode, agent, expires, locale = msgspec.json.decode(payload, type=_Fields)
     except msgspec.DecodeError as error:

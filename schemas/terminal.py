@@ -1,4 +1,4 @@
-"""What commands say, and how: results on standard output, the rest on standard error."""
+"""Output of commands: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ SINK_EXIT_CODES = (
 
 
 def out() -> Console:
-    """Standard output; in a pipe as wide as it takes, so that nothing is cut."""
+    """Returns a console on standard output; in a pipe as wide as it takes, so that nothing is cut."""
     return Console(width=None if sys.stdout.isatty() else 240, highlight=False)
 
 
 def plain(text: str, keep: str = "") -> str:
-    """Without control characters, but for those to `keep`."""
+    """Returns the text with a dot for each control character, but for those to `keep`."""
     return "".join(c if c.isprintable() or c in keep else "·" for c in text)
 
 
 def say(text: str) -> None:
+    """Prints a line to standard error."""
     print(text, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Every Kafka topic: its name, key, partitions, retention, cleanup and dead-letter topic.
+"""The Kafka topics of a deployment: name, key, partitions, retention, cleanup and dead-letter topic.
 
 Topics are created from here before any process starts (`python -m deploy.local topics`), never by the broker. All topics keyed by
 customer tag have the same partition count, so that one customer is one totally ordered log everywhere.
@@ -16,7 +16,7 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`key` says what the record key is; `retention_ms` -1 keeps for ever; `dlq` names the dead-letter topic.
+    """Declares one topic. `key` says what the record key is; `retention_ms` -1 keeps for ever; `dlq` names the dead-letter topic.
 
     partitions  1 is exactly one; any other count is that of the deployment (`DESKSTREAM_PARTITIONS`)
     configs     further settings of the topic that the code relies on
@@ -42,7 +42,7 @@ PANE_FACTS = Topic("pane-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="
 CHAT_SIGNALS = Topic("chat-signals", "customer tag", retention_ms=600_000, dlq="contact-events.dlq")
 OUTBOUND = Topic("outbound", "customer tag", retention_ms=30 * DAY_MS, dlq="outbound.dlq")
 DELIVERIES = Topic("deliveries", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
-#: One log of all editions of the rules (ADR 15). The broker's own time says which of them came in time.
+#: One log of all versions of the rules (ADR 15). The broker's own time says which of them came in time.
 RULES = Topic(
     "rules",
     "version",
@@ -98,7 +98,7 @@ TOPIC_OF: dict[type, Topic] = {
 
 
 def changelog(app_id: str, table: str) -> Topic:
-    """The changelog topic of one state table, named as Faust names it."""
+    """Returns the changelog topic of one state table, named as Faust names it."""
     return Topic(f"{app_id}-{table}-changelog", "state key", cleanup="compact")
 
 

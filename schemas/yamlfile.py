@@ -1,4 +1,4 @@
-"""YAML with line numbers: reads a configuration file so that every complaint names file and line.
+"""Reads YAML with line numbers, so that every complaint about a configuration file names file and line.
 
 `read(path)` gives the data, its content version (12 hex characters of SHA-256) and `line(*keys)`, the line on
 which a value stands.
@@ -19,7 +19,7 @@ from schemas.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Document:
-    """One file: `data` as plain Python, `version` by content."""
+    """Holds one file: `data` as plain Python, `version` by content."""
 
     path: Path
     data: Any
@@ -27,7 +27,7 @@ class Document:
     _root: yaml.Node | None
 
     def line(self, *keys: str | int) -> int:
-        """The line (from 1) of the value at `keys`, or of its nearest parent that exists."""
+        """Returns the line (from 1) of the value at `keys`, or of its nearest parent that exists."""
         node, line = self._root, 1
         for key in keys:
             child = _child(node, key)
@@ -37,11 +37,11 @@ class Document:
         return line
 
     def refuse(self, problem: str, *keys: str | int, fix: str = "") -> NoReturn:
-        """Raise a `ConfigurationError` that names this file and the line of `keys`."""
+        """Raises a `ConfigurationError` that names this file and the line of `keys`."""
         raise ConfigurationError(problem, where=f"{self.path}:{self.line(*keys)}", fix=fix)
 
     def known(self, fields: dict[Any, Any], names: Iterable[str], *keys: str | int) -> None:
-        """Refuse what the mapping at `keys` holds beside these names."""
+        """Refuses what the mapping at `keys` holds beside these names."""
         for name in fields:
             if name not in names:
                 self.refuse(f"{name!r} is not known here", *keys, str(name), fix=f"use {', '.join(names)}")
@@ -56,7 +56,7 @@ def _child(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
 
 
 def read(path: Path) -> Document:
-    """Read one YAML file.
+    """Reads one YAML file.
 
     Raises:
         ConfigurationError: the file is missing, is not UTF-8, is not YAML, or gives a key twice.
@@ -80,7 +80,7 @@ def read(path: Path) -> Document:
 
 
 def _key_given_twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
-    """YAML parsers keep the last of two equal keys silently; here the second one is a mistake."""
+    """Returns the first key that a mapping has twice: YAML parsers keep the last of two equal keys silently."""
     if isinstance(node, yaml.SequenceNode):
         return next((twice for child in node.value if (twice := _key_given_twice(child))), None)
     if not isinstance(node, yaml.MappingNode):

@@ -44,7 +44,7 @@ _PAGE, _VOTE = b"deskstream-survey-page\n", b"deskstream-survey-vote\n"
 
 def page_token(link: SurveyLink, secrets: Sequence[str], *, wall: float) -> str:
     """Returns the token of a page that is made `wall` seconds after 1970."""
-    return signed_token.seal(_PAGE, msgspec.json.encode([survey_link.survey_id(link), int(wall * 1000)]), secrets)
+    return signed_token.sign(_PAGE, msgspec.json.encode([survey_link.survey_id(link), int(wall * 1000)]), secrets)
 
 
 def vote(
@@ -82,7 +82,7 @@ def vote(
 def vote_token(link: SurveyLink, voted: SurveyAnswered, secrets: Sequence[str], *, wall: float) -> str:
     """Returns the token of a thank-you page: the vote, and the time when the page was made."""
     fields = [survey_link.survey_id(link), int(wall * 1000), voted.csat, voted.scanner]
-    return signed_token.seal(_VOTE, msgspec.json.encode(fields), secrets)
+    return signed_token.sign(_VOTE, msgspec.json.encode(fields), secrets)
 
 
 def went_wrong(
@@ -168,7 +168,7 @@ def _text(values: Mapping[str, str], name: str, problems: dict[str, str]) -> str
 def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
     """Returns the time when the page was made, wall milliseconds; None when its token is missing or not ours."""
     try:
-        payload = signed_token.unseal(_PAGE, token, secrets)
+        payload = signed_token.verify(_PAGE, token, secrets)
         if payload is None:
             return None
         survey, made_ms = msgspec.json.decode(payload, type=tuple[str, int])
@@ -179,7 +179,7 @@ def _made(link: SurveyLink, token: str, secrets: Sequence[str]) -> int | None:
 
 def _voted(link: SurveyLink, token: str, secrets: Sequence[str]) -> tuple[str, int, int | None, bool]:
     try:
-        payload = signed_token.unseal(_VOTE, token, secrets)
+        payload = signed_token.verify(_VOTE, token, secrets)
         voted = None if payload is None else msgspec.json.decode(payload, type=tuple[str, int, int | None, bool])
     except (ValueError, msgspec.DecodeError):
         voted = None

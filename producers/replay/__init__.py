@@ -1,0 +1,1 @@
+"""Replays dead letters of producers: the engine, one dead letter, the handlers, and the command."""

@@ -1,4 +1,4 @@
-"""What `python -m producers replay` does and shows: which dead letters, what became of each, and how it ended."""
+"""Runs `python -m producers replay`: selects dead letters, replays them, prints what became of each."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Process = Callable[[], AbstractContextManager[tuple[Publisher, Any, threading.Ev
 
 @dataclass(frozen=True)
 class Command:
-    """`choice` says which dead letters; those with a producer to take them are meant."""
+    """Replays the dead letters of `choice` that a producer wrote."""
 
     settings: ProducerSettings
     choice: Choice
     dry_run: bool
 
     def run(self, process: Process) -> int:
-        """The exit code.
+        """Replays them and prints a line for each; returns the exit code.
 
         Raises:
             ConfigurationError: a dead letter that was named is not there.
@@ -80,7 +80,7 @@ class Command:
                 )
 
     def _miss(self, dead_letters: list[DeadLetter]) -> None:
-        """Of the dead letters that were named, say which were replayed before."""
+        """Prints which of the named dead letters were replayed before."""
         for position in sorted(self.choice.positions - {dead_letter.position for dead_letter in dead_letters}):
             place = ":".join(map(str, position))
             if asyncio.run(reader.find(self.settings, position)) is None:
@@ -115,7 +115,7 @@ class Command:
 
 
 def _is_input(dead_letter: DeadLetter) -> bool:
-    """Whether a producer wrote it; what workers and sinks wrote, `python -m sinks dlq replay` sends back."""
+    """Returns True when a producer wrote it; `python -m sinks dlq replay` sends back those of workers and sinks."""
     return bool(dead_letter.producer) and not dead_letter.replay_topic
 
 

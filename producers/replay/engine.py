@@ -1,4 +1,4 @@
-"""`python -m producers replay`: dead letters of producers, through their channel again.
+"""Replays dead letters of producers through their channel, for `python -m producers replay`.
 
 Twice over the dead letters, so that no more than a few of them are ever in memory:
 
@@ -44,6 +44,8 @@ LOOK_BACK_SECONDS = 7 * 86_400
 
 
 class Fate(StrEnum):
+    """Names what became of a dead letter."""
+
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REFUSED = "refused again"
@@ -51,7 +53,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What became of a dead letter, and how many events of it are new in Kafka (or would be)."""
+    """Says what became of a dead letter, and how many of its events are new in Kafka (or would be)."""
 
     dead_letter: DeadLetter
     fate: Fate
@@ -61,7 +63,7 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What the first round found of a dead letter: its events by record key and id, or why there are none."""
+    """Holds what the first round found of a dead letter: its events by record key and id, or why there are none."""
 
     dead_letter: DeadLetter
     ids: Sequence[tuple[bytes, str]]
@@ -82,7 +84,7 @@ def replay(
     dry_run: bool = False,
     stop: threading.Event | None = None,
 ) -> None:
-    """Take these dead letters again, in their order; `report` hears of each, when it is durable and marked.
+    """Replays these dead letters, in their order; `report` hears of each, when it is durable and marked.
 
     dead letters  without their bodies, oldest first
     named    a person chose these very dead letters
@@ -125,7 +127,7 @@ def _plans(
 
 
 async def _known(settings: ProducerSettings, plans: Sequence[_Plan]) -> set[str]:
-    """Which of the events are in Kafka's log already."""
+    """Returns the ids of the events that are in Kafka's log already."""
     wanted: dict[bytes, set[str]] = defaultdict(set)
     for plan in plans:
         for key, event_id in plan.ids:
@@ -144,14 +146,14 @@ async def _known(settings: ProducerSettings, plans: Sequence[_Plan]) -> set[str]
 
 
 class _Round:
-    """The second round: publishes what is new, and marks."""
+    """Does the second round: publishes new events, and marks their dead letters."""
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, known: set[str], named: bool) -> None:
         self._publisher, self._settings, self._known, self._named = publisher, settings, known, named
         self._handlers = replay_handlers(settings, AttachmentStore.of(settings))
 
     def take(self, some: Sequence[DeadLetter]) -> list[ReplayResult]:
-        """What became of these dead letters, when all of it is durable."""
+        """Replays these dead letters; returns what became of each, when all of it is durable."""
         dead_letters = asyncio.run(reader.bodies(self._settings, some))
         done, taken = [], []
         for dead_letter, made, sent in [(dead_letter, *self._submit(dead_letter)) for dead_letter in dead_letters]:
@@ -183,7 +185,7 @@ class _Round:
         return made, sent
 
     def _stamped(self, event: Event) -> Event:
-        """A message says that it lay unseen until now: an answer is promised from now on."""
+        """Returns a message with the time of its replay: it lay unseen until now, so an answer is promised from now on."""
         if not isinstance(event, MessageReceived) or event.imported:
             return event
         now = str(self._settings.pipeline_clock.now())
@@ -195,7 +197,7 @@ def _is_dead_letter(receipt: Receipt) -> bool:
 
 
 def _replaced(receipt: Receipt) -> Refused:
-    """What the directory adds to an event may make it too large for Kafka."""
+    """Returns why there is a new dead letter: what the directory adds may make an event too large for Kafka."""
     return Refused(receipt.reason, "it is a new dead letter now")
 
 

@@ -1,4 +1,4 @@
-"""Who takes a dead letter again, by the name in its header `producer`.
+"""Replay handlers: what makes events of a dead letter again, by the name in its header `producer`.
 
 An endpoint is here because it exists; any other channel is one line. What takes an input live takes it again, from the same
 two things, the raw bytes and `InputContext`.
@@ -32,7 +32,7 @@ ELSEWHERE: Mapping[str, str] = {
 
 
 def replay_handlers(settings: ProducerSettings, store: AttachmentStore | None) -> Mapping[str, Take]:
-    """Every channel that can take an input again; without a `store`, attachments are not stored."""
+    """Returns a handler for every channel that can take an input again; without a `store`, attachments are not stored."""
     mail = mail_event(settings, store)
     return {
         **{endpoint.name: endpoint.take for endpoint in endpoints()},

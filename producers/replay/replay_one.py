@@ -1,4 +1,4 @@
-"""One dead letter through its channel again: what it becomes, or why it is refused once more.
+"""Replays one dead letter through its channel: makes its events, or says why it is refused once more.
 
 A replay is trusted because of where the dead letter lies. A dead letter of an endpoint is written only after its sender has
 proved who it is, only our producers may write to its topic, and the proof (a signature, a token) is not kept. So nothing
@@ -36,14 +36,14 @@ log = structlog.get_logger("producers.replay")
 
 @dataclass(frozen=True, slots=True)
 class ReplayedInput:
-    """What a dead letter becomes: events, or a refusal, or both when a part of a batch is still none."""
+    """Holds what a dead letter becomes: events, or a refusal, or both when a part of a batch is still none."""
 
     events: Sequence[Event] = field(default_factory=tuple)
     refused: Refused | None = None
 
 
 def replay_one(dead_letter: DeadLetter, replay_handlers: Mapping[str, Take], *, named: bool) -> ReplayedInput:
-    """Take the dead letter's input again. `named`: a person has chosen this very dead letter.
+    """Makes events of the dead letter's input. `named`: a person has chosen this very dead letter.
 
     Raises:
         Unavailable: a store beside Kafka does not answer.
@@ -98,14 +98,14 @@ def _taken(dead_letter: DeadLetter, replay_handlers: Mapping[str, Take], named: 
 
 
 def _masked_perhaps(dead_letter: DeadLetter, refused: Refused) -> Refused:
-    """Stars in place of digits may be all that is wrong with it."""
+    """Returns the refusal, with a hint when stars in place of digits may be all that is wrong."""
     if "masked" not in dead_letter.headers:
         return refused
     return Refused(refused.reason, f"{refused.detail} (what looked like card numbers is masked in this dead letter)")
 
 
 def _require_whole(dead_letter: DeadLetter, event: Event) -> None:
-    """Card numbers are masked in dead letters, and some ids look like one: such a contact would be somebody else's.
+    """Accepts an event without masked ids. Some ids look like card numbers: with stars they are somebody else's.
 
     Raises:
         Refused: `masked`.

@@ -1,6 +1,6 @@
 """Tokens of devices that cannot keep a secret of ours to sign with, such as a kiosk: `Authorization: Bearer <token>`.
 
-A token is the device's name, sealed with the first of the secrets. It never expires: taking the secret away takes all
+A token is the device's name, signed with the first of the secrets. It never expires: taking the secret away takes all
 of its tokens away, and two secrets are valid while devices are given new tokens.
 """
 
@@ -19,7 +19,7 @@ _BEARER = "bearer "
 
 def device_token(name: str, secrets: Sequence[str]) -> str:
     """The token to put into a device."""
-    return signed_token.seal(_DEVICE, name.encode(), secrets)
+    return signed_token.sign(_DEVICE, name.encode(), secrets)
 
 
 def device_of(authorization: str, secrets: Sequence[str]) -> str:
@@ -29,7 +29,7 @@ def device_of(authorization: str, secrets: Sequence[str]) -> str:
         Refused: `malformed_signature` it is no token, `bad_signature` none of our secrets made it.
     """
     try:
-        name = signed_token.unseal(_DEVICE, _token(authorization), secrets)
+        name = signed_token.verify(_DEVICE, _token(authorization), secrets)
     except ValueError as error:
         raise Refused("malformed_signature", str(error)) from error
     if name is None:
@@ -40,7 +40,7 @@ def device_of(authorization: str, secrets: Sequence[str]) -> str:
 def claimed_device(authorization: str) -> str:
     """The name in a header that `device_of` has accepted; '' when there is none."""
     try:
-        return signed_token.peek(_token(authorization)).decode()
+        return signed_token.payload_of(_token(authorization)).decode()
     except ValueError:
         return ""
 

@@ -39,6 +39,7 @@ class DeadLetter:
 
     @property
     def position(self) -> Position:
+        """Returns its topic, partition and offset."""
         return self.topic, self.partition, self.offset
 
     @property
@@ -53,14 +54,17 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
+        """Returns the bounded word that says why it failed."""
         return self.headers.get("reason", "")
 
     @property
     def producer(self) -> str:
+        """Returns the only process that can take it again; '' when it goes back to a topic."""
         return self.headers.get("producer", "")
 
     @property
     def replay_topic(self) -> str:
+        """Returns the topic that it goes back to; '' when only its producer can take it again."""
         return self.headers.get("replay-topic", "")
 
 

@@ -1,4 +1,4 @@
-"""The records that dead letters are written as, for every process that writes some."""
+"""Builds the Kafka records of dead letters, for every process that writes some."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["DeadLetterRecord", "of_input", "of_record"]
 
 
 class DeadLetterRecord(NamedTuple):
-    """Holds what is to be sent to a dead-letter topic."""
+    """Holds the record to send to a dead-letter topic."""
 
     key: bytes | None
     value: bytes

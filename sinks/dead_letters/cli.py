@@ -1,4 +1,4 @@
-"""`python -m sinks dlq`: see dead letters, why they are dead, and send them back."""
+"""The commands `python -m sinks dlq list|show|replay|raw`."""
 
 from __future__ import annotations
 

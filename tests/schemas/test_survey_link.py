@@ -51,14 +51,14 @@ def test_what_is_no_token_is_garbled(token: str) -> None:
     assert refused(token) == "garbled_link"
 
 
-def test_a_sealed_text_is_of_no_use_for_another_purpose() -> None:
+def test_a_signed_token_is_of_no_use_for_another_purpose() -> None:
     payload = b'[1,"ABCDEFGHIJKL-1",2,"mei",1775037600000000,"ja"]'
-    assert refused(signed_token.seal(b"deskstream-survey-page\n", payload, SECRETS)) == "forged_link"
+    assert refused(signed_token.sign(b"deskstream-survey-page\n", payload, SECRETS)) == "forged_link"
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{", b'[2,"ABCDEFGHIJKL-1",2,"mei",1,"ja"]', b'[1,"X-1",2,"mei",1,"ja"]'])
 def test_what_another_version_of_ours_signed_is_garbled(payload: bytes) -> None:
-    assert refused(signed_token.seal(b"deskstream-survey-link\n", payload, SECRETS)) == "garbled_link"
+    assert refused(signed_token.sign(b"deskstream-survey-link\n", payload, SECRETS)) == "garbled_link"
 
 
 @given(st.integers(0, 116), st.characters(codec="ascii"))

@@ -60,7 +60,7 @@ def test_the_event_log_keeps_for_ever() -> None:
     assert (topics.CONTACT_EVENTS.retention_ms, topics.CONTACT_EVENTS.cleanup) == (-1, "delete")
 
 
-def test_the_editions_of_the_rules_are_one_log_that_is_kept_and_has_the_brokers_times() -> None:
+def test_rule_versions_are_one_kept_log_with_the_brokers_times() -> None:
     rules = topics.RULES
     assert (rules.partitions, rules.retention_ms, rules.cleanup, rules.dlq) == (1, -1, "delete", "")
     assert ("message.timestamp.type", "LogAppendTime") in rules.configs
