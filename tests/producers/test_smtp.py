@@ -153,6 +153,18 @@ def test_250_means_that_kafka_has_the_mail_once_with_its_envelope(deployment: De
 
 
 @pytest.mark.stack
+def test_an_international_address_comes_by_smtputf8(deployment: Deployment) -> None:
+    sender = "小红@example.org"
+    with serving(deployment) as server, server.client() as client:
+        assert client.has_extn("smtputf8")
+        assert client.mail(sender, options=["SMTPUTF8"])[0] == 250
+        assert client.rcpt(OURS)[0] == 250
+        assert client.data(f"From: {sender}\r\nSubject: 你好\r\n\r\nHi\r\n".encode())[0] == 250
+        (event,) = events(deployment)
+    assert (event.address, event.subject, event.headers["return-path"]) == (sender, "你好", f"<{sender}>")
+
+
+@pytest.mark.stack
 def test_foreign_or_too_large_mail_is_refused_and_never_relayed(deployment: Deployment) -> None:
     limits = {"DESKSTREAM_MAX_BODY_BYTES": "50000", "DESKSTREAM_SMTP_LISTEN_DOMAINS": "support.example,shop.example"}
     with serving(deployment, **limits, DESKSTREAM_SMTP_LISTEN_CONNECTIONS="2") as server:
