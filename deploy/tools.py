@@ -1,9 +1,9 @@
-"""The real Prometheus and Alertmanager, with promtool and amtool: Debian's packages, unpacked without root into `.tools/`.
+"""Fetches Prometheus, promtool, Alertmanager and amtool: Debian's packages, unpacked without root into `.tools/`.
 
-`python -m deploy.tools` (`make tools`) fetches what is not there yet (30 MB) and prints where it is; afterwards no network
-is needed. Nothing is installed into the system: `apt-get download`, which checks Debian's signatures, then `dpkg-deb -x`.
-The pinned version is taken where apt offers it, otherwise its candidate. Without apt, tools on PATH are used; without
-these, `Unavailable` says so, and tests that need them are skipped with that reason.
+`python -m deploy.tools` (`make tools`) fetches missing tools (30 MB) and prints their paths; afterwards no network is
+needed. Nothing is installed into the system: `apt-get download`, which checks Debian's signatures, then `dpkg-deb -x`.
+The pinned version is taken where apt offers it, otherwise its candidate. Without apt, tools on PATH are used. Without
+these, `Unavailable` is raised, and tests that need them are skipped with that reason.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Where the four programs are, and which versions they have (package → version)."""
+    """Holds the paths of the four programs, and their versions by package."""
 
     prometheus: Path
     promtool: Path
@@ -67,7 +67,7 @@ class Tools:
 
 
 def install(home: Path = HOME) -> Tools:
-    """The tools, fetched first if they are not there; safe to call from several processes at once.
+    """Returns the tools, fetched first if they are missing; several processes may call it at once.
 
     Raises:
         Unavailable: there is no apt and nothing on PATH, apt reaches no archive, or what it has is too old.
@@ -93,7 +93,7 @@ def install(home: Path = HOME) -> Tools:
 
 
 def _version_file(package: Package, home: Path) -> Path:
-    """`<pinned> <unpacked> <recipe>`: another pin or recipe in this module makes it stale."""
+    """Returns the file with `<pinned> <unpacked> <recipe>`; another pin or recipe in this module makes it stale."""
     return home / package.name / "version"
 
 
@@ -136,7 +136,7 @@ def _fetch(package: Package, home: Path) -> None:
 
 
 def _point_at_own_templates(program: Path) -> None:
-    """Replace the compiled-in directory by one of the same length that the wrapper opens: no root, no file in the system."""
+    """Replaces the compiled-in directory by one of the same length that the wrapper opens, so that no root is needed."""
     if not program.exists():
         return
     own = f"/proc/self/fd/{_DESCRIPTOR}".encode().ljust(len(_TEMPLATES), b"/")
@@ -159,7 +159,7 @@ def _download(package: Package, home: Path, options: Sequence[str]) -> tuple[Pat
 
 
 def _own_lists(home: Path) -> tuple[str, ...]:
-    """Options that make apt keep its lists below `home`, after one `apt-get update` there."""
+    """Returns options that make apt keep its lists below `home`, after one `apt-get update` there."""
     state, cache = home / "apt" / "state", home / "apt" / "cache"
     for directory in (state / "lists" / "partial", cache / "archives" / "partial"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,11 @@ def _own_lists(home: Path) -> tuple[str, ...]:
 
 
 def _run(command: Sequence[str], cwd: Path | None = None) -> str:
-    """Its standard output. Raises `Unavailable` with the last line of its complaint."""
+    """Returns the command's standard output.
+
+    Raises:
+        Unavailable: the command failed; the message is the last line of its output.
+    """
     try:
         done = subprocess.run(
             command,
@@ -198,7 +202,7 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> str:
 def main() -> int:
     argparse.ArgumentParser(
         prog="python -m deploy.tools",
-        description="Fetch the real Prometheus, promtool, Alertmanager and amtool (30 MB, once) and say where they are.",
+        description="Fetches Prometheus, promtool, Alertmanager and amtool (30 MB, once) and prints their paths.",
     ).parse_args()
     tools = install()
     for package, version in tools.versions.items():

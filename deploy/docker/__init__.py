@@ -1,1 +1,1 @@
-"""The image, and stand-ins for those of others."""
+"""Builds the image, and stand-ins for the images of Kafka, ClickHouse and Python."""

@@ -1,6 +1,7 @@
-"""The image's HEALTHCHECK: asks the process beside it for /livez, or for the path given. 0 is well, 1 is not.
+"""Asks the process of the container for /livez, or for the path given; exit code 0 is healthy, 1 is not.
 
-Docker only: Kubernetes asks over the network. A command that serves no probes (a Job) ends before it matters.
+It is the image's HEALTHCHECK, for Docker only: Kubernetes asks over the network. A Job, which serves no probes, ends before
+the first check.
 """
 
 import os
@@ -10,6 +11,7 @@ import urllib.request
 
 
 def main() -> int:
+    """Returns the exit code."""
     path = sys.argv[1] if len(sys.argv) > 1 else "/livez"
     port = os.environ.get("DESKSTREAM_METRICS_PORT", "9464")
     try:

@@ -1,4 +1,4 @@
-"""What the image installs, and its bill of materials, from requirements.lock: `python deploy/docker/locked.py --help`.
+"""Writes what the image installs, and its bill of materials, from requirements.lock: `python deploy/docker/locked.py --help`.
 
 The lock holds everything: what runs, what tests and what only the embedded stack needs. Its `# via` lines say who wanted
 each package, so the part that an image needs is what can be reached from the names in pyproject.toml. Standard library
@@ -33,7 +33,7 @@ _NAMESPACE = uuid.UUID("6d1f0e0e-6a5c-4f0f-9d2b-8f6f6e1c8a11")
 
 @dataclass(slots=True)
 class Locked:
-    """One pinned package: `text` is its entry in the lock, `wanted_by` the names that its `# via` lines give."""
+    """One pinned package; `text` is its entry in the lock, `wanted_by` the names of its `# via` lines."""
 
     name: str
     version: str
@@ -44,11 +44,12 @@ class Locked:
 
     @property
     def purl(self) -> str:
+        """The package URL, which names it in a bill of materials."""
         return f"pkg:pypi/{self.name}@{self.version}"
 
 
 def parse(lock: str) -> list[Locked]:
-    """Every package of a lock, in its order.
+    """Returns every package of a lock, in its order.
 
     Raises:
         ValueError: a package has no hash, or nobody is said to want it.
@@ -72,11 +73,12 @@ def parse(lock: str) -> list[Locked]:
 
 
 def normal(name: str) -> str:
+    """Returns a package's name in its normal form (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def roots(project: dict[str, Any]) -> set[str]:
-    """The packages that a pod's processes name themselves."""
+    """Returns the packages that a pod's processes depend on directly."""
     declared = list(project["dependencies"])
     for extra in EXTRAS:
         declared += project["optional-dependencies"][extra]
@@ -84,7 +86,7 @@ def roots(project: dict[str, Any]) -> set[str]:
 
 
 def closure(packages: Iterable[Locked], wanted: Iterable[str]) -> list[Locked]:
-    """These packages and all that they need, in the order of the lock.
+    """Returns these packages and all that they need, in the order of the lock.
 
     Raises:
         ValueError: one of the names is not in the lock.
@@ -101,7 +103,7 @@ def closure(packages: Iterable[Locked], wanted: Iterable[str]) -> list[Locked]:
 
 
 def bill(packages: list[Locked], name: str, version: str) -> dict[str, Any]:
-    """A CycloneDX 1.6 document: the same lock gives the same bytes, so it says no time, and its serial is its content's."""
+    """Returns a CycloneDX 1.6 document without a time, its serial from its content: the same lock gives the same bytes."""
     root = f"pkg:generic/{name}@{version}"
     components = [
         {
@@ -137,7 +139,10 @@ def bill(packages: list[Locked], name: str, version: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="The part of requirements.lock that an image needs, or its SBOM.")
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(
+        description="Prints the part of requirements.lock that an image needs, or its SBOM."
+    )
     parser.add_argument("what", choices=("runtime", "build", "sbom"))
     parser.add_argument("--folder", type=Path, default=Path(), help="where requirements.lock and pyproject.toml are")
     options = parser.parse_args(arguments)

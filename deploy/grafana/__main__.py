@@ -1,4 +1,4 @@
-"""`python -m deploy.grafana [--write]`: check that `json/` is what the dashboards say, or write it."""
+"""Checks that `json/` is what the dashboards say, or writes it: `python -m deploy.grafana [--write]`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from deploy.grafana.boards import stale, write
 
 
 def main(arguments: list[str]) -> int:
+    """Runs the command line; returns 1 when a file differs."""
     if arguments == ["--write"]:
         for name in write():
             print(f"written: deploy/grafana/json/{name}")

@@ -1,4 +1,4 @@
-"""Which dashboards there are (every module of `dashboards/`), and their files in `json/`."""
+"""Collects the dashboards (every module of `dashboards/`), and writes their files in `json/`."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ JSON = Path(__file__).parent / "json"
 
 
 def boards() -> list[Board]:
-    """Every dashboard, sorted by its module's name."""
+    """Returns every dashboard, sorted by its module's name."""
     return [board for _, board in plugins.declarations("BOARD", plugins.modules("deploy.grafana.dashboards"))]
 
 
 def files() -> dict[str, str]:
-    """File name → what it must hold."""
+    """Returns the content of every file of `json/`, by name."""
     return {f"{board.uid}.json": build(board) for board in boards()}
 
 
 def stale() -> list[str]:
-    """The files that are missing, different, or of no dashboard any more."""
+    """Returns the files that are missing, different, or of no dashboard any more."""
     wanted = files()
     present = {path.name: path.read_text("utf-8") for path in JSON.glob("*.json")}
     return sorted(name for name in wanted | present if wanted.get(name) != present.get(name))
 
 
 def write() -> list[str]:
-    """Make `json/` current; returns the files that changed."""
+    """Writes the files of `json/` that differ; returns their names."""
     changed = stale()
     JSON.mkdir(exist_ok=True)
     wanted = files()

@@ -1,7 +1,7 @@
-"""The vocabulary of our dashboards: a board is rows of panels, a panel is a title, a reason and its queries.
+"""Describes dashboards as data: a board is rows of panels, a panel is a title, a reason and its queries.
 
-`build` turns a board into Grafana's JSON model by its foundation SDK, which knows the model's versions and defaults. A
-board is data: the tests run each of its queries against the real Prometheus and ClickHouse.
+`build` turns a board into Grafana's JSON model with its foundation SDK, which knows the model's versions and defaults. The
+tests run each query against the real Prometheus and ClickHouse.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COLUMNS, _HEIGHT = 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Prom:
-    """A query to Prometheus. `legend` names a series, `{{label}}` stands for a label; `now`: one value instead of a line."""
+    """A query to Prometheus. `legend` names a series, `{{label}}` stands for a label; `now` asks for one value, not a line."""
 
     expr: str
     legend: str = ""
@@ -49,7 +49,7 @@ class Prom:
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A query to ClickHouse, with the macros of Grafana's plugin. `series`: columns are a time and values over it."""
+    """A query to ClickHouse, with the macros of Grafana's plugin. With `series` its columns are a time and values over it."""
 
     sql: str
     series: bool = False
@@ -57,7 +57,7 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`why` is shown behind the (i): what it means, and what to do about it. `width` in columns of 24.
+    """One panel. `why` is shown behind the (i): its meaning, and what to do about it. `width` is in columns of 24.
 
     unit      Grafana's name of it: s, percentunit, short, bytes, ops, dtdurations
     warn, bad thresholds of colour; `bad` below `warn` means that less is worse
@@ -74,28 +74,28 @@ class Panel:
 
 
 class Lines(Panel):
-    """Values over time."""
+    """Shows values over time."""
 
 
 class Stacked(Lines):
-    """Parts of a whole over time."""
+    """Shows parts of a whole over time."""
 
 
 class Number(Panel):
-    """What is true now, in large figures."""
+    """Shows present values as large numbers."""
 
 
 class Bars(Panel):
-    """What is true now, side by side."""
+    """Shows present values side by side."""
 
 
 class Table(Panel):
-    """Rows, worst first."""
+    """Shows rows, worst first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels that answer one question; the title is the question's subject."""
+    """Holds panels that answer one question; the title is the question's subject."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -103,7 +103,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One dashboard. `source` is `prometheus` or `clickhouse`; `filters` are labels that one can choose from."""
+    """One dashboard. `source` is `prometheus` or `clickhouse`; `filters` are labels to choose values of."""
 
     uid: str
     title: str
@@ -115,11 +115,12 @@ class Board:
 
     @property
     def panels(self) -> tuple[Panel, ...]:
+        """The panels of all rows."""
         return tuple(panel for row in self.rows for panel in row.panels)
 
 
 def build(board: Board) -> str:
-    """The dashboard as JSON, keys in order, for `json/` and for Grafana's provisioning."""
+    """Returns the dashboard as JSON, keys in order, for `json/` and for Grafana's provisioning."""
     made = (
         dashboard.Dashboard(board.title)
         .uid(board.uid)
@@ -143,7 +144,7 @@ def build(board: Board) -> str:
 
 
 def _source(kind: str) -> dashboard.DatasourceVariable:
-    """Which of the sources of that kind is asked: the dashboards name none."""
+    """Returns the variable by which a reader chooses the data source: the dashboards name none."""
     return dashboard.DatasourceVariable("source").label("Source").type(_PLUGINS[kind])
 
 
@@ -171,7 +172,7 @@ def _filter(label: str) -> dashboard.QueryVariable:
 
 
 class _ClickHouse(Dataquery):
-    """A query of the ClickHouse plugin, for which the SDK has no model."""
+    """Encodes a query of the ClickHouse plugin, for which the SDK has no model."""
 
     def __init__(self, query: Sql, ref: str) -> None:
         self._query, self._ref = query, ref
@@ -220,7 +221,7 @@ def _panel(panel: Panel, source: str) -> Any:
 
 
 def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:
-    """Green, then orange and red where they are given; the other way round where less is worse."""
+    """Returns green, then orange and red where they are given; the other way round where less is worse."""
     steps: list[tuple[float | None, str]] = [(None, "green")]
     if panel.warn is not None and panel.bad is not None:
         steps = (
@@ -260,5 +261,5 @@ _KINDS: dict[type[Panel], Callable[[], Any]] = {
 
 
 def queries(boards: Sequence[Board]) -> list[tuple[Board, Panel, Prom | Sql]]:
-    """Every query of every panel, for the tests."""
+    """Returns every query of every panel, for the tests."""
     return [(board, panel, query) for board in boards for panel in board.panels for query in panel.queries]

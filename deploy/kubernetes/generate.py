@@ -1,4 +1,4 @@
-"""Writes the manifests that are derived from the code: `python -m deploy.kubernetes.generate --write` (without it, what differs).
+"""Writes the manifests that are derived from the code: `python -m deploy.kubernetes.generate --write`.
 
 | file                                              | from                                               |
 |---------------------------------------------------|----------------------------------------------------|
@@ -41,7 +41,7 @@ CONFIG_API = "kustomize.config.k8s.io/v1beta1"
 
 
 def files(root: Path = ROOT) -> dict[str, str]:
-    """Path below the root -> content of every generated file."""
+    """Returns the content of every generated file, by its path below the root."""
     alerts = sorted((root / ALERTS).glob("*.y*ml"))
     rules = sorted(path.relative_to(root / RULES).as_posix() for path in rule_files(root / RULES))
     written = {
@@ -63,12 +63,13 @@ def files(root: Path = ROOT) -> dict[str, str]:
 
 
 def rule_files(folder: Path) -> Iterator[Path]:
-    """The files that `stream_processors.rules.ruleset` may read: YAML at the top, text in templates/."""
+    """Yields the files that `stream_processors.rules.ruleset` may read: YAML at the top, text in templates/."""
     yield from (path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
     yield from (folder / "templates").glob("*.txt")
 
 
 def rules_kustomization(names: list[str]) -> dict[str, Any]:
+    """Returns the kustomization that makes a ConfigMap of the rules."""
     return {
         "apiVersion": CONFIG_API,
         "kind": "Kustomization",
@@ -77,7 +78,7 @@ def rules_kustomization(names: list[str]) -> dict[str, Any]:
 
 
 def rules_volume(names: list[str]) -> dict[str, Any]:
-    """A ConfigMap has no folders: its keys are file names, and the volume puts each where it belongs."""
+    """Returns the patch that mounts the rules; the volume puts each key of the ConfigMap into its folder."""
     items = [{"key": name.rpartition("/")[2], "path": name} for name in names]
     volume = {"name": "rules", "configMap": {"name": "deskstream-rules", "items": items}}
     main = {"name": "main", "volumeMounts": [{"name": "rules", "mountPath": "/etc/deskstream/rules", "readOnly": True}]}
@@ -90,12 +91,12 @@ def rules_volume(names: list[str]) -> dict[str, Any]:
 
 
 def deployment() -> Settings:
-    """That of the manifests, whatever the environment of whoever runs this says."""
+    """Returns the settings of the manifests, whatever the environment says."""
     return load(Settings, namespace="", partitions=PARTITIONS, replication_factor=REPLICAS)
 
 
 def topics() -> list[dict[str, Any]]:
-    """One KafkaTopic per declared topic, changelogs included."""
+    """Returns one KafkaTopic per declared topic, changelogs included."""
     settings = deployment()
     return [
         {
@@ -119,7 +120,7 @@ def topics() -> list[dict[str, Any]]:
 
 
 def limits() -> dict[str, Any]:
-    """A worker without a partition is idle."""
+    """Returns the patch that limits workers to the number of partitions: one without a partition is idle."""
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -129,7 +130,7 @@ def limits() -> dict[str, Any]:
 
 
 def prometheus_rule(name: str, content: dict[str, Any]) -> dict[str, Any]:
-    """The operator's wrapping of one file of Prometheus rules."""
+    """Returns one file of Prometheus rules as a PrometheusRule of the operator."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -139,7 +140,7 @@ def prometheus_rule(name: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def dashboards(root: Path) -> dict[str, Any]:
-    """A ConfigMap for each dashboard, with the label that Grafana's sidecar looks for and the folder that it puts it in."""
+    """Returns the kustomization that makes a ConfigMap of each dashboard, with the label and folder for Grafana's sidecar."""
     names = sorted(path.name for path in (root / DASHBOARDS).glob("*.json"))
     return {
         "apiVersion": CONFIG_API,
@@ -154,11 +155,12 @@ def dashboards(root: Path) -> dict[str, Any]:
 
 
 def text(*documents: dict[str, Any]) -> str:
+    """Returns documents as YAML, with the note that they are generated."""
     return NOTE + yaml.safe_dump_all(documents, sort_keys=False, width=110, allow_unicode=True)
 
 
 def differences(root: Path = ROOT) -> list[str]:
-    """The generated files that are not as they should be: missing, different, or no longer wanted."""
+    """Returns the generated files that are missing, different, or no longer wanted."""
     wanted = files(root)
     folder = root / HERE / "components/prometheus-operator/rules"
     stale = [path.relative_to(root).as_posix() for path in sorted(folder.glob("*.yaml"))]
@@ -168,6 +170,7 @@ def differences(root: Path = ROOT) -> list[str]:
 
 
 def write(root: Path = ROOT) -> None:
+    """Writes the files that differ, and removes those no longer wanted."""
     wanted = files(root)
     for name in differences(root):
         path = root / name
@@ -179,8 +182,9 @@ def write(root: Path = ROOT) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The manifests that are derived from the code.")
-    parser.add_argument("--write", action="store_true", help="write what differs; without it, say what does")
+    """Writes the manifests, or lists those that differ; returns 1 when any does."""
+    parser = argparse.ArgumentParser(description="Writes the manifests that are derived from the code.")
+    parser.add_argument("--write", action="store_true", help="write the files that differ; without it, list them")
     if parser.parse_args().write:
         write()
         return 0

@@ -1,1 +1,1 @@
-"""What pages whom: service levels as data (`slos.yaml`), and the Prometheus rules that `make generate` makes of them."""
+"""Generates Prometheus rules from service levels (`slos.yaml`): `make generate`."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.prometheus`: check that `rules/` is what `slos.yaml` makes. `--write` writes it.
+"""Checks that `rules/` is what `slos.yaml` says, or writes it with `--write`: `python -m deploy.prometheus`.
 
 `--to DIRECTORY --speed N` writes rules for a pipeline whose clock runs N times as fast, with every window N times shorter.
 """
@@ -18,7 +18,7 @@ SOURCE = "deploy/prometheus/"
 
 
 def files(plan: slos.Plan) -> dict[str, str]:
-    """The text of every file of rules, by its name in `rules/`."""
+    """Returns the text of every file of rules, by its name in `rules/`."""
     made = {"pipeline.yaml": pipeline_rules, "service.yaml": service_rules, "slo.yaml": slo_rules}
     return {
         name: rule.text(
@@ -30,6 +30,7 @@ def files(plan: slos.Plan) -> dict[str, str]:
 
 
 def main() -> int:
+    """Runs the command line; returns 1 when a file differs."""
     parser = argparse.ArgumentParser(prog="python -m deploy.prometheus", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the rules")
     parser.add_argument("--to", type=Path, default=HERE / "rules", help="where they are (default: rules/)")

@@ -1,4 +1,4 @@
-"""How fast an error budget may burn before somebody is told: the arithmetic of multi-window, multi-burn-rate alerts.
+"""Computes the thresholds of multi-window, multi-burn-rate alerts.
 
 A burn of 1 uses up the budget exactly in the period; a burn of `1 / (1 - objective)` is a total failure, and no burn is
 higher. The workbook's 14.4 in one hour therefore never happens below an objective of 93.06 %, and its 6 not below 83.3 %.
@@ -17,13 +17,13 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def seconds(text: str) -> int | None:
-    """`90s`, `10m`, `6h`, `3d` in seconds; None when it is no such duration."""
+    """Returns `90s`, `10m`, `6h` or `3d` in seconds; None when it is no such duration."""
     match = re.fullmatch(r"([1-9]\d*)([smhd])", text)
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def span(duration: float) -> str:
-    """Seconds as Prometheus writes them, in the largest unit that divides them: 3600 is `1h`."""
+    """Returns seconds as Prometheus writes them, in the largest unit that divides them: 3600 is `1h`."""
     for unit in ("d", "h", "m", "s"):
         if duration >= _UNITS[unit] and duration % _UNITS[unit] == 0:
             return f"{duration // _UNITS[unit]:.0f}{unit}"
@@ -32,8 +32,12 @@ def span(duration: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`long`, `short`: seconds. `budget`: the share of the period's budget gone when it fires. `most`: the largest share
-    of failures that it may ask for."""
+    """One pair of windows of an alert.
+
+    long, short  seconds
+    budget       the share of the period's budget that is used up when the alert fires
+    most         the largest share of failures that the alert may require
+    """
 
     long: int
     short: int
@@ -44,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """One window of one objective. `share` of failures over the window is what fires; `factor` is the burn that it means."""
+    """One window of one objective; it fires at this `share` of failures, which is a burn rate of `factor`."""
 
     window: Window
     factor: float
@@ -52,14 +56,14 @@ class Burn:
 
 
 def greatest_burn(objective: float) -> float:
-    """The burn of a total failure. `objective` is a share below 1."""
+    """Returns the burn rate of a total failure; `objective` is a share below 1."""
     return 1 / (1 - objective)
 
 
 def burns(
     objective: float, windows: Sequence[Window], period: int, own: dict[int, float] | None = None
 ) -> tuple[Burn, ...]:
-    """The factor of every window: what it is at this budget, or the most that it may ask for, whichever is less.
+    """Returns the burn of every window: that of its budget, or the largest that it may require, whichever is less.
 
     `own` are factors that somebody chose, by long window in seconds.
 

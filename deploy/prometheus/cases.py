@@ -1,4 +1,4 @@
-"""promtool's unit tests out of short ones: `tests/<Alert>.yaml` says what is put in and what is expected by hand.
+"""Expands short test cases into promtool's unit tests: `tests/<Alert>.yaml` has the input and the expected alerts.
 
     cases:
       - name: what happens
@@ -8,9 +8,9 @@
           10m: []                    # nothing fires
           20m: [{severity: page, channel: chat, value: 12m 0s}]
 
-An expected alert gives the labels of its series, the `value` as its summary shows it, and as much of its rule's own labels
-as tells that rule from others of the same name. What is the same for each alert of a rule (owner, runbook, texts) is added
-here: promtool wants all of it.
+An expected alert gives the labels of its series, the `value` as its summary shows it, and the labels of its rule that
+distinguish it from others of the same name. Owner, runbook and texts, which are the same for each alert of a rule, are added
+here: promtool compares all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LABEL, _VALUE = re.compile(r"\{\{ \$labels\.(\w+) \}\}"), re.compile(r"\{\{ \$v
 
 
 def alerts_by_file(rules: Path) -> dict[Path, list[dict[str, Any]]]:
-    """The alerting rules of each file of a folder."""
+    """Returns the alerting rules of each file of a folder."""
     return {
         path: [rule for group in yaml.safe_load(path.read_text("utf-8"))["groups"] for rule in group["rules"] if "alert" in rule]
         for path in sorted(rules.glob("*.yaml"))
@@ -36,7 +36,7 @@ def alerts_by_file(rules: Path) -> dict[Path, list[dict[str, Any]]]:
 
 
 def expanded(case_file: Path, rules: Path) -> list[dict[str, Any]]:
-    """One promtool test file for every case of the file, whose name is that of its alert."""
+    """Returns one promtool test file for every case of a file, whose name is that of its alert."""
     name = case_file.stem
     path, alerts = next((p, a) for p, a in alerts_by_file(rules).items() if any(rule["alert"] == name for rule in a))
     alerts = [rule for rule in alerts if rule["alert"] == name]
@@ -54,7 +54,7 @@ def promtool_test(
     expect: Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]],
     alerts: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """One test file. `expect`: time → alert's name → the alerts that fire then.
+    """Returns one test file; `expect` holds the firing alerts by time and name.
 
     Without an order promtool evaluates groups by chance, and an alert may see the record of the evaluation before.
     """

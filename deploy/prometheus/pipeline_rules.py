@@ -1,6 +1,6 @@
-"""Alerts of the pipeline, whose owner is not the service desk: is it late, stuck, losing, or badly set up?
+"""Declares the alerts of the pipeline's owner: lateness, stalls, loss and wrong setup.
 
-`late: yes` marks those after which figures of the service are late as well: they inhibit the burn-rate alerts.
+`late: yes` marks alerts that make the metrics of the service late as well: they inhibit the burn-rate alerts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _DAY = 86_400
 
 
 def groups(plan: Plan) -> list[Group]:
+    """Returns the groups of rules."""
     alerts = [
         *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
@@ -52,7 +53,7 @@ def _process_down(plan: Plan) -> Alert:
 
 
 def _kafka_away() -> list[Alert]:
-    """No contact can be published and nothing stays unread, so that `NoCommit` and lag see nothing of it.
+    """Alerts when no contact can be published: then nothing stays unread, and `NoCommit` and lag see nothing.
 
     A worker whose questions Kafka answers no more shows it, and every source that is told to come back later.
     Three minutes hold three scrapes of a minute; one refusal is over before it has waited as long.
@@ -81,7 +82,7 @@ def _kafka_away() -> list[Alert]:
 
 
 def _no_commit() -> Alert:
-    """Contacts were published more than a minute ago, and their worker or sink has not committed since."""
+    """Alerts when contacts were published over a minute ago, and their worker or sink has not committed since."""
     published = "sum by (namespace) (increase(deskstream_contacts_published_total[4m] offset 1m)) > 0"
     parts = [
         f'  time() - max by (namespace, agent) (deskstream_last_commit_timestamp_seconds{{agent="{agent}"}}) > 300\n'
@@ -139,7 +140,9 @@ def _sink_lagging() -> Alert:
 
 
 def _loss_balance() -> Alert:
-    """A scrape is no instant, but it reads `received` first: under load it sees more that is accounted for, never less.
+    """Alerts when received contacts are not accounted for.
+
+    A scrape takes time and reads `received` first: under load it sees more contacts accounted for, never fewer.
 
     So what is missing is seen as it is, and what is too much is looked for in what was accounted for five minutes ago.
     """
@@ -169,7 +172,7 @@ def _contacts_dead_lettered() -> Alert:
 
 
 def _records_dead_lettered() -> Alert:
-    """A worker or a sink makes dead letters of records that a producer had checked: even a few are a defect."""
+    """Alerts when a worker or sink dead-letters records that a producer had checked: even a few are a defect."""
     parts = [
         f"sum by (namespace, agent) (\n  {counted('deskstream_records_dead_lettered_total', '30m')}\n)",
         "sum by (namespace, agent) (label_replace(\n"

@@ -1,4 +1,4 @@
-"""Rules as values: what an alert must say, and how a group of them becomes a file that Prometheus reads."""
+"""Holds rules as values, and writes groups of them as files for Prometheus."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated one after the other; `interval` empty is the server's own."""
+    """Holds rules that are evaluated one after the other; an empty `interval` is the server's own."""
 
     name: str
     rules: Sequence[Record | Alert]
@@ -54,7 +54,7 @@ class Group:
 
 
 def counted(counter: str, window: str) -> str:
-    """By how much each series of a counter rose in the window, one that began in it counted from 0.
+    """Returns the query of how much each series of a counter rose in the window, counting new series from 0.
 
     `increase` needs two samples and so never sees the event that makes a series: with few contacts and labels such as
     policy and priority that is often the only one. A series that was not there a window ago therefore counts in full.
@@ -63,12 +63,12 @@ def counted(counter: str, window: str) -> str:
 
 
 def either(*parts: tuple[str, str]) -> str:
-    """The union of `(name, expression)`, kept apart by a label `of`, so that no part hides another's series."""
+    """Returns the union of `(name, expression)` pairs, with a label `of`, so that no part hides another's series."""
     return "\nor\n".join(f'label_replace({expr}, "of", "{name}", "", "")' for name, expr in parts)
 
 
 def document(groups: Sequence[Group], runbooks: str, dashboards: str) -> dict[str, Any]:
-    """The content of one file of rules."""
+    """Returns the content of one file of rules."""
     return {"groups": [_group(group, runbooks, dashboards) for group in groups]}
 
 
@@ -115,7 +115,7 @@ _Dumper.add_representer(str, _string)
 
 
 def text(content: Any, source: str) -> str:
-    """As YAML, with a first line that says where it comes from."""
+    """Returns YAML, with a first line that names its source."""
     body = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return f"# Made from {source} by `make generate`; do not edit.\n{body}"
 
@@ -125,7 +125,7 @@ _WAIT = re.compile(r"^(\s+(?:- )?(?:for|interval): )(\d+)([smhd])$", re.MULTILIN
 
 
 def speeded(rules: str, speed: float) -> str:
-    """The same rules for a pipeline whose clock runs `speed` times as fast: every window, offset and wait is shorter."""
+    """Returns the rules for a pipeline whose clock runs `speed` times as fast, with shorter windows, offsets and waits."""
 
     def shorter(match: re.Match[str]) -> str:
         length = int(match[2]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[3]]

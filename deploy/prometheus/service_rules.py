@@ -1,4 +1,4 @@
-"""Absolute alerts of the service: one customer is enough, or no share can be worked out."""
+"""Declares alerts of the service on absolute numbers: one customer suffices, or no share can be computed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SILENCE = ("30m", "6h")
 
 
 def groups(plan: Plan) -> list[Group]:
+    """Returns the groups of rules."""
     return [
         Group(
             "deskstream-usual", [*_usual_tags(), *(record for window in SILENCE for record in _usual_contacts(window))]
@@ -26,7 +27,7 @@ def groups(plan: Plan) -> list[Group]:
 
 
 def _usual_tags() -> list[Record]:
-    """The usual count at this hour: the highest of yesterday's, last week's and the mean of the week."""
+    """Records the usual count at this hour: the highest of yesterday's, last week's and the mean of the week."""
     now = "deskstream:tags_applied:increase1h"
     parts = (("day", f"{now} offset 1d"), ("week", f"{now} offset 7d"), ("mean", f"avg_over_time({now}[7d] offset 1h)"))
     counts = counted("deskstream_tags_applied_total", "1h")
@@ -37,7 +38,7 @@ def _usual_tags() -> list[Record]:
 
 
 def _usual_contacts(window: str) -> list[Record]:
-    """What a channel brings at this hour: the lowest of yesterday's, last week's and the mean of the day."""
+    """Records the usual contacts of a channel at this hour: the lowest of yesterday's, last week's and the day's mean."""
     now = f"deskstream:contacts_received:increase{window}"
     parts = (
         ("day", f"{now} offset 1d"),
@@ -75,7 +76,7 @@ def _vip(plan: Plan) -> Alert:
 
 
 def _longest_waits(plan: Plan) -> list[Alert]:
-    """`desk` is the team that the customer waits for; `team` of an alert is who answers the alert."""
+    """Alerts on the longest waits. `desk` is the team that the customer waits for; `team` is who answers the alert."""
     by_limit: dict[int, list[str]] = {}
     for channel, limit in plan.absolute.longest_wait.items():
         by_limit.setdefault(limit, []).append(channel)

@@ -1,4 +1,4 @@
-"""Recording rules of every window, and the burn-rate alerts of every SLO.
+"""Declares the recording rules of every window, and the burn-rate alerts of every SLO.
 
 One alert per clock and severity: `FirstResponseBurn` with labels `clock`, `channel`, `slo`. It fires while the failures
 over a long window are more than its share and at least the floor, until the short window *shows* that it is over. An
@@ -28,10 +28,12 @@ _WHAT = {
 
 
 def alert_name(clock: str) -> str:
+    """Returns the name of a clock's burn-rate alert."""
     return "".join(word.capitalize() for word in clock.split("_")) + "Burn"
 
 
 def groups(plan: Plan) -> list[Group]:
+    """Returns the groups of rules, by window."""
     lengths = sorted({length for window in plan.windows for length in (window.long, window.short)} | {plan.period})
     return [
         *(Group(f"deskstream-sla-{span(length)}", _recorded(span(length)), _interval(length)) for length in lengths),
@@ -41,12 +43,12 @@ def groups(plan: Plan) -> list[Group]:
 
 
 def _interval(length: int) -> str:
-    """Long windows move slowly and are dear to read. More than 4 minutes would lie beyond Prometheus's look-back."""
+    """Returns how often a window is evaluated: long ones rarely, at most every 4 minutes, Prometheus's look-back."""
     return "" if length <= 6 * 3600 else "2m"
 
 
 def _recorded(window: str) -> list[Record]:
-    """Events, failures and their share in a window. A corrected breach counts as met and no longer as breached."""
+    """Records events, failures and their share in a window; a corrected breach counts as met."""
     met = counted("deskstream_sla_met_total", window)
     breached = counted("deskstream_sla_breached_total", window)
     corrected = f"-1 * ({counted('deskstream_sla_corrected_total', window)})"
@@ -75,7 +77,7 @@ def _indented(expression: str) -> str:
 
 
 def _objectives(plan: Plan) -> list[Record]:
-    """What dashboards show beside the figures: the objective, and how much of the period's budget is left."""
+    """Records the objective, and the rest of the period's budget, for dashboards."""
     period, rules = span(plan.period), []
     for slo in plan.slos:
         labels = {"slo": slo.name, "clock": slo.clock, "channel": slo.channel, "owner": slo.owner}
@@ -113,7 +115,7 @@ def _alert(slo: Slo, burns: list[Burn], severity: str) -> Alert:
 
 
 def _condition(slo: Slo, burn: Burn) -> str:
-    """`floor - 0.5`: increases are extrapolated, and 5 events may read as 4.98."""
+    """Returns the alert's condition. `floor - 0.5` because increases are extrapolated: 5 events may read as 4.98."""
     series = f'{{clock="{slo.clock}",channel="{slo.channel}"}}'
     long, short, share = span(burn.window.long), span(burn.window.short), _short(burn.share)
     return (

@@ -1,4 +1,4 @@
-"""Reads `slos.yaml`: what it may hold, and every reason for which it is refused, with file and line."""
+"""Reads and checks `slos.yaml`; names file and line of a mistake."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEVERITIES = ("page", "ticket")
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """One promise: `objective` (a share) of a channel's clocks are met. `floor` is in failures per long window."""
+    """One promise: this share (`objective`) of a channel's clocks is met. `floor` is in failures per long window."""
 
     clock: str
     channel: str
@@ -35,12 +35,13 @@ class Slo:
 
     @property
     def name(self) -> str:
+        """Its name, such as `first_response-email`."""
         return f"{self.clock}-{self.channel}"
 
 
 @dataclass(frozen=True, slots=True)
 class Absolute:
-    """Limits that are no share. Times in seconds, `silent_share` as a share."""
+    """Holds limits on absolute numbers. Times are seconds; `silent_share` is a share."""
 
     vip_policies: tuple[str, ...]
     longest_wait: dict[str, int]
@@ -53,7 +54,7 @@ class Absolute:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole file. `period` is in seconds."""
+    """Holds the whole file. `period` is in seconds."""
 
     runbooks: str
     dashboards: str
@@ -66,7 +67,7 @@ class Plan:
 
 
 def load(path: Path = FILE) -> Plan:
-    """Read and check the file.
+    """Reads and checks the file.
 
     Raises:
         ConfigurationError: with file, line, the reason and what to write instead.

@@ -85,7 +85,7 @@ def database_of(settings: SinkSettings, name: str) -> str:
     """Returns the database of a recomputation.
 
     Raises:
-        ConfigurationError: the name has other characters than letters, digits and `_`, or more than 40.
+        ConfigurationError: the name is not 1 to 40 of `A-Z a-z 0-9 _`.
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no name", where="--into", fix="letters, digits and _, at most 40")

@@ -1,1 +1,1 @@
-"""One module per dashboard, each with its `BOARD`."""
+"""Holds one dashboard per module, as `BOARD`."""

@@ -1,4 +1,4 @@
-"""For analysts: from ClickHouse, why customers write, what it costs, and how it went."""
+"""Declares the dashboard of analysts, from ClickHouse: why customers write, the cost, and the outcome."""
 
 from deploy.grafana.panels import Bars, Board, Lines, Number, Row, Sql, Stacked, Table
 

@@ -1,4 +1,4 @@
-"""For whoever is on call for the pipeline: is it late, does it lose anything, what fails."""
+"""Declares the dashboard of whoever is on call for the pipeline: lateness, loss, failures."""
 
 from deploy.grafana.panels import Board, Lines, Number, Prom, Row, Stacked
 

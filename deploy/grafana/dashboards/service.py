@@ -1,4 +1,4 @@
-"""For whoever runs the desk: are promises kept, who waits, what do customers say."""
+"""Declares the dashboard of whoever runs the help desk: kept promises, waiting customers, scores."""
 
 from deploy.grafana.panels import Bars, Board, Lines, Number, Prom, Row, Stacked, Table
 
@@ -7,7 +7,7 @@ _MET, _BREACHED = f"deskstream_sla_met_total{{{_WHERE}}}", f"deskstream_sla_brea
 
 
 def _kept(window: str) -> str:
-    """The share of clocks that were met; a clock that nobody breached has no series of breaches yet."""
+    """Returns the query of the share of met clocks; a clock without a breach has no series of breaches yet."""
     met, breached = (f"sum by (clock) (increase({name}[{window}]))" for name in (_MET, _BREACHED))
     return f"{met} / ({met} + ({breached} or {met} * 0))"
 

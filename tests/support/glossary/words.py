@@ -171,6 +171,7 @@ WORDS = (
 )
 
 ALLOWED = (
+    Allowed("children", "a method of psutil", "tests/deploy"),
     Allowed(
         "0020_pane_figures", "databases record an applied migration under this name", "sinks/clickhouse/migrations"
     ),
