@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -135,26 +135,16 @@ def _command(*words: str) -> list[str]:
 async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: int, pipe: IO[bytes]) -> None:
     """Folds one partition after the other to its end as it is now."""
     frames, refused, folded = _Frames(pipe), Counter[str](), 0
-    until, signing = (
-        settings.pipeline_clock.now(),
-        Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value()),
-    )
+    until = settings.pipeline_clock.now()
+    signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     processor = TicketsProcessor(rules, signing=signing)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
-    )
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await consumer.start()
-            topic = settings.topic(CONTACT_EVENTS)
-            places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        handed_over = await _handed_over(consumer, places, starts, ends, processor, within)
+    async with _Log.opened(settings) as log:
+        handed_over = await _handed_over(log, processor, within)
         with _progress() as progress:
-            bar = progress.add_task(f"recompute {name}", total=sum(ends.values()) - sum(starts.values()))
-            for place in places:
-                fold = Recomputation(processor, place.partition, ReorderBuffer(within) if within else None, handed_over)
-                async for records in _records(consumer, place, starts[place], ends[place]):
+            bar = progress.add_task(f"recompute {name}", total=log.records_total)
+            for partition in log.partitions:
+                fold = Recomputation(processor, partition.partition, _buffer(within), handed_over)
+                async for records in log.records(partition):
                     for record in records:
                         try:
                             event = codec.decode(record.value or b"")
@@ -165,39 +155,25 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
                     progress.advance(bar, len(records))
                 frames.write(fold.end(until))
                 refused, folded = refused + fold.refused, folded + fold.folded
-    except (KafkaError, TimeoutError) as error:
-        raise Unavailable(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {str(error) or 'in time'}"
-        ) from error
-    finally:
-        await consumer.stop()
-    cut = [place.partition for place in places if starts[place] > 0]
     summary = {"rules": rules.version, "policies": rules.policies.version, "until": until, "events": folded,
-               "facts": frames.count, "refused": dict(refused), "cut": cut}  # fmt: skip
+               "facts": frames.count, "refused": dict(refused), "cut": log.cut}  # fmt: skip
     frames.end(summary)
 
 
-async def _handed_over(
-    consumer: Any,
-    places: list[TopicPartition],
-    starts: dict[TopicPartition, int],
-    ends: dict[TopicPartition, int],
-    processor: TicketsProcessor,
-    within: int,
-) -> HandedOver:
+async def _handed_over(log: _Log, processor: TicketsProcessor, within: int) -> HandedOver:
     """Returns the tickets as they change hands in this run, whichever partition is folded first; none without merges."""
     handed_over, moved = HandedOver(), set[bytes]()
     headers = {
         codec.MARKER + codec.fingerprint(each) for kind in HandedOver.KINDS for each in codec.versions(kind).values()
     }
-    for place in places:
-        async for records in _records(consumer, place, starts[place], ends[place]):
+    for partition in log.partitions:
+        async for records in log.records(partition):
             moved.update(each.key for each in records if (each.value or b"")[: codec.HEADER_BYTES] in headers)
     for _ in range(_MOST_HANDS if moved else 0):
         before = dict(handed_over.known)
-        for place in places:
-            fold = Recomputation(processor, place.partition, ReorderBuffer(within) if within else None, handed_over)
-            async for records in _records(consumer, place, starts[place], ends[place]):
+        for partition in log.partitions:
+            fold = Recomputation(processor, partition.partition, _buffer(within), handed_over)
+            async for records in log.records(partition):
                 for record in records:
                     if record.key in moved:
                         with suppress(CodecError):
@@ -208,15 +184,53 @@ async def _handed_over(
     return handed_over
 
 
-async def _records(consumer: Any, place: TopicPartition, start: int, end: int) -> AsyncIterator[list[Any]]:
-    """Yields the records of a partition up to `end`, in portions."""
-    consumer.assign([place])
-    consumer.seek(place, start)
-    while await consumer.position(place) < end:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            found = await consumer.getmany(place, timeout_ms=1000, max_records=2000)
-        for records in found.values():
-            yield [record for record in records if record.offset < end]
+def _buffer(within: int) -> ReorderBuffer | None:
+    return ReorderBuffer(within) if within else None
+
+
+class _Log:
+    """Reads `contact-events` from its beginning to its end as it was when it was opened.
+
+    `cut` are the partitions whose beginning retention has deleted.
+    """
+
+    def __init__(self, consumer: Any, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]) -> None:
+        self._consumer, self._starts, self._ends = consumer, starts, ends
+        self.partitions = list(starts)
+        self.records_total = sum(ends.values()) - sum(starts.values())
+        self.cut = [partition.partition for partition, start in starts.items() if start > 0]
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: WorkerSettings) -> AsyncIterator[_Log]:
+        """Yields the log. Raises Unavailable when Kafka does not answer, also while it is read."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
+        )
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await consumer.start()
+                topic = settings.topic(CONTACT_EVENTS)
+                partitions = [TopicPartition(topic, number) for number in range(settings.partitions)]
+                starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            yield cls(consumer, {each: starts[each] for each in partitions}, ends)
+        except (KafkaError, TimeoutError) as error:
+            raise Unavailable(
+                f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {str(error) or 'in time'}"
+            ) from error
+        finally:
+            await consumer.stop()
+
+    async def records(self, partition: TopicPartition) -> AsyncIterator[list[Any]]:
+        """Yields the records of a partition, in portions."""
+        consumer, end = self._consumer, self._ends[partition]
+        consumer.assign([partition])
+        consumer.seek(partition, self._starts[partition])
+        while await consumer.position(partition) < end:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                found = await consumer.getmany(partition, timeout_ms=1000, max_records=2000)
+            for records in found.values():
+                yield [record for record in records if record.offset < end]
 
 
 class _Frames:

@@ -89,30 +89,30 @@ def offer(
 class Directory:
     """Follows one process's directory of rules, and decides when its content is to be published.
 
-    `place` is the number of the published rules that the directory corresponds to; -1 for none. A content is to be
+    `number` is the number of the published rules that the directory corresponds to; -1 for none. A content is to be
     published when it was never published before this process started, or when it is a change seen by this process that
-    was not published after `place`. So two processes whose directories differ do not publish alternately. Several that
+    was not published after `number`. So two processes whose directories differ do not publish alternately. Several that
     see the same changes publish each change once. Going back to an earlier content is a change like any other.
     """
 
     def __init__(self) -> None:
         self.version = ""
-        self.place = -1
+        self.number = -1
 
     def wants(self, version: str, published: PublishedRulesets) -> bool:
         """Returns true when this content, now in the directory, is to be published. `published` is read to its end."""
         if version == self.version:
             return False
-        known = published.last_of(version) if not self.version else published.first_after(self.place, version)
+        known = published.last_of(version) if not self.version else published.first_after(self.number, version)
         if known is None:
             return True
-        self.version, self.place = version, known
+        self.version, self.number = version, known
         return False
 
     def was_published(self, version: str, published: PublishedRulesets) -> bool:
-        """Moves `place` to the content that was published; returns false when it does not count: it came too late."""
-        known = published.first_after(self.place, version, last=True)
+        """Moves `number` to the content that was published; returns false when it does not count: it came too late."""
+        known = published.first_after(self.number, version, last=True)
         if known is None:
             return False
-        self.version, self.place = version, known
+        self.version, self.number = version, known
         return True

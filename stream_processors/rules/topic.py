@@ -33,7 +33,7 @@ class RulesTopic:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.published = settings, PublishedRulesets()
-        self._place = TopicPartition(settings.topic(RULES), 0)
+        self._partition = TopicPartition(settings.topic(RULES), 0)
         self._consumer: AIOKafkaConsumer | None = None
 
     @classmethod
@@ -56,16 +56,16 @@ class RulesTopic:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 consumer = await self._connected()
-                end = (await consumer.end_offsets([self._place]))[self._place]
-                if await consumer.position(self._place) < end:
-                    consumer.resume(self._place)
-                while await consumer.position(self._place) < end:
-                    for messages in (await consumer.getmany(self._place, timeout_ms=200)).values():
+                end = (await consumer.end_offsets([self._partition]))[self._partition]
+                if await consumer.position(self._partition) < end:
+                    consumer.resume(self._partition)
+                while await consumer.position(self._partition) < end:
+                    for messages in (await consumer.getmany(self._partition, timeout_ms=200)).values():
                         for message in messages:
                             self._take(message)
                 # A broker answers one connection in order: behind a fetch that waits for more, the next question for
                 # the end would wait as well, and every batch with it.
-                consumer.pause(self._place)
+                consumer.pause(self._partition)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
             raise self._no_answer(error) from error
@@ -89,7 +89,7 @@ class RulesTopic:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await producer.start()
                 await producer.send_and_wait(
-                    self._place.topic, codec.encode(record), key=record.version.encode(), partition=0
+                    self._partition.topic, codec.encode(record), key=record.version.encode(), partition=0
                 )
         except (KafkaError, TimeoutError, OSError) as error:
             raise self._no_answer(error) from error
@@ -98,7 +98,7 @@ class RulesTopic:
 
     def _no_answer(self, error: Exception) -> Unavailable:
         servers = self.settings.kafka_bootstrap_servers
-        return Unavailable(f"Kafka at {servers} does not answer for {self._place.topic}: {str(error) or 'in time'}")
+        return Unavailable(f"Kafka at {servers} does not answer for {self._partition.topic}: {str(error) or 'in time'}")
 
     async def close(self) -> None:
         """Disconnects; a later look connects again and reads from the beginning."""
@@ -118,9 +118,9 @@ class RulesTopic:
             )
             try:
                 await consumer.start()
-                consumer.assign([self._place])
+                consumer.assign([self._partition])
                 self.published = PublishedRulesets()  # read again from the beginning, with the same result
-                await consumer.seek_to_beginning(self._place)
+                await consumer.seek_to_beginning(self._partition)
             except BaseException:
                 await consumer.stop()
                 raise
@@ -135,7 +135,9 @@ class RulesTopic:
                 raise CodecError(f"a {type(record).__name__}")
         except CodecError as error:
             metrics.RULES_REFUSED.labels("undecodable").inc()
-            log.error("a record of the rules cannot be read", topic=self._place.topic, offset=offset, error=str(error))
+            log.error(
+                "a record of the rules cannot be read", topic=self._partition.topic, offset=offset, error=str(error)
+            )
             return
         if self.published.add(record, stored_ms * 1000) is None:
             metrics.RULES_REFUSED.labels("late").inc()

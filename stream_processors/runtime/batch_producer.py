@@ -35,14 +35,14 @@ class BatchProducer:
         headers: list[tuple[str, bytes]] | None = None,
     ) -> None:
         """Appends a record to the open batch of its partition; a full batch is set aside for `flush`."""
-        place = (topic, partition)
-        batch = self._open.get(place)
+        target = (topic, partition)
+        batch = self._open.get(target)
         if batch is None:
-            batch = self._open[place] = self._producer.create_batch()
+            batch = self._open[target] = self._producer.create_batch()
         self.records += 1
         if batch.append(key=key, value=value, timestamp=self.timestamp_ms, headers=headers or []) is None:
             self._sent.append((topic, partition, batch))
-            batch = self._open[place] = self._producer.create_batch()
+            batch = self._open[target] = self._producer.create_batch()
             if batch.append(key=key, value=value, timestamp=self.timestamp_ms, headers=headers or []) is None:
                 raise Unavailable(f"a record of {len(value or b'')} bytes does not fit into a batch of {topic}")
 

@@ -36,7 +36,7 @@ class Watched(Protocol):
         """Returns the partitions of `source` that the worker holds."""
 
 
-class Place(NamedTuple):
+class PartitionOffsets(NamedTuple):
     """The offsets of a partition: the committed one, or where the log begins, and where it ends."""
 
     committed: int
@@ -50,11 +50,11 @@ class StallTimer:
         self._seconds = seconds
         self._since: dict[tuple[str, int], tuple[int, float]] = {}
 
-    def judge(self, source: str, places: dict[int, Place], recovered_at: float, now: float) -> str:
+    def stalled(self, source: str, offsets: dict[int, PartitionOffsets], recovered_at: float, now: float) -> str:
         """Returns what is wrong, '' for nothing. `now` and `recovered_at` are seconds of one clock."""
-        for key in [key for key in self._since if key[0] == source and key[1] not in places]:
+        for key in [key for key in self._since if key[0] == source and key[1] not in offsets]:
             del self._since[key]
-        for partition, (committed, end) in places.items():
+        for partition, (committed, end) in offsets.items():
             known = self._since.get((source, partition))
             if committed >= end or known is None or known[0] != committed:
                 self._since[source, partition] = committed, now
@@ -115,19 +115,19 @@ class Watchdog(threading.Thread):
                 log.warning("Kafka does not tell the watchdog what is unread", reason=kind, detail=detail)
 
     def _check(self, worker: Watched, given: set[int]) -> None:
-        places = self.places(worker.source, given | set(worker.assigned()))
-        self._show(worker.name, places)
-        if why := self._stalls.judge(worker.source, places, worker.recovered_at, time.monotonic()):
+        offsets = self.offsets(worker.source, given | set(worker.assigned()))
+        self._show(worker.name, offsets)
+        if why := self._stalls.stalled(worker.source, offsets, worker.recovered_at, time.monotonic()):
             self.end(why)
 
-    def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:
+    def offsets(self, source: str, partitions: Iterable[int]) -> dict[int, PartitionOffsets]:
         """Returns the brokers' offsets of these partitions. What retention has deleted cannot be read, and does not count as unread."""
         asked = [TopicPartition(source, partition) for partition in sorted(partitions)]
         if not asked:
             return {}
         consumer, _ = self._ask()
         ends, begins = consumer.end_offsets(asked), consumer.beginning_offsets(asked)
-        return {tp.partition: Place(max(consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in asked}
+        return {tp.partition: PartitionOffsets(max(consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in asked}
 
     def _given(self) -> dict[str, set[int]]:
         """Returns topic → partitions that the group gave to this process, as the brokers have it."""
@@ -142,12 +142,12 @@ class Watchdog(threading.Thread):
                     given.setdefault(topic, set()).update(partitions)
         return given
 
-    def _show(self, name: str, places: dict[int, Place]) -> None:
-        for partition in self._shown.get(name, set()) - set(places):
+    def _show(self, name: str, offsets: dict[int, PartitionOffsets]) -> None:
+        for partition in self._shown.get(name, set()) - set(offsets):
             metrics.LAG_RECORDS.remove(name, str(partition))
-        for partition, (committed, end) in places.items():
+        for partition, (committed, end) in offsets.items():
             metrics.LAG_RECORDS.labels(name, str(partition)).set(max(0, end - committed))
-        self._shown[name] = set(places)
+        self._shown[name] = set(offsets)
 
     def _ask(self) -> tuple[KafkaConsumer, KafkaAdminClient]:
         if self._clients is None:

@@ -164,13 +164,13 @@ def test_between_looks_no_fetch_waits_in_front_of_the_next_question(deployment: 
         one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
         other = read_content(one.settings.model_copy(update={"config_dir": directory(tmp_path / "other", "6d")}))
         async with RulesTopic.opened(one.settings) as log:
-            assert log._consumer.paused() == {log._place}
+            assert log._consumer.paused() == {log._partition}
             await log.publish(
                 offer(other.files, other.version, "support.example", clock=one.clock, wall=wall_micros(), start=ALWAYS,
                       by="test")
             )  # fmt: skip
             await log.look()
             assert len(log.published) == 1
-            assert log._consumer.paused() == {log._place}
+            assert log._consumer.paused() == {log._partition}
 
     asyncio.run(work())

@@ -16,36 +16,49 @@ from schemas import metrics
 from schemas.errors import Unavailable
 from schemas.settings import WorkerSettings
 from schemas.topics import ROUTING
-from stream_processors.runtime.watchdog import Place, StallTimer, Watchdog, Watched
+from stream_processors.runtime.watchdog import PartitionOffsets, StallTimer, Watchdog, Watched
 
 SOURCE = "contact-events"
 
 
-def judge(*looks: tuple[float, dict[int, Place]], recovered_at: float = 0.0) -> list[str]:
+def judge(*looks: tuple[float, dict[int, PartitionOffsets]], recovered_at: float = 0.0) -> list[str]:
     stalls = StallTimer(60.0)
-    return [stalls.judge(SOURCE, places, recovered_at, now) for now, places in looks]
+    return [stalls.stalled(SOURCE, offsets, recovered_at, now) for now, offsets in looks]
 
 
 def test_a_stalled_partition_is_noticed_while_another_moves() -> None:
-    looks = [(now, {0: Place(now, 1000), 1: Place(7, 52)}) for now in (100, 150, 161)]
+    looks = [(now, {0: PartitionOffsets(now, 1000), 1: PartitionOffsets(7, 52)}) for now in (100, 150, 161)]
     assert judge(*looks) == ["", "", "contact-events/1: 45 records behind and no commit for 61 s"]
 
 
 @pytest.mark.parametrize(
     ("case", "looks"),
     [
-        ("it moves, however slowly", [(0, {0: Place(5, 90)}), (59, {0: Place(6, 90)}), (118, {0: Place(7, 90)})]),
-        ("it is at the end", [(0, {0: Place(5, 5)}), (100, {0: Place(5, 5)}), (101, {0: Place(5, 6)})]),
-        ("it went to another worker and back", [(0, {0: Place(5, 9)}), (50, {}), (70, {0: Place(5, 9)})]),
+        (
+            "it moves, however slowly",
+            [
+                (0, {0: PartitionOffsets(5, 90)}),
+                (59, {0: PartitionOffsets(6, 90)}),
+                (118, {0: PartitionOffsets(7, 90)}),
+            ],
+        ),
+        (
+            "it is at the end",
+            [(0, {0: PartitionOffsets(5, 5)}), (100, {0: PartitionOffsets(5, 5)}), (101, {0: PartitionOffsets(5, 6)})],
+        ),
+        (
+            "it went to another worker and back",
+            [(0, {0: PartitionOffsets(5, 9)}), (50, {}), (70, {0: PartitionOffsets(5, 9)})],
+        ),
         ("nothing is assigned", [(0, {}), (100, {})]),
     ],
 )
-def test_no_partition_is_blamed_that_is(case: str, looks: list[tuple[float, dict[int, Place]]]) -> None:
+def test_no_partition_is_blamed_that_is(case: str, looks: list[tuple[float, dict[int, PartitionOffsets]]]) -> None:
     assert judge(*looks) == [""] * len(looks), case
 
 
 def test_a_recovery_that_makes_progress_renews_the_patience() -> None:
-    looks = [(now, {0: Place(0, 9)}) for now in (0, 100, 161)]
+    looks = [(now, {0: PartitionOffsets(0, 9)}) for now in (0, 100, 161)]
     assert judge(*looks, recovered_at=100) == ["", "", "contact-events/0: 9 records behind and no commit for 61 s"]
 
 
@@ -95,8 +108,8 @@ def test_it_judges_by_the_group_and_the_committed_offset(
     said: list[str] = []
     watchdog = Watchdog([], settings, said.append)
     assert watchdog._given() == {topic: set(partitions)}
-    assert watchdog.places(topic, partitions) == {
-        partition: Place(*{0: (2, 3), 1: (0, 1)}.get(partition, (0, 0))) for partition in partitions
+    assert watchdog.offsets(topic, partitions) == {
+        partition: PartitionOffsets(*{0: (2, 3), 1: (0, 1)}.get(partition, (0, 0))) for partition in partitions
     }
     watchdog._check(Unaware(topic), set(partitions))
     assert said == []
@@ -126,10 +139,10 @@ class Answers(Watchdog):
             raise error
         return {}
 
-    def places(self, source: str, partitions: Iterable[int]) -> dict[int, Place]:
+    def offsets(self, source: str, partitions: Iterable[int]) -> dict[int, PartitionOffsets]:
         if not self.tells:
             raise KafkaConnectionError()
-        return {partition: Place(1, 3) for partition in partitions}
+        return {partition: PartitionOffsets(1, 3) for partition in partitions}
 
 
 def test_it_warns_once_of_a_problem_that_lasts_and_says_when_it_is_over() -> None:
