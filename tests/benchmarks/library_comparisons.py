@@ -186,9 +186,14 @@ def quote_rows() -> list[Result]:
             continue
         if event.text != event.full_text and not event.subject.lower().startswith(("fw", "wg", "转", "轉")):
             examples.append((event.full_text, (_spaces(event.text),)))
+    blank = [("Hello" + "\n" * count + "Goodbye", (_spaces("Hello Goodbye"),)) for count in (3_000, 10_000, 30_000)]
     return [
         compared(topic, "mail-parser-reply", cases, ours, theirs, lambda found, wanted: bool(set(found) & set(wanted)))
-        for topic, cases in (("quotes, mailers' frames", framed), ("quotes, our examples", examples))
+        for topic, cases in (
+            ("quotes, mailers' frames", framed),
+            ("quotes, our examples", examples),
+            ("quotes, blank lines", blank),
+        )
     ]
 
 
