@@ -189,7 +189,7 @@ def _end(state: ChatConversation, outcome: Outcome, now: int, rules: Rules) -> S
     unseen = state.gone_since is not None and any(said.at * 1000 > state.gone_since for said in state.said)
     ended = replace(state, phase="ended", ended_at=now, outcome=outcome, position=0)
     events: tuple[Event, ...] = (chat_events.ended(ended, rules),)
-    # What they never saw must still reach them. Nobody can have mail sent to a stranger: a person has answered.
+    # Unseen lines must still reach the visitor. A person has answered, so nobody can have mail sent to a stranger.
     if _can_be_mailed(ended) and (ended.transcript or unseen):
         ended = replace(ended, mailed=True, transcript=True)
         events = (*events, chat_events.transcript_request(ended, now, rules))

@@ -56,7 +56,7 @@ __all__ = [
     "encode",
 ]
 
-#: Ids that a client makes up: unguessable where they open something, so long enough for 128 random bits.
+#: Ids made by a client that open something: unguessable, so long enough for 128 random bits.
 Secret = Annotated[str, msgspec.Meta(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 LineId = Annotated[
     str,

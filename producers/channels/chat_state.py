@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 CHANNEL = "chat"
-#: Fields of a MessageReceived that say what only chat knows.
+#: Fields of a MessageReceived that only chat sets.
 LINE_FIELD, VISITOR_FIELD, PAGE_FIELD = "line", "visitor", "page_url"
 
 Outcome = Literal["closed", "abandoned", "timed_out"]

@@ -12,7 +12,7 @@ __all__ = ["Known", "known"]
 
 
 class Known(NamedTuple):
-    """`customer_id` is canonical; `address` is where they can be answered. Both are '' for nobody in particular."""
+    """`customer_id` is canonical; `address` is where they can be answered. Both are '' for an unknown customer."""
 
     customer_id: str
     address: str

@@ -1,6 +1,6 @@
 """Turns a submitted contact form, a mapping of field names to values, into a `MessageReceived`.
 
-A kiosk sends the same fields, and `place`, where it stands; its channel is `in_person`.
+A kiosk sends the same fields and its location (`place`); its channel is `in_person`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CHANNEL", "FIELDS", "HONEYPOT", "KIOSK", "KIOSK_FIELDS", "FormProble
 CHANNEL, KIOSK = "form", "in_person"
 #: Hidden from people; programs that fill in everything fill it in.
 HONEYPOT = "website"
-#: What may be sent: name → (needed, longest in characters, what it is).
+#: Accepted fields: name → (needed, longest in characters, meaning).
 FIELDS: dict[str, tuple[bool, int, str]] = {
     "name": (False, 200, "how to address the customer"),
     "email": (True, 254, "where we answer"),

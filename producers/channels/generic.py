@@ -33,7 +33,7 @@ __all__ = ["CHANNEL", "build", "normalise", "parse", "take"]
 
 CHANNEL = "generic"
 
-#: The channel of what can only come over one.
+#: Kinds that belong to one channel.
 _CHANNEL_OF: dict[type[Event], str] = {events.CallEnded: "phone", events.ArticleViewed: "help_centre"}
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "needs",
 ]
 
-#: What may come from outside, by the value of `type`.
+#: Kinds that are accepted, by the value of `type`.
 KINDS: dict[str, type[Event]] = {
     snake(kind.__name__): kind
     for kind in (
@@ -56,7 +56,7 @@ KINDS: dict[str, type[Event]] = {
 }
 #: Those that may name a conversation of a customer (`thread_ref`, `customer_id`) instead of the ticket.
 BY_THREAD = frozenset(kind for kind in KINDS.values() if "thread_ref" in kind.__struct_fields__)
-#: Names that people use for them.
+#: Short names of kinds.
 ALIASES = {
     "message": "message_received",
     "reply": "agent_replied",
@@ -75,7 +75,7 @@ _OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "importe
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))
 _PROSE = _LONG | {"subject", "query", "reason"}
-#: Ids and addresses, which are no prose: a card number that stands in one is not found, and two of them are never one.
+#: Ids and addresses are not masked: masked, two of them could become equal.
 IDS = frozenset(
     (
         "address", "agent_id", "article_id", "call_id", "customer_id", "from_customer_id", "in_reply_to",
@@ -83,7 +83,7 @@ IDS = frozenset(
         "thread_id", "thread_ref", "ticket_id", "ticket_ids", "ticket_ref", "to_agent", "to_customer_id",
     )
 )  # fmt: skip
-#: Orders are numbered by the shop; what stands there in a message, a customer typed.
+#: Kinds whose order number comes from the shop and is an id; in a message the customer typed it.
 NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
@@ -192,7 +192,7 @@ def canonical(customer_id: str) -> str:
     return identity.canonical_customer_id(scheme, value)
 
 
-#: Whose log a merge or split belongs to, and who the other customer is.
+#: The fields of the customer in whose log a merge or split is kept, and of the other customer.
 OWNER_FIELDS: dict[type[Event], str] = {
     events.CustomersMerged: "from_customer_id",
     events.CustomersSplit: "customer_id",
@@ -259,7 +259,7 @@ def _not_long(value: Any) -> str:
 
 
 def _bounded(value: Any, one: Callable[[Any], str] = _short) -> Any:
-    """Lists and mappings of bounded size, whose texts are bounded and masked (or ids) as well."""
+    """Bounds the size of lists and mappings, and bounds and masks their texts (except ids)."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("is out of range")
     if isinstance(value, list | dict) and len(value) > _MAX_LIST:

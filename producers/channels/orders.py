@@ -3,8 +3,8 @@
 | topic              | event                    | amount                                                     |
 |--------------------|--------------------------|------------------------------------------------------------|
 | `orders/create`    | OrderPlaced              | `total_price`                                              |
-| `orders/cancelled` | OrderChanged `cancelled` | what its `refunds` have given back so far                  |
-| `refunds/create`   | OrderChanged `refunded`  | what this refund gives back                                |
+| `orders/cancelled` | OrderChanged `cancelled` | the sum of its `refunds` so far                            |
+| `refunds/create`   | OrderChanged `refunded`  | the sum of this refund                                     |
 
 Amounts are whole numbers of the currency's minor unit (ISO 4217): `"12.30"` EUR is 1230, `"1230"` JPY is 1230. An amount
 that is no whole number of them is refused, never rounded. A refund names the order by the shop's own id only, so that
@@ -40,7 +40,7 @@ _DIGITS = {code: digits for digits, codes in _CURRENCIES.items() for code in cod
 _AMOUNT = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,40}))?")
 _MOST = 10**15
 _MOST_PRODUCTS = 200
-#: A moment that nothing lies ahead of, wall micros.
+#: Later than every time of an order, wall micros.
 _NEVER_AHEAD = 2**62
 
 
@@ -142,7 +142,7 @@ def _refunded(refund: Mapping[str, Any], fields: dict[str, Any], now: int, trigg
     )
 
 
-#: What is understood: topic → what it becomes.
+#: Topic → the function that makes its event.
 TOPICS: dict[str, Callable[[Mapping[str, Any], dict[str, Any], int, str], Event]] = {
     "orders/create": _placed,
     "orders/cancelled": _cancelled,

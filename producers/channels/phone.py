@@ -14,9 +14,9 @@ A call is known by the id of the customer's leg (`ParentCallSid`, else `CallSid`
 | at the voicemail: RecordingUrl                      | CallEnded `voicemail`, at once                           |
 | ... and TranscriptionText                           | CallEnded `voicemail` with its words, on the same ticket |
 
-Of a leg to an agent (it has a `ParentCallSid`) only what tells of the customer's call is taken: who of three agents
-did not pick up is no end of it. Ids are made of the call's id and the event, so callbacks may come twice and in any
-order. What only the telephone system's settings know goes into the callback's address:
+Of a leg to an agent (it has a `ParentCallSid`) only callbacks about the customer's call are taken: an agent who does
+not pick up does not end it. Ids are made of the call's id and the event, so callbacks may come twice and in any order.
+Facts that only the telephone system's settings know go into the callback's address:
 
 `?menu=1`       the number is answered by a menu or machine: `in-progress` and `completed` of the customer's own leg say
                 nothing of a person, the legs to agents and the actions do
@@ -39,7 +39,7 @@ from schemas.identity import canonical_customer_id, customer_tag, event_id
 __all__ = ["ASKS", "CHANNEL", "recording", "signed_at", "status"]
 
 CHANNEL = "phone"
-#: What the callback's address may say.
+#: Fields of the callback's address.
 ASKS = ("menu", "caller", "agent")
 VOICEMAIL = "voicemail"
 _RINGING = frozenset(("queued", "initiated", "ringing"))

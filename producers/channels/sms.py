@@ -3,16 +3,16 @@
 | field                                     | becomes                                                             |
 |-------------------------------------------|---------------------------------------------------------------------|
 | From `+81...`, `whatsapp:+81...`          | customer `tel:+81...`; address as it is, so that we answer by the same service |
-| Body                                      | text, or a wish when it is nothing but a word of `KEYWORDS`         |
+| Body                                      | text, or a change of consent when it is only a word of `KEYWORDS`   |
 | NumMedia, MediaUrl0, MediaContentType0 ...| attachments; where they are, not their bytes                        |
 | Latitude, Longitude, Address, Label       | the place that a WhatsApp message holds, as its text                |
 | MessageSid                                | the event's id                                                      |
-| OptOutType                                | the wish, recognised by the service itself, which has answered it   |
+| OptOutType                                | the change of consent that the service recognised and answered      |
 | MessageStatus, ErrorCode                  | DeliveryReported, one per message and status                        |
 
-A wish comes before everything else: it is a ConsentChanged and never a message. Its word is the whole message,
-whatever the case, the width, the punctuation and the blanks around it; for a STOP that nobody can mistake, signs and
-pictures as well. `Help 😢` is somebody who needs help, and `Cancel 🙏` may be about an order.
+A change of consent comes first: it is a ConsentChanged and never a message. The keyword is the whole message, in any
+case and width, with any punctuation and blanks around it; around an unmistakable STOP also signs and pictures.
+`Help 😢` is a call for help, and `Cancel 🙏` may be about an order.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _WHATSAPP = "whatsapp:"
 #: Statuses of messages to us.
 _THEIRS = frozenset(("receiving", "received"))
 _STATUS = re.compile(r"[a-z][a-z_-]{0,29}")
-#: What a telephone puts between the characters of a word, and nobody sees.
+#: Invisible characters that telephones put into words.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
 _AROUND = " .,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】"
-#: Signs and pictures as well: `*STOP* 🛑`.
+#: Signs and pictures around a word: `*STOP* 🛑`.
 _ANYTHING_AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 
 

@@ -70,8 +70,8 @@ def verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
 def challenge(delivery: Delivery, secrets: Sequence[str]) -> Answer:
     """Answers the hourly check: the token, signed with the first of our secrets.
 
-    Deliveries are signed with the same secret in the same way, so whoever could have any text signed here could forge
-    one. A token is letters and digits, which no JSON object is.
+    Deliveries are signed with the same secret in the same way: who could have any text signed here could forge one.
+    So a token must be letters and digits, which no JSON object is.
 
     Raises:
         Refused: `bad_challenge`, it holds no token.
@@ -118,7 +118,7 @@ def signed_at(delivery: Delivery) -> int:
         return 0
     posts = [_said_at(each, 2**62) for each in objects(told.get("tweet_create_events"))]
     private = newest(*(each.get("created_timestamp") for each in objects(told.get("direct_message_events"))))
-    return max((private, *posts)) % 2**62  # a post without a time is as new as can be: not known to be old
+    return max((private, *posts)) % 2**62  # a post without a time counts as new
 
 
 def _private(told: dict[str, Any], ours: str, item: dict[str, Any], now: int, source: str) -> list[Event]:

@@ -35,7 +35,7 @@ CHANNEL = "survey"
 HIGHEST_CSAT, HIGHEST_CES = 5, 7
 #: At or below it the thank-you page asks what went wrong.
 LOW_CSAT = 2
-#: Nobody reads a page and answers it in less.
+#: A vote that comes faster is a scanner's.
 HUMAN_SECONDS = 2.0
 #: Characters.
 LONGEST_COMMENT = 5_000

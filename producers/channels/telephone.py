@@ -1,4 +1,4 @@
-"""Telephone numbers as senders write them: E.164 where they are numbers, and what their country tells of a language."""
+"""Reads telephone numbers as senders write them: their E.164 form, and the language of their country."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import phonenumbers
 
 __all__ = ["Caller", "caller", "e164", "language_of"]
 
-#: Only where nearly everybody writes the one language (and script) that we would answer in.
+#: Countries where nearly everybody writes one language (and script) that we answer in.
 _LANGUAGES = {
     "JP": "ja", "CN": "zh-Hans", "TW": "zh-Hant", "HK": "zh-Hant", "MO": "zh-Hant",
     "GB": "en", "IE": "en", "AU": "en", "NZ": "en", "US": "en",
 }  # fmt: skip
-#: Nobody writes a number with more around it; what is remembered is bounded by it.
+#: Characters of the longest number that is read; it bounds the cache.
 _LONGEST = 100
 _NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")
-#: What telephone systems put in place of a number: the words, and the digits that the words are on a keypad.
+#: Placeholders of telephone systems for a number: words, and the digits of these words on a keypad.
 _ANONYMOUS = frozenset(
     {
         "anonymous", "restricted", "unavailable", "unknown", "private", "blocked", "+266696687", "+7378742833",

@@ -25,7 +25,7 @@ __all__ = ["FORM", "HEADER", "TWIML", "answer", "fields", "moment", "seconds", "
 
 HEADER = "x-twilio-signature"
 FORM = "application/x-www-form-urlencoded"
-#: What a request is answered with when there is nothing to say or do.
+#: The empty answer.
 TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 MOST_FIELDS = 200
 

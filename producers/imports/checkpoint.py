@@ -1,7 +1,7 @@
 """Keeps the position up to which Kafka has an import, in a small file beside the input, so that a restart resumes.
 
-It is written after Kafka has the events that it names, never before; what was published after the last writing is
-published again, with the same event ids. `Overlap` keeps that small enough for the worker to recognise all of it.
+It is written only after Kafka has the events before it. Events after the last writing are published again, with the
+same ids. `Overlap` keeps them few enough for the worker to recognise all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger("producers.import")
 
 
 class Checkpoint:
-    """The state file. `about` says what the import is of; a file that remembers something else counts as none."""
+    """The state file of one import, which `about` identifies; a file of another import counts as none."""
 
     def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
         self.path, self.about = path, about

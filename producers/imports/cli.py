@@ -1,4 +1,4 @@
-"""`python -m producers import`: which way a history goes, and what is said about it at the end."""
+"""Runs an import as its options say, and prints its report."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Imports the export of another help desk, an mbox, or JSON lines to be sorted: reads, sorts, publishes.
 
-Files are read to the end before anything is published, because an export has its tickets in no order, and what belongs
-to a ticket in other files. What goes to Kafka then is in the order of time, so each customer's events are too. The same
-files give the same events in the same order: that is what makes a position in it worth remembering.
+Files are read to the end before anything is published, because the tickets of an export are in no order, and parts of a
+ticket are in other files. Events are published in the order of time. The same files give the same events in the same
+order, so a position in that order is a checkpoint.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _READERS: dict[str, tuple[Parts, Read]] = {
     "freshdesk": (freshdesk.parts, freshdesk.read),
     "chatwoot": (chatwoot.parts, chatwoot.read),
 }
-#: The channel that a dead letter counts under: who must read it again.
+#: The channel that a dead letter counts under and is replayed by.
 _CHANNELS = {"mbox": email.CHANNEL, "jsonl": history.CHANNEL}
 
 

@@ -1,8 +1,8 @@
 """Imports JSON-lines history from a file or standard input, several thousand events a second.
 
 Event ids are deterministic, so a file may be imported again: what Kafka has already is dropped downstream. A broken
-line becomes a dead letter that carries its line number, and the rest of the file goes on. How far Kafka has a file is
-remembered beside it (`import_memory`): a second start goes on there, also when lines were added at the end.
+line becomes a dead letter that carries its line number, and the rest of the file goes on. A checkpoint beside
+the file keeps the position (`producers.imports.checkpoint`): a second start resumes there, also when lines were added.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from schemas.settings import ProducerSettings
 
 __all__ = ["dry_run", "lines", "run"]
 
-#: So much of the file before the position must still be what was imported.
+#: Bytes before the position that must be unchanged; otherwise the import starts again.
 _COMPARED_BYTES = 65_536
 
 
@@ -74,7 +74,7 @@ def lines(
 
 
 class _Normaliser:
-    """Makes events of lines and keeps what the last one was: the intake only gives its future."""
+    """Makes events of lines and keeps the last one, because the intake returns only a future."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -108,7 +108,7 @@ def run(
 ) -> Report:
     """Publishes every line from `from_line` on; returns early, with everything durable, when `stop` is set.
 
-    A position that is remembered counts unless `from_line` or `again` says otherwise.
+    It begins at the checkpoint unless `from_line` or `again` is given.
 
     Raises:
         ConfigurationError: the file cannot be read, the report cannot be written.
@@ -198,7 +198,7 @@ def _source(path: str) -> str:
 
 
 def _position(path: str, file: BinaryIO, size: int | None, checkpoint: Checkpoint) -> tuple[int, int]:
-    """Lines and bytes that Kafka has, with the file standing there; the beginning when this is another file."""
+    """Returns the lines and bytes that Kafka has, and seeks there; (0, 0) when this is another file."""
     known: dict[str, Any] | None = checkpoint.load() if size is not None else None
     if known is None or size is None:
         return 0, 0

@@ -13,7 +13,7 @@ from schemas.errors import ConfigurationError, Refused
 __all__ = ["Report"]
 
 _SHOWN_PROBLEMS = 20
-#: Customers whose last time is remembered to notice a history that is out of order.
+#: Customers whose last time is kept, to notice a history that is out of order.
 _MOST_CUSTOMERS = 1_000_000
 
 

@@ -1,7 +1,6 @@
 """Sends an import to Kafka: hands over, waits, counts, saves the position.
 
-Inputs are settled in the order in which they were handed over, so whatever is remembered as the position, everything
-before it is durable.
+Inputs are settled in the order in which they were handed over, so everything before a saved position is durable.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ IN_FLIGHT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One input on its way. `position` is what to remember when it is durable; `refused` why it is a dead letter."""
+    """One input on its way. `position` is saved when it is durable; `refused` is the reason of a dead letter."""
 
     future: Future[Receipt]
     position: Any
@@ -38,7 +37,7 @@ class Sent:
 
 
 class Sender:
-    """Waits for Kafka, counts what became of every input, and remembers how far it is."""
+    """Waits for Kafka, counts the outcome of every input, and saves the position."""
 
     def __init__(
         self,

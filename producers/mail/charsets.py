@@ -1,7 +1,7 @@
 """Decodes bytes whose declared charset is missing, unknown or wrong. Never raises; what is broken becomes U+FFFD.
 
-Order: pure ASCII ▸ valid UTF-8 (nothing else looks like it by chance) ▸ what is declared, in the superset that senders
-really use ▸ a guess among the East Asian encodings ▸ Windows-1252.
+Order: pure ASCII ▸ valid UTF-8 (other text is hardly ever valid UTF-8) ▸ the declared charset, in the superset that
+senders use ▸ a guess among the East Asian encodings ▸ Windows-1252.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ALIASES = {
 }
 _GUESSES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
 _GUESS_BYTES = 4000
-#: Text of which this share is everyday is what it was declared to be; below, the others are tried as well.
+#: Text with this share of common characters is believed to be as declared; below it, the others are tried as well.
 _PLAUSIBLE, _DECLARED_BONUS = 0.8, 0.1
 #: Fewer East Asian characters than these are no evidence against what was declared: `ā` in GB18030 is `芋` in Big5.
 _EVIDENCE = 3
@@ -120,7 +120,9 @@ def _iso_2022_jp(data: bytes) -> str:
         if piece.startswith(b"\x1b"):
             mode = piece
         elif mode.startswith(b"\x1b$"):
-            kanji, newline, rest = piece.partition(b"\n")  # a line ends the mode, whether that was said or not
+            kanji, newline, rest = piece.partition(
+                b"\n"
+            )  # a line end ends the mode, with or without an escape sequence
             done.append(_rows(kanji) + (newline + rest).decode("ascii", "replace"))
         elif mode == b"\x1b(I":
             done.append(bytes(byte | 0x80 for byte in piece).decode("cp932", "replace"))
@@ -194,7 +196,7 @@ def _everyday(text: str, codec: str) -> float:
     points = 0.0
     for char in foreign:
         if char in common:
-            points += 0.97 if char > "\uac00" else 0.9  # what reads as Hangul throughout is no Chinese by chance
+            points += 0.97 if char > "\uac00" else 0.9  # text that reads as Hangul throughout is not Chinese
         elif char in _PUNCTUATION:
             points += 0.8
         elif "\u4e00" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3":

@@ -21,14 +21,14 @@ from schemas.events import Attachment, MessageReceived
 __all__ = ["CHANNEL", "MAX_FULL_TEXT", "MAX_TEXT", "check_size", "mail_event_id", "message_received", "normalise"]
 
 CHANNEL = "email"
-#: Characters kept of what they wrote now, and of everything.
+#: Characters kept of the new words, and of the whole text.
 MAX_TEXT, MAX_FULL_TEXT = 100_000, 200_000
 MAX_MAIL_BYTES = 25_000_000
-#: A subject that says so: what stands below a block of mail headers is what they want to show us.
+#: Subjects of forwarded mails: the text below a block of mail headers is the content.
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|转发|轉寄|轉發|転送)\s*[:：]", re.IGNORECASE)
 _MAX_SUBJECT, _MAX_HEADER, _MAX_IDS, _MAX_RECIPIENTS = 1000, 500, 100, 50
 
-#: What the loop guards read, beside the content type of a report.
+#: Headers that the loop guards read, beside the content type of a report.
 GUARD_HEADERS = frozenset(
     (
         "auto-submitted",

@@ -1,7 +1,7 @@
 """Reads the headers of a mail: text, addresses, message ids and dates.
 
-Headers are decoded here and not by the standard library's modern policy, because what real mailers send (encoded
-words cut inside a character, raw bytes, a whole address inside an encoded word) is outside of what that accepts.
+Headers are decoded here and not by the standard library's modern policy, because that one refuses what real
+mailers send: encoded words cut inside a character, raw bytes, a whole address inside an encoded word.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def date(value: str, now: int) -> tuple[int | None, int]:
 
 
 def _date(value: str) -> tuple[int, int]:
-    """Seconds since 1970 and the offset of the zone. Raises ValueError and its like."""
+    """Returns seconds since 1970 and the offset of the zone. Raises ValueError and the like."""
     parsed = None if value[4:5] == "-" else parsedate_tz(value)
     if parsed is None:  # not as mail has it: perhaps as ISO 8601 has it
         moment = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))

@@ -114,10 +114,10 @@ class Part:
             return None
 
     def file_name(self) -> str:
-        """As the sender wrote it, without a path; '' when the part has none."""
+        """Returns the name that the sender gave, without a path; '' when the part has none."""
         if "name" not in self.disposition and "name" not in self.fields.get("content-type", "").lower():
             return ""
-        named = Message(email.policy.compat32)  # the parsed one stays as it is: its source may be asked for later
+        named = Message(email.policy.compat32)  # the parsed one must stay unchanged: its source may be asked for later
         for header in ("content-disposition", "content-type"):
             value = self.fields.get(header, "")
             if not value.isascii():  # the library would replace what is not ASCII

@@ -1,6 +1,6 @@
 """Finds the customer's new words in a plain text: without quoted mail, attribution lines and signature.
 
-One pass over the lines, linear in their number whatever they hold, for English, Chinese and Japanese mailers.
+One pass over the lines, always linear in their number, for English, Chinese and Japanese mailers.
 Lines quoted with `>` are dropped wherever they stand, so an answer between quotes survives; a block of mail headers
 (`From: ... Sent: ...`) or an "original message" line ends the reply, and what mailers put between the words and that
 line goes as well. A forwarded mail is kept: it is the content.
@@ -54,7 +54,7 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\s*[<(\[]https?://[^<>\s]{0,300}[>)\]]\s*")
-#: What stands for a picture in plain text.
+#: Placeholders of pictures in plain text.
 _PICTURE = re.compile(r"^\s*(?:\[(?:cid|image):[^\[\]]{0,200}\]|<image\d{1,4}\.\w{2,4}>)\s*$", re.IGNORECASE)
 _DECORATION = re.compile(r"^\s*[-=_*~#+━─═＝－＿＊～・…◆◇■□☆★┏┓┗┛]{8,}\s*$")
 _CONTACT = re.compile(
@@ -115,7 +115,7 @@ def newest_part(text: str, *, forwarded: bool = False) -> str:
     return newest or readable.strip()
 
 
-#: Most lines are neither a mark nor short enough to be one; these characters are in all marks.
+#: Characters that every mark (attribution, separator, app line) has: most lines hold none and are skipped.
 _MARKS = re.compile(
     r"[-_=－—ー:：]|sent|get |outlook|自|送|发|傳|获取|取得|獲取|下載|定制|\[cid|\[image|<image|来自", re.IGNORECASE
 )
@@ -203,8 +203,8 @@ def _ends_reply(lines: list[str], index: int, kept: list[str]) -> bool:
 def _attribution(lines: list[str], index: int) -> tuple[int, bool]:
     """Returns the number of lines of an attribution at `index` (0: there is none), and if it ends the reply.
 
-    A quote must follow, or nothing at all: otherwise "On Monday she wrote:" is the customer's own sentence. Only with
-    an address in it is it believed without, because some mailers quote without marks.
+    A quote or the end must follow: otherwise "On Monday she wrote:" is the customer's own sentence. An attribution with
+    an address needs none, because some mailers quote without marks.
     """
     if not _starts_attribution(lines[index]):
         return 0, False

@@ -1,4 +1,4 @@
-"""Recognises bounces and other delivery reports (RFC 3464): what a mail server reports about a mail that we sent. Pure.
+"""Recognises bounces and other delivery reports (RFC 3464), which mail servers return for our mails. Pure.
 
 | the report                                                | then                                                   |
 |-----------------------------------------------------------|--------------------------------------------------------|

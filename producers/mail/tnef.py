@@ -1,6 +1,6 @@
 """Reads TNEF (`winmail.dat`), the private format of Outlook and Exchange: its text and its files.
 
-Own code, because the decoders at hand can be held up for hours by a count inside of the file; here every count is
+Own code, because a count inside of the file can keep the known decoder busy for hours (ADR 27). Here every count is
 bounded and every step is linear. Layout: [MS-OXTNEF]; property tags: [MS-OXPROPS].
 """
 
@@ -46,7 +46,7 @@ class Tnef:
             raw = compressed_rtf.decompress(self.rtf[:_MAX_RTF])
             rtf = raw[: _MAX_RTF * 4].decode("latin-1")
             return str(rtf_to_text(rtf, encoding="cp1252", errors="replace"))  # type: ignore[no-untyped-call]
-        except Exception:  # what two libraries raise for broken input is not bounded; the files are still there
+        except Exception:  # broken input makes two libraries raise anything; the files are still there
             return ""
 
 

@@ -11,7 +11,7 @@ _WHITE = b" \t\r\n\v\f"
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
-#: Of one character in this many it is believed that it got into base64 by accident.
+#: One wrong character in so many is an accident; more of them mean that it is no base64.
 _ACCIDENTS = 60
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n){1,})(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
 _MOST_UUENCODED = 20
@@ -29,7 +29,7 @@ def decode(data: bytes, encoding: str) -> bytes:
 
 def _base64(data: bytes) -> bytes:
     wrong = len(data.translate(None, _BASE64_ALPHABET))
-    if wrong * _ACCIDENTS > len(data):  # words: the whole of it, or a footer below
+    if wrong * _ACCIDENTS > len(data):  # text: all of it, or a footer below
         encoded = b"".join(_lines_before_words(data))
         return _lenient(encoded) if encoded.strip() else data
     return _lenient(data)

@@ -5,7 +5,7 @@ event id, and is dropped downstream:
 
     maildir   new/X ─▶ cur/X:2,S        refused: ─▶ refused/X
     folder    X.eml ─▶ done/X.eml       refused: ─▶ refused/X.eml
-    mbox      is never changed; watched, a file `.NAME.offset` beside it says how far it was read
+    mbox      is never changed; when watched, a file `.NAME.offset` beside it holds the position
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from schemas.settings import ProducerSettings
 __all__ = ["Folder", "MailSource", "Maildir", "Mbox", "SingleFile", "WaitingMail", "open_source", "run"]
 
 POLL_SECONDS = 0.2
-#: A file that nobody wrote to for so long is complete even if it is seen for the first time.
+#: A file without changes for so many seconds is complete, also when it is seen for the first time.
 _SETTLED_SECONDS = 2.0
 _IN_FLIGHT = 200
 _RETRY_SECONDS = 1.0
@@ -49,7 +49,7 @@ log = structlog.get_logger("producers.files")
 
 @dataclass(frozen=True)
 class WaitingMail:
-    """One mail that waits. `raw` is its first part only when `total_bytes` is more; `path` is where it lies now."""
+    """One mail that waits at `path`. `raw` is only its first part when `total_bytes` is more."""
 
     raw: bytes
     total_bytes: int
@@ -61,11 +61,11 @@ class WaitingMail:
 
 
 class MailSource(Protocol):
-    """A place where mails lie. `finish` is called when Kafka has the mail, as an event or as a dead letter."""
+    """A place with mails. `finish` is called when Kafka has the mail, as an event or as a dead letter."""
 
     name: str
 
-    #: How many were left alone by the last look because somebody still writes to them.
+    #: The number of files that the last look skipped because they were growing.
     growing: int
 
     def waiting(self, *, settled_only: bool) -> Iterator[WaitingMail]:
@@ -145,7 +145,7 @@ class Folder:
 
 
 class Maildir:
-    """A maildir. What lies in `new` is complete by its rules; `with_read` also takes what lies in `cur` (history)."""
+    """A maildir. Files in `new` are complete; `with_read` also takes those in `cur` (history)."""
 
     growing = 0
 
@@ -191,7 +191,7 @@ class SingleFile:
 
 
 class Mbox:
-    """An mbox file (mboxrd quoting). With `remember`, how far it was read survives a restart."""
+    """An mbox file (mboxrd quoting). With `remember`, the position survives a restart."""
 
     growing = 0
 
@@ -259,7 +259,7 @@ def run(
                 raise
             health.ready, health.problem = False, str(error)
             log.warning("waiting_for_kafka", problem=str(error))
-            health.beat()  # waiting for Kafka is not being stuck
+            health.beat()  # waiting for Kafka counts as alive
             if stop.wait(_RETRY_SECONDS):
                 return tally
         health.beat()

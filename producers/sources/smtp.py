@@ -1,8 +1,8 @@
 """Listens for mail by SMTP, or by LMTP behind a mail server.
 
 A client is told 250 only when Kafka has the mail; while Kafka (or the attachment store) does not answer it is told 451
-and keeps it. What cannot become a contact is a dead letter, which is also 250: we have it, and sending it again would
-not mend it. Mail is taken for our own domains only, everything else is 550: nothing is ever relayed.
+and keeps it. A mail that cannot become a contact is dead-lettered and answered 250: we have it, and the
+same mail would fail again. Mail is taken for our own domains only, everything else is 550: nothing is ever relayed.
 
 The envelope goes before the mail's own header, because the guards against loops and the threading read it there:
 
@@ -53,7 +53,7 @@ _WORKERS = 16
 _POLL_SECONDS, _RENEW_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
 _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-#: Replies that turn a mail or a recipient away, by what they begin with: the reason in the metrics.
+#: First words of a refusing reply → the reason in the metrics.
 _REFUSALS = {
     "451 4.3.0 we cannot": "unavailable",
     "450 4.7.1": "rate_limited",
@@ -118,7 +118,7 @@ def show_expiry(settings: ProducerSettings, listener: str) -> None:
 
 
 class _MailHandler:
-    """aiosmtpd's handler: what is answered to each command. One for all connections."""
+    """Answers each SMTP command, for aiosmtpd. One handler serves all connections."""
 
     def __init__(self, intake: Intake, publisher: Publisher, settings: ProducerSettings, *, lmtp: bool) -> None:
         self.intake, self.publisher, self.lmtp = intake, publisher, lmtp
@@ -183,7 +183,7 @@ class _MailHandler:
 
 
 class _Tracked:
-    """A connection that is counted, limited, and known when we stop. `event_handler` is the `_MailHandler`."""
+    """A connection that is counted and limited, and closed when we stop. `event_handler` is the `_MailHandler`."""
 
     line_length_limit = _LINE_BYTES
     event_handler: _MailHandler

@@ -1,14 +1,14 @@
 """Stores attachments beside Kafka; an event only refers to them.
 
 The store is any file system that fsspec knows by URL: a folder by default, `s3://bucket/prefix` with the package's
-extra `s3`. What a store needs beside its URL comes from where its own tools look (`AWS_ACCESS_KEY_ID`,
-`FSSPEC_S3_ENDPOINT_URL`). An object is named by what is in it, below the customer that it came from:
+extra `s3`. Credentials and endpoints come from the store's usual variables (`AWS_ACCESS_KEY_ID`,
+`FSSPEC_S3_ENDPOINT_URL`). An object is named by the digest of its bytes, below its customer:
 
     <url>/<customer tag>/<BLAKE2b-256 of its bytes, hex>
 
 So the same bytes are stored once, writing again changes nothing, and everything of a customer is one folder that
-erasure removes. Bytes are stored before their event is published: a reference in Kafka always leads somewhere. What
-is stored for an event that then fails to be published is found in place when its source offers it again.
+erasure removes. Bytes are stored before their event is published: a reference in Kafka is never dead. If the
+event then fails to be published, its source offers it again and finds the bytes stored.
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ def store_attachments(
 ) -> MessageReceived:
     """Returns the event with a reference in each attachment that was stored.
 
-    What is refused keeps an empty reference, and `fields` says why: `attachment.2.refused` (they count from 1) is
-    `too_large`, `refused_type` or `unreadable`.
+    A refused attachment keeps an empty reference, and `fields` has the reason: `attachment.2.refused` (counted from 1)
+    is `too_large`, `refused_type` or `unreadable`.
 
     Raises:
         Unavailable: the store does not take one now; offer the contact again.

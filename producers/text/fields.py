@@ -1,4 +1,4 @@
-"""Checks of single fields that people and programs send us; every problem of an input is reported at once."""
+"""Checks and cleans single fields of inputs; every problem of an input is reported at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 #: Characters of prose, and of everything else.
 MAX_TEXT, MAX_SHORT = 100_000, 1_000
-#: More unknown fields are not told one by one: looking for what was meant takes a moment for each.
+#: More unknown fields are not listed one by one: the search for a close name takes time for each.
 MAX_PROBLEMS = 50
 _ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
 _EARLIEST = 946_684_800 * MICROS  # 2000-01-01
@@ -54,8 +54,8 @@ def prose(text: str, limit: int = MAX_TEXT) -> str:
 def identifier(text: str, limit: int = MAX_SHORT) -> str:
     """Returns an id or address of another system, as it goes to Kafka: cleaned and cut to `limit` characters, never masked.
 
-    Every tenth number of 13 to 19 digits passes for a card. A shop numbers its orders and customers like that, and some
-    countries their telephones: masked, two of them would be one.
+    Every tenth number of 13 to 19 digits looks like a card number. Order, customer and telephone numbers can be as long:
+    if they were masked, two of them could become equal.
     """
     return (text if text.isprintable() else charsets.clean(text)).strip()[:limit]
 
@@ -87,7 +87,7 @@ def _is_zone(zone: str) -> bool:
         return True
     try:
         ZoneInfo(zone)  # a zone that the listing leaves out, such as a link
-    except Exception:  # KeyError, ValueError, OSError, ... by kind of nonsense
+    except Exception:  # KeyError, ValueError, OSError, ...: it depends on the name
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Language tags of every spelling to the locales that we answer in."""
+"""Maps language tags of every spelling to the locales that we answer in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 def locale_hint(text: str) -> str:
     """Returns our locale (`zh_TW.UTF-8, en;q=0.5` is `zh-Hant`), '' for a language that we do not answer in."""
-    return _hint(text[:_LONGEST])  # what is remembered is bounded, whatever strangers send
+    return _hint(text[:_LONGEST])  # so that the cache is bounded, whatever strangers send
 
 
 @lru_cache(maxsize=1024)

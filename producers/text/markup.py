@@ -19,11 +19,11 @@ _PARAGRAPHS = frozenset(["p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", 
 _LINES = frozenset(["div", "li", "tr", "dd", "dt", "center", "hr", "br"])
 _TAGS = {*_PARAGRAPHS, *_LINES, "td", "th"}
 _DROPPED_WITH_CONTENT = {"script", "style", "title", "head", "noscript", "template", "svg", "math", "object"}
-#: Signs of markup that its sender hides from the reader: preview text for the list of mails.
+#: Styles of hidden markup: preview text for the list of mails.
 _MAY_HIDE = re.compile(r"display|visibility|font-size|max-height|hidden", re.IGNORECASE)
 _STYLES = {"display", "visibility", "font-size", "max-height", "overflow", "opacity"}
 _INVISIBLE = re.compile(r"display:\s*none|visibility:\s*hidden|(?<![-\w])hidden=", re.IGNORECASE)
-#: Nothing by itself: layouts set a size of 0 around cells that set their own.
+#: Hides nothing alone: layouts set a size of 0 around cells that set their own.
 _NO_SIZE = re.compile(r"font-size:\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
 _NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
 _CLIPPED = re.compile(
@@ -75,7 +75,7 @@ def to_text(markup: str) -> str:
     if _too_deep(markup) or markup.count("&") > _MOST_ENTITIES:
         return entities.unescape(_ANY_TAG.sub(" ", _BREAK.sub("\n", markup))).strip()
     page = _Page()
-    hidden = 0  # how deep inside of something hidden
+    hidden = 0  # depth inside of hidden elements
     for closing, tag, attributes, words in _TOKEN.findall(_clean(markup)):
         if hidden:
             hidden += 0 if words or tag in _EMPTY else -1 if closing else 1
@@ -126,7 +126,7 @@ def _plain(words: str) -> str:
 
 
 class _Page:
-    """Lines written from a stream of clean tags and words."""
+    """Writes lines from a stream of clean tags and words."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []

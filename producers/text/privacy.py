@@ -20,12 +20,12 @@ from schemas.errors import ConfigurationError
 
 __all__ = ["MARGIN", "also", "luhn", "mask", "mask_bytes", "read_patterns"]
 
-#: A text that is to be cut is masked with so many characters more, or the cut would hide what a card number is.
+#: A text is masked with so many more characters before it is cut, or the cut could split a card number.
 MARGIN = 128
 _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\u20e3\ufeff"
 _BLANK = "\t\u00a0\u2000-\u200a\u202f\u3000\\-\u2010-\u2015\u2212\uff0d.\uff0e\u00b7 "
 _WIDE = "\r\n_/|*>~\uff0f"
-#: What stands between digits in a request or a mail that nobody has decoded yet: `4111+1111`, `4111=20=\r\n1111`.
+#: Blanks between digits in encoded requests and mails: `4111+1111`, `4111=20=\r\n1111`.
 _ESCAPED = r"\+|%20|%2[dD]|%0[aAdD]|%[cC]2%[aA]0|%[eE]3%80%80|=20|=2D|=C2=A0|=E3=80=80|=\r?\n|\\u00a0|\\u3000|\\[nrt]|&nbsp;|\x00"
 _TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}")
 _RAW_RUN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{12,}}")
@@ -37,10 +37,10 @@ _ID = re.compile(
 )
 _TEXT_PIECE = re.compile(r"()(\d+)")
 _RAW_PIECE = re.compile(rf"({_ESCAPED})|(\d+)")
-#: Between two groups: nothing that anybody sees, and at most two blanks.
+#: Between two groups: invisible characters, and at most two blanks.
 _NARROW = re.compile(rf"[{_INVISIBLE}]*(?:[{_BLANK}][{_INVISIBLE}]*){{0,2}}")
 _NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}\udca0])*")
-#: How the digits of cards are grouped where they are printed.
+#: Groups of digits as printed on cards.
 _PRINTED = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 5), (8, 8)))
 _SHORTEST, _LONGEST, _SHOWN = 13, 19, 4
 _INDUSTRIES = (2, 3, 4, 5, 6)
@@ -169,7 +169,7 @@ def _starred(text: str, groups: list[tuple[int, int]]) -> str:
 
 
 def _mask_secret(found: re.Match[str]) -> str:
-    """Stars for every group that took part, or for all of it; blanks stay, and so does the length."""
+    """Returns stars for every matched group, or for the whole match; blanks and the length stay."""
     spans = [found.span(number) for number in range(1, found.re.groups + 1)] if found.re.groups else [found.span()]
     text, begin = found[0], found.start()
     for start, end in spans:

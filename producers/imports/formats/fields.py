@@ -68,7 +68,7 @@ def _with_offset(parts: re.Match[str], value: str, zone: str) -> str:
 
 
 def attachments(found: object, name: str, media_type: str, size: str, url: str) -> list[Attachment]:
-    """Attachments of an export, whose fields have these names."""
+    """Returns the attachments of an export, whose fields have these names."""
     if not isinstance(found, list):
         return []
     return [

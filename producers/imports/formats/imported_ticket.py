@@ -36,7 +36,7 @@ __all__ = ["ImportedTicket"]
 _MOST_FIELDS, _MOST_TAGS = 100, 200
 
 
-#: What happens to a ticket that is not closed.
+#: Kinds of items that show that a ticket is not closed yet.
 _GOING_ON = ("said", "replied", "noted", "status")
 
 
@@ -51,10 +51,10 @@ class _Item:
 
 
 class ImportedTicket:
-    """One ticket of another help desk, told in any order; `reading()` puts it in the order of its times.
+    """One ticket of another help desk, filled in any order; `reading()` sorts it by time.
 
-    `statuses_known` says that every change of status is told (an audit trail), so that after an answer the ticket
-    stays as the source has it; otherwise our own rules decide, with the states that are told.
+    With `statuses_known` the source has every change of status (an audit trail), so after an answer the ticket stays as
+    the source has it; otherwise our own rules decide, with the statuses that are known.
     """
 
     def __init__(self, origin: Origin, number: object, customer: Person, channel: str, *, public: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Reads the setting `DESKSTREAM_IMAP_ACCOUNTS`: a list of the URLs of mailboxes, or a file with such a list.
 
-A URL is `imaps://user:password@host:993/INBOX`; `imap+starttls://` begins in plain and `imap://` stays so (for a
-server on this machine). What has a meaning of its own in a URL is percent-encoded: `@` is %40, `,` is %2C.
+A URL is `imaps://user:password@host:993/INBOX`. `imap+starttls://` begins without TLS, `imap://` has none (for a
+server on this machine). Reserved characters of a URL are percent-encoded: `@` is %40, `,` is %2C.
 
 A `.yaml` or `.json` file is a list whose entries are URLs, or keep the secret elsewhere:
 

@@ -1,7 +1,7 @@
 """Connects to one folder of one IMAP server: lists waiting mails, fetches their bytes, waits for more.
 
-IMAPClient speaks the protocol. It is bent in one place: its IDLE takes the first line that the server sends for the
-answer, and a server may well send `* 5 EXISTS` before it.
+IMAPClient speaks the protocol. One of its methods is replaced: its IDLE takes the first line of the server for the
+answer, but a server may send `* 5 EXISTS` before it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _CONNECT_SECONDS = 20.0
 
 
 class ImapProblem(DeskstreamError):
-    """The server does not answer, or not as it should; connect again later."""
+    """The server does not answer, or answers wrongly; connect again later."""
 
 
 class LoginRefused(ImapProblem):
-    """The server does not take user and secret. To ask often would lock the account."""
+    """The server refuses user and secret. Frequent attempts would lock the account."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Connection:
         client = self._client._imap
         with self._problems("idle"):
             tag = client._command("IDLE")
-            while client._get_response() is not None:  # None is the invitation to wait
+            while client._get_response() is not None:  # None: the server waits for us
                 if client.tagged_commands[tag]:
                     del client.tagged_commands[tag]
                     self._can_idle = False

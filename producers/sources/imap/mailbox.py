@@ -1,14 +1,14 @@
 r"""Reads mailboxes on IMAP servers: one thread each, waiting for new mail by IDLE, or polling a server without it.
 
-A mail is marked as read (`\\Seen`) only after Kafka has it, as an event or as a dead letter. Mails of one mailbox are
-taken in the order of their UIDs. How far a mailbox was read is remembered beside that, because people read mail too:
+A mail is marked as read (`\Seen`) only after Kafka has it, as an event or as a dead letter. Mails of one mailbox are
+taken in the order of their UIDs. A checkpoint (`UidCheckpoint`) is kept besides, because people read mail, too:
 
-    remembered                 taken
-    nothing yet                what is unread
-    the same UIDVALIDITY       what is unread, and every UID above the last one taken, read or not
-    another UIDVALIDITY        what is unread, and what came in the last `imap_rescan_days` days, read or not
+    checkpoint                 taken
+    none yet                   unread mails
+    the same UIDVALIDITY       unread mails, and every UID above the last one taken, read or not
+    another UIDVALIDITY        unread mails, and mails of the last `imap_rescan_days` days, read or not
 
-Whatever is taken twice has the same event id twice and is dropped downstream. A lost connection is tried again after
+A mail that is taken twice has the same event id, and is dropped downstream. A lost connection is tried again after
 1, 2, 4 ... `imap_retry_seconds` seconds; a refused login after the longest pause at once.
 """
 
