@@ -35,7 +35,7 @@ _ENCODED_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 character
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class MailAddress:
     """Holds one address; `spec` is ASCII and safe to put into a header and an SMTP command."""
 
     local: str
@@ -47,7 +47,7 @@ class Mailbox:
         return f"{self.local}@{self.domain}"
 
 
-def compose(message: Outbound, *, sender: Mailbox, now: int) -> tuple[str, bytes]:
+def compose(message: Outbound, *, sender: MailAddress, now: int) -> tuple[str, bytes]:
     """Returns `(recipient, the mail as ASCII bytes with CRLF)`. `now` in pipeline micros becomes the Date.
 
     `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out.
@@ -80,7 +80,7 @@ def compose(message: Outbound, *, sender: Mailbox, now: int) -> tuple[str, bytes
     return recipient.spec, "\r\n".join(lines).encode("ascii")
 
 
-def address(text: str) -> Mailbox:
+def address(text: str) -> MailAddress:
     """Parses one e-mail address without a name; gives an international domain its ASCII form.
 
     Raises:
@@ -96,19 +96,19 @@ def address(text: str) -> Mailbox:
             if not local.isascii() or not local.isprintable():
                 raise ValueError("it is not one address in ASCII")
             local = Address(addr_spec=f"{local}@{domain}").addr_spec.rpartition("@")[0]
-        return Mailbox(local, domain)
+        return MailAddress(local, domain)
     except (MessageError, ValueError, IndexError) as error:  # a broken address can be an IndexError in the parser
         raise Undeliverable("refused", "bad_address", f"{text[:200]!r}: {error}") from error
 
 
-def _named(name: str, mailbox: Mailbox) -> str:
+def _named(name: str, recipient: MailAddress) -> str:
     name = printable_line(name)[:_MAX_NAME]
     if not name:
-        return mailbox.spec
-    return f"{name if _PLAIN_NAME.fullmatch(name) else _encoded(name)}\r\n <{mailbox.spec}>"
+        return recipient.spec
+    return f"{name if _PLAIN_NAME.fullmatch(name) else _encoded(name)}\r\n <{recipient.spec}>"
 
 
-def _threading(message: Outbound, sender: Mailbox) -> list[str]:
+def _threading(message: Outbound, sender: MailAddress) -> list[str]:
     given = {name.lower(): value for name, value in message.headers.items()}
     given["message-id"] = message.message_id
     lines = []

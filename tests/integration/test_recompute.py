@@ -38,7 +38,7 @@ STRICTER = 3600.0
 
 
 @dataclass
-class Desk:
+class PlayedDay:
     """A day of a shop: its log in Kafka, its facts in ClickHouse, and the command."""
 
     settings: SinkSettings
@@ -58,12 +58,12 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with deployed(stack, tmp_path_factory.mktemp("desk")) as deployment:
+def day(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedDay]:
+    with deployed(stack, tmp_path_factory.mktemp("day")) as deployment:
         yield from played(deployment)
 
 
-def played(deployment: Deployment) -> Iterator[Desk]:
+def played(deployment: Deployment) -> Iterator[PlayedDay]:
     settings, events, facts = deployment.settings(SinkSettings), [], dict[bytes, list[bytes]]()
 
     def hears(fact: Fact) -> None:
@@ -93,7 +93,7 @@ def played(deployment: Deployment) -> Iterator[Desk]:
             client.raw_insert(shape.table.name, shape.columns, shape.file(values), settings=SETTINGS, fmt="Avro")
     stands_still = f"origin={shop.end - 1},wall={time.time_ns() // 1000},speed=1e-9"
     env = {**os.environ, **deployment.env, "DESKSTREAM_CLOCK": stands_still, "COLUMNS": "220"}
-    yield Desk(settings, client, env)
+    yield PlayedDay(settings, client, env)
     for name in ("same", "stricter", "broken"):
         recompute.drop(settings, name)
     client.close()
@@ -111,9 +111,9 @@ def merged(until: int) -> Any:
     return story.worker
 
 
-def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_changed(desk, tmp_path):
-    before = desk.live()
-    same = desk.recompute("--config", str(ruleset.SHIPPED), "--into", "same")
+def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_changed(day, tmp_path):
+    before = day.live()
+    same = day.recompute("--config", str(ruleset.SHIPPED), "--into", "same")
     assert same.returncode == 0, same.stderr
     assert "no clock differs" in same.stdout
 
@@ -124,20 +124,20 @@ def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_chan
     (stricter / "policies.yaml").write_text(
         f"{head}  - name: mail\n{mail.replace('first_response: 24h', 'first_response: 1h')}"
     )
-    done = desk.recompute("--config", str(stricter), "--into", "stricter")
+    done = day.recompute("--config", str(stricter), "--into", "stricter")
     assert done.returncode == 0, done.stderr
-    tables = f"{desk.settings.clickhouse_database}_recompute_stricter"
-    differences = desk.ask(
+    tables = f"{day.settings.clickhouse_database}_recompute_stricter"
+    differences = day.ask(
         f"SELECT ticket_id, clock, old_target_seconds, new_target_seconds, new_state FROM {tables}.differences ORDER BY ALL"
     )
     # every mail ticket of the day, answered or not: missed by the new target exactly when nobody answered within it
-    expected = desk.ask(f"""
+    expected = day.ask(f"""
         SELECT ticket_id, 'first_response', 86400., {STRICTER},
                multiIf(first_response_seconds < {STRICTER}, 'met',
                        status IN ('solved', 'closed') AND first_response_seconds IS NULL, 'cancelled',
                        toUnixTimestamp(created_at) + {STRICTER} < {(START + DAY) // MICROS}, 'breached', 'running')
-        FROM {desk.settings.clickhouse_database}.tickets FINAL
-        WHERE ticket_id IN (SELECT ticket_id FROM {desk.settings.clickhouse_database}.clocks
+        FROM {day.settings.clickhouse_database}.tickets FINAL
+        WHERE ticket_id IN (SELECT ticket_id FROM {day.settings.clickhouse_database}.clocks
                             WHERE clock = 'first_response' AND policy = 'mail') ORDER BY ALL""")
     assert differences == expected
     assert len(differences) > 20
@@ -145,11 +145,11 @@ def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_chan
     assert differences[0][0] in done.stdout
     assert "newly_breached" in done.stdout
 
-    again = desk.recompute("--config", str(stricter), "--into", "stricter")
+    again = day.recompute("--config", str(stricter), "--into", "stricter")
     assert again.returncode == 2
     assert "a run of this name is there already" in again.stderr
     assert "--replace" in again.stderr
-    replaced = desk.recompute(
+    replaced = day.recompute(
         *(
             "--config",
             str(stricter),
@@ -163,16 +163,16 @@ def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_chan
         )
     )
     assert replaced.returncode == 0, replaced.stderr
-    assert desk.ask(f"SELECT count() FROM {tables}.differences") == [(len(differences),)]
-    assert desk.live() == before
+    assert day.ask(f"SELECT count() FROM {tables}.differences") == [(len(differences),)]
+    assert day.live() == before
 
 
-def test_a_run_that_breaks_off_leaves_nothing(desk):
-    recompute.begin(desk.settings, "broken")
+def test_a_run_that_breaks_off_leaves_nothing(day):
+    recompute.begin(day.settings, "broken")
     with pytest.raises(ConfigurationError, match="broke off"):
-        recompute.fill(desk.settings, "broken", io.BytesIO((5).to_bytes(4, "big") + b"abcde"))
+        recompute.fill(day.settings, "broken", io.BytesIO((5).to_bytes(4, "big") + b"abcde"))
     with pytest.raises(ConfigurationError, match="no run of this name"):
-        recompute.show(desk.settings, "broken")
+        recompute.show(day.settings, "broken")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_run_that_breaks_off_leaves_nothing(desk):
         (["--config", str(ruleset.SHIPPED), "--from", "2026-03-27"], "--from: '2026-03-27' names no time zone"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_before_anything_is_read(desk, words, said):
-    done = desk.recompute(*words)
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_read(day, words, said):
+    done = day.recompute(*words)
     assert done.returncode == 2
     assert done.stderr.startswith(f"deskstream: {said}")
     assert done.stderr.count("\n") == 1

@@ -57,7 +57,7 @@ __main__.cli([])
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
 
 
-class Desk:
+class RunningWorkers:
     """One deployment with a directory of rules, and whatever runs on it."""
 
     def __init__(self, deployment: Deployment, folder: Path) -> None:
@@ -177,78 +177,78 @@ def metric(port: int, name: str) -> float:
 
 
 @pytest.fixture
-def desk(deployment: Deployment, tmp_path: Path) -> Desk:
-    return Desk(deployment, tmp_path)
+def workers(deployment: Deployment, tmp_path: Path) -> RunningWorkers:
+    return RunningWorkers(deployment, tmp_path)
 
 
-def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(desk: Desk, tmp_path: Path) -> None:
-    desk.policy("spring")
-    with desk.worker() as value:
-        [(policy, spring)] = desk.policies_of(desk.contact())
+def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(workers: RunningWorkers, tmp_path: Path) -> None:
+    workers.policy("spring")
+    with workers.worker() as value:
+        [(policy, spring)] = workers.policies_of(workers.contact())
         assert policy == "spring"
 
-        desk.save("policies.yaml", POLICIES % "x" + "    tragets: {}\n")
+        workers.save("policies.yaml", POLICIES % "x" + "    tragets: {}\n")
         eventually(lambda: value("deskstream_rules_invalid") == 1)
         [refused] = eventually(
-            lambda: desk.logged("the directory of rules is invalid; what is in force stays in force")
+            lambda: workers.logged("the directory of rules is invalid; what is in force stays in force")
         )
-        assert f"{desk.rules}/policies.yaml:" in refused["error"]
+        assert f"{workers.rules}/policies.yaml:" in refused["error"]
         assert value('deskstream_rules_refused_total{reason="invalid"}') == 1
-        assert desk.policies_of(desk.contact()) == {("spring", spring)}
+        assert workers.policies_of(workers.contact()) == {("spring", spring)}
 
-        desk.policy("summer")
+        workers.policy("summer")
         eventually(lambda: value("deskstream_rules_effective_timestamp_seconds") > 0)
         assert value("deskstream_rules_invalid") == 0
-        [(policy, summer)] = desk.policies_of(desk.contact())
+        [(policy, summer)] = workers.policies_of(workers.contact())
         assert policy == "summer"
         assert summer != spring
 
-        first, second = desk.history().versions
-        listed = desk.command("list").splitlines()
+        first, second = workers.history().versions
+        listed = workers.command("list").splitlines()
         assert [line.split()[0] for line in listed[1:]] == ["always", listed[2].split()[0]]
         assert first.rules.version in listed[1]
         assert second.rules.version in listed[2]
         assert "in force" in listed[2]
-        assert desk.command("show", first.rules.version[:8], "policies.yaml") == POLICIES % "spring"
-        assert "templates/email.en.txt" in desk.command("show", second.rules.version)
+        assert workers.command("show", first.rules.version[:8], "policies.yaml") == POLICIES % "spring"
+        assert "templates/email.en.txt" in workers.command("show", second.rules.version)
         assert value(f'deskstream_rules_info{{version="{second.rules.version}"}}') == 1
 
         back = tmp_path / "back"
-        assert "are in" in desk.command("show", first.rules.version, "--to", str(back))
-        assert f"version {first.rules.version}" in desk.command("check", str(back))
-        assert "is past" in desk.command("publish", str(back), "--from", "2020-01-01T00:00Z", code=2)
-        assert "takes effect from" in desk.command("publish", str(back), "--by", "ann")
-        assert "nothing to do" in desk.command("publish", str(back))
+        assert "are in" in workers.command("show", first.rules.version, "--to", str(back))
+        assert f"version {first.rules.version}" in workers.command("check", str(back))
+        assert "is past" in workers.command("publish", str(back), "--from", "2020-01-01T00:00Z", code=2)
+        assert "takes effect from" in workers.command("publish", str(back), "--by", "ann")
+        assert "nothing to do" in workers.command("publish", str(back))
         eventually(lambda: value(f'deskstream_rules_info{{version="{first.rules.version}"}}') == 1)
         assert value("deskstream_rules_unpublished") == 1, "the directory still holds the summer's"
-        assert desk.policies_of(desk.contact()) == {("spring", spring)}
+        assert workers.policies_of(workers.contact()) == {("spring", spring)}
         time.sleep(1)  # five looks at the directory: it did not change, so it does not argue with ann
-        assert len(desk.history()) == 3
+        assert len(workers.history()) == 3
 
-    kafka, _ = facts_in_kafka(desk.settings)
-    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.history()))) == {}
+    kafka, _ = facts_in_kafka(workers.settings)
+    assert difference(kafka, facts_offline(workers.settings, TicketsProcessor(workers.history()))) == {}
 
 
-def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_then(desk: Desk) -> None:
-    desk.policy("spring")
-    before = desk.contact(40)
-    dying = desk.start([sys.executable, "-c", DIES], "0")
-    assert dying.wait(90) == -signal.SIGKILL, desk.log.read_text()
-    written = sum(1 for _ in read(desk.settings, TICKET_FACTS))
+def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_then(workers: RunningWorkers) -> None:
+    workers.policy("spring")
+    before = workers.contact(40)
+    dying = workers.start([sys.executable, "-c", DIES], "0")
+    assert dying.wait(90) == -signal.SIGKILL, workers.log.read_text()
+    written = sum(1 for _ in read(workers.settings, TICKET_FACTS))
     assert written > 0, "outputs were durable before it died"
 
-    desk.policy("summer")
-    with desk.worker():
-        assert {policy for policy, _ in desk.policies_of(before)} == {"spring"}
-        eventually(lambda: len(desk.history()) == 2)
-        begins = desk.history().versions[1].effective_from
-        eventually(lambda: desk.settings.pipeline_clock.now() >= begins)
-        assert {policy for policy, _ in desk.policies_of(desk.contact(5))} == {"summer"}
+    workers.policy("summer")
+    with workers.worker():
+        assert {policy for policy, _ in workers.policies_of(before)} == {"spring"}
+        eventually(lambda: len(workers.history()) == 2)
+        begins = workers.history().versions[1].effective_from
+        eventually(lambda: workers.settings.pipeline_clock.now() >= begins)
+        assert {policy for policy, _ in workers.policies_of(workers.contact(5))} == {"summer"}
 
-    kafka, records = facts_in_kafka(desk.settings)  # fails when two records of one version differ in a byte
+    kafka, records = facts_in_kafka(workers.settings)  # fails when two records of one version differ in a byte
     assert records >= len(kafka) + written, "what the killed worker wrote was written again"
-    assert difference(kafka, facts_offline(desk.settings, TicketsProcessor(desk.history()))) == {}
-    [spring, summer] = [version.rules for version in desk.history().versions]
+    assert difference(kafka, facts_offline(workers.settings, TicketsProcessor(workers.history()))) == {}
+    [spring, summer] = [version.rules for version in workers.history().versions]
     for topic, kind, field in (
         (TAG_FACTS, TagFact, "taxonomy_version"),
         (CLOCK_FACTS, ClockFact, "policy_version"),
@@ -256,24 +256,26 @@ def test_a_batch_that_a_killed_worker_wrote_is_folded_again_with_the_rules_of_th
     ):
         versions = {
             getattr(fact, field)
-            for fact in (codec.decode(record.value) for record in read(desk.settings, topic))
+            for fact in (codec.decode(record.value) for record in read(workers.settings, topic))
             if isinstance(fact, kind)
         }
         assert versions == ({spring.taxonomy.version} if kind is TagFact else
                             {spring.policies.version, summer.policies.version})  # fmt: skip
 
 
-def test_a_directory_with_a_mistake_stops_the_first_worker_and_the_commands_name_the_line(desk: Desk) -> None:
-    (desk.rules / "teams.yaml").write_text("fallback: nobody\nteams:\n  support: {}\n", "utf-8")
-    complaint = f"deskstream: {desk.rules}/teams.yaml:1: the fallback 'nobody' is not one of the teams\n"
+def test_a_directory_with_a_mistake_stops_the_first_worker_and_the_commands_name_the_line(
+    workers: RunningWorkers,
+) -> None:
+    (workers.rules / "teams.yaml").write_text("fallback: nobody\nteams:\n  support: {}\n", "utf-8")
+    complaint = f"deskstream: {workers.rules}/teams.yaml:1: the fallback 'nobody' is not one of the teams\n"
     for word in ("check", "publish"):
-        assert desk.command(word, str(desk.rules), code=2) == complaint
+        assert workers.command(word, str(workers.rules), code=2) == complaint
     shell = [sys.executable, "-m", "stream_processors"]
-    for words in (["rules", "check", str(desk.rules)], ["--check"]):
-        done = subprocess.run([*shell, *words], cwd=ROOT, env=desk.env, capture_output=True, text=True, timeout=180)
+    for words in (["rules", "check", str(workers.rules)], ["--check"]):
+        done = subprocess.run([*shell, *words], cwd=ROOT, env=workers.env, capture_output=True, text=True, timeout=180)
         assert (done.returncode, done.stderr) == (2, complaint)
-    assert "No rules were published yet" in desk.command("list")
-    assert "was never published" in desk.command("show", "abc", code=2)
-    child = desk.start(shell, "0")
-    assert child.wait(120) == 2, desk.log.read_text()
-    assert f"{desk.rules}/teams.yaml:1" in desk.log.read_text()
+    assert "No rules were published yet" in workers.command("list")
+    assert "was never published" in workers.command("show", "abc", code=2)
+    worker = workers.start(shell, "0")
+    assert worker.wait(120) == 2, workers.log.read_text()
+    assert f"{workers.rules}/teams.yaml:1" in workers.log.read_text()

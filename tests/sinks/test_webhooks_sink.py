@@ -75,7 +75,7 @@ def orders(heard: list[Heard]) -> dict[str, list[int]]:
     return dict(found)
 
 
-class Desk:
+class SinkAndReceivers:
     """The sink of one test, with receivers that listen until it ends."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
@@ -103,10 +103,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(processes: Processes, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(processes, tmp_path)
-    yield desk
-    for receiver in desk.receivers:
+def sinks(processes: Processes, tmp_path: Path) -> Iterator[SinkAndReceivers]:
+    sinks = SinkAndReceivers(processes, tmp_path)
+    yield sinks
+    for receiver in sinks.receivers:
         receiver.stop()
 
 
@@ -117,7 +117,7 @@ def ended(process: Any) -> int:
 
 @stack
 def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_attempt_is_a_row(
-    log: Log, desk: Desk, rows: Any, cli: Any, deployment: Any
+    log: Log, sinks: SinkAndReceivers, rows: Any, cli: Any, deployment: Any
 ) -> None:
     failing: set[str] = set()
 
@@ -128,14 +128,14 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
             return Say(503, text="not now")
         return Say(204, {"Content-Length": "0"}, text="")
 
-    receiver = desk.receiver(sometimes)
-    only_mail = desk.receiver()
+    receiver = sinks.receiver(sometimes)
+    only_mail = sinks.receiver()
     mail_only = {"url": only_mail.url, "facts": ["contact_fact"], "channels": ["email"]}
-    file = subscribe(desk.folder, help_desk=receiver, mail_only=mail_only)
+    file = subscribe(sinks.folder, help_desk=receiver, mail_only=mail_only)
     log.write([ticket(customer, version) for version in range(6) for customer in range(5)], partition=1)
     contacts = [example(ContactFact, number, channel=("sms", "email")[number % 2]) for number in range(6)]
     log.write(contacts, partition=2)
-    sink = desk.start(file, webhook_breaker_failures=100)
+    sink = sinks.start(file, webhook_breaker_failures=100)
     eventually(lambda: len(receiver.taken()) == 36 and len(only_mail.taken()) == 3, "all facts")
 
     tickets = [each for each in receiver.taken() if each.kind == "ticket_fact"]
@@ -152,10 +152,10 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
     assert sum(fact.outcome == "retried" for fact in attempts) == len(failing) > 0
     retried = next(fact for fact in attempts if fact.outcome == "retried")
     assert (retried.status, retried.detail, retried.attempt, retried.subscription) == (503, "not now", 1, "help-desk")
-    assert desk.metric("deskstream_webhook_deliveries_total", subscription="help-desk", outcome="delivered") == 36
-    assert desk.metric("deskstream_webhook_seconds_count", subscription="mail-only") == 3
+    assert sinks.metric("deskstream_webhook_deliveries_total", subscription="help-desk", outcome="delivered") == 36
+    assert sinks.metric("deskstream_webhook_seconds_count", subscription="mail-only") == 3
 
-    in_clickhouse = desk.processes.start("clickhouse")
+    in_clickhouse = sinks.processes.start("clickhouse")
     eventually(lambda: rows("SELECT count() FROM webhook_deliveries FINAL") == [(len(attempts),)], "rows of the table")
     assert ended(in_clickhouse) == 0
     env = deployment.env | {"DESKSTREAM_WEBHOOKS_FILE": file, "DESKSTREAM_WEBHOOK_ALLOW_PRIVATE": "true"}
@@ -167,8 +167,8 @@ def test_each_fact_arrives_signed_once_and_in_order_whatever_fails_and_every_att
     assert (pong.returncode, only_mail.heard[-1].kind, only_mail.heard[-1].body["type"]) == (0, "ping", "ping")
     assert re.match(r"HTTP 200 after \d+ ms: ok\n", pong.stdout)
     assert cli(env, "webhooks", "test", "nobody").returncode == 2
-    assert ended(sink) == 0, desk.processes.output(sink)
-    assert "secret" not in desk.processes.output(sink)
+    assert ended(sink) == 0, sinks.processes.output(sink)
+    assert "secret" not in sinks.processes.output(sink)
 
 
 def states(listed: str) -> dict[str, tuple[str, int]]:
@@ -178,90 +178,94 @@ def states(listed: str) -> dict[str, tuple[str, int]]:
 
 
 @stack
-def test_a_sink_that_is_killed_loses_nothing_and_what_it_repeats_has_the_id_it_had(log: Log, desk: Desk) -> None:
-    receiver = desk.receiver(lambda body: Say(seconds=0.005))
-    file = subscribe(desk.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
+def test_a_sink_that_is_killed_loses_nothing_and_what_it_repeats_has_the_id_it_had(
+    log: Log, sinks: SinkAndReceivers
+) -> None:
+    receiver = sinks.receiver(lambda body: Say(seconds=0.005))
+    file = subscribe(sinks.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
     log.write([ticket(customer, version) for version in range(20) for customer in range(20)], partition=0)
     for enough in (80, 200):
-        sink = desk.start(file)
+        sink = sinks.start(file)
         eventually(lambda enough=enough: len(receiver.taken()) >= enough, f"{enough} facts")
         sink.kill()
         sink.wait()
-    sink = desk.start(file)
+    sink = sinks.start(file)
     eventually(lambda: len(receiver.taken()) == 400, "all facts")
     assert orders(receiver.taken()) == {ticket(customer, 0).ticket_id: list(range(20)) for customer in range(20)}
     assert len({(each.body["id"], each.body["version"]) for each in receiver.heard}) == 400
     assert len({each.delivery for each in receiver.heard}) == 400
     assert 1 < receiver.most_open <= 16 + 16, "those of the killed one and those of the next"
-    assert ended(sink) == 0, desk.processes.output(sink)
+    assert ended(sink) == 0, sinks.processes.output(sink)
     heard = len(receiver.heard)
-    idle = desk.start(file)
+    idle = sinks.start(file)
     log.write([ticket(99, 0)], partition=0)
     eventually(lambda: len(receiver.heard) == heard + 1, "only the new one: everything before was committed")
     assert ended(idle) == 0
 
 
 @stack
-def test_a_receiver_that_hangs_is_dead_or_gone_holds_up_nobody_else_and_loses_nothing(log: Log, desk: Desk) -> None:
+def test_a_receiver_that_hangs_is_dead_or_gone_holds_up_nobody_else_and_loses_nothing(
+    log: Log, sinks: SinkAndReceivers
+) -> None:
     sick = threading.Event()
     sick.set()
-    quick, hanging = desk.receiver(), desk.receiver(lambda body: Say(seconds=1.5) if sick.is_set() else Say())
-    gone = desk.receiver(lambda body: Say(410, text="moved away"))
+    quick, hanging = sinks.receiver(), sinks.receiver(lambda body: Say(seconds=1.5) if sick.is_set() else Say())
+    gone = sinks.receiver(lambda body: Say(410, text="moved away"))
     port = free_port()
     urls = {"quick": quick.url, "hanging": hanging.url, "gone": gone.url, "dead": f"http://127.0.0.1:{port}/in"}
-    file = subscribe(desk.folder, **{name: {"url": url, "facts": ["ticket_fact"]} for name, url in urls.items()})
+    file = subscribe(sinks.folder, **{name: {"url": url, "facts": ["ticket_fact"]} for name, url in urls.items()})
     log.write([ticket(customer, 0) for customer in range(50)], partition=3)
-    sink = desk.start(file, webhook_breaker_failures=3, webhook_timeout_seconds=1)
+    sink = sinks.start(file, webhook_breaker_failures=3, webhook_timeout_seconds=1)
     eventually(lambda: len(quick.taken()) == 50, "all facts at the one that works")
     state = "deskstream_webhook_breaker_state"
-    eventually(lambda: desk.metric(state, subscription="dead") == 2, "its breaker open")
-    eventually(lambda: desk.metric(state, subscription="gone") == 3, "it is switched off")
-    eventually(lambda: desk.metric(state, subscription="hanging") >= 1, "its breaker open")
-    assert desk.metric(state, subscription="quick") == 0
+    eventually(lambda: sinks.metric(state, subscription="dead") == 2, "its breaker open")
+    eventually(lambda: sinks.metric(state, subscription="gone") == 3, "it is switched off")
+    eventually(lambda: sinks.metric(state, subscription="hanging") >= 1, "its breaker open")
+    assert sinks.metric(state, subscription="quick") == 0
     assert len(gone.heard) <= 16, "those that were on their way"
 
     log.write([ticket(100, 0)], partition=3)
     eventually(lambda: len(quick.taken()) == 51, "a new fact")
-    listed = states(desk.processes.run("webhooks", "list", **desk.env(file)).stdout)
+    listed = states(sinks.processes.run("webhooks", "list", **sinks.env(file)).stdout)
     assert listed["gone"] == ("off", 51)
     assert listed["dead"] in (("open", 51), ("half_open", 51))
     assert log.dead_letters(FACTS_DLQ) == []
 
-    alive = desk.receiver(port=port)
+    alive = sinks.receiver(port=port)
     sick.clear()
     eventually(lambda: len(alive.taken()) == 51 and len(hanging.taken()) == 51, "everything, once they are back")
-    eventually(lambda: desk.metric(state, subscription="dead") == 0, "its breaker closed")
+    eventually(lambda: sinks.metric(state, subscription="dead") == 0, "its breaker closed")
     heard = len(gone.heard)
     log.write([ticket(101, 0)], partition=3)
     eventually(lambda: len(alive.taken()) == 52, "the newest")
     assert len(gone.heard) == heard, "it is left alone"
-    output = desk.processes.output(sink)
+    output = sinks.processes.output(sink)
     assert '"subscription_switched_off"' in output and "moved away" in output
     assert ended(sink) == 0, output
 
     gone.answers = lambda body: Say()
     assert log.dead_letters(FACTS_DLQ) == []
-    sink = desk.start(file)
+    sink = sinks.start(file)
     eventually(lambda: len(gone.taken()) == 52, "all of them, after a restart")
     assert ended(sink) == 0
 
 
 @stack
 def test_what_is_refused_is_a_dead_letter_and_can_be_replayed_to_that_receiver_alone(
-    log: Log, desk: Desk, cli: Any, deployment: Any
+    log: Log, sinks: SinkAndReceivers, cli: Any, deployment: Any
 ) -> None:
-    elsewhere, other = desk.receiver(), desk.receiver()
+    elsewhere, other = sinks.receiver(), sinks.receiver()
     answers = {
         0: Say(400, text="bad version"),
         1: Say(302, {"Location": elsewhere.url}),
         2: Say(500, text="always"),
         3: Say(429, {"Retry-After": "1"}),
     }
-    picky = desk.receiver(lambda body: answers.get(body["version"], Say()))
-    file = subscribe(desk.folder, picky=picky, other=other)
+    picky = sinks.receiver(lambda body: answers.get(body["version"], Say()))
+    file = subscribe(sinks.folder, picky=picky, other=other)
     log.write([ticket(version, version) for version in range(5)], partition=0)
     log.write_raw([(CONTACT_FACTS, b"K", b"\xc3\x01not a record")])
-    sink = desk.start(file, webhook_retry_seconds=2)
+    sink = sinks.start(file, webhook_retry_seconds=2)
     eventually(lambda: len(log.dead_letters(FACTS_DLQ)) == 6, "six dead letters")
     assert ended(sink) == 0
     dead_letters = {story["error"]: story for story, _ in log.dead_letters(FACTS_DLQ)}
@@ -295,10 +299,10 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_replayed_to_that_receiver_a
 
 
 @stack
-def test_an_open_breaker_with_nothing_left_to_try_reads_on_for_its_probe(log: Log, desk: Desk) -> None:
-    receiver = desk.receiver(lambda body: Say(500))
-    file = subscribe(desk.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
-    sink = desk.start(file, webhook_retry_seconds=0.001, webhook_breaker_failures=1)
+def test_an_open_breaker_with_nothing_left_to_try_reads_on_for_its_probe(log: Log, sinks: SinkAndReceivers) -> None:
+    receiver = sinks.receiver(lambda body: Say(500))
+    file = subscribe(sinks.folder, desk={"url": receiver.url, "facts": ["ticket_fact"]})
+    sink = sinks.start(file, webhook_retry_seconds=0.001, webhook_breaker_failures=1)
     log.write([ticket(1, 1)])
     eventually(lambda: len(log.dead_letters(FACTS_DLQ)) == 1, "its dead letter, and with it nothing is left")
     log.write([ticket(1, 2)])
@@ -306,17 +310,17 @@ def test_an_open_breaker_with_nothing_left_to_try_reads_on_for_its_probe(log: Lo
     receiver.answers = lambda body: Say()
     eventually(lambda: [each.body["version"] for each in receiver.taken()] == [2], "and is taken when that is possible")
     assert len(log.dead_letters(FACTS_DLQ)) == 1, "a receiver that fails is not the fault of the fact"
-    assert ended(sink) == 0, desk.processes.output(sink)
+    assert ended(sink) == 0, sinks.processes.output(sink)
 
 
 @stack
 def test_a_subscription_that_starts_now_hears_nothing_old_even_after_a_restart(
-    log: Log, desk: Desk, cli: Any, deployment: Any
+    log: Log, sinks: SinkAndReceivers, cli: Any, deployment: Any
 ) -> None:
-    receiver = desk.receiver()
-    file = subscribe(desk.folder, late={"url": receiver.url, "facts": ["ticket_fact"], "start": "now"})
+    receiver = sinks.receiver()
+    file = subscribe(sinks.folder, late={"url": receiver.url, "facts": ["ticket_fact"], "start": "now"})
     log.write([ticket(customer, 0) for customer in range(4)], partition=0)
-    sink = desk.start(file)
+    sink = sinks.start(file)
     env = deployment.env | {"DESKSTREAM_WEBHOOKS_FILE": file, "DESKSTREAM_WEBHOOK_ALLOW_PRIVATE": "true"}
 
     def listed() -> tuple[str, int]:
@@ -326,40 +330,42 @@ def test_a_subscription_that_starts_now_hears_nothing_old_even_after_a_restart(
     sink.kill()
     sink.wait()
     log.write([ticket(7, 0)], partition=0)
-    sink = desk.start(file)
+    sink = sinks.start(file)
     eventually(lambda: receiver.taken(), "the first fact after its beginning")
     assert [each.body["id"] for each in receiver.heard] == [ticket(7, 0).ticket_id]
     assert ended(sink) == 0
 
 
 @stack
-def test_a_changed_file_takes_effect_without_a_restart_and_a_wrong_one_changes_nothing(log: Log, desk: Desk) -> None:
-    one, two = desk.receiver(), desk.receiver()
+def test_a_changed_file_takes_effect_without_a_restart_and_a_wrong_one_changes_nothing(
+    log: Log, sinks: SinkAndReceivers
+) -> None:
+    one, two = sinks.receiver(), sinks.receiver()
     tickets = {"facts": ["ticket_fact"]}
-    file = subscribe(desk.folder, one={"url": one.url} | tickets)
-    sink = desk.start(file)
+    file = subscribe(sinks.folder, one={"url": one.url} | tickets)
+    sink = sinks.start(file)
     log.write([ticket(1, 1)])
     eventually(lambda: one.taken(), "the first fact")
 
-    subscribe(desk.folder, one={"url": one.url} | tickets, two={"url": two.url} | tickets)
+    subscribe(sinks.folder, one={"url": one.url} | tickets, two={"url": two.url} | tickets)
     eventually(lambda: two.taken(), "the new subscription hears all of it")
     log.write([ticket(1, 2)])
     eventually(lambda: len(one.taken()) == len(two.taken()) == 2, "both hear what comes")
 
-    subscribe(desk.folder, one={"url": one.url, "facts": ["tickets"]})  # no such fact
-    eventually(lambda: "subscriptions_refused" in desk.processes.output(sink), "the refusal")
-    assert "'tickets' is not a fact" in desk.processes.output(sink)
+    subscribe(sinks.folder, one={"url": one.url, "facts": ["tickets"]})  # no such fact
+    eventually(lambda: "subscriptions_refused" in sinks.processes.output(sink), "the refusal")
+    assert "'tickets' is not a fact" in sinks.processes.output(sink)
     log.write([ticket(1, 3)])
     eventually(lambda: len(one.taken()) == len(two.taken()) == 3, "both go on")
 
-    subscribe(desk.folder, two={"url": one.url} | tickets)  # one is gone, two goes elsewhere from where it stands
+    subscribe(sinks.folder, two={"url": one.url} | tickets)  # one is gone, two goes elsewhere from where it stands
 
     def in_force() -> str:
-        return [line for line in desk.processes.output(sink).splitlines() if "names" in line][-1]
+        return [line for line in sinks.processes.output(sink).splitlines() if "names" in line][-1]
 
     eventually(lambda: "one" not in in_force(), "the new file is in force")
     log.write([ticket(1, 4)])
     eventually(lambda: len(one.taken()) == 4, "what comes goes there, once")
     assert [each.body["version"] for each in one.taken()] == [1, 2, 3, 4]
     assert len(two.taken()) == 3
-    assert ended(sink) == 0, desk.processes.output(sink)
+    assert ended(sink) == 0, sinks.processes.output(sink)

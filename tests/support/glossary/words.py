@@ -157,7 +157,7 @@ WORDS = (
     # -- deploy/local ------------------------------------------------------------------------------------------------
     Word("tether", "parent_watch", parts="tether(?:s|ed)?", prose=r"\btether(?:s|ed)?\b"),
     Word("child", "process", parts="child|children", under=("deploy", "tests/deploy")),
-    Word("aot", "class_data_sharing", parts="aot"),
+    Word("aot", "ahead_of_time_cache", parts="aot"),
     # -- tests -------------------------------------------------------------------------------------------------------
     Word("kin", "duplicate_customers", parts="kin"),
     Word("wishes", "opt_outs", parts="wishes", prose=r"\bwishes\b"),
