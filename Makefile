@@ -53,8 +53,8 @@ recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the li
 soak: $(INSTALLED) ## Run the long tests, and the property tests with examples that nobody has seen; ARGS as for test
 	$(BIN)/python -m pytest -m "soak or (hypothesis and not benchmark)" --hypothesis-profile searching --timeout 0 $(ARGS)
 
-mutants: $(INSTALLED) ## Change calendars, clocks and windows a little, place by place: some test must notice; ONLY=calendars
-	$(BIN)/python -m tests.mutants $(ONLY)
+mutants: $(INSTALLED) ## Change the code a little, place by place: some test must notice; ONLY=path for a whole file, ARGS="--seed 2"
+	$(BIN)/python -m tests.mutants $(ONLY) $(ARGS)
 
 generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests
 	$(BIN)/python -m schemas.evolution --write
@@ -69,7 +69,7 @@ tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests
 	$(BIN)/python -m deploy.tools
 
 clean: ## Remove the environment, caches and build output; what the pipeline stored in .data stays
-	rm -rf $(VENV) .tools .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .tools .bench .mutants dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)

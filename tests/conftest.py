@@ -36,6 +36,7 @@ from schemas import admin
 from schemas.errors import Unavailable
 from schemas.settings import Settings, SinkSettings
 from sinks.clickhouse import connection, migrate
+from tests.support.assertions import watched
 
 S = TypeVar("S", bound=Settings)
 
@@ -145,6 +146,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: with one of them last, all other workers would wait for it. Within a file nothing moves."""
     place = {name: number for number, name in enumerate((ROOT / "tests" / "longest.txt").read_text().split())}
     items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A property test that passes has asserted something of at least one of its examples."""
+    if not getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        yield
+        return
+    with watched() as watch:
+        outcome = yield
+    if not watch.passed and outcome.excinfo is None:
+        outcome.force_exception(AssertionError(f"{item.name}: no example has passed an assertion"))
 
 
 @pytest.fixture(scope="session")

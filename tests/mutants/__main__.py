@@ -1,205 +1,166 @@
-"""`make mutants`: change the code that computes money and pages, a little and one place at a time; some test must fail.
+"""`make mutants`: change the code a little, one place at a time; some test must fail.
 
-The tests of a file are collected and run once, in this process. Then, for every mutant, a forked child exchanges the code
-of the file's functions for the mutant's and runs the same tests, first those that have killed the most, until
-one fails or its time is over. What survives is tried again with the property tests. What survives then has to stand in
-`accepted.yaml`, with the reason why it changes no result.
+Without a path a sample of places is drawn over all modules, each line as likely as another; the same seed draws the same
+places as long as their code stays. With a path (a file, a folder, or a part of one's name) every place in it is tried.
 
-    python -m tests.mutants [name of a file ...] [--every N] [--says WORDS ...]
+A change is tried first on the tests that call the changed function and stand closest to it, then on the rest of those
+that could notice, until one fails or the time for one change is over. What survives has to stand in `accepted.yaml`,
+with the reason why it changes no result.
 
-`--says` takes only the mutants that say one of these words, as they were printed: to see whether a new test kills them.
+    python -m tests.mutants [PATH ...] [--sample N] [--seed N] [--says WORDS ...]
+
+`--says` takes only the changes that say one of these words, as they were printed: to see whether a new test kills them.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
-import gc
-import importlib
 import os
-import resource
 import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.mutants.changes import Mutant, mutants
+from tests.mutants.choice import chosen
+from tests.mutants.pool import ROOT, Job, Pool, grouped
+from tests.mutants.reach import Plugin, Reach, Test, recorded, sources
 
-ROOT = Path(__file__).parents[2]
 ACCEPTED = Path(__file__).with_name("accepted.yaml")
-_CASES = "tests/stream_processors/tickets/test_clock_cases.py"
-_FIGURES = "tests/stream_processors/tickets/test_measure_cases.py"
-_SLA = (
-    _CASES,
-    _FIGURES,
-    "tests/stream_processors/tickets/test_clocks.py",
-    "tests/stream_processors/tickets/test_business_clocks.py",
-    "tests/stream_processors/tickets/test_chat.py",
-    "tests/stream_processors/tickets/test_progress.py",
-    "tests/stream_processors/tickets/test_merging.py",
-    "tests/stream_processors/tickets/test_rule_changes.py",
-    "tests/stream_processors/tickets/test_buckets.py",
-    "tests/stream_processors/tickets/test_older_states.py",
-    "tests/stream_processors/tickets/test_clock_invariants.py",
-)
-#: Source file → the tests that have to notice.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "stream_processors/rules/calendars.py": (
-        "tests/stream_processors/rules/test_calendar_cases.py",
-        "tests/stream_processors/rules/test_calendars.py",
-        "tests/stream_processors/rules/test_calendars_file.py",
-    ),
-    "stream_processors/tickets/windows/quantile_sketch.py": (
-        "tests/stream_processors/tickets/test_quantile_sketch.py",
-        _FIGURES,
-        "tests/stream_processors/tickets/test_buckets.py",
-    ),
-    "stream_processors/tickets/windows/buckets.py": (
-        _FIGURES,
-        "tests/stream_processors/tickets/test_buckets.py",
-        "tests/stream_processors/tickets/test_replay.py",
-    ),
-    "stream_processors/tickets/sla/status_history.py": (
-        "tests/stream_processors/tickets/test_status_history.py",
-        *_SLA,
-    ),
-    "stream_processors/tickets/sla/ledger.py": _SLA,
-    "stream_processors/tickets/sla/clocks.py": _SLA,
-    "stream_processors/tickets/sla/ticket_metrics.py": _SLA,
-}
+SEED, SAMPLE, WORKERS = 12, 300, 2
+LEAST_KILLED = 0.92  #: of a sample
 #: A mutant's tests may take so many times the processor's time that they took unchanged, and so many seconds more.
-PATIENCE, GRACE_SECONDS = 2, 3
+PATIENCE, GRACE_SECONDS = 2, 10
+#: Tests of these seconds run first; only if they all pass, the others are imported as well.
+CLOSEST_SECONDS, MOST_SECONDS = 5.0, 60.0
+NO_END, NO_IMPORT = "no end", "the code is not imported"
 
 
-class Verdict(NamedTuple):
+@dataclass
+class Verdict:
+    """One mutant and what became of it. `killer` is a test, NO_END or NO_IMPORT; '' for a survivor."""
+
+    file: str
     mutant: Mutant
-    killer: str  #: '' for a survivor
+    tests: list[Test]
+    killer: str = ""
+
+    @property
+    def alive(self) -> bool:
+        return not self.killer and bool(self.tests)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.mutant.line} {self.mutant.says}"
 
 
-class Mutator:
-    """A pytest plugin that runs the collected tests on every mutant of one file instead of once."""
+class Runner(Plugin):
+    """Runs the given tests in their order, and reports the first that fails."""
 
-    def __init__(self, file: str, every: int, says: Sequence[str]) -> None:
-        self.module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
-        found = list(mutants((ROOT / file).read_text("utf-8")))[::every]
-        self.found = [each for each in found if not says or any(words in each.says for words in says)]
-        self.file, self.verdicts, self.kills = file, list[Verdict](), Counter[str]()
-        self.reported: int | None = None  # in a child: where to say which test failed
+    def __init__(self, names: Sequence[str], every: bool = False) -> None:
+        self.place = {name: number for number, name in enumerate(names)}
+        self.every = every
+        self.failed: list[str] = []
 
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        plain = [item for item in session.items if not _is_property(item)]
-        properties = [item for item in session.items if _is_property(item)]
-        limits = [self._run(plain), 0]
-        same = Mutant("module", 0, "itself", "itself", ast.parse((ROOT / self.file).read_text("utf-8")))
-        if killer := self._try(same, plain, limits[0]):
-            raise pytest.UsageError(f"{self.file}: its own code, exchanged for itself, is killed by {killer}")
-        for number, mutant in enumerate(self.found, 1):
-            killer = self._try(mutant, plain, limits[0])
-            if not killer and properties:
-                limits[1] = limits[1] or self._run(properties)
-                killer = self._try(mutant, properties, limits[1])
-            self.verdicts.append(Verdict(mutant, killer))
-            if not killer:
-                print(f"  {number}/{len(self.found)} survives: {self.file}:{mutant.line} {mutant.says}", flush=True)
-            print(f"  {number}/{len(self.found)}", end="\r", file=sys.stderr, flush=True)
-        return True
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = sorted((each for each in items if each.nodeid in self.place), key=lambda it: self.place[it.nodeid])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if self.reported is not None and report.failed:
-            os.write(self.reported, report.nodeid.encode())
-            os._exit(1)
         if report.failed:
-            raise pytest.UsageError(f"{report.nodeid} fails without any change")
+            self.failed.append(report.nodeid)
+            if not self.every:
+                self.say(report.nodeid.encode())
+                os._exit(1)
 
-    def _run(self, items: list[pytest.Item]) -> int:
-        """Seconds of the processor that a mutant may take for the same."""
-        started = time.process_time()
-        for place, item in enumerate(items):  # what lives as long as the session is made once
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=items[(place + 1) % len(items)])
-        return round(PATIENCE * (time.process_time() - started)) + GRACE_SECONDS
-
-    def _try(self, mutant: Mutant, items: list[pytest.Item], limit: int) -> str:
-        """The test that fails, or what else became of the child; '' when all pass."""
-        if not items:
-            return ""
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            self._be(mutant, items, writing, limit)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            killer = pipe.read().decode()  # until the child has ended
-        _, status = os.waitpid(child, 0)
-        if "::" in killer:
-            self.kills[killer] += 1
-        return killer or ("" if status == 0 else "timeout or crash")
-
-    def _be(self, mutant: Mutant, items: list[pytest.Item], writing: int, limit: int) -> None:
-        """What the child does; it does not come back."""
-        self.reported = writing
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (spent := round(time.process_time()) + limit, spent))
-        try:
-            exchange(self.module, mutant.tree)
-            self._run(sorted(items, key=lambda item: -self.kills[item.nodeid]))
-        except BaseException:
-            os._exit(2)
-        os._exit(0)
+    def done(self, code: int) -> None:
+        if code not in (0, 1):
+            self.say(NO_IMPORT.encode())
+        elif self.every:
+            self.say("\n".join(self.failed).encode())
 
 
-def _is_property(item: pytest.Item) -> bool:
-    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+# -- trying -----------------------------------------------------------------------------------------------------------
 
 
-# -- exchanging the code ----------------------------------------------------------------------------------------------
+def tried(verdicts: list[Verdict], pool: Pool) -> None:
+    """Try every mutant, and once more without any change each test that has killed one: it has to pass."""
+    count = [0]
+
+    def job(verdict: Verdict, tests: list[Test], others: list[Test]) -> Job:
+        names = [test.name for test in tests]
+        cpu_seconds = PATIENCE * sum(test.seconds for test in tests) + GRACE_SECONDS
+
+        def then(ended: Job) -> Job | None:
+            verdict.killer = ended.result.decode() or (NO_END if ended.timed_out else "")
+            if others and not verdict.killer:
+                return job(verdict, others, [])
+            count[0] += 1
+            if verdict.alive:
+                print(f"  {count[0]}/{len(verdicts)} survives: {verdict}", flush=True)
+            print(f"  {count[0]}/{len(verdicts)}", end="\r", file=sys.stderr, flush=True)
+            return None
+
+        changed = verdict.file, verdict.mutant.source
+        return Job(list(grouped(names)), Runner(names), cpu_seconds, changed, then=then)
+
+    first = [_split(verdict.tests) for verdict in verdicts]
+    pool.run(job(verdict, *tests) for verdict, tests in zip(verdicts, first, strict=True) if verdict.tests)
+    killers = {verdict.killer: test for verdict in verdicts for test in verdict.tests if test.name == verdict.killer}
+    by_file = [list(names) for _, names in groupby(sorted(killers), key=lambda name: name.partition("::")[0])]
+    again = [Job(list(grouped(names)), Runner(names, every=True), 600.0) for names in by_file]
+    pool.run(again)
+    unreliable = {name for each in again for name in each.result.decode().split("\n") if name}
+    for verdict in verdicts:
+        if verdict.killer in unreliable:
+            print(f"  {verdict.killer} fails without any change as well: {verdict} counts as alive")
+            verdict.killer = ""
 
 
-def exchange(module: ModuleType, tree: ast.Module) -> None:
-    """Make a loaded module behave as the tree: functions keep their identity, so whoever imported them has the new code."""
-    new: dict[str, Any] = {"__name__": module.__name__, "__file__": module.__file__}
-    exec(compile(tree, str(module.__file__), "exec"), new)
-    for name, value in new.items():
-        old = module.__dict__.get(name)
-        if name.startswith("__") or old is value:
-            continue
-        if isinstance(value, type) and value.__module__ == module.__name__:
-            for key, member in vars(value).items():
-                _exchange(vars(old).get(key), member)
-        elif not _exchange(old, value) and getattr(value, "__module__", "") != module.__name__ and old != value:
-            _rebind(name, old, value)
-    if module.__name__ != "stream_processors.rules.calendars":
-        return
-    calendar = module.Calendar
-    for thing in gc.get_objects():
-        if isinstance(thing, calendar):
-            thing._years.clear()  # what the unchanged code has computed
+def _split(tests: list[Test]) -> tuple[list[Test], list[Test]]:
+    """The tests that run first, and the others."""
+    seconds = 0.0
+    for place, test in enumerate(tests):
+        seconds += test.seconds
+        if seconds > CLOSEST_SECONDS:
+            return tests[: place + 1], tests[place + 1 :]
+    return tests, []
 
 
-def _exchange(old: Any, new: Any) -> bool:
-    for name in ("__func__", "fget", "__wrapped__"):
-        if hasattr(new, name) and hasattr(old, name):
-            return _exchange(getattr(old, name), getattr(new, name))
-    if not isinstance(new, FunctionType) or not isinstance(old, FunctionType):
-        return False
-    if new.__code__.co_filename == old.__code__.co_filename:
-        old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
-    return True
+# -- what is tried ----------------------------------------------------------------------------------------------------
 
 
-def _rebind(name: str, old: Any, value: Any) -> None:
-    for module in list(sys.modules.values()):
-        if module is not None and getattr(module, "__dict__", {}).get(name) is old:
-            setattr(module, name, value)
+def drawn(seed: int) -> Iterator[tuple[str, Mutant]]:
+    """Every line, and of each line one change, mixed by the seed. Where one stands depends on nothing but its own code."""
+    lines: list[tuple[str, str, str]] = []
+    for file in sources():
+        for line, found in _by_line(file).items():
+            lines.append((sha256(f"{seed} {file} {found[0].says}".encode()).hexdigest(), file, str(line)))
+    for key, file, line in sorted(lines):
+        found = _by_line(file)[int(line)]
+        yield file, found[int(key, 16) % len(found)]
+
+
+@functools.lru_cache(8)
+def _by_line(file: str) -> dict[int, list[Mutant]]:
+    by_line: dict[int, list[Mutant]] = defaultdict(list)
+    for mutant in mutants((ROOT / file).read_text("utf-8")):
+        by_line[mutant.line].append(mutant)
+    return by_line
+
+
+def whole(paths: Sequence[str]) -> list[tuple[str, Mutant]]:
+    """Every change of the files that have one of these in their path."""
+    files = [file for file in sources() if any(path in file for path in paths)]
+    return [(file, mutant) for file in files for mutant in mutants((ROOT / file).read_text("utf-8"))]
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -211,55 +172,79 @@ def accepted() -> dict[tuple[str, str], str]:
     return {(entry["file"], mutant): entry["why"] for entry in entries for mutant in entry["mutants"]}
 
 
-def judged(file: str, verdicts: list[Verdict]) -> Iterator[str]:
+def table(verdicts: list[Verdict]) -> str:
+    """Per package: places tried, killed, alive, of these accepted, and places that no test without the stack reaches."""
+    known = accepted()
+    rows: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        rows["/".join(verdict.file.split("/")[:2]).removesuffix(".py")].append(verdict)
+    rows["all"] = verdicts
+    lines = [f"{'':34}{'tried':>7}{'killed':>8}{'alive':>7}{'accepted':>10}{'%':>7}{'only on the stack':>20}"]
+    for name, each in sorted(rows.items(), key=lambda row: (row[0] == "all", row[0])):
+        alive = [verdict for verdict in each if verdict.alive]
+        agreed = sum(1 for verdict in alive if (verdict.file, verdict.mutant.says) in known)
+        count = sum(1 for verdict in each if verdict.tests)
+        percent = f"{100 * (count - len(alive)) / count:.1f}" if count else ""
+        lines.append(
+            f"{name:34}{count:7}{count - len(alive):8}{len(alive):7}{agreed:10}{percent:>7}{len(each) - count:20}"
+        )
+    return "\n".join(lines)
+
+
+def judged(verdicts: list[Verdict]) -> Iterator[str]:
     """What is wrong: survivors that nobody accepted, and acceptances that are no longer true."""
-    known = {says for name, says in accepted() if name == file}
-    survivors = {verdict.mutant.says: verdict for verdict in verdicts if not verdict.killer}
-    for says in survivors.keys() - known:
-        yield f"{file}:{survivors[says].mutant.line} survives: {says}"
-    for says in known & {verdict.mutant.says for verdict in verdicts if verdict.killer}:
-        yield f"{file}: is killed although accepted.yaml says that it changes nothing: {says}"
+    known = accepted()
+    for verdict in verdicts:
+        agreed = (verdict.file, verdict.mutant.says) in known
+        if verdict.alive and not agreed:
+            yield f"survives: {verdict}"
+        if verdict.killer and agreed:
+            yield f"is killed although accepted.yaml says that it changes nothing: {verdict}"
+
+
+def run(places: Iterable[tuple[str, Mutant]], sample: int | None = None, workers: int = WORKERS) -> list[Verdict]:
+    """Try these changes, or as many of them as make a sample that tests without the stack can try."""
+    pool = Pool(workers)
+    started = time.monotonic()
+    reach: Reach = recorded(pool)
+    print(f"{sum(map(len, reach.tests.values()))} tests recorded, {time.monotonic() - started:.0f} s", flush=True)
+    for name in reach.failed:
+        print(f"  not asked, since it fails without any change: {name}")
+    verdicts: list[Verdict] = []
+    for file, mutant in places:
+        verdicts.append(Verdict(file, mutant, chosen(file, mutant, reach, MOST_SECONDS)))
+        if sample and sum(1 for verdict in verdicts if verdict.tests) == sample:
+            break
+    tried(verdicts, pool)
+    return sorted(verdicts, key=lambda verdict: (verdict.file, verdict.mutant.line))
 
 
 def main(arguments: list[str]) -> int:
     parser = ArgumentParser(
         prog="python -m tests.mutants", description=__doc__, formatter_class=RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "files", nargs="*", metavar="name of a file", help=", ".join(Path(file).stem for file in TARGETS)
-    )
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th mutant")
-    parser.add_argument("--says", nargs="+", default=(), metavar="WORDS", help="only mutants that say one of these")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="try every place of these files or folders")
+    parser.add_argument("--sample", type=int, default=SAMPLE, metavar="N", help="places of the sample (%(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the sample (%(default)s)")
+    parser.add_argument("--says", nargs="+", default=(), metavar="WORDS", help="only changes that say one of these")
+    parser.add_argument("--workers", type=int, default=WORKERS, metavar="N", help="at a time (%(default)s)")
     given = parser.parse_args(arguments)
-    rules = importlib.import_module("stream_processors.rules.ruleset")
-    rules.load = functools.cache(rules.load)
-    wrong: list[str] = []
-    for file, tests in TARGETS.items():
-        if given.files and not any(each in file for each in given.files):
-            continue
-        started, mutator = time.monotonic(), Mutator(file, given.every, given.says)
-        if not mutator.found:
-            continue
-        options = [
-            "-o",
-            "addopts=--import-mode=importlib",
-            "-p",
-            "no:timeout",
-            "-p",
-            "no:terminal",
-            "--hypothesis-seed=0",
-        ]
-        code = pytest.main([*options, *(str(ROOT / test) for test in tests)], plugins=[mutator])
-        if code not in (0, 5) or not mutator.verdicts:
-            return int(code) or 1
-        killed = sum(1 for each in mutator.verdicts if each.killer)
-        took = time.monotonic() - started
-        ended = sum(1 for each in mutator.verdicts if "::" not in each.killer) - len(mutator.verdicts) + killed
-        print(
-            f"{file}: {len(mutator.verdicts)} mutants, {killed} killed ({ended} without end or by a crash), {len(mutator.verdicts) - killed} alive, {took:.0f} s"
-        )
-        wrong += judged(file, mutator.verdicts)
-    print("\n".join(sorted(wrong)))
+    started = time.monotonic()
+    places = iter(whole(given.paths)) if given.paths else drawn(given.seed)
+    if given.says:
+        places = ((file, mutant) for file, mutant in places if any(words in mutant.says for words in given.says))
+    verdicts = run(places, None if given.paths else given.sample, given.workers)
+    print(table(verdicts))
+    for verdict in verdicts:
+        if not verdict.tests:
+            print(f"only on the stack: {verdict}")
+    wrong = sorted(judged(verdicts))
+    killed = sum(1 for verdict in verdicts if verdict.killer)
+    if not given.paths and killed < LEAST_KILLED * (killed + sum(1 for verdict in verdicts if verdict.alive)):
+        wrong.append(f"less than {LEAST_KILLED:.0%} of the sample are killed")
+    print("\n".join(wrong))
+    seed = "" if given.paths else f", seed {given.seed}"
+    print(f"{len(verdicts)} places{seed}, {(time.monotonic() - started) / 60:.0f} min")
     return 1 if wrong else 0
 
 

@@ -1,11 +1,12 @@
 """The small changes that mutation testing makes to a source file, one at a time.
 
     for mutant in mutants(source):
-        mutant.tree      # the module's syntax tree with one change
+        mutant.source    # the module's text with one change
         mutant.says      # `business_micros: first < last → first <= last`
 
 A mutant is told by its function and by the expression before and after, not by its line, so that `accepted.yaml` survives
-edits elsewhere in the file. Texts of errors, docstrings and annotations are left alone: they change no result.
+edits elsewhere in the file. Texts of errors, of logs and of help, docstrings and annotations are left alone: they change
+no result.
 """
 
 from __future__ import annotations
@@ -45,15 +46,21 @@ _CALLED = {
     "bisect_left": "bisect_right",
     "bisect_right": "bisect_left",
 }
-_LEFT_ALONE = ("__all__", "__slots__")
+_NAMES_LEFT_ALONE = ("__all__", "__slots__")
+_FIELDS_LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params", "bases")
+#: What people read, and how a class is made: neither changes a result.
+_KEYWORDS_LEFT_ALONE = ("help", "description", "summary", "frozen", "gc", "kw_only", "slots")
+_METRICS = ("Counter", "Gauge", "Histogram", "Summary")
+_LOGS = ("debug", "info", "warning", "error", "exception")
 
 
 class Mutant(NamedTuple):
-    where: str  #: the function, or `module`
+    where: str  #: the function or class, or `module`
+    name: str  #: what a statement outside of functions gives a value to, or ''
     line: int
     before: str
     after: str
-    tree: ast.Module
+    source: str
 
     @property
     def says(self) -> str:
@@ -61,119 +68,112 @@ class Mutant(NamedTuple):
 
 
 def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of a module, in the order of its lines; of two that say the same the second is numbered."""
-    tree = ast.parse(source)
+    """Every mutant of a module, in the order of its nodes; of two that say the same the second is numbered."""
+    lines = source.encode().splitlines(keepends=True)
     said: dict[str, int] = {}
-    for path, where in _places(tree, (), "module"):
-        for before, after, changed in _changes(_at(tree, path)):
-            mutated = copy.deepcopy(tree)
-            _put(mutated, path, changed)
-            ast.fix_missing_locations(mutated)
+    for node, where, name in _places(ast.parse(source), "module", ""):
+        for old, new in _changed(node):
+            before, after = _shown(old), _shown(new)
             key = f"{where}: {before} → {after}"
             said[key] = said.get(key, 0) + 1
             number = f" ({said[key]})" if said[key] > 1 else ""
-            yield Mutant(where, getattr(_at(tree, path), "lineno", 0), before, after + number, mutated)
+            yield Mutant(where, name, node.lineno, before, after + number, _put(lines, old, new))
 
 
 # -- where ------------------------------------------------------------------------------------------------------------
 
-Path = tuple[tuple[str, int | None], ...]
 
-
-def _places(node: ast.AST, path: Path, where: str) -> Iterator[tuple[Path, str]]:
-    """The path of every node that may be changed, with the function that it is in."""
-    if path:
-        yield path, where
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list", "type_params", "bases") or isinstance(node, ast.Raise):
+def _places(node: ast.AST, where: str, name: str) -> Iterator[tuple[Any, str, str]]:
+    """Every node that may be changed, with the function that it is in and what its statement gives a value to."""
+    for field, value in ast.iter_fields(node):
+        if field in _FIELDS_LEFT_ALONE:
             continue
-        for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or _is_docstring(child) or _is_left_alone(child):
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or _is_left_alone(child):
                 continue
-            inside = where
-            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            inside, given = where, name
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inside = child.name if where == "module" else f"{where}.{child.name}"
-            yield from _places(child, (*path, (name, place)), inside)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            if isinstance(child, ast.Assign | ast.AnnAssign):
+                target = child.targets[0] if isinstance(child, ast.Assign) else child.target
+                given = target.id if isinstance(target, ast.Name) else ""
+            if hasattr(child, "lineno"):
+                yield child, inside, given
+            if _is_metric(child):
+                child = ast.Tuple(child.args[:1] + child.args[2:])  # type: ignore[attr-defined]
+            yield from _places(child, inside, given)
 
 
 def _is_left_alone(node: ast.AST) -> bool:
-    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return True
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.Assert | ast.JoinedStr):
-        return True
-    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in _LEFT_ALONE
+    match node:
+        case ast.Raise() | ast.Import() | ast.ImportFrom() | ast.Assert() | ast.JoinedStr():
+            return True
+        case ast.Expr(value=ast.Constant()):  # a docstring
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=name))):
+            return name in _LOGS
+        case ast.keyword(arg=name):
+            return name in _KEYWORDS_LEFT_ALONE
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in _NAMES_LEFT_ALONE
+    return False
 
 
-def _at(tree: ast.AST, path: Path) -> Any:
-    node: Any = tree
-    for name, place in path:
-        node = getattr(node, name) if place is None else getattr(node, name)[place]
-    return node
+def _is_metric(node: ast.AST) -> bool:
+    """The second argument of a metric is its help."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _METRICS
 
 
-def _put(tree: ast.AST, path: Path, changed: ast.AST) -> None:
-    *parents, (name, place) = path
-    parent = _at(tree, tuple(parents))
-    if place is None:
-        setattr(parent, name, changed)
-    else:
-        getattr(parent, name)[place] = changed
+def _put(lines: list[bytes], old: Any, new: ast.AST) -> str:
+    """The source with the text of one node exchanged for the text of another."""
+    text = ast.unparse(new)
+    if isinstance(new, ast.expr) and not isinstance(new, ast.Constant | ast.Name | ast.Call):
+        text = f"({text})"
+    before = b"".join(lines[: old.lineno - 1]) + lines[old.lineno - 1][: old.col_offset]
+    behind = lines[old.end_lineno - 1][old.end_col_offset :] + b"".join(lines[old.end_lineno :])
+    return (before + text.encode() + behind).decode()
 
 
 # -- what -------------------------------------------------------------------------------------------------------------
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, str, ast.AST]]:
-    """(before, after, changed node) of each change that can be made to one node itself."""
-    for changed in _changed(node):
-        shown = node.test if isinstance(node, ast.If | ast.While | ast.IfExp) else node
-        after = changed.test if isinstance(changed, ast.If | ast.While | ast.IfExp) else changed
-        yield _shown(shown), _shown(after), changed
-
-
 def _shown(node: ast.AST) -> str:
-    text = ast.unparse(node)
-    return " ".join(text.split())
+    return " ".join(ast.unparse(node).split())
 
 
 def _but(node: Any, **fields: Any) -> Any:
-    changed = copy.deepcopy(node)
+    changed = copy.copy(node)
     for name, value in fields.items():
         setattr(changed, name, value)
     return changed
 
 
-def _changed(node: ast.AST) -> Iterator[ast.AST]:
+def _changed(node: Any) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Pairs of a node, or a part of it, and what can stand in its place."""
     match node:
         case ast.Compare(ops=ops):
             for place, op in enumerate(ops):
                 if type(op) in _COMPARED:
-                    yield _but(node, ops=[*ops[:place], _COMPARED[type(op)](), *ops[place + 1 :]])
+                    yield node, _but(node, ops=[*ops[:place], _COMPARED[type(op)](), *ops[place + 1 :]])
         case ast.BoolOp(op=op):
-            yield _but(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            yield copy.deepcopy(operand)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            yield copy.deepcopy(operand)
+            yield node, _but(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield node, operand
         case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in _COMPUTED:
-            yield _but(node, op=_COMPUTED[type(op)]())
+            yield node, _but(node, op=_COMPUTED[type(op)]())
         case ast.Constant(value=bool() as value):
-            yield _but(node, value=not value)
+            yield node, _but(node, value=not value)
         case ast.Constant(value=int() | float() as value):
-            yield _but(node, value=value + 1)
+            yield node, _but(node, value=value + 1)
         case ast.Constant(value=str() as value):
-            yield _but(node, value=value + "?")
+            yield node, _but(node, value=value + "?")
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.Compare):
-            yield _but(node, test=ast.UnaryOp(ast.Not(), copy.deepcopy(test)))
+            yield test, ast.UnaryOp(ast.Not(), test)
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            yield _but(node, value=ast.Constant(None))
+            yield value, ast.Constant(None)
         case ast.Call(func=ast.Name(id=name)) if name in _CALLED:
-            yield _but(node, func=ast.Name(_CALLED[name], ast.Load()))
-        case ast.Expr(value=ast.Call()) | ast.Continue():
-            yield ast.Pass()
-        case ast.Break():
-            yield ast.Pass()
+            yield node, _but(node, func=ast.Name(_CALLED[name], ast.Load()))
+        case ast.Expr(value=ast.Call()) | ast.Continue() | ast.Break():
+            yield node, ast.Pass()
