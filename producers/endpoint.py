@@ -1,7 +1,8 @@
-"""What a webhook endpoint is: a pure description of one HTTP endpoint that another system calls.
+"""Defines a webhook endpoint: a pure description of one HTTP endpoint that another system calls.
 
-Every module in `producers/endpoints/` declares `ENDPOINTS`; `sources/http.py` serves them. An endpoint says how a delivery is proved
-to be genuine, what events it becomes, and what its sender is answered. It reads no clock, no environment, no socket.
+Every module in `producers/endpoints/` declares `ENDPOINTS`; `sources/http/webhooks.py` serves them. An endpoint says how a
+delivery is proved to be genuine, what events it becomes, and what its sender is answered. It reads no clock, no
+environment, no socket.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["Answer", "Delivery", "PartialBatch", "WebhookEndpoint", "endpoints"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One HTTP request as an endpoint sees it. Header names are in lower case; `url` is the public one, with its query."""
+    """Holds one HTTP request as an endpoint sees it. Header names are in lower case; `url` is the public one, with its query."""
 
     method: str
     url: str
@@ -31,7 +32,7 @@ class Delivery:
     body: bytes = b""
 
     def form(self) -> dict[str, str]:
-        """The fields of a form-encoded body; of a field that is sent twice, the last.
+        """Returns the fields of a form-encoded body; of a field that is sent twice, the last.
 
         Raises:
             Refused: `bad_encoding`, too many fields or no UTF-8.
@@ -44,7 +45,7 @@ class Delivery:
 
 
 class PartialBatch(Refused):
-    """Of a batch, `events` are events and the rest is none: they are published, and the whole is kept for a person."""
+    """A part of a batch is no event: `events` holds the others. They are published, and the whole is dead-lettered."""
 
     def __init__(self, events: Sequence[Event], reason: str, detail: str = "") -> None:
         self.events = events
@@ -53,7 +54,7 @@ class PartialBatch(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender is told when everything is durable."""
+    """Holds what the sender is told when everything is durable."""
 
     status: int = 200
     body: str = ""
@@ -66,7 +67,7 @@ Normalise = Callable[[Delivery, int, str], "Sequence[Event]"]
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """One endpoint.
+    """Describes one endpoint.
 
     process     whose it is: `python -m producers <process>` serves it, and `http` serves all
     name        its metric label and the `producer` of its dead letters; unique
@@ -119,7 +120,7 @@ class WebhookEndpoint:
     schema: Mapping[str, Any] | None = None
 
     def input_context(self, delivery: Delivery, now: int, source: str) -> InputContext:
-        """What `take` is given of a genuine delivery, and what its dead letter keeps."""
+        """Returns what `take` gets of a genuine delivery beside its body, and what its dead letter keeps."""
         headers = dead_letter_headers.chosen(delivery.headers, ("content-type", *self.reads))
         if self.proved is not None:
             headers |= self.proved(delivery)
@@ -128,13 +129,13 @@ class WebhookEndpoint:
         )
 
     def take(self, raw: bytes, given: InputContext) -> Sequence[Event]:
-        """The events of a body, now or when its dead letter is replayed; raises as `normalise`."""
+        """Returns the events of a body, now or when its dead letter is replayed; raises as `normalise`."""
         delivery = Delivery("POST", self.path, given.headers, given.query, raw)
         return self.normalise(delivery, given.received_at, given.source)
 
 
 def endpoints(process: str = "", modules: Iterable[Any] | None = None) -> tuple[WebhookEndpoint, ...]:
-    """The endpoints of one process ('' for all), sorted by path.
+    """Returns the endpoints of one process ('' for all), sorted by path.
 
     Raises:
         ConfigurationError: two endpoints share a name or a path, or a module declares none.

@@ -1,0 +1,1 @@
+"""Everything that is known of customers beside their contacts: canonical ids and a directory."""

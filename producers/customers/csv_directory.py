@@ -38,8 +38,9 @@ def check_file(path: Path) -> None:
 
 
 class CsvDirectory:
-    """Holds a file in memory and answers at once. A change is read on a thread of its own; until then the old content
-    counts.
+    """Holds a file in memory and answers at once.
+
+    A change is read on a thread of its own; until then the old content counts.
     """
 
     def __init__(self, path: Path, identities: Identities, *, timeout: float = 0.3) -> None:
@@ -58,12 +59,14 @@ class CsvDirectory:
         return len(self._profiles)
 
     def ask(self, customer_id: str) -> Future[Profile]:
+        """Returns the profile; there is nothing to wait for."""
         self._look()
         profile = self._profiles.get(customer_id)
         metrics.DIRECTORY_LOOKUPS.labels("unknown" if profile is None else "found").inc()
         return answered(profile or UNKNOWN)
 
     def give_up(self, customer_id: str) -> Profile:
+        """Returns the profile."""
         return self._profiles.get(customer_id, UNKNOWN)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a contact says of its customer, completed by what the directory knows of them; for every channel alike.
+"""Completes what a contact says of its customer by what the directory knows of them; for every channel alike.
 
     publisher = Publisher(settings, enrich=Enricher(identities, directory))
 
@@ -41,17 +41,17 @@ class Directory(Protocol):
     timeout: float
 
     def ask(self, customer_id: str) -> Future[Profile]:
-        """The profile, now or later; it may take longer than `timeout` seconds, and nobody waits for it then."""
+        """Returns the profile, now or later; after `timeout` seconds the caller calls `give_up` instead."""
 
     def give_up(self, customer_id: str) -> Profile:
-        """What to go by when the answer did not come in time."""
+        """Returns the profile to use when the answer did not come in time."""
 
     def close(self) -> None:
-        """Ask nothing any more."""
+        """Sends no further requests."""
 
 
 def enrich(event: Event, profile: Profile) -> Event:
-    """The event of the customer that the profile names, with what it does not say itself filled in."""
+    """Returns the event as the customer's that the profile names, with what the event does not say filled in."""
     changes: dict[str, Any] = {}
     own = getattr(event, "customer_id", "")
     if profile.customer_id and profile.customer_id != own:
@@ -70,7 +70,7 @@ def enrich(event: Event, profile: Profile) -> Event:
 
 
 class Enricher:
-    """The `Enrich` of a publisher: canonical ids always, the directory's knowledge when there is a directory."""
+    """Gives events canonical ids, and what the directory knows where there is a directory: the `Enrich` of a publisher."""
 
     def __init__(self, identities: Identities, directory: Directory | None = None) -> None:
         self.identities, self.directory = identities, directory
@@ -78,7 +78,7 @@ class Enricher:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> Event:
-        """The completed event; blocks at most as long as the directory's timeout."""
+        """Returns the completed event; blocks for the directory's timeout at most."""
         event = self._named(event)
         asked = self._asked(event)
         if asked is None or self.directory is None:
@@ -90,7 +90,7 @@ class Enricher:
         return self._completed(event, profile)
 
     async def later(self, event: Event) -> Event:
-        """The same without blocking the event loop."""
+        """Returns the completed event, without blocking the event loop."""
         event = self._named(event)
         asked = self._asked(event)
         if asked is None or self.directory is None:
@@ -102,11 +102,12 @@ class Enricher:
         return self._completed(event, profile)
 
     def close(self) -> None:
+        """Closes the directory."""
         if self.directory is not None:
             self.directory.close()
 
     def _named(self, event: Event) -> Event:
-        """The event with canonical ids; one that is none stays as it is, and so is never lost."""
+        """Returns the event with canonical ids. An id that has no canonical form stays, so that no event is lost."""
         changes: dict[str, str] = {}
         for field in _IDS_OF.get(type(event), ()):
             own = getattr(event, field)
@@ -148,7 +149,7 @@ class Enricher:
         return enrich(event, profile)
 
     def _remember(self, tag: str, customer_id: str) -> None:
-        """Events of this customer's conversations belong to `customer_id` as well."""
+        """Remembers that events of this customer's conversations belong to `customer_id`."""
         moved = customer_tag(customer_id)
         if tag == moved:
             return

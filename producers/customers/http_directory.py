@@ -88,6 +88,7 @@ class HttpDirectory:
         self._threads = ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="directory")
 
     def ask(self, customer_id: str) -> Future[Profile]:
+        """Returns the profile: from the cache, of the request under way, or of a new one."""
         now = self._clock()
         with self._lock:
             kept = self._cache.get(customer_id)
@@ -112,10 +113,12 @@ class HttpDirectory:
         return asked
 
     def give_up(self, customer_id: str) -> Profile:
+        """Counts a timeout. Returns an older answer, or a profile that says nothing."""
         metrics.DIRECTORY_LOOKUPS.labels("timeout").inc()
         return self._stale(customer_id)
 
     def close(self) -> None:
+        """Cancels what waits and closes the connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 

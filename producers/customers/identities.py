@@ -1,4 +1,4 @@
-"""One customer, one id: what senders write of an address or number, in its canonical form.
+"""Brings what senders write of an address or number into one canonical form: one customer, one id.
 
     email:ann@example.org   lower case, the domain as DNS knows it (`xn--...`); without what mail programs put around it
     tel:+15550100           E.164; a number without a country belongs to the default region
@@ -40,14 +40,14 @@ _LONGEST = 254
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """The rules of a deployment. `region` (ISO 3166, `GB`) is that of numbers without a country; '' for none."""
+    """Holds the rules of a deployment. `region` (ISO 3166, `GB`) is that of numbers without a country; '' for none."""
 
     region: str = ""
     plus_is_same: bool = False
     dots_are_same: bool = False
 
     def customer_id(self, customer_id: str) -> str:
-        """`kind:value` with the value in its canonical form.
+        """Returns `kind:value` with the value in its canonical form.
 
         Raises:
             Refused: `bad_customer_id`: it has no kind or no value, or is no address or number.
@@ -65,7 +65,7 @@ class Identities:
         return self.external(value) if kind == "ext" else canonical_customer_id(kind, value)
 
     def email(self, address: str) -> str:
-        """`"<Ann@Example.ORG>,"` → `email:ann@example.org`.
+        """Returns the id of an address: `"<Ann@Example.ORG>,"` → `email:ann@example.org`.
 
         Raises:
             Refused: `bad_customer_id`.
@@ -82,7 +82,7 @@ class Identities:
         return f"email:{local}@{domain}"
 
     def phone(self, number: str) -> str:
-        """`0044 (20) 7946-0000` → `tel:+442079460000`; a short code (`12345`) stays as it is.
+        """Returns the id of a number: `0044 (20) 7946-0000` → `tel:+442079460000`; a short code (`12345`) stays.
 
         Raises:
             Refused: `bad_customer_id`.
@@ -97,7 +97,7 @@ class Identities:
 
     @staticmethod
     def social(network: str, handle: str) -> str:
-        """`@Ann_Lee` → `x:ann_lee`; numeric account ids stay as they are.
+        """Returns the id of a handle: `@Ann_Lee` → `x:ann_lee`; numeric account ids stay.
 
         Raises:
             Refused: `bad_customer_id`.
@@ -109,7 +109,7 @@ class Identities:
 
     @staticmethod
     def external(value: str) -> str:
-        """The id of another system: only white space around it goes.
+        """Returns the id that another system gives, without white space around it.
 
         Raises:
             Refused: `bad_customer_id`.
@@ -131,7 +131,7 @@ def _address(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _domain(domain: str) -> str:
-    """As DNS knows it; what DNS cannot know stays as it is, in lower case."""
+    """Returns a domain as DNS knows it; one that DNS cannot know in lower case."""
     domain = domain.lower().rstrip(".")
     try:
         return idna.encode(domain, uts46=True, transitional=False).decode("ascii")

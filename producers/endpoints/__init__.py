@@ -1,0 +1,1 @@
+"""The webhook endpoints: one file for each service or kind of sender."""

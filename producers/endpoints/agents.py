@@ -1,4 +1,4 @@
-"""The signed API of agents: with it, a help desk that is there already drives the pipeline.
+"""Declares the signed API of agents, by which an existing help desk drives the pipeline.
 
 Each request is signed with a secret of DESKSTREAM_AGENT_SECRETS: `Deskstream-Signature: t=<unix seconds>,v1=<hex
 HMAC-SHA256 of "t.body">`, at most five minutes old. 200 means durable; 422 names every field that is wrong, and nothing
@@ -56,7 +56,7 @@ def _normaliser(resource: str) -> Normalise:
 
 
 def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
-    """The ids under which the events will be seen again, in the order of the request."""
+    """Returns the ids under which the events will be seen again, in the order of the request."""
     made = [{"event_id": event.event_id, "ticket_id": getattr(event, "ticket_id", "")} for event in events]
     return Answer(body=msgspec.json.encode({"received": True, "events": made}).decode())
 

@@ -1,4 +1,4 @@
-"""The help centre and its bot: articles read, searches, turns of the bot, and "talk to a person".
+"""Declares the endpoint of the help centre and its bot: articles read, searches, turns of the bot, and "talk to a person".
 
 Signed as /v1/events is: `Deskstream-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`. The answer says
 whether a person takes over, so that the bot can tell the customer.

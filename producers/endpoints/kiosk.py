@@ -1,4 +1,4 @@
-"""Kiosks and counters: what a person types on a device of ours, as the web form's fields and `place`.
+"""Declares the endpoint of kiosks and counters: what a person types on a device of ours, as the web form's fields and `place`.
 
 A device either signs (`Deskstream-Signature`, as for /v1/events) or carries a token of its own
 (`Authorization: Bearer ...`, from `python -m producers kiosk-token NAME`); the token's name is the place when none is

@@ -1,4 +1,4 @@
-"""Orders of a shop: webhooks as Shopify sends them, signed with HMAC-SHA256 over the body.
+"""Declares the endpoint for orders of a shop: webhooks as Shopify sends them, signed with HMAC-SHA256 over the body.
 
 A delivery that is genuine and no order (another topic, an amount that is none) is kept as a dead letter: the shop cannot
 mend it and would switch the webhook off. Its signature holds no time, but the order does; what is sent again soon is a
@@ -33,7 +33,7 @@ _EXAMPLE = {
 
 
 def sign(secret: str, body: bytes) -> str:
-    """The signature header's value: base64 of HMAC-SHA256 over the body."""
+    """Returns the signature header's value: base64 of HMAC-SHA256 over the body."""
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 

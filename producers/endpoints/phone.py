@@ -1,4 +1,4 @@
-"""Telephone: what becomes of calls, and voicemail (`producers/channels/phone.py` says which callback becomes what).
+"""Declares the endpoints of telephony: calls, and voicemail (`producers/channels/phone.py` says which callback becomes what).
 
 Point these at `<DESKSTREAM_PUBLIC_URL>/v1/phone/status`: the number's status callback, the `statusCallback` of every
 `<Number>` and `<Client>` that is dialled (with `initiated ringing answered completed`), and the `action` of a `<Dial>`

@@ -1,4 +1,4 @@
-"""SMS and WhatsApp: incoming messages, and what carriers report of ours (`producers/channels/sms.py`).
+"""Declares the endpoints of SMS and WhatsApp: incoming messages, and what carriers report of ours (`producers/channels/sms.py`).
 
 At the service, set the webhook of a number (or of its messaging service) to `<DESKSTREAM_PUBLIC_URL>/v1/sms/incoming`
 with POST, and leave its own answering of STOP and HELP switched off, or let it send `OptOutType`. Reports come by

@@ -1,4 +1,6 @@
-"""Social networks: Messenger, Instagram and page comments (`social_meta`), direct messages and mentions on X (`social_x`).
+"""Declares the endpoints of social networks.
+
+`social_meta`: Messenger, Instagram and page comments. `social_x`: direct messages and mentions on X.
 
 Meta: subscribe `<DESKSTREAM_PUBLIC_URL>/v1/social/meta` to `messages`, `messaging_postbacks`, `feed` (and `comments`
 for Instagram), with one of DESKSTREAM_SOCIAL_VERIFY_TOKENS as verify token. The token is no app secret: Meta writes it

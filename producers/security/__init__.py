@@ -1,0 +1,1 @@
+"""The guards of whatever is open to the outside: rate limits, proxies, device tokens."""

@@ -1,4 +1,4 @@
-"""Tokens of devices that cannot keep a secret of ours to sign with, such as a kiosk: `Authorization: Bearer <token>`.
+"""Makes and checks the tokens of devices that cannot sign, such as a kiosk: `Authorization: Bearer <token>`.
 
 A token is the device's name, signed with the first of the secrets. It never expires: taking the secret away takes all
 of its tokens away, and two secrets are valid while devices are given new tokens.
@@ -18,12 +18,12 @@ _BEARER = "bearer "
 
 
 def device_token(name: str, secrets: Sequence[str]) -> str:
-    """The token to put into a device."""
+    """Returns the token to put into a device."""
     return signed_token.sign(_DEVICE, name.encode(), secrets)
 
 
 def device_of(authorization: str, secrets: Sequence[str]) -> str:
-    """The name of the device that sent this `Authorization` header.
+    """Returns the name of the device that sent this `Authorization` header.
 
     Raises:
         Refused: `malformed_signature` it is no token, `bad_signature` none of our secrets made it.
@@ -38,7 +38,7 @@ def device_of(authorization: str, secrets: Sequence[str]) -> str:
 
 
 def claimed_device(authorization: str) -> str:
-    """The name in a header that `device_of` has accepted; '' when there is none."""
+    """Returns the name in a header that `device_of` has accepted; '' when there is none."""
     try:
         return signed_token.payload_of(_token(authorization)).decode()
     except ValueError:

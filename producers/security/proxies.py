@@ -1,4 +1,4 @@
-"""Who a request really comes from: behind proxies whose `X-Forwarded-For` is believed, and counted by what one party has.
+"""Finds the address that a request comes from, behind proxies, and the network that its share counts against.
 
 A proxy is named by its address or its network (`10.0.0.0/8`): on Kubernetes an ingress has another address after every
 restart. Whoever is not named may write into that header what they like.
@@ -20,13 +20,13 @@ _LONGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The networks of our own proxies."""
+    """Holds the networks of our own proxies."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str, where: str) -> Proxies:
-        """Read a comma-separated list of addresses and networks.
+        """Reads a comma-separated list of addresses and networks.
 
         Raises:
             ConfigurationError: one of them is none; `where` names the setting.
@@ -44,7 +44,7 @@ class Proxies:
         return cls(tuple(found))
 
     def client(self, peer: str, forwarded: str) -> str:
-        """The address of who asks: the last that was not added by one of our proxies. `forwarded` is the header."""
+        """Returns the address of the client: the last that was not added by one of our proxies. `forwarded` is the header."""
         address = peer
         for told in reversed(forwarded.split(",")):
             if not told.strip() or not self._are(address):
@@ -63,7 +63,7 @@ class Proxies:
 
 
 def share_of(address: str) -> str:
-    """Whose share a request counts against: an IPv4 address, the /64 of an IPv6 address, anything else as it is."""
+    """Returns whose share a request counts against: an IPv4 address, the /64 of an IPv6 address, anything else as it is."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Token buckets, one per source: who sends more than its share is asked to wait, and nobody else notices."""
+"""Limits the rate of each source with a token bucket of its own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["RateLimit"]
 
 
 class RateLimit:
-    """`per_second` on average, `burst` at once, for each of at most `sources` sources; times are monotonic seconds."""
+    """Allows `per_second` on average and `burst` at once, to each of at most `sources` sources. Times: monotonic seconds."""
 
     def __init__(self, per_second: float, burst: float, sources: int = 10_000) -> None:
         self._per_second, self._burst, self._sources = per_second, burst, sources
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # source → (tokens, at)
 
     def wait_seconds(self, source: str, now: float) -> float:
-        """Take one token of `source`; 0 when there was one, otherwise the seconds until there will be."""
+        """Takes one token of `source`. Returns 0 when there was one, otherwise the seconds until there will be."""
         tokens, at = self._buckets.pop(source, (self._burst, now))
         tokens = min(self._burst, tokens + max(0.0, now - at) * self._per_second)
         taken = tokens >= 1.0

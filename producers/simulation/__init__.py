@@ -1,1 +1,1 @@
-"""A believable shop: who writes, what they write, and what agents do about it. Pure: no clock, no I/O, seeded."""
+"""Simulates a shop: its customers, what they write, and what agents do about it. Pure and seeded: no clock."""

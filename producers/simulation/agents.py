@@ -1,4 +1,4 @@
-"""What the staff does about a ticket, and what the customer does then: decided from the ticket's id and the seed.
+"""Decides what agents do about a ticket, and what the customer does then, from the ticket's id and the seed.
 
 The director is told every fact about tickets. Whenever a ticket waits on us and somebody holds it, it plans that
 person's answer; after the answer, that the ticket is solved or the customer answers; after a solve, thanks. Customers
@@ -29,7 +29,7 @@ MINUTE, HOUR = 60, 3600
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """How long people take on a channel, in seconds.
+    """Holds how long people take on a channel, in seconds.
 
     fastest, slowest  the usual span from having a ticket to answering it, evenly spread on a logarithmic scale
     slow              the share that takes up to `very_slow` instead
@@ -65,7 +65,7 @@ _THANKS, _SURVEYS, _CHASES = 0.22, 0.38, 0.5
 
 @dataclass(slots=True)
 class Case:
-    """What is known of one ticket. `revision` rises whenever what was planned no longer fits."""
+    """Holds what is known of one ticket. `revision` rises whenever what was planned no longer fits."""
 
     channel: str = "email"
     language: str = "en"
@@ -94,13 +94,13 @@ class Director:
         self.meet(people)
 
     def meet(self, people: Iterable[Person]) -> None:
-        """More customers who can answer."""
+        """Adds customers who can answer."""
         for person in people:
             for channel in ("email", "sms", "social"):
                 self._people[person.tag(channel)] = person
 
     def saw(self, fact: Fact) -> list[Planned]:
-        """What follows from a fact; empty for facts that change nothing for anybody."""
+        """Returns what follows from a fact; empty for facts that change nothing for anybody."""
         if isinstance(fact, AssignmentFact):
             case = self._case(fact.ticket_id)
             if case.agent != fact.agent_id and (case.waiting_since is not None or not case.revision):
@@ -120,7 +120,7 @@ class Director:
         return []
 
     def stands(self, planned: Planned) -> bool:
-        """Whether something planned still makes sense: nobody else took or answered the ticket, no new message came."""
+        """Tells if something planned still fits: nobody else took or answered the ticket, no new message came."""
         case = self._cases.get(planned.ticket)
         if case is None or planned.revision == 0:
             return True
@@ -154,7 +154,7 @@ class Director:
     # -- the agent answers --------------------------------------------------------------------------------------
 
     def _answer(self, ticket: str, case: Case) -> list[Planned]:
-        """The answer to what waits, and what follows it; nothing when it is planned already."""
+        """Plans the answer to what waits, and what follows it; nothing when it is planned already."""
         if not case.agent or case.waiting_since is None or case.status in ("solved", "closed"):
             return []
         answer = (case.agent, case.replies, case.episode)
@@ -181,7 +181,7 @@ class Director:
         return plan
 
     def _chase(self, rng: Random, ticket: str, case: Case, handling: Handling, answered_at: int) -> list[Planned]:
-        """Who waits beyond their patience may ask again, and not kindly."""
+        """Plans the second message of a customer who waits longer than their patience."""
         assert case.waiting_since is not None
         at = case.waiting_since + round(handling.patience * rng.uniform(0.8, 1.5) * MICROS)
         if at >= answered_at or rng.random() >= _CHASES:
@@ -216,7 +216,7 @@ class Director:
     # -- the customer -------------------------------------------------------------------------------------------
 
     def _says(self, ticket: str, case: Case, text: str, at: int, what: str, revision: int = 0) -> list[Planned]:
-        """A customer of ours goes on in writing, while the ticket is still at that `revision`; who left a voice message waits."""
+        """Plans a further message of a customer, valid at that `revision`; whoever left a voice message sends none."""
         person = self._people.get(_tag(ticket))
         if person is None or case.channel not in ("email", "form", "chat", "sms", "social"):
             return []
@@ -236,7 +236,7 @@ class Director:
         return self._says(ticket, case, rng.choice(THANKS[case.language]), at, "thanks")
 
     def _invited(self, fact: InvitationFact) -> list[Planned]:
-        """Some of those who are asked how it was follow the link."""
+        """Plans the answers to a survey; some of those who are asked follow the link."""
         rng = self._rng(fact.ticket_id, "invited", fact.episode)
         if rng.random() >= _SURVEYS or _tag(fact.ticket_id) not in self._people:
             return []
@@ -245,7 +245,7 @@ class Director:
         return [self._survey(rng, fact, self._case(fact.ticket_id), fact.at + round(delay * MICROS))]
 
     def _survey(self, rng: Random, fact: InvitationFact, case: Case, at: int) -> Planned:
-        """The score falls with the wait for the first answer, measured in what the channel leads to expect."""
+        """Plans a survey's answer. The score falls with the wait for the first answer, measured in what the channel leads to expect."""
         target = HANDLING.get(case.channel, _MAIL).target
         waited = (case.first_response if case.first_response is not None else target) / target
         mean = 4.7 - 1.5 * min(waited, 2.0) - 0.4 * (fact.episode - 1)
@@ -271,7 +271,7 @@ class Director:
         return Planned(at, answered.event_id, answered, fact.ticket_id)
 
     def _follow_up(self, fact: FollowUpFact) -> Planned:
-        """Who has a low score to look after calls the customer, and leaves a note of it."""
+        """Plans the note of an agent who called a customer after a low score."""
         rng = self._rng(fact.ticket_id, "follow-up", fact.episode)
         at = fact.at + round(rng.uniform(2 * MINUTE, 40 * MINUTE) * MICROS)
         note = NoteAdded(
@@ -291,7 +291,7 @@ class Director:
 
 
 def _seconds(rng: Random, handling: Handling) -> float:
-    """How long somebody takes, seconds."""
+    """Draws how long somebody takes, in seconds."""
     if rng.random() < handling.slow:
         return rng.uniform(handling.slowest, handling.very_slow)
     return exp(rng.uniform(log(handling.fastest), log(handling.slowest)))

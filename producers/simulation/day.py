@@ -1,4 +1,4 @@
-"""The plan of a day: every contact, order and article view, decided beforehand from a seed.
+"""Plans a day: every contact, order and article view, decided beforehand from a seed.
 
 A day has the shape of a shop's day: quiet nights, a peak before noon and one in the evening, a rush hour after a
 newsletter, and an afternoon in which a carrier stands still and its customers write.
@@ -56,13 +56,13 @@ _OUT_OF_OFFICE = {
 
 
 def people_of(seed: int, contacts: int) -> list[Person]:
-    """The customers of the day with this seed; other seeds have other customers."""
+    """Returns the customers of the day with this seed; other seeds have other customers."""
     rng = Random(f"{seed}:people")
     return customers(rng, int(contacts * 0.75) + 20, first=rng.randrange(10**9))
 
 
 def plan_day(seed: int, contacts: int, start: int, *, mail_domain: str = "support.example") -> list[Planned]:
-    """The plan of the 24 hours from `start` (micros UTC), in the order of time.
+    """Returns the plan of the 24 hours from `start` (micros UTC), in the order of time.
 
     `contacts` is how many messages reach us, machines included; orders and article views come on top. The same
     arguments give the same plan.
@@ -101,7 +101,7 @@ _BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def _writers(rng: Random, people: list[Person]) -> Iterator[Person]:
-    """Endless: mostly somebody new, sometimes one who wrote before."""
+    """Yields writers without end: mostly somebody new, sometimes one who wrote before."""
     wrote: list[Person] = []
     fresh = iter(people)
     while True:
@@ -113,7 +113,7 @@ def _writers(rng: Random, people: list[Person]) -> Iterator[Person]:
 
 
 def _moment(rng: Random, start: int) -> int:
-    """A moment of the day, by the profile."""
+    """Draws a moment of the day, by the profile."""
     first = from_micros(start).hour
     hours = [(first + slot) % 24 for slot in range(24)]
     weights = [PROFILE[hour] * (RUSH_FACTOR if hour == RUSH_HOUR else 1.0) for hour in hours]
@@ -122,7 +122,7 @@ def _moment(rng: Random, start: int) -> int:
 
 
 def _incident_moment(rng: Random, start: int) -> int:
-    """A moment of the incident: it rises quickly and ebbs."""
+    """Draws a moment of the incident: it rises quickly and ebbs."""
     begin, end = INCIDENT_HOURS
     offset = (begin - from_micros(start).hour) % 24
     share = min(rng.betavariate(1.6, 3.0), 0.999)
@@ -130,7 +130,7 @@ def _incident_moment(rng: Random, start: int) -> int:
 
 
 def _follow_up(rng: Random, before: tuple[Planned, Person, Matter, str], end: int, unique: str, domain: str) -> Planned:
-    """The same person about the same matter: a detail minutes later, or an impatient word hours later."""
+    """Plans a second message about the same matter: a detail minutes later, or an impatient word hours later."""
     planned, person, about, channel = before
     mail = channel in ("email", "form")
     if about.angry or rng.random() < 0.3:
@@ -161,7 +161,7 @@ def _follow_up(rng: Random, before: tuple[Planned, Person, Matter, str], end: in
 
 
 def _machine(rng: Random, person: Person, at: int, unique: str, index: int, domain: str) -> Planned:
-    """A mail that no person wrote: out of office, a newsletter, a bounce."""
+    """Plans a mail that no person wrote: out of office, a newsletter, a bounce."""
     subject, text = _OUT_OF_OFFICE[person.language]
     name, sender = person.name, person.email
     headers: tuple[tuple[str, str], ...] = (("Auto-Submitted", "auto-replied"),)

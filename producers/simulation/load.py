@@ -1,4 +1,4 @@
-"""An endless stream of events for benchmarks and kill tests: cheap to make, the same for the same seed.
+"""Makes an endless stream of events for benchmarks and kill tests: cheap, and the same for the same seed.
 
 Customers come as they like; each goes through the same life: a contact opens ticket `<tag>-1`, an agent answers, the
 customer answers, the agent answers and solves, a survey; then `<tag>-2`. So the ticket that any event belongs to is
@@ -32,7 +32,7 @@ _TEXTS = 400
 
 
 class _Life:
-    """Where one customer is."""
+    """Holds what one customer did last."""
 
     __slots__ = ("channel", "number", "person", "step", "tag")
 
@@ -45,7 +45,7 @@ class _Life:
 def contacts(
     seed: int = 1, customers_count: int = 10_000, *, start: int = START, per_second: float = 500.0
 ) -> Iterator[Event]:
-    """Events of so many customers without end; the n-th happens `n / per_second` seconds after `start`.
+    """Yields events of so many customers without end; the n-th happens `n / per_second` seconds after `start`.
 
     Two in seven are messages of customers, one opens a ticket. Event ids differ between seeds.
     """
@@ -94,7 +94,7 @@ def _event(rng: Random, life: _Life, texts: dict[str, list[tuple[str, str]]], at
 
 
 def _message(life: _Life, subject: str, text: str, at: int, unique: str, ticket: str = "") -> MessageReceived:
-    """As the channel's producer would have made it; a thread of its own for every ticket."""
+    """Returns a message as the channel's producer would make it; a thread of its own for every ticket."""
     person, channel = life.person, life.channel
     if channel != "email":
         message = spoken(person, channel, text, at, unique)

@@ -1,4 +1,4 @@
-"""Real mail from a description: RFC 822 bytes in the charsets and shapes that mail programs really send."""
+"""Renders mail from a description: RFC 822 bytes in the charsets and shapes that mail programs really send."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OLD_CHARSETS = {"zh-Hans": "gb18030", "zh-Hant": "big5", "ja": "iso-2022-jp"}
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """`style` picks how it is written: 0 UTF-8 plain, 1 with an HTML part, 2 a charset of old, 3 quoted-printable."""
+    """Describes a mail. `style` picks how it is written: 0 UTF-8 plain, 1 with an HTML part, 2 a charset of old, 3 quoted-printable."""
 
     sender_name: str
     sender: str
@@ -35,7 +35,7 @@ class Mail:
 
 
 def render(mail: Mail, at: int) -> bytes:
-    """The bytes of the mail, dated `at` (micros UTC)."""
+    """Returns the bytes of the mail, dated `at` (micros UTC)."""
     charset = _charset(mail)
     head = [
         ("From", formataddr((mail.sender_name, mail.sender))),

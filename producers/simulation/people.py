@@ -1,4 +1,4 @@
-"""The customers of the shop, what they buy, and the staff. All made up; addresses are of reserved domains."""
+"""Makes up the customers of the shop, what they buy, and its agents. Addresses are of reserved domains."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _DOMAINS = ("mail.example", "post.example", "example.org", "example.net")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer. `number` makes every address and id unique; `style` is how their mail program writes."""
+    """Describes a customer. `number` makes every address and id unique; `style` is how their mail program writes."""
 
     number: int
     name: str
@@ -88,10 +88,11 @@ class Person:
 
     @property
     def time_zone(self) -> str:
+        """Returns the time zone of where they live."""
         return _ZONES[self.language]
 
     def customer_id(self, channel: str) -> str:
-        """Who they are on a channel: the shop knows a chat visitor's e-mail, but not a caller's."""
+        """Returns their id on a channel: the shop knows a chat visitor's e-mail, but not a caller's."""
         if channel in ("sms", "phone", "voicemail"):
             return canonical_customer_id("tel", self.phone)
         if channel == "social":
@@ -99,17 +100,18 @@ class Person:
         return canonical_customer_id("email", self.email)
 
     def tag(self, channel: str) -> str:
+        """Returns their customer tag on a channel."""
         return customer_tag(self.customer_id(channel))
 
     def address(self, channel: str) -> str:
-        """Where an answer on this channel goes."""
+        """Returns the address that an answer on this channel goes to."""
         if channel in ("sms", "phone", "voicemail"):
             return self.phone
         return {"social": self.handle, "chat": f"visitor-{self.number}"}.get(channel, self.email)
 
 
 def customers(rng: Random, count: int, first: int = 0) -> list[Person]:
-    """So many customers, numbered from `first`."""
+    """Returns so many customers, numbered from `first`."""
     languages = rng.choices(list(LANGUAGES), list(LANGUAGES.values()), k=count)
     return [_person(rng, first + index, language) for index, language in enumerate(languages)]
 
@@ -130,7 +132,7 @@ def _person(rng: Random, number: int, language: str) -> Person:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Somebody who answers."""
+    """Describes an agent."""
 
     name: str
     team: str
@@ -166,7 +168,7 @@ _HOUR = 3600 * 1_000_000
 
 
 def presences(start: int, end: int, scale: int = 1) -> list[PresenceChanged]:
-    """Everybody comes at `start` (micros UTC); half of each team is at lunch while the other half is there.
+    """Returns the presences of a day: everybody comes at `start` (micros UTC); half of each team is at lunch while the other half is there.
 
     `scale` multiplies the capacities, for days with more contacts than a small shop has.
     """

@@ -1,4 +1,4 @@
-"""Something that will happen at a moment: a mail, a filled-in form, or an event as it is."""
+"""Holds what will happen at a moment: a mail, a filled-in form, or an event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE = "simulator"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A submitted contact form: field names and values."""
+    """Holds a submitted contact form: field names and values."""
 
     values: tuple[tuple[str, str], ...]
 
@@ -27,7 +27,7 @@ Thing = mail.Mail | Form | Event
 
 
 class Planned(NamedTuple):
-    """`at` is the moment in simulated time, micros UTC; sorting by (`at`, `order`) is total.
+    """Holds one thing that will happen. `at` is the moment in simulated time, micros UTC; sorting by (`at`, `order`) is total.
 
     ticket, revision, round   what it reacts to: it is dropped when that ticket has moved on (see `agents.Director.stands`);
                           revision 0 stays whatever happens
@@ -42,7 +42,7 @@ class Planned(NamedTuple):
 
 
 def event_of(planned: Planned) -> Event:
-    """The event, made by the normaliser of its channel as if it had come from outside at its moment."""
+    """Returns the event, made by the normaliser of its channel as if it had come from outside at its moment."""
     thing = planned.thing
     if isinstance(thing, mail.Mail):
         return email.normalise(mail.render(thing, planned.at), now=planned.at, source=SOURCE)

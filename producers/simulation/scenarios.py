@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One situation in one language. Its texts have the slots that the YAML files name."""
+    """Holds the texts of one situation in one language. They have the slots that the YAML files name."""
 
     subject: str
     long: tuple[str, ...]
@@ -42,7 +42,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One reason to write. `weight` is its share among all contacts, `mood` how likely the writer is angry, 0 to 1."""
+    """Describes one reason to write. `weight` is its share among all contacts, `mood` how likely the writer is angry, 0 to 1."""
 
     name: str
     weight: float

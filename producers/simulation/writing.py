@@ -1,4 +1,4 @@
-"""A customer's words on a channel: a scenario, filled in and dressed as people write there."""
+"""Writes a customer's words on a channel: a scenario, filled in and worded as people write there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUPPORT = "support"
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What somebody writes about: the same words again must be about the same order."""
+    """Holds what somebody writes about: the same words again must be about the same order."""
 
     scenario: Scenario
     order: str
@@ -31,14 +31,14 @@ class Matter:
 
 
 def matter(rng: Random, scenario: Scenario) -> Matter:
-    """A case of a scenario."""
+    """Draws a case of a scenario."""
     return Matter(
         scenario, f"DS{rng.randrange(10**7, 10**8)}", rng.randrange(len(PRODUCTS)), rng.random() < scenario.mood
     )
 
 
 def contact(rng: Random, person: Person, about: Matter, channel: str, at: int, unique: str, domain: str) -> Planned:
-    """Somebody contacts us for the first time about a matter. `unique` tells this contact from all others."""
+    """Plans the first contact about a matter. `unique` tells this contact from all others."""
     wording = about.scenario.wordings[person.language]
     subject = _filled(wording.subject, about, person.language, at)
     if channel in ("email", "form"):
@@ -51,19 +51,19 @@ def contact(rng: Random, person: Person, about: Matter, channel: str, at: int, u
 
 
 def worded(rng: Random, language: str, about: Matter, at: int = 10 * _DAY) -> tuple[str, str]:
-    """Subject and text of a matter, without greeting and name."""
+    """Returns subject and text of a matter, without greeting and name."""
     wording = about.scenario.wordings[language]
     return _filled(wording.subject, about, language, at), _filled(rng.choice(wording.long), about, language, at)
 
 
 def retold(rng: Random, person: Person, about: Matter, at: int) -> str:
-    """The matter once more in one sentence, for somebody who has to say it again."""
+    """Returns the matter in one sentence, for somebody who has to say it again."""
     return _filled(rng.choice(about.scenario.wordings[person.language].short), about, person.language, at)
 
 
 def on_ticket(person: Person, ticket: str, channel: str, text: str, subject: str, at: int, unique: str, domain: str,
               quoted: str = "") -> Planned:  # fmt: skip
-    """Somebody goes on about a ticket: by mail to its own address, elsewhere in the same conversation."""
+    """Plans a further message about a ticket: by mail to its own address, elsewhere in the same conversation."""
     if channel not in ("email", "form"):
         return Planned(at, unique, spoken(person, channel, text, at, unique), ticket)
     mail = Mail(
@@ -83,7 +83,7 @@ def on_ticket(person: Person, ticket: str, channel: str, text: str, subject: str
 def spoken(
     person: Person, channel: str, text: str, at: int, unique: str, *, public: bool = False
 ) -> MessageReceived | CallEnded:
-    """A message or voice message on a channel without documents."""
+    """Returns a message or voice message on a channel without documents."""
     if channel == "voicemail":
         return CallEnded(
             event_id=event_id("sim-call", unique),
@@ -121,7 +121,7 @@ def spoken(
 
 
 def message_id(person: Person, unique: str) -> str:
-    """The Message-ID of a customer's mail."""
+    """Returns the Message-ID of a customer's mail."""
     return f"<{unique}@{person.email.rpartition('@')[2]}>"
 
 

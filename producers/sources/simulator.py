@@ -1,4 +1,4 @@
-"""Plays a shop on the pipeline's clock: publishes the plan of the day, and lets the staff answer what is assigned.
+"""Plays a shop on the pipeline's clock: publishes the plan of the day, and lets agents answer what is assigned.
 
 A contact planned for T is published when the clock reaches T, and says that it happened at T. Agents and customers follow
 the facts of tickets and surveys: whoever gets a ticket answers it after a while, as `simulation.agents` decides.
@@ -58,7 +58,7 @@ log = structlog.get_logger("producers.simulator")
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What to play.
+    """Holds what to play.
 
     contacts  a day, machines included
     start     micros UTC of the first moment
@@ -87,7 +87,7 @@ class Shop:
         now: int,
         absent: Path | None = None,
     ) -> Shop:
-        """The shop that the command line asks for: one day, or one that never closes. `now` is the pipeline clock.
+        """Returns the shop that the command line asks for: one day, or one that never closes. `now` is the pipeline clock.
 
         Raises:
             ConfigurationError: `start` is not an ISO 8601 moment with an offset.
@@ -104,11 +104,11 @@ class Shop:
 
     @property
     def end(self) -> int | None:
-        """Micros UTC; None for a shop that never closes."""
+        """Returns the last moment, micros UTC; None for a shop that never closes."""
         return None if self.days is None else self.start + round(self.days * DAY)
 
     def chapters(self) -> Iterator[tuple[int, int]]:
-        """`(seed, start)` of one day after the other. Days of a shop that never closes are those of the calendar."""
+        """Yields `(seed, start)` of one day after the other. Days of a shop that never closes are those of the calendar."""
         if self.days is not None:
             for number in range(-int(-self.days // 1)):
                 yield self.seed + 1_000_003 * number, self.start + number * DAY
@@ -133,7 +133,7 @@ def _moment(text: str) -> int:
 
 @dataclass(slots=True)
 class Summary:
-    """What was published, by kind of event; `late_seconds` is the most that an event waited, on the wall clock.
+    """Counts what was published, by kind of event; `late_seconds` is the most that an event waited, on the wall clock.
 
     duplicates   events that Kafka had already
     """
@@ -144,7 +144,7 @@ class Summary:
     late_seconds: float = 0.0
 
     def lines(self) -> list[str]:
-        """The summary, for people."""
+        """Returns the summary, for people."""
         width = max(map(len, self.published), default=0)
         rows = [f"{kind:<{width}}  {count:>8,}" for kind, count in sorted(self.published.items())]
         rows.append(f"{'together':<{width}}  {self.published.total():>8,}")
@@ -163,14 +163,14 @@ def flood(
     count: int,
     rate: float,
 ) -> Summary:
-    """Send `count` events at `rate` a second (0: as fast as Kafka takes them) that happen when they are sent.
+    """Sends `count` events at `rate` a second (0: as fast as Kafka takes them) that happen when they are sent.
 
     Raises:
         Unavailable: Kafka does not answer at the start.
     """
     publisher.connect()
     health.ready = True
-    clock, outbox = settings.pipeline_clock, _Outbox(publisher, health)
+    clock, sender = settings.pipeline_clock, _Sender(publisher, health)
     began = time.monotonic()
     for index, event in enumerate(islice(load(seed), count)):
         if stop.is_set():
@@ -179,17 +179,17 @@ def flood(
         if ahead > 0 and stop.wait(ahead):
             break
         now = clock.now()
-        outbox.send(replace(event, occurred_at=now, received_at=now))
+        sender.send(replace(event, occurred_at=now, received_at=now))
         if index % 100 == 0:
             health.beat()
-    outbox.drain(stop)
-    return outbox.summary
+    sender.drain(stop)
+    return sender.summary
 
 
 def play(
     publisher: Publisher, settings: ProducerSettings, shop: Shop, health: Health, stop: threading.Event
 ) -> Summary:
-    """Publish the plan as the clock reaches it, and what the agents do about it, until its end or until `stop`.
+    """Publishes the plan as the clock reaches it, and what agents do about it, until its end or until `stop`.
 
     Raises:
         Unavailable: Kafka does not answer at the start; later, everything waits for it.
@@ -205,15 +205,15 @@ def play(
             health.beat()
     finally:
         stage.close(stop)
-    return stage.outbox.summary
+    return stage.sender.summary
 
 
 class _Stage:
-    """The running simulation: a heap of what is planned, the ears for facts, and the outbox."""
+    """Runs the simulation: a heap of what is planned, the reader of facts, and the sender."""
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, shop: Shop, health: Health) -> None:
         self._settings, self._shop, self._clock = settings, shop, settings.pipeline_clock
-        self.outbox = _Outbox(publisher, health)
+        self.sender = _Sender(publisher, health)
         self._director = Director(shop.seed, [], settings.mail_domain)
         self._facts = _Facts(settings) if shop.agents else None
         self._chapters = shop.chapters()
@@ -227,7 +227,7 @@ class _Stage:
         return end is not None and self._clock.now() >= end and not (self._heap and self._heap[0][0] < end)
 
     def open(self) -> None:
-        """Catch up with what earlier runs left behind, then plan the first day."""
+        """Catches up with what earlier runs left behind."""
         if self._facts is None:
             return
         self._facts.connect()
@@ -239,12 +239,12 @@ class _Stage:
                 self._plan(planned._replace(at=max(planned.at, now + index)))
 
     def close(self, stop: threading.Event) -> None:
-        self.outbox.drain(stop)
+        self.sender.drain(stop)
         if self._facts is not None:
             self._facts.close()
 
     def publish_due(self) -> None:
-        """Hand over everything whose moment has come."""
+        """Hands over everything whose moment has come."""
         now = self._clock.now()
         while self._next_chapter is not None and self._next_chapter[1] <= max(now, self._shop.start):
             self._open_day(*self._next_chapter)
@@ -261,15 +261,15 @@ class _Stage:
             except Refused as error:  # one text that its normaliser does not take must not end the day
                 log.warning("not_published", planned=planned.order, problem=str(error))
                 continue
-            self.outbox.send(replace(event, occurred_at=planned.at, received_at=now))
-            self.outbox.note_delay((now - planned.at) / MICROS / self._clock.speed)
+            self.sender.send(replace(event, occurred_at=planned.at, received_at=now))
+            self.sender.note_delay((now - planned.at) / MICROS / self._clock.speed)
 
     @property
     def _nobody_is_there(self) -> bool:
         return self._shop.absent is not None and self._shop.absent.exists()
 
     def listen(self, stop: threading.Event) -> None:
-        """Wait for the next moment, and for facts meanwhile."""
+        """Waits for the next moment, and for facts meanwhile."""
         due = self._clock.wall_seconds_until(self._heap[0][0]) if self._heap else _IDLE_SECONDS
         seconds = min(max(due, 0.0), _IDLE_SECONDS)
         if self._facts is None:
@@ -298,8 +298,8 @@ class _Stage:
             heapq.heappush(self._heap, (planned.at, planned.order, self._serial, planned))
 
 
-class _Outbox:
-    """Events on their way to Kafka, a bounded number of them; what Kafka did not take is offered again."""
+class _Sender:
+    """Sends events to Kafka, a bounded number at once; what Kafka did not take is sent again."""
 
     def __init__(self, publisher: Publisher, health: Health) -> None:
         self.summary = Summary()
@@ -315,7 +315,7 @@ class _Outbox:
         self.summary.late_seconds = max(self.summary.late_seconds, seconds)
 
     def drain(self, stop: threading.Event) -> None:
-        """Wait until Kafka has everything; once `stop` is set, not for long."""
+        """Waits until Kafka has everything; once `stop` is set, not for long."""
         deadline = None
         while self._sent:
             if stop.is_set():
@@ -346,7 +346,7 @@ class _Outbox:
 
 
 class _Facts:
-    """The facts about tickets and surveys, from the beginning of their topics."""
+    """Reads the facts about tickets and surveys, from the beginning of their topics."""
 
     def __init__(self, settings: ProducerSettings) -> None:
         self._settings = settings
@@ -372,12 +372,12 @@ class _Facts:
             raise Unavailable(f"Kafka at {','.join(servers)} does not answer: {error}") from error
 
     def backlog(self) -> Iterator[Fact]:
-        """The facts that were there when we connected."""
+        """Yields the facts that were there when we connected."""
         while any(self._consumer.position(each) < self._ends[each] for each in self._partitions):
             yield from self.poll(_IDLE_SECONDS)
 
     def poll(self, seconds: float) -> Iterator[Fact]:
-        """The facts that arrive within so many wall seconds; none when Kafka does not answer."""
+        """Yields the facts that arrive within so many wall seconds; none when Kafka does not answer."""
         try:
             batches = self._consumer.poll(timeout_ms=max(1, int(seconds * 1000)), max_records=2000)
         except KafkaError as error:

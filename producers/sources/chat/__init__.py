@@ -1,0 +1,1 @@
+"""The source that serves live chat."""

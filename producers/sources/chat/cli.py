@@ -35,6 +35,8 @@ def chat(
     asyncapi: Annotated[bool, typer.Option("--asyncapi", help="print the protocol's description and exit")] = False,
     check: Check = False,
 ) -> None:
+    """Serves live chat; `HELP` is what --help shows."""
+
     def work() -> int:
         from producers.channels.chat_hours import Hours
         from producers.sources.chat import server

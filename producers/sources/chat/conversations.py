@@ -18,15 +18,17 @@ _MOST_TICKETS = 20_000
 
 
 class Connection(Protocol):
-    """A visitor's socket, as far as the hub knows it."""
+    """Describes a visitor's socket, as far as the hub knows it."""
 
-    def send(self, *shown: frames.ServerFrame) -> None: ...
+    def send(self, *shown: frames.ServerFrame) -> None:
+        """Queues frames for the visitor."""
 
-    def close(self, code: int, reason: str) -> None: ...
+    def close(self, code: int, reason: str) -> None:
+        """Closes the connection, with a code of WebSocket."""
 
 
 class Live:
-    """One conversation.
+    """Holds one conversation.
 
     ours    this process has or had its visitor: only then does its time run here
     unseen  records of the log that arrived while a frame was on its way to Kafka
@@ -43,7 +45,7 @@ class Live:
 
 
 class Conversations:
-    """All conversations that the log or a visitor told of."""
+    """Holds all conversations that the log or a visitor told of."""
 
     def __init__(self) -> None:
         self._by_thread: dict[str, Live] = {}

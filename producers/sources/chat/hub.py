@@ -1,5 +1,6 @@
-"""Connects visitors and the log: what visitors do goes to Kafka before it is acknowledged, and what the log says goes
-to whoever has the conversation open.
+"""Connects visitors and the log.
+
+What visitors do goes to Kafka before it is acknowledged. What the log says goes to whoever has the conversation open.
 
 Of one conversation one visitor's frame at a time is on its way to Kafka; what the log says meanwhile waits until it is
 there. So a state is never built on one that did not become true.
@@ -70,7 +71,7 @@ class Hub:
     # -- what visitors do ---------------------------------------------------------------------------------------
 
     async def start(self, frame: frames.Start, connection: Connection) -> Live:
-        """Begin a conversation, or go on with the one that this form began.
+        """Begins a conversation, or goes on with the one that this form began.
 
         Raises:
             Refused: `not_offered`, or a field is wrong.
@@ -97,7 +98,7 @@ class Hub:
         return live
 
     async def resume(self, frame: frames.Resume, connection: Connection) -> Live:
-        """Go on with a conversation.
+        """Continues a conversation.
 
         Raises:
             Refused: `bad_token`; `unknown_conversation`, it ended too long ago.
@@ -121,7 +122,7 @@ class Hub:
         *,
         attach: bool = False,
     ) -> None:
-        """Fold one frame; its frames are sent when Kafka has its events.
+        """Folds one frame; its frames are sent when Kafka has its events.
 
         Raises:
             Refused: the conversation does not take it.
@@ -169,7 +170,7 @@ class Hub:
             before.close(4001, "resumed on another connection")
 
     async def detach(self, live: Live, connection: Connection) -> None:
-        """The connection is lost; its conversation waits for another one."""
+        """Takes a lost connection off its conversation, which waits for another one."""
         if live.connection is connection:
             live.connection = None
             await self.take(live, chat.Gone())
@@ -183,7 +184,7 @@ class Hub:
     # -- what the log says --------------------------------------------------------------------------------------
 
     def see(self, record: Any, offset: int) -> None:
-        """One record of the log, of whatever channel."""
+        """Takes one record of the log, of whatever channel."""
         if isinstance(record, Outbound):
             if record.channel == chat.CHANNEL and record.thread_id:
                 self._hear(self._conversations.of_thread(record.thread_id), record, offset + 1)
@@ -209,7 +210,7 @@ class Hub:
             self._publisher.remember(record.event_id)
 
     def _placed(self, update: RoutingUpdate) -> None:
-        """The router knows a conversation's ticket: its place is counted, and its id is known without an answer."""
+        """Takes the ticket that the router gave a conversation: its place is counted, and its id is known."""
         for live in self._conversations.of_customer(update.customer_tag):
             self._offers.give_back(live.state.thread_id)
             if not live.state.ticket_id and live.state.phase != "ended":
@@ -242,7 +243,7 @@ class Hub:
     # -- what the clock says ------------------------------------------------------------------------------------
 
     def caught_up(self) -> None:
-        """The past is read: visitors of conversations that are still open have gone, as far as this process knows."""
+        """Ends the reading of the past: visitors of conversations that are still open count as gone."""
         self.ready = True
         self._conversations.forget_statuses()
         now = self._clock.now()
@@ -251,7 +252,7 @@ class Hub:
                 live.state = chat.fold(live.state, chat.Gone(), now, self.rules).state
 
     def pass_time(self) -> None:
-        """Call about once a second: places in the queue, visitors who do not come back, conversations to forget."""
+        """Updates places in the queue, ends and forgets conversations. To be called about once a second."""
         now, positions = self._clock.now(), self._offers.capacity.positions()
         for thread_id, live in self._conversations.all():
             state = live.state
@@ -273,7 +274,7 @@ class Hub:
         metrics.CHAT_FREE.set(self._offers.free(now))
 
     def _pass_soon(self, live: Live) -> None:
-        """End the conversation, if this process is the one to do it."""
+        """Ends the conversation, if this process is the one to do it."""
         if self.ready and live.ours:
             task = asyncio.create_task(self._pass(live))
             self._ending.add(task)

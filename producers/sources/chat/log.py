@@ -1,4 +1,4 @@
-"""What the chat process reads of the log: everything since a moment ago, and then everything that comes.
+"""Reads the log for the chat process: everything since a moment ago, and then everything that comes.
 
 It belongs to no consumer group and commits nothing: conversations are folded from the log anew by every process that
 starts. Kafka may go away at any time; reading goes on where it stopped.
@@ -32,7 +32,7 @@ log = structlog.get_logger("producers.chat")
 
 
 class Log:
-    """`run` calls `see` for every record, in the order of each partition. `caught_up` is set once the past is read."""
+    """Reads the topics. `run` calls `see` for every record, in the order of each partition. `caught_up` is set once the past is read."""
 
     def __init__(self, settings: ChatSettings, see: See) -> None:
         self._settings, self._see = settings, see
@@ -42,7 +42,7 @@ class Log:
         self.problem = ""
 
     async def run(self) -> None:
-        """Read until cancelled; while Kafka is away, try again."""
+        """Reads until cancelled; while Kafka does not answer, tries again."""
         while True:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._settings.kafka_bootstrap_servers,
@@ -67,7 +67,7 @@ class Log:
                     await consumer.stop()
 
     async def _begin(self, consumer: Any) -> None:
-        """Stand where reading stopped, or, the first time, as far back as the settings say."""
+        """Seeks to where reading stopped, or, the first time, as far back as the settings say."""
         settings, now = self._settings, int(time.time() * 1000)
         back = {
             settings.topic(ROUTING): settings.chat_presence_seconds,

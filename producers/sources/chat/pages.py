@@ -1,4 +1,4 @@
-"""The pages of the chat server: the widget, a page that shows it, and the protocol's description."""
+"""Serves the pages of the chat server: the widget, a page that shows it, and the protocol's description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JAVASCRIPT, _HTML, _JSON = "text/javascript", "text/html", "application/json"
 
 
 def page(path: str) -> tuple[str, bytes] | None:
-    """`(media type, body)` of a page, None when there is none."""
+    """Returns `(media type, body)` of a page, None when there is none."""
     if path == "/":
         return _HTML, render("chat.html").encode()
     if path == "/widget.js":
@@ -29,7 +29,7 @@ def page(path: str) -> tuple[str, bytes] | None:
 
 
 def document() -> bytes:
-    """The AsyncAPI document, as it is served and committed."""
+    """Returns the AsyncAPI document, as it is served and committed."""
     return (json.dumps(chat_protocol.asyncapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 

@@ -1,4 +1,4 @@
-"""The chat producer: visitors' WebSockets at one end, Kafka at the other.
+"""Serves live chat: visitors' WebSockets at one end, Kafka at the other.
 
 The `websockets` library serves them, and not the web framework of the other producers: it tells the application why a
 connection ended (too large, not UTF-8), which is counted, and costs least per open socket. It serves the few pages too.
@@ -64,7 +64,7 @@ log = structlog.get_logger("producers.chat")
 
 
 def serve(settings: ChatSettings, publisher: Publisher, health: Health, stop: threading.Event) -> None:
-    """Serve until `stop` is set, then finish what is on its way to Kafka.
+    """Serves until `stop` is set, then finishes what is on its way to Kafka.
 
     Raises:
         ConfigurationError: the port is taken, or a setting is malformed.
@@ -76,7 +76,7 @@ def serve(settings: ChatSettings, publisher: Publisher, health: Health, stop: th
 
 
 def rules_of(settings: ChatSettings) -> chat.Rules:
-    """The settings as the conversations need them; durations on the pipeline clock."""
+    """Returns the settings as the conversations need them; durations on the pipeline clock."""
     given = [secret.strip() for secret in settings.chat_secrets.get_secret_value().split(",") if secret.strip()]
     if not given:
         log.warning("resuming_ends_with_the_process", fix="set DESKSTREAM_CHAT_SECRETS")
@@ -92,7 +92,7 @@ def rules_of(settings: ChatSettings) -> chat.Rules:
 
 
 class Server:
-    """The process: sockets, the log's reader, the clock."""
+    """Runs the process: sockets, the log's reader, the clock."""
 
     def __init__(self, settings: ChatSettings, publisher: Publisher, health: Health) -> None:
         self._settings, self._publisher, self._health = settings, publisher, health
@@ -158,7 +158,7 @@ class Server:
     # -- connections -----------------------------------------------------------------------------------------------
 
     def _admit(self, connection: ws.ServerConnection, request: Request) -> Response | None:
-        """The pages; and for a WebSocket, whether it may be opened."""
+        """Returns the pages; for a WebSocket, the refusal of one that may not be opened."""
         path = request.path.partition("?")[0]
         if path != PATH:
             found = page(path)
@@ -177,7 +177,7 @@ class Server:
         return None
 
     def _welcome_from(self, headers: Headers) -> bool:
-        """Whether the page that embeds us may: it is on the list, or ours. Browsers always tell; who does not is none."""
+        """Tells if the page that embeds us may: it is on the list, or ours. Browsers always tell; who does not is none."""
         if "*" in self._origins:
             return True
         origin = headers.get("Origin", "").lower()
@@ -217,12 +217,12 @@ class Server:
                 await self.hub.detach(visitor.live, visitor)
 
     def wait_to_start(self, address: str) -> float:
-        """Seconds until this address may begin another conversation; 0 when it may now."""
+        """Returns the seconds until this address may begin another conversation; 0 when it may now."""
         return self._starts.wait_seconds(address, time.monotonic())
 
 
 class Visitor:
-    """One open socket. Frames are taken one after the other; what is sent waits in a queue of its own."""
+    """Serves one open socket. Frames are taken one after the other; what is sent waits in a queue of its own."""
 
     def __init__(self, server: Server, connection: ws.ServerConnection, address: str) -> None:
         self._server, self._hub, self._socket, self._address = server, server.hub, connection, address
@@ -234,7 +234,7 @@ class Visitor:
         self.live: Live | None = None
 
     def send(self, *shown: frames.ServerFrame) -> None:
-        """Queue frames; a client that does not read is disconnected, and resumes."""
+        """Queues frames; a client that does not read is disconnected, and resumes."""
         try:
             for frame in shown:
                 self._unsent.put_nowait(frames.encode(frame))
@@ -243,7 +243,7 @@ class Visitor:
             self.close(4002, "does not read")
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye; what still comes is read and dropped, or the client's own goodbye would be stuck behind it."""
+        """Says goodbye; what still comes is read and dropped, or the client's own goodbye would be stuck behind it."""
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave(code, reason))
 
@@ -252,13 +252,13 @@ class Visitor:
         await self._socket.close(code, reason)
 
     async def write(self) -> None:
-        """Send what is queued until cancelled or closed."""
+        """Sends what is queued until cancelled or closed."""
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await self._socket.send(await self._unsent.get())
 
     async def read(self) -> None:
-        """Take frames until the connection is closed."""
+        """Takes frames until the connection is closed."""
         async for message in self._socket:
             if self._leaving is not None:
                 continue
@@ -315,7 +315,7 @@ class Visitor:
             await self._hub.take(None if isinstance(frame, frames.Leave) else self.live, frame, self)
 
     async def _flush(self) -> None:
-        """Let the writer send what is queued, for a moment."""
+        """Lets the writer send what is queued, for a moment."""
         for _ in range(100):
             if self._unsent.empty():
                 return
@@ -323,7 +323,7 @@ class Visitor:
 
 
 def message_is_leave(message: Any) -> bool:
-    """Whether a refused message was for the contact form, whose refusals are counted under `form`."""
+    """Tells if a refused message was for the contact form, whose refusals are counted under `form`."""
     return isinstance(message, str) and '"leave"' in message[:200]
 
 
@@ -370,7 +370,7 @@ def _list(text: str) -> frozenset[str]:
 
 
 def _quiet() -> Any:
-    """The library's own log: broken handshakes of port scanners are no events of ours."""
+    """Silences the library's own log: broken handshakes of port scanners are no events of ours."""
     import logging
 
     logger = logging.getLogger("websockets.server")

@@ -1,4 +1,4 @@
-"""/docs: the OpenAPI document as a page to read, without a script and with nothing from elsewhere.
+"""Serves /docs: the OpenAPI document as a page to read, without a script and with nothing from elsewhere.
 
 Why not Swagger UI or ReDoc: `deploy/adr/0028-docs-page.md`.
 """

@@ -1,4 +1,4 @@
-"""The body of a submitted contact form, in whatever way it was sent, to its event."""
+"""Turns the body of a submitted contact form, in whatever way it was sent, into its event."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNOREC
 
 
 def take(raw: bytes, given: InputContext) -> Sequence[Event]:
-    """The event of a form, now or when its dead letter is replayed.
+    """Returns the event of a form, now or when its dead letter is replayed.
 
     Raises:
         Refused: as `values` and `form.normalise`.
@@ -34,7 +34,7 @@ def take(raw: bytes, given: InputContext) -> Sequence[Event]:
 
 
 def values(raw: bytes, content_type: str) -> dict[str, Any]:
-    """What was typed, by field.
+    """Returns what was typed, by field.
 
     Raises:
         Refused: `bad_media_type`, `bad_json`, `bad_encoding`.
@@ -63,7 +63,7 @@ async def _parts(raw: bytes, content_type: str) -> dict[str, Any]:
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of what is written for an event loop and waits for nothing: the whole body is here, and has no files."""
+    """Returns the result of a coroutine that waits for nothing: the whole body is here, and has no files."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -73,7 +73,7 @@ def _at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _decoded(body: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of a form-encoded body; also of one whose sender escaped nothing, or in the charset of its page."""
+    """Returns the fields of a form-encoded body; also of one whose sender escaped nothing, or in the charset of its page."""
     charset = _CHARSET.search(content_type)
     declared = charset[1] if charset else "utf-8"
     try:

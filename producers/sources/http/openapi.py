@@ -1,4 +1,4 @@
-"""What /docs says about the two endpoints, made from the tables that also check the input."""
+"""Describes the two endpoints for /docs, from the tables that also check the input."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
 
 
 def _told(kind: type[events.Event]) -> tuple[str, dict[str, str]]:
-    """`(what the record is, field → what it is)` of its docstring, where a field's line is `name    what it is`."""
+    """Returns `(what the record is, field → what it is)` of its docstring, where a field's line is `name    what it is`."""
     about: list[str] = []
     fields: dict[str, str] = {}
     names: list[str] = []
@@ -170,7 +170,7 @@ def _told(kind: type[events.Event]) -> tuple[str, dict[str, str]]:
 
 
 def _plain(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
-    """No references: the attachment is the only nested record."""
+    """Returns the schema without references: the attachment is the only nested record."""
     if schema.get("items", {}).get("$ref"):
         names = [field.name for field in msgspec.structs.fields(events.Attachment)]
         return {"type": "array", "items": {"type": "object", "properties": {name: {} for name in names}}}
@@ -244,7 +244,7 @@ _PAGE = {"text/html": {"schema": {"type": "string"}}}
 
 
 def _responses(*codes: int, page: bool) -> dict[int | str, dict[str, Any]]:
-    """202 and what else may be answered; `page`: as a web page to who asks for one."""
+    """Returns 202 and what else may be answered; `page`: as a web page to who asks for one."""
     other = _PAGE if page else {}
     example = {
         "event_id": "GIMTKYVM6JUZM5LDA2UU7NEWYQ",

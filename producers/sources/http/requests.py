@@ -1,4 +1,4 @@
-"""What every HTTP endpoint of the producers shares: shares of senders, reading a body within its limit, and saying no."""
+"""Limits senders, reads bodies within their limits, and answers refusals: for every HTTP endpoint of the producers."""
 
 from __future__ import annotations
 
@@ -79,18 +79,19 @@ log = structlog.get_logger("producers.http")
 
 
 class Json(JSONResponse):
-    """JSON that ends with a line break: who asks with curl gets their prompt back on a line of its own."""
+    """Answers JSON that ends with a line break, so that curl leaves the prompt on a line of its own."""
 
     def render(self, content: Any) -> bytes:
+        """Returns the body."""
         return super().render(content) + b"\n"
 
 
 class TooMany(Exception):
-    """A sender is over its share; `args[0]` is the seconds to wait."""
+    """A sender is above its share; `args[0]` is the seconds to wait."""
 
 
 def require_share(limit: RateLimit, request: Request) -> None:
-    """Take one request of this sender's share.
+    """Takes one request of this sender's share.
 
     Raises:
         TooMany: it sends too many.
@@ -101,7 +102,7 @@ def require_share(limit: RateLimit, request: Request) -> None:
 
 
 def too_many(channel: str, error: TooMany) -> Response:
-    """429: the sender is over its share."""
+    """Answers 429: the sender is above its share."""
     count_refusal(channel, Refused("rate_limited", ""))
     retry = {"Retry-After": str(max(1, round(error.args[0])))}
     detail = "you send more than your share; send the same again later"
@@ -109,7 +110,7 @@ def too_many(channel: str, error: TooMany) -> Response:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The request's body.
+    """Returns the request's body.
 
     Raises:
         Refused: `too_large`, before more than `limit` bytes are kept; `too_slow`; `client_gone`.
@@ -133,7 +134,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
-    """What a sender is told; with what was `typed`, as the form's page in that language. Counts the refusal."""
+    """Answers and counts a refusal; with what was `typed`, as the form's page in that language."""
     count_refusal(channel, refused)
     problems = refused.fields if isinstance(refused, FieldProblems) else {}
     status = _STATUS.get(refused.reason, 422)
@@ -153,18 +154,19 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
 
 
 def hang_up(refused: Refused) -> dict[str, str]:
-    """The header that ends the connection of a request which was not read to its end; none for any other refusal."""
+    """Returns the header that ends the connection of a request that was not read to its end; none for other refusals."""
     return _HANG_UP if refused.reason in _UNREAD else {}
 
 
 def count_refusal(channel: str, refused: Refused) -> None:
+    """Counts a refusal by channel and reason."""
     metrics.CONTACTS_REFUSED.labels(channel, refused.reason).inc()
 
 
 def unavailable(
     channel: str, error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en"
 ) -> Response:
-    """503: the sender still has it; with what was `typed`, as the form's page, from which it can be sent again."""
+    """Answers 503: the sender keeps the contact; with what was `typed`, as the form's page, to send it again."""
     count_refusal(channel, Refused("unavailable"))
     log.debug("unavailable", problem=str(error))  # once per request is too much; `waiting_for_kafka` says it once
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}

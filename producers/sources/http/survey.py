@@ -1,4 +1,4 @@
-"""Survey pages: GET shows, only POST votes.
+"""Serves the survey pages: GET shows, only POST votes.
 
 | happens                                  | the customer sees                      | counted as            |
 |------------------------------------------|----------------------------------------|-----------------------|
@@ -63,7 +63,7 @@ log = structlog.get_logger("producers.surveys")
 
 
 def add_surveys(app: FastAPI, settings: ProducerSettings, publisher: Publisher, *, source: str) -> None:
-    """Add the routes of the survey pages."""
+    """Adds the routes of the survey pages."""
     survey_pages = _Survey(settings, publisher, source)
     if not survey_pages.secrets:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS to open the survey pages")
@@ -112,7 +112,7 @@ def link_to(
     locale: str = "en",
     days: float = 30.0,
 ) -> str:
-    """The link to the survey of a ticket, valid for so many days of the pipeline's clock.
+    """Returns the link to the survey of a ticket, valid for so many days of the pipeline's clock.
 
     Raises:
         ConfigurationError: no secret is set, or an argument is wrong.

@@ -42,14 +42,17 @@ class HeadTimeoutProtocol(H11Protocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Starts the timer of the first head."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
+        """Takes bytes; stops the timer when they complete a head."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the timer."""
         self._stop_watching()
         super().connection_lost(exc)
 

@@ -57,7 +57,7 @@ log = structlog.get_logger("producers.webhooks")
 def add_endpoints(
     app: FastAPI, endpoints: Sequence[WebhookEndpoint], settings: ProducerSettings, publisher: Publisher, *, source: str
 ) -> None:
-    """Add a route for every endpoint, and one for its challenge."""
+    """Adds a route for every endpoint, and one for its challenge."""
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     for endpoint in endpoints:
         secrets = secrets_of(settings, endpoint.secrets)
@@ -83,12 +83,12 @@ def add_endpoints(
 
 
 def secrets_of(settings: ProducerSettings, name: str) -> list[str]:
-    """The secrets of a setting, which is a comma-separated list."""
+    """Returns the secrets of a setting, which is a comma-separated list."""
     return [secret.strip() for secret in getattr(settings, name).get_secret_value().split(",") if secret.strip()]
 
 
 class _Handler:
-    """One endpoint, open to requests."""
+    """Answers the requests of one endpoint."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class _Handler:
         return Delivery(request.method, url, dict(request.headers), dict(request.query_params), body)
 
     async def _take(self, delivery: Delivery) -> Answer:
-        """Make everything of a genuine delivery durable; what its sender is told."""
+        """Makes everything of a genuine delivery durable. Returns what its sender is told."""
         endpoint = self.endpoint
         given = endpoint.input_context(delivery, self.clock.now(), self.source)
         try:
@@ -164,7 +164,9 @@ class _Handler:
         return endpoint.answer(delivery, events)
 
     def _require_recent(self, delivery: Delivery) -> None:
-        """Where a signature holds no time, the body may: no sender tries for a week, but whoever recorded a delivery may.
+        """Refuses a delivery of a week ago, by the times in its body, where the signature holds no time.
+
+        No sender tries for a week, but somebody who recorded a delivery may.
 
         Raises:
             Refused: `stale_delivery`.
@@ -215,7 +217,7 @@ _ANY_FORM = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def _openapi(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    """What /docs says of an endpoint, without what FastAPI would guess."""
+    """Returns what /docs says of an endpoint, without what FastAPI would guess."""
     body = endpoint.example.body.decode("utf-8", "replace")
     content: dict[str, Any] = {}
     for kind in endpoint.media_types:
