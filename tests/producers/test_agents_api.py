@@ -57,7 +57,7 @@ def test_every_resource_becomes_its_own_kind_of_event(resource: str) -> None:
     assert taken_fields == BODIES[resource]
 
 
-def test_an_event_of_the_api_has_the_id_that_the_generic_endpoint_gives_it() -> None:
+def test_an_event_has_the_id_that_the_generic_endpoint_gives_it() -> None:
     body = BODIES["replies"] | {"id": "r-9"}
     [made] = take("replies", body)
     assert made == generic.normalise(json.dumps(body | {"type": "reply"}).encode(), now=NOW, source="desk")
@@ -70,7 +70,7 @@ def test_the_idempotency_key_is_the_id_when_the_body_has_none() -> None:
     assert take("notes", BODIES["notes"] | {"id": "k1"}, key="another") == by_body
 
 
-def test_an_object_of_an_array_without_an_id_has_the_key_and_its_place() -> None:
+def test_an_object_without_id_has_key_and_place_in_the_array() -> None:
     made = take("notes", [BODIES["notes"], BODIES["notes"] | {"id": "own"}, BODIES["notes"]], key="k")
     expected = [take("notes", BODIES["notes"] | {"id": own})[0].event_id for own in ("k/0", "own", "k/2")]
     assert [event.event_id for event in made] == expected
@@ -81,7 +81,7 @@ def test_the_same_id_at_two_resources_is_two_events() -> None:
     assert len(set(made)) == len(BODIES)
 
 
-def test_without_an_id_a_key_or_a_time_it_is_refused_because_a_retry_would_be_a_second_event() -> None:
+def test_without_id_key_or_time_it_is_refused() -> None:
     assert set(problems("replies", BODIES["replies"])) == {"id"}
 
 
@@ -95,12 +95,12 @@ def test_every_wrong_field_is_named() -> None:
     assert set(problems("presence", BODIES["presence"] | {"id": "1", "status": "asleep"})) == {"status"}
 
 
-def test_in_an_array_every_problem_has_its_place_and_none_of_it_is_taken() -> None:
+def test_a_problem_in_an_array_has_its_place_and_nothing_is_taken() -> None:
     found = problems("replies", [BODIES["replies"] | {"id": "1"}, {"id": "2", "ticket_id": TICKET}, 7, None])
     assert set(found) == {"[1].agent_id", "[1].text", "[2]", "[3]"}
 
 
-def test_two_objects_of_an_array_with_one_id_are_refused_because_one_would_vanish() -> None:
+def test_two_objects_of_an_array_with_one_id_are_refused() -> None:
     twice = [BODIES["replies"] | {"id": "1"}, BODIES["replies"] | {"id": "1", "text": "Something else."}]
     assert problems("replies", twice) == {"[1].id": "is that of [0] as well"}
 
@@ -139,7 +139,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(agents.RESOURCES)), JSON, st.text(max_size=10))
-def test_whatever_json_comes_it_is_events_or_a_refusal_with_a_reason(resource: str, body: Any, key: str) -> None:
+def test_any_json_is_events_or_a_refusal_with_a_reason(resource: str, body: Any, key: str) -> None:
     try:
         made = take(resource, json.dumps(body).encode(), key)
     except Refused as refused:

@@ -117,7 +117,7 @@ def require_no_loss(deployment: Deployment, server: Server) -> None:
     assert len(dead_letters(deployment)) == dead
 
 
-def test_whatever_is_sent_every_endpoint_answers_as_its_document_says(deployment: Deployment, server: Server) -> None:
+def test_every_endpoint_answers_as_its_document_says(deployment: Deployment, server: Server) -> None:
     seen = fuzz(server, 10, again=True)
     called = {label for label, _ in seen}
     assert {f"POST {path}" for path in ENDPOINT_AT} | {f"GET {SURVEY}", f"POST {SURVEY}", "POST /v1/events"} <= called
@@ -131,9 +131,7 @@ def test_many_requests_are_answered_as_the_document_says(deployment: Deployment,
     require_no_loss(deployment, server)
 
 
-def test_every_example_of_the_document_is_taken_and_other_methods_are_told_which_to_use(
-    deployment: Deployment, server: Server
-) -> None:
+def test_examples_are_taken_and_wrong_methods_told_the_right_ones(deployment: Deployment, server: Server) -> None:
     described: dict[str, Any] = server.client.get("/openapi.json").json()
     answers: dict[str, int] = {}
     for path, methods in described["paths"].items():

@@ -79,7 +79,7 @@ def times(balance: Balance, count: int) -> Balance:
     return received, published, duplicates, dead
 
 
-def test_every_endpoint_has_a_sender_here_and_what_does_not_apply_says_why() -> None:
+def test_every_endpoint_has_a_sender_or_a_reason_to_have_none() -> None:
     assert sorted(cases()) == sorted(endpoint.name for endpoint in endpoints())
     assert set(cases()) <= set(CHANNELS)
     for channel in CHANNELS.values():
@@ -113,7 +113,7 @@ def test_what_comes_in_the_wrong_order_is_all_taken(site: Site, name: str) -> No
 
 
 @every("forged")
-def test_who_cannot_prove_who_they_are_is_turned_away_and_nothing_is_taken(site: Site, name: str) -> None:
+def test_a_sender_without_proof_is_refused_and_nothing_is_taken(site: Site, name: str) -> None:
     channel, change = CHANNELS[name], Change(site, CHANNELS[name])
     answers = channel.forge()
     assert answers == [Answer.REFUSED] * len(answers) and len(answers) >= 2
@@ -128,9 +128,7 @@ def test_what_is_too_large_is_refused_or_kept_with_its_beginning(site: Site, nam
 
 
 @every("garbled")
-def test_what_is_not_in_the_charset_or_form_that_it_claims_is_a_contact_or_kept_or_refused(
-    site: Site, name: str
-) -> None:
+def test_a_garbled_input_is_a_contact_or_dead_letter_or_refused(site: Site, name: str) -> None:
     channel, change = CHANNELS[name], Change(site, CHANNELS[name])
     _odd(channel, change, channel.offer_garbled(), channel.garbled)
 
@@ -200,17 +198,13 @@ def outage(site: Site, kafka: OwnKafka) -> tuple[Story, list[str]]:
 
 
 @every("outage")
-def test_while_kafka_is_silent_the_source_is_not_told_received_and_afterwards_it_is(
-    outage: tuple[Story, list[str]], name: str
-) -> None:
+def test_received_is_answered_only_after_kafka_answers_again(outage: tuple[Story, list[str]], name: str) -> None:
     story, _ = outage
     assert not story.problems
     assert [moment >= story.resumed for moment in story.received[name]] == [True]
 
 
-def test_after_an_outage_nothing_is_missing_and_nothing_is_there_under_two_ids(
-    site: Site, outage: tuple[Story, list[str]]
-) -> None:
+def test_after_an_outage_every_contact_is_there_under_one_id(site: Site, outage: tuple[Story, list[str]]) -> None:
     """What was tried in vain and yet written once Kafka woke up is there again under its id, which the workers drop."""
     story, found = outage
     assert len(set(found)) == sum(CHANNELS[name].length() for name in story.numbers)
@@ -231,9 +225,7 @@ def test_what_was_offered_in_an_outage_is_known_afterwards(
 # killed between receive and publish, all processes at once
 
 
-def test_what_a_killed_process_had_received_and_not_published_is_taken_when_it_is_offered_again(
-    site: Site, kafka: OwnKafka
-) -> None:
+def test_what_a_killed_process_did_not_publish_is_taken_again(site: Site, kafka: OwnKafka) -> None:
     hanging = [each for each in CHANNELS.values() if "killed" not in each.exempt]
     numbers = {each.name: site.number() for each in hanging}
     site.tail.read()

@@ -87,7 +87,7 @@ def test_the_address_is_quoted_into_the_url(crm: Crm) -> None:
     assert crm.asked == ["a&b=c/../d@example.org"]
 
 
-def test_many_who_ask_for_the_same_customer_at_once_make_one_request(crm: Crm, known: HttpDirectory) -> None:
+def test_many_look_ups_of_one_customer_make_one_request(crm: Crm, known: HttpDirectory) -> None:
     released = threading.Event()
     crm.answer = slowly(60, released)
     futures = [known.ask("email:ann@example.org") for _ in range(50)]
@@ -187,7 +187,7 @@ def test_nobody_waits_longer_than_the_timeout(crm: Crm, hasty: HttpDirectory) ->
     released.set()
 
 
-def test_a_customer_for_whom_nobody_waits_any_more_is_not_asked_about(crm: Crm, clock: MovableClock) -> None:
+def test_a_look_up_that_timed_out_in_the_queue_is_not_sent(crm: Crm, clock: MovableClock) -> None:
     released = threading.Event()
     crm.answer = slowly(5, released)
     with closing(HttpDirectory(crm.url, BRITISH, timeout=3.0, clock=clock)) as known:
@@ -220,7 +220,7 @@ def test_an_answer_that_trickles_ends_as_well(crm: Crm, hasty: HttpDirectory) ->
     done.set()
 
 
-def test_the_event_loop_goes_on_while_a_slow_server_is_waited_for(crm: Crm) -> None:
+def test_a_slow_server_does_not_block_the_event_loop(crm: Crm) -> None:
     released = threading.Event()
     crm.answer = slowly(60, released)
     beats, customers = 0, [f"chat:{number}" for number in range(100)]
@@ -251,9 +251,7 @@ def test_the_event_loop_goes_on_while_a_slow_server_is_waited_for(crm: Crm) -> N
 
 
 @pytest.mark.stack
-def test_every_contact_is_in_kafka_under_its_customers_key_even_when_the_directory_hangs(
-    deployment: Deployment, crm: Crm
-) -> None:
+def test_contacts_reach_kafka_while_the_directory_hangs(deployment: Deployment, crm: Crm) -> None:
     released, slow = threading.Event(), threading.Event()
 
     def sometimes(handler: Handler) -> None:

@@ -83,9 +83,7 @@ def test_the_form_is_in_kafka_when_202_is_answered(deployment: Deployment, serve
     assert as_form.text.endswith("}\n"), "a terminal's prompt comes on a line of its own"
 
 
-def test_a_form_is_read_as_its_sender_wrote_it_escaped_or_not_and_in_the_charset_of_its_page(
-    deployment: Deployment, server: Server
-) -> None:
+def test_a_form_is_read_in_any_escaping_and_charset(deployment: Deployment, server: Server) -> None:
     form = "application/x-www-form-urlencoded"
     bodies = [
         ("email=ann@example.org&message=荷物が届きません&name=Zoë".encode(), form),  # as `curl -d` sends it
@@ -101,7 +99,7 @@ def test_a_form_is_read_as_its_sender_wrote_it_escaped_or_not_and_in_the_charset
     assert made[0].customer_name == "Zoë"
 
 
-def test_behind_our_proxies_each_customer_has_a_share_and_nobody_can_make_up_another(deployment: Deployment) -> None:
+def test_each_customer_behind_our_proxies_has_a_share(deployment: Deployment) -> None:
     share = {"DESKSTREAM_ENDPOINT_BURST_REQUESTS": "1", "DESKSTREAM_ENDPOINT_REQUESTS_PER_SECOND": "0.01"}
 
     def statuses(server: Server, *forwarded: str) -> list[int]:
@@ -119,9 +117,7 @@ def test_behind_our_proxies_each_customer_has_a_share_and_nobody_can_make_up_ano
         assert statuses(server, "203.0.113.1", "203.0.113.2") == [202, 429]
 
 
-def test_a_signed_event_is_in_kafka_when_202_is_answered_and_a_retry_is_a_duplicate(
-    deployment: Deployment, server: Server
-) -> None:
+def test_202_means_in_kafka_and_a_retry_is_a_duplicate(deployment: Deployment, server: Server) -> None:
     first, again = server.post_event(REPLY), server.post_event(REPLY, secret="old")
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json()["event_id"] == again.json()["event_id"]
@@ -134,7 +130,7 @@ def test_a_signed_event_is_in_kafka_when_202_is_answered_and_a_retry_is_a_duplic
     assert server.counted("duplicate") == {'channel="none"': 1.0}
 
 
-def test_what_is_wrong_is_answered_counted_as_refused_and_not_taken(deployment: Deployment, server: Server) -> None:
+def test_a_wrong_request_is_answered_and_counted_as_refused(deployment: Deployment, server: Server) -> None:
     client = server.client
     answers = {
         "bad fields of a form": client.post("/v1/form", data=CONTACT | {"email": "nowhere", "age": "9"}),
@@ -207,7 +203,7 @@ def test_people_can_use_the_page(deployment: Deployment, server: Server) -> None
     assert events(deployment)[0].customer_tag in thanks.text
 
 
-def test_the_page_is_in_the_language_that_was_chosen_on_it_whatever_the_browser_likes(server: Server) -> None:
+def test_the_language_chosen_on_the_page_wins_over_the_browser(server: Server) -> None:
     chinese = {"accept": "text/html", "accept-language": "zh-TW"}
     for asked, shown in (("?lang=ja", "ja"), ("", "zh-Hant"), ("?lang=xx", "zh-Hant")):
         assert f'<html lang="{shown}">' in server.client.get(f"/{asked}", headers=chinese).text
@@ -228,7 +224,7 @@ def test_the_api_describes_itself_with_an_example_of_every_type(server: Server) 
     assert server.client.get("/v1/form").status_code == 405
 
 
-def test_without_kafka_it_is_503_with_retry_after_counted_as_refused_and_not_as_received(
+def test_without_kafka_it_is_503_with_retry_after(
     deployment: Deployment,
 ) -> None:
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
@@ -245,7 +241,7 @@ def test_without_kafka_it_is_503_with_retry_after_counted_as_refused_and_not_as_
         }
 
 
-def test_without_a_secret_the_signed_endpoint_is_off_and_the_form_works(deployment: Deployment) -> None:
+def test_without_a_secret_only_the_signed_endpoint_is_off(deployment: Deployment) -> None:
     with serving(deployment, DESKSTREAM_WEBHOOK_SECRETS="") as server:
         assert server.post_event(REPLY).status_code == 403
         assert server.client.post("/v1/form", data=CONTACT).status_code == 202
@@ -267,7 +263,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(deployment: Deployment) -> No
             assert second.wait(60) == 2
 
 
-def test_who_sends_more_than_its_share_is_asked_to_wait_and_nothing_is_taken(deployment: Deployment) -> None:
+def test_a_sender_above_its_share_is_asked_to_wait(deployment: Deployment) -> None:
     share = {"DESKSTREAM_ENDPOINT_BURST_REQUESTS": "2", "DESKSTREAM_ENDPOINT_REQUESTS_PER_SECOND": "0.01"}
     with serving(deployment, await_ready=True, **share) as server:
         answers = [server.client.post("/v1/form", data=CONTACT | {"message": f"Number {n}"}) for n in range(2)]

@@ -117,7 +117,7 @@ def event(**body: Any) -> Event:
     return generic.normalise(json.dumps(body).encode(), now=NOW, source="test")
 
 
-def test_a_merge_has_the_key_of_the_customer_who_goes_up_in_the_other() -> None:
+def test_a_merge_has_the_key_of_the_merged_customer() -> None:
     made = event(
         type="customers_merged", id="m1", from_customer_id="email:Ann@example.org", into_customer_id="ext:4711"
     )

@@ -36,7 +36,7 @@ def reason(sent: Delivery) -> str:
     return caught.value.reason
 
 
-def test_what_is_typed_on_a_kiosk_is_a_contact_in_person_and_says_where() -> None:
+def test_a_kiosk_makes_a_contact_in_person_with_its_place() -> None:
     made = form.normalise(TYPED, now=NOW, channel=form.KIOSK)
     assert (made.channel, made.fields, made.text) == (
         "in_person",
@@ -45,7 +45,7 @@ def test_what_is_typed_on_a_kiosk_is_a_contact_in_person_and_says_where() -> Non
     )
 
 
-def test_the_same_words_on_the_kiosk_and_on_the_web_are_two_contacts() -> None:
+def test_the_same_words_on_kiosk_and_web_are_two_contacts() -> None:
     typed = {"email": "ann@example.org", "message": "x", "submission_id": "7"}
     assert form.normalise(typed, now=NOW).event_id != form.normalise(typed, now=NOW, channel=form.KIOSK).event_id
 
@@ -71,7 +71,7 @@ def test_a_token_is_the_signed_name_of_the_device() -> None:
 
 
 @pytest.mark.parametrize("signer", [SECRETS, ("old",)])
-def test_a_device_with_a_token_is_let_in_and_its_name_is_the_place(signer: tuple[str, ...]) -> None:
+def test_a_device_with_a_token_passes_and_names_the_place(signer: tuple[str, ...]) -> None:
     sent = delivery(
         b'{"email":"ann@example.org","message":"x"}', authorization=f"Bearer {device.device_token('dublin-1', signer)}"
     )

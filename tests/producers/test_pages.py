@@ -75,7 +75,7 @@ every_page = pytest.mark.parametrize("name", PAGES)
 
 
 @every_page
-def test_a_page_is_valid_html_with_a_language_a_title_and_one_heading(name: str) -> None:
+def test_a_page_is_valid_html_with_language_title_and_heading(name: str) -> None:
     document = parsed(PAGES[name])
     assert document.get("lang") == name.rpartition(", ")[2]
     assert (document.findtext(".//title") or "").strip()
@@ -83,7 +83,7 @@ def test_a_page_is_valid_html_with_a_language_a_title_and_one_heading(name: str)
 
 
 @every_page
-def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_that_was_typed(name: str) -> None:
+def test_a_page_loads_nothing_and_runs_nothing_that_was_typed(name: str) -> None:
     document = parsed(PAGES[name])
     loading = [e for e in document.iter() if e.get("src") or (e.tag == "link" and e.get("href"))]
     assert not loading
@@ -94,7 +94,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_that_was_typed(nam
 
 
 @every_page
-def test_every_control_has_a_label_and_every_problem_is_told_to_a_screen_reader(name: str) -> None:
+def test_a_screen_reader_hears_every_label_and_problem(name: str) -> None:
     document = parsed(PAGES[name])
     ids = [e.get("id") for e in document.iter() if e.get("id")]
     assert len(ids) == len(set(ids))
@@ -132,7 +132,7 @@ def texts_of_templates() -> set[str]:
 
 
 @pytest.mark.parametrize("locale", [locale for locale in LOCALES if locale != "en"])
-def test_a_catalog_translates_every_text_of_the_templates_and_no_other(locale: str) -> None:
+def test_a_catalog_translates_exactly_the_texts_of_the_templates(locale: str) -> None:
     with (Path(pages.__file__).parent / "locales" / f"{locale}.po").open("rb") as file:
         catalog = read_po(file, abort_invalid=True)
     translated = {str(message.id): str(message.string) for message in catalog if message.id}
@@ -162,7 +162,7 @@ def test_a_survey_is_in_the_customers_language_and_in_english(locale: str) -> No
     assert not re.search(r"[぀-ヿ一-鿿]", pages.question_page("en", TICKET, "tok", {}))
 
 
-def test_a_survey_asks_both_questions_in_groups_of_their_own_with_nothing_chosen() -> None:
+def test_a_survey_asks_two_questions_with_nothing_chosen() -> None:
     document = parsed(pages.question_page("en", TICKET, "tok", {}))
     groups = {
         (group.findtext("legend") or ""): [(e.get("name"), e.get("value")) for e in group.iter("input")]
@@ -175,7 +175,7 @@ def test_a_survey_asks_both_questions_in_groups_of_their_own_with_nothing_chosen
     assert not [e for e in document.iter("input") if e.get("checked") is not None]
 
 
-def test_what_was_chosen_and_typed_is_still_there_when_something_is_wrong() -> None:
+def test_a_refused_survey_keeps_what_was_chosen_and_typed() -> None:
     shown = pages.question_page("ja", TICKET, "tok", {"csat": "2", "comment": "\n遅い\n<b>"}, {"ces": "out_of_range"})
     document = parsed(shown)
     assert [e.get("value") for e in document.iter("input") if e.get("checked") is not None] == ["2"]
@@ -190,12 +190,12 @@ def test_what_was_chosen_and_typed_is_still_there_when_something_is_wrong() -> N
         ("*", "en"), ("ja;q=2", "en"), (";;,,q=", "en"), ("x" * 10_000 + ",ja", "en"),
     ],
 )  # fmt: skip
-def test_a_page_is_in_the_language_that_the_browser_likes_best_of_ours(accept: str, locale: str) -> None:
+def test_a_page_is_in_the_browsers_preferred_language_of_ours(accept: str, locale: str) -> None:
     assert negotiated(accept) == locale
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_the_form_leads_to_itself_in_the_other_languages_and_stays_in_its_own(locale: str) -> None:
+def test_the_form_links_to_itself_in_the_other_languages(locale: str) -> None:
     document = parsed(pages.form_page(locale=locale))
     others = {e.get("href"): e.get("lang") for e in next(document.iter("nav")).iter("a")}
     assert others == {f"/?lang={each}": each for each in LOCALES if each != locale}
@@ -213,9 +213,7 @@ def test_the_form_leads_to_itself_in_the_other_languages_and_stays_in_its_own(lo
         ({"email": "a@b.example", "message": ["x"], "cat": "1"}, {"message": "not_text", "cat": "unknown"}),
     ],
 )
-def test_every_problem_of_a_form_has_a_word_that_each_language_has_a_sentence_for(
-    values: dict[str, object], words: dict[str, str]
-) -> None:
+def test_every_problem_of_a_form_has_a_sentence_per_language(values: dict[str, object], words: dict[str, str]) -> None:
     with pytest.raises(FormProblems) as caught:
         form.normalise(values, now=1772445600_000000)
     assert caught.value.words == words and set(caught.value.fields) == set(words)
@@ -224,7 +222,7 @@ def test_every_problem_of_a_form_has_a_word_that_each_language_has_a_sentence_fo
         assert word == "unknown" or caught.value.fields[name] not in shown
 
 
-def test_a_form_with_a_problem_says_it_beside_the_field_in_the_language_of_the_page() -> None:
+def test_a_problem_stands_beside_its_field_in_the_pages_language() -> None:
     document = parsed(pages.form_page({"email": "x"}, {"email": "bad"}, {"email": "address"}, locale="zh-Hans"))
     field = next(e for e in document.iter("input") if e.get("name") == "email")
     assert (field.get("aria-invalid"), field.get("aria-describedby"), field.get("value")) == (
@@ -250,7 +248,7 @@ def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     assert "script-src" not in HEADERS["Content-Security-Policy"]
 
 
-def test_the_api_says_of_a_field_what_the_docstring_of_its_record_says() -> None:
+def test_the_api_describes_a_field_as_its_record_does() -> None:
     shapes = openapi.EVENTS["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     [message] = [each for each in shapes if each["title"] == "message_received"]
     assert message["description"] == "A customer wrote or spoke to us."

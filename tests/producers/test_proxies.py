@@ -29,7 +29,7 @@ OURS = Proxies.parse("10.1.0.0/16, 192.0.2.7, fd00::/8", "DESKSTREAM_TRUSTED_PRO
         ("", "203.0.113.9", ""),
     ],
 )
-def test_the_last_address_that_no_proxy_of_ours_added_is_the_client(peer: str, forwarded: str, client: str) -> None:
+def test_the_client_is_the_last_address_not_added_by_our_proxies(peer: str, forwarded: str, client: str) -> None:
     assert OURS.client(peer, forwarded) == client
 
 
@@ -60,6 +60,6 @@ def test_a_household_has_one_share_however_many_addresses_it_has(address: str, s
 
 
 @given(st.text(max_size=60), st.text(max_size=120))
-def test_no_header_breaks_it_and_none_is_kept_longer_than_an_address(peer: str, forwarded: str) -> None:
+def test_any_header_is_read_and_cut_to_the_length_of_an_address(peer: str, forwarded: str) -> None:
     assert len(OURS.client(peer, forwarded)) <= max(len(peer), 64)
     share_of(forwarded)

@@ -58,7 +58,7 @@ def test_one_source_does_not_use_up_the_share_of_another() -> None:
 
 
 @given(times=st.lists(st.floats(0, 100), min_size=1, max_size=200))
-def test_never_more_passes_than_the_burst_and_what_time_has_added(times: list[float]) -> None:
+def test_no_more_passes_than_burst_and_rate_allow(times: list[float]) -> None:
     limit, passed = RateLimit(per_second=3.0, burst=5.0), 0
     for at in sorted(times):
         passed += limit.wait_seconds("a", at) == 0.0

@@ -40,7 +40,7 @@ def test_a_body_is_read_to_its_end() -> None:
         (request([b"a"], trickles=True, content_length="3"), "too_slow", 408),
     ],
 )
-def test_a_body_that_never_ends_is_refused_and_its_connection_closed(
+def test_a_body_without_end_is_refused_and_its_connection_closed(
     sent: Request, reason: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)

@@ -78,7 +78,7 @@ def director() -> Director:
 
 
 @pytest.mark.parametrize("channel", sorted(HANDLING))
-def test_an_assigned_ticket_is_answered_in_the_time_of_its_channel(channel: str) -> None:
+def test_an_assigned_ticket_is_answered_in_its_channels_time(channel: str) -> None:
     handling, delays = HANDLING[channel], []
     for ticket in TICKETS:
         staff = director()
@@ -92,7 +92,7 @@ def test_an_assigned_ticket_is_answered_in_the_time_of_its_channel(channel: str)
     assert handling.slow / 4 < late < handling.slow * 2.5
 
 
-def test_when_the_facts_arrive_and_in_which_order_changes_nothing() -> None:
+def test_time_and_order_of_the_facts_change_nothing() -> None:
     one, other = director(), director()
     plan = [*one.saw(stands(TICKETS[0], "new", assignee_id="")), *one.saw(assigned(TICKETS[0]))]
     facts = (stands(TICKETS[0], "new", assignee_id=""), assigned(TICKETS[0]), stands(TICKETS[0]), assigned(TICKETS[0]))
@@ -150,7 +150,7 @@ def test_customers_answer_only_an_answer_that_they_got() -> None:
         assert not any(staff.stands(planned) for planned in said)
 
 
-def test_a_message_between_answer_and_solve_keeps_the_ticket_open() -> None:
+def test_a_message_after_the_answer_keeps_the_ticket_open() -> None:
     for ticket in TICKETS:
         staff = director()
         staff.saw(stands(ticket, "new", assignee_id=""))
@@ -178,7 +178,7 @@ def test_customers_answer_on_the_ticket_s_own_address() -> None:
     assert all(message.customer_tag == TAG and message.text for message in messages)
 
 
-def test_a_customer_whom_nobody_simulates_is_served_and_stays_silent() -> None:
+def test_a_customer_who_is_not_simulated_is_served_and_silent() -> None:
     staff, kinds = Director(7, []), set()
     for ticket in TICKETS:
         staff.saw(stands(ticket, "new", assignee_id=""))
@@ -187,7 +187,7 @@ def test_a_customer_whom_nobody_simulates_is_served_and_stays_silent() -> None:
     assert kinds == {AgentReplied, StatusChanged}
 
 
-def test_one_survey_for_an_episode_and_worse_scores_after_a_longer_wait() -> None:
+def test_one_survey_per_episode_and_worse_scores_after_long_waits() -> None:
     means = []
     for waited in (600.0, 2 * 86_400.0):
         scores = []

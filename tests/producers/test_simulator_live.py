@@ -54,7 +54,7 @@ def everything(settings: ProducerSettings, topic: Topic) -> list[Event]:
     return records
 
 
-def test_a_short_day_arrives_as_planned_and_what_is_assigned_is_answered(deployment: Any) -> None:
+def test_a_short_day_arrives_and_assignments_are_answered(deployment: Any) -> None:
     settings = deployment.settings(ProducerSettings)
     shop = Shop(contacts=300, seed=5, start=START, days=1.5 / 24)
     person = people_of(5, 300)[0]

@@ -143,7 +143,7 @@ def test_nothing_is_refused(day: Day) -> None:
     assert day.refused == []
 
 
-def test_nearly_every_ticket_is_answered_and_most_are_solved_by_the_end_of_the_day(day: Day) -> None:
+def test_most_tickets_are_answered_and_solved_within_the_day(day: Day) -> None:
     tickets = day.latest().values()
     answered = [ticket for ticket in tickets if ticket.public_replies]
     solved = [ticket for ticket in tickets if ticket.status == "solved"]
@@ -171,7 +171,7 @@ def test_a_believable_share_of_the_first_answers_is_late(day: Day) -> None:
     assert 0.01 < breached / opened < 0.25
 
 
-def test_most_low_scores_of_the_day_were_looked_after_the_same_day(day: Day) -> None:
+def test_most_low_scores_are_followed_up_the_same_day(day: Day) -> None:
     tasks = {fact.ticket_id: fact for fact in day.facts if isinstance(fact, FollowUpFact)}
     low = {
         fact.ticket_id
@@ -204,7 +204,7 @@ def test_nearly_every_contact_of_a_person_has_a_reason(day: Day) -> None:
     assert len({fact.tag for fact in day.facts if isinstance(fact, TagFact)}) > 20
 
 
-def test_agents_are_handling_contacts_for_a_believable_share_of_the_time_they_are_there(day: Day) -> None:
+def test_the_agents_occupancy_is_believable(day: Day) -> None:
     stretches = {(f.team, f.agent_id, f.since): f for f in day.facts if isinstance(f, PresenceFact)}
     online, busy = Counter[str](), Counter[str]()
     for fact in stretches.values():

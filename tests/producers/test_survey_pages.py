@@ -73,7 +73,7 @@ def test_opening_a_link_changes_nothing_and_the_button_votes(deployment: Deploym
     assert sum(server.counted("published").values()) == sum(server.counted("duplicate").values()) == 1
 
 
-def test_a_low_score_is_asked_what_went_wrong_and_every_answer_is_kept(deployment: Deployment, server: Server) -> None:
+def test_a_low_score_is_asked_why_and_every_answer_is_kept(deployment: Deployment, server: Server) -> None:
     path = link()
     first = server.client.post(path, data={"csat": "1"})  # at once, and without the page: as a machine would
     action = re.search(r'action="([^"]+)"', first.text)
@@ -96,7 +96,7 @@ def test_a_low_score_is_asked_what_went_wrong_and_every_answer_is_kept(deploymen
     assert changed.scanner or took >= HUMAN_SECONDS, "nobody reads a page in no time"
 
 
-def test_a_link_that_is_of_no_use_is_explained_and_its_reason_counted(deployment: Deployment, server: Server) -> None:
+def test_a_useless_link_is_explained_and_its_reason_counted(deployment: Deployment, server: Server) -> None:
     good = link()
     cases = {
         "garbled_link": (good[:-9] + "!", 404),
@@ -120,7 +120,7 @@ def test_a_link_that_is_of_no_use_is_explained_and_its_reason_counted(deployment
     assert events(deployment) == dead_letters(deployment) == []
 
 
-def test_a_page_that_cannot_be_used_comes_back_with_what_was_typed(deployment: Deployment, server: Server) -> None:
+def test_a_refused_page_comes_back_with_what_was_typed(deployment: Deployment, server: Server) -> None:
     path = link()
     page = server.client.get(path)
     typed = {"page": hidden(page, "page"), "comment": "<b>slow</b>"}
@@ -136,7 +136,7 @@ def test_a_page_that_cannot_be_used_comes_back_with_what_was_typed(deployment: D
     assert events(deployment) == []
 
 
-def test_without_kafka_a_vote_is_not_thanked_and_stays_on_the_page(deployment: Deployment) -> None:
+def test_without_kafka_a_vote_stays_on_the_page(deployment: Deployment) -> None:
     closed = {"DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with serving(deployment, await_ready=False, **SECRETS, **closed) as server:
         path = link()
@@ -149,7 +149,7 @@ def test_without_kafka_a_vote_is_not_thanked_and_stays_on_the_page(deployment: D
         assert server.counted("refused") == {'channel="survey",reason="unavailable"': 1}
 
 
-def test_the_surveys_process_serves_surveys_only_and_writes_links_that_it_opens(deployment: Deployment) -> None:
+def test_the_surveys_process_serves_only_surveys_and_its_links(deployment: Deployment) -> None:
     settings = ProducerSettings(survey_secrets=SecretStr("new-secret"), survey_url="https://help.example")
     url = httpx.URL(link_to(settings, "abcdefghijkl-3", locale="ja"))
     with serving(deployment, process="surveys", **SECRETS) as server:

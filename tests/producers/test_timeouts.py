@@ -93,7 +93,7 @@ def test_what_follows_a_whole_head_may_take_longer(port: int) -> None:
         assert answer(client).endswith(b"zzz")
 
 
-def test_the_next_request_on_the_same_connection_has_as_long_as_the_first(port: int) -> None:
+def test_every_request_of_a_connection_has_the_same_time(port: int) -> None:
     with connected(port) as client:
         for _ in range(3):
             trickled(client, HEAD[:3])
