@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
-from email.parser import BytesParser, Parser
+from email.parser import BytesParser
 
 from producers.mail import body as bodies
 from producers.mail import headers as mail_headers
@@ -98,12 +98,9 @@ def _walk(mail: Message) -> Iterator[Message]:
 
 
 def _status_blocks(part: Message) -> list[Message]:
+    """Returns the blocks of fields; the library parses each of them into a message without a body."""
     payload = part.get_payload()
-    if isinstance(payload, list):
-        return [each for each in payload if isinstance(each, Message)]
-    decoded = part.get_payload(decode=True)
-    text = decoded.decode("utf-8", "replace") if isinstance(decoded, bytes) else ""
-    return [Parser().parsestr(block, headersonly=True) for block in text.replace("\r\n", "\n").split("\n\n")]
+    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
 
 
 def _returned(part: Message) -> Headers | None:

@@ -201,3 +201,59 @@ def test_a_subject_is_one_line(subject: bytes, read: str) -> None:
     event = email.normalise(b"From: ann@example.org\nSubject: " + subject + b"\n\nHi", now=NOW)
     assert event.subject == read
     assert event.headers.get("x-loop", "") == ("yes" if read == "Hi" else "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Auto-Submitted", "Feedback-ID", "List-Id", "List-Post", "List-Unsubscribe", "Precedence", "Return-Path", "Sender",
+        "X-Auto-Reply-From", "X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder",
+        "X-Failed-Recipients", "X-Loop", "X-Spam-Flag",
+    ],
+)  # fmt: skip
+def test_the_headers_of_loop_guards_are_kept(name: str) -> None:
+    event = email.normalise(mail(f"{name}: a@b.example\nX-Other: 1\n".encode()), now=NOW)
+    assert event.headers == {name.lower(): "a@b.example"}
+
+
+@pytest.mark.parametrize("kind", ["multipart/report", "message/delivery-status", "message/disposition-notification"])
+def test_the_content_type_of_a_report_is_kept(kind: str) -> None:
+    assert email.normalise(mail(f"Content-Type: {kind}\n".encode()), now=NOW).headers == {"content-type": kind}
+    assert email.normalise(mail(b"Content-Type: text/plain\n"), now=NOW).headers == {}
+
+
+@pytest.mark.parametrize("name", ["From", "Sender", "Reply-To", "Return-Path"])
+def test_any_of_four_headers_names_the_sender(name: str) -> None:
+    event = email.normalise(f"{name}: Ann <Ann@example.org>\nSubject: Hi\n\nHi".encode(), now=NOW)
+    assert (event.address, event.customer_name, event.customer_id) == (
+        "Ann@example.org",
+        "Ann",
+        "email:ann@example.org",
+    )
+
+
+def test_the_answer_goes_to_reply_to_and_the_customer_is_the_sender() -> None:
+    event = email.normalise(mail(b"Reply-To: Desk <desk@example.org>\n"), now=NOW)
+    assert (event.address, event.customer_id) == ("desk@example.org", "email:ann@example.org")
+
+
+@pytest.mark.parametrize("name", ["To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To"])
+def test_recipients_are_kept_once_in_lower_case(name: str) -> None:
+    event = email.normalise(
+        mail(f"{name}: A@Support.example, a@support.example, T+X@support.example\n".encode()), now=NOW
+    )
+    assert event.recipients == ["a@support.example", "T+X@support.example"]
+
+
+@pytest.mark.parametrize(
+    ("date", "zone"),
+    [
+        ("Mon, 2 Mar 2026 18:00:00 +0900", "Etc/GMT-9"), ("Mon, 2 Mar 2026 03:00:00 -0600", "Etc/GMT+6"),
+        ("Mon, 2 Mar 2026 09:00:00 +0000", ""), ("Mon, 2 Mar 2026 14:30:00 +0530", ""),
+        ("Mon, 2 Mar 2026 23:00:00 +1400", "Etc/GMT-14"), ("Tue, 3 Mar 2026 00:00:00 +1500", ""),
+        ("Sun, 1 Mar 2026 21:00:00 -1200", "Etc/GMT+12"), ("Sun, 1 Mar 2026 20:00:00 -1300", ""),
+        ("Mon, 2 Mar 2026 18:00:00 JST", "Etc/GMT-9"), ("nonsense", ""),
+    ],
+)  # fmt: skip
+def test_the_offset_of_the_date_is_the_time_zone(date: str, zone: str) -> None:
+    assert email.normalise(mail(f"Date: {date}\n".encode()), now=NOW).time_zone == zone

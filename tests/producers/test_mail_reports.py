@@ -63,6 +63,12 @@ def test_a_report_is_an_event_of_the_customer_that_we_wrote_to() -> None:
     ("changes", "expected"),
     [
         ({"kind": "text/rfc822-headers"}, ("ABCDEFGHIJKL", "failed")),
+        ({"returned": f"Reply-To: support+{TICKET}@support.example\nSubject: Hi\n"}, ("ABCDEFGHIJKL", "failed")),
+        ({"returned": f"Sender: support+{TICKET}@support.example\nSubject: Hi\n"}, ("ABCDEFGHIJKL", "failed")),
+        ({"returned": f"From: x@y.example\nSubject: Hi [#{TICKET}]\n"}, ("ABCDEFGHIJKL", "failed")),
+        ({"returned": f"Message-ID: <ds.{TICKET}.m@support.example>\n"}, ("ABCDEFGHIJKL", "failed")),
+        ({"status": "Original-Recipient: rfc822; a@b.example\nAction: Relayed\n"}, ("ABCDEFGHIJKL", "relayed")),
+        ({"status": "Final-Recipient: rfc822; nobody\n\nFinal-Recipient: rfc822; a@b.example\nAction: expanded\n"}, ("ABCDEFGHIJKL", "expanded")),
         ({"returned": f"From: support+{TICKET.lower()}@support.example\nSubject: Hi\n"}, ("ABCDEFGHIJKL", "failed")),
         ({"status": "Final-Recipient: rfc822; ann@example.org\nAction: delayed\nStatus: 4.4.1\n"}, ("ABCDEFGHIJKL", "delayed")),
         ({"returned": "From: ann@example.org\nMessage-ID: <x@example.org>\nSubject: Hi\n"}, None),
@@ -93,3 +99,28 @@ def test_broken_reports_break_nothing(noise: bytes, at: int) -> None:
     for broken in (raw[:at] + noise + raw[at:], raw[:at] + noise + b"delivery-status"):
         event = delivery_report(parse(broken), now=NOW)
         assert event is None or (event.occurred_at, event.channel, event.status in ACTIONS) == (NOW, "email", True)
+
+
+def test_of_several_recipients_the_first_with_an_action_counts() -> None:
+    status = "Final-Recipient: rfc822; a@x.example\n\nFinal-Recipient: rfc822; b@x.example\nAction: failed\n\n"
+    status += "Final-Recipient: rfc822; c@x.example\nAction: delivered\nStatus: 2.0.0\n"
+    event = delivery_report(parse(report(status)), now=NOW)
+    assert event is not None and (event.address, event.status, event.error_code) == ("b@x.example", "failed", "")
+
+
+def test_the_recipient_that_the_sender_named_counts() -> None:
+    status = "Final-Recipient: rfc822; inner@x.example\nOriginal-Recipient: rfc822; Ann@Example.org\nAction: failed\n"
+    event = delivery_report(parse(report(status)), now=NOW)
+    assert event is not None and event.address == "Ann@Example.org"
+
+
+def test_a_returned_mail_without_a_message_id_has_one_made_of_the_ticket() -> None:
+    returned = f"From: support+{TICKET}@support.example\nSubject: Hi\n"
+    event = delivery_report(parse(report(returned=returned)), now=NOW)
+    assert event is not None and event.message_id == f"<ds.{TICKET}.returned@unknown>"
+
+
+def test_a_report_in_a_single_part_is_a_mail_like_any_other() -> None:
+    raw = report().replace(b"multipart/report", b"multipart/mixed")
+    assert delivery_report(parse(raw), now=NOW) is None
+    assert parse(raw).report is None
