@@ -174,3 +174,125 @@ def test_the_bytes_of_a_file_are_decoded_when_asked_for() -> None:
     mail = parse(b"From: a@b.example\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nAAEC\n")
     (file,) = mail.files
     assert (file.name, file.media_type, file.size, file.content()) == ("a.png", "image/png", 3, b"\x00\x01\x02")
+
+
+# -- one part ---------------------------------------------------------------------------------------------------------
+
+
+def part_of(head: str, body: bytes) -> bytes:
+    return f"From: a@b.example\n{head}\n\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("head", "meta", "encoding"),
+    [
+        ("Content-Type: text/html", '<meta charset="koi8-r">', "koi8-r"),
+        ("Content-Type: text/html; charset=us-ascii", "<meta charset = 'koi8-r'>", "koi8-r"),
+        ("Content-Type: text/html; charset=koi8-r", '<meta charset="cp1251">', "koi8-r"),
+        ("Content-Type: text/html", "<meta http-equiv=Content-Type content='text/html; charset=cp1251'>", "cp1251"),
+    ],
+    ids=["no charset", "ASCII", "declared wins", "http-equiv"],
+)
+def test_a_page_is_read_in_the_charset_of_its_meta_element(head: str, meta: str, encoding: str) -> None:
+    page = f"<html><head>{meta}</head><body>Здравствуйте, где мой заказ</body></html>".encode(encoding)
+    assert parse(part_of(head, page)).text == "Здравствуйте, где мой заказ"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "read"),
+    [
+        ("", "a \nb"),
+        ("; format=flowed", "a b"),
+        ("; Format=Flowed; DelSp=yes", "ab"),
+        ('; format=flowed; delsp = "YES"', "ab"),
+        ("; format=flowed; delsp=no", "a b"),
+    ],
+)
+def test_flowed_lines_are_joined(parameters: str, read: str) -> None:
+    assert parse(part_of(f"Content-Type: text/plain{parameters}", b"a \nb\n")).text == read
+
+
+def test_flowed_lines_keep_quotes_signatures_and_stuffing() -> None:
+    body = b"> quoted \n> more\n from\n-- \nAnn\n"
+    assert parse(part_of("Content-Type: text/plain; format=flowed", body)).text == "> quoted \n> more\nfrom\n-- \nAnn"
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("Content-Disposition: attachment; filename=a.txt", "a.txt"),
+        ("Content-Disposition: attachment; filename=../a\\b.txt", ".._a_b.txt"),
+        ("Content-Disposition: attachment; filename*=utf-8''gr%C3%B6%C3%9Fe.txt", "größe.txt"),
+        ("Content-Disposition: attachment; filename*0=lo; filename*1=ng.txt", "long.txt"),
+        ("Content-Disposition: attachment; filename==?utf-8?q?gr=C3=B6=C3=9Fe.txt?=", "größe.txt"),
+        ("Content-Type: text/x-log; name=größe.txt\nContent-Disposition: attachment", "größe.txt"),
+        ('Content-Disposition: attachment; filename="größe\n 2.txt"', "größe  2.txt"),
+        ("Content-Disposition: attachment; filename=photo\u202egpj.exe", "photogpj.exe"),
+        ("Content-Disposition: attachment", ""),
+    ],
+)
+def test_a_file_has_the_name_that_its_sender_gave(head: str, name: str) -> None:
+    (file,) = parse(part_of(head, b"1")).files
+    assert file.name == name and file.content() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "read"),
+    [
+        ("text/enriched", b"<bold>Now</bold> <<later> <param>red</param>", "Now <later>"),
+        ("text/markdown", b"*Now*", "*Now*"),
+        ("text/plain", b"<!DOCTYPE html><p>Now</p>", "Now"),
+        ("text/plain", b"<p>Now</p>", "<p>Now</p>"),
+        ("nonsense", b"Now", "Now"),
+    ],
+)
+def test_a_text_part_is_read_by_its_type(kind: str, body: bytes, read: str) -> None:
+    assert parse(part_of(f"Content-Type: {kind}", body)).text == read
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+def nested(depth: int, kind: str = "mixed") -> bytes:
+    """A text inside of so many multiparts."""
+    body = b"Content-Type: text/plain\n\nHello\n"
+    for level in range(depth):
+        boundary = b"b%d" % level
+        body = b"Content-Type: multipart/%s; boundary=%s\n\n--%s\n%s\n--%s--\n" % (
+            kind.encode(), boundary, boundary, body, boundary
+        )  # fmt: skip
+    return b"From: a@b.example\n" + body
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative", "report"])
+@pytest.mark.parametrize(("depth", "read"), [(29, "Hello"), (30, "Hello"), (31, "")])
+def test_parts_are_read_down_to_a_depth_of_30(kind: str, depth: int, read: str) -> None:
+    assert parse(nested(depth, kind)).text == read
+
+
+@pytest.mark.parametrize(("mails", "read"), [(1, "Hello"), (5, "Hello"), (6, "")])
+def test_mails_in_mails_are_read_down_to_the_fifth(mails: int, read: str) -> None:
+    raw = b"From: a@b.example\n\nHello"
+    for _ in range(mails):
+        raw = b"From: a@b.example\nContent-Type: message/rfc822\n\n" + raw
+    assert parse(raw).text == read
+
+
+@pytest.mark.parametrize("count", [99, 100, 101])
+def test_a_mail_has_at_most_a_hundred_files(count: int) -> None:
+    files = b"".join(b"--m\nContent-Type: image/png; name=%d.png\n\nx\n" % number for number in range(count))
+    mail = parse(b"From: a@b.example\nContent-Type: multipart/mixed; boundary=m\n\n" + files + b"--m--\n")
+    assert [file.name for file in mail.files] == [f"{number}.png" for number in range(min(count, 100))]
+
+
+@pytest.mark.parametrize("count", [498, 499, 500])
+def test_a_mail_has_at_most_500_parts_itself_included(count: int) -> None:
+    parts = b"".join(b"--m\n\n%d\n" % number for number in range(count))
+    mail = parse(b"From: a@b.example\nContent-Type: multipart/mixed; boundary=m\n\n" + parts + b"--m--\n")
+    assert mail.text.split() == [str(number) for number in range(min(count, 499))]
+
+
+def test_texts_stand_apart_and_pages_become_text() -> None:
+    raw = b"From: a@b.example\nContent-Type: multipart/mixed; boundary=m\n\n"
+    raw += b"--m\n\n\nOne\n\n--m\nContent-Type: text/html\n\n<p>Two</p>\n--m\n\n \n--m\n\nThree\n--m--\n"
+    assert parse(raw).text == "One\n\nTwo\n\nThree"
