@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ TEXTS = ("My card was declined", "Where is my parcel? It never arrived.", "I wan
 
 Labels = tuple[str, ...]
 Sums = dict[Labels, float]
+Ask = Callable[[str], Sums]
 
 
 def log_of(part: int, now: int) -> Iterator[Event]:
@@ -202,80 +203,90 @@ class Prometheus:
         return {place: value for place, value in found.items() if value}
 
 
+LIVE = "ticket_id IN (SELECT ticket_id FROM tickets FINAL WHERE imported = 0)"
+SLA = "clock, policy, channel, team, priority"
+TRANSITIONS = f"SELECT {SLA}, count() FROM (SELECT * FROM clocks FINAL) WHERE {LIVE} AND transition = %s GROUP BY {SLA}"
+RUNNING = f"""SELECT clock, t.channel, t.team, %s, count() FROM sla_status AS s
+    JOIN (SELECT * FROM tickets FINAL WHERE {OPEN}) AS t ON s.ticket_id = t.ticket_id
+    WHERE s.is_running AND s.state != 'paused' AND %s GROUP BY ALL"""
+ANSWERED = "SELECT %s FROM (SELECT * FROM tickets FINAL) WHERE imported = 0 AND first_response_seconds IS NOT NULL"
+#: Metric → its labels, and the SQL that counts the same in ClickHouse.
+EXPECTED = {
+    "sla_met_total": (SLA, f"SELECT {SLA}, count() FROM sla_status WHERE {LIVE} AND state = 'met' GROUP BY {SLA}"),
+    "sla_breached_total": (SLA, TRANSITIONS.replace("%s", "'breach'")),
+    "sla_corrected_total": (SLA, TRANSITIONS.replace("%s", "'correct' AND at < due_at")),
+    "csat_answers_total": (
+        "channel, team, score",
+        f"SELECT channel, team, csat, count() FROM (SELECT * FROM surveys FINAL) WHERE {LIVE} AND csat > 0 GROUP BY ALL",
+    ),
+    "tags_applied_total": (
+        "tag, quadrant, team",
+        f"SELECT tag, quadrant, owner_team, count() FROM (SELECT * FROM tags FINAL) WHERE {LIVE} GROUP BY ALL",
+    ),
+    "acknowledgements_total": (
+        "channel, outcome, reason",
+        f"SELECT channel, outcome, reason, count() FROM (SELECT * FROM acknowledgements FINAL) WHERE {LIVE} GROUP BY ALL",
+    ),
+    "first_response_seconds_count": (
+        "channel, team",
+        "SELECT channel, team, sum(first_responses) FROM panes FINAL WHERE channel != 'in_person' GROUP BY ALL",
+    ),
+    "first_response_seconds_sum": (
+        "channel, team",
+        "SELECT channel, team, sum(first_response_seconds_sum) FROM panes FINAL WHERE channel != 'in_person' GROUP BY ALL",
+    ),
+    "first_response_seconds_bucket": (
+        "le",
+        ANSWERED.replace(
+            "%s",
+            "arrayJoin([{}]) AS le, countIf(first_response_seconds <= toFloat64(le))".format(
+                ", ".join("'+Inf'" if math.isinf(x) else f"'{x}'" for x in metrics.FIRST_RESPONSE_SECONDS._upper_bounds)
+            ),
+        )
+        + " GROUP BY le",
+    ),
+    "tickets_open": (
+        "channel, team, priority, status",
+        f"SELECT channel, team, priority, status, count() FROM (SELECT * FROM tickets FINAL) WHERE {OPEN} GROUP BY ALL",
+    ),
+    "tickets_overdue": ("clock, channel, team, priority", RUNNING.replace("%s", "t.priority", 1) % "s.is_breached"),
+    "tickets_at_risk": (
+        "clock, channel, team, threshold",
+        RUNNING.replace("%s", "s.risk", 1) % "NOT s.is_breached AND s.risk > 0",
+    ),
+    "agents": (
+        "team, status",
+        "SELECT team, status, count() FROM presences FINAL WHERE until IS NULL GROUP BY ALL",
+    ),
+    "agents_busy": (
+        "team",
+        "SELECT team, count() FROM presences FINAL WHERE until IS NULL AND busy GROUP BY ALL",
+    ),
+}
+
+
 def compare(prometheus: Prometheus, client: Any) -> dict[str, int]:
-    """Hold every figure against ClickHouse; returns how many series there were of each."""
+    """Compares every metric with ClickHouse; returns how many series each has."""
 
     def ask(sql: str) -> Sums:
         return {tuple(map(str, row[:-1])): float(row[-1]) for row in client.query(sql).result_rows if row[-1]}
 
-    live = "ticket_id IN (SELECT ticket_id FROM tickets FINAL WHERE imported = 0)"
-    sla = "clock, policy, channel, team, priority"
-    rows = f"SELECT {sla}, count() FROM (SELECT * FROM clocks FINAL) WHERE {live} AND transition = %s GROUP BY {sla}"
-    running = f"""SELECT clock, t.channel, t.team, %s, count() FROM sla_status AS s
-        JOIN (SELECT * FROM tickets FINAL WHERE {OPEN}) AS t ON s.ticket_id = t.ticket_id
-        WHERE s.is_running AND s.state != 'paused' AND %s GROUP BY ALL"""
-    first = "SELECT %s FROM (SELECT * FROM tickets FINAL) WHERE imported = 0 AND first_response_seconds IS NOT NULL"
-    expected = {
-        "sla_met_total": (sla, f"SELECT {sla}, count() FROM sla_status WHERE {live} AND state = 'met' GROUP BY {sla}"),
-        "sla_breached_total": (sla, rows.replace("%s", "'breach'")),
-        "sla_corrected_total": (sla, rows.replace("%s", "'correct' AND at < due_at")),
-        "csat_answers_total": (
-            "channel, team, score",
-            f"SELECT channel, team, csat, count() FROM (SELECT * FROM surveys FINAL) WHERE {live} AND csat > 0 GROUP BY ALL",
-        ),
-        "tags_applied_total": (
-            "tag, quadrant, team",
-            f"SELECT tag, quadrant, owner_team, count() FROM (SELECT * FROM tags FINAL) WHERE {live} GROUP BY ALL",
-        ),
-        "acknowledgements_total": (
-            "channel, outcome, reason",
-            f"SELECT channel, outcome, reason, count() FROM (SELECT * FROM acknowledgements FINAL) WHERE {live} GROUP BY ALL",
-        ),
-        "first_response_seconds_count": (
-            "channel, team",
-            "SELECT channel, team, sum(first_responses) FROM panes FINAL WHERE channel != 'in_person' GROUP BY ALL",
-        ),
-        "first_response_seconds_sum": (
-            "channel, team",
-            "SELECT channel, team, sum(first_response_seconds_sum) FROM panes FINAL WHERE channel != 'in_person' GROUP BY ALL",
-        ),
-        "first_response_seconds_bucket": (
-            "le",
-            first.replace(
-                "%s",
-                "arrayJoin([{}]) AS le, countIf(first_response_seconds <= toFloat64(le))".format(
-                    ", ".join(
-                        "'+Inf'" if math.isinf(x) else f"'{x}'" for x in metrics.FIRST_RESPONSE_SECONDS._upper_bounds
-                    )
-                ),
-            )
-            + " GROUP BY le",
-        ),
-        "tickets_open": (
-            "channel, team, priority, status",
-            f"SELECT channel, team, priority, status, count() FROM (SELECT * FROM tickets FINAL) WHERE {OPEN} GROUP BY ALL",
-        ),
-        "tickets_overdue": ("clock, channel, team, priority", running.replace("%s", "t.priority", 1) % "s.is_breached"),
-        "tickets_at_risk": (
-            "clock, channel, team, threshold",
-            running.replace("%s", "s.risk", 1) % "NOT s.is_breached AND s.risk > 0",
-        ),
-        "agents": (
-            "team, status",
-            "SELECT team, status, count() FROM presences FINAL WHERE until IS NULL GROUP BY ALL",
-        ),
-        "agents_busy": (
-            "team",
-            "SELECT team, count() FROM presences FINAL WHERE until IS NULL AND busy GROUP BY ALL",
-        ),
-    }
+    return compare_sums(prometheus, ask) | compare_growing(prometheus, ask) | compare_windows(prometheus, ask)
+
+
+def compare_sums(prometheus: Prometheus, ask: Ask) -> dict[str, int]:
+    """Compares counters and gauges that are exact at any moment."""
     series = {}
-    for metric, (labels, sql) in expected.items():
+    for metric, (labels, sql) in EXPECTED.items():
         ours = prometheus.by(f"deskstream_{metric}", *labels.split(", "))
         assert ours == pytest.approx(ask(sql)), metric
         series[metric] = len(ours)
+    return series
 
-    # figures that grow with the time: between that before and that after the scrape
+
+def compare_growing(prometheus: Prometheus, ask: Ask) -> dict[str, int]:
+    """Checks that gauges which grow with time lie between the values before and after the scrape."""
+    series = {}
     place = "SELECT channel, team, {} FROM (SELECT * FROM tickets FINAL) WHERE " + OPEN + " {} GROUP BY channel, team"
     since = "min(toUnixTimestamp64Micro(waiting_since)) / 1e6"
     for metric, most, value, where in (
@@ -289,7 +300,12 @@ def compare(prometheus: Prometheus, client: Any) -> dict[str, int]:
         assert ours.keys() == low.keys(), metric
         assert all(low[each] - 0.001 <= ours[each] <= high[each] + 0.001 for each in ours), metric
         series[metric] = len(ours)
+    return series
 
+
+def compare_windows(prometheus: Prometheus, ask: Ask) -> dict[str, int]:
+    """Compares the sums over the last hour, day and week."""
+    series = {}
     for window, seconds in (("1h", 3600), ("24h", 86_400), ("7d", 604_800)):
         panes = f"""SELECT channel, team, {{}} FROM panes FINAL WHERE channel != 'in_person'
             AND start > fromUnixTimestamp64Micro({int((prometheus.before - seconds - 300) * 1e6)}) GROUP BY channel, team"""
