@@ -1,4 +1,4 @@
-"""What the examples do not show: identity, history, limits, and that no bytes can break the normaliser."""
+"""The event of a mail beyond the examples: identity, history, limits, headers; no bytes break the normaliser."""
 
 from __future__ import annotations
 

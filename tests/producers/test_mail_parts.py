@@ -1,4 +1,4 @@
-"""What the examples do not show of the parts of a mail: hostile containers, and that our readers agree with others'."""
+"""The parts of a mail beyond the examples: hostile containers, exact limits, and agreement with other readers."""
 
 from __future__ import annotations
 
