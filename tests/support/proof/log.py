@@ -12,12 +12,17 @@ from typing import Any, NamedTuple
 import msgspec
 from backports import zstd
 
+from schemas import codec
+from schemas.errors import CodecError
+from schemas.events import CustomersMerged, Event, TicketAdopted
 from stream_processors.runtime.state_codec import stored_offset
 from tests.support.proof.fold import Batch, Partition, Record, processors, records_of
 
 HERE = Path(__file__).parent
 LOG, FACTS, STATES = HERE / "log.zst", HERE / "facts.json", HERE / "states.json"
 HALVES = ("first half", "second half")
+#: Events that carry a state → the field that it is in.
+_CARRIERS = {codec.header(TicketAdopted): "ticket", codec.header(CustomersMerged): "known"}
 
 #: Stored states by partition, as `tickets/0`.
 Stores = dict[str, dict[bytes, bytes]]
@@ -63,15 +68,17 @@ def pack(path: Path, content: Any) -> None:
 def log_digests(log: Log) -> Digests:
     """Returns the digest of each partition's records, and that of the rules."""
     return {"rules": str(Digest(sorted(log.rules.items())))} | {
-        name: str(Digest(records)) for name, records in log.records.items()
+        name: str(Digest((key, _without_state(value)) for key, value in records))
+        for name, records in log.records.items()
     }
 
 
 class Folded(NamedTuple):
     """What one half of the log folds to.
 
-    facts   digests of outputs by partition and topic, and of dead letters, counts and deadlines by partition
-    states  digests of all states at its end, by partition and first byte of their keys
+    facts   digests of outputs by partition and topic, and of dead letters, counts and deadlines by partition; without the
+            states that a merge hands to another customer inside of an event
+    states  digests of all states at its end, by partition and first byte of their keys, and of those handed over
     stores  these states, as stored
     """
 
@@ -87,8 +94,9 @@ def fold(log: Log, half: str, stores: Mapping[str, Mapping[bytes, bytes]] | None
     for name, records in log.records.items():
         processor, number = name.split("/")
         partition = Partition(made[processor], int(number), (stores or {}).get(name))
-        folded.facts.update(_facts_of(name, partition, half_of(records_of(records), half)))
-        folded.states.update(_states_of(name, partition))
+        batches = list(partition.fold(half_of(records_of(records), half)))
+        folded.facts.update(_facts_of(name, partition, batches))
+        folded.states.update(_states_of(name, partition, batches))
         folded.stores[name] = partition.states
     return folded
 
@@ -98,12 +106,29 @@ def half_of(records: list[Record], half: str) -> list[Record]:
     return records[:middle] if half == HALVES[0] else records[middle:]
 
 
-def _facts_of(name: str, partition: Partition, records: list[Record]) -> Digests:
+def _handed_over(value: bytes) -> tuple[Event, str] | None:
+    """Returns an event that carries a state, and the field that it is in; None for any other record."""
+    if (field := _CARRIERS.get(value[: codec.HEADER_BYTES])) is None:
+        return None
+    try:
+        return codec.decode(value), field
+    except CodecError:
+        return None
+
+
+def _without_state(value: bytes) -> bytes:
+    if (found := _handed_over(value)) is None:
+        return value
+    event, field = found
+    return codec.encode(msgspec.structs.replace(event, **{field: b""}))
+
+
+def _facts_of(name: str, partition: Partition, batches: list[Batch]) -> Digests:
     digests: dict[str, Digest] = defaultdict(Digest)
     counted: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
-    for batch in partition.fold(records):
+    for batch in batches:
         for topic, key, value in batch.outputs:
-            digests[f"{name} {topic}"].add((key, value))
+            digests[f"{name} {topic}"].add((key, _without_state(value)))
         for dead_letter in _dead_letters(batch):
             digests[f"{name} dead letters"].add(dead_letter)
         for deadline in _deadlines(partition, batch):
@@ -131,9 +156,12 @@ def _deadlines(partition: Partition, batch: Batch) -> Iterator[tuple[Any, ...]]:
         yield key, None if value is None else stored_offset(value), due
 
 
-def _states_of(name: str, partition: Partition) -> Digests:
+def _states_of(name: str, partition: Partition, batches: list[Batch]) -> Digests:
     """Of states as this build stores them: those that an older build stored are upgraded first."""
     states, digests = partition.folder.codec, defaultdict[str, Digest](Digest)
     for key, value in sorted(partition.states.items()):
         digests[f"{name} {key[:1].decode()}"].add((key, states.dump(key, states.load(key, value))))
+    for value in (value for batch in batches for _, _, value in batch.outputs):
+        if (found := _handed_over(value)) is not None and (state := getattr(*found)):
+            digests[f"{name} handed over"].add(states.dump(b"c", states.load(b"c", state)))
     return {what: str(digest) for what, digest in sorted(digests.items())}
