@@ -79,15 +79,6 @@ class Recipient(Protocol):
         """Returns true when nothing more may be sent to this address."""
 
 
-class AcknowledgedTicket(Protocol):
-    """Holds what the guards ask of a ticket."""
-
-    @property
-    def episode(self) -> int: ...
-    @property
-    def acknowledged_episode(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Guards:
     """Holds the guards in force. `version` is 12 hex characters of the file's content."""
@@ -122,13 +113,13 @@ class Guards:
         self,
         event: MessageReceived | CallEnded,
         customer: Recipient,
-        ticket: AcknowledgedTicket,
+        acknowledged: bool,
         now: int,
         fingerprint: int,
     ) -> str:
         """Returns why this contact must not be acknowledged, one of `REASONS`, or '' when it must be.
 
-        `now` is in micros on the log's axis; `fingerprint` is that of the subject, 0 for none.
+        `acknowledged`: the ticket's episode was acknowledged already. `now` is in micros on the log's axis; `fingerprint` is that of the subject, 0 for none.
         """
         if event.imported:
             return "imported"
@@ -142,7 +133,7 @@ class Guards:
             return reason
         if event.causation_depth >= self.causation_depth:
             return "causation_depth"
-        if ticket.acknowledged_episode >= ticket.episode:
+        if acknowledged:
             return "already_acknowledged"
         return self._by_count(customer.acknowledgements, now, fingerprint)
 

@@ -50,7 +50,8 @@ def step(context: FoldContext) -> FoldContext:
         fingerprint = 0
     else:
         fingerprint = subject_fingerprint(event.subject)
-    reason = context.rules.guards.suppression(event, context.customer, ticket, context.now, fingerprint)
+    acknowledged = ticket.milestones.acknowledged_episode >= ticket.episode
+    reason = context.rules.guards.suppression(event, context.customer, acknowledged, context.now, fingerprint)
     return _suppress(context, ticket, reason) if reason else _send(context, ticket, event, fingerprint)
 
 
@@ -87,16 +88,21 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
         promised_at=promised_at,
         outbound_id=outbound.outbound_id,
     )
-    kept = (*ticket.message_ids, outbound.message_id)[-KEPT_MESSAGE_IDS:] if outbound.message_id else ticket.message_ids
+    conversation = ticket.conversation
+    if outbound.message_id:
+        message_ids = (*conversation.message_ids, outbound.message_id)[-KEPT_MESSAGE_IDS:]
+        conversation = msgspec.structs.replace(conversation, message_ids=message_ids)
+    acknowledged_at = ticket.milestones.acknowledged_at
+    milestones = msgspec.structs.replace(
+        ticket.milestones,
+        acknowledged_at=context.now if acknowledged_at is None else acknowledged_at,
+        acknowledged_episode=ticket.episode,
+        promised_at=promised_at,
+    )
     sent = SentAcknowledgement(context.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
     return (
-        context.on_ticket(
-            acknowledged_at=context.now if ticket.acknowledged_at is None else ticket.acknowledged_at,
-            acknowledged_episode=ticket.episode,
-            promised_at=promised_at,
-            message_ids=kept,
-        )
+        context.on_ticket(conversation=conversation, milestones=milestones)
         .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
         .observe(Acknowledged)
@@ -149,7 +155,7 @@ def _write(
     rules = context.rules
     full = short = ""
     if promised_at is not None:
-        full, short = promised_time(promised_at, ticket.time_zone, rules.policies.time_zone, locale)
+        full, short = promised_time(promised_at, ticket.request.time_zone, rules.policies.time_zone, locale)
     public = isinstance(event, MessageReceived) and event.public
     return rules.templates.render(
         Situation(
@@ -158,11 +164,11 @@ def _write(
             ticket=context.ticket_id,
             name=name,
             subject="" if public else _bare(getattr(event, "subject", "")),
-            order_number="" if public else ticket.order_number,
+            order_number="" if public else ticket.request.order_number,
             promised_time=full,
             promised_time_short=short,
             articles=rules.taxonomy.articles(ticket.tags, locale),
-            dissatisfied=ticket.dissatisfied,
+            dissatisfied=ticket.request.dissatisfied,
         )
     )
 
@@ -187,7 +193,7 @@ def _is_number(address: str) -> bool:
 
 def answered_post(channel: str, asked: MessageReceived | CallEnded | Ticket) -> dict[str, str]:
     """What a public answer is to stand below, on a social network; nothing on every other channel."""
-    post = asked.last_message_id if isinstance(asked, Ticket) else getattr(asked, "message_id", "")
+    post = asked.conversation.last_message_id if isinstance(asked, Ticket) else getattr(asked, "message_id", "")
     return {"In-Reply-To": post} if channel == "social" and post else {}
 
 

@@ -94,7 +94,7 @@ def _answer(context: FoldContext, event: ConsentChanged) -> FoldContext:
     """A YES that lifts nothing is what was asked for: the answer to a question of ours."""
     if _AROUND.sub("", normalise(event.keyword)) != "yes":
         return context
-    there = [ticket for ticket in context.customer.tickets if ticket.address == event.address]
+    there = [ticket for ticket in context.customer.tickets if ticket.request.address == event.address]
     if all(finished_at(ticket) is not None for ticket in there):
         return context
     said: dict[str, Any] = {

@@ -156,11 +156,11 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
 
         A clock from before rules had versions gets the calendar of that name in today's rules, or None.
         """
-        return self._calendar(clock.calendar, clock.policy_version) if clock.calendar else None
+        return self._calendar(clock.terms.calendar, clock.terms.policy_version) if clock.terms.calendar else None
 
     def measured_in(self, ticket: Ticket) -> Calendar | None:
         """The calendar whose working time the ticket's measures count: that of the policy with which it opened."""
-        return self._calendar(ticket.calendar, ticket.calendar_version) if ticket.calendar else None
+        return self._calendar(ticket.sla.calendar, ticket.sla.calendar_version) if ticket.sla.calendar else None
 
     def _calendar(self, name: str, policy_version: str) -> Calendar | None:
         history = self.ruleset_history

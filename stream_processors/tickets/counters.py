@@ -60,7 +60,7 @@ def _clock(metric: ServiceMetric) -> Callable[[FoldContext, ClockObservation], C
         clock, ticket = observation.clock, observation.ticket
         assert ticket is not None
         channel = bounded_channel(ticket.channel)
-        return Count(metric, (clock.name, clock.policy, channel, observation.team, ticket.priority))
+        return Count(metric, (clock.name, clock.terms.policy, channel, observation.team, ticket.priority))
 
     return count
 

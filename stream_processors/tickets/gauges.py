@@ -160,7 +160,7 @@ class TicketGauges(StateGauges):
         created[1] += step * ticket.created_at
         if not created[0]:
             del self.created[place]
-        since = ticket.waiting_since
+        since = ticket.conversation.waiting_since
         if since is not None:
             if step > 0:
                 self.waiting.setdefault(place, Ages()).add(since)

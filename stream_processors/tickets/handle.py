@@ -76,15 +76,15 @@ def was_answered(ticket: Ticket, event: ChatEnded) -> bool:
     """Whether a person answered in this conversation, whoever answered in others of the ticket before."""
     if event.outcome != "timed_out":
         return event.outcome == "closed"
-    if not ticket.answers:  # nobody answered, or before answers were told apart
-        return ticket.first_response_at is not None
-    return any(thread == event.thread_id for _, thread in ticket.answered_conversations)
+    if not ticket.conversation.answers:  # nobody answered, or before answers were told apart
+        return ticket.milestones.first_response_at is not None
+    return any(thread == event.thread_id for _, thread in ticket.conversation.answered_conversations)
 
 
 def _chatted_seconds(ticket: Ticket, event: ChatEnded) -> float | None:
-    if ticket.first_response_at is None or ticket.thread_ids != (event.thread_id,):
+    if ticket.milestones.first_response_at is None or ticket.conversation.thread_ids != (event.thread_id,):
         return None
-    return max(0, event.occurred_at - ticket.first_response_at) / MICROS
+    return max(0, event.occurred_at - ticket.milestones.first_response_at) / MICROS
 
 
 def _over(

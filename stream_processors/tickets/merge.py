@@ -83,7 +83,7 @@ def _holder(customer: Customer, history: MergeHistory, event: Any) -> str:
             return ""  # a survey about a ticket that ended before the merge counts here
         return merged_into
     thread = getattr(event, "thread_ref", "")
-    if not thread or any(thread in ticket.thread_ids for ticket in customer.tickets):
+    if not thread or any(thread in ticket.conversation.thread_ids for ticket in customer.tickets):
         return ""
     return next(
         (each.holder for each in reversed(history.moved_tickets) if each.holder and thread in each.threads), merged_into
@@ -243,7 +243,7 @@ def _give(context: FoldContext, tickets: list[Ticket], giver: str, receiver: str
             agent_id=agent,
         )
         outputs.append(Output(adopted, target))
-        left.append(MovedTicket(name, target, moves, ticket.thread_ids))
+        left.append(MovedTicket(name, target, moves, ticket.conversation.thread_ids))
     numbers = {ticket.number for ticket in tickets}
     names = {each.ticket_id for each in left}
     customer = replace(
@@ -270,7 +270,7 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
             into_customer_id=merged_into.customer_id,
             moves=moves,
         )
-        left = MovedTicket(name, merged_into.tag, moves, _ticket_in(event).thread_ids)
+        left = MovedTicket(name, merged_into.tag, moves, _ticket_in(event).conversation.thread_ids)
         return _send_on(context.replace(customer=_gone(customer, [left])), onward)
     tag, number = split_ticket_id(name) or ("", 0)
     if tag != event.customer_tag:

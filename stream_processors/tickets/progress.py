@@ -18,6 +18,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from msgspec.structs import replace
+
 from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
@@ -33,7 +35,7 @@ from stream_processors.tickets.acknowledge import (
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
-from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.state import Customer, Milestones, Ticket, TicketConversation
 from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
@@ -82,72 +84,77 @@ def is_stale(ticket: Ticket, event: Assigned) -> bool:
 
 def _replied(context: FoldContext, ticket: Ticket, event: AgentReplied) -> FoldContext:
     if not event.public:
-        return context.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=context.now)
+        return _noted(context, ticket, event)
     at = max(context.now, ticket.created_at)  # an agent's clock may be a little slow
     context = _answered(context.replace(replied_at=at), at, event.agent_id)
     if event.imported:
         return context
     if ticket.imported:
         context = context.on_ticket(imported=False)  # history that goes on now
-    return _deliver(context, event) if ticket.address else context
+    return _deliver(context, event) if ticket.request.address else context
 
 
 def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
     ticket = context.ticket
     assert ticket is not None
-    first = ticket.first_response_at
-    unanswered = tuple(each for each in ticket.unanswered if each > at)
+    conversation, status_at = _heard(ticket, at), ticket.milestones.status_at
+    said = ticket.episode, _conversation(ticket, at)
+    if said[1] is None:
+        conversation = replace(conversation, answers=conversation.answers + 1)
+    elif said not in conversation.answered_conversations:
+        known = (*conversation.answered_conversations, said)[-KEPT_THREADS:]
+        conversation = replace(conversation, answers=conversation.answers + 1, answered_conversations=known)
     changes: dict[str, Any] = {
-        "public_replies": ticket.public_replies + 1,
-        "first_response_at": at if first is None else min(first, at),
-        "unanswered": unanswered,
-        "waiting_since": unanswered[0] if unanswered else None,
+        "conversation": conversation,
+        "counts": replace(ticket.counts, public_replies=ticket.counts.public_replies + 1),
+        "milestones": _first_response(ticket, at),
         "updated_at": context.now,
     }
     # after this answer, or the call that it was: it is open for a reason
-    taken_up = ticket.status_at is not None and context.now < ticket.status_at
+    taken_up = status_at is not None and context.now < status_at
     if ticket.status in ("new", "open") and not taken_up:
-        changes["status"] = "open" if unanswered else "pending"
+        changes["status"] = "open" if conversation.unanswered else "pending"
+    answered = replace(ticket, **changes)
     if agent and not ticket.assignee and finished_at(ticket) is None:
-        changes |= _held_by(ticket, agent, at)
-    said = ticket.episode, _conversation(ticket, at)
-    if said[1] is None or said not in ticket.answered_conversations:
-        changes["answers"] = ticket.answers + 1
-        if said[1] is not None:
-            changes["answered_conversations"] = (*ticket.answered_conversations, said)[-KEPT_THREADS:]
-    return context.on_ticket(**changes).observe(Replied, at=at)
+        answered = _held_by(answered, agent, at)
+    return context.replace(ticket=answered).observe(Replied, at=at)
+
+
+def _heard(ticket: Ticket, at: int) -> TicketConversation:
+    """Returns the conversation in which everything up to `at` is answered."""
+    unanswered = tuple(each for each in ticket.conversation.unanswered if each > at)
+    waiting_since = unanswered[0] if unanswered else None
+    return replace(ticket.conversation, unanswered=unanswered, waiting_since=waiting_since)
+
+
+def _first_response(ticket: Ticket, at: int) -> Milestones:
+    first = ticket.milestones.first_response_at
+    return ticket.milestones if first is not None and first <= at else replace(ticket.milestones, first_response_at=at)
 
 
 def _conversation(ticket: Ticket, at: int) -> str | None:
     """The chat conversation that an answer belongs to; None for one by mail, as all are when the chat is over."""
     if ticket.channel != "chat":
         return None
-    newest = ticket.thread_ids[-1] if ticket.thread_ids else ""
-    return None if newest and newest == ticket.ended_chat and at > ticket.ended_chat_at else newest
+    conversation = ticket.conversation
+    newest = conversation.thread_ids[-1] if conversation.thread_ids else ""
+    is_over = newest and newest == conversation.ended_chat and at > conversation.ended_chat_at
+    return None if is_over else newest
 
 
 def _speaks(context: FoldContext, at: int, agent: str) -> FoldContext:
     """A person is on the telephone with the customer. When the call ends it counts as an answer, and decides the status."""
     ticket = context.ticket
     assert ticket is not None
-    first = ticket.first_response_at
-    unanswered = tuple(each for each in ticket.unanswered if each > at)
-    changes: dict[str, Any] = {
-        "first_response_at": at if first is None else min(first, at),
-        "unanswered": unanswered,
-        "waiting_since": unanswered[0] if unanswered else None,
-    }
-    if ticket.status == "new":
-        changes["status"] = "open"
-    if agent and not ticket.assignee:
-        changes |= _held_by(ticket, agent, at)
-    return context.on_ticket(**changes)
+    status = "open" if ticket.status == "new" else ticket.status
+    heard = replace(ticket, status=status, conversation=_heard(ticket, at), milestones=_first_response(ticket, at))
+    return context.replace(ticket=_held_by(heard, agent, at) if agent and not ticket.assignee else heard)
 
 
 def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
     ticket = context.ticket
     assert ticket is not None
-    channel, address = carrier(ticket.channel, ticket.address), ticket.address
+    channel, address = carrier(ticket.channel, ticket.request.address), ticket.request.address
     if channel == "chat" and (mailbox := instead_of_chat(context.customer, ticket)):
         channel, address = "email", mailbox
     mail = channel in MAIL_CHANNELS
@@ -165,22 +172,23 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         address=address,
         sender=f"support+{context.ticket_id}@{domain}" if mail else "",
         customer_name=context.customer.name,
-        subject=reply_subject(ticket.subject, context.ticket_id) if mail else "",
+        subject=reply_subject(ticket.request.subject, context.ticket_id) if mail else "",
         text=event.text,
         locale=ticket.language,
         message_id=message_id,
-        thread_id=ticket.thread_ids[-1] if ticket.thread_ids else "",
+        thread_id=ticket.conversation.thread_ids[-1] if ticket.conversation.thread_ids else "",
         headers=threading(ticket) if mail else answered_post(channel, ticket),
         causation_depth=event.causation_depth + 1,
     )
     if mail:
-        context = context.on_ticket(message_ids=(*ticket.message_ids, message_id)[-KEPT_IDS:])
+        message_ids = (*ticket.conversation.message_ids, message_id)[-KEPT_IDS:]
+        context = context.on_ticket(conversation=replace(ticket.conversation, message_ids=message_ids))
     return context.write(outbound)
 
 
 def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
     """The customer's e-mail address when their newest chat on this ticket is over; '' while somebody reads along."""
-    if not ticket.ended_chat or ticket.thread_ids[-1:] != (ticket.ended_chat,):
+    if not ticket.conversation.ended_chat or ticket.conversation.thread_ids[-1:] != (ticket.conversation.ended_chat,):
         return ""
     kind, _, value = customer.customer_id.partition(":")
     return value if kind == "email" else ""
@@ -188,15 +196,20 @@ def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
 
 def threading(ticket: Ticket) -> dict[str, str]:
     """The headers that put a mail into the customer's thread."""
-    last = ticket.last_message_id
+    last = ticket.conversation.last_message_id
     if not MESSAGE_ID.fullmatch(last):
         return {}
-    others = [each for each in ticket.message_ids[-KEPT_REFERENCES:] if each != last and MESSAGE_ID.fullmatch(each)]
+    others = [
+        each
+        for each in ticket.conversation.message_ids[-KEPT_REFERENCES:]
+        if each != last and MESSAGE_ID.fullmatch(each)
+    ]
     return {"In-Reply-To": last, "References": " ".join((*others, last))}
 
 
-def _noted(context: FoldContext, ticket: Ticket, event: NoteAdded) -> FoldContext:
-    return context.on_ticket(internal_notes=ticket.internal_notes + 1, updated_at=context.now)
+def _noted(context: FoldContext, ticket: Ticket, event: NoteAdded | AgentReplied) -> FoldContext:
+    counts = replace(ticket.counts, internal_notes=ticket.counts.internal_notes + 1)
+    return context.on_ticket(counts=counts, updated_at=context.now)
 
 
 # -- status -----------------------------------------------------------------------------------------------------------
@@ -205,22 +218,27 @@ def _noted(context: FoldContext, ticket: Ticket, event: NoteAdded) -> FoldContex
 def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
     if event.status not in STATUSES:
         raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
-    status, known = _overtaken(ticket, event.status, context.now), ticket.status_at
+    status, known = _overtaken(ticket, event.status, context.now), ticket.milestones.status_at
     if known is None or context.now > known:
-        context = context.on_ticket(status_at=context.now)
+        ticket = replace(ticket, milestones=replace(ticket.milestones, status_at=context.now))
     if status == ticket.status:
-        return context
+        return context.replace(ticket=ticket)
     if ticket.status == "closed":
         raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
-    changes: dict[str, Any] = {"status": status, "updated_at": context.now}
-    if status == "closed":
-        return context.on_ticket(**changes, unanswered=(), waiting_since=None)
+    was, ticket = ticket.status, replace(ticket, status=status, updated_at=context.now)
     if status == "solved":
-        return _solved(context, ticket, event, changes)
-    if ticket.status == "solved":
-        changes |= {"episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
-        return context.on_ticket(**changes).observe(TicketReopened)
-    return context.on_ticket(**changes)
+        return _solved(context, ticket, event)
+    if status == "closed":
+        return context.replace(ticket=replace(ticket, conversation=_all_answered(ticket)))
+    if was == "solved":
+        counts = replace(ticket.counts, reopens=ticket.counts.reopens + 1)
+        ticket = replace(ticket, episode=ticket.episode + 1, counts=counts)
+        return context.replace(ticket=ticket).observe(TicketReopened)
+    return context.replace(ticket=ticket)
+
+
+def _all_answered(ticket: Ticket) -> TicketConversation:
+    return replace(ticket.conversation, unanswered=(), waiting_since=None)
 
 
 def _overtaken(ticket: Ticket, status: str, at: int) -> str:
@@ -228,29 +246,35 @@ def _overtaken(ticket: Ticket, status: str, at: int) -> str:
     if status == "closed":
         return status
     at = max(at, ticket.created_at)  # an agent's clock may be a little slow
-    if ticket.status == "solved" and ticket.last_solved_at is not None and at < ticket.last_solved_at:
+    solved_at, status_at = ticket.milestones.last_solved_at, ticket.milestones.status_at
+    if ticket.status == "solved" and solved_at is not None and at < solved_at:
         return "solved"
-    if status in ("solved", "pending", "hold") and any(each > at for each in ticket.unanswered):
+    if status in ("solved", "pending", "hold") and any(each > at for each in ticket.conversation.unanswered):
         return "open"
-    return ticket.status if ticket.status_at is not None and at < ticket.status_at else status
+    return ticket.status if status_at is not None and at < status_at else status
 
 
-def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged, changes: dict[str, Any]) -> FoldContext:
+def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
+    """Marks the ticket, whose status it is already, as solved now."""
     if event.agent_id and not ticket.assignee:
-        changes |= _held_by(ticket, event.agent_id, context.now)
-    first = ticket.first_solved_at if ticket.first_solved_at is not None else context.now
-    changes |= {"first_solved_at": first, "last_solved_at": context.now, "unanswered": (), "waiting_since": None}
+        ticket = _held_by(ticket, event.agent_id, context.now)
+    first = ticket.milestones.first_solved_at
+    solved = {"first_solved_at": context.now if first is None else first, "last_solved_at": context.now}
+    ticket = replace(ticket, conversation=_all_answered(ticket), milestones=replace(ticket.milestones, **solved))
     seconds = max(0, context.now - ticket.created_at) / _MICROS
-    return context.on_ticket(**changes).observe(Solved, seconds)
+    return context.replace(ticket=ticket).observe(Solved, seconds)
 
 
 # -- who has it -------------------------------------------------------------------------------------------------------
 
 
-def _held_by(ticket: Ticket, agent: str, at: int) -> dict[str, Any]:
-    assignees = ticket.assignees if agent in ticket.assignees else (*ticket.assignees, agent)[-KEPT_ASSIGNEES:]
-    first = ticket.first_assigned_at if ticket.first_assigned_at is not None else at
-    return {"assignee": agent, "assignees": assignees, "first_assigned_at": first}
+def _held_by(ticket: Ticket, agent: str, at: int) -> Ticket:
+    assignees, milestones = ticket.assignees, ticket.milestones
+    if agent not in assignees:
+        assignees = (*assignees, agent)[-KEPT_ASSIGNEES:]
+    if milestones.first_assigned_at is None:
+        milestones = replace(milestones, first_assigned_at=at)
+    return replace(ticket, assignee=agent, assignees=assignees, milestones=milestones)
 
 
 def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> FoldContext:
@@ -258,19 +282,18 @@ def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> Fo
         raise Refused("unknown_team", f"{event.to_team!r} is not a team")
     if finished_at(ticket) is not None:
         raise Refused("finished_ticket", f"{event.ticket_id} is {ticket.status}: it cannot be transferred")
-    changes: dict[str, Any] = {"transfers": ticket.transfers + 1, "updated_at": context.now}
-    if ticket.transfers and context.now < _with_its_team_since(ticket):
-        return context.on_ticket(**changes)  # it has been transferred again since
-    changes |= {"team": event.to_team, "assignee": ""}
-    if event.to_agent:
-        changes |= _held_by(ticket, event.to_agent, context.now)
-    return context.on_ticket(**changes)
+    transfers = ticket.counts.transfers
+    moved = replace(ticket, counts=replace(ticket.counts, transfers=transfers + 1), updated_at=context.now)
+    if transfers and context.now < _with_its_team_since(ticket):
+        return context.replace(ticket=moved)  # it has been transferred again since
+    moved = replace(moved, team=event.to_team, assignee="")
+    return context.replace(ticket=_held_by(moved, event.to_agent, context.now) if event.to_agent else moved)
 
 
 def _with_its_team_since(ticket: Ticket) -> int:
     """Since when (micros) the ticket has been with the team that has it."""
     since = ticket.created_at
-    for before, change in pairwise(ticket.status_history):
+    for before, change in pairwise(ticket.sla.status_history):
         if change.team == ticket.team != before.team:
             since = change.at
     return since
@@ -283,10 +306,9 @@ def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldCont
         return context.on_ticket(follow_up=event.agent_id)
     if not event.agent_id:
         return context.on_ticket(assignee="", updated_at=context.now)
-    changes = _held_by(ticket, event.agent_id, context.now)
-    if ticket.status == "new":
-        changes["status"] = "open"
-    return context.on_ticket(**changes, updated_at=context.now)
+    held = _held_by(ticket, event.agent_id, context.now)
+    status = "open" if ticket.status == "new" else ticket.status
+    return context.replace(ticket=replace(held, status=status, updated_at=context.now))
 
 
 _HANDLERS: dict[type[Event], Callable[[FoldContext, Ticket, Any], FoldContext]] = {

@@ -48,7 +48,7 @@ def _choose_team(context: FoldContext) -> FoldContext:
     ticket = context.ticket
     assert ticket is not None
     undecided = not ticket.team or (
-        ticket.status == "new" and not ticket.assignee and not ticket.transfers and not ticket.imported
+        ticket.status == "new" and not ticket.assignee and not ticket.counts.transfers and not ticket.imported
     )
     if not undecided:
         return context
@@ -157,7 +157,7 @@ def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
     assert ticket is not None
     queued: dict[str, Any] = {}
     if entry.action == "queue":
-        since = ticket.waiting_since if ticket.waiting_since is not None else context.now
+        since = ticket.conversation.waiting_since if ticket.conversation.waiting_since is not None else context.now
         queued = {"eligible_at": since, "preferred_agent": preferred or _last_agent(context)}
     update = RoutingUpdate(
         event_id=event_id("routing", context.ticket_id, str(context.position.offset), entry.action),

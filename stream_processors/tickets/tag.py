@@ -55,12 +55,14 @@ def _read(
     language = detect(f"{text} {subject}" if subject else text, hint)
     reading = taxonomy.read(text, subject)
     new = [
-        match for match in reading.matches if match.slug not in ticket.tags and match.slug not in ticket.tags_removed
+        match
+        for match in reading.matches
+        if match.slug not in ticket.tags and match.slug not in ticket.request.tags_removed
     ]
     tags = (*ticket.tags, *(match.slug for match in new)) if new else ticket.tags
     again = context.opened or context.reopened
     dissatisfied = (
-        ticket.dissatisfied
+        ticket.request.dissatisfied
         or bool(reading.dissatisfied)
         or (again and (_repeats(context, reading) or _scored_low(customer, context.now, taxonomy)))
     )
@@ -69,10 +71,13 @@ def _read(
             ticket,
             language=language,
             tags=tags,
-            tagged_with=taxonomy.version,
-            dissatisfied=dissatisfied,
             priority=_priority(context, ticket, tags, dissatisfied, bool(reading.urgent)),
-            order_number=ticket.order_number or reading.order_number,
+            request=msgspec.structs.replace(
+                ticket.request,
+                tagged_with=taxonomy.version,
+                dissatisfied=dissatisfied,
+                order_number=ticket.request.order_number or reading.order_number,
+            ),
         ),
         customer=_remember(context, language, bool(text), again, reading.matches, new),
     )
@@ -99,7 +104,7 @@ def _priority(context: FoldContext, ticket: Ticket, tags: tuple[str, ...], dissa
     effects = [ticket.priority, taxonomy.priority(tags), taxonomy.tier_priorities.get(context.customer.tier, "")]
     if dissatisfied:
         effects.append(raised.get("dissatisfied", ""))
-        if ticket.public:
+        if ticket.request.public:
             effects.append(raised.get("public_complaint", ""))
     if urgent:
         effects.append(raised.get("urgent", ""))
@@ -138,9 +143,12 @@ def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> Fol
     added = [tag for tag in dict.fromkeys(event.add) if tag not in ticket.tags]
     removed = [tag for tag in dict.fromkeys(event.remove) if tag in ticket.tags]
     tags = (*(tag for tag in ticket.tags if tag not in removed), *added)
+    taken_away = (tag for tag in ticket.request.tags_removed if tag not in event.add)
     context = context.on_ticket(
         tags=tags,
-        tags_removed=tuple(dict.fromkeys((*(t for t in ticket.tags_removed if t not in event.add), *event.remove))),
+        request=msgspec.structs.replace(
+            ticket.request, tags_removed=tuple(dict.fromkeys((*taken_away, *event.remove)))
+        ),
         priority=_priority(context, ticket, tuple(added), False, False),
         updated_at=context.now,
     )

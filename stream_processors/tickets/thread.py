@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import (
@@ -56,7 +56,7 @@ from stream_processors.tickets.observations import (
     TicketOpened,
     TicketReopened,
 )
-from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.state import Customer, Ticket, TicketRequest
 
 __all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
 
@@ -87,7 +87,7 @@ def step(context: FoldContext) -> FoldContext:
 def finished_at(ticket: Ticket) -> int | None:
     """When the ticket was solved or closed; None while somebody still works on it."""
     if ticket.status in ("solved", "closed"):
-        return ticket.last_solved_at if ticket.last_solved_at is not None else ticket.updated_at
+        return ticket.milestones.last_solved_at if ticket.milestones.last_solved_at is not None else ticket.updated_at
     return None
 
 
@@ -117,20 +117,27 @@ def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
 def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool) -> FoldContext:
     ticket = context.ticket
     assert ticket is not None
-    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": context.now}
-    if ticket.imported and not event.imported:
-        changes["imported"] = False  # history that goes on now is routed and measured like any other ticket
-    if answer_expected:
-        changes |= _waits(ticket, context.now)
+    conversation = ticket.conversation
+    changes: dict[str, Any] = {}
     if event.message_id and len(event.message_id) <= LONGEST_ID:
-        changes["message_ids"] = _kept(ticket.message_ids, event.message_id, KEPT_IDS)
+        changes["message_ids"] = _kept(conversation.message_ids, event.message_id, KEPT_IDS)
         changes["last_message_id"] = event.message_id
     if event.thread_id:
-        changes["thread_ids"] = _kept(ticket.thread_ids, event.thread_id, KEPT_THREADS)
-    if event.order_number and not ticket.order_number:
-        changes["order_number"] = event.order_number
-    context = context.on_ticket(**changes).replace(customer=_known(context.customer, event))
-    return _announce(context)
+        changes["thread_ids"] = _kept(conversation.thread_ids, event.thread_id, KEPT_THREADS)
+    request = ticket.request
+    if event.order_number and not request.order_number:
+        request = replace(request, order_number=event.order_number)
+    ticket = replace(
+        ticket,
+        conversation=replace(conversation, **changes) if changes else conversation,
+        counts=replace(ticket.counts, customer_messages=ticket.counts.customer_messages + 1),
+        imported=ticket.imported and event.imported,  # history that goes on now is routed and measured like any other
+        request=request,
+        updated_at=context.now,
+    )
+    if answer_expected:
+        ticket = _waits(ticket, context.now)
+    return _announce(context.replace(ticket=ticket, customer=_known(context.customer, event)))
 
 
 def _call(context: FoldContext, event: CallEnded) -> FoldContext:
@@ -148,15 +155,14 @@ def _call(context: FoldContext, event: CallEnded) -> FoldContext:
     ticket = context.ticket
     if context.forwarded or ticket is None:
         return context
-    changes: dict[str, Any] = {"customer_messages": ticket.customer_messages + 1, "updated_at": context.now}
+    counts = replace(ticket.counts, customer_messages=ticket.counts.customer_messages + 1)
+    ticket = replace(ticket, counts=counts, imported=ticket.imported and event.imported, updated_at=context.now)
     if known is None:
-        changes |= _waits(ticket, called_at)
-    changes["imported"] = ticket.imported and event.imported
-    context = context.on_ticket(**changes).replace(customer=_known(context.customer, event))
+        ticket = _waits(ticket, called_at)
+    context = context.replace(ticket=ticket, customer=_known(context.customer, event))
     if event.outcome == "answered":
-        context = context.replace(
-            replied_at=answered_at if known is None or known.answered_call is None else known.answered_call[1]
-        )
+        answered_call = None if known is None else known.conversation.answered_call
+        context = context.replace(replied_at=answered_at if answered_call is None else answered_call[1])
     return _announce(context)
 
 
@@ -169,18 +175,23 @@ def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
 
 def heard_of(ticket: Ticket, event: CallEnded) -> bool:
     """Whether a `CallAnswered` told of the answer already."""
-    return ticket.answered_call is not None and ticket.answered_call[0] == event.call_id
+    answered_call = ticket.conversation.answered_call
+    return answered_call is not None and answered_call[0] == event.call_id
 
 
 def _call_answered(context: FoldContext, event: CallAnswered) -> FoldContext:
     """A person speaks with the customer: what they waited for on the telephone is answered, be it their voicemail."""
     context = context.replace(customer=_known(context.customer, event))
     found = _by_conversation(context, event)
-    if found is None or finished_at(found) is not None or not found.unanswered or found.unanswered[0] > context.now:
+    if found is None or finished_at(found) is not None:
         return context
+    unanswered = found.conversation.unanswered
+    if not unanswered or unanswered[0] > context.now:
+        return context
+    answered_call = (event.call_id, context.now) if event.call_id else None
     context = context.with_ticket(found, replied_at=context.now)
     return context.on_ticket(
-        answered_call=(event.call_id, context.now) if event.call_id else None, updated_at=context.now
+        conversation=replace(found.conversation, answered_call=answered_call), updated_at=context.now
     )
 
 
@@ -194,18 +205,21 @@ def _no_ticket(kind: type[Observation] | None = None) -> Callable[[FoldContext, 
 
 def _chat(context: FoldContext, event: ChatEnded | TranscriptRequested) -> FoldContext:
     """The ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
-    held = (ticket for ticket in reversed(context.customer.tickets) if event.thread_id in ticket.thread_ids)
+    held = (
+        ticket for ticket in reversed(context.customer.tickets) if event.thread_id in ticket.conversation.thread_ids
+    )
     context = context.with_ticket(next(held, None))
     if context.ticket is None or not isinstance(event, ChatEnded):
         return context
     updated_at = max(context.now, context.ticket.updated_at)
-    return context.on_ticket(ended_chat=event.thread_id, ended_chat_at=context.now, updated_at=updated_at)
+    conversation = replace(context.ticket.conversation, ended_chat=event.thread_id, ended_chat_at=context.now)
+    return context.on_ticket(conversation=conversation, updated_at=updated_at)
 
 
 def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
     """The ticket of the mail that it is about: by the Message-IDs that the ticket has, or by the ticket in the id itself."""
     customer = _known(context.customer, event)
-    held = (ticket for ticket in reversed(customer.tickets) if event.message_id in ticket.message_ids)
+    held = (ticket for ticket in reversed(customer.tickets) if event.message_id in ticket.conversation.message_ids)
     ticket = next(held, None)
     if ticket is None and (named := ticket_in_mail("", [], [event.message_id])):
         ticket = find(customer, named, event.customer_tag)
@@ -215,23 +229,21 @@ def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
 def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
     """Forget who the customer is and what they wrote; times and counts stay."""
     tickets = tuple(
-        msgspec.structs.replace(
-            ticket, subject="", address="", thread_ids=(), message_ids=(), last_message_id="", order_number=""
+        replace(
+            ticket,
+            request=replace(ticket.request, subject="", address="", order_number=""),
+            conversation=replace(ticket.conversation, thread_ids=(), message_ids=(), last_message_id=""),
         )
         for ticket in context.customer.tickets
     )
-    customer = msgspec.structs.replace(context.customer.forgotten(), tickets=tickets)
+    customer = replace(context.customer.forgotten(), tickets=tickets)
     if (history := customer.merge_history) is None:
         return context.replace(customer=customer)
-    away = tuple(msgspec.structs.replace(each, threads=()) for each in history.moved_tickets)
-    context = context.replace(
-        customer=msgspec.structs.replace(customer, merge_history=msgspec.structs.replace(history, moved_tickets=away))
-    )
+    away = tuple(replace(each, threads=()) for each in history.moved_tickets)
+    context = context.replace(customer=replace(customer, merge_history=replace(history, moved_tickets=away)))
     if history.merged_into is None:
         return context
-    also = msgspec.structs.replace(
-        event, customer_tag=history.merged_into.tag, causation_depth=event.causation_depth + 1
-    )
+    also = replace(event, customer_tag=history.merged_into.tag, causation_depth=event.causation_depth + 1)
     return context.send(Output(also, history.merged_into.tag))
 
 
@@ -270,7 +282,7 @@ def _survey(context: FoldContext, event: SurveyAnswered) -> FoldContext:
 def _resolved(context: FoldContext, event: Any, ticket: Ticket) -> FoldContext:
     """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
     if not event.ticket_id:
-        event = msgspec.structs.replace(event, ticket_id=ticket.id_at(event.customer_tag))
+        event = replace(event, ticket_id=ticket.id_at(event.customer_tag))
     return context.with_ticket(ticket, event=event)
 
 
@@ -281,7 +293,7 @@ def _named(customer: Customer, event: Any) -> Ticket | None:
     reference = getattr(event, "thread_ref", "")
     if not reference:
         return None
-    return next((ticket for ticket in reversed(customer.tickets) if reference in ticket.thread_ids), None)
+    return next((ticket for ticket in reversed(customer.tickets) if reference in ticket.conversation.thread_ids), None)
 
 
 def _name(event: Any) -> str:
@@ -317,11 +329,11 @@ def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tic
     if event.in_reply_to or event.references:
         answered = {*event.references, event.in_reply_to}
         for ticket in reversed(customer.tickets):
-            if not answered.isdisjoint(ticket.message_ids):
+            if not answered.isdisjoint(ticket.conversation.message_ids):
                 return ticket
     if event.thread_id:
         for ticket in reversed(customer.tickets):
-            if event.thread_id in ticket.thread_ids and ticket.channel == event.channel:
+            if event.thread_id in ticket.conversation.thread_ids and ticket.channel == event.channel:
                 return ticket
     return None
 
@@ -334,8 +346,8 @@ def _by_conversation(context: FoldContext, event: MessageReceived | CallEnded | 
         ticket
         for ticket in context.customer.tickets
         if _same_channel(ticket.channel, event.channel)
-        and ticket.address == event.address
-        and (not isinstance(event, MessageReceived) or ticket.public == event.public)
+        and ticket.request.address == event.address
+        and (not isinstance(event, MessageReceived) or ticket.request.public == event.public)
         and context.now - ticket.updated_at <= context.rules.policies.reopen_micros
         and ticket.status != "closed"
     ]
@@ -350,7 +362,7 @@ def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered
 
 def _says_history(event: MessageReceived, ticket: Ticket) -> bool:
     """Another help desk went on with this ticket after longer than ours would have: what happened, happened."""
-    return event.imported and ticket.imported and event.thread_id in ticket.thread_ids
+    return event.imported and ticket.imported and event.thread_id in ticket.conversation.thread_ids
 
 
 def _same_channel(one: str, other: str) -> bool:
@@ -363,9 +375,9 @@ def _only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool
         return False
     if isinstance(event, CallEnded):
         return True
-    if event.thread_id and event.thread_id in ticket.thread_ids:
+    if event.thread_id and event.thread_id in ticket.conversation.thread_ids:
         return False
-    return {*event.references, event.in_reply_to}.isdisjoint(ticket.message_ids)
+    return {*event.references, event.in_reply_to}.isdisjoint(ticket.conversation.message_ids)
 
 
 def _within(context: FoldContext, ticket: Ticket) -> bool:
@@ -393,7 +405,7 @@ def _join_or_open(
 
 def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
     """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
-    moved = msgspec.structs.replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
+    moved = replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
     return context.replace(forwarded=True).send(Output(moved, own))
 
 
@@ -407,41 +419,37 @@ def _newest_of_too_many(customer: Customer) -> Ticket | None:
 def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> FoldContext:
     number = context.customer.next_number
     channel = event.channel
-    said: dict[str, Any] = {}
+    request, priority = TicketRequest(address=event.address), "normal"
     if isinstance(event, MessageReceived):
-        said = {
-            "subject": event.subject,
-            "priority": event.priority if event.priority in PRIORITIES else "normal",
-            "time_zone": event.time_zone,
-            "public": event.public,
-        }
+        request = replace(request, subject=event.subject, time_zone=event.time_zone, public=event.public)
+        priority = event.priority if event.priority in PRIORITIES else priority
     elif event.outcome == "voicemail" or not channel:
         channel = "voicemail" if event.outcome == "voicemail" else "phone"
     ticket = Ticket(
         number=number,
         channel=channel,
         created_at=at,
-        address=event.address,
+        priority=priority,
         language=event.language,
         imported=event.imported,
         updated_at=context.now,
-        **said,
+        request=request,
     )
-    customer = msgspec.structs.replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
+    customer = replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
     return context.replace(customer=customer, ticket=ticket, opened=True)
 
 
-def _waits(ticket: Ticket, since: int) -> dict[str, Any]:
-    """The changes that a message which wants an answer makes; a solved ticket reopens."""
-    unanswered = tuple(sorted((*ticket.unanswered, since)))
+def _waits(ticket: Ticket, since: int) -> Ticket:
+    """Returns the ticket with a message that wants an answer; a solved ticket reopens."""
+    unanswered = tuple(sorted((*ticket.conversation.unanswered, since)))
     if len(unanswered) > KEPT_UNANSWERED:
         unanswered = (*unanswered[: KEPT_UNANSWERED - 1], unanswered[-1])
-    changes: dict[str, Any] = {"unanswered": unanswered, "waiting_since": unanswered[0]}
+    conversation = replace(ticket.conversation, unanswered=unanswered, waiting_since=unanswered[0])
     if ticket.status == "solved":
-        changes |= {"status": "open", "episode": ticket.episode + 1, "reopens": ticket.reopens + 1}
-    elif ticket.status in ("pending", "hold"):
-        changes["status"] = "open"
-    return changes
+        counts = replace(ticket.counts, reopens=ticket.counts.reopens + 1)
+        return replace(ticket, status="open", episode=ticket.episode + 1, counts=counts, conversation=conversation)
+    status = "open" if ticket.status in ("pending", "hold") else ticket.status
+    return replace(ticket, status=status, conversation=conversation)
 
 
 def _announce(context: FoldContext) -> FoldContext:
@@ -471,7 +479,7 @@ def _known(customer: Customer, event: Any) -> Customer:
     language = getattr(event, "language", "")
     if language and language != customer.language:
         changes["language"] = language
-    return msgspec.structs.replace(customer, **changes) if changes else customer
+    return replace(customer, **changes) if changes else customer
 
 
 def _kept(values: tuple[str, ...], value: str, most: int) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas.events import LOCALES, TranscriptRequested
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
@@ -86,5 +88,7 @@ def step(context: FoldContext) -> FoldContext:
         causation_depth=event.causation_depth + 1,
     )
     if context.ticket is not None:
-        context = context.on_ticket(message_ids=(*context.ticket.message_ids, message_id)[-KEPT_MESSAGE_IDS:])
+        conversation = context.ticket.conversation
+        message_ids = (*conversation.message_ids, message_id)[-KEPT_MESSAGE_IDS:]
+        context = context.on_ticket(conversation=replace(conversation, message_ids=message_ids))
     return context.write(outbound)

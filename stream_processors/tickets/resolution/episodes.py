@@ -10,7 +10,7 @@ from schemas.clock import MICROS
 from schemas.facts import ResolutionFact
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Observation
-from stream_processors.tickets.state import Customer, Episode, Ticket
+from stream_processors.tickets.state import Customer, Episode, Ticket, TicketSla
 
 __all__ = ["as_then", "find", "forget_old", "observe", "of_ticket", "put", "record", "remember"]
 
@@ -44,7 +44,7 @@ def remember(context: FoldContext) -> Episode:
         team=ticket.team or context.team,
         agent=ticket.assignee,
         priority=ticket.priority,
-        policy=ticket.policy,
+        policy=ticket.sla.policy,
         tags=ticket.tags,
         touched_at=context.now,
         imported=ticket.imported,
@@ -74,8 +74,8 @@ def as_then(episode: Episode) -> Ticket:
         created_at=0,
         team=episode.team,
         priority=episode.priority,
-        policy=episode.policy,
         imported=episode.imported,
+        sla=TicketSla(policy=episode.policy),
     )
 
 
@@ -103,7 +103,7 @@ def record(context: FoldContext, episode: Episode, *, decided_at: int | None = N
             agent_id=episode.agent,
             priority=episode.priority,
             tags=list(episode.tags),
-            public_answers=episode.public_answers,
+            public_answers=episode.answers.public_answers,
             fcr=episode.fcr,
             decided_at=decided_at,
             reason=reason,
@@ -134,4 +134,4 @@ def forget_old(context: FoldContext) -> FoldContext:
 def _is_settled(episode: Episode) -> bool:
     undecided = episode.fcr is None and episode.solved_at is not None and not episode.imported
     followed = episode.follow_up is None or episode.follow_up.done
-    return episode.invite_at is None and not undecided and followed
+    return episode.invitation.invite_at is None and not undecided and followed

@@ -19,7 +19,7 @@ from schemas.events import CallEnded, MessageReceived, StatusChanged, TagCorrect
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import FcrCorrected, FcrKept, FcrLost, Suppressed
 from stream_processors.tickets.resolution import episodes
-from stream_processors.tickets.state import Customer, Episode, Ticket
+from stream_processors.tickets.state import Customer, Episode, EpisodeAnswers, Ticket
 from stream_processors.tickets.surveys import invite
 
 __all__ = ["next_deadline", "settle", "step"]
@@ -31,7 +31,10 @@ def next_deadline(customer: Customer) -> int | None:
         due
         for each in customer.episodes
         if not each.imported
-        for due in (each.invite_at, each.decide_at if each.fcr is None and each.solved_at is not None else None)
+        for due in (
+            each.invitation.invite_at,
+            each.decide_at if each.fcr is None and each.solved_at is not None else None,
+        )
         if due is not None
     ]
     return min(dues, default=None)
@@ -46,7 +49,7 @@ def settle(context: FoldContext) -> FoldContext:
     now = context.now
     for each in context.customer.episodes:
         if each.fcr is None and each.decide_at <= now and each.solved_at is not None:
-            if each.public_answers == 1:
+            if each.answers.public_answers == 1:
                 context = _decide(context, each, True, each.decide_at)
             else:
                 context = _decide(context, each, False, each.decide_at, "no_answer")
@@ -59,7 +62,8 @@ def step(context: FoldContext) -> FoldContext:
     if ticket is None:
         return context
     if context.opened and isinstance(event, MessageReceived) and event.headers and context.has_observed(Suppressed):
-        context = context.on_ticket(opened_by_machine=bool(context.rules.guards.machine("", event.headers)))
+        opened_by_machine = bool(context.rules.guards.machine("", event.headers))
+        context = context.on_ticket(request=replace(ticket.request, opened_by_machine=opened_by_machine))
     solved = ticket.status == "solved"
     if not solved and not context.customer.episodes:
         return context
@@ -90,7 +94,7 @@ def _solved(context: FoldContext) -> FoldContext:
         team=ticket.team or context.team,
         agent=agent or ticket.assignee,
         priority=ticket.priority,
-        policy=ticket.policy,
+        policy=ticket.sla.policy,
         tags=ticket.tags,
         solved_at=now,
         decide_at=now + context.rules.surveys.resolution_micros,
@@ -98,7 +102,7 @@ def _solved(context: FoldContext) -> FoldContext:
     )
     episode = _counted(context, episode)
     context = invite.schedule(episodes.put(context, episode), episode)
-    if episode.public_answers > 1:
+    if episode.answers.public_answers > 1:
         return _decide(context, _now(context, episode), False, now, "several_answers")
     return episodes.record(context, episode)
 
@@ -124,7 +128,7 @@ def _answered_again(context: FoldContext) -> FoldContext:
         return context
     return (
         _falsify(context, episode, "several_answers")
-        if episode.public_answers > 1
+        if episode.answers.public_answers > 1
         else episodes.record(context, episode)
     )
 
@@ -134,12 +138,12 @@ def _counted(context: FoldContext, episode: Episode) -> Episode:
     ticket = context.ticket
     assert ticket is not None
     of_ticket = episodes.of_ticket(context.customer, episode.ticket_id)
-    earlier = max((each.replies_until for each in of_ticket if each.number < episode.number), default=0)
-    answers = max(0, ticket.public_replies - earlier)
+    earlier = max((each.answers.replies_until for each in of_ticket if each.number < episode.number), default=0)
+    answers = max(0, ticket.counts.public_replies - earlier)
     if ticket.channel == "chat":
-        before = max((each.answers_until for each in of_ticket if each.number < episode.number), default=0)
-        answers = max(min(answers, 1), ticket.answers - before)
-    return replace(episode, replies_until=ticket.public_replies, answers_until=ticket.answers, public_answers=answers)
+        before = max((each.answers.answers_until for each in of_ticket if each.number < episode.number), default=0)
+        answers = max(min(answers, 1), ticket.conversation.answers - before)
+    return replace(episode, answers=EpisodeAnswers(ticket.counts.public_replies, ticket.conversation.answers, answers))
 
 
 # -- the same reason again --------------------------------------------------------------------------------------------

@@ -107,15 +107,15 @@ def step(context: FoldContext) -> FoldContext:
     team, policy = context.team, context.policy
     before = context.ticket_before
     changes: dict[str, Any] = {}
-    if ticket.policy != policy.name or ticket.policy_version != policy.version:
+    if ticket.sla.policy != policy.name or ticket.sla.policy_version != policy.version:
         changes = {"policy": policy.name, "policy_version": policy.version}
-    if not ticket.status_history:
+    if not ticket.sla.status_history:
         changes |= _begun(context, ticket, before, team, policy)
     ringing_since = _rings(context, ticket, before)
     if ringing_since is not None:
         changes["ringing_since"] = ringing_since
     if changes:
-        ticket = replace(ticket, **changes)
+        ticket = replace(ticket, sla=replace(ticket.sla, **changes))
     ledger = Ledger(context, ticket, team, context.policy_of_event)
     if before is None:
         _opened(ledger)
@@ -127,7 +127,7 @@ def step(context: FoldContext) -> FoldContext:
         ledger.hand_over(context.replied_at)  # they spoke from then until now
     _acknowledged(ledger)
     if context.replied_at is not None:
-        _answered(ledger, context.replied_at, None if before is None else before.first_response_at)
+        _answered(ledger, context.replied_at, None if before is None else before.milestones.first_response_at)
     _left(ledger)
     _waiting(ledger)
     if finished_at(ticket) is None:
@@ -169,17 +169,17 @@ def _rings(context: FoldContext, ticket: Ticket, before: Ticket | None) -> int |
     event = context.event
     if isinstance(event, CallEnded):
         return called_at(event, context.now) if event.channel in LIVE else None
-    if not isinstance(event, MessageReceived) or event.channel not in LIVE or ticket.ringing_since is not None:
+    if not isinstance(event, MessageReceived) or event.channel not in LIVE or ticket.sla.ringing_since is not None:
         return None
-    goes_on = before is not None and not context.reopened and event.thread_id in ("", *before.thread_ids)
-    return None if goes_on or context.now not in ticket.unanswered else context.now
+    goes_on = before is not None and not context.reopened and event.thread_id in ("", *before.conversation.thread_ids)
+    return None if goes_on or context.now not in ticket.conversation.unanswered else context.now
 
 
 def _rung(ledger: Ledger, at: int, before: Ticket | None) -> None:
     ledger.activate("answer", at)
     if before is None or ledger.context.replied_at is None:
         return
-    if before.first_response_at is None and ledger.ticket.episode == 1:
+    if before.milestones.first_response_at is None and ledger.ticket.episode == 1:
         return
     if ledger.active("next_response") is None and not _told_before(ledger.context.event, before):
         ledger.activate("next_response", at)  # a call that was answered at once
@@ -199,7 +199,7 @@ def _acknowledged(ledger: Ledger) -> None:
     clock = ledger.active("acknowledgement")
     if clock is None:
         return
-    acknowledged = ledger.ticket.acknowledged_at
+    acknowledged = ledger.ticket.milestones.acknowledged_at
     if acknowledged is not None:
         ledger.fulfil("acknowledgement", acknowledged)
     elif ledger.context.has_observed(Suppressed):
@@ -229,16 +229,16 @@ def _left(ledger: Ledger) -> None:
 def left(event: Event, ticket: Ticket) -> bool:
     """Whether the event ends the ticket's newest live conversation, which no person has answered so far."""
     if isinstance(event, ChatEnded):
-        return ticket.thread_ids[-1:] == (event.thread_id,)
+        return ticket.conversation.thread_ids[-1:] == (event.thread_id,)
     return isinstance(event, CallEnded) and event.outcome != "answered"
 
 
 def _waiting(ledger: Ledger) -> None:
     """next_response runs from the oldest unanswered message, once there was an answer or a reopening."""
     ticket = ledger.ticket
-    if not ticket.unanswered or (ticket.first_response_at is None and ticket.episode == 1):
+    if not ticket.conversation.unanswered or (ticket.milestones.first_response_at is None and ticket.episode == 1):
         return
-    oldest = ticket.unanswered[0]
+    oldest = ticket.conversation.unanswered[0]
     clock = ledger.active("next_response")
     if clock is None:
         ledger.activate("next_response", oldest)
@@ -249,7 +249,7 @@ def _waiting(ledger: Ledger) -> None:
 def _stands(ledger: Ledger) -> None:
     """Clocks stand still in the states that are not theirs, and run on in their own."""
     ticket = ledger.ticket
-    at = max(ledger.context.now, ticket.status_history[-1].at)
+    at = max(ledger.context.now, ticket.sla.status_history[-1].at)
     for name, states in STATES.items():
         if ticket.status in states:
             ledger.resume(name, at)

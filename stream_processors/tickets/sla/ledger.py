@@ -20,7 +20,7 @@ from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import BreachWithdrawn, ClockBreached, ClockMet, Observation
 from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, record_status, spent_in
-from stream_processors.tickets.state import Clock, ClockShare, Ticket
+from stream_processors.tickets.state import Clock, ClockCharges, ClockShare, ClockTerms, Ticket
 
 __all__ = ["Ledger"]
 
@@ -85,22 +85,18 @@ class Ledger:
         again = last if last is not None and last.episode == episode else None
         calendar = policy.calendar
         at_risk = () if self._ticket.imported else policy.at_risk
+        calendar_name = "" if calendar is None else calendar.name
+        written = () if again is None else again.charges.written
         clock = Clock(
             name=name,
             instance=1 if again is None else again.instance + 1,
             started_at=since,
-            target_seconds=target,
             due_at=due_at(since, target, calendar),
-            policy=policy.name,
-            policy_version=policy.version,
-            sequence=1,
+            terms=ClockTerms(target, policy.name, policy.version, calendar_name, at_risk),
             episode=episode,
-            calendar="" if calendar is None else calendar.name,
             run_at=since,
-            at_risk=at_risk,
             alert_at=due_at(since, target * at_risk[0] / 100, calendar) if at_risk else None,
-            written=() if again is None else again.written,
-            carried=() if again is None else again.written,
+            charges=ClockCharges(written, written) if written else ClockCharges(),
         )
         self._put(clock, "activate", since, calendar)
 
@@ -132,7 +128,7 @@ class Ledger:
         if clock is None or clock.paused_at is None:
             return
         calendar = self.context.calendar_of(clock)
-        passed = elapsed(clock, self._ticket.status_history, at, calendar)
+        passed = elapsed(clock, self._ticket.sla.status_history, at, calendar)
         # how much of its target has passed: working time where it counts that
         resumed = replace(clock, paused_at=None, run_at=at, ran=passed.micros if calendar is None else passed.business)
         self._row(resumed, "resume", at, passed=passed, **({} if clock.breached else _alarms(resumed, calendar)))
@@ -208,20 +204,21 @@ class Ledger:
 
     def hand_over(self, at: int) -> None:
         """Whoever has the ticket now has had it since `at`, though we hear of it later: those before are charged until then."""
-        ticket, last = self.ticket, self._ticket.status_history[-1]
+        ticket, last = self.ticket, self._ticket.sla.status_history[-1]
         if (last.team, last.agent) == (self._team, ticket.assignee):
             return
         self.charge_running(max(at, last.at))
         held = record_status(replace(ticket, status=last.status), at, self._team)
-        self._ticket = replace(self.ticket, status_history=held.status_history)
+        self._ticket = replace(self.ticket, sla=held.sla)
 
     def charge_running(self, until: int) -> None:
         """Charge every clock that runs to those who have held the ticket until now: it changes hands."""
         for clock in tuple(self._clocks.values()):
             if clock.running:
                 calendar = self.context.calendar_of(clock)
-                shares = charged(clock, self._ticket.status_history, until, calendar)
-                self._clocks[clock.name] = replace(clock, written=_with_carried(clock, shares, until))
+                shares = charged(clock, self._ticket.sla.status_history, until, calendar)
+                charges = replace(clock.charges, written=_with_carried(clock, shares, until))
+                self._clocks[clock.name] = replace(clock, charges=charges)
                 self._changed = True
 
     # -- rows -----------------------------------------------------------------------------------------------------
@@ -230,14 +227,16 @@ class Ledger:
         if not (clock.breached and at < clock.due_at):
             self._row(clock, "correct", at)
             return
-        charged_to = replace(self._ticket, team=clock.team, priority=clock.priority, policy=clock.policy)
+        sla = replace(self._ticket.sla, policy=clock.terms.policy)
+        charged_to = replace(self._ticket, team=clock.team, priority=clock.priority, sla=sla)
         self._breaches(-1)
         # who had stopped it by then stopped it before it was paused
         self._row(clock, "correct", at, breached=False, paused_at=None)
         self._observed.append(BreachWithdrawn(clock.due_at, charged_to, clock, clock.team))
 
     def _breaches(self, step: int) -> None:
-        self._ticket = replace(self._ticket, clocks_breached=self._ticket.clocks_breached + step)
+        counts = self._ticket.counts
+        self._ticket = replace(self._ticket, counts=replace(counts, clocks_breached=counts.clocks_breached + step))
 
     def _row(
         self,
@@ -251,11 +250,13 @@ class Ledger:
         **changes: Any,
     ) -> None:
         """Write the clock's next row, and keep the clock with these changes."""
-        calendar, history = self.context.calendar_of(clock), self._ticket.status_history
+        calendar, history = self.context.calendar_of(clock), self._ticket.sla.status_history
         if transition in _CHARGED_AT:
             shares = charged(clock, history, at, calendar)
-            changes["written"] = _with_carried(clock, shares, at)
-            if history and at >= clock.counted_from:
+            written = _with_carried(clock, shares, at)
+            if written != clock.charges.written:
+                changes["charges"] = replace(clock.charges, written=written)
+            if history and at >= clock.charges.counted_from:
                 passed = spent_in(clock, shares)
         if passed is None:
             passed = elapsed(clock, history, at, calendar)
@@ -288,40 +289,40 @@ class Ledger:
             transition=transition,
             sequence=clock.sequence,
             detected_at=self._noticed_at,
-            policy=clock.policy,
-            policy_version=clock.policy_version,
-            target_seconds=clock.target_seconds,
+            policy=clock.terms.policy,
+            policy_version=clock.terms.policy_version,
+            target_seconds=clock.terms.target_seconds,
             due_at=None if clock.paused_at is not None else clock.due_at,
             elapsed_seconds=None if passed is None else passed.micros / MICROS,
             elapsed_business_seconds=None if passed is None or calendar is None else passed.business / MICROS,
             channel=ticket.channel,
             priority=ticket.priority,
             team=self._team,
-            calendar=clock.calendar,
+            calendar=clock.terms.calendar,
             threshold=threshold,
             reason=reason,
-            ticket_policy=ticket.policy,
+            ticket_policy=ticket.sla.policy,
         )
         self._rows.append(Output(row))
 
 
 def _with_carried(clock: Clock, shares: tuple[ClockShare, ...], until: int) -> tuple[ClockShare, ...]:
     """Returns what the clock is charged in this episode: these shares and those of earlier instances."""
-    if until <= clock.started_at and not clock.written:
+    if until <= clock.started_at and not clock.charges.written:
         return ()
-    return added(clock.carried, shares) if clock.carried else shares
+    return added(clock.charges.carried, shares) if clock.charges.carried else shares
 
 
 def _next_warning(clock: Clock) -> int:
-    return next((each for each in clock.at_risk if each > clock.risk), 0)
+    return next((each for each in clock.terms.at_risk if each > clock.risk), 0)
 
 
 def _alarms(clock: Clock, calendar: Calendar | None) -> dict[str, Any]:
     """Returns when the clock is due and when it warns next, from when it began to run."""
-    due = due_at(clock.run_at, clock.target_seconds - clock.ran / MICROS, calendar)
+    due = due_at(clock.run_at, clock.terms.target_seconds - clock.ran / MICROS, calendar)
     warning = _next_warning(clock)
     alert = None
     if warning:
-        left = clock.target_seconds * warning / 100 - clock.ran / MICROS
+        left = clock.terms.target_seconds * warning / 100 - clock.ran / MICROS
         alert = due_at(clock.run_at, max(0.0, left), calendar)
     return {"due_at": due, "alert_at": alert}

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from stream_processors.rules.calendars import Calendar
-from stream_processors.tickets.state import Clock, ClockShare, StatusChange, Ticket, TimeInStatus
+from stream_processors.tickets.state import Clock, ClockCharges, ClockShare, StatusChange, Ticket, TimeInStatus
 
 __all__ = [
     "KEPT_STATUS_CHANGES",
@@ -58,21 +58,21 @@ class Time(NamedTuple):
 
 def began(ticket: Ticket) -> bool:
     """Whether the stations reach back to the beginning: those of a ticket from before there were stations do not."""
-    return bool(ticket.time_in_status) or (
-        bool(ticket.status_history) and ticket.status_history[0].at <= ticket.created_at
+    return bool(ticket.sla.time_in_status) or (
+        bool(ticket.sla.status_history) and ticket.sla.status_history[0].at <= ticket.created_at
     )
 
 
 def record_status(ticket: Ticket, at: int, team: str) -> Ticket:
     """The ticket, with a new station at `at` if it stands differently now; never before the last one."""
-    status_history = ticket.status_history
+    status_history = ticket.sla.status_history
     last = status_history[-1] if status_history else None
     if last is not None and (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
     since = at if last is None else max(at, last.at)
     change = StatusChange(since, ticket.status, team, ticket.assignee)
     kept = status_history[:-1] if last is not None and last.at == since else status_history
-    return msgspec.structs.replace(ticket, status_history=(*kept, change))
+    return replace(ticket, sla=replace(ticket.sla, status_history=(*kept, change)))
 
 
 def pieces(status_history: tuple[StatusChange, ...], since: int, until: int) -> Iterator[tuple[int, int, StatusChange]]:
@@ -93,8 +93,8 @@ def elapsed(clock: Clock, status_history: tuple[StatusChange, ...], until: int, 
     states = STATES.get(clock.name)
     if states is None:
         return Time.between(clock.started_at, until, calendar)
-    total = Time(clock.spent, clock.spent_business)
-    for start, end, change in pieces(status_history, max(clock.started_at, clock.counted_from), until):
+    total = Time(clock.charges.spent, clock.charges.spent_business)
+    for start, end, change in pieces(status_history, max(clock.started_at, clock.charges.counted_from), until):
         if change.status in states:
             total = total.plus(Time.between(start, end, calendar))
     return total
@@ -102,7 +102,7 @@ def elapsed(clock: Clock, status_history: tuple[StatusChange, ...], until: int, 
 
 def spent_in(clock: Clock, shares: tuple[ClockShare, ...]) -> Time:
     """Returns how long the clock has run when these shares are all of it since `counted_from`: as `elapsed`, without counting anew."""
-    micros, business = clock.spent, clock.spent_business
+    micros, business = clock.charges.spent, clock.charges.spent_business
     for share in shares:
         micros += share.micros
         business += share.business
@@ -115,7 +115,7 @@ def charged(
     """Who held the ticket while this instance ran, without what lies before `counted_from`."""
     states = STATES.get(clock.name)
     held: dict[tuple[str, str], Time] = {}
-    for start, end, change in pieces(status_history, max(clock.started_at, clock.counted_from), until):
+    for start, end, change in pieces(status_history, max(clock.started_at, clock.charges.counted_from), until):
         if states is None or change.status in states:
             holder = change.team, change.agent
             held[holder] = held.get(holder, Time()).plus(Time.between(start, end, calendar))
@@ -137,7 +137,7 @@ def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
 
 def time_in_status(ticket: Ticket, until: int, calendar: Calendar | None) -> dict[str, TimeInStatus]:
     """The time that the ticket has spent in each state that it was in, by state, until `until`."""
-    return _time_in_status(ticket.time_in_status, ticket.status_history, until, calendar)
+    return _time_in_status(ticket.sla.time_in_status, ticket.sla.status_history, until, calendar)
 
 
 def _time_in_status(
@@ -162,24 +162,26 @@ def _time_in_status(
 
 def shorten(ticket: Ticket, calendar: Calendar | None, calendar_of: Callable[[Clock], Calendar | None]) -> Ticket:
     """The ticket, of too many stations with the newer half only; what the older ones came to is summed up."""
-    if len(ticket.status_history) <= KEPT_STATUS_CHANGES:
+    if len(ticket.sla.status_history) <= KEPT_STATUS_CHANGES:
         return ticket
-    cut = ticket.status_history[-KEPT_STATUS_CHANGES // 2].at
-    old = tuple(each for each in ticket.status_history if each.at < cut)
+    cut = ticket.sla.status_history[-KEPT_STATUS_CHANGES // 2].at
+    old = tuple(each for each in ticket.sla.status_history if each.at < cut)
     clocks = tuple(_shortened(clock, old, cut, calendar_of(clock)) for clock in ticket.clocks)
-    summed = _time_in_status(ticket.time_in_status, old, cut, calendar)
-    kept = ticket.status_history[len(old) :]
-    return msgspec.structs.replace(ticket, status_history=kept, time_in_status=tuple(summed.values()), clocks=clocks)
+    summed = _time_in_status(ticket.sla.time_in_status, old, cut, calendar)
+    kept = ticket.sla.status_history[len(old) :]
+    sla = replace(ticket.sla, status_history=kept, time_in_status=tuple(summed.values()))
+    return replace(ticket, sla=sla, clocks=clocks)
 
 
 def _shortened(clock: Clock, old: tuple[StatusChange, ...], cut: int, calendar: Calendar | None) -> Clock:
-    if clock.stopped_at is not None or cut <= max(clock.started_at, clock.counted_from):
+    if clock.stopped_at is not None or cut <= max(clock.started_at, clock.charges.counted_from):
         return clock
     shares = charged(clock, old, cut, calendar)
-    return msgspec.structs.replace(
-        clock,
-        carried=added(clock.carried, shares),
+    charges = ClockCharges(
+        written=clock.charges.written,
+        carried=added(clock.charges.carried, shares),
         counted_from=cut,
-        spent=clock.spent + sum(share.micros for share in shares),
-        spent_business=clock.spent_business + sum(share.business for share in shares),
+        spent=clock.charges.spent + sum(share.micros for share in shares),
+        spent_business=clock.charges.spent_business + sum(share.business for share in shares),
     )
+    return replace(clock, charges=charges)

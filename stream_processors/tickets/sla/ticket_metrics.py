@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, Tick
@@ -44,13 +44,13 @@ _NO_TIME = [(name, Time()) for name in _OF_STATES]
 def step(context: FoldContext) -> FoldContext:
     """Write down how the ticket stands from now on, and what its clocks have come to."""
     ticket = context.ticket
-    if ticket is None or type(context.event) is Tick or not ticket.status_history:
+    if ticket is None or type(context.event) is Tick or not ticket.sla.status_history:
         return context
     before, calendar = context.ticket_before, context.measured_in(ticket)
     since = _waited_since(context, ticket)
     ticket = _live(context, _waited(context, ticket, since, calendar))
     ticket = _moved(context, ticket)
-    if len(ticket.status_history) > 1:
+    if len(ticket.sla.status_history) > 1:
         ticket = shorten(ticket, calendar, context.calendar_of)
     outputs = _shares(context, ticket, before)
     if before is None or _matters(before, ticket):
@@ -64,7 +64,7 @@ def step(context: FoldContext) -> FoldContext:
 
 def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
     """The ticket at its new station. Whoever held it so far is charged first."""
-    last = ticket.status_history[-1]
+    last = ticket.sla.status_history[-1]
     team = ticket.team  # it has been routed
     if (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
         return ticket
@@ -80,7 +80,7 @@ def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
 
 def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: Calendar | None) -> Ticket:
     """The customer's waits for a next response, with the one that this event ends or restates."""
-    at, waits = context.replied_at, ticket.next_responses
+    at, waits = context.replied_at, ticket.sla.next_responses
     if at is None or context.ticket_before is None:
         return ticket
     if since is not None:
@@ -90,10 +90,10 @@ def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: C
             else NextResponseTotals(since, at, waits.count + 1, *_sums(waits, calendar))
         )
     elif waits is not None and waits.started_at <= at < waits.answered_at:
-        waits = msgspec.structs.replace(waits, answered_at=at)
+        waits = replace(waits, answered_at=at)
     else:
         return ticket
-    return msgspec.structs.replace(ticket, next_responses=waits)
+    return replace(ticket, sla=replace(ticket.sla, next_responses=waits))
 
 
 def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
@@ -103,9 +103,9 @@ def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
     """
     at, event = context.replied_at, context.event
     before = context.ticket_before
-    if at is None or before is None or (before.first_response_at is None and ticket.episode == 1):
+    if at is None or before is None or (before.milestones.first_response_at is None and ticket.episode == 1):
         return None
-    since = [each for each in before.unanswered if each <= at]
+    since = [each for each in before.conversation.unanswered if each <= at]
     if isinstance(event, CallEnded) and not heard_of(before, event):
         since.append(called_at(event, context.now))
     return min(since, default=None)
@@ -124,36 +124,38 @@ def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, in
 
 def _live(context: FoldContext, ticket: Ticket) -> Ticket:
     """Whether a live conversation still waits for a person, and how long the first that was answered did."""
-    at, rang, answered, gone = context.replied_at, ticket.ringing_since, ticket.answered, ticket.abandoned
+    at, sla = context.replied_at, ticket.sla
+    rang, answered, gone = sla.ringing_since, sla.answered, sla.abandoned
     if at is not None and answered is not None and answered[0] <= at < answered[1]:
-        return msgspec.structs.replace(ticket, answered=(answered[0], at))
+        return replace(ticket, sla=replace(sla, answered=(answered[0], at)))
     if rang is None:
         # they were answered before they left, and we hear of it late
         if at is not None and gone is not None and gone[0] <= at <= gone[1]:
-            return msgspec.structs.replace(ticket, answered=answered or (gone[0], at), abandoned=None)
+            return replace(ticket, sla=replace(sla, answered=answered or (gone[0], at), abandoned=None))
         return ticket
     if at is not None and at >= rang:
-        return msgspec.structs.replace(ticket, answered=answered or (rang, at), ringing_since=None, abandoned=None)
+        sla = replace(sla, answered=answered or (rang, at), ringing_since=None, abandoned=None)
+        return replace(ticket, sla=sla)
     if left(context.event, ticket) or finished_at(ticket) is not None:
-        return msgspec.structs.replace(ticket, ringing_since=None, abandoned=(rang, context.now))
+        return replace(ticket, sla=replace(sla, ringing_since=None, abandoned=(rang, context.now)))
     return ticket
 
 
 def _matters(before: Ticket, ticket: Ticket) -> bool:
     return (
-        before.status_history != ticket.status_history
-        or before.first_response_at != ticket.first_response_at
-        or before.acknowledged_at != ticket.acknowledged_at
-        or before.next_responses != ticket.next_responses
-        or before.answered != ticket.answered
-        or before.first_solved_at != ticket.first_solved_at
-        or before.last_solved_at != ticket.last_solved_at
+        before.sla.status_history != ticket.sla.status_history
+        or before.milestones.first_response_at != ticket.milestones.first_response_at
+        or before.milestones.acknowledged_at != ticket.milestones.acknowledged_at
+        or before.sla.next_responses != ticket.sla.next_responses
+        or before.sla.answered != ticket.sla.answered
+        or before.milestones.first_solved_at != ticket.milestones.first_solved_at
+        or before.milestones.last_solved_at != ticket.milestones.last_solved_at
     )
 
 
 def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> TicketClocks:
-    at = max(context.now, ticket.status_history[-1].at)
-    waits, works = ticket.next_responses, calendar is not None
+    at = max(context.now, ticket.sla.status_history[-1].at)
+    waits, works = ticket.sla.next_responses, calendar is not None
     measures: dict[str, float] = {}
     for name, time in _measures(ticket, at, calendar):
         measures[f"{name}_seconds"] = time.micros / MICROS
@@ -172,10 +174,10 @@ def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> Ti
         priority=ticket.priority,
         team=ticket.team,
         agent_id=ticket.assignee,
-        policy=ticket.policy,
-        policy_version=ticket.policy_version,
-        calendar=ticket.calendar,
-        calendar_version=ticket.calendar_version,
+        policy=ticket.sla.policy,
+        policy_version=ticket.sla.policy_version,
+        calendar=ticket.sla.calendar,
+        calendar_version=ticket.sla.calendar_version,
         next_responses=0 if waits is None else waits.count,
         **measures,
     )
@@ -185,16 +187,16 @@ def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[
     """Those measures of the ticket that are defined at `at`."""
     created, found = ticket.created_at, []
     for name, until in (
-        ("acknowledgement", ticket.acknowledged_at),
-        ("first_response", ticket.first_response_at),
-        ("first_resolution", ticket.first_solved_at),
-        ("full_resolution", ticket.last_solved_at if finished_at(ticket) is not None else None),
+        ("acknowledgement", ticket.milestones.acknowledged_at),
+        ("first_response", ticket.milestones.first_response_at),
+        ("first_resolution", ticket.milestones.first_solved_at),
+        ("full_resolution", ticket.milestones.last_solved_at if finished_at(ticket) is not None else None),
     ):
         if until is not None:
             found.append((name, Time.between(created, until, calendar)))
-    if ticket.answered is not None:
-        found.append(("answer", Time.between(*ticket.answered, calendar)))
-    waits = ticket.next_responses
+    if ticket.sla.answered is not None:
+        found.append(("answer", Time.between(*ticket.sla.answered, calendar)))
+    waits = ticket.sla.next_responses
     if waits is not None:
         micros, business, longest, longest_business = _sums(waits, calendar)
         found.append(("next_response_last", Time.between(waits.started_at, waits.answered_at, calendar)))
@@ -253,13 +255,13 @@ def _responded(context: FoldContext, ticket: Ticket, since: int | None) -> FoldC
 
 def _restated(before: Ticket, ticket: Ticket) -> Iterator[Observation]:
     """An answer from before the one that was counted takes its place, in the pane of its own time."""
-    old, new = before.first_response_at, ticket.first_response_at
+    old, new = before.milestones.first_response_at, ticket.milestones.first_response_at
     if old is not None and new is not None and new < old:
         due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
         for kind, at in ((FirstResponseWithdrawn, old), (FirstResponseRestated, new)):
             within, seconds = due is None or at < due, max(0, at - ticket.created_at) / MICROS
             yield kind(at, _with_team_at(ticket, at), seconds, within)
-    waits, waited = before.next_responses, ticket.next_responses
+    waits, waited = before.sla.next_responses, ticket.sla.next_responses
     if (
         waits is not None
         and waited is not None
@@ -271,8 +273,8 @@ def _restated(before: Ticket, ticket: Ticket) -> Iterator[Observation]:
 
 
 def _with_team_at(ticket: Ticket, at: int) -> Ticket:
-    team = next((each.team for each in reversed(ticket.status_history) if each.at <= at), ticket.team)
-    return msgspec.structs.replace(ticket, team=team)
+    team = next((each.team for each in reversed(ticket.sla.status_history) if each.at <= at), ticket.team)
+    return replace(ticket, team=team)
 
 
 # -- shares -----------------------------------------------------------------------------------------------------------
@@ -284,11 +286,11 @@ def _shares(context: FoldContext, ticket: Ticket, before: Ticket | None) -> list
     outputs = []
     for clock in ticket.clocks:
         old = known.get(clock.name)
-        was: tuple[ClockShare, ...] = () if old is None or old.episode != clock.episode else old.written
-        if clock.written is was or clock.written == was:
+        was: tuple[ClockShare, ...] = () if old is None or old.episode != clock.episode else old.charges.written
+        if clock.charges.written is was or clock.charges.written == was:
             continue
         shares = {(each.team, each.agent): each for each in was}
-        now = {(each.team, each.agent): each for each in clock.written}
+        now = {(each.team, each.agent): each for each in clock.charges.written}
         gone = {holder: ClockShare(*holder, 0) for holder in shares.keys() - now.keys()}
         for holder, share in sorted((now | gone).items()):
             if share != shares.get(holder):
@@ -311,7 +313,7 @@ def _share(context: FoldContext, ticket: Ticket, clock: Clock, share: ClockShare
         business_seconds=share.business / MICROS if business else None,
         channel=ticket.channel,
         priority=ticket.priority,
-        policy=clock.policy,
-        policy_version=clock.policy_version,
-        calendar=clock.calendar,
+        policy=clock.terms.policy,
+        policy_version=clock.terms.policy_version,
+        calendar=clock.terms.calendar,
     )

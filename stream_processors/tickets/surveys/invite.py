@@ -44,26 +44,26 @@ REASONS = (
 def step(context: FoldContext) -> FoldContext:
     """The end of a chat that a person answered: ask about it, solved or not."""
     event, ticket = context.event, context.ticket
-    if type(event) is not ChatEnded or ticket is None or ticket.first_response_at is None:
+    if type(event) is not ChatEnded or ticket is None or ticket.milestones.first_response_at is None:
         return context
     if not was_answered(ticket, event):
         return context
     episode = episodes.remember(context)
-    return context if episode.asked else schedule(episodes.put(context, episode), episode)
+    return context if episode.invitation.asked else schedule(episodes.put(context, episode), episode)
 
 
 def schedule(context: FoldContext, episode: Episode) -> FoldContext:
     """Decide when to ask about an episode, or at once that we do not."""
     ticket, surveys = context.ticket, context.rules.surveys
     assert ticket is not None
-    if episode.asked:
+    if episode.invitation.asked:
         return context
     if reason := _never(context, episode, ticket):
         return _withhold(context, episode, reason)
     wait = surveys.after_micros
-    if ticket.ended_chat and ticket.thread_ids[-1:] == (ticket.ended_chat,):
+    if ticket.conversation.ended_chat and ticket.conversation.thread_ids[-1:] == (ticket.conversation.ended_chat,):
         wait = surveys.chat_after_micros
-    return episodes.put(context, replace(episode, invite_at=context.now + wait))
+    return episodes.put(context, replace(episode, invitation=replace(episode.invitation, invite_at=context.now + wait)))
 
 
 def _never(context: FoldContext, episode: Episode, ticket: Ticket) -> str:
@@ -77,7 +77,7 @@ def _never(context: FoldContext, episode: Episode, ticket: Ticket) -> str:
 
 def cancel(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
     """Do not ask after all, if it has not been decided yet."""
-    return context if episode.invite_at is None else _withhold(context, episode, reason)
+    return context if episode.invitation.invite_at is None else _withhold(context, episode, reason)
 
 
 def taken_over(context: FoldContext, brought: tuple[Episode, ...], version_offset: int) -> FoldContext:
@@ -91,7 +91,7 @@ def taken_over(context: FoldContext, brought: tuple[Episode, ...], version_offse
 def send_due(context: FoldContext) -> FoldContext:
     """At a tick: invite, or withhold with the reason."""
     for each in context.customer.episodes:
-        if each.invite_at is not None and each.invite_at <= context.now:
+        if each.invitation.invite_at is not None and each.invitation.invite_at <= context.now:
             ticket = find(context.customer, each.ticket_id, context.event.customer_tag)
             reason = _reason(context, each, ticket)
             context = _withhold(context, each, reason) if reason or ticket is None else _send(context, each, ticket)
@@ -105,12 +105,12 @@ def _reason(context: FoldContext, episode: Episode, ticket: Ticket | None) -> st
         return "ticket_gone"
     if context.signing is None:
         return "no_secret"
-    if ticket.public:
+    if ticket.request.public:
         return "public"
     _, address = way_to(context.customer, ticket)
     if not address:
         return "no_address"
-    if ticket.opened_by_machine or context.rules.guards.machine(address, {}):
+    if ticket.request.opened_by_machine or context.rules.guards.machine(address, {}):
         return "machine"
     if context.customer.wants_nothing_at(address):
         return "opted_out"
@@ -132,7 +132,7 @@ def _send(context: FoldContext, episode: Episode, ticket: Ticket) -> FoldContext
     context = context.replace(customer=replace(customer, invited=invited)).write(message)
     context = _decided(
         context,
-        replace(episode, invited=True),
+        replace(episode, invitation=replace(episode.invitation, invited=True)),
         outcome="sent",
         locale=locale,
         texts_version=surveys.version,
@@ -158,4 +158,5 @@ def _decided(context: FoldContext, episode: Episode, **fields: object) -> FoldCo
         solved_at=episode.solved_at,
         **fields,  # type: ignore[arg-type]
     )
-    return episodes.put(context, replace(episode, asked=True, invite_at=None)).write(fact)
+    decided = replace(episode.invitation, asked=True, invite_at=None)
+    return episodes.put(context, replace(episode, invitation=decided)).write(fact)

@@ -19,10 +19,10 @@ _KINDS = {"invitation": "survey", "thanks": "thanks"}
 
 def way_to(customer: Customer, ticket: Ticket) -> tuple[str, str]:
     """`(channel, address)` that a message about the ticket takes."""
-    channel = carrier(ticket.channel, ticket.address)
+    channel = carrier(ticket.channel, ticket.request.address)
     if channel == "chat" and (mailbox := instead_of_chat(customer, ticket)):
         return "email", mailbox
-    return channel, ticket.address
+    return channel, ticket.request.address
 
 
 def locale_of(*known: str) -> str:
@@ -55,7 +55,7 @@ def outbound(
         text=written.text,
         locale=locale,
         message_id=mail_message_id(identity, f"{kind}.{episode.number}", domain) if mail else "",
-        thread_id=ticket.thread_ids[-1] if ticket and ticket.thread_ids else "",
+        thread_id=ticket.conversation.thread_ids[-1] if ticket and ticket.conversation.thread_ids else "",
         headers=_headers(ticket, domain) if mail else {},
         causation_depth=context.event.causation_depth + 1,
     )

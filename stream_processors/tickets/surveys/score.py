@@ -25,7 +25,7 @@ from stream_processors.tickets.observations import (
     InvitationAnswered,
 )
 from stream_processors.tickets.resolution import episodes
-from stream_processors.tickets.state import Episode, Survey
+from stream_processors.tickets.state import Episode, Survey, TicketSurvey
 from stream_processors.tickets.surveys import follow_up, thank
 
 __all__ = ["LOW_CSAT", "step"]
@@ -91,7 +91,7 @@ def _answers_before(context: FoldContext, episode: Episode) -> int:
     """Answers from before episodes were remembered."""
     if context.ticket is None or episodes.of_ticket(context.customer, episode.ticket_id):
         return 0
-    return context.ticket.survey_answers
+    return context.ticket.survey.answers
 
 
 def _scored(survey: Survey, event: SurveyAnswered, now: int) -> Survey:
@@ -112,14 +112,16 @@ def _counted(context: FoldContext, event: SurveyAnswered, episode: Episode, know
     ticket = context.ticket
     if ticket is not None:
         context = context.on_ticket(
-            csat=ticket.csat if event.csat is None else event.csat,
-            ces=ticket.ces if event.ces is None else event.ces,
-            survey_answers=ticket.survey_answers + 1,
+            survey=TicketSurvey(
+                csat=ticket.survey.csat if event.csat is None else event.csat,
+                ces=ticket.survey.ces if event.ces is None else event.ces,
+                answers=ticket.survey.answers + 1,
+            ),
             updated_at=context.now,
         )
     if not known.answered:
         context = episodes.observe(context, episode, FirstSurveyAnswer)
-        if episode.invited:
+        if episode.invitation.invited:
             context = episodes.observe(context, episode, InvitationAnswered)
     if event.csat is not None and event.csat != known.csat:
         if known.csat is not None:

@@ -26,9 +26,9 @@ def step(
         reason = "imported"
     elif survey.thanked:
         reason = "already"
-    elif not address or (ticket is not None and ticket.public):
+    elif not address or (ticket is not None and ticket.request.public):
         reason = "no_address"
-    elif (ticket is not None and ticket.opened_by_machine) or context.rules.guards.machine(address, {}):
+    elif (ticket is not None and ticket.request.opened_by_machine) or context.rules.guards.machine(address, {}):
         reason = "machine"
     elif customer.wants_nothing_at(address):
         reason = "opted_out"

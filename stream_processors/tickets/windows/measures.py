@@ -91,7 +91,7 @@ def counted(context: FoldContext) -> Iterator[tuple[Observation, Dimensions]]:
             if then is None:
                 yield observation, (context.event.channel, "", "", "")
                 continue
-            if (not then.team or not then.policy) and now is not None and now.number == then.number:
+            if (not then.team or not then.sla.policy) and now is not None and now.number == then.number:
                 then = now
             yield observation, _dimensions(then)
     before, after = context.before, context.customer
@@ -176,7 +176,7 @@ _DETAILS: dict[type[Observation], Callable[[Metrics, Any, bool], None]] = {
 
 
 def _dimensions(ticket: Ticket) -> Dimensions:
-    return ticket.channel, ticket.team, ticket.priority, ticket.policy
+    return ticket.channel, ticket.team, ticket.priority, ticket.sla.policy
 
 
 def _backlog(context: FoldContext, before: Customer, after: Customer) -> Iterator[tuple[Observation, Dimensions]]:

@@ -13,13 +13,12 @@ from schemas.errors import ConfigurationError
 from schemas.events import CallEnded, MessageReceived
 from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.loop_guards import REASONS, Guards, subject_fingerprint
-from stream_processors.tickets.state import Customer, SentAcknowledgement, Ticket
+from stream_processors.tickets.state import Customer, SentAcknowledgement
 
 CONFIG = rules_module.SHIPPED / "acknowledgements.yaml"
 GUARDS = Guards.load(CONFIG, "support.example")
 MINUTE = 60_000_000
 NOW = 1_772_442_000_000_000
-TICKET = Ticket(number=1, channel="email", created_at=NOW)
 
 
 def message(**changes: Any) -> MessageReceived:
@@ -36,11 +35,9 @@ def message(**changes: Any) -> MessageReceived:
 
 
 def suppression(
-    event: Any = None, sent: tuple[SentAcknowledgement, ...] = (), fingerprint: int = 7, **ticket: Any
+    event: Any = None, sent: tuple[SentAcknowledgement, ...] = (), fingerprint: int = 7, acknowledged: bool = False
 ) -> str:
-    customer = Customer(acknowledgements=sent)
-    subject = Ticket(number=1, channel="email", created_at=NOW, **ticket) if ticket else TICKET
-    return GUARDS.suppression(event or message(), customer, subject, NOW, fingerprint)
+    return GUARDS.suppression(event or message(), Customer(acknowledgements=sent), acknowledged, NOW, fingerprint)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +132,8 @@ def test_a_call_has_no_headers_and_is_answered() -> None:
 
 
 def test_an_episode_is_acknowledged_once() -> None:
-    assert suppression(episode=1, acknowledged_episode=1) == "already_acknowledged"
-    assert suppression(episode=2, acknowledged_episode=1) == ""
+    assert suppression(acknowledged=True) == "already_acknowledged"
+    assert suppression(acknowledged=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -208,8 +205,8 @@ def test_own_addresses_can_be_added_as_addresses_and_domains(tmp_path: Path) -> 
     path = changed(tmp_path, "own_addresses: []", 'own_addresses: ["*@Shop.example", sales@other.example]')
     guards = Guards.load(path, "support.example")
     for address in ("a@shop.example", "sales@other.example", "x@support.example"):
-        assert guards.suppression(message(address=address), Customer(), TICKET, NOW, 0) == "own_address"
-    assert guards.suppression(message(address="ann@other.example"), Customer(), TICKET, NOW, 0) == ""
+        assert guards.suppression(message(address=address), Customer(), False, NOW, 0) == "own_address"
+    assert guards.suppression(message(address="ann@other.example"), Customer(), False, NOW, 0) == ""
     assert guards.version != GUARDS.version
 
 

@@ -39,9 +39,9 @@ def test_a_new_contact_is_acknowledged_at_once(story: Story) -> None:
     fact, outbound, ticket = story.last(AcknowledgementFact), sent(story)[0], story.ticket()
     assert (fact.event_id, fact.ticket_id, fact.episode, fact.outcome) == (event.event_id, story.ticket_id(), 1, "sent")
     assert (fact.channel, fact.template, fact.locale) == ("email", "email.en", "en")
-    assert fact.promised_at == ticket.promised_at == at(PROMISED)
+    assert fact.promised_at == ticket.milestones.promised_at == at(PROMISED)
     assert fact.outbound_id == outbound.outbound_id == event_id("acknowledgement", story.ticket_id(), "1")
-    assert (ticket.acknowledged_at, ticket.acknowledged_episode) == (at(0), 1)
+    assert (ticket.milestones.acknowledged_at, ticket.milestones.acknowledged_episode) == (at(0), 1)
     assert (outbound.address, outbound.channel, outbound.causation_depth) == ("ann@example.org", "email", 1)
 
 
@@ -81,8 +81,11 @@ def test_a_reopened_ticket_is_acknowledged_once_more(story: Story) -> None:
     assert [each.outbound_id for each in sent(story)] == [
         event_id("acknowledgement", story.ticket_id(), episode) for episode in "12"
     ]
-    assert (story.ticket().acknowledged_episode, story.ticket().promised_at) == (2, at(HOUR + PROMISED))
-    assert story.ticket().acknowledged_at == at(0)  # when this customer was first acknowledged
+    assert (story.ticket().milestones.acknowledged_episode, story.ticket().milestones.promised_at) == (
+        2,
+        at(HOUR + PROMISED),
+    )
+    assert story.ticket().milestones.acknowledged_at == at(0)  # when this customer was first acknowledged
 
 
 def test_thanks_on_a_solved_ticket_are_not_acknowledged(story: Story) -> None:
@@ -108,7 +111,7 @@ def test_what_a_guard_suppresses_is_a_fact_with_its_reason(story: Story, changes
     story.message(0, **changes)
     assert outcomes(story) == [("suppressed", reason)]
     assert sent(story) == []
-    assert (story.ticket().acknowledged_at, story.ticket().promised_at) == (None, None)
+    assert (story.ticket().milestones.acknowledged_at, story.ticket().milestones.promised_at) == (None, None)
     assert story.customer.acknowledgements == ()
 
 
@@ -291,7 +294,7 @@ def test_a_mail_is_threaded_and_says_that_it_is_automatic(story: Story) -> None:
     assert mail.subject == f"Re: Kettle [#{ticket}]"
     assert mail.message_id == f"<ds.{ticket}.ack.1@support.example>"
     assert mail.sender == f"support+{ticket}@support.example"
-    assert mail.message_id in story.ticket().message_ids
+    assert mail.message_id in story.ticket().conversation.message_ids
 
 
 def test_an_answer_to_the_acknowledgement_finds_its_ticket_in_three_ways(story: Story) -> None:

@@ -118,7 +118,7 @@ def test_an_answer_to_the_transcript_finds_the_ticket(rules: Rules) -> None:
     ask_for_the_transcript(story, 60)
     [mail] = sent(story, "transcript")
     story.message(90, "One more thing", channel="email", in_reply_to=mail.message_id)
-    assert [(ticket.number, ticket.customer_messages) for ticket in story.customer.tickets] == [(1, 2)]
+    assert [(ticket.number, ticket.counts.customer_messages) for ticket in story.customer.tickets] == [(1, 2)]
 
 
 def test_a_transcript_of_an_unknown_conversation_is_sent_without_a_ticket(rules: Rules) -> None:

@@ -191,7 +191,7 @@ def test_a_ticket_that_changes_hands_without_end_stays_small_and_loses_no_second
             story.status(number * 100 + 10, "pending")
             story.status(number * 100 + 30, "open")
     end = len(agents) * 100 + 100
-    assert len(story.ticket().status_history) <= KEPT_STATUS_CHANGES
+    assert len(story.ticket().sla.status_history) <= KEPT_STATUS_CHANGES
     story.solve(end)
     shares = [share for share in newest(story.worker, ClockShare) if share.clock == "full_resolution"]
     assert sum(share.seconds for share in shares) == pytest.approx(end, abs=1e-5)

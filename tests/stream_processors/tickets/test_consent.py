@@ -90,7 +90,7 @@ def test_an_agents_answer_is_recorded_and_not_delivered(sms: Story) -> None:
     assert sms.all(DeliveryFact)[0].outbound_id == event_id("reply", reply.event_id)
     assert sms.all(DeliveryFact)[0].ticket_id == sms.ticket_id()
     assert [fact.text for fact in sms.contact_facts() if fact.kind == "agent_replied"] == ["It is on its way."]
-    assert (sms.ticket().public_replies, sms.ticket().status) == (1, "pending")
+    assert (sms.ticket().counts.public_replies, sms.ticket().status) == (1, "pending")
 
 
 def test_another_address_of_the_same_customer_is_still_answered(sms: Story) -> None:
@@ -148,14 +148,14 @@ def test_yes_to_a_question_of_ours_is_an_answer(sms: Story, word: str) -> None:
     wish(sms, 20, "start", word)
     assert [fact.kind for fact in sms.contact_facts()] == ["message_received", "agent_replied", "message_received"]
     assert sms.contact_facts()[-1].text == word
-    assert (sms.ticket().customer_messages, sms.ticket().status) == (2, "open")
+    assert (sms.ticket().counts.customer_messages, sms.ticket().status) == (2, "open")
 
 
 def test_yes_after_a_stop_lifts_it_and_is_no_answer(sms: Story) -> None:
     sms.message(0)
     wish(sms, 10, "stop")
     wish(sms, 20, "start", "YES")
-    assert (sms.customer.opted_out, sms.ticket().customer_messages) == ((), 1)
+    assert (sms.customer.opted_out, sms.ticket().counts.customer_messages) == ((), 1)
 
 
 def test_start_and_a_yes_without_an_open_conversation_are_no_answers(sms: Story) -> None:
@@ -163,7 +163,7 @@ def test_start_and_a_yes_without_an_open_conversation_are_no_answers(sms: Story)
     wish(sms, 5, "start", "START")
     sms.solve(10)
     wish(sms, 20, "start", "YES")
-    assert sms.ticket().customer_messages == 1
+    assert sms.ticket().counts.customer_messages == 1
 
 
 # -- HELP -----------------------------------------------------------------------------------------------------------

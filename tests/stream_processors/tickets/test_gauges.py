@@ -33,8 +33,8 @@ def naive(partition: GaugePartition, now: int) -> dict[str, Any]:
             place = bounded_channel(ticket.channel), ticket.team
             open_[(*place, ticket.priority, ticket.status)] += 1
             ages[place] += now - ticket.created_at
-            if ticket.waiting_since is not None:
-                waits[place] = max(waits.get(place, 0), max(0, now - ticket.waiting_since))
+            if ticket.conversation.waiting_since is not None:
+                waits[place] = max(waits.get(place, 0), max(0, now - ticket.conversation.waiting_since))
             for clock in ticket.clocks:
                 if clock.stopped_at is not None or clock.paused_at is not None:
                     continue

@@ -106,7 +106,7 @@ def test_history_is_not_delivered_again(tell: Callable[..., Story]) -> None:
     story.message(0)
     story.reply(60)
     assert story.replies() == []
-    assert story.ticket().public_replies == 1
+    assert story.ticket().counts.public_replies == 1
 
 
 def test_who_answers_history_now_reaches_the_customer_and_the_ticket_is_live(tell: Callable[..., Story]) -> None:
@@ -167,7 +167,7 @@ def test_a_transfer_takes_the_ticket_from_its_agent(story: Story) -> None:
     story.message(0)
     story.assign(10, "mei", queued_at=at(0))
     story.transfer(20, "returns", reason="wants money back")
-    assert (story.ticket().team, story.ticket().assignee, story.ticket().transfers) == ("returns", "", 1)
+    assert (story.ticket().team, story.ticket().assignee, story.ticket().counts.transfers) == ("returns", "", 1)
     facts = story.all(AssignmentFact)
     assert [(fact.team, fact.agent_id, fact.wait_seconds) for fact in facts] == [
         ("support", "mei", 10.0),

@@ -236,10 +236,12 @@ def test_what_the_state_says_of_itself_is_true(log: list[Event], rules: Rules) -
             assert (fact.status, fact.episode, fact.clocks_breached) == (
                 ticket.status,
                 ticket.episode,
-                ticket.clocks_breached,
+                ticket.counts.clocks_breached,
             )
-            assert ticket.waiting_since == (ticket.unanswered[0] if ticket.unanswered else None)
-            assert list(ticket.unanswered) == sorted(ticket.unanswered)
+            assert ticket.conversation.waiting_since == (
+                ticket.conversation.unanswered[0] if ticket.conversation.unanswered else None
+            )
+            assert list(ticket.conversation.unanswered) == sorted(ticket.conversation.unanswered)
             names = [clock.name for clock in ticket.clocks]
             assert len(names) == len(set(names))
             for clock in ticket.clocks:
@@ -247,7 +249,7 @@ def test_what_the_state_says_of_itself_is_true(log: list[Event], rules: Rules) -
                 running = clock.stopped_at is None
                 assert not (running and ticket.status in ("solved", "closed"))
                 if clock.name == "next_response" and running and not clock.breached:
-                    assert clock.started_at == ticket.waiting_since
+                    assert clock.started_at == ticket.conversation.waiting_since
 
 
 @FAST

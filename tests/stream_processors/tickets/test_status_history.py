@@ -6,6 +6,7 @@ The office is open Monday to Friday, 09:00 to 18:00 UTC. Times are hours after M
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,16 @@ from stream_processors.tickets.sla.status_history import (
     shorten,
     time_in_status,
 )
-from stream_processors.tickets.state import Clock, ClockShare, StatusChange, Ticket, TimeInStatus
+from stream_processors.tickets.state import (
+    Clock,
+    ClockCharges,
+    ClockShare,
+    ClockTerms,
+    StatusChange,
+    Ticket,
+    TicketSla,
+    TimeInStatus,
+)
 
 HOUR = 3600 * MICROS
 MONDAY = 1_794_787_200 * MICROS
@@ -45,14 +55,15 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Calendar:
     return Calendars.load(file)["office"]
 
 
-def ticket(*status_history: StatusChange, **fields: object) -> Ticket:
-    ticket = Ticket(1, "email", hour(8), status="open", team="billing", assignee="ann", status_history=status_history)
-    return msgspec.structs.replace(ticket, **fields)
+def ticket(*status_history: StatusChange, **fields: Any) -> Ticket:
+    sla = TicketSla(status_history=status_history, time_in_status=fields.pop("time_in_status", ()))
+    return Ticket(1, "email", hour(8), status="open", team="billing", assignee="ann", sla=sla, **fields)
 
 
-def clock(name: str, started: float, **fields: object) -> Clock:
-    clock = Clock(name, 1, hour(started), 3600.0, hour(started + 1), "mail", "1")
-    return msgspec.structs.replace(clock, **fields)
+def clock(name: str, started: float, **fields: Any) -> Clock:
+    charges = {each: fields.pop(each) for each in ClockCharges.__struct_fields__ if each in fields}
+    terms = ClockTerms(3600.0, "mail", "1")
+    return Clock(name, 1, hour(started), hour(started + 1), terms, charges=ClockCharges(**charges), **fields)
 
 
 NEW = StatusChange(hour(8), "new", "billing")
@@ -104,7 +115,7 @@ def test_who_stands_as_before_is_the_same_ticket() -> None:
 
 
 def test_the_first_station_is_where_it_stands() -> None:
-    assert record_status(ticket(), hour(9), "billing").status_history == (
+    assert record_status(ticket(), hour(9), "billing").sla.status_history == (
         StatusChange(hour(9), "open", "billing", "ann"),
     )
 
@@ -117,7 +128,7 @@ def test_another_state_team_or_agent_is_another_station() -> None:
         (standing, "returns"),
         (msgspec.structs.replace(standing, assignee="bob"), "billing"),
     ]:
-        assert record_status(other, later, team).status_history == (
+        assert record_status(other, later, team).sla.status_history == (
             NEW,
             ANNS,
             StatusChange(later, other.status, team, other.assignee),
@@ -126,12 +137,12 @@ def test_another_state_team_or_agent_is_another_station() -> None:
 
 def test_of_two_stations_at_one_instant_the_second_stands() -> None:
     twice = record_status(ticket(NEW, ANNS), hour(10), "returns")
-    assert twice.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
+    assert twice.sla.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
 
 def test_a_station_is_never_before_the_last() -> None:
     late = record_status(ticket(NEW, ANNS), hour(9), "returns")
-    assert late.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
+    assert late.sla.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------------
@@ -245,10 +256,10 @@ def test_a_life_of_48_stations_is_kept_whole(office: Calendar) -> None:
 def test_of_a_longer_one_the_newest_24_stations_are_kept_and_the_rest_is_summed_up(office: Calendar) -> None:
     whole = ticket(*long_life(49), clocks=(clock("first_response", 8),))
     short = shorten(whole, office, lambda _: office)
-    assert short.status_history == long_life(49)[25:]
+    assert short.sla.status_history == long_life(49)[25:]
     # 25 hours, 08:00 on Monday to 09:00 on Tuesday, beginning and ending with `new`; in the office 9 to 18:
     # ann has the odd ones, 09-10, 11-12, ... 17-18 = 5; nobody 10-11, ... 16-17 = 4.
-    assert short.time_in_status == (
+    assert short.sla.time_in_status == (
         TimeInStatus("new", 13 * HOUR, 4 * HOUR, 13 * HOUR, 4 * HOUR),
         TimeInStatus("open", 12 * HOUR, 5 * HOUR),
     )
@@ -270,11 +281,11 @@ def test_a_life_made_shorter_comes_to_the_same(office: Calendar) -> None:
     until = hour(8 + 61)
     assert time_in_status(short, until, office) == time_in_status(whole, until, office)
     for before, after in zip(whole.clocks, short.clocks, strict=True):
-        shares = charged(before, whole.status_history, until, office)
-        assert set(added(after.carried, charged(after, short.status_history, until, office))) == set(shares)
+        shares = charged(before, whole.sla.status_history, until, office)
+        assert set(added(after.charges.carried, charged(after, short.sla.status_history, until, office))) == set(shares)
         if before.name in status_history.STATES:
-            assert elapsed(after, short.status_history, until, office) == elapsed(
-                before, whole.status_history, until, office
+            assert elapsed(after, short.sla.status_history, until, office) == elapsed(
+                before, whole.sla.status_history, until, office
             )
 
 

@@ -327,7 +327,7 @@ def test_every_answer_is_kept_and_the_first_stays_beside_the_last(asked: Story) 
     asked.survey(3 * HOUR, csat=5, ces=6, episode=1)
     rows = [(fact.answer, fact.csat, fact.first_csat, fact.ces, fact.first_ces) for fact in asked.all(SurveyFact)]
     assert rows == [(1, 2, 2, 3, 3), (2, 4, 2, None, 3), (3, 5, 2, 6, 3)]
-    assert (asked.ticket().csat, asked.ticket().ces) == (5, 6)
+    assert (asked.ticket().survey.csat, asked.ticket().survey.ces) == (5, 6)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_scanners_vote_is_recorded_and_does_nothing(asked: Story) -> None:
     asked.survey(HOUR, csat=1, episode=1, scanner=True)
     fact = asked.last(SurveyFact)
     assert (fact.scanner, fact.csat, fact.first_csat, fact.thanked, fact.follow_up) == (True, 1, None, "scanner", False)
-    assert asked.ticket().csat is None
+    assert asked.ticket().survey.csat is None
     assert asked.customer.last_low_csat_at is None
     assert (sent(asked, "thanks"), asked.all(FollowUpFact)) == ([], [])
 

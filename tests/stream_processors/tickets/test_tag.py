@@ -97,7 +97,7 @@ def test_what_a_person_took_away_is_not_found_again_until_a_person_puts_it_back(
     story.more(120, DECLINED)
     assert story.ticket().tags == ()
     story.about(TagCorrected, 180, agent_id="mei", add=["payment.card_declined"])
-    assert (story.ticket().tags, story.ticket().tags_removed) == (("payment.card_declined",), ())
+    assert (story.ticket().tags, story.ticket().request.tags_removed) == (("payment.card_declined",), ())
     assert [active for _, active, _ in tags(story)] == [True, False, True]
 
 
@@ -168,20 +168,20 @@ def test_a_known_customer_without_words_keeps_their_language(tell: Callable[...,
 )
 def test_who_says_that_they_have_had_enough_is_dissatisfied(story: Story, text: str) -> None:
     story.message(0, text)
-    assert (story.ticket().dissatisfied, story.ticket().priority) == (True, "high")
+    assert (story.ticket().request.dissatisfied, story.ticket().priority) == (True, "high")
 
 
 def test_it_stays_with_the_ticket(story: Story) -> None:
     story.message(0, "This is unacceptable.")
     story.more(60, "Here is my order number, thank you.")
-    assert story.ticket().dissatisfied
+    assert story.ticket().request.dissatisfied
 
 
 def test_who_comes_back_about_the_same_reason_within_seven_days_is_dissatisfied(story: Story) -> None:
     story.message(0, LATE)
     story.solve(60)
     story.message(7 * DAY - 1, LATE)
-    assert [ticket.dissatisfied for ticket in story.customer.tickets] == [False, True]
+    assert [ticket.request.dissatisfied for ticket in story.customer.tickets] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -193,27 +193,27 @@ def test_who_comes_back_otherwise_is_not(story: Story, again: str, seconds: int)
     story.message(0, LATE)
     story.solve(60)
     story.message(seconds, again)
-    assert [ticket.dissatisfied for ticket in story.customer.tickets] == [False, False]
+    assert [ticket.request.dissatisfied for ticket in story.customer.tickets] == [False, False]
 
 
 def test_who_praises_us_twice_is_not(story: Story) -> None:
     story.message(0, "Great service!")
     story.solve(60)
     story.message(DAY, "Great service again!")
-    assert [ticket.dissatisfied for ticket in story.customer.tickets] == [False, False]
+    assert [ticket.request.dissatisfied for ticket in story.customer.tickets] == [False, False]
 
 
 def test_a_second_message_on_the_same_ticket_is_no_repeated_contact(story: Story) -> None:
     story.message(0, LATE)
     story.more(60, LATE)
-    assert not story.ticket().dissatisfied
+    assert not story.ticket().request.dissatisfied
 
 
 def test_a_ticket_reopened_about_its_own_reason_is_a_repeated_contact(story: Story) -> None:
     story.message(0, LATE)
     story.solve(60)
     story.more(DAY, "It has not arrived, and the tracking has not changed.")
-    assert (story.ticket().episode, story.ticket().dissatisfied) == (2, True)
+    assert (story.ticket().episode, story.ticket().request.dissatisfied) == (2, True)
 
 
 def test_who_scored_us_low_is_dissatisfied_when_they_come_back(story: Story) -> None:
@@ -221,7 +221,7 @@ def test_who_scored_us_low_is_dissatisfied_when_they_come_back(story: Story) -> 
     story.solve(60)
     story.survey(120, csat=1)
     story.message(10 * DAY, "Good morning, another question.")
-    assert story.ticket(2).dissatisfied
+    assert story.ticket(2).request.dissatisfied
 
 
 # -- priority -------------------------------------------------------------------------------------------------------
@@ -277,4 +277,4 @@ def test_the_order_number_comes_from_the_field_or_else_from_the_text(
     story: Story, text: str, field: str, number: str
 ) -> None:
     story.message(0, text, order_number=field)
-    assert story.ticket().order_number == number
+    assert story.ticket().request.order_number == number

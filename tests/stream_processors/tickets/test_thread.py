@@ -49,7 +49,7 @@ def test_a_ticket_that_the_source_proved_takes_the_message(story: Story) -> None
     story.message(0)
     story.message(10)
     story.more(20, number=1)
-    assert (story.ticket(1).customer_messages, story.ticket(2).customer_messages) == (2, 1)
+    assert (story.ticket(1).counts.customer_messages, story.ticket(2).counts.customer_messages) == (2, 1)
 
 
 def test_a_mail_that_answers_the_customers_own_first_mail_joins_it(story: Story) -> None:
@@ -57,7 +57,7 @@ def test_a_mail_that_answers_the_customers_own_first_mail_joins_it(story: Story)
     story.message(10, message_id="<other@ann>")
     story.message(20, in_reply_to="<one@ann>", message_id="<three@ann>")
     story.message(30, references=["<zero@ann>", "<three@ann>"])
-    assert story.ticket(1).customer_messages == 3
+    assert story.ticket(1).counts.customer_messages == 3
 
 
 def test_a_mail_that_answers_our_reply_joins_its_ticket(story: Story) -> None:
@@ -71,7 +71,7 @@ def test_only_the_last_twenty_message_ids_are_kept(story: Story) -> None:
     story.message(0, message_id="<0@ann>")
     for number in range(1, 30):
         story.more(number, message_id=f"<{number}@ann>")
-    assert story.ticket().message_ids == tuple(f"<{number}@ann>" for number in range(10, 30))
+    assert story.ticket().conversation.message_ids == tuple(f"<{number}@ann>" for number in range(10, 30))
 
 
 def test_a_channels_own_thread_keeps_a_conversation_together(tell: Callable[..., Story]) -> None:
@@ -124,7 +124,7 @@ def test_thanks_after_a_solved_conversation_is_recorded_there(tell: Callable[...
     story.solve(60)
     story.message(120, "Thank you so much!")
     assert numbers(story) == [1]
-    assert (story.ticket().status, story.ticket().customer_messages) == ("solved", 2)
+    assert (story.ticket().status, story.ticket().counts.customer_messages) == ("solved", 2)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_more_than_thanks_reopens(text: str, story: Story) -> None:
     story.message(0)
     story.solve(60)
     story.more(120, text)
-    assert (story.ticket().status, story.ticket().episode, story.ticket().reopens) == ("open", 2, 1)
+    assert (story.ticket().status, story.ticket().episode, story.ticket().counts.reopens) == ("open", 2, 1)
     assert story.total("tickets_reopened") == 1
 
 
@@ -153,10 +153,10 @@ def test_an_out_of_office_answer_is_recorded_and_waits_for_nobody(header: str, s
     story.message(0)
     story.reply(10)
     story.more(20, "I am away until Monday", headers={"auto-submitted": header})
-    assert (story.ticket().status, story.ticket().waiting_since) == ("pending", None)
+    assert (story.ticket().status, story.ticket().conversation.waiting_since) == ("pending", None)
     story.solve(30)
     story.more(40, "I am away until Monday", headers={"auto-submitted": header})
-    assert (story.ticket().status, story.ticket().episode, story.ticket().customer_messages) == ("solved", 1, 3)
+    assert (story.ticket().status, story.ticket().episode, story.ticket().counts.customer_messages) == ("solved", 1, 3)
 
 
 def test_thanks_may_name_the_agent(story: Story) -> None:
@@ -244,7 +244,7 @@ def test_an_agents_event_about_an_unknown_ticket_is_refused(story: Story) -> Non
     story.message(0)
     story.reply(10, number=7)
     assert story.refused() == [("thread", "unknown_ticket")]
-    assert story.ticket().public_replies == 0
+    assert story.ticket().counts.public_replies == 0
 
 
 def test_a_ticket_of_somebody_else_is_unknown(story: Story) -> None:
@@ -267,7 +267,7 @@ def test_an_event_without_a_customer_is_refused(story: Story) -> None:
 def test_a_colleague_who_holds_the_ticket_token_joins_the_ticket(story: Story) -> None:
     story.message(0, customer_name="Ann")
     story.more(10, customer_id=BOB, address="bob@example.org", customer_name="Bob")
-    assert story.ticket().customer_messages == 2
+    assert story.ticket().counts.customer_messages == 2
     assert (story.customer.customer_id, story.customer.name) == (story.customer_id, "Ann")
 
 
@@ -305,7 +305,7 @@ def test_the_same_event_twice_is_one_event(story: Story) -> None:
     before = len(story.worker.outputs)
     story.tell(event)
     assert len(story.worker.outputs) == before
-    assert story.ticket().customer_messages == 1
+    assert story.ticket().counts.customer_messages == 1
     assert story.customer.offset == 1
 
 
@@ -314,7 +314,7 @@ def test_the_last_256_event_ids_are_remembered(story: Story) -> None:
     for number in range(255):
         story.add_note(number)
     story.tell(event)
-    assert story.ticket().customer_messages == 1
+    assert story.ticket().counts.customer_messages == 1
     story.add_note(300)
     assert len(story.customer.seen) == 256
 
@@ -330,7 +330,7 @@ def test_at_most_fifty_unsolved_tickets_are_open_and_the_next_message_joins_the_
     for number in range(MOST_TICKETS + 5):
         story.message(number)
     assert len(numbers(story)) == MOST_TICKETS
-    assert story.ticket(MOST_TICKETS).customer_messages == 6
+    assert story.ticket(MOST_TICKETS).counts.customer_messages == 6
 
 
 def test_solved_tickets_make_room_for_new_ones_oldest_first(story: Story) -> None:
@@ -422,7 +422,7 @@ def test_the_ticket_id_counts_where_both_are_given(story: Story) -> None:
     story.message(0, thread_id="c-1")
     story.message(10, thread_id="c-2")
     story.reply(60, number=2, thread_ref="c-1")
-    assert (story.ticket(1).public_replies, story.ticket(2).public_replies) == (0, 1)
+    assert (story.ticket(1).counts.public_replies, story.ticket(2).counts.public_replies) == (0, 1)
 
 
 @pytest.mark.parametrize("reference", ["c-2", ""])
@@ -431,7 +431,7 @@ def test_a_conversation_that_this_customer_does_not_have_is_refused(story: Story
     story.reply(60, ticket_id="", thread_ref=reference)
     story.survey(70, csat=5, ticket_id="", thread_ref=reference)
     assert story.refused() == [("thread", "unknown_ticket")] * 2
-    assert (story.ticket().public_replies, story.ticket().csat) == (0, None)
+    assert (story.ticket().counts.public_replies, story.ticket().survey.csat) == (0, None)
 
 
 def test_a_conversation_that_went_on_in_a_new_ticket_is_the_new_ticket(story: Story) -> None:
@@ -440,7 +440,7 @@ def test_a_conversation_that_went_on_in_a_new_ticket_is_the_new_ticket(story: St
     story.message(30 * DAY, thread_id="c-1")
     story.reply(30 * DAY + 60, ticket_id="", thread_ref="c-1")
     assert numbers(story) == [2]
-    assert story.ticket(2).public_replies == 1
+    assert story.ticket(2).counts.public_replies == 1
 
 
 def test_two_conversations_of_a_history_stay_two_where_live_ones_would_be_one(tell: Callable[..., Story]) -> None:
@@ -458,7 +458,7 @@ def test_a_history_goes_on_with_a_ticket_long_after_it_was_solved(tell: Callable
     story.message(5 * DAY, thread_id="zendesk:2")
     story.message(20 * DAY, "It is broken again", thread_id="zendesk:1")
     assert numbers(story) == [1, 2]
-    assert (story.ticket(1).episode, story.ticket(1).status, story.ticket(1).reopens) == (2, "open", 1)
+    assert (story.ticket(1).episode, story.ticket(1).status, story.ticket(1).counts.reopens) == (2, "open", 1)
 
 
 def test_a_solved_ticket_of_a_history_is_still_there_when_it_is_closed_four_weeks_later(
