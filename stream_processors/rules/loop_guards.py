@@ -119,7 +119,8 @@ class Guards:
     ) -> str:
         """Returns why this contact must not be acknowledged, one of `REASONS`, or '' when it must be.
 
-        `acknowledged`: the ticket's episode was acknowledged already. `now` is in micros on the log's axis; `fingerprint` is that of the subject, 0 for none.
+        `acknowledged` says that the ticket's episode was acknowledged already. `now` is in micros on the log's axis;
+        `fingerprint` is that of the subject, 0 for none.
         """
         if event.imported:
             return "imported"
