@@ -140,6 +140,13 @@ def test_an_agent_of_two_teams_has_a_presence_in_each(router: Any, new_story: An
     assert open_ == {("support", "online"), ("payments", "online"), ("support", "offline")}
 
 
+def test_two_changes_at_one_instant_leave_no_empty_period(router: Any, story: Any) -> None:
+    router.fold(story.presence("mei"))  # 1 s
+    router.fold(replace(story.presence("mei", "away"), occurred_at=T0 + SECOND))
+    assert [fact.until for fact in router.described] == [None, None]
+    assert stretches(router) == [(1, None, "away", False)]
+
+
 def test_agents_of_an_older_build_are_described_from_their_next_change(router: Any, story: Any) -> None:
     """A `Team` of version 1: six fields of an agent, and when the status began is not known."""
     router.fold(story.presence("mei"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_processors.runtime.partition_queue import PartitionQueue
+from stream_processors.runtime.partition_queue import BATCHES_WAITING, PartitionQueue
 
 
 def event(records: int, generation: int = 1) -> Any:
@@ -40,3 +40,19 @@ async def taken(*waiting: Any, most: int = 10) -> list[list[int]]:
 )
 def test_batches_are_joined_while_they_fit_and_are_of_one_generation(waiting: list[Any], batches: list[Any]) -> None:
     assert asyncio.run(taken(*waiting)) == batches
+
+
+def test_the_ninth_batch_waits_until_one_was_taken() -> None:
+    async def put_nine() -> list[bool]:
+        queue = PartitionQueue()
+        for _ in range(BATCHES_WAITING):
+            await asyncio.wait_for(queue.put(event(1)), 5)
+        ninth = asyncio.create_task(queue.put(event(1)))
+        await asyncio.sleep(0)
+        waits = not ninth.done()
+        await queue.take(1)
+        await asyncio.wait_for(ninth, 5)
+        return [waits, ninth.done()]
+
+    assert BATCHES_WAITING == 8
+    assert asyncio.run(put_nine()) == [True, True]
