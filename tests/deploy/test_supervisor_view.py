@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
@@ -11,6 +13,7 @@ from deploy.local.observe import Flow, Snapshot
 from deploy.local.supervisor import ProcessStatus
 from deploy.local.view import TryIt, page, status_line
 
+PICTURES = Path(__file__).parents[1] / "examples" / "view"
 MB = 1024 * 1024
 MONDAY_0930 = 1_772_443_800_000_000  # 2026-03-02T09:30:00Z
 TRY_IT = TryIt(
@@ -179,3 +182,10 @@ def test_buckets_are_summed_over_the_other_labels() -> None:
         'deskstream_delivery_seconds_bucket{channel="email",le="0.1"} 2.0\ndeskstream_delivery_seconds_bucket{channel="sms",le="0.1"} 3.0\n'
     )
     assert buckets(samples, "deskstream_delivery_seconds") == {0.1: 5.0}
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 48), (120, 36), (100, 30)])
+def test_the_page_as_a_whole(width: int, height: int) -> None:
+    """A change of the page is seen in the diff of its picture; `lines(...)` above draws it anew."""
+    picture = (PICTURES / f"{width}x{height}.txt").read_text("utf-8")
+    assert "\n".join(line.rstrip() for line in lines(BUSY, width, height)) + "\n" == picture

@@ -48,8 +48,8 @@ _CALLED = {
 }
 _NAMES_LEFT_ALONE = ("__all__", "__slots__")
 _FIELDS_LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params", "bases")
-#: What people read, and how a class is made: neither changes a result.
-_KEYWORDS_LEFT_ALONE = ("help", "description", "summary", "frozen", "gc", "kw_only", "slots")
+#: What people read, how a class is made, a check of what is so by construction: none of them changes a result.
+_KEYWORDS_LEFT_ALONE = ("help", "description", "summary", "frozen", "gc", "kw_only", "slots", "strict")
 _METRICS = ("Counter", "Gauge", "Histogram", "Summary")
 _LOGS = ("debug", "info", "warning", "error", "exception")
 
@@ -109,6 +109,10 @@ def _is_left_alone(node: ast.AST) -> bool:
         case ast.Raise() | ast.Import() | ast.ImportFrom() | ast.Assert() | ast.JoinedStr():
             return True
         case ast.Expr(value=ast.Constant()):  # a docstring
+            return True
+        case ast.Constant(value="utf-8" | "ascii"):  # a codec is found by a name with a question mark as well
+            return True
+        case ast.Call(func=ast.Name(id="TypeVar")):
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True

@@ -13,23 +13,24 @@ def chosen(file: str, mutant: Mutant, reach: Reach, most_seconds: float) -> list
     """The tests for one change, in the order in which they are to run, up to so many seconds in all."""
     direct = _ordered(file, _direct(file, mutant, reach))
     named = {name for test in direct for name in [test.name.partition("::")[0]]} | _by_file(file, mutant, reach)
-    if not named:  # nothing of it is called here: what only data are, or a program that a test starts
-        outside = mutant.where == "module" or not _calls(file, mutant.where, reach)
-        named = {test for test in reach.importing[file] if outside or _distance(file, test) == 0}
+    if not named and _is_data(file, mutant, reach):
+        named = reach.importing[file]
     known = {test.name for test in direct}
     others = [test for name in named for test in reach.tests[name] if test.name not in known]
     return list(_limited([*direct, *_ordered(file, others)], most_seconds))
 
 
-def _calls(file: str, where: str, reach: Reach) -> bool:
-    """True for a function, be it called or not, and false for a class without any."""
-    return (file, where) in reach.functions
+def _is_data(file: str, mutant: Mutant, reach: Reach) -> bool:
+    """True for the fields of a class, and for what no function mentions."""
+    if mutant.where == "module":
+        return not reach.mentions.get(mutant.name)
+    return (file, mutant.where) not in reach.functions
 
 
 def _functions(file: str, mutant: Mutant, reach: Reach) -> set[Function]:
     """The changed function; for a change outside of functions those that mention what it gives a value to."""
     here = {key for key in {*reach.direct, *reach.by_file} if key[0] == file}
-    if (file, mutant.where) in here:
+    if (file, mutant.where) in reach.functions:
         return {(file, mutant.where)}
     if mutant.name:
         return set(reach.mentions[mutant.name])

@@ -332,3 +332,15 @@ def test_history_without_a_time_is_refused() -> None:
             b'{"type": "note", "id": 1, "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "text": ""}', now=NOW
         )
     assert set(caught.value.fields) == {"occurred_at"}
+
+
+def test_when_a_message_was_sent_may_lie_before_it_arrived() -> None:
+    message = {
+        "type": "message",
+        "id": 1,
+        "channel": "email",
+        "customer_id": "email:ann@example.org",
+        "address": "ann@example.org",
+    }
+    told = event(**message, text="x", sent_at="2026-03-02T09:00:00Z")
+    assert told.sent_at == NOW - 60 * MINUTE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import smtplib
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from producers.mail import event as email
 from producers.publisher import Publisher
 from producers.sources import smtp
+from schemas import metrics
 from schemas.errors import ConfigurationError
 from schemas.process import Health
 from schemas.settings import ProducerSettings
@@ -301,3 +304,33 @@ def test_who_sends_more_than_a_share_is_asked_to_wait(deployment: Deployment) ->
             assert client.mail(THEIRS)[0] == 450
         assert server.metrics.refused() == {"rate_limited": 1}
         assert server.metrics.balance() == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("451 4.3.0 we cannot take mail at the moment", "unavailable"),
+        ("450 4.7.1 too much", "rate_limited"),
+        ("452 4.5.3 too many recipients", "too_many_recipients"),
+        ("500 Line too long (see RFC5321 4.5.3.1.6)", "line_too_long"),
+        ("550 5.7.1 we do not relay", "not_our_domain"),
+        ("552 Error: Too much mail data", "too_large"),
+        ("451 4.3.0 another", ""),
+        ("250 OK", ""),
+    ],
+)
+def test_a_refusing_reply_is_counted_with_its_reason(reply: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    async def push(self: Any, status: str) -> None:
+        written.append(status)
+
+    def counts() -> dict[str, float]:
+        samples = metrics.CONTACTS_REFUSED.collect()[0].samples
+        return {each.labels["reason"]: each.value for each in samples if each.name.endswith("_total")}
+
+    monkeypatch.setattr(SMTP, "push", push)
+    before = counts()
+    asyncio.run(smtp._Smtp.push(object.__new__(smtp._Smtp), reply))
+    changed = {name: value - before.get(name, 0) for name, value in counts().items() if value != before.get(name, 0)}
+    assert (written, changed) == ([reply], {reason: 1} if reason else {})

@@ -281,3 +281,13 @@ def test_only_an_address_is_read_as_one() -> None:
 def test_the_state_of_a_subscription_is_the_newest_that_was_committed() -> None:
     assert state_of([]) == ("new", 0)
     assert state_of(["closed@100", "open@200", "closed@150", "", "nonsense"]) == ("open", 200)
+
+
+def test_the_headers_of_a_request() -> None:
+    assert signing.headers(["secret"], b"{}", "delivery-1", "TicketFact", 1_700_000_000) == {
+        "Content-Type": "application/json",
+        "User-Agent": "Deskstream",
+        "Deskstream-Delivery": "delivery-1",
+        "Deskstream-Type": "TicketFact",
+        "Deskstream-Signature": signature.sign(["secret"], b"{}", 1_700_000_000),
+    }

@@ -233,3 +233,8 @@ def test_a_mistake_is_refused_with_its_line(tmp_path: Path, old: str, new: str, 
     expected = path.read_text("utf-8").splitlines()
     line = int(raised.value.where.rpartition(":")[2])
     assert not new or new.split("\n")[0].strip(" -") in expected[line - 1]
+
+
+@pytest.mark.parametrize(("old", "new"), [("causation_depth: 3", "causation_depth: 1"), ("{count: 100,", "{count: 1,")])
+def test_one_is_enough_for_a_whole_number(tmp_path: Path, old: str, new: str) -> None:
+    assert Guards.load(changed(tmp_path, old, new), "support.example").version != GUARDS.version

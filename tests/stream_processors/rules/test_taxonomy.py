@@ -304,3 +304,11 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         taxonomy_file.load(tmp_path / "none.yaml", Crew())
+
+
+def test_the_first_ten_thousand_characters_are_read() -> None:
+    phrase = "declined"
+    filled = "x " * ((10_000 - len(phrase)) // 2) + phrase
+    assert len(filled) == 10_000
+    assert found(phrase) == found(filled) == found("", filled) != set()
+    assert found(" " + filled) == found("", " " + filled) == set()

@@ -365,3 +365,10 @@ def test_nothing_that_a_customer_writes_adds_a_header(rules: Rules, subject: str
     assert all(line.isprintable() for line in lines)
     raw = "\r\n".join(f"{header}: {value}" for header, value in mail.headers.items()) + f"\r\nX: {mail.subject}\r\n\r\n"
     assert set(BytesParser(policy=SMTP).parsebytes(raw.encode()).keys()) == {*mail.headers, "X"}
+
+
+def test_who_only_knows_the_ticket_is_answered_by_their_own_name(story: Story) -> None:
+    story.message(0, customer_name="Ann Smith")
+    story.solve(60)
+    story.more(2 * 24 * HOUR, customer_id="email:bo@example.org", address="bo@example.org", customer_name="Bo")
+    assert [each.customer_name for each in sent(story)] == ["Ann Smith", "Bo"]
