@@ -170,12 +170,13 @@ def simulate(
     """
 
     def work() -> int:
+        from producers.simulation.shop import Shop
         from producers.sources import simulator
 
         settings = load_settings()
         if contacts is not None and contacts_per_day is not None:
             raise ConfigurationError("give one of --contacts and --contacts-per-day", where="simulate")
-        shop = simulator.Shop.of(
+        shop = Shop.of(
             contacts=contacts, contacts_per_day=contacts_per_day, seed=seed, agents=agents, hours=duration,
             start=start or None, now=settings.pipeline_clock.now(), absent=absent_file,
         )  # fmt: skip

@@ -29,7 +29,7 @@ from schemas.events import (
 )
 from schemas.topics import CHAT_SIGNALS, OUTBOUND
 from tests.conftest import Deployment
-from tests.support.producers.chat_visitor import ANN, FORM, TAG, ChatServer, Desk, chatting
+from tests.support.producers.chat_visitor import ANN, FORM, TAG, ChatServer, PipelineWriter, chatting
 from tests.support.producers.log_reader import events
 from tests.support.timeouts import eventually
 
@@ -39,15 +39,15 @@ SCRIPT = Path(__file__).parents[2] / "producers" / "sources" / "chat" / "widget.
 
 
 @pytest.fixture
-def desk(deployment: Deployment) -> Iterator[Desk]:
-    desk = Desk(deployment)
+def desk(deployment: Deployment) -> Iterator[PipelineWriter]:
+    desk = PipelineWriter(deployment)
     desk.present()
     yield desk
     desk.close()
 
 
 @pytest.fixture
-def server(deployment: Deployment, desk: Desk) -> Iterator[ChatServer]:
+def server(deployment: Deployment, desk: PipelineWriter) -> Iterator[ChatServer]:
     with chatting(deployment) as server:
         yield server
 
@@ -56,7 +56,7 @@ def messages(deployment: Deployment) -> list[MessageReceived]:
     return [event for event in events(deployment) if isinstance(event, MessageReceived)]
 
 
-def test_a_whole_conversation(deployment: Deployment, server: ChatServer, desk: Desk) -> None:
+def test_a_whole_conversation(deployment: Deployment, server: ChatServer, desk: PipelineWriter) -> None:
     with server.visitor() as visitor:
         welcome = visitor.start()
         thread = welcome["conversation"]
@@ -102,7 +102,7 @@ def test_a_whole_conversation(deployment: Deployment, server: ChatServer, desk: 
 
 
 def test_what_is_sent_again_is_acknowledged_again_and_taken_once(
-    deployment: Deployment, server: ChatServer, desk: Desk
+    deployment: Deployment, server: ChatServer, desk: PipelineWriter
 ) -> None:
     with server.visitor() as visitor:
         token = visitor.start()["token"]
@@ -119,7 +119,7 @@ def test_what_is_sent_again_is_acknowledged_again_and_taken_once(
     assert server.balance() == (6, 3, 3, 0)
 
 
-def test_a_returning_visitor_gets_exactly_the_missed_lines(server: ChatServer, desk: Desk) -> None:
+def test_a_returning_visitor_gets_exactly_the_missed_lines(server: ChatServer, desk: PipelineWriter) -> None:
     with server.visitor() as visitor:
         welcome = visitor.start()
         desk.say(welcome["conversation"], "one", "acknowledgement")
@@ -143,7 +143,9 @@ def test_a_returning_visitor_gets_exactly_the_missed_lines(server: ChatServer, d
         assert visitor.receive("problem")["reason"] == "bad_token"
 
 
-def test_chat_is_offered_while_there_is_capacity(deployment: Deployment, server: ChatServer, desk: Desk) -> None:
+def test_chat_is_offered_while_there_is_capacity(
+    deployment: Deployment, server: ChatServer, desk: PipelineWriter
+) -> None:
     with server.visitor() as first, server.visitor() as second, server.visitor() as third:
         first.start()
         second.start(conversation="conversation-of-the-second")
@@ -163,7 +165,7 @@ def test_chat_is_offered_while_there_is_capacity(deployment: Deployment, server:
     assert server.counted("contacts_refused") == {"chat,not_offered": 1.0, "form,bad_fields": 1.0}
 
 
-def test_outside_business_hours_chat_is_not_offered(deployment: Deployment, desk: Desk) -> None:
+def test_outside_business_hours_chat_is_not_offered(deployment: Deployment, desk: PipelineWriter) -> None:
     day = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[(time.gmtime().tm_wday + 3) % 7]
     hours = {"DESKSTREAM_CHAT_HOURS": f"{day} 09:00-18:00"}
     with chatting(deployment, await_offer=False, **hours, DESKSTREAM_CHAT_MAX_PER_ADDRESS="1") as server:
@@ -183,7 +185,7 @@ def test_outside_business_hours_chat_is_not_offered(deployment: Deployment, desk
 
 
 @pytest.fixture
-def strict(deployment: Deployment, desk: Desk) -> Iterator[ChatServer]:
+def strict(deployment: Deployment, desk: PipelineWriter) -> Iterator[ChatServer]:
     """Gives a connection its first frames, and practically none later, however slowly they come."""
     with chatting(deployment, DESKSTREAM_CHAT_FRAMES_PER_SECOND="0.001") as server:
         yield server
@@ -231,7 +233,7 @@ def test_a_refused_frame_has_its_reason_and_is_counted(deployment: Deployment, s
 
 
 def test_acknowledgement_answer_and_end_reach_the_open_socket(
-    deployment: Deployment, server: ChatServer, desk: Desk
+    deployment: Deployment, server: ChatServer, desk: PipelineWriter
 ) -> None:
     with workers(deployment), server.visitor() as visitor:
         thread = visitor.start()["conversation"]
@@ -262,7 +264,7 @@ def workers(deployment: Deployment) -> Iterator[None]:
             worker.kill()
 
 
-def test_a_visitor_who_does_not_come_back_has_abandoned(deployment: Deployment, desk: Desk) -> None:
+def test_a_visitor_who_does_not_come_back_has_abandoned(deployment: Deployment, desk: PipelineWriter) -> None:
     with chatting(deployment, DESKSTREAM_CHAT_GRACE_SECONDS="0.2") as server:
         with server.visitor() as visitor:
             thread = visitor.start()["conversation"]
@@ -289,7 +291,7 @@ def test_the_widget_is_sound_javascript() -> None:
     subprocess.run(["node", "--check", SCRIPT], check=True)
 
 
-def test_a_process_takes_over_from_a_killed_one(deployment: Deployment, desk: Desk) -> None:
+def test_a_process_takes_over_from_a_killed_one(deployment: Deployment, desk: PipelineWriter) -> None:
     with chatting(deployment) as server, server.visitor() as visitor:
         welcome = visitor.start()
         seen = desk.say(welcome["conversation"], "It is on its way.")

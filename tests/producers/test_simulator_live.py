@@ -17,7 +17,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from producers.publisher import Publisher
 from producers.simulation.day import DAY, people_of, plan_day
 from producers.simulation.people import STAFF
-from producers.sources.simulator import Shop, flood, play
+from producers.simulation.shop import Shop
+from producers.sources.simulator import flood, play
 from schemas import codec
 from schemas.clock import Clock
 from schemas.events import AgentReplied, Event, PresenceChanged

@@ -27,7 +27,7 @@ from producers.simulation.scenarios import (
     SCENARIOS,
     THANKS,
 )
-from producers.sources.simulator import Shop
+from producers.simulation.shop import Shop
 from schemas import codec
 from schemas.clock import from_micros
 from schemas.errors import ConfigurationError

@@ -134,8 +134,8 @@ class ChatServer:
         return httpx.get(self.metrics_url + "/readyz", trust_env=False, timeout=60).status_code == 200
 
 
-class Desk:
-    """Writes to Kafka what the rest of the pipeline would: presences, answers."""
+class PipelineWriter:
+    """Writes to Kafka what the rest of the pipeline would write: presences, answers."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment

@@ -44,7 +44,7 @@ class Imap(Process):
         }
 
 
-class Mailbox(Channel):
+class ImapChannel(Channel):
     """Received means \\Seen. A mail that is not waits where it is: it is never offered again."""
 
     name = "imap"
@@ -187,7 +187,7 @@ class Folder(Channel):
 
 
 CHANNELS: list[Channel] = [
-    Mailbox(),
+    ImapChannel(),
     Listener("smtp", smtplib.SMTP),
     Listener("lmtp", smtplib.LMTP, "--lmtp"),
     Folder(),
