@@ -147,15 +147,16 @@ def compile_decoder(
 def _more(data: bytes, at: int, first: int) -> tuple[int, int]:
     """The rest of a variable-length number whose first byte has its high bit set."""
     number, shift = first & 0x7F, 7
-    while True:
+    while shift < 63:
         byte = data[at]
         at += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, at
         shift += 7
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
+    if data[at] > 1:  # the tenth byte holds the last bit
+        raise ValueError("a number of more than 64 bits")
+    return number | data[at] << shift, at + 1
 
 
 def _read(

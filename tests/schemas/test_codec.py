@@ -208,6 +208,45 @@ def test_a_random_body_is_a_record_or_broken(kind: type[msgspec.Struct], body: b
     assert outcome(codec.header(kind) + body) in (kind, "broken_body")
 
 
+#: fastavro takes any byte for a truth value, and numbers of any length.
+STRICTER = ("neither true nor false", "a number of more than 64 bits")
+
+
+def read_by_fastavro(kind: type[msgspec.Struct], body: bytes) -> dict[str, Any] | None:
+    """The fields of a body of the newest version; None when it is broken, or goes on behind its end."""
+    rest = BytesIO(body)
+    schema = codec._plain(codec.versions(kind)[max(codec.versions(kind))])
+    try:
+        fields = fastavro.schemaless_reader(rest, schema, None)
+    except Exception:
+        return None
+    return fields if isinstance(fields, dict) and not rest.read() else None
+
+
+def agrees_with_fastavro(kind: type[msgspec.Struct], body: bytes) -> bool:
+    """Whether the body is a record; our decoder and fastavro say the same of it, and read the same fields."""
+    expected = read_by_fastavro(kind, body)
+    try:
+        record = codec.decode(codec.header(kind) + body)
+    except BrokenBody as error:
+        assert expected is None or any(reason in str(error) for reason in STRICTER), error
+        return False
+    assert type(record) is kind
+    assert repr(msgspec.to_builtins(record, builtin_types=(bytes,))) == repr(expected)  # NaN differs from itself
+    return True
+
+
+@every_kind
+def test_a_changed_byte_is_read_or_broken_as_by_fastavro(kind: type[msgspec.Struct]) -> None:
+    body = codec.encode(example(kind))[10:]
+    seen = {
+        agrees_with_fastavro(kind, body[:place] + bytes([body[place] ^ change]) + body[place + 1 :])
+        for place in range(len(body))
+        for change in (0x01, 0x02, 0x10, 0x80, 0xFF)
+    }
+    assert seen == {True, False}, "some changes leave a record, others do not"
+
+
 @every_kind
 @few
 @given(data=st.data())
@@ -216,6 +255,47 @@ def test_a_flipped_byte_is_a_record_or_a_codec_error(kind: type[msgspec.Struct],
     written[data.draw(st.integers(0, len(written) - 1))] ^= data.draw(st.integers(1, 255))
     # A flipped byte of the fingerprint is no schema's, and one of the marker makes no record at all.
     assert outcome(bytes(written)) in (kind, "not_single_object", "unknown_fingerprint", "broken_body")
+
+
+@every_kind
+@few
+@given(data=st.data())
+def test_a_body_with_some_bytes_replaced_is_read_or_broken_as_by_fastavro(
+    kind: type[msgspec.Struct], data: st.DataObject
+) -> None:
+    body = codec.encode(data.draw(records(kind)))[10:]
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, min(len(body), start + 4)))
+    agrees_with_fastavro(kind, body[:start] + data.draw(st.binary(max_size=4)) + body[end:])
+
+
+@every_kind
+def test_a_changed_byte_of_the_header_is_a_codec_error(kind: type[msgspec.Struct]) -> None:
+    written = codec.encode(example(kind))
+    for place in range(10):
+        with pytest.raises((NotSingleObject, UnknownFingerprint)):
+            codec.decode(written[:place] + bytes([written[place] ^ 0x01]) + written[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("encoded", "number"),
+    [
+        (b"\xff" * 9 + b"\x01", -(2**63)),
+        (b"\xfe" + b"\xff" * 8 + b"\x01", 2**63 - 1),
+        (b"\x81" + b"\x80" * 8 + b"\x00", -1),
+        (b"\xff" * 9 + b"\x02", None),
+        (b"\x80" * 9 + b"\x03", None),
+        (b"\x80" * 10 + b"\x00", None),
+    ],
+)
+def test_a_number_has_64_bits_at_most(encoded: bytes, number: int | None) -> None:
+    before, after = b"\x02e", codec.encode(example(events.Tick, event_id="e", occurred_at=0))[13:]
+    written = codec.header(events.Tick) + before + encoded + after
+    if number is None:
+        with pytest.raises(BrokenBody, match="more than 64 bits"):
+            codec.decode(written)
+    else:
+        assert codec.decode(written).occurred_at == number
 
 
 def test_a_length_beyond_all_memory_is_broken_at_once() -> None:
