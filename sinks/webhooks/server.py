@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -25,7 +26,7 @@ from sinks.webhooks import subscriptions as file
 from sinks.webhooks.dispatch import Dispatch
 from sinks.webhooks.subscriptions import Subscription
 
-__all__ = ["serve"]
+__all__ = ["FileWatch", "serve"]
 
 STUCK_SECONDS, FILE_CHECK_SECONDS = 30.0, 1.0
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ async def serve(settings: SinkSettings, subscriptions: Sequence[Subscription], h
     stopping, running = asyncio.Event(), _Running(settings, health)
     stop_on_signals(stopping.set)
     watch = asyncio.create_task(running.watch())
-    in_force = seen = _fingerprint(settings)
+    watched = FileWatch(settings.webhooks_file)
     try:
         await running.put_in_force(subscriptions)
         checked_at = time.monotonic()
@@ -50,14 +51,36 @@ async def serve(settings: SinkSettings, subscriptions: Sequence[Subscription], h
                 await asyncio.wait_for(stopping.wait(), 0.2)
             if time.monotonic() - checked_at >= FILE_CHECK_SECONDS:
                 checked_at = time.monotonic()
-                before, seen = seen, _fingerprint(settings)
-                if seen == before and seen != in_force:
-                    in_force = seen
+                if watched.settled():
                     await running.reload()
     finally:
         health.ready = False
         await running.stop()
         watch.cancel()
+
+
+class FileWatch:
+    """Tells when a file has changed and then stayed the same from one check to the next: nobody is writing to it."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._in_force = self._seen = self._fingerprint()
+
+    def settled(self) -> bool:
+        """Checks the file; returns True once for each change."""
+        before, self._seen = self._seen, self._fingerprint()
+        if self._seen != before or self._seen == self._in_force:
+            return False
+        self._in_force = self._seen
+        return True
+
+    def _fingerprint(self) -> tuple[int, int, int] | None:
+        """Returns inode, time and size; a link that is pointed elsewhere, as Kubernetes does, changes them, too."""
+        try:
+            found = self._path.stat() if self._path is not None else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
 
 
 @dataclass
@@ -137,13 +160,3 @@ class _Running:
             if all(time.monotonic() - dispatch.polled_at < STUCK_SECONDS for dispatch in running):
                 self._health.beat()
             await asyncio.sleep(0.2)
-
-
-def _fingerprint(settings: SinkSettings) -> tuple[int, int, int] | None:
-    """Returns inode, time and size of the file; also a link that is pointed elsewhere, as Kubernetes does, changes them."""
-    try:
-        assert settings.webhooks_file is not None
-        found = settings.webhooks_file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -168,6 +168,21 @@ def test_an_international_address_comes_by_smtputf8(deployment: Deployment) -> N
 
 
 @pytest.mark.stack
+def test_addresses_and_headers_in_any_script_are_taken(deployment: Deployment) -> None:
+    """SMTPUTF8 (RFC 6531): without it a server downgrades such a mail, or gives it back."""
+    sender = "jörg@example.org"
+    with serving(deployment) as server, server.client() as client:
+        assert client.has_extn("smtputf8")
+        client.command_encoding = "utf-8"
+        assert client.mail(sender, ["SMTPUTF8"])[0] == 250
+        assert client.rcpt("サポート@support.example")[0] == 250
+        assert client.data(mail("箱", sender=sender))[0] == 250
+    (event,) = events(deployment)
+    assert (event.address, event.subject) == (sender, "S箱")
+    assert event.headers["return-path"] == f"<{sender}>" and "サポート@support.example" in event.recipients
+
+
+@pytest.mark.stack
 def test_foreign_or_too_large_mail_is_refused_and_never_relayed(deployment: Deployment) -> None:
     limits = {"DESKSTREAM_MAX_BODY_BYTES": "50000", "DESKSTREAM_SMTP_LISTEN_DOMAINS": "support.example,shop.example"}
     with serving(deployment, **limits, DESKSTREAM_SMTP_LISTEN_CONNECTIONS="2") as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from schemas import facts
 from schemas.errors import ConfigurationError
 from sinks.webhooks import payload
+from sinks.webhooks.server import FileWatch
 from sinks.webhooks.subscriptions import named, read
 from tests.support.sinks.examples import example
 
@@ -108,3 +110,48 @@ def test_without_a_file_or_a_name_it_says_what_to_do(tmp_path: Path) -> None:
         read(tmp_path / "none.yaml")
     with pytest.raises(ConfigurationError, match="known: help-desk, lake"):
         named(read(written(tmp_path, GOOD)), "desk")
+
+
+# -- a file that is being written --------------------------------------------------------------------------------------
+
+
+def test_a_half_written_file_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "webhooks.yaml"
+    file.write_text("subscriptions: []")
+    watched = FileWatch(file)
+    assert not watched.settled(), "nothing has changed"
+    for size in (10, 20, 30):  # somebody writes to it while it is looked at
+        file.write_text("x" * size)
+        assert not watched.settled()
+    assert watched.settled(), "it stayed the same from one check to the next"
+    assert not watched.settled(), "each change is told once"
+
+
+def test_a_change_back_to_what_is_in_force_is_no_change(tmp_path: Path) -> None:
+    file, other = tmp_path / "webhooks.yaml", tmp_path / "kept.yaml"
+    file.write_text("a")
+    watched = FileWatch(file)
+    file.rename(other)
+    assert not watched.settled()
+    other.rename(file)
+    assert [watched.settled() for _ in range(3)] == [False] * 3
+
+
+@pytest.mark.parametrize("change", ["size", "time", "another file", "removed"])
+def test_a_file_has_changed_by_its_size_its_time_or_another_in_its_place(tmp_path: Path, change: str) -> None:
+    file, other = tmp_path / "webhooks.yaml", tmp_path / "other.yaml"
+    for path, text in ((file, "a"), (other, "a")):
+        path.write_text(text)
+        os.utime(path, ns=(1, 1))
+    watched = FileWatch(file)
+    match change:
+        case "size":
+            file.write_text("ab")
+            os.utime(file, ns=(1, 1))
+        case "time":
+            os.utime(file, ns=(1, 2))
+        case "another file":
+            other.replace(file)
+        case _:
+            file.unlink()
+    assert [watched.settled() for _ in range(3)] == [False, True, False]
