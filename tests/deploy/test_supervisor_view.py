@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,15 @@ def test_the_page_as_a_whole(width: int, height: int) -> None:
     """A change of the page is seen in the diff of its picture; `lines(...)` above draws it anew."""
     picture = (PICTURES / f"{width}x{height}.txt").read_text("utf-8")
     assert "\n".join(line.rstrip() for line in lines(BUSY, width, height)) + "\n" == picture
+
+
+def coloured(width: int, height: int) -> str:
+    """The page with the codes of its colours, `<31>` for red."""
+    console = Console(width=width, height=height, color_system="standard", force_terminal=True, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(page(BUSY, TRY_IT, width, height), height=height)
+    return re.sub("\x1b\\[([0-9;]*)m", r"<\1>", captured.get())
+
+
+def test_the_colours_of_the_page() -> None:
+    assert coloured(120, 36) == (PICTURES / "120x36.colours.txt").read_text("utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.events import ChatEnded, TranscriptRequested
 from schemas.facts import ContactFact, Outbound
+from schemas.identity import event_id
 from stream_processors.rules.ruleset import Rules
 from tests.support.tickets.story import ANN, Story
 
@@ -134,3 +135,39 @@ def test_the_same_request_twice_is_one_mail(rules: Rules) -> None:
     story.told -= 1
     ask_for_the_transcript(story, 60)
     assert len(sent(story, "transcript")) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "opening", "explained"),
+    [
+        ("en", "", "Hello,", "Here is our chat, as you asked. Our lines begin with >. Just answer this mail if there is "
+         "anything else."),
+        ("en", "Ann Lee", "Hello Ann Lee,", ""),
+        ("zh-Hans", "", "您好：", "以下是您需要的聊天记录，以 > 开头的是我们的回复。如有其他问题，直接回复本邮件即可。"),
+        ("zh-Hans", "Ann Lee", "Ann Lee，您好：", ""),
+        ("zh-Hant", "", "您好：", "以下是您需要的對話紀錄，以 > 開頭的是我們的回覆。如有其他問題，直接回覆本郵件即可。"),
+        ("zh-Hant", "Ann Lee", "Ann Lee，您好：", ""),
+        ("ja", "", "お客様", "ご希望のチャットの記録をお送りします。> で始まる行が弊社からの返信です。ほかにご用件がありましたら、"
+         "このメールにご返信ください。"),
+        ("ja", "Ann Lee", "Ann Lee 様", ""),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_transcript_mail(rules: Rules, language: str, name: str, opening: str, explained: str) -> None:
+    story = chat(rules)
+    about: dict[str, Any] = {"customer_id": story.customer_id, "address": "ann@example.org", "thread_id": THREAD}
+    asked = TranscriptRequested(
+        **story.base(60), **about, customer_name=name, transcript="10:00", language=language, causation_depth=1
+    )
+    story.tell(asked)
+    [mail] = sent(story, "transcript")
+    first, explanation, transcript = mail.text.split("\n\n")
+    assert (first, transcript, mail.customer_name, mail.locale) == (opening, "10:00\n", name, language)
+    assert explanation == explained or not explained
+    ticket = story.ticket_id()
+    assert (mail.sender, mail.thread_id, mail.ticket_id) == (f"support+{ticket}@support.example", THREAD, ticket)
+    assert (mail.causation_depth, mail.outbound_id) == (2, event_id("transcript", asked.event_id))
+    assert mail.headers == {
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        "X-Loop": "support@support.example",
+    }
