@@ -284,8 +284,9 @@ def test_an_s3_store_keeps_gives_back_and_erases(bucket: str) -> None:
 
 def test_a_bucket_that_is_not_there_is_unavailable_and_not_made(bucket: str) -> None:
     store = AttachmentStore(bucket.replace("desk", "nowhere"), max_bytes=1000)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as raised:
         store.put(TAG, PDF)
+    assert raised.value.retry_after == 5.0
     with pytest.raises(Unavailable):
         store.put(TAG, PDF)
 

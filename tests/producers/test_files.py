@@ -274,6 +274,30 @@ def test_a_watch_goes_on_while_kafka_is_away(tmp_path: Path) -> None:
     assert tree(tmp_path) == ["1.eml"]
 
 
+class Connected:
+    """A publisher that has nothing to do."""
+
+    settings = ProducerSettings()
+
+    def connect(self) -> None:
+        """Kafka answers."""
+
+
+def test_a_run_over_an_empty_folder_counts_nothing(tmp_path: Path) -> None:
+    health = Health()
+    tally = files.run(
+        files.Folder(tmp_path, LIMIT),
+        Connected(),  # type: ignore[arg-type]
+        ProducerSettings(),
+        watch=False,
+        imported=False,
+        health=health,
+        stop=threading.Event(),
+    )
+    assert isinstance(tally, files.Tally)
+    assert (health.ready, health.problem) == (True, "")
+
+
 def test_a_file_that_grows_between_two_looks_is_left_alone(tmp_path: Path) -> None:
     folder = files.Folder(tmp_path, LIMIT)
     path = tmp_path / "1.eml"

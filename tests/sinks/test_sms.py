@@ -350,3 +350,15 @@ def test_a_sink_that_is_killed_between_two_parts_repeats_none(log: Any, processe
         ("B", "delivered", "SM2 SM3"),
     ]
     assert [each["Body"][:5] for each in service.taken] == ["(1/2)", "(2/2)"] * 2
+
+
+@pytest.mark.parametrize(("url", "verified"), [("https://api.example/", True), ("http://127.0.0.1:1", False)])
+def test_certificates_are_verified_wherever_there_are_some(
+    url: str, verified: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr(sms.httpx, "AsyncClient", lambda **options: made.append(options))
+    sms.Sms(SinkSettings(sms_base_url=url, sms_account="AC1", sms_token="token", sms_timeout_seconds=7))
+    assert [(each["verify"], each["auth"], each["timeout"], each["trust_env"]) for each in made] == [
+        (verified, ("AC1", "token"), 7, False)
+    ]

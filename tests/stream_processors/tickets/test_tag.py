@@ -278,3 +278,10 @@ def test_the_order_number_comes_from_the_field_or_else_from_the_text(
 ) -> None:
     story.message(0, text, order_number=field)
     assert story.ticket().request.order_number == number
+
+
+def test_the_first_order_number_of_a_ticket_stays(story: Story) -> None:
+    story.message(0, "Where is it?")
+    story.more(60, "It is this one", order_number="A-1")
+    story.more(120, "And this one", order_number="A-2")
+    assert story.ticket().request.order_number == "A-1"

@@ -1,0 +1,32 @@
+"""The commands of each process, in the order that its `--help` shows: scripts and manifests name them."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from producers.__main__ import app as producers
+from sinks.__main__ import app as sinks
+from stream_processors.__main__ import cli as stream_processors
+
+CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"]
+
+
+@pytest.mark.parametrize(
+    ("app", "names"),
+    [
+        (
+            producers,
+            [
+                *("mail", "imap", "smtp", "http", "chat", "import", "replay", "simulate", "surveys", "kiosk-token"),
+                *CHANNELS,
+            ],
+        ),
+        (sinks, ["clickhouse", "delivery", "migrate", "rewind", "query", "dlq", "recompute", "webhooks"]),
+        (stream_processors, ["recompute", "rules"]),
+    ],
+    ids=["producers", "sinks", "stream_processors"],
+)
+def test_the_commands_of_a_process(app: typer.Typer, names: list[str]) -> None:
+    group = typer.main.get_command(app)
+    assert list(group.list_commands(typer.Context(group))) == names  # type: ignore[attr-defined]
