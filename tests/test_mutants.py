@@ -59,7 +59,7 @@ def test_a_change_over_lines_with_wide_characters() -> None:
     ]
 
 
-@pytest.mark.parametrize("file", sources()[::9])
+@pytest.mark.parametrize("file", sources(ROOT)[::9])
 def test_every_change_can_be_compiled(file: str) -> None:
     for mutant in [*mutants((ROOT / file).read_text("utf-8"))][::25]:
         compile(mutant.source, file, "exec")

@@ -32,7 +32,7 @@ import yaml
 
 from tests.mutants.changes import Mutant, mutants
 from tests.mutants.choice import chosen
-from tests.mutants.pool import ROOT, Job, Pool, grouped
+from tests.mutants.pool import Job, Pool, grouped
 from tests.mutants.reach import Plugin, Reach, Test, recorded, sources
 
 ACCEPTED = Path(__file__).with_name("accepted.yaml")
@@ -41,7 +41,7 @@ LEAST_KILLED = 0.92  #: of a sample
 #: A mutant's tests may take so many times the processor's time that they took unchanged, and so many seconds more.
 PATIENCE, GRACE_SECONDS = 2, 10
 #: Tests of these seconds run first; only if they all pass, the others are imported as well.
-CLOSEST_SECONDS, MOST_SECONDS = 5.0, 60.0
+CLOSEST_SECONDS, MOST_SECONDS = 5.0, 30.0
 NO_END, NO_IMPORT = "no end", "the code is not imported"
 
 
@@ -138,29 +138,29 @@ def _split(tests: list[Test]) -> tuple[list[Test], list[Test]]:
 # -- what is tried ----------------------------------------------------------------------------------------------------
 
 
-def drawn(seed: int) -> Iterator[tuple[str, Mutant]]:
+def drawn(root: Path, seed: int) -> Iterator[tuple[str, Mutant]]:
     """Every line, and of each line one change, mixed by the seed. Where one stands depends on nothing but its own code."""
     lines: list[tuple[str, str, str]] = []
-    for file in sources():
-        for line, found in _by_line(file).items():
+    for file in sources(root):
+        for line, found in _by_line(root, file).items():
             lines.append((sha256(f"{seed} {file} {found[0].says}".encode()).hexdigest(), file, str(line)))
     for key, file, line in sorted(lines):
-        found = _by_line(file)[int(line)]
+        found = _by_line(root, file)[int(line)]
         yield file, found[int(key, 16) % len(found)]
 
 
 @functools.lru_cache(8)
-def _by_line(file: str) -> dict[int, list[Mutant]]:
+def _by_line(root: Path, file: str) -> dict[int, list[Mutant]]:
     by_line: dict[int, list[Mutant]] = defaultdict(list)
-    for mutant in mutants((ROOT / file).read_text("utf-8")):
+    for mutant in mutants((root / file).read_text("utf-8")):
         by_line[mutant.line].append(mutant)
     return by_line
 
 
-def whole(paths: Sequence[str]) -> list[tuple[str, Mutant]]:
+def whole(root: Path, paths: Sequence[str]) -> list[tuple[str, Mutant]]:
     """Every change of the files that have one of these in their path."""
-    files = [file for file in sources() if any(path in file for path in paths)]
-    return [(file, mutant) for file in files for mutant in mutants((ROOT / file).read_text("utf-8"))]
+    files = [file for file in sources(root) if any(path in file for path in paths)]
+    return [(file, mutant) for file in files for mutant in mutants((root / file).read_text("utf-8"))]
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -202,9 +202,8 @@ def judged(verdicts: list[Verdict]) -> Iterator[str]:
             yield f"is killed although accepted.yaml says that it changes nothing: {verdict}"
 
 
-def run(places: Iterable[tuple[str, Mutant]], sample: int | None = None, workers: int = WORKERS) -> list[Verdict]:
+def run(pool: Pool, places: Iterable[tuple[str, Mutant]], sample: int | None = None) -> list[Verdict]:
     """Try these changes, or as many of them as make a sample that tests without the stack can try."""
-    pool = Pool(workers)
     started = time.monotonic()
     reach: Reach = recorded(pool)
     print(f"{sum(map(len, reach.tests.values()))} tests recorded, {time.monotonic() - started:.0f} s", flush=True)
@@ -230,10 +229,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=WORKERS, metavar="N", help="at a time (%(default)s)")
     given = parser.parse_args(arguments)
     started = time.monotonic()
-    places = iter(whole(given.paths)) if given.paths else drawn(given.seed)
+    pool = Pool(given.workers)
+    places = iter(whole(pool.base, given.paths)) if given.paths else drawn(pool.base, given.seed)
     if given.says:
         places = ((file, mutant) for file, mutant in places if any(words in mutant.says for words in given.says))
-    verdicts = run(places, None if given.paths else given.sample, given.workers)
+    verdicts = run(pool, places, None if given.paths else given.sample)
     print(table(verdicts))
     for verdict in verdicts:
         if not verdict.tests:

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ class Job:
 class _Copy:
     """A directory with everything that git knows or would take, and a stamp that is new for every change."""
 
-    def __init__(self, number: int, root: Path) -> None:
-        self.number, self.root, self.stamp = number, root / str(number), int(time.time()) - 1_000_000
+    def __init__(self, name: str, root: Path) -> None:
+        self.name, self.root, self.stamp = name, root / name, int(time.time()) - 1_000_000
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -112,7 +113,9 @@ class Pool:
         for name in _LIBRARIES:
             importlib.import_module(name)
         self._folder = tempfile.TemporaryDirectory(prefix="deskstream-mutants-")
-        self._copies = [_Copy(number, Path(self._folder.name)) for number in range(workers)]
+        #: The sources as they are now: somebody may go on working while the mutants are tried.
+        self.base = _Copy("as_it_is", Path(self._folder.name)).root
+        self._copies = [_Copy(str(number), Path(self._folder.name)) for number in range(workers)]
         gc.collect()
         gc.freeze()
 
@@ -131,11 +134,9 @@ class Pool:
                     _run(copy, following)
                     following = following.then(following)
 
-        threads = [threading.Thread(target=work, args=(copy,)) for copy in self._copies]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(self._copies)) as threads:
+            for each in [threads.submit(work, copy) for copy in self._copies]:
+                each.result()
 
 
 def _run(copy: _Copy, job: Job) -> None:
@@ -174,7 +175,7 @@ def _be(copy: _Copy, job: Job, writing: int) -> None:
     """The child, which does not come back."""
     os.setsid()
     os.set_inheritable(writing, False)
-    log = os.open(copy.root.parent / f"{copy.number}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(copy.root.parent / f"{copy.name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -188,7 +189,7 @@ def _be(copy: _Copy, job: Job, writing: int) -> None:
         del sys.modules[name]
     code = 70
     try:
-        job.plugin.number, job.plugin.writing = copy.number, writing
+        job.plugin.number, job.plugin.writing = int(copy.name), writing
         code = int(pytest.main([*OPTIONS, *job.files], plugins=[job.plugin]))
         job.plugin.done(code)
     finally:

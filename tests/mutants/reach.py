@@ -150,10 +150,10 @@ def is_covered(file: str) -> bool:
     return file in ALSO or any(file.startswith(f"{package}/") for package in PACKAGES)
 
 
-def sources() -> list[str]:
+def sources(root: Path) -> list[str]:
     """Every source file that is mutated."""
-    found = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    return sorted([*(str(path.relative_to(ROOT)) for path in found), *ALSO])
+    found = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    return sorted([*(str(path.relative_to(root)) for path in found), *ALSO])
 
 
 @dataclass
@@ -178,12 +178,13 @@ class Reach:
     functions: set[Function] = field(default_factory=set)  #: all there are
 
 
-def recorded(pool: Pool, only: str = "") -> Reach:
+def recorded(pool: Pool) -> Reach:
     """The record, brought up to date."""
+    root = pool.base
     kept = json.loads(gzip.decompress(RECORD.read_bytes())) if RECORD.exists() else {}
-    digests: dict[str, str] = {}
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
-    kept = {name: entry for name, entry in kept.items() if name in files and _is_current(entry, digests)}
+    digests: dict[Path, str] = {}
+    files = sorted(str(path.relative_to(root)) for path in (root / "tests").rglob("test_*.py"))
+    kept = {name: entry for name, entry in kept.items() if name in files and _is_current(entry, root, digests)}
     missing = [name for name in files if name not in kept]
     jobs = [Job([name], Recorder(), _MOST_CPU_SECONDS) for name in missing]
     pool.run(jobs)
@@ -193,25 +194,24 @@ def recorded(pool: Pool, only: str = "") -> Reach:
             print(f"{job.files[0]} cannot be recorded: {'no end' if job.timed_out else entry['code']}", file=sys.stderr)
             continue
         modules = [*entry.pop("modules"), job.files[0]]
-        entry["sources"] = {name: _digest(name, digests) for name in modules if (ROOT / name).exists()}
+        entry["sources"] = {name: _digest(root / name, digests) for name in modules if (root / name).exists()}
         kept[job.files[0]] = entry
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_bytes(gzip.compress(json.dumps(kept).encode(), 3))
-    return _read(kept)
+    return _read(kept, root)
 
 
-def _is_current(entry: dict[str, Any], digests: dict[str, str]) -> bool:
-    return all(_digest(name, digests) == digest for name, digest in entry["sources"].items())
+def _is_current(entry: dict[str, Any], root: Path, digests: dict[Path, str]) -> bool:
+    return all(_digest(root / name, digests) == digest for name, digest in entry["sources"].items())
 
 
-def _digest(name: str, known: dict[str, str]) -> str:
-    if name not in known:
-        path = ROOT / name
-        known[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
-    return known[name]
+def _digest(path: Path, known: dict[Path, str]) -> str:
+    if path not in known:
+        known[path] = hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else ""
+    return known[path]
 
 
-def _read(kept: dict[str, Any]) -> Reach:
+def _read(kept: dict[str, Any], root: Path) -> Reach:
     reach = Reach()
     for file, entry in kept.items():
         functions = [(name, function) for name, function in entry["functions"]]
@@ -225,8 +225,8 @@ def _read(kept: dict[str, Any]) -> Reach:
         for name in entry["sources"]:
             reach.importing[name].add(file)
         reach.failed += entry["failed"]
-    for file in sources():
-        _index(ast.parse((ROOT / file).read_text("utf-8")), file, "", reach)
+    for file in sources(root):
+        _index(ast.parse((root / file).read_text("utf-8")), file, "", reach)
     return reach
 
 
