@@ -49,7 +49,17 @@ _CALLED = {
 _NAMES_LEFT_ALONE = ("__all__", "__slots__")
 _FIELDS_LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params", "bases")
 #: What people read, how a class is made, a check of what is so by construction: none of them changes a result.
-_KEYWORDS_LEFT_ALONE = ("help", "description", "summary", "frozen", "gc", "kw_only", "slots", "strict")
+_KEYWORDS_LEFT_ALONE = (
+    "help",
+    "rich_markup_mode",
+    "description",
+    "summary",
+    "frozen",
+    "gc",
+    "kw_only",
+    "slots",
+    "strict",
+)
 _METRICS = ("Counter", "Gauge", "Histogram", "Summary")
 _LOGS = ("debug", "info", "warning", "error", "exception")
 
@@ -112,7 +122,7 @@ def _is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.Constant(value="utf-8" | "ascii"):  # a codec is found by a name with a question mark as well
             return True
-        case ast.Call(func=ast.Name(id="TypeVar")):
+        case ast.Call(func=ast.Name(id="TypeVar") | ast.Attribute(attr="get_logger")):
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True

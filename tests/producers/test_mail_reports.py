@@ -124,3 +124,11 @@ def test_a_report_in_a_single_part_is_a_mail_like_any_other() -> None:
     raw = report().replace(b"multipart/report", b"multipart/mixed")
     assert delivery_report(parse(raw), now=NOW) is None
     assert parse(raw).report is None
+
+
+@pytest.mark.parametrize(("code", "kept"), [("5" * 20, "5" * 20), ("5" * 21, "5" * 20)])
+def test_a_status_code_has_twenty_characters_at_most(code: str, kept: str) -> None:
+    status = f"Final-Recipient: rfc822; ann@example.org\nAction: failed\nStatus: {code} unknown\n"
+    event = delivery_report(parse(report(status)), now=NOW)
+    assert event is not None
+    assert event.error_code == kept

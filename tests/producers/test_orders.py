@@ -223,3 +223,9 @@ def test_the_example_of_the_endpoint_is_an_order() -> None:
 def test_a_delivery_without_a_signature_is_told_what_to_send() -> None:
     with pytest.raises(Refused, match="missing_signature"):
         endpoint.ENDPOINTS[0].verify(Delivery("POST", "/v1/orders", {}, body=b"{}"), ["s"], 0.0)
+
+
+def test_a_signature_of_half_a_character_is_a_bad_one() -> None:
+    delivery = Delivery("POST", "/v1/orders", {"x-shopify-hmac-sha256": "\ud800"}, body=b"{}")
+    with pytest.raises(Refused, match="bad_signature"):
+        endpoint.ENDPOINTS[0].verify(delivery, ["s"], 0.0)

@@ -110,6 +110,7 @@ def test_metas_check_gets_its_challenge_for_a_known_token() -> None:
         {"hub.mode": "unsubscribe"},
         {"hub.challenge": ""},
         {"hub.verify_token": ""},
+        {"hub.verify_token": "half a character \ud800"},
     ):
         with pytest.raises(Refused):
             social_meta.challenge(Delivery("GET", "", query=query | wrong), ["new", "old"])

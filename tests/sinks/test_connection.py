@@ -60,3 +60,11 @@ def test_a_server_that_does_not_answer_is_one_line():
 def test_our_names_of_the_error_codes_are_those_of_clickhouse(clickhouse):
     for code, name in {**connection.RETRY, **connection.SETUP}.items():
         assert clickhouse.query(f"SELECT errorCodeToName({code})").result_rows == [(name,)]
+
+
+def test_the_codes_after_which_an_insert_is_tried_again_and_those_that_stop_it():
+    assert sorted(connection.RETRY) == [
+        *(74, 75, 159, 173, 198, 201, 202, 203, 204, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286, 290),
+        *(319, 394, 425, 439, 519, 574, 745, 999, 1000),
+    ]
+    assert sorted(connection.SETUP) == [1, 16, 60, 81, 115, 164, 192, 193, 194, 195, 291, 497, 516]
