@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from producers.imports.formats import chatwoot, freshdesk
+from producers.imports.formats import chatwoot, freshdesk, zendesk
 from producers.imports.formats.origin import Origin
 from producers.imports.formats.parts import Reading
-from schemas.events import AgentReplied, MessageReceived, NoteAdded
+from schemas.events import AgentReplied, MessageReceived, NoteAdded, StatusChanged, SurveyAnswered
 
 NOW = 1_772_445_600_000_000  # 2026-03-02T10:00:00Z
 AT = 1_772_442_000  # an hour before, in seconds
@@ -87,3 +87,85 @@ def test_freshdesk_finds_the_requester_beside_or_within_the_ticket() -> None:
         reading = freshdesk.read({**ticket, **given}, people, origin)
         assert [event.customer_id for event in reading.events][:1] == [f"freshdesk:{asked[-1]}"]
     assert asked == ["31", "32", "31"]
+
+
+# -- when a Zendesk ticket became what it is -------------------------------------------------------------------------
+
+CREATED, ACTIVE, PAUSED, FULFILLED, SOLVED, CHANGED = (f"2026-03-02T0{hour}:00:00Z" for hour in range(1, 7))
+
+
+def zendesk_states(**more: Any) -> list[tuple[str, str]]:
+    """(status, hour) of every change that a ticket without audits comes to."""
+    ticket = {"id": 7, "requester_id": 3, "created_at": CREATED, "updated_at": CHANGED, "description": "Broken"} | more
+    reading = zendesk.read(ticket, lambda own: None, Origin("zendesk", "import:test", NOW))
+    assert reading.refused == []
+    hours = [(event, (event.occurred_at - NOW) // 3_600_000_000 + 10) for event in reading.events]
+    return [(event.status, f"{hour}") for event, hour in hours if isinstance(event, StatusChanged)]
+
+
+def test_zendesks_waiting_time_says_when_a_ticket_changed() -> None:
+    waited = [
+        {"id": 1, "type": "activate", "metric": "requester_wait_time", "time": ACTIVE},
+        {"id": 2, "type": "pause", "metric": "requester_wait_time", "time": PAUSED},
+        {"id": 3, "type": "fulfill", "metric": "requester_wait_time", "time": FULFILLED},
+        {"id": 4, "type": "fulfill", "metric": "reply_time", "time": SOLVED},
+    ]
+    measured = [("open", "2"), ("pending", "3"), ("solved", "4")]
+    assert zendesk_states(metric_events=waited, status="solved") == measured
+    assert zendesk_states(metric_events=waited, status="closed") == [*measured, ("closed", "6")]
+
+
+def test_zendesks_exported_status_has_the_time_of_its_change() -> None:
+    assert zendesk_states(status="new") == []
+    assert zendesk_states(status="pending") == [("pending", "6")]
+    assert zendesk_states(status="pending", metric_set={"status_updated_at": SOLVED}) == [("pending", "5")]
+    assert zendesk_states(status="solved", metric_set={"solved_at": FULFILLED}) == [("solved", "4")]
+    assert zendesk_states(status="solved", metric_sets=[{"solved_at": FULFILLED}]) == [("solved", "4")]
+    assert zendesk_states(status="solved") == [("solved", "6")]
+    assert zendesk_states(status="closed", metric_set={"solved_at": FULFILLED, "status_updated_at": SOLVED}) == [
+        ("solved", "4"),
+        ("closed", "5"),
+    ]
+
+
+def test_zendesks_rating_has_its_own_time_or_that_of_the_solution() -> None:
+    def rated(rating: dict[str, Any], **more: Any) -> list[tuple[int, int | None, str]]:
+        ticket = {"id": 7, "requester_id": 3, "created_at": CREATED, "updated_at": CHANGED, "description": "Broken"}
+        reading = zendesk.read(
+            ticket | {"satisfaction_rating": rating} | more, lambda own: None, Origin("zendesk", "import:test", NOW)
+        )
+        answers = [event for event in reading.events if isinstance(event, SurveyAnswered)]
+        return [((each.occurred_at - NOW) // 3_600_000_000 + 10, each.csat, each.comment) for each in answers]
+
+    good = {"score": "good_with_comment", "comment": "Fine"}
+    assert rated(good) == [(6, 5, "Fine")]
+    assert rated(good, metric_set={"solved_at": FULFILLED}) == [(4, 5, "Fine")]
+    assert rated(good | {"created_at": PAUSED}, metric_set={"solved_at": FULFILLED}) == [(3, 5, "Fine")]
+    assert rated(good | {"created_at": PAUSED, "updated_at": SOLVED}) == [(5, 5, "Fine")]
+    assert rated({"score": "bad"}) == [(6, 1, "")]
+    assert rated({"score": "offered"}) == rated({"score": "unoffered"}) == rated({"score": ""}) == []
+
+
+# -- when a Freshdesk ticket became what it is -----------------------------------------------------------------------
+
+
+def freshdesk_states(status: int, name: str = "stats", **stats: str) -> list[tuple[str, str]]:
+    ticket = {"id": 1, "requester_id": 3, "created_at": CREATED, "updated_at": CHANGED, "status": status}
+    reading = freshdesk.read(
+        ticket | {"description_text": "Broken", name: stats}, lambda own: None, Origin("freshdesk", "import:test", NOW)
+    )
+    assert reading.refused == []
+    hours = [(event, (event.occurred_at - NOW) // 3_600_000_000 + 10) for event in reading.events]
+    return [(event.status, f"{hour}") for event, hour in hours if isinstance(event, StatusChanged)]
+
+
+def test_freshdesks_stats_say_when_a_ticket_changed() -> None:
+    told = {"pending_since": ACTIVE, "reopened_at": PAUSED, "resolved_at": FULFILLED, "closed_at": SOLVED}
+    every = [("pending", "2"), ("open", "3"), ("solved", "4"), ("closed", "5")]
+    assert freshdesk_states(5, **told) == freshdesk_states(5, "ticket_states", **told) == every
+    assert freshdesk_states(4, resolved_at=FULFILLED) == [("solved", "4")]
+    assert freshdesk_states(4, status_updated_at=SOLVED) == [("solved", "5")]
+    assert freshdesk_states(4) == [("solved", "6")]
+    assert freshdesk_states(2, status_updated_at=SOLVED) == [("open", "5")]
+    assert freshdesk_states(3, pending_since=ACTIVE) == [("pending", "2")]
+    assert freshdesk_states(3) == [("pending", "6")]

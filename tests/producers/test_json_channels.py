@@ -344,3 +344,9 @@ def test_when_a_message_was_sent_may_lie_before_it_arrived() -> None:
     }
     told = event(**message, text="x", sent_at="2026-03-02T09:00:00Z")
     assert told.sent_at == NOW - 60 * MINUTE
+
+
+def test_so_many_unknown_fields_are_named() -> None:
+    strange = {f"strange_{number}": 1 for number in range(60)}
+    found = problems(type="reply", ticket_id=TICKET, agent_id="mei", text="x", id=1, **strange)
+    assert list(found) == [f"strange_{number}" for number in range(50)]

@@ -229,3 +229,9 @@ def test_a_signature_of_half_a_character_is_a_bad_one() -> None:
     delivery = Delivery("POST", "/v1/orders", {"x-shopify-hmac-sha256": "\ud800"}, body=b"{}")
     with pytest.raises(Refused, match="bad_signature"):
         endpoint.ENDPOINTS[0].verify(delivery, ["s"], 0.0)
+
+
+def test_the_largest_amount_that_is_believed() -> None:
+    most = ORDER | {"total_price": "10000000000000.00", "currency": "USD"}
+    assert made(most).amount == 10**15
+    assert refused(most | {"total_price": "10000000000000.01"}) == "bad_amount"
