@@ -18,7 +18,7 @@ __all__ = ["table"]
 
 _HEAD = """# Settings
 
-Made from `schemas/settings.py` by `make generate`. A process reads its settings from environment variables at its start. The
+Made from `schemas/settings/` by `make generate`. A process reads its settings from environment variables at its start. The
 `--help` of each process lists those that it reads. A variable that is almost the name of a setting is reported at the start.
 
 | variable | process | default | meaning |

@@ -239,7 +239,7 @@ def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
 
     settings = secure.settings(WorkerSettings, kafka_username="deskstream-worker")
     watchdog = Watchdog([], settings, lambda why: None)
-    assert set(watchdog.places(settings.topic(CONTACT_EVENTS), {0, 1, 2, 3})) == {0, 1, 2, 3}
+    assert set(watchdog.offsets(settings.topic(CONTACT_EVENTS), {0, 1, 2, 3})) == {0, 1, 2, 3}
     assert isinstance(watchdog._given(), dict)
     watchdog._forget_clients()
 

@@ -135,6 +135,10 @@ def test_every_setting_is_described_with_its_variable_default_and_meaning(kind: 
     assert len(described) == len(kind.model_fields)
     assert described["DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS"][0] == "127.0.0.1:9092"
     assert [variable for variable, (_, meaning) in described.items() if not meaning] == []
+    leaning = re.compile(r"\.\.\.|(its|their|that|these|this|those|it|they)\b")
+    assert [variable for variable, (_, meaning) in described.items() if leaning.match(meaning)] == [], (
+        "of the row before"
+    )
 
 
 @every_kind
