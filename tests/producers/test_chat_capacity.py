@@ -124,3 +124,12 @@ def test_hours_that_cannot_be_read_are_one_clear_line(hours: str) -> None:
         Hours.parse(hours, "UTC")
     with pytest.raises(ConfigurationError, match="DESKSTREAM_CHAT_TIME_ZONE"):
         Hours.parse("", "Mars/Base")
+
+
+def test_the_hours_begin_and_end_at_their_minute() -> None:
+    hours, day, minute = Hours.parse("mon-fri 09:30-18:00", "Europe/Berlin"), 86_400_000_000, 60_000_000
+    monday_0930 = 1_774_855_800_000_000  # 2026-03-30T07:30:00Z
+    assert [hours.open_at(monday_0930 + after * minute) for after in (-1, 0, 509, 510)] == [False, True, True, False]
+    assert hours.opens_at(monday_0930 - minute) == monday_0930
+    assert hours.opens_at(monday_0930 + 510 * minute) == monday_0930 + day
+    assert hours.opens_at(monday_0930 + 4 * day + 510 * minute) == monday_0930 + 7 * day
