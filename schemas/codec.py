@@ -33,18 +33,18 @@ _VERSION_FILE = re.compile(r"^(\w+)\.v(\d+)\.avsc$")
 
 
 def snake(name: str) -> str:
-    """`MessageReceived` → `message_received`."""
+    """Returns the name in snake case: `MessageReceived` → `message_received`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def fingerprint(schema: dict[str, Any]) -> bytes:
-    """CRC-64-AVRO of the schema's parsing canonical form, little-endian as the encoding wants it."""
+    """Returns the CRC-64-AVRO of the schema's parsing canonical form, little-endian as the encoding wants it."""
     canonical = fastavro.schema.to_parsing_canonical_form(schema)
     return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
 
 
 def versions(record: type[msgspec.Struct]) -> dict[int, dict[str, Any]]:
-    """Every published schema of a record, by version, oldest first."""
+    """Returns every published schema of a record by version, oldest first."""
     found = {}
     for path in AVRO.glob(f"{snake(record.__name__)}.v*.avsc"):
         if match := _VERSION_FILE.match(path.name):
@@ -107,7 +107,7 @@ _Reader = Callable[[bytes], tuple[Any, int]]
 
 @cache
 def _readers() -> dict[bytes, _Reader]:
-    """Fingerprint → from a whole record to the newest version of its struct, and the position after it."""
+    """Returns, by fingerprint, what reads a whole record as the newest version of its struct, and the position after it."""
     table: dict[bytes, _Reader] = {}
     for kind in RECORDS:
         known = _published(kind)
@@ -119,7 +119,7 @@ def _readers() -> dict[bytes, _Reader]:
 
 
 def _decoder(kind: type[msgspec.Struct], schema: dict[str, Any]) -> _Reader:
-    """For records of the newest version."""
+    """Returns the reader of records of the newest version."""
     factories: dict[str, Callable[..., Any]] = {
         kind.__name__: kind,
         **{item.__name__: item for _, item in _nested(kind)},
@@ -129,7 +129,7 @@ def _decoder(kind: type[msgspec.Struct], schema: dict[str, Any]) -> _Reader:
 
 
 def _resolver(kind: type[msgspec.Struct], schema: dict[str, Any], newest: dict[str, Any]) -> _Reader:
-    """For records of an older version: Avro's schema resolution, by fastavro."""
+    """Returns the reader of records of an older version: Avro's schema resolution, by fastavro."""
     written, reader = fastavro.parse_schema(_plain(schema)), fastavro.parse_schema(_plain(newest))
     revive = _revive(kind, _nested(kind))
 
@@ -142,12 +142,12 @@ def _resolver(kind: type[msgspec.Struct], schema: dict[str, Any], newest: dict[s
 
 
 def header(kind: type[msgspec.Struct]) -> bytes:
-    """The ten bytes that start every record of this kind written by this build."""
+    """Returns the ten bytes that start every record of this kind written by this build."""
     return _writers()[kind].header
 
 
 def encode(record: msgspec.Struct) -> bytes:
-    """The single-object encoding of a record.
+    """Returns the single-object encoding of a record.
 
     Raises:
         BrokenBody: a field holds a value that its schema does not allow.
@@ -160,7 +160,7 @@ def encode(record: msgspec.Struct) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """The record that was encoded, as the newest version of its struct.
+    """Returns the record that was encoded, as the newest version of its struct.
 
     Raises:
         NotSingleObject: the marker is missing.

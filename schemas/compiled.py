@@ -22,7 +22,7 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
 def long(value: int) -> bytes:
-    """The zigzag variable-length encoding of a 64-bit integer.
+    """Returns the zigzag variable-length encoding of a 64-bit integer.
 
     Raises:
         OverflowError: the value does not fit.
@@ -43,7 +43,7 @@ def long(value: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """The encoding of a string: its length in bytes, and its UTF-8. Short ones are kept: most recur."""
+    """Returns the encoding of a string: its length in bytes, and its UTF-8. Short ones are kept: most recur."""
     raw = value.encode()
     size = len(raw)
     encoded = (_LONGS.get(size) or long(size)) + raw
@@ -55,7 +55,7 @@ def text(value: str) -> bytes:
 
 
 def compile_encoder(schema: dict[str, Any], header: bytes) -> Callable[[Any], bytes]:
-    """A function from a struct with the schema's fields to `header` followed by its Avro body.
+    """Returns a function from a struct with the schema's fields to `header` followed by its Avro body.
 
     The function raises whatever Python raises for a value of the wrong type; the caller names the record.
     """
@@ -77,7 +77,7 @@ def compile_encoder(schema: dict[str, Any], header: bytes) -> Callable[[Any], by
 
 
 def _write(kind: Any, name: str, indent: str, helpers: dict[str, Any]) -> list[str]:
-    """The lines that append the encoding of the variable `name`."""
+    """Returns the lines that append the encoding of the variable `name`."""
     if isinstance(kind, dict) and kind["type"] in ("long", "string", "boolean", "double", "bytes"):
         kind = kind["type"]  # a logical type is its underlying type on the wire
     if isinstance(kind, list):
@@ -128,7 +128,7 @@ _PRIMITIVES: dict[str, Callable[[str], list[str]]] = {
 def compile_decoder(
     schema: dict[str, Any], factories: dict[str, Callable[..., Any]]
 ) -> Callable[[bytes, int], tuple[Any, int]]:
-    """A function from bytes and a position to the record that starts there and the position after it.
+    """Returns a function from bytes and a position to the record that starts there and the position after it.
 
     `factories` names the struct of each record by its schema's name. The function raises whatever Python raises for
     bytes that end early or make no sense, and may return a position behind the end: the caller checks it.
@@ -145,7 +145,7 @@ def compile_decoder(
 
 
 def _more(data: bytes, at: int, first: int) -> tuple[int, int]:
-    """The rest of a variable-length number whose first byte has its high bit set."""
+    """Returns a variable-length number whose first byte has its high bit set, and the position after it."""
     number, shift = first & 0x7F, 7
     while shift < 63:
         byte = data[at]
@@ -162,7 +162,7 @@ def _more(data: bytes, at: int, first: int) -> tuple[int, int]:
 def _read(
     kind: Any, name: str, indent: str, helpers: dict[str, Any], factories: dict[str, Callable[..., Any]]
 ) -> list[str]:
-    """The lines that read one value into the variable `name`."""
+    """Returns the lines that read one value into the variable `name`."""
     if isinstance(kind, dict) and kind["type"] in _READERS:
         kind = kind["type"]
     if isinstance(kind, list):
@@ -187,7 +187,7 @@ def _read(
 def _read_blocks(
     kind: dict[str, Any], name: str, indent: str, helpers: dict[str, Any], factories: dict[str, Callable[..., Any]]
 ) -> list[str]:
-    """Arrays and maps come in blocks of a count and that many items; a negative count is followed by a size."""
+    """Returns the lines that read an array or a map. Both come in blocks of a count and that many items; a negative count is followed by a size."""
     inner = indent + "  "
     if kind["type"] == "array":
         items = [*_read(kind["items"], "item", inner, helpers, factories), f"{inner}{name}.append(item)"]
