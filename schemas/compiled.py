@@ -187,7 +187,10 @@ def _read(
 def _read_blocks(
     kind: dict[str, Any], name: str, indent: str, helpers: dict[str, Any], factories: dict[str, Callable[..., Any]]
 ) -> list[str]:
-    """Returns the lines that read an array or a map. Both come in blocks of a count and that many items; a negative count is followed by a size."""
+    """Returns the lines that read an array or a map.
+
+    Both come in blocks of a count and that many items; a negative count is followed by a size.
+    """
     inner = indent + "  "
     if kind["type"] == "array":
         items = [*_read(kind["items"], "item", inner, helpers, factories), f"{inner}{name}.append(item)"]
