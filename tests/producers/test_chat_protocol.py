@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.channels import chat_protocol as frames
-from producers.channels.chat_hours import Hours
 from producers.sources.chat import pages
 from schemas.errors import Refused
 
