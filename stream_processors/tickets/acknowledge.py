@@ -71,7 +71,7 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
     customer = context.customer
     name = getattr(event, "customer_name", "") or (customer.name if customer.goes_by(event.customer_id) else "")
-    promised_at = context.policy_of_event.promised_at(_seen_at(context, event))
+    promised_at = context.policy_on(context.channel_of_event, context.team).promised_at(_seen_at(context, event))
     locale = ticket.language if ticket.language in LOCALES else "en"
     written = _write(context, ticket, event, name, locale, promised_at)
     outbound = _outbound(context, ticket, event, name, locale, written.text)

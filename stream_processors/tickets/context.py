@@ -130,25 +130,21 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     def policy(self) -> Policy:
         """The policy that fits the ticket as it is now. Only for a fold with a ticket."""
         assert self.ticket is not None
-        return self._policy_on(self.ticket.channel)
+        return self.policy_on(self.ticket.channel, self.team)
 
     @property
-    def policy_of_event(self) -> Policy:
-        """The policy for what this event starts: a mail on a ticket that began as a chat is owed an answer as mails are."""
-        assert self.ticket is not None
-        return self._policy_on(self.event.channel if self.wrote_elsewhere else self.ticket.channel)
-
-    @property
-    def wrote_elsewhere(self) -> bool:
-        """Whether the event is a message on another channel than the one that its ticket began on."""
+    def channel_of_event(self) -> str:
+        """The channel whose policy holds for what this event starts: a mail on a ticket that began as a chat is no chat."""
         event, ticket = self.event, self.ticket
-        return type(event) is MessageReceived and ticket is not None and event.channel not in ("", ticket.channel)
+        assert ticket is not None
+        return event.channel if type(event) is MessageReceived and event.channel else ticket.channel
 
-    def _policy_on(self, channel: str) -> Policy:
+    def policy_on(self, channel: str, team: str) -> Policy:
+        """The policy that fits the ticket on this channel, in the hands of this team."""
         ticket = self.ticket
         assert ticket is not None
         return self.rules.policies.match(
-            channel, ticket.priority, ticket.tags, self.customer.tier, self.team, ticket.language
+            channel, ticket.priority, ticket.tags, self.customer.tier, team, ticket.language
         )
 
     def calendar_of(self, clock: Clock) -> Calendar | None:

@@ -261,6 +261,7 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
     known = max(gone.moves if gone else 0, held.adopted.moves if held and held.adopted else 0)
     if known >= event.moves:
         return context.replace(forwarded=True)  # written again after a crash: it was here, and may be elsewhere by now
+    brought = _known_in(event)
     if history.merged_into is not None:
         moves, merged_into = event.moves + 1, history.merged_into
         onward = _addressed(
@@ -270,13 +271,13 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
             into_customer_id=merged_into.customer_id,
             moves=moves,
         )
-        left = MovedTicket(name, merged_into.tag, moves, _ticket_in(event).conversation.thread_ids)
+        left = MovedTicket(name, merged_into.tag, moves, brought.tickets[0].conversation.thread_ids)
         return _send_on(context.replace(customer=_gone(customer, [left])), onward)
     tag, number = split_ticket_id(name) or ("", 0)
     if tag != event.customer_tag:
         number = customer.next_number
     version_offset = max(0, event.version + 1 - context.position.offset)
-    ticket = replace(_ticket_in(event), number=number, adopted=Adopted(name, event.moves, version_offset))
+    ticket = replace(brought.tickets[0], number=number, adopted=Adopted(name, event.moves, version_offset))
     others = tuple(each for each in customer.tickets if each is not held)
     customer = replace(
         _called(customer, event.into_customer_id),
@@ -284,7 +285,7 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
         next_number=max(customer.next_number, number + 1),
         merge_history=replace(history, moved_tickets=tuple(each for each in history.moved_tickets if each is not gone)),
     )
-    return invite.taken_over(context.replace(customer=customer), _known_in(event).episodes, version_offset)
+    return invite.taken_over(context.replace(customer=customer), brought.episodes, version_offset)
 
 
 def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
@@ -294,10 +295,6 @@ def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
     return _gone(
         customer, [MovedTicket(each.adopted.ticket_id, "", each.adopted.moves) for each in dropped if each.adopted]
     )
-
-
-def _ticket_in(event: TicketAdopted) -> Ticket:
-    return _known_in(event).tickets[0]
 
 
 def _known_in(event: TicketAdopted) -> Customer:

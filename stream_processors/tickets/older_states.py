@@ -6,7 +6,8 @@ groups their fields by concern. The names below are those of version 5 in its or
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -50,6 +51,14 @@ _EPISODE = _names(
 )
 
 
+class _Field(NamedTuple):
+    """Where a field of today stood in the flat list, or the fields of its group; `default` is for a list that is too short."""
+
+    place: int
+    default: Any
+    group: tuple[_Field, ...]
+
+
 def customer(version: int, fields: list[Any]) -> list[Any]:
     """Returns the fields of a customer of an older version as those of version 6."""
     names, upgraded = state.Customer.__struct_fields__, list(fields)
@@ -57,31 +66,39 @@ def customer(version: int, fields: list[Any]) -> list[Any]:
     if len(fields) > tickets:
         upgraded[tickets] = [_ticket(each) for each in fields[tickets]]
     if len(fields) > episodes:
-        upgraded[episodes] = [_nested(state.Episode, _EPISODE, each) for each in fields[episodes]]
+        layout = _layout(state.Episode, tuple(_EPISODE))
+        upgraded[episodes] = [_grouped(layout, each) for each in fields[episodes]]
     return upgraded
 
 
 def _ticket(values: list[Any]) -> list[Any]:
-    values = list(values)
-    clocks = _TICKET.index("clocks")
+    values, clocks = list(values), _TICKET.index("clocks")
     if len(values) > clocks:
-        values[clocks] = [_nested(state.Clock, _CLOCK, each) for each in values[clocks]]
-    return _nested(state.Ticket, _TICKET, values)
+        layout = _layout(state.Clock, tuple(_CLOCK))
+        values[clocks] = [_grouped(layout, each) for each in values[clocks]]
+    return _grouped(_layout(state.Ticket, tuple(_TICKET)), values)
 
 
-def _nested(kind: type[msgspec.Struct], names: list[str], values: list[Any]) -> list[Any]:
-    """Returns flat values as the nested lists that `kind` is stored as; what a shorter list lacks has its default."""
-    return _built(kind, "", dict(zip(names, values, strict=False)))
+def _grouped(layout: tuple[_Field, ...], values: list[Any]) -> list[Any]:
+    return [
+        _grouped(field.group, values)
+        if field.group
+        else values[field.place]
+        if field.place < len(values)
+        else field.default
+        for field in layout
+    ]
 
 
-def _built(kind: type[msgspec.Struct], prefix: str, known: dict[str, Any]) -> list[Any]:
-    built = []
+@cache
+def _layout(kind: type[msgspec.Struct], names: tuple[str, ...], prefix: str = "") -> tuple[_Field, ...]:
+    """Returns the fields of `kind` in their order of today."""
+    fields = []
     for field in msgspec.structs.fields(kind):
         name = prefix + field.name
-        if name in known:
-            built.append(known[name])
-        elif any(each.startswith(f"{name}.") for each in known):
-            built.append(_built(field.type, f"{name}.", known))
+        if name in names:
+            default = None if field.required else msgspec.to_builtins(field.default)
+            fields.append(_Field(names.index(name), default, ()))
         else:
-            built.append(msgspec.to_builtins(field.default))
-    return built
+            fields.append(_Field(0, None, _layout(field.type, names, f"{name}.")))
+    return tuple(fields)

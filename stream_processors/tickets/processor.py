@@ -138,7 +138,7 @@ class TicketsProcessor:
             StepFailed: a step refused the event or failed.
             Refused: `wrong_topic` for an event of `routing`, `no_customer_tag`, `bad_tick`.
         """
-        if isinstance(event, Tick):
+        if type(event) is Tick:
             return self._tick(event, position, read)
         if isinstance(event, _ELSEWHERE):
             raise Refused("wrong_topic", f"{type(event).__name__} belongs to the routing topic")
@@ -169,12 +169,11 @@ class TicketsProcessor:
 
     def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
         key = event.state_key
-        state = read.get(key) if key[:1] in self.kinds else None
         if key[:1] not in self.kinds:
             raise Refused("bad_tick", f"no state has the key {key!r}")
-        if state is None:
+        if (state := read.get(key)) is None:
             return Outcome({})
-        if isinstance(state, Pane):
+        if type(state) is Pane:
             changed, pane = buckets.forget(state, event.occurred_at, position)
             return Outcome({key: pane} if changed else {})
         if position.offset <= state.offset:

@@ -100,11 +100,10 @@ def _worth_keeping(context: FoldContext, tickets: tuple[Ticket, ...]) -> tuple[T
         or each.follow_up is not None
         or ended >= context.now - (longer if each.imported else window)
     ]
-    endable = [each for each in kept if finished_at(each) is not None and each.follow_up is None]
-    for each in [each for each in endable if each.number != own]:
-        if len(kept) <= MOST_TICKETS:
-            break
-        kept.remove(each)
+    if len(kept) > MOST_TICKETS:
+        endable = [each for each in kept if finished_at(each) is not None and each.follow_up is None]
+        for each in [each for each in endable if each.number != own][: len(kept) - MOST_TICKETS]:
+            kept.remove(each)
     return tickets if len(kept) == len(tickets) else tuple(kept)
 
 

@@ -90,8 +90,7 @@ def _came_too_late(context: FoldContext, event: Assigned) -> bool:
 def _tell_router(context: FoldContext) -> FoldContext:
     ticket, event = context.ticket, context.event
     assert ticket is not None
-    known = QueueEntry(*ticket.routed_as.split(":")) if ticket.routed_as else QueueEntry("", "")
-    preferred = ""
+    known, preferred = None, ""
     if context.reopened and ticket.assignee:
         preferred = ticket.assignee
         context = context.on_ticket(assignee="")
@@ -103,6 +102,8 @@ def _tell_router(context: FoldContext) -> FoldContext:
     wanted = _wanted(context.ticket)
     if wanted.describe() == ticket.routed_as:
         return context
+    if known is None:
+        known = QueueEntry(*ticket.routed_as.split(":")) if ticket.routed_as else QueueEntry("", "")
     updates = _updates(known, wanted)
     outputs = [_update(context, entry, preferred) for entry in updates]
     return context.on_ticket(routed_as=wanted.describe()).send(*outputs)

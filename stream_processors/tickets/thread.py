@@ -454,14 +454,17 @@ def _waits(ticket: Ticket, since: int) -> Ticket:
 
 def _announce(context: FoldContext) -> FoldContext:
     """Tell the later steps: a contact, and whether it opened or reopened the ticket."""
-    context = context.observe(Contact)
+    now, ticket, before = context.now, context.ticket, context.ticket_before
+    assert ticket is not None
+    observed: list[Observation] = [Contact(now, ticket)]
     if type(context.event) is MessageReceived:
-        context = context.observe(MessageIn)
+        observed.append(MessageIn(now, ticket))
+    reopened = before is not None and ticket.episode > before.episode
     if context.opened:
-        return context.observe(TicketOpened)
-    ticket, before = context.ticket, context.ticket_before
-    assert ticket is not None and before is not None
-    return context.replace(reopened=True).observe(TicketReopened) if ticket.episode > before.episode else context
+        observed.append(TicketOpened(now, ticket))
+    elif reopened:
+        observed.append(TicketReopened(now, ticket))
+    return context.replace(observed=(*context.observed, *observed), reopened=reopened)
 
 
 def _known(customer: Customer, event: Any) -> Customer:

@@ -104,8 +104,8 @@ def step(context: FoldContext) -> FoldContext:
     ticket = context.ticket
     if ticket is None or type(context.event) is Tick:
         return context
-    team, policy = context.team, context.policy
-    before = context.ticket_before
+    team, before, channel = context.team, context.ticket_before, context.channel_of_event
+    policy = context.policy_on(ticket.channel, team)
     changes: dict[str, Any] = {}
     if ticket.sla.policy != policy.name or ticket.sla.policy_version != policy.version:
         changes = {"policy": policy.name, "policy_version": policy.version}
@@ -116,7 +116,8 @@ def step(context: FoldContext) -> FoldContext:
         changes["ringing_since"] = ringing_since
     if changes:
         ticket = replace(ticket, sla=replace(ticket.sla, **changes))
-    ledger = Ledger(context, ticket, team, context.policy_of_event)
+    starts = policy if channel == ticket.channel else context.policy_on(channel, team)
+    ledger = Ledger(context, ticket, team, starts)
     if before is None:
         _opened(ledger)
     elif ticket.episode > before.episode:

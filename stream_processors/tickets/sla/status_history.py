@@ -114,6 +114,12 @@ def charged(
 ) -> tuple[ClockShare, ...]:
     """Who held the ticket while this instance ran, without what lies before `counted_from`."""
     states = STATES.get(clock.name)
+    since = max(clock.started_at, clock.charges.counted_from)
+    if status_history and status_history[-1].at <= since:  # one holder all the time: nearly always
+        last = status_history[-1]
+        if until <= since or (states is not None and last.status not in states):
+            return ()
+        return (ClockShare(last.team, last.agent, *Time.between(since, until, calendar)),)
     held: dict[tuple[str, str], Time] = {}
     for start, end, change in pieces(status_history, max(clock.started_at, clock.charges.counted_from), until):
         if states is None or change.status in states:

@@ -282,10 +282,14 @@ def _with_team_at(ticket: Ticket, at: int) -> Ticket:
 
 def _shares(context: FoldContext, ticket: Ticket, before: Ticket | None) -> list[Output]:
     """A fact for every share that has changed. Who turns out to have none any more gets a share of 0."""
+    if before is not None and before.clocks is ticket.clocks:
+        return []
     known = {} if before is None else {clock.name: clock for clock in before.clocks}
     outputs = []
     for clock in ticket.clocks:
         old = known.get(clock.name)
+        if old is clock:
+            continue
         was: tuple[ClockShare, ...] = () if old is None or old.episode != clock.episode else old.charges.written
         if clock.charges.written is was or clock.charges.written == was:
             continue
