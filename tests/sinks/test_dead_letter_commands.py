@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from schemas.dead_letter import reader as all_letters
+from schemas.dead_letter import reader as dead_letter_reader
 from schemas.dead_letter.record import DeadLetter
 from sinks.__main__ import app
 from sinks.dead_letters import reader
@@ -20,7 +20,7 @@ def dead_letter(offset: int, headers: Mapping[str, str]) -> DeadLetter:
     return DeadLetter(TOPIC, 0, offset, b"TAG", b"{}", headers, 1_700_000_000_000)
 
 
-LETTERS = [
+DEAD_LETTERS = [
     dead_letter(
         7, {"reason": "broken_body", "stage": "decode", "topic": "contact-events", "traceback": "Line 1\nLine 2"}
     ),
@@ -33,17 +33,17 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], bool]]:
     calls: list[tuple[list[int], bool]] = []
 
     async def dead_letters(settings: Any, *, wanted: Any, **more: Any) -> list[DeadLetter]:
-        return [each for each in LETTERS if wanted(each)]
+        return [each for each in DEAD_LETTERS if wanted(each)]
 
     async def find(settings: Any, place: str) -> DeadLetter:
-        return next(each for each in LETTERS if each.place == place)
+        return next(each for each in DEAD_LETTERS if each.place == place)
 
     async def replay(settings: Any, chosen: list[DeadLetter], *, dry_run: bool) -> tuple[int, list[DeadLetter]]:
         calls.append(([each.offset for each in chosen], dry_run))
         left = [each for each in chosen if not reader.target(each, settings)]
         return len(chosen) - len(left), left
 
-    monkeypatch.setattr(all_letters, "dead_letters", dead_letters)
+    monkeypatch.setattr(dead_letter_reader, "dead_letters", dead_letters)
     monkeypatch.setattr(reader, "find", find)
     monkeypatch.setattr(reader, "replay", replay)
     monkeypatch.setattr(reader, "target", lambda each, settings: each.headers.get("topic", ""))
