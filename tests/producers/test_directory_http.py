@@ -283,3 +283,18 @@ def test_contacts_reach_kafka_while_the_directory_hangs(deployment: Deployment, 
 
 async def _publish_all(publisher: Publisher, contacts: list[MessageReceived]) -> list[Any]:
     return await asyncio.gather(*(publisher.publish_async(each) for each in contacts))
+
+
+@pytest.mark.parametrize(("more", "name"), [(0, "Ann Lee"), (1, "")])
+def test_an_answer_has_so_many_bytes_at_most(crm: Crm, known: HttpDirectory, more: int, name: str) -> None:
+    answer = b'{"customer_id": "4711", "name": "Ann Lee"}'
+    crm.answer = lambda handler: handler.say(200, answer + b" " * (65_536 - len(answer) + more))
+    assert found(known).name == name
+
+
+def test_an_answer_is_kept_for_five_minutes_unless_told_otherwise(crm: Crm, clock: MovableClock) -> None:
+    with closing(HttpDirectory(crm.url, BRITISH, timeout=30, clock=clock)) as directory:
+        for ahead, asked in ((0.0, 1), (240.0, 1), (300.1, 2)):
+            clock.ahead = ahead
+            found(directory)
+            assert len(crm.asked) == asked
