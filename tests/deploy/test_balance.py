@@ -95,25 +95,26 @@ def test_what_the_balance_says_of_losses() -> None:
     ]
 
 
+ROWS: dict[str, list[tuple[Any, ...]]] = {
+    "contacts": [("message_received", "m1", "A-1"), ("message_received", "m2", ""), ("note_added", "n1", "")],
+    "tickets": [("A-1", 2)],
+    "acknowledgements": [("A-1", 1, "sent", "", "out-1")],
+    "deliveries": [("out-1", "delivered")],
+    "survey_invitations": [("A-1", 1, "withheld", "opted_out", "")],
+    "resolutions": [("A-1", 1)],
+    "surveys": [(3,)],
+}
+
+
 class Client:
     """Answers each query by the first table that it names."""
-
-    rows: dict[str, list[tuple[Any, ...]]] = {
-        "contacts": [("message_received", "m1", "A-1"), ("message_received", "m2", ""), ("note_added", "n1", "")],
-        "tickets": [("A-1", 2)],
-        "acknowledgements": [("A-1", 1, "sent", "", "out-1")],
-        "deliveries": [("out-1", "delivered")],
-        "survey_invitations": [("A-1", 1, "withheld", "opted_out", "")],
-        "resolutions": [("A-1", 1)],
-        "surveys": [(3,)],
-    }
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
     def query(self, sql: str) -> Any:
         self.asked.append(sql)
-        return SimpleNamespace(result_rows=self.rows[sql.partition(" FROM ")[2].split()[0]])
+        return SimpleNamespace(result_rows=ROWS[sql.partition(" FROM ")[2].split()[0]])
 
 
 def test_the_ledger_is_read_from_the_tables() -> None:
