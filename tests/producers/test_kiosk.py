@@ -65,6 +65,13 @@ def test_a_form_and_json_are_the_same() -> None:
     assert taken(sent) == taken(as_json)
 
 
+def test_a_device_is_named_by_its_token_and_only_by_a_token() -> None:
+    token = device.device_token("dublin-1", ["k"])
+    assert device.device_of(f"Bearer {token}", ["new", "k"]) == "dublin-1"
+    assert device.claimed_device(f"bearer {token}") == "dublin-1"
+    assert [device.claimed_device(header) for header in ("", "Basic YTpi", "Bearer", "Bearer no.token")] == [""] * 4
+
+
 def test_a_token_is_the_signed_name_of_the_device() -> None:
     # printf 'deskstream-device\ndublin-1' | openssl dgst -sha256 -hmac k -binary | base64
     assert device.device_token("dublin-1", ["k"]) == "ZHVibGluLTE.zsNlzMHEDGnukD-T7kC2bBQg5PKmZdgm7xgowlEXLrU"
