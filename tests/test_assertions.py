@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.assertions import watched
+
+
+@pytest.fixture(autouse=True)
+def untraced() -> Iterator[None]:
+    """Nothing else traces, be it a debugger or a recorder of coverage."""
+    before = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(before)
 
 
 def _asserts_never(value: int) -> None:

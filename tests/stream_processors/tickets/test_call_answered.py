@@ -22,19 +22,23 @@ def test_a_voicemail_is_answered_when_the_call_is_taken(tell: Tell) -> None:
     assert story.ticket().status == "new"
     taken(story, 100)
     ticket = story.ticket()
-    assert (ticket.status, ticket.assignee, ticket.first_response_at) == ("open", "mei", at(100))
-    assert (ticket.unanswered, ticket.waiting_since, ticket.answered_call) == ((), None, ("C1", at(100)))
+    assert (ticket.status, ticket.assignee, ticket.milestones.first_response_at) == ("open", "mei", at(100))
+    assert (ticket.conversation.unanswered, ticket.conversation.waiting_since, ticket.conversation.answered_call) == (
+        (),
+        None,
+        ("C1", at(100)),
+    )
     story.call(400, "answered", call_id="C1", agent_id="mei", wait_seconds=20, talk_seconds=250)
-    assert story.ticket().first_response_at == at(100)
+    assert story.ticket().milestones.first_response_at == at(100)
     assert story.clock_rows("first_response") == ["1 activate @0", "1 fulfil @100 after 100"]
-    assert (story.ticket().status, story.ticket().public_replies) == ("pending", 1)
+    assert (story.ticket().status, story.ticket().counts.public_replies) == ("pending", 1)
 
 
 def test_without_notice_of_the_answer_the_talk_is_counted_back_from_its_end(tell: Tell) -> None:
     story = tell(channel="phone", customer_id="tel:+15550100")
     story.call(0, "voicemail")
     story.call(400, "answered", call_id="C1", agent_id="mei", wait_seconds=20, talk_seconds=250)
-    assert story.ticket().first_response_at == at(150)
+    assert story.ticket().milestones.first_response_at == at(150)
     assert story.clock_rows("first_response") == [
         "1 activate @0",
         "1 breach @120 after 120",
@@ -49,4 +53,4 @@ def test_another_call_is_not_the_one_that_was_taken(tell: Tell) -> None:
     story.call(600, "answered", call_id="C2", agent_id="mei", talk_seconds=50)
     facts = [fact for fact in story.all(TicketFact) if fact.ticket_id == story.ticket_id()]
     assert facts[-1].first_response_at == at(100)
-    assert story.ticket().public_replies == 1
+    assert story.ticket().counts.public_replies == 1
