@@ -27,8 +27,8 @@ from stream_processors.rules.loop_guards import REMEMBERED
 from stream_processors.text.language import normalise
 from stream_processors.tickets.acknowledge import carrier
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import SentAcknowledgement
-from stream_processors.tickets.thread import finished_at
 
 __all__ = ["refused", "step"]
 

@@ -12,8 +12,8 @@ from schemas.clock import MICROS
 from schemas.events import CHANNELS
 from schemas.service_metrics import ServiceMetric
 from stream_processors.runtime.gauges import Counts, Labels, Sample, StateGauges, change
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Customer, Pane, Ticket
-from stream_processors.tickets.thread import finished_at
 from stream_processors.tickets.windows.buckets import PANE_MICROS, WEEK_MICROS
 
 __all__ = ["WINDOWS", "Ages", "TicketGauges", "bounded_channel"]

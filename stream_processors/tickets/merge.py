@@ -24,6 +24,7 @@ from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.runtime.processor import Output
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import find
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import (
     MOST_OPTED_OUT,
@@ -36,7 +37,6 @@ from stream_processors.tickets.state import (
 )
 from stream_processors.tickets.surveys import invite
 from stream_processors.tickets.tag import KEPT_REASONS
-from stream_processors.tickets.thread import find
 
 __all__ = ["KINDS", "ended_here", "passed_on", "step"]
 

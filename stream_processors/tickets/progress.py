@@ -34,9 +34,10 @@ from stream_processors.tickets.acknowledge import (
 )
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
 from stream_processors.tickets.state import Customer, Milestones, Ticket, TicketConversation
-from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS, finished_at
+from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 

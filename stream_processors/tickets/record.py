@@ -45,9 +45,10 @@ from schemas.events import (
 from schemas.facts import ContactFact, TicketFact
 from schemas.identity import customer_tag
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.merge import ended_here
+from stream_processors.tickets.opening import MOST_TICKETS
 from stream_processors.tickets.state import Ticket
-from stream_processors.tickets.thread import MOST_TICKETS, finished_at
 
 __all__ = ["step"]
 

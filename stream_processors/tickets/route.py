@@ -16,9 +16,9 @@ from schemas.facts import AssignmentFact
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.progress import ROUTER, is_stale
 from stream_processors.tickets.state import Ticket
-from stream_processors.tickets.thread import finished_at
 
 __all__ = ["step"]
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import (
-    PRIORITIES,
     AgentReplied,
     ArticleViewed,
     Assigned,
@@ -47,6 +46,15 @@ from schemas.events import (
 from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import (
+    by_conversation,
+    by_reference,
+    find,
+    finished_at,
+    heard_of,
+    only_by_address,
+    says_history,
+)
 from stream_processors.tickets.observations import (
     ArticleRead,
     Contact,
@@ -56,17 +64,13 @@ from stream_processors.tickets.observations import (
     TicketOpened,
     TicketReopened,
 )
-from stream_processors.tickets.state import Customer, Ticket, TicketRequest
+from stream_processors.tickets.opening import awaits_answer, join_or_open
+from stream_processors.tickets.state import Customer, Ticket
 
-__all__ = ["MOST_TICKETS", "find", "finished_at", "heard_of", "step"]
+__all__ = ["step"]
 
-#: Channels on which a customer goes on talking without referring to anything.
-CONVERSATIONAL = frozenset(("chat", "sms", "social", "phone", "voicemail", "bot"))
-#: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another.
-MOST_TICKETS = 50
 KEPT_IDS = 20
 KEPT_THREADS = 5
-KEPT_UNANSWERED = 20
 #: Longer ids than any mail system writes are not worth remembering.
 LONGEST_ID = 250
 
@@ -84,30 +88,23 @@ def step(context: FoldContext) -> FoldContext:
     return context if handler is None else handler(context, context.event)
 
 
-def finished_at(ticket: Ticket) -> int | None:
-    """When the ticket was solved or closed; None while somebody still works on it."""
-    if ticket.status in ("solved", "closed"):
-        return ticket.milestones.last_solved_at if ticket.milestones.last_solved_at is not None else ticket.updated_at
-    return None
-
-
 # -- what customers do --------------------------------------------------------------------------------------------
 
 
 def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
-    found = _by_reference(context.customer, event) or _by_conversation(context, event)
+    found = by_reference(context.customer, event) or by_conversation(context, event)
     only_thanks = False
     if found is not None and (solved := finished_at(found)) is not None:
-        too_late = context.now - solved > context.rules.policies.reopen_micros and not _says_history(event, found)
+        too_late = context.now - solved > context.rules.policies.reopen_micros and not says_history(event, found)
         if found.status == "closed" or too_late:
             found = None
         else:
             only_thanks = context.rules.policies.thanks.only(
                 event.text, found.assignee, _first_name(event.customer_name)
             )
-            if not only_thanks and _only_by_address(found, event):
+            if not only_thanks and only_by_address(found, event):
                 found = None
-    context = _join_or_open(context, event, found, context.now)
+    context = join_or_open(context, event, found, context.now)
     if context.forwarded:
         return context
     from_machine = not context.opened and context.rules.guards.from_machine(event)
@@ -136,7 +133,7 @@ def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool
         updated_at=context.now,
     )
     if answer_expected:
-        ticket = _waits(ticket, context.now)
+        ticket = awaits_answer(ticket, context.now)
     return _announce(context.replace(ticket=ticket, customer=_known(context.customer, event)))
 
 
@@ -144,26 +141,31 @@ def _call(context: FoldContext, event: CallEnded) -> FoldContext:
     if event.outcome not in OUTCOMES:
         raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
     known = _heard_of(context.customer, event)
-    found = known or _by_reference(context.customer, event) or _by_conversation(context, event)
+    found = known or by_reference(context.customer, event) or by_conversation(context, event)
     if known is None and found is not None and finished_at(found) is not None:
         found = None if found.status == "closed" or not _within(context, found) else found
-        if found is not None and _only_by_address(found, event):
+        if found is not None and only_by_address(found, event):
             found = None
     answered_at = context.now - round(event.talk_seconds * _MICROS) if event.outcome == "answered" else context.now
     called_at = answered_at - round(event.wait_seconds * _MICROS)
-    context = _join_or_open(context, event, found, called_at)
+    context = join_or_open(context, event, found, called_at)
     ticket = context.ticket
     if context.forwarded or ticket is None:
         return context
     counts = replace(ticket.counts, customer_messages=ticket.counts.customer_messages + 1)
     ticket = replace(ticket, counts=counts, imported=ticket.imported and event.imported, updated_at=context.now)
     if known is None:
-        ticket = _waits(ticket, called_at)
+        ticket = awaits_answer(ticket, called_at)
     context = context.replace(ticket=ticket, customer=_known(context.customer, event))
     if event.outcome == "answered":
         answered_call = None if known is None else known.conversation.answered_call
         context = context.replace(replied_at=answered_at if answered_call is None else answered_call[1])
     return _announce(context)
+
+
+def _within(context: FoldContext, ticket: Ticket) -> bool:
+    finished = finished_at(ticket)
+    return finished is None or context.now - finished <= context.rules.policies.reopen_micros
 
 
 def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
@@ -173,16 +175,10 @@ def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
     return next((each for each in reversed(customer.tickets) if heard_of(each, event)), None)
 
 
-def heard_of(ticket: Ticket, event: CallEnded) -> bool:
-    """Whether a `CallAnswered` told of the answer already."""
-    answered_call = ticket.conversation.answered_call
-    return answered_call is not None and answered_call[0] == event.call_id
-
-
 def _call_answered(context: FoldContext, event: CallAnswered) -> FoldContext:
     """A person speaks with the customer: what they waited for on the telephone is answered, be it their voicemail."""
     context = context.replace(customer=_known(context.customer, event))
-    found = _by_conversation(context, event)
+    found = by_conversation(context, event)
     if found is None or finished_at(found) is not None:
         return context
     unanswered = found.conversation.unanswered
@@ -301,155 +297,7 @@ def _name(event: Any) -> str:
     return repr(event.ticket_id) if event.ticket_id or not reference else f"the conversation {reference!r}"
 
 
-# -- finding ----------------------------------------------------------------------------------------------------------
-
-
-def find(customer: Customer, reference: str, tag: str) -> Ticket | None:
-    """The ticket of this id, if the customer (with this tag) has it."""
-    parts = split_ticket_id(reference)
-    if parts is None:
-        return None
-    own, number = parts[0] == tag, parts[1]
-    for ticket in customer.tickets:
-        if ticket.adopted is None:
-            if own and ticket.number == number:
-                return ticket
-        elif ticket.adopted.ticket_id == reference:
-            return ticket
-    return None
-
-
-def _by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
-    if not customer.tickets:
-        return None
-    if event.ticket_ref and (found := find(customer, event.ticket_ref, event.customer_tag)) is not None:
-        return found
-    if isinstance(event, CallEnded):
-        return None
-    if event.in_reply_to or event.references:
-        answered = {*event.references, event.in_reply_to}
-        for ticket in reversed(customer.tickets):
-            if not answered.isdisjoint(ticket.conversation.message_ids):
-                return ticket
-    if event.thread_id:
-        for ticket in reversed(customer.tickets):
-            if event.thread_id in ticket.conversation.thread_ids and ticket.channel == event.channel:
-                return ticket
-    return None
-
-
-def _by_conversation(context: FoldContext, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
-    """The newest recent ticket of this channel and address, an unsolved one first."""
-    if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
-        return None
-    recent = [
-        ticket
-        for ticket in context.customer.tickets
-        if _same_channel(ticket.channel, event.channel)
-        and ticket.request.address == event.address
-        and (not isinstance(event, MessageReceived) or ticket.request.public == event.public)
-        and context.now - ticket.updated_at <= context.rules.policies.reopen_micros
-        and ticket.status != "closed"
-    ]
-    unsolved = [ticket for ticket in recent if ticket.status != "solved"]
-    return next(reversed(unsolved or recent), None)
-
-
-def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered) -> bool:
-    """A history that names its conversations has done this work: two chats of one day stay two."""
-    return event.imported and bool(getattr(event, "thread_id", ""))
-
-
-def _says_history(event: MessageReceived, ticket: Ticket) -> bool:
-    """Another help desk went on with this ticket after longer than ours would have: what happened, happened."""
-    return event.imported and ticket.imported and event.thread_id in ticket.conversation.thread_ids
-
-
-def _same_channel(one: str, other: str) -> bool:
-    return one == other or {one, other} == {"phone", "voicemail"}
-
-
-def _only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool:
-    """Whether nothing but the address ties the event to this solved ticket: then it is a new matter."""
-    if event.ticket_ref and event.ticket_ref == ticket.id_at(event.customer_tag):
-        return False
-    if isinstance(event, CallEnded):
-        return True
-    if event.thread_id and event.thread_id in ticket.conversation.thread_ids:
-        return False
-    return {*event.references, event.in_reply_to}.isdisjoint(ticket.conversation.message_ids)
-
-
-def _within(context: FoldContext, ticket: Ticket) -> bool:
-    finished = finished_at(ticket)
-    return finished is None or context.now - finished <= context.rules.policies.reopen_micros
-
-
-# -- joining and opening ----------------------------------------------------------------------------------------------
-
-
-def _join_or_open(
-    context: FoldContext, event: MessageReceived | CallEnded, found: Ticket | None, at: int
-) -> FoldContext:
-    if found is not None:
-        return context.with_ticket(found)
-    if (
-        context.customer.customer_id != event.customer_id
-        and (own := customer_tag(event.customer_id)) != event.customer_tag
-    ):
-        return _forward(context, event, own)
-    if (newest := _newest_of_too_many(context.customer)) is not None:
-        return context.with_ticket(newest)
-    return _open(context, event, at)
-
-
-def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
-    """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
-    moved = replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
-    return context.replace(forwarded=True).send(Output(moved, own))
-
-
-def _newest_of_too_many(customer: Customer) -> Ticket | None:
-    if len(customer.tickets) < MOST_TICKETS:
-        return None
-    unsolved = [ticket for ticket in customer.tickets if finished_at(ticket) is None]
-    return unsolved[-1] if len(unsolved) >= MOST_TICKETS else None
-
-
-def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> FoldContext:
-    number = context.customer.next_number
-    channel = event.channel
-    request, priority = TicketRequest(address=event.address), "normal"
-    if isinstance(event, MessageReceived):
-        request = replace(request, subject=event.subject, time_zone=event.time_zone, public=event.public)
-        priority = event.priority if event.priority in PRIORITIES else priority
-    elif event.outcome == "voicemail" or not channel:
-        channel = "voicemail" if event.outcome == "voicemail" else "phone"
-    ticket = Ticket(
-        number=number,
-        channel=channel,
-        created_at=at,
-        priority=priority,
-        language=event.language,
-        imported=event.imported,
-        updated_at=context.now,
-        request=request,
-    )
-    customer = replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
-    return context.replace(customer=customer, ticket=ticket, opened=True)
-
-
-def _waits(ticket: Ticket, since: int) -> Ticket:
-    """Returns the ticket with a message that wants an answer; a solved ticket reopens."""
-    unanswered = tuple(sorted((*ticket.conversation.unanswered, since)))
-    if len(unanswered) > KEPT_UNANSWERED:
-        unanswered = (*unanswered[: KEPT_UNANSWERED - 1], unanswered[-1])
-    conversation = replace(ticket.conversation, unanswered=unanswered, waiting_since=unanswered[0])
-    if ticket.status == "solved":
-        counts = replace(ticket.counts, reopens=ticket.counts.reopens + 1)
-        return replace(ticket, status="open", episode=ticket.episode + 1, counts=counts, conversation=conversation)
-    status = "open" if ticket.status in ("pending", "hold") else ticket.status
-    return replace(ticket, status=status, conversation=conversation)
+# -- what everything else needs ----------------------------------------------------------------------------------------
 
 
 def _announce(context: FoldContext) -> FoldContext:

@@ -36,11 +36,11 @@ from schemas.clock import MICROS
 from schemas.events import CallEnded, ChatEnded, Event, MessageReceived, Tick
 from stream_processors.rules.policies import Policy
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at, heard_of
 from stream_processors.tickets.observations import FirstResponse, Suppressed
 from stream_processors.tickets.sla.ledger import Ledger
 from stream_processors.tickets.sla.status_history import STATES
 from stream_processors.tickets.state import Customer, StatusChange, Ticket
-from stream_processors.tickets.thread import finished_at, heard_of
 
 __all__ = ["called_at", "expire", "left", "next_deadline", "step"]
 

@@ -18,6 +18,7 @@ from schemas.facts import TicketClocks
 from stream_processors.rules.calendars import Calendar
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at, heard_of
 from stream_processors.tickets.observations import (
     FirstResponseRestated,
     FirstResponseWithdrawn,
@@ -32,7 +33,6 @@ from stream_processors.tickets.sla.clocks import called_at, left
 from stream_processors.tickets.sla.ledger import Ledger
 from stream_processors.tickets.sla.status_history import UNFINISHED, Time, began, record_status, shorten, time_in_status
 from stream_processors.tickets.state import Clock, ClockShare, NextResponseTotals, Ticket, TimeInStatus
-from stream_processors.tickets.thread import finished_at, heard_of
 
 __all__ = ["step"]
 

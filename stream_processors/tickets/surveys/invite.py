@@ -16,11 +16,11 @@ from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.handle import was_answered
+from stream_processors.tickets.lookup import find
 from stream_processors.tickets.observations import SurveyInvited
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
-from stream_processors.tickets.thread import find
 
 __all__ = ["REASONS", "cancel", "schedule", "send_due", "step", "taken_over"]
 

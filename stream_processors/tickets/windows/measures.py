@@ -11,10 +11,10 @@ from typing import Any
 from schemas.clock import MICROS
 from stream_processors.tickets import observations as seen
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Duration, FirstResponse, Observation
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.surveys.score import LOW_CSAT
-from stream_processors.tickets.thread import finished_at
 
 __all__ = ["MEASURES", "Dimensions", "Metrics", "count", "counted"]
 

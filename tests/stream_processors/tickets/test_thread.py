@@ -19,7 +19,7 @@ from schemas.events import (
 )
 from schemas.facts import ContactFact, SurveyFact, TicketFact
 from schemas.identity import customer_tag
-from stream_processors.tickets.thread import MOST_TICKETS
+from stream_processors.tickets.opening import MOST_TICKETS
 from tests.support.tickets.story import TAG, Story, at
 
 DAY = 86_400

@@ -1,0 +1,82 @@
+"""opening: puts a contact on the ticket that was found for it, or opens one."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from schemas.events import PRIORITIES, CallEnded, MessageReceived
+from schemas.identity import customer_tag
+from stream_processors.runtime.processor import Output
+from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import finished_at
+from stream_processors.tickets.state import Customer, Ticket, TicketRequest
+
+__all__ = ["MOST_TICKETS", "awaits_answer", "join_or_open"]
+
+#: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another.
+MOST_TICKETS = 50
+KEPT_UNANSWERED = 20
+
+
+def join_or_open(
+    context: FoldContext, event: MessageReceived | CallEnded, found: Ticket | None, at: int
+) -> FoldContext:
+    if found is not None:
+        return context.with_ticket(found)
+    if (
+        context.customer.customer_id != event.customer_id
+        and (own := customer_tag(event.customer_id)) != event.customer_tag
+    ):
+        return _forward(context, event, own)
+    if (newest := _newest_of_too_many(context.customer)) is not None:
+        return context.with_ticket(newest)
+    return _open(context, event, at)
+
+
+def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
+    """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
+    moved = replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
+    return context.replace(forwarded=True).send(Output(moved, own))
+
+
+def _newest_of_too_many(customer: Customer) -> Ticket | None:
+    if len(customer.tickets) < MOST_TICKETS:
+        return None
+    unsolved = [ticket for ticket in customer.tickets if finished_at(ticket) is None]
+    return unsolved[-1] if len(unsolved) >= MOST_TICKETS else None
+
+
+def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> FoldContext:
+    number = context.customer.next_number
+    channel = event.channel
+    request, priority = TicketRequest(address=event.address), "normal"
+    if isinstance(event, MessageReceived):
+        request = replace(request, subject=event.subject, time_zone=event.time_zone, public=event.public)
+        priority = event.priority if event.priority in PRIORITIES else priority
+    elif event.outcome == "voicemail" or not channel:
+        channel = "voicemail" if event.outcome == "voicemail" else "phone"
+    ticket = Ticket(
+        number=number,
+        channel=channel,
+        created_at=at,
+        priority=priority,
+        language=event.language,
+        imported=event.imported,
+        updated_at=context.now,
+        request=request,
+    )
+    customer = replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
+    return context.replace(customer=customer, ticket=ticket, opened=True)
+
+
+def awaits_answer(ticket: Ticket, since: int) -> Ticket:
+    """Returns the ticket with a message that wants an answer; a solved ticket reopens."""
+    unanswered = tuple(sorted((*ticket.conversation.unanswered, since)))
+    if len(unanswered) > KEPT_UNANSWERED:
+        unanswered = (*unanswered[: KEPT_UNANSWERED - 1], unanswered[-1])
+    conversation = replace(ticket.conversation, unanswered=unanswered, waiting_since=unanswered[0])
+    if ticket.status == "solved":
+        counts = replace(ticket.counts, reopens=ticket.counts.reopens + 1)
+        return replace(ticket, status="open", episode=ticket.episode + 1, counts=counts, conversation=conversation)
+    status = "open" if ticket.status in ("pending", "hold") else ticket.status
+    return replace(ticket, status=status, conversation=conversation)
