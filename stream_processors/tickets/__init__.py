@@ -1,0 +1,1 @@
+"""Folds the events of customers into tickets: one pure step per file."""

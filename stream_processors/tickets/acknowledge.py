@@ -1,4 +1,4 @@
-"""acknowledge: every contact is answered at once, on its own channel and in its language; machines are not.
+"""Answers every contact at once, on its own channel and in its language; machines get no answer.
 
 A contact that opens a ticket or reopens it is acknowledged once; what follows in the same episode is not. The answer
 repeats the subject, promises a time that the policy in force really means, and offers help articles where the tags
@@ -110,8 +110,10 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
 
 
 def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
-    """From when we promise an answer. Of a message that lay as a dead letter an answer in time is not possible any more:
-    its clocks run from when it was written, and say so; the customer is told a time that is still to come.
+    """Returns from when we promise an answer.
+
+    A message that was a dead letter cannot be answered in time any more: its clocks run from when it was written, and say
+    so; the customer is told a time that is still to come.
     """
     replayed = event.fields.get(REPLAYED_AT, "") if isinstance(event, MessageReceived) else ""
     at = int(replayed) if replayed.isascii() and replayed.isdigit() and len(replayed) < 20 else 0
@@ -151,7 +153,7 @@ def _write(
     locale: str,
     promised_at: int | None,
 ) -> Rendered:
-    """The text. In public nothing is repeated that only the customer should read."""
+    """Returns the text. In public nothing is repeated that only the customer should read."""
     rules = context.rules
     full = short = ""
     if promised_at is not None:
@@ -174,12 +176,12 @@ def _write(
 
 
 def _channel(ticket: Ticket, event: MessageReceived | CallEnded) -> str:
-    """Where they wrote: who answers a mail of ours on a ticket that began as a chat is no longer in the chat."""
+    """Returns where they wrote: who answers a mail of ours on a ticket that began as a chat is no longer in the chat."""
     return event.channel if isinstance(event, MessageReceived) and event.channel else ticket.channel
 
 
 def carrier(channel: str, address: str) -> str:
-    """The channel that takes our answer: a call is answered by SMS, a person at the counter where they left word."""
+    """Returns the channel that takes our answer: a call is answered by SMS, a person at the counter where they left word."""
     if channel in _ANSWERED_BY_SMS:
         return "sms"
     if channel == "in_person" and "@" in address:
@@ -192,13 +194,13 @@ def _is_number(address: str) -> bool:
 
 
 def answered_post(channel: str, asked: MessageReceived | CallEnded | Ticket) -> dict[str, str]:
-    """What a public answer is to stand below, on a social network; nothing on every other channel."""
+    """Returns the header of a public answer on a social network: the post that it is to stand below. Nothing elsewhere."""
     post = asked.conversation.last_message_id if isinstance(asked, Ticket) else getattr(asked, "message_id", "")
     return {"In-Reply-To": post} if channel == "social" and post else {}
 
 
 def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
-    """What makes a mail an automatic answer that no machine answers, and part of the customer's thread."""
+    """Returns headers that make a mail an automatic answer that no machine answers, and part of the customer's thread."""
     headers = {
         "Auto-Submitted": "auto-replied",
         "X-Auto-Response-Suppress": "All",
@@ -214,7 +216,7 @@ def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
 
 
 def reply_subject(subject: str, ticket: str) -> str:
-    """`Re: <subject> [#TICKET]`, with one Re:, this ticket's token alone, on one line."""
+    """Returns `Re: <subject> [#TICKET]`, with one Re:, this ticket's token alone, on one line."""
     bare = _bare(subject)
     if len(bare) > SUBJECT_CHARACTERS:
         bare = bare[:SUBJECT_CHARACTERS].rstrip() + "..."
@@ -222,7 +224,7 @@ def reply_subject(subject: str, ticket: str) -> str:
 
 
 def _bare(subject: str) -> str:
-    """The subject without ticket tokens and without the Re: before it, on one line."""
+    """Returns the subject without ticket tokens and without the Re: before it, on one line."""
     plain = _one_line(subject)
     if "[#" in plain:
         plain = _TOKEN.sub("", plain)

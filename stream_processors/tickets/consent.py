@@ -1,4 +1,4 @@
-"""consent: STOP, START and HELP are obeyed before anything else.
+"""Obeys STOP, START and HELP before anything else is done.
 
 | wish    | and                              | then                                                              |
 |---------|----------------------------------|-------------------------------------------------------------------|
@@ -91,7 +91,7 @@ def _say(context: FoldContext, event: ConsentChanged, kind: str) -> FoldContext:
 
 
 def _answer(context: FoldContext, event: ConsentChanged) -> FoldContext:
-    """A YES that lifts nothing is what was asked for: the answer to a question of ours."""
+    """Takes a YES that lifts nothing as the answer to a question of ours."""
     if _AROUND.sub("", normalise(event.keyword)) != "yes":
         return context
     there = [ticket for ticket in context.customer.tickets if ticket.request.address == event.address]

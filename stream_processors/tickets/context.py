@@ -1,4 +1,4 @@
-"""The context of a fold: one event on its way through the steps.
+"""Holds the context of a fold: one event on its way through the steps.
 
 A step is `def step(context: FoldContext) -> FoldContext`, pure, in a file of its own. It reads the event, the customer and
 the ticket and returns a changed copy. Facts that it concludes are appended to `outputs`, and what later steps should know
@@ -115,12 +115,12 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def ticket_id(self) -> str:
-        """The id of the ticket, '' without one."""
+        """Returns the id of the ticket, '' without one."""
         return self.ticket.id_at(self.event.customer_tag) if self.ticket is not None else ""
 
     @property
     def team(self) -> str:
-        """The team that has the ticket, or that it will go to: the owner of its tags, else the fallback."""
+        """Returns the team that has the ticket, or that it will go to: the owner of its tags, else the fallback."""
         ticket = self.ticket
         if ticket is None:
             return ""
@@ -128,19 +128,19 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def policy(self) -> Policy:
-        """The policy that fits the ticket as it is now. Only for a fold with a ticket."""
+        """Returns the policy that fits the ticket as it is now. Only for a fold with a ticket."""
         assert self.ticket is not None
         return self.policy_on(self.ticket.channel, self.team)
 
     @property
     def channel_of_event(self) -> str:
-        """The channel whose policy holds for what this event starts: a mail on a ticket that began as a chat is no chat."""
+        """Returns the channel whose policy holds for what this event starts: a mail on a ticket that began as a chat is no chat."""
         event, ticket = self.event, self.ticket
         assert ticket is not None
         return event.channel if type(event) is MessageReceived and event.channel else ticket.channel
 
     def policy_on(self, channel: str, team: str) -> Policy:
-        """The policy that fits the ticket on this channel, in the hands of this team."""
+        """Returns the policy that fits the ticket on this channel, in the hands of this team."""
         ticket = self.ticket
         assert ticket is not None
         return self.rules.policies.match(
@@ -148,14 +148,14 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
         )
 
     def calendar_of(self, clock: Clock) -> Calendar | None:
-        """The calendar that a clock started with, whatever later rules made of it; None for calendar time.
+        """Returns the calendar that a clock started with, whatever later rules made of it; None for calendar time.
 
         A clock from before rules had versions gets the calendar of that name in today's rules, or None.
         """
         return self._calendar(clock.terms.calendar, clock.terms.policy_version) if clock.terms.calendar else None
 
     def measured_in(self, ticket: Ticket) -> Calendar | None:
-        """The calendar whose working time the ticket's measures count: that of the policy with which it opened."""
+        """Returns the calendar whose working time the ticket's measures count: that of the policy with which it opened."""
         return self._calendar(ticket.sla.calendar, ticket.sla.calendar_version) if ticket.sla.calendar else None
 
     def _calendar(self, name: str, policy_version: str) -> Calendar | None:
@@ -177,5 +177,5 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def base(self) -> dict[str, Any]:
-        """The header of a fact about the ticket, if there is one."""
+        """Returns the header of a fact about the ticket, if there is one."""
         return self.fact_header(self.ticket)

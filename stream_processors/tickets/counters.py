@@ -1,4 +1,4 @@
-"""The counters that Prometheus reads: what an event adds to them, from what the steps observed.
+"""Adds what the steps observed to the counters that Prometheus reads.
 
 An instance of a clock is met once; a breach counts when it is written, and is taken back under the labels that it had.
 What belongs to imported history counts nowhere.

@@ -26,7 +26,7 @@ _CHANNELS = frozenset((*CHANNELS, ""))
 
 
 def bounded_channel(channel: str) -> str:
-    """The channel as a label: one that we do not know is `other`."""
+    """Returns the channel as a label: one that we do not know is `other`."""
     return channel if channel in _CHANNELS else "other"
 
 
@@ -39,6 +39,7 @@ class Ages:
         self._buckets: dict[int, array[int]] = {}
 
     def add(self, at: int) -> None:
+        """Adds an instant."""
         bucket = self._buckets.get(at >> _BUCKET_BITS)
         if bucket is None:
             self._buckets[at >> _BUCKET_BITS] = array("q", (at,))
@@ -53,6 +54,7 @@ class Ages:
             del self._buckets[at >> _BUCKET_BITS]
 
     def oldest(self) -> int | None:
+        """Returns the oldest instant, None of nothing."""
         return self._buckets[min(self._buckets)][0] if self._buckets else None
 
 
@@ -83,6 +85,7 @@ class TicketGauges(StateGauges):
 
     @classmethod
     def samples(cls, partitions: Sequence[Self], now: int) -> list[Sample]:
+        """Returns the gauges of these partitions together."""
         open_, overdue, at_risk = Counter[Labels](), Counter[Labels](), Counter[Labels]()
         waits: dict[Labels, float] = {}
         ages: dict[Labels, float] = {}

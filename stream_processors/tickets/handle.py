@@ -1,4 +1,4 @@
-"""handle: what service takes per contact: waiting and handling time of calls and chats, abandonment, repeats, transfers.
+"""Observes what service takes per contact: waiting and handling time of calls and chats, abandonment, repeats, transfers.
 
   wait             of a call: as the telephone system says; of a chat: from its first line to the first answer of a person
   handling time    of a call: its talk time; of a chat: from the first answer to the end, where this conversation opened
@@ -73,7 +73,7 @@ def _chat(context: FoldContext, event: ChatEnded) -> FoldContext:
 
 
 def was_answered(ticket: Ticket, event: ChatEnded) -> bool:
-    """Whether a person answered in this conversation, whoever answered in others of the ticket before."""
+    """Returns true when a person answered in this conversation, whoever answered in others of the ticket before."""
     if event.outcome != "timed_out":
         return event.outcome == "closed"
     if not ticket.conversation.answers:  # nobody answered, or before answers were told apart

@@ -1,4 +1,4 @@
-"""lookup: finds the ticket that an event is about, among those that its customer has."""
+"""Finds the ticket that an event is about, among those that its customer has."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CONVERSATIONAL = frozenset(("chat", "sms", "social", "phone", "voicemail", "bot"
 
 
 def finished_at(ticket: Ticket) -> int | None:
-    """When the ticket was solved or closed; None while somebody still works on it."""
+    """Returns when the ticket was solved or closed; None while somebody still works on it."""
     if ticket.status in ("solved", "closed"):
         return ticket.milestones.last_solved_at if ticket.milestones.last_solved_at is not None else ticket.updated_at
     return None
 
 
 def heard_of(ticket: Ticket, event: CallEnded) -> bool:
-    """Whether a `CallAnswered` told of the answer already."""
+    """Returns true when a `CallAnswered` told of the answer already."""
     answered_call = ticket.conversation.answered_call
     return answered_call is not None and answered_call[0] == event.call_id
 
 
 def find(customer: Customer, reference: str, tag: str) -> Ticket | None:
-    """The ticket of this id, if the customer (with this tag) has it."""
+    """Returns the ticket of this id, if the customer (with this tag) has it."""
     parts = split_ticket_id(reference)
     if parts is None:
         return None
@@ -42,6 +42,7 @@ def find(customer: Customer, reference: str, tag: str) -> Ticket | None:
 
 
 def by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
+    """Returns the ticket that a contact names, answers or refers to."""
     if not customer.tickets:
         return None
     if event.ticket_ref and (found := find(customer, event.ticket_ref, event.customer_tag)) is not None:
@@ -61,7 +62,7 @@ def by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tick
 
 
 def by_conversation(context: FoldContext, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
-    """The newest recent ticket of this channel and address, an unsolved one first."""
+    """Returns the newest recent ticket of this channel and address, an unsolved one first."""
     if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
         return None
     recent = [
@@ -78,7 +79,7 @@ def by_conversation(context: FoldContext, event: MessageReceived | CallEnded | C
 
 
 def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered) -> bool:
-    """A history that names its conversations has done this work: two chats of one day stay two."""
+    """Returns true for a history that names its conversations and so has done this work: two chats of one day stay two."""
     return event.imported and bool(getattr(event, "thread_id", ""))
 
 
@@ -92,7 +93,7 @@ def _same_channel(one: str, other: str) -> bool:
 
 
 def only_by_address(ticket: Ticket, event: MessageReceived | CallEnded) -> bool:
-    """Whether nothing but the address ties the event to this solved ticket: then it is a new matter."""
+    """Returns true when nothing but the address ties the event to this solved ticket: then it is a new matter."""
     if event.ticket_ref and event.ticket_ref == ticket.id_at(event.customer_tag):
         return False
     if isinstance(event, CallEnded):

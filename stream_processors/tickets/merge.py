@@ -1,7 +1,8 @@
-"""merge: two customers turn out to be one person, and back again (ADR 0011).
+"""Merges two customers who turn out to be one person, and splits them again (ADR 0011).
 
 A merge is folded where the customer is who goes up in the other. Every ticket that is not closed is given away: a
-`TicketAdopted` carries it to the log of the other customer, and an `Away` stays behind. The customer keeps a `Mark`:
+`TicketAdopted` carries it to the log of the other customer, and a `MovedTicket` stays behind. The customer keeps a
+`MergedInto`:
 what comes for them later is written on to whoever they are now, what comes for a ticket to whoever has it now.
 A ticket keeps its id wherever it goes, so whoever knows one still reaches it, through the log of the customer in it.
 
@@ -52,9 +53,9 @@ _UNKNOWN = MergeHistory()
 
 
 def passed_on(customer: Customer, event: Event) -> Event | None:
-    """The event as it is written to the log of whoever it concerns now; None when that is this customer.
+    """Returns the event as it is written to the log of whoever it concerns now; None when that is this customer.
 
-    Only for a customer with history. Nothing is concluded from what is passed on.
+    Only for a customer with a merge history. Nothing is concluded from what is passed on.
     """
     history = customer.merge_history
     assert history is not None, "who was never merged has nothing to pass on"
@@ -74,7 +75,7 @@ def passed_on(customer: Customer, event: Event) -> Event | None:
 
 
 def _holder(customer: Customer, history: MergeHistory, event: Any) -> str:
-    """The tag of who has the ticket that the event names, '' when it is this customer or nobody."""
+    """Returns the tag of who has the ticket that the event names, '' when it is this customer or nobody."""
     merged_into = "" if history.merged_into is None else history.merged_into.tag
     if event.ticket_id:
         if (gone := history.gone(event.ticket_id)) is not None:
@@ -142,7 +143,7 @@ def _merged(context: FoldContext, event: CustomersMerged) -> FoldContext:
 
 
 def _told_of_merge(context: FoldContext, event: CustomersMerged, origin: str) -> FoldContext:
-    """The word of a merge, at the customer who is merged into or further on."""
+    """Folds the word of a merge at the customer who is merged into, or further on."""
     history = context.customer.merge_history or _UNKNOWN
     merged_into = history.merged_into
     context = _with_history(context, replace(history, clock=max(history.clock, event.stamp)))
@@ -182,7 +183,7 @@ def _split(context: FoldContext, event: CustomersSplit) -> FoldContext:
 
 
 def _stopped(context: FoldContext, event: CustomersSplit, target: str) -> list[Output]:
-    """What may not be sent to stays so, whoever the address belongs to; as history, so that nobody is told again."""
+    """Keeps stopped what is stopped, whoever the address belongs to; as history, so that nobody is told again."""
     return [
         Output(
             ConsentChanged(
@@ -204,7 +205,7 @@ def _stopped(context: FoldContext, event: CustomersSplit, target: str) -> list[O
 
 
 def _told_of_split(context: FoldContext, event: CustomersSplit, source: str) -> FoldContext:
-    """Who is named by a split stands on their own, unless a later merge says otherwise."""
+    """Lets a customer who is named by a split stand on their own, unless a later merge says otherwise."""
     history = context.customer.merge_history or _UNKNOWN
     merged_into = history.merged_into
     context = _with_history(context, replace(history, clock=max(history.clock, event.stamp)))
@@ -298,7 +299,7 @@ def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
 
 
 def _known_in(event: TicketAdopted) -> Customer:
-    """The ticket, and what may still come of the times that it was solved."""
+    """Returns the ticket, and what may still come of the times that it was solved."""
     known: Customer = _CODEC.load(b"c", event.ticket)
     return known
 
@@ -311,7 +312,7 @@ def _adoption_id(ticket: str, moves: int) -> str:
 
 
 def _learned(customer: Customer, known: bytes) -> Customer:
-    """What was known of the other one fills the gaps; what they said and heard lately counts for both."""
+    """Fills gaps with what was known of the other one; what they said and heard lately counts for both."""
     if not known:
         return customer
     other: Customer = _CODEC.load(b"c", known)
@@ -332,7 +333,7 @@ def _learned(customer: Customer, known: bytes) -> Customer:
 
 
 def _names_in(known: bytes) -> tuple[str, ...]:
-    """Who had gone up in the other one before."""
+    """Returns the tags that had been merged into the other one before."""
     if not known:
         return ()
     other: Customer = _CODEC.load(b"c", known)

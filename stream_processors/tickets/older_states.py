@@ -52,7 +52,7 @@ _EPISODE = _names(
 
 
 class _Field(NamedTuple):
-    """Where a field of today stood in the flat list, or the fields of its group; `default` is for a list that is too short."""
+    """Holds where a field of today stood in the flat list, or the fields of its group; `default` is for a shorter list."""
 
     place: int
     default: Any

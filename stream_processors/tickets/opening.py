@@ -1,4 +1,4 @@
-"""opening: puts a contact on the ticket that was found for it, or opens one."""
+"""Puts a contact on the ticket that was found for it, or opens one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ KEPT_UNANSWERED = 20
 def join_or_open(
     context: FoldContext, event: MessageReceived | CallEnded, found: Ticket | None, at: int
 ) -> FoldContext:
+    """Attaches the ticket that was found; without one opens a ticket, or forwards what belongs to somebody else."""
     if found is not None:
         return context.with_ticket(found)
     if (
@@ -34,7 +35,7 @@ def join_or_open(
 
 
 def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str) -> FoldContext:
-    """The sender referred to somebody else's ticket which is not (or no longer) there: it goes to their own log."""
+    """Writes a contact whose sender referred to somebody else's ticket, which is not there, to the sender's own log."""
     moved = replace(event, customer_tag=own, ticket_ref="", causation_depth=event.causation_depth + 1)
     return context.replace(forwarded=True).send(Output(moved, own))
 

@@ -1,4 +1,4 @@
-"""The tickets aggregate: one event of one customer, folded by one pure step after another.
+"""Folds one event of one customer by one pure step after another.
 
 `fold` is the whole of the domain logic; `TicketsProcessor` says what the worker must know around it: which records
 were folded before, which are the same thing twice, and what a tick is for.
@@ -115,7 +115,7 @@ def fold(
 
 
 class TicketsProcessor:
-    """The `Processor` of `contact-events`. Panes become durable before customers.
+    """Processes `contact-events`. Panes become durable before customers.
 
     After a crash in between, a customer is folded again from its old state and comes to the same facts; the panes
     that already hold those records stand at their offsets and are left alone. `rules` that stand alone are in force
@@ -159,7 +159,7 @@ class TicketsProcessor:
         return _outcome(key, context, seen=(*customer.seen, seen)[-KEPT_SEEN:], **changes)
 
     def deadline(self, key: bytes, state: Any) -> int | None:
-        """When a tick is next due: a customer's earliest SLA deadline, invitation or decision, or the end of a pane."""
+        """Returns when a tick is next due: a customer's earliest deadline, invitation or decision, or the end of a pane."""
         if key[:1] != b"c":
             return buckets.forget_at(state)
         deadline = clocks.next_deadline(state)
@@ -187,7 +187,7 @@ def _outcome(key: bytes, context: FoldContext, **changes: Any) -> Outcome:
 
 
 def _on_its_way(event: Event) -> int:
-    """What is passed on is known by how far it has come: it may come round again, and must not be lost then."""
+    """Returns by what an event that is passed on is known: it may come round again, and must not be lost then."""
     return _fingerprint(f"{event.event_id}/{event.causation_depth}")
 
 

@@ -1,4 +1,4 @@
-"""progress: what agents, the router and answered calls do to a ticket.
+"""Changes a ticket by what agents, the router and answered calls do.
 
 - A public answer of a person answers every message up to its time, and puts a new or open ticket on `pending`: it
   waits on the customer now, unless a message came that the agent cannot have seen. A `StatusChanged` decides
@@ -64,7 +64,7 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def is_stale(ticket: Ticket, event: Assigned) -> bool:
-    """Whether this assignment comes too late: the ticket is finished, with another team, or already in other hands.
+    """Returns true when this assignment comes too late: the ticket is finished, with another team, or in other hands.
 
     A finished ticket is still handed out while a low score of it waits for somebody to follow up.
 
@@ -134,7 +134,7 @@ def _first_response(ticket: Ticket, at: int) -> Milestones:
 
 
 def _conversation(ticket: Ticket, at: int) -> str | None:
-    """The chat conversation that an answer belongs to; None for one by mail, as all are when the chat is over."""
+    """Returns the chat conversation that an answer belongs to; None for one by mail, as all are when the chat is over."""
     if ticket.channel != "chat":
         return None
     conversation = ticket.conversation
@@ -144,7 +144,7 @@ def _conversation(ticket: Ticket, at: int) -> str | None:
 
 
 def _speaks(context: FoldContext, at: int, agent: str) -> FoldContext:
-    """A person is on the telephone with the customer. When the call ends it counts as an answer, and decides the status."""
+    """Notes that a person is on the telephone. When the call ends it counts as an answer, and decides the status."""
     ticket = context.ticket
     assert ticket is not None
     status = "open" if ticket.status == "new" else ticket.status
@@ -188,7 +188,7 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
 
 
 def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
-    """The customer's e-mail address when their newest chat on this ticket is over; '' while somebody reads along."""
+    """Returns the customer's e-mail address when their newest chat on this ticket is over; '' while somebody reads along."""
     if not ticket.conversation.ended_chat or ticket.conversation.thread_ids[-1:] != (ticket.conversation.ended_chat,):
         return ""
     kind, _, value = customer.customer_id.partition(":")
@@ -196,7 +196,7 @@ def instead_of_chat(customer: Customer, ticket: Ticket) -> str:
 
 
 def threading(ticket: Ticket) -> dict[str, str]:
-    """The headers that put a mail into the customer's thread."""
+    """Returns the headers that put a mail into the customer's thread."""
     last = ticket.conversation.last_message_id
     if not MESSAGE_ID.fullmatch(last):
         return {}
@@ -243,7 +243,7 @@ def _all_answered(ticket: Ticket) -> TicketConversation:
 
 
 def _overtaken(ticket: Ticket, status: str, at: int) -> str:
-    """What a status of `at` has become by now, if it arrives after what ended it: a later solve, message or status."""
+    """Returns what a status of `at` has become by now, if it arrives after a later solve, message or status."""
     if status == "closed":
         return status
     at = max(at, ticket.created_at)  # an agent's clock may be a little slow
@@ -292,7 +292,7 @@ def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> Fo
 
 
 def _with_its_team_since(ticket: Ticket) -> int:
-    """Since when (micros) the ticket has been with the team that has it."""
+    """Returns since when (micros) the ticket has been with the team that has it."""
     since = ticket.created_at
     for before, change in pairwise(ticket.sla.status_history):
         if change.team == ticket.team != before.team:

@@ -1,4 +1,4 @@
-"""record: put the ticket back into the customer, and write what happened and how the tickets are now.
+"""Puts the ticket back into the customer, and writes what happened and how the tickets are now.
 
 One contact fact per event (none for a tick, nor for one that was forwarded), one ticket fact per ticket that the event
 changed. Tickets that nobody can reopen any more are dropped: the facts have them. Those of a history stay longer, on
@@ -89,7 +89,7 @@ def _put_back(context: FoldContext) -> tuple[Ticket, ...]:
 
 
 def _worth_keeping(context: FoldContext, tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
-    """Without tickets that ended before the reopen window, and of the ended ones only the newest."""
+    """Returns the tickets without those that ended before the reopen window, and of the ended ones only the newest."""
     window = context.rules.policies.reopen_micros
     longer = max(window, KEPT_HISTORY_MICROS) if context.event.imported else window
     own = context.ticket.number if context.ticket else 0
@@ -291,7 +291,7 @@ def _customers_split(event: CustomersSplit) -> dict[str, Any]:
 
 
 def _other_customer(event: CustomersMerged | CustomersSplit, first: str, second: str) -> dict[str, Any]:
-    """`detail` is the tag of the other one, so that two timelines can be joined."""
+    """Returns the tag of the other customer as `detail`, so that the histories of both can be joined."""
     tags = customer_tag(first), customer_tag(second)
     return {"author": event.agent_id, "text": event.reason, "detail": tags[tags[0] == event.customer_tag]}
 

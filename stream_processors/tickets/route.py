@@ -1,4 +1,4 @@
-"""route: which team has the ticket, and what the router must know of it.
+"""Decides which team has the ticket, and tells the router what changed.
 
 A solved ticket whose customer scored it low is queued once more, for somebody to follow up (see `follow_up`).
 The team is the owner of the ticket's why-tags (else the fallback), decided when the ticket opens and again until
@@ -24,7 +24,7 @@ __all__ = ["step"]
 
 
 class QueueEntry(NamedTuple):
-    """Where a ticket stands with the router; `agent` only when busy, `priority` only when queued."""
+    """Holds where a ticket stands with the router; `agent` only when busy, `priority` only when queued."""
 
     action: str
     team: str
@@ -81,7 +81,7 @@ def _record_assignment(context: FoldContext) -> FoldContext:
 
 
 def _came_too_late(context: FoldContext, event: Assigned) -> bool:
-    """As `progress` judged it: by the ticket as this event found it."""
+    """Judges as `progress` did, by the ticket as this event found it."""
     ticket = context.ticket
     assert ticket is not None
     return is_stale(context.ticket_before or ticket, event)
@@ -144,7 +144,7 @@ def _updates(known: QueueEntry, wanted: QueueEntry) -> list[QueueEntry]:
 
 
 def _correct_router(context: FoldContext, event: Assigned) -> FoldContext:
-    """The router gave away what was no longer its to give: say again where the ticket stands."""
+    """Says again where the ticket stands, when the router gave away what was no longer its to give."""
     ticket = context.ticket
     assert ticket is not None
     entry = _wanted(ticket) if event.team == ticket.team else QueueEntry("done", event.team)
@@ -182,7 +182,7 @@ def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
 
 
 def _last_agent(context: FoldContext) -> str:
-    """Who had this customer last in this team: one person, one journey."""
+    """Returns who had this customer last in this team: one person, one journey."""
     ticket = context.ticket
     assert ticket is not None
     for each in (ticket, *reversed(context.customer.tickets)):

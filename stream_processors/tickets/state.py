@@ -1,4 +1,4 @@
-"""What the tickets aggregate remembers: a customer with their tickets, and panes of rolling figures.
+"""Holds what the tickets aggregate remembers: customers with their tickets, and panes of rolling metrics.
 
 Everything is frozen: a step returns a changed copy (`msgspec.structs.replace`), so a record that fails leaves
 nothing half changed. Times are micros UTC. Fields have short encodings through `array_like`: append new fields
@@ -69,7 +69,7 @@ _SEAL = "#"
 
 
 class Survey(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The answers to one survey: `answers` of anybody, the rest of people. Times are those of the score they stand by."""
+    """Holds the answers to one survey: `answers` of anybody, the rest of people. Times are those of the score that stands."""
 
     answers: int = 0
     first_csat: int | None = None
@@ -83,7 +83,7 @@ class Survey(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FollowUp(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Somebody looks after a low score; `agent` '' while it waits in the queue. The comment is kept while it is open."""
+    """Holds who looks after a low score; `agent` '' while it waits in the queue. The comment is kept while it is open."""
 
     opened_at: int
     survey_id: str
@@ -93,7 +93,7 @@ class FollowUp(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class EpisodeAnswers(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How many public answers an episode took.
+    """Counts the public answers that an episode took.
 
     replies_until   public replies of the whole ticket up to here
     answers_until   the same, with a chat as one, whatever its lines
@@ -106,7 +106,7 @@ class EpisodeAnswers(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Invitation(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whether an episode is asked about.
+    """Holds what was decided about asking for a survey.
 
     asked      it was decided to invite or not
     invite_at  when that is due, None when nothing is
@@ -119,7 +119,7 @@ class Invitation(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One time that a ticket was solved, for as long as something may come of it (ADR 0016); it outlives the ticket.
+    """Holds one time that a ticket was solved, for as long as something may come of it (ADR 0016); it outlives the ticket.
 
     solved_at       None for a chat that was asked about before it was solved, or an answer to a survey before a solve
     decide_at       when `fcr` is decided at the latest; `fcr` None while it is not
@@ -151,7 +151,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MergedInto(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whom a customer was merged into; `tag` is that of `customer_id`."""
+    """Names whom a customer was merged into; `tag` is that of `customer_id`."""
 
     customer_id: str
     tag: str
@@ -159,7 +159,7 @@ class MergedInto(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MovedTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A ticket that was this customer's and went to the customer with the tag `holder`; '' when it ended here.
+    """Names a ticket that was this customer's and went to the customer with the tag `holder`; '' when it ended here.
 
     moves    how often it had changed hands then
     threads  its conversations then
@@ -172,7 +172,11 @@ class MovedTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MergeHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What merges and splits left behind. `clock` is the highest stamp seen, `joined` the tags of who went up in this one."""
+    """Holds what merges and splits left behind.
+
+    clock        the highest stamp seen
+    merged_from  the tags of those who were merged into this customer
+    """
 
     merged_into: MergedInto | None = None
     moved_tickets: tuple[MovedTicket, ...] = ()
@@ -180,6 +184,7 @@ class MergeHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
     merged_from: tuple[str, ...] = ()
 
     def gone(self, ticket: str) -> MovedTicket | None:
+        """Returns where a ticket of this customer went, None for one that did not."""
         return next((each for each in self.moved_tickets if each.ticket_id == ticket), None)
 
 
@@ -195,7 +200,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
 
     seen        BLAKE2b-64 of the last event ids, oldest first: the same thing delivered twice is one event
     reasons     (why-tag, when) of recent contacts, for "repeat contact about the same reason within 7 days"
-    links       None for a customer to whom no merge or split ever came
+    merge_history  None for a customer to whom no merge or split ever came
     opted_out   addresses that nothing may be sent to; after an erasure digests of them
     episodes    what was solved lately, oldest first
     invited     when this customer was invited to surveys, for the cap
@@ -231,7 +236,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
         return None
 
     def goes_by(self, customer_id: str) -> bool:
-        """Whether this is their name, or one that they had before they went up in this customer."""
+        """Returns true for their name, and for one that they had before they were merged into this customer."""
         if customer_id == self.customer_id:
             return True
         return (
@@ -241,26 +246,26 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
         )
 
     def wants_nothing_at(self, address: str) -> bool:
-        """Whether nothing more may be sent to an address."""
+        """Returns true when nothing more may be sent to an address."""
         if not self.opted_out:
             return False
         plain = _plain(address)
         return plain in self.opted_out or _digest(plain) in self.opted_out
 
     def opt_out(self, address: str) -> Customer:
-        """The customer, who wants nothing more at an address."""
+        """Returns the customer, who wants nothing more at an address."""
         if self.wants_nothing_at(address):
             return self
         return msgspec.structs.replace(self, opted_out=(*self.opted_out, _plain(address))[-MOST_OPTED_OUT:])
 
     def opt_in(self, address: str) -> Customer:
-        """The customer, who wants to hear from us at an address again."""
+        """Returns the customer, who wants to hear from us at an address again."""
         plain = _plain(address)
         kept = tuple(each for each in self.opted_out if each not in (plain, _digest(plain)))
         return msgspec.structs.replace(self, opted_out=kept)
 
     def forgotten(self) -> Customer:
-        """The customer without their name and id. What they wanted no more of they still do not want: as digests."""
+        """Returns the customer without their name and id. What they opted out of stays so: as digests."""
         digests = tuple(each if each.startswith(_SEAL) else _digest(each) for each in self.opted_out)
         return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests)
 
@@ -296,4 +301,5 @@ def _digest(plain: str) -> str:
 
 
 def customer_key(tag: str) -> bytes:
+    """Returns the key under which a customer is stored."""
     return b"c" + tag.encode()

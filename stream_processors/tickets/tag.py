@@ -1,4 +1,4 @@
-"""tag: why the customer contacts us, in which language, how they feel, and which order it is about.
+"""Finds why the customer contacts us, in which language, how they feel, and which order it is about.
 
 - Tags are the union over the messages of a ticket. What a person took away is not found again.
 - Dissatisfied is who says so, who comes back about the same bad news within the days that the taxonomy gives, and
@@ -87,7 +87,7 @@ def _read(
 
 
 def _repeats(context: FoldContext, reading: Reading) -> bool:
-    """Whether the customer contacted us about one of these reasons lately; good news may repeat as often as it likes."""
+    """Returns true when the customer contacted us about one of these reasons lately; good news may repeat."""
     taxonomy, since = context.rules.taxonomy, context.now - context.rules.taxonomy.repeat_micros
     found = {match.slug for match in reading.matches if taxonomy.tags[match.slug].valence != "good"}
     return any(tag in found and at > since for tag, at in context.customer.reasons)
@@ -114,7 +114,7 @@ def _priority(context: FoldContext, ticket: Ticket, tags: tuple[str, ...], dissa
 def _remember(
     context: FoldContext, language: str, spoke: bool, again: bool, matches: tuple[Match, ...], new: list[Match]
 ) -> Customer:
-    """The customer with the language they wrote and the reasons of this contact. Others' messages tell nothing."""
+    """Returns the customer with the language they wrote and the reasons of this contact. Others' messages tell nothing."""
     customer = context.customer
     changes: dict[str, Any] = {}
     if not customer.goes_by(context.event.customer_id):  # type: ignore[attr-defined]

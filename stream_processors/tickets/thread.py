@@ -1,4 +1,4 @@
-"""thread: which ticket an event belongs to, opened or reopened where needed.
+"""Attaches an event to its ticket, and opens or reopens one where needed.
 
 A customer's message belongs to, in this order,
   1. the ticket that its source proved (`ticket_ref`: recipient or subject token, our Message-ID),
@@ -79,7 +79,7 @@ _MICROS = 1_000_000
 
 
 def step(context: FoldContext) -> FoldContext:
-    """Attach the ticket to the turn.
+    """Attach the ticket to the context.
 
     Raises:
         Refused: `unknown_ticket` for an agent's event about a ticket that this customer does not have.
@@ -169,14 +169,14 @@ def _within(context: FoldContext, ticket: Ticket) -> bool:
 
 
 def _heard_of(customer: Customer, event: CallEnded) -> Ticket | None:
-    """The ticket that this call answered, as a `CallAnswered` told: it may be solved by now."""
+    """Returns the ticket that this call answered, as a `CallAnswered` told: it may be solved by now."""
     if event.outcome != "answered":
         return None
     return next((each for each in reversed(customer.tickets) if heard_of(each, event)), None)
 
 
 def _call_answered(context: FoldContext, event: CallAnswered) -> FoldContext:
-    """A person speaks with the customer: what they waited for on the telephone is answered, be it their voicemail."""
+    """Answers what the customer waited for on the telephone, be it their voicemail: a person speaks with them."""
     context = context.replace(customer=_known(context.customer, event))
     found = by_conversation(context, event)
     if found is None or finished_at(found) is not None:
@@ -200,7 +200,7 @@ def _no_ticket(kind: type[Observation] | None = None) -> Callable[[FoldContext, 
 
 
 def _chat(context: FoldContext, event: ChatEnded | TranscriptRequested) -> FoldContext:
-    """The ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
+    """Attaches the ticket of a conversation that is over; none when it was dropped, which hinders nothing."""
     held = (
         ticket for ticket in reversed(context.customer.tickets) if event.thread_id in ticket.conversation.thread_ids
     )
@@ -213,7 +213,7 @@ def _chat(context: FoldContext, event: ChatEnded | TranscriptRequested) -> FoldC
 
 
 def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
-    """The ticket of the mail that it is about: by the Message-IDs that the ticket has, or by the ticket in the id itself."""
+    """Attaches the ticket of the mail that the report is about: by its Message-ID, or by the ticket named in the id."""
     customer = _known(context.customer, event)
     held = (ticket for ticket in reversed(customer.tickets) if event.message_id in ticket.conversation.message_ids)
     ticket = next(held, None)
@@ -264,7 +264,7 @@ def _is_followed_up(customer: Customer, ticket: str) -> bool:
 
 
 def _survey(context: FoldContext, event: SurveyAnswered) -> FoldContext:
-    """A survey may be answered after its ticket was dropped; it still counts."""
+    """Attaches the ticket that a survey is about. It may have been dropped; the answer still counts."""
     ticket = _named(context.customer, event)
     if ticket is None:
         parts, history = split_ticket_id(event.ticket_id), context.customer.merge_history
@@ -276,14 +276,14 @@ def _survey(context: FoldContext, event: SurveyAnswered) -> FoldContext:
 
 
 def _resolved(context: FoldContext, event: Any, ticket: Ticket) -> FoldContext:
-    """The turn on its ticket; an event that only knew the conversation knows the ticket from here on."""
+    """Attaches the ticket; an event that only knew the conversation knows the ticket from here on."""
     if not event.ticket_id:
         event = replace(event, ticket_id=ticket.id_at(event.customer_tag))
     return context.with_ticket(ticket, event=event)
 
 
 def _named(customer: Customer, event: Any) -> Ticket | None:
-    """The ticket that an event names: by its id, or the newest one that holds its conversation."""
+    """Returns the ticket that an event names: by its id, or the newest one that holds its conversation."""
     if event.ticket_id:
         return find(customer, event.ticket_id, event.customer_tag)
     reference = getattr(event, "thread_ref", "")
@@ -316,7 +316,7 @@ def _announce(context: FoldContext) -> FoldContext:
 
 
 def _known(customer: Customer, event: Any) -> Customer:
-    """What the event tells of the customer. A sender who only knew a ticket token is not this customer."""
+    """Returns the customer with what the event tells of them. A sender who only knew a ticket token is somebody else."""
     changes: dict[str, str] = {}
     if not customer.goes_by(event.customer_id):
         if customer_tag(event.customer_id) != event.customer_tag:

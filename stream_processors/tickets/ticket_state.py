@@ -1,4 +1,4 @@
-"""The state of a ticket: what the tickets aggregate remembers of one, in groups by concern.
+"""Holds what the tickets aggregate remembers of one ticket, in groups by concern.
 
 The rules at the top of `state` hold here as well.
 """
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class StatusChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How a ticket stood from `at` on: in which state, with which team, in whose hands ('' nobody's)."""
+    """Holds how a ticket stood from `at` on: in which state, with which team, in whose hands ('' nobody's)."""
 
     at: int
     status: str
@@ -38,7 +38,7 @@ class StatusChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ClockShare(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Time of a clock (micros) that one holder is charged with; `business` is working time, 0 without a calendar."""
+    """Holds the time of a clock (micros) that one holder is charged with; `business` is working time, 0 without a calendar."""
 
     team: str
     agent: str
@@ -47,7 +47,7 @@ class ClockShare(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TimeInStatus(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Time that a ticket spent in one state (micros); `unassigned` is what of it passed in nobody's hands."""
+    """Holds the time that a ticket spent in one state (micros); `unassigned` is what passed in nobody's hands."""
 
     status: str
     micros: int = 0
@@ -57,7 +57,7 @@ class TimeInStatus(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class NextResponseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How often and how long (micros) the customer waited for a next response.
+    """Holds how often and how long (micros) the customer waited for a next response.
 
     started_at, answered_at   of the last one, which a late answer may still restate; the sums are of those before it
     """
@@ -72,7 +72,7 @@ class NextResponseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False)
 
 
 class ClockTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a clock took from its policy when it started, and keeps.
+    """Holds what a clock took from its policy when it started, and keeps.
 
     calendar   '' for one that runs day and night
     at_risk    the percentages of its target at which it warns
@@ -86,7 +86,7 @@ class ClockTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ClockCharges(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whom a clock is charged to.
+    """Holds whom a clock is charged to.
 
     written        in this episode, as the facts say
     carried        what of it comes from earlier instances, and from status changes before `counted_from`, which are forgotten
@@ -101,7 +101,7 @@ class ClockCharges(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Clock(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows.
+    """Holds one SLA clock of one episode: running while `stopped_at` is None. `sequence` counts its ledger rows.
 
     `team` and `priority` are those that its breach was charged to, so that a correction withdraws it there;
     `cancelled` is set when it stopped without an answer.
@@ -133,19 +133,19 @@ class Clock(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def running(self) -> bool:
-        """Whether time counts: it has neither stopped nor is it paused."""
+        """Returns true while time counts: it has neither stopped nor is it paused."""
         return self.stopped_at is None and self.paused_at is None
 
     @property
     def next_at(self) -> int | None:
-        """When (micros) it will have something to say next: a warning or its breach."""
+        """Returns when (micros) it will have something to say next: a warning or its breach."""
         if self.stopped_at is not None or self.paused_at is not None or self.breached:
             return None
         return self.due_at if self.alert_at is None else min(self.alert_at, self.due_at)
 
 
 class Adopted(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a ticket that has changed hands keeps (ADR 0011): its id, and versions that go on where they were.
+    """Holds what a ticket that has changed hands keeps (ADR 0011): its id, and versions that go on where they were.
 
     moves   how often it has changed hands
     lift    is added to the offset, so that its facts here are newer than those from its partition before
@@ -157,7 +157,7 @@ class Adopted(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TicketRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the customer wants, and how they said it.
+    """Holds what the customer wants, and how they said it.
 
     tags_removed       those that a person took away; they are not found again
     tagged_with        the version of the taxonomy
@@ -176,7 +176,7 @@ class TicketRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The messages of a ticket.
+    """Holds what is known of the messages of a ticket.
 
     unanswered     when the customer wrote what no person has answered yet, oldest first; `waiting_since` is its first
     message_ids    the last 20 e-mail ids, theirs and ours; `last_message_id` is the customer's last
@@ -199,7 +199,7 @@ class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False)
 
 
 class TicketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How often this and that happened to a ticket."""
+    """Counts what happened to a ticket."""
 
     customer_messages: int = 0
     public_replies: int = 0
@@ -210,7 +210,7 @@ class TicketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Milestones(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """When a ticket came how far.
+    """Holds when a ticket reached its milestones (micros).
 
     acknowledged_episode  the episode that was acknowledged last
     promised_at           until when we promised an answer
@@ -228,7 +228,7 @@ class Milestones(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TicketSla(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a ticket's time is measured by, and what it has come to.
+    """Holds what a ticket's time is measured by, and what it has come to.
 
     calendar        whose working time its measures count, from the policy (of `calendar_version`) that it opened with; '' for none
     status_history  how it stood since when, oldest first; the oldest of very many go into `time_in_status`
@@ -251,7 +251,7 @@ class TicketSla(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TicketSurvey(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The scores that stand now. `answers` counts those of people."""
+    """Holds the scores that stand now. `answers` counts those of people."""
 
     csat: int | None = None
     ces: int | None = None
@@ -259,7 +259,7 @@ class TicketSurvey(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One ticket. `episode` counts from 1 and rises when it is reopened.
+    """Holds one ticket. `episode` counts from 1 and rises when it is reopened.
 
     routed_as      what the router was told last: `action:team:agent:priority`
     clocks         at most one of each name: running, or the last that stopped
@@ -292,9 +292,9 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     survey: TicketSurvey = TicketSurvey()
 
     def id_at(self, tag: str) -> str:
-        """The ticket's id; `tag` is that of the customer who has it."""
+        """Returns the ticket's id; `tag` is that of the customer who has it."""
         return ticket_id(tag, self.number) if self.adopted is None else self.adopted.ticket_id
 
     def version_at(self, offset: int) -> int:
-        """The version of a fact about the ticket that comes of the record at `offset`."""
+        """Returns the version of a fact about the ticket that comes of the record at `offset`."""
         return offset if self.adopted is None else offset + self.adopted.version_offset

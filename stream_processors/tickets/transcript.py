@@ -1,4 +1,4 @@
-"""transcript: a chat that its customer wants by e-mail, as an outbound mail of its ticket.
+"""Sends a chat that its customer wants by e-mail, as an outbound mail of its ticket.
 
 An answer to that mail finds the ticket again: by the Message-ID, the address and the subject. The words around the
 conversation are here and not among the templates, because no situation changes them.
@@ -22,7 +22,7 @@ KEPT_MESSAGE_IDS = 20
 
 
 class Words(NamedTuple):
-    """`opening` is said to a customer without a name; `named` has the name in it."""
+    """Holds the words around a transcript: `opening` for a customer without a name; `named` has the name in it."""
 
     subject: str
     opening: str

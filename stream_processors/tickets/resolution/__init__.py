@@ -1,0 +1,1 @@
+"""Decides first contact resolution."""

@@ -1,4 +1,4 @@
-"""What a customer's solved episodes are kept for: finding them, changing them, writing their facts, forgetting them."""
+"""Finds, changes, records and forgets the solved episodes of a customer."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _GRACE_MICROS = 86_400 * MICROS
 
 
 def find(customer: Customer, ticket: str, number: int) -> Episode | None:
+    """Returns the episode of this ticket and number."""
     for episode in reversed(customer.episodes):
         if episode.number == number and episode.ticket_id == ticket:
             return episode
@@ -28,12 +29,12 @@ def find(customer: Customer, ticket: str, number: int) -> Episode | None:
 
 
 def of_ticket(customer: Customer, ticket: str) -> tuple[Episode, ...]:
-    """Those of one ticket, oldest first."""
+    """Returns those of one ticket, oldest first."""
     return tuple(each for each in customer.episodes if each.ticket_id == ticket)
 
 
 def remember(context: FoldContext) -> Episode:
-    """The episode of the turn's ticket as it is now: the one that is known, or a new one."""
+    """Returns the episode of the ticket as it is now: the one that is known, or a new one."""
     ticket = context.ticket
     assert ticket is not None
     known = find(context.customer, context.ticket_id, ticket.episode)
@@ -53,7 +54,7 @@ def remember(context: FoldContext) -> Episode:
 
 
 def put(context: FoldContext, episode: Episode, *, at: int | None = None) -> FoldContext:
-    """The turn whose customer knows this episode so; `at` is when this came about, now if not given."""
+    """Returns the context whose customer knows this episode so; `at` is when this came about, now if not given."""
     customer = context.customer
     episode = replace(episode, touched_at=max(episode.touched_at, context.now if at is None else at))
     known = list(customer.episodes)
@@ -67,7 +68,7 @@ def put(context: FoldContext, episode: Episode, *, at: int | None = None) -> Fol
 
 
 def as_then(episode: Episode) -> Ticket:
-    """What stands for the ticket as it was, for the dimensions of figures."""
+    """Returns a ticket as it was then, for the dimensions of the windows."""
     return Ticket(
         number=0,
         channel=episode.channel,
@@ -113,7 +114,7 @@ def record(context: FoldContext, episode: Episode, *, decided_at: int | None = N
 
 
 def forget_old(context: FoldContext) -> FoldContext:
-    """Without episodes of which nothing can come any more; who is solved more often than is kept has the oldest forgotten."""
+    """Forgets episodes of which nothing can come any more, and the oldest of a customer who has too many."""
     known, surveys = context.customer.episodes, context.rules.surveys
     since = context.now - max(surveys.link_micros, surveys.resolution_micros) - _GRACE_MICROS
     if len(known) <= KEPT_SETTLED and known[0].touched_at >= since:

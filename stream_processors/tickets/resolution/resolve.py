@@ -1,4 +1,4 @@
-"""resolve: each time that a ticket is solved, and whether that was first contact resolution.
+"""Decides each time that a ticket is solved whether that was first contact resolution.
 
 First contact resolution (FCR): solved in exactly one public answer of a person, not reopened, and no contact about one of
 its reasons (why-tags; good news aside) on another ticket, all within `resolution_days` of the solve: [solve, solve + 7 d).
@@ -26,7 +26,7 @@ __all__ = ["next_deadline", "settle", "step"]
 
 
 def next_deadline(customer: Customer) -> int | None:
-    """When (micros) a tick is next due for an invitation or a decision; never for history."""
+    """Returns when (micros) a tick is next due for an invitation or a decision; never for history."""
     dues = [
         due
         for each in customer.episodes
@@ -116,7 +116,7 @@ def _reopened(context: FoldContext, before: Ticket) -> FoldContext:
 
 
 def _answered_again(context: FoldContext) -> FoldContext:
-    """A public answer in an episode that was solved already."""
+    """Counts a public answer in an episode that was solved already."""
     ticket = context.ticket
     assert ticket is not None
     known = episodes.find(context.customer, context.ticket_id, ticket.episode)
@@ -134,7 +134,7 @@ def _answered_again(context: FoldContext) -> FoldContext:
 
 
 def _counted(context: FoldContext, episode: Episode) -> Episode:
-    """With the public answers of people since the ticket was opened or reopened."""
+    """Returns the episode with the public answers of people since the ticket was opened or reopened."""
     ticket = context.ticket
     assert ticket is not None
     of_ticket = episodes.of_ticket(context.customer, episode.ticket_id)
@@ -150,7 +150,7 @@ def _counted(context: FoldContext, episode: Episode) -> Episode:
 
 
 def _tagged(context: FoldContext, event: TagCorrected) -> FoldContext:
-    """A person corrected the reasons of a ticket: of what was solved, and of what came after something that was."""
+    """Follows a correction of the reasons of a ticket: of what was solved, and of what came after something that was."""
     ticket = context.ticket
     assert ticket is not None
     known = episodes.find(context.customer, context.ticket_id, ticket.episode)
@@ -163,7 +163,7 @@ def _tagged(context: FoldContext, event: TagCorrected) -> FoldContext:
 
 
 def _contacted_again(context: FoldContext, reasons: set[str], at: int) -> FoldContext:
-    """The customer contacted us at `at` about these reasons: what other tickets were solved about them was not enough."""
+    """Falsifies what was solved about these reasons on other tickets: the customer contacted us about them at `at`."""
     if not reasons:
         return context
     tags = context.rules.taxonomy.tags
@@ -181,7 +181,7 @@ def _contacted_again(context: FoldContext, reasons: set[str], at: int) -> FoldCo
 
 
 def _falsify(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
-    """It was no FCR after all, if this came within the days."""
+    """Decides that it was no FCR after all, if this came within the days."""
     if episode.solved_at is None or episode.fcr is False:
         return context
     if reason != "contacted_again" and context.now >= episode.decide_at:
@@ -198,7 +198,7 @@ def _decide(context: FoldContext, episode: Episode, fcr: bool, at: int, reason: 
 
 
 def _now(context: FoldContext, episode: Episode) -> Episode:
-    """The episode as the turn knows it by now."""
+    """Returns the episode as the context knows it by now."""
     found = episodes.find(context.customer, episode.ticket_id, episode.number)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""measure_sla: the SLA clocks of a ticket, in calendar time or working time, and their ledger.
+"""Starts, stops, pauses and corrects the SLA clocks of a ticket, in calendar time or working time.
 
 What the clocks follow is the ticket, not the kind of event: this step compares the ticket with what it was before.
 
@@ -51,7 +51,7 @@ _EPISODE = ("requester_wait", "agent_work", "full_resolution")
 
 
 def next_deadline(customer: Customer) -> int | None:
-    """The earliest instant (micros) at which a running clock warns or breaches; None while none will.
+    """Returns the earliest instant (micros) at which a running clock warns or breaches; None while none will.
 
     Imported tickets wait for the customer's next event.
     """
@@ -106,26 +106,17 @@ def step(context: FoldContext) -> FoldContext:
         return context
     team, before, channel = context.team, context.ticket_before, context.channel_of_event
     policy = context.policy_on(ticket.channel, team)
-    changes: dict[str, Any] = {}
+    ringing_since = _rings(context, ticket, before)
+    changes: dict[str, Any] = {} if ringing_since is None else {"ringing_since": ringing_since}
     if ticket.sla.policy != policy.name or ticket.sla.policy_version != policy.version:
-        changes = {"policy": policy.name, "policy_version": policy.version}
+        changes |= {"policy": policy.name, "policy_version": policy.version}
     if not ticket.sla.status_history:
         changes |= _begun(context, ticket, before, team, policy)
-    ringing_since = _rings(context, ticket, before)
-    if ringing_since is not None:
-        changes["ringing_since"] = ringing_since
     if changes:
         ticket = replace(ticket, sla=replace(ticket.sla, **changes))
     starts = policy if channel == ticket.channel else context.policy_on(channel, team)
     ledger = Ledger(context, ticket, team, starts)
-    if before is None:
-        _opened(ledger)
-    elif ticket.episode > before.episode:
-        _reopened(ledger, context.now)
-    if ringing_since is not None:
-        _rung(ledger, ringing_since, before)
-    if isinstance(context.event, CallEnded) and context.replied_at is not None:
-        ledger.hand_over(context.replied_at)  # they spoke from then until now
+    _began(ledger, before, ringing_since)
     _acknowledged(ledger)
     if context.replied_at is not None:
         _answered(ledger, context.replied_at, None if before is None else before.milestones.first_response_at)
@@ -138,8 +129,21 @@ def step(context: FoldContext) -> FoldContext:
     return ledger.close().replace(ticket=ledger.ticket)
 
 
+def _began(ledger: Ledger, before: Ticket | None, ringing_since: int | None) -> None:
+    """Start the clocks of what begins with this event: the ticket, an episode, a live conversation."""
+    context = ledger.context
+    if before is None:
+        _opened(ledger)
+    elif ledger.ticket.episode > before.episode:
+        _reopened(ledger, context.now)
+    if ringing_since is not None:
+        _rung(ledger, ringing_since, before)
+    if type(context.event) is CallEnded and context.replied_at is not None:
+        ledger.hand_over(context.replied_at)  # they spoke from then until now
+
+
 def _begun(context: FoldContext, ticket: Ticket, before: Ticket | None, team: str, policy: Policy) -> dict[str, Any]:
-    """The first station of the ticket; what was before is not known of one from before there were stations."""
+    """Returns the first status change; what was before is not known of a ticket from before there was a status history."""
     if before is not None:
         return {"status_history": (StatusChange(context.now, before.status, before.team or team, before.assignee),)}
     begun: dict[str, Any] = {"status_history": (StatusChange(ticket.created_at, "new", team),)}
@@ -166,7 +170,7 @@ def _reopened(ledger: Ledger, now: int) -> None:
 
 
 def _rings(context: FoldContext, ticket: Ticket, before: Ticket | None) -> int | None:
-    """Since when a live conversation waits for a person that began with this event; one that waits already goes on."""
+    """Returns since when a live conversation that began with this event waits for a person; one that waits already goes on."""
     event = context.event
     if isinstance(event, CallEnded):
         return called_at(event, context.now) if event.channel in LIVE else None
@@ -191,7 +195,7 @@ def _told_before(event: Event, before: Ticket) -> bool:
 
 
 def called_at(event: CallEnded, now: int) -> int:
-    """When a call began to ring."""
+    """Returns when a call began to ring."""
     seconds = event.wait_seconds + (event.talk_seconds if event.outcome == "answered" else 0.0)
     return now - round(seconds * MICROS)
 
@@ -221,14 +225,14 @@ def _answered(ledger: Ledger, at: int, first_before: int | None) -> None:
 
 
 def _left(ledger: Ledger) -> None:
-    """A conversation ended before a person answered."""
+    """Cancels the clock of a conversation that ended before a person answered."""
     event = ledger.context.event
     if isinstance(event, ChatEnded | CallEnded) and left(event, ledger.ticket):
         ledger.cancel("answer", ledger.context.now, event.outcome)
 
 
 def left(event: Event, ticket: Ticket) -> bool:
-    """Whether the event ends the ticket's newest live conversation, which no person has answered so far."""
+    """Returns true when the event ends the ticket's newest live conversation, which no person has answered so far."""
     if isinstance(event, ChatEnded):
         return ticket.conversation.thread_ids[-1:] == (event.thread_id,)
     return isinstance(event, CallEnded) and event.outcome != "answered"

@@ -1,4 +1,4 @@
-"""The ledger of one ticket's SLA clocks: a clock moves by writing a row, and no other way.
+"""Keeps the ledger of one ticket's SLA clocks: a clock moves by writing a row, and no other way.
 
 - A deadline that passes without an answer is a breach, stamped with the deadline. An answer at the deadline is late.
 - What happened before a deadline and is heard of after the breach withdraws it: `correct`, then `fulfil`, `pause` or `cancel`.
@@ -28,7 +28,7 @@ _CHARGED_AT = frozenset(("pause", "fulfil", "cancel"))
 
 
 class Ledger:
-    """The clocks of one ticket while one event is folded, with the rows and the observations that come of it."""
+    """Holds the clocks of one ticket while one event is folded, with the rows and the observations that come of it."""
 
     __slots__ = (
         "_changed",
@@ -57,7 +57,7 @@ class Ledger:
 
     @property
     def ticket(self) -> Ticket:
-        """The ticket with its clocks as they are now."""
+        """Returns the ticket with its clocks as they are now."""
         if self._changed:
             self._ticket = replace(self._ticket, clocks=tuple(self._clocks.values()))
             self._changed = False
@@ -101,13 +101,13 @@ class Ledger:
         self._put(clock, "activate", since, calendar)
 
     def move(self, name: str, since: int) -> None:
-        """A running clock should have started earlier: an older message came late."""
+        """Lets a running clock start earlier: an older message came late."""
         clock = self._clocks[name]
         moved = replace(clock, started_at=since, run_at=since, ran=0)
         self._row(moved, "correct", since, **_alarms(moved, self.context.calendar_of(clock)))
 
     def pause(self, name: str, at: int) -> None:
-        """The ticket is in a state in which this clock stands still; a breach that it did not come to is withdrawn.
+        """Pauses a clock in a state of the ticket that is not its own; a breach that it did not come to is withdrawn.
 
         Who is told of a call when it is over is told only then what a clock had to say meanwhile.
         """
@@ -123,7 +123,7 @@ class Ledger:
         self._row(clock, "pause", at, paused_at=at, alert_at=None)
 
     def resume(self, name: str, at: int) -> None:
-        """It runs on: due when what is left of its target has passed. One that has breached only counts on."""
+        """Resumes a clock: it is due when what is left of its target has passed. One that has breached only counts on."""
         clock = self.active(name)
         if clock is None or clock.paused_at is None:
             return
@@ -134,7 +134,7 @@ class Ledger:
         self._row(resumed, "resume", at, passed=passed, **({} if clock.breached else _alarms(resumed, calendar)))
 
     def say(self, name: str) -> None:
-        """The next thing that a running clock has to say: that so many percent of its target have passed, or all."""
+        """Writes what a running clock has to say next: that so many percent of its target have passed, or all."""
         clock = self._clocks[name]
         alert = clock.alert_at
         if alert is None or alert > clock.due_at:
@@ -167,7 +167,7 @@ class Ledger:
             self.observe(ClockMet, at, clock, self._team)
 
     def _moves(self, clock: Clock, at: int) -> bool:
-        """Whether an answer at `at` says something new about the clock.
+        """Returns true when an answer at `at` says something new about the clock.
 
         A clock that was cancelled by a solve is revived by an answer from before it, and by the one that came with the solve,
         a little later, but never into a breach. Whoever has left (`answer`) was not answered by what came afterwards.
@@ -203,7 +203,7 @@ class Ledger:
     # -- what is charged ------------------------------------------------------------------------------------------
 
     def hand_over(self, at: int) -> None:
-        """Whoever has the ticket now has had it since `at`, though we hear of it later: those before are charged until then."""
+        """Charges those before until `at`: whoever has the ticket now has had it since then, though we hear of it later."""
         ticket, last = self.ticket, self._ticket.sla.status_history[-1]
         if (last.team, last.agent) == (self._team, ticket.assignee):
             return

@@ -1,7 +1,7 @@
-"""The stations of a ticket: how it stood when. What is measured over them is a sum of pieces, in whole microseconds.
+"""Measures time over the status history of a ticket, as a sum of pieces in whole microseconds.
 
-A ticket remembers its last stations, so that an answer that arrives late can still be charged to whoever held the
-ticket then. Those before are summed up in `Ticket.spells` and in each clock (see `shorten`).
+A ticket remembers its last status changes, so that an answer that arrives late can still be charged to whoever held the
+ticket then. Those before are summed up in `TicketSla.time_in_status` and in each clock (see `shorten`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "time_in_status",
 ]
 
-#: So many stations are remembered; most tickets have fewer than ten in their life.
+#: So many status changes are remembered; most tickets have fewer than ten in their life.
 KEPT_STATUS_CHANGES = 48
 #: The states of the ticket in which a clock runs; one that is not here runs until it stops.
 STATES = {
@@ -53,18 +53,19 @@ class Time(NamedTuple):
         return cls(until - since, 0 if calendar is None else calendar.business_micros(since, until))
 
     def plus(self, other: Time) -> Time:
+        """Returns the sum of both."""
         return Time(self.micros + other.micros, self.business + other.business)
 
 
 def began(ticket: Ticket) -> bool:
-    """Whether the stations reach back to the beginning: those of a ticket from before there were stations do not."""
+    """Returns true when the history reaches back to the opening: that of a ticket older than status histories does not."""
     return bool(ticket.sla.time_in_status) or (
         bool(ticket.sla.status_history) and ticket.sla.status_history[0].at <= ticket.created_at
     )
 
 
 def record_status(ticket: Ticket, at: int, team: str) -> Ticket:
-    """The ticket, with a new station at `at` if it stands differently now; never before the last one."""
+    """Returns the ticket, with a new status change at `at` if it stands differently now; never before the last one."""
     status_history = ticket.sla.status_history
     last = status_history[-1] if status_history else None
     if last is not None and (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
@@ -76,7 +77,7 @@ def record_status(ticket: Ticket, at: int, team: str) -> Ticket:
 
 
 def pieces(status_history: tuple[StatusChange, ...], since: int, until: int) -> Iterator[tuple[int, int, StatusChange]]:
-    """(start, end, station) of everything between two instants; what lies before the first station belongs to it."""
+    """Yields (start, end, change) of everything between two instants; what lies before the first change belongs to it."""
     last = len(status_history) - 1
     for place, change in enumerate(status_history):
         start = since if place == 0 else max(since, change.at)
@@ -89,7 +90,7 @@ def pieces(status_history: tuple[StatusChange, ...], since: int, until: int) -> 
 
 
 def elapsed(clock: Clock, status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None) -> Time:
-    """How long the clock has run until `until`: all the time, or that in its own states."""
+    """Returns how long the clock has run until `until`: all the time, or that in its own states."""
     states = STATES.get(clock.name)
     if states is None:
         return Time.between(clock.started_at, until, calendar)
@@ -112,7 +113,7 @@ def spent_in(clock: Clock, shares: tuple[ClockShare, ...]) -> Time:
 def charged(
     clock: Clock, status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None
 ) -> tuple[ClockShare, ...]:
-    """Who held the ticket while this instance ran, without what lies before `counted_from`."""
+    """Returns who held the ticket while this instance ran, without what lies before `counted_from`."""
     states = STATES.get(clock.name)
     since = max(clock.started_at, clock.charges.counted_from)
     if status_history and status_history[-1].at <= since:  # one holder all the time: nearly always
@@ -129,7 +130,7 @@ def charged(
 
 
 def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
-    """One share for each holder."""
+    """Returns one share for each holder."""
     held: dict[tuple[str, str], Time] = {}
     for shares in several:
         for share in shares:
@@ -142,7 +143,7 @@ def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
 
 
 def time_in_status(ticket: Ticket, until: int, calendar: Calendar | None) -> dict[str, TimeInStatus]:
-    """The time that the ticket has spent in each state that it was in, by state, until `until`."""
+    """Returns the time that the ticket has spent in each state that it was in, by state, until `until`."""
     return _time_in_status(ticket.sla.time_in_status, ticket.sla.status_history, until, calendar)
 
 
@@ -167,7 +168,7 @@ def _time_in_status(
 
 
 def shorten(ticket: Ticket, calendar: Calendar | None, calendar_of: Callable[[Clock], Calendar | None]) -> Ticket:
-    """The ticket, of too many stations with the newer half only; what the older ones came to is summed up."""
+    """Returns a ticket of too many status changes with the newer half only; what the older ones came to is summed up."""
     if len(ticket.sla.status_history) <= KEPT_STATUS_CHANGES:
         return ticket
     cut = ticket.sla.status_history[-KEPT_STATUS_CHANGES // 2].at

@@ -1,4 +1,4 @@
-"""keep_time: where the time of a ticket went: its stations, the measures of all its clocks, and who is charged.
+"""Writes where the time of a ticket went: its status history, the measures of all its clocks, and who is charged.
 
 The measures are the ticket's own: they need no policy with a target, they go on through reopenings, and they are
 written in full (`TicketClocks`) whenever something changes that they depend on. Shares are written when a clock stops
@@ -63,7 +63,7 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
-    """The ticket at its new station. Whoever held it so far is charged first."""
+    """Returns the ticket with its newest status change. Whoever held it so far is charged first."""
     last = ticket.sla.status_history[-1]
     team = ticket.team  # it has been routed
     if (last.status, last.team, last.agent) == (ticket.status, team, ticket.assignee):
@@ -79,7 +79,7 @@ def _moved(context: FoldContext, ticket: Ticket) -> Ticket:
 
 
 def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: Calendar | None) -> Ticket:
-    """The customer's waits for a next response, with the one that this event ends or restates."""
+    """Returns the ticket with the wait for a next response that this event ends or restates."""
     at, waits = context.replied_at, ticket.sla.next_responses
     if at is None or context.ticket_before is None:
         return ticket
@@ -97,7 +97,7 @@ def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: C
 
 
 def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
-    """Since when the customer waited for the answer of this turn, if it is a next response; else None.
+    """Returns since when the customer waited for the answer of this event, if it is a next response; else None.
 
     From the oldest message that waited after an answer, or after a reopening; who called, since it rang.
     """
@@ -112,7 +112,7 @@ def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
 
 
 def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, int, int, int]:
-    """(sum, sum of working time, longest, longest in working time) of all waits, the last one included."""
+    """Returns (sum, sum of working time, longest, longest in working time) of all waits, the last one included."""
     micros, business = Time.between(waits.started_at, waits.answered_at, calendar)
     return (
         waits.micros + micros,
@@ -123,7 +123,7 @@ def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, in
 
 
 def _live(context: FoldContext, ticket: Ticket) -> Ticket:
-    """Whether a live conversation still waits for a person, and how long the first that was answered did."""
+    """Returns the ticket with what this event says of its live conversation: does it still wait, and how long did it."""
     at, sla = context.replied_at, ticket.sla
     rang, answered, gone = sla.ringing_since, sla.answered, sla.abandoned
     if at is not None and answered is not None and answered[0] <= at < answered[1]:
@@ -184,7 +184,7 @@ def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> Ti
 
 
 def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[str, Time]]:
-    """Those measures of the ticket that are defined at `at`."""
+    """Returns those measures of the ticket that are defined at `at`."""
     created, found = ticket.created_at, []
     for name, until in (
         ("acknowledgement", ticket.milestones.acknowledged_at),
@@ -208,7 +208,7 @@ def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[
 
 
 def _states(found: dict[str, TimeInStatus]) -> list[tuple[str, Time]]:
-    """The time in each state, and the sums of them that have a name of their own."""
+    """Returns the time in each state, and the sums of them that have a name of their own."""
     if not found:
         return _NO_TIME
     new, opened, pending, hold = (found.get(status, _NONE) for status in UNFINISHED)
@@ -254,7 +254,7 @@ def _responded(context: FoldContext, ticket: Ticket, since: int | None) -> FoldC
 
 
 def _restated(before: Ticket, ticket: Ticket) -> Iterator[Observation]:
-    """An answer from before the one that was counted takes its place, in the pane of its own time."""
+    """Yields what changes places when an answer arrives that is older than the one that was counted."""
     old, new = before.milestones.first_response_at, ticket.milestones.first_response_at
     if old is not None and new is not None and new < old:
         due = next((clock.due_at for clock in ticket.clocks if clock.name == "first_response"), None)
@@ -281,7 +281,7 @@ def _with_team_at(ticket: Ticket, at: int) -> Ticket:
 
 
 def _shares(context: FoldContext, ticket: Ticket, before: Ticket | None) -> list[Output]:
-    """A fact for every share that has changed. Who turns out to have none any more gets a share of 0."""
+    """Returns a fact for every share that has changed. Who turns out to have none any more gets a share of 0."""
     if before is not None and before.clocks is ticket.clocks:
         return []
     known = {} if before is None else {clock.name: clock for clock in before.clocks}

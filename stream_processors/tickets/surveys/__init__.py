@@ -1,0 +1,1 @@
+"""Invites to surveys, and acts on their answers."""

@@ -1,4 +1,4 @@
-"""follow_up: a low score (CSAT 1 or 2) is a task for a person of the team that has the ticket.
+"""Opens a task for the team that has the ticket when a customer scores low (CSAT 1 or 2).
 
 A solved ticket goes into the router's queue once more, as itself and without being reopened: no clock starts, and the
 customer sees nothing of it. Whoever is free gets it, and it is done by what an agent does on the ticket then: a note (of
@@ -38,7 +38,7 @@ LONGEST_COMMENT = 300
 
 
 def open_of(customer: Customer, ticket: str) -> Episode | None:
-    """The episode of this ticket with a follow-up that is not done."""
+    """Returns the episode of this ticket with a follow-up that is not done."""
     for each in reversed(customer.episodes):
         if each.ticket_id == ticket and each.follow_up is not None and not each.follow_up.done:
             return each
@@ -46,7 +46,7 @@ def open_of(customer: Customer, ticket: str) -> Episode | None:
 
 
 def begin(context: FoldContext, event: SurveyAnswered, episode: Episode) -> FoldContext:
-    """A person scored low: open the task."""
+    """Opens the task: a person scored low."""
     task = FollowUp(context.now, event.survey_id, comment=_words(event))
     episode = replace(episode, follow_up=task, team=episode.team or context.team or context.rules.teams.fallback)
     context = episodes.observe(episodes.put(context, episode), episode, FollowUpOpened)

@@ -1,4 +1,4 @@
-"""invite: each resolution episode is asked about once, or deliberately not, and either is a fact.
+"""Asks about each resolution episode once, or deliberately not, and either is a fact.
 
 The invitation is due some minutes after the solve (of a chat: after its end) and leaves with the tick of that deadline,
 so a reopening in between cancels it. It goes where answers of ours go, in the customer's language, with a link that is
@@ -42,7 +42,7 @@ REASONS = (
 
 
 def step(context: FoldContext) -> FoldContext:
-    """The end of a chat that a person answered: ask about it, solved or not."""
+    """Asks about a chat that a person answered when it ends, solved or not."""
     event, ticket = context.event, context.ticket
     if type(event) is not ChatEnded or ticket is None or ticket.milestones.first_response_at is None:
         return context
@@ -67,7 +67,7 @@ def schedule(context: FoldContext, episode: Episode) -> FoldContext:
 
 
 def _never(context: FoldContext, episode: Episode, ticket: Ticket) -> str:
-    """What is known from the start and does not change."""
+    """Returns a reason that is known from the start and does not change."""
     if ticket.imported or context.event.imported:
         return "imported"
     if episode.channel not in context.rules.surveys.channels:
@@ -81,7 +81,7 @@ def cancel(context: FoldContext, episode: Episode, reason: str) -> FoldContext:
 
 
 def taken_over(context: FoldContext, brought: tuple[Episode, ...], version_offset: int) -> FoldContext:
-    """The episodes of a ticket that changed hands are this customer's; what was not asked is not asked any more."""
+    """Takes over the episodes of a ticket that changed hands; what was not asked is not asked any more."""
     for each in brought:
         episode = replace(each, version_offset=version_offset)
         context = cancel(episodes.put(context, episode), episode, "merged")

@@ -1,4 +1,4 @@
-"""What a survey sends: the invitation and the thank-you are built alike and go where answers of ours go."""
+"""Builds what a survey sends: the invitation and the thank-you, which go where answers of ours go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {"invitation": "survey", "thanks": "thanks"}
 
 
 def way_to(customer: Customer, ticket: Ticket) -> tuple[str, str]:
-    """`(channel, address)` that a message about the ticket takes."""
+    """Returns `(channel, address)` that a message about the ticket takes."""
     channel = carrier(ticket.channel, ticket.request.address)
     if channel == "chat" and (mailbox := instead_of_chat(customer, ticket)):
         return "email", mailbox
@@ -26,7 +26,7 @@ def way_to(customer: Customer, ticket: Ticket) -> tuple[str, str]:
 
 
 def locale_of(*known: str) -> str:
-    """The first of these languages that we write, or English."""
+    """Returns the first of these languages that we write, or English."""
     return next((each for each in known if each in LOCALES), "en")
 
 
@@ -39,7 +39,7 @@ def outbound(
     locale: str,
     written: Written,
 ) -> Outbound:
-    """The message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
+    """Returns the message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
     (channel, address), identity, domain = way, episode.ticket_id, context.rules.mail_domain
     mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
     return Outbound(

@@ -1,4 +1,4 @@
-"""score_csat: an answered survey. Every answer is a fact; the last one of a person is the score, the first stays beside it.
+"""Records every answer to a survey as a fact; a person's last one is the score, the first stays beside it.
 
 - An answer belongs to the episode that its link names, and counts for who solved that, in the figures of that team, even
   weeks later when the ticket is gone. Without an episode it belongs to the one that was solved last.
@@ -70,7 +70,7 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def _episode(context: FoldContext, event: SurveyAnswered) -> Episode:
-    """The episode that the answer is about; a new one where none is remembered."""
+    """Returns the episode that the answer is about; a new one where none is remembered."""
     if event.episode:
         known = episodes.find(context.customer, event.ticket_id, event.episode)
     else:
@@ -108,7 +108,7 @@ def _scored(survey: Survey, event: SurveyAnswered, now: int) -> Survey:
 
 
 def _counted(context: FoldContext, event: SurveyAnswered, episode: Episode, known: Survey) -> FoldContext:
-    """The ticket with the score that stands now, the customer who scored low, and what figures are told."""
+    """Counts an answer: on the ticket whose score it is now, for the customer who scored low, and for the windows."""
     ticket = context.ticket
     if ticket is not None:
         context = context.on_ticket(

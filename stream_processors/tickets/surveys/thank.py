@@ -1,4 +1,4 @@
-"""thank: who answers a survey is thanked by name, in their language, once; a low score gets an apology and a promise.
+"""Thanks who answers a survey by name, in their language, once; a low score gets an apology and a promise.
 
 What is promised happens: a low score opens a follow-up (see `follow_up`). No machine is thanked, nor an address that wants
 nothing more of us; why not is in the `SurveyFact`.
@@ -39,7 +39,7 @@ def step(
 
 
 def _way(customer: Customer, ticket: Ticket | None) -> tuple[str, str]:
-    """Where the ticket was answered; when it is gone, the customer's own address if that is one for mail."""
+    """Returns where the ticket was answered; when it is gone, the customer's own address if that is one for mail."""
     if ticket is not None:
         return way_to(customer, ticket)
     kind, _, value = customer.customer_id.partition(":")

@@ -1,0 +1,1 @@
+"""Counts observations in windows of time."""

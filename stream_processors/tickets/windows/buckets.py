@@ -1,7 +1,7 @@
-"""roll_windows: what happened, counted in panes of five minutes of event time.
+"""Counts what was observed in panes of five minutes of event time.
 
 A pane is one combination of channel, team, priority and policy in one partition; windows of 1 h, 24 h and 7 d are
-sums of panes (ADR 0003). Every record that changes a pane writes its figures out in full, and those buckets of its
+sums of panes (ADR 0003). Every record that changes a pane writes its metrics out in full, and those buckets of its
 durations that it changed (ADR 0017), so facts do not depend on how the log was cut into batches. A pane is forgotten an
 hour after its last event, one with CSAT scores not before they are a week old: the gauges of a week are rebuilt from
 them. Later data opens a new part of it.
@@ -29,17 +29,18 @@ WEEK_MICROS = 7 * 86_400 * MICROS
 
 
 def pane_key(start: int, channel: str, team: str, priority: str, policy: str) -> bytes:
+    """Returns the key under which a pane is stored."""
     return b"p" + start.to_bytes(8, "big") + "\0".join((channel, team, priority, policy)).encode()
 
 
 def forget_at(pane: Pane) -> int:
-    """When (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
+    """Returns when (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
     since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.metrics else pane.touched_at
     return since + KEPT_MICROS * (pane.postponed + 1) ** 2
 
 
 def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]:
-    """Whether a tick at `now` changes the pane, and to what: None forgets it.
+    """Returns true when a tick at `now` changes the pane, and to what: None forgets it.
 
     A pane with a recent record is put off: a refold of that record's batch must still find that it is counted. One
     for which the tick is too early (it was touched since) is written again, so that its own time comes.

@@ -1,4 +1,4 @@
-"""The metrics of a pane: what each kind of observation adds to them, and under which dimensions.
+"""Adds each kind of observation to the metrics of a pane, under its dimensions.
 
 All of them can be added up over panes, partitions and parts, but for those that end in `_max`, whose maximum counts.
 """

@@ -1,4 +1,4 @@
-"""sketch: quantiles of durations that can be merged, in buckets whose width grows with the duration.
+"""Sketches quantiles of durations that can be merged, in buckets whose width grows with the duration.
 
 A duration belongs to bucket 0 when it is at most a millisecond, else to the bucket `b` with
 
@@ -27,7 +27,7 @@ _GROWTH = 101 / 99
 
 
 def _limits() -> list[int]:
-    """The greatest whole number of microseconds of each bucket."""
+    """Returns the greatest whole number of microseconds of each bucket."""
     over, under, limits = 1000, 1, []
     for _ in range(HIGHEST_BUCKET):
         limits.append(over // under)
@@ -39,17 +39,17 @@ _LIMITS = _limits()
 
 
 def bucket_of(seconds: float) -> int:
-    """The bucket of a duration; negative ones are 0 seconds."""
+    """Returns the bucket of a duration; negative ones are 0 seconds."""
     return bisect_left(_LIMITS, round(seconds * 1_000_000))
 
 
 def seconds_of(bucket: int) -> float:
-    """What a duration of this bucket is read back as."""
+    """Returns the duration that stands for this bucket."""
     return 0.0 if bucket == 0 else 2 * _GROWTH**bucket / (_GROWTH + 1) / 1000
 
 
 def quantile(counts: Mapping[int, int], share: float) -> float | None:
-    """The quantile (seconds) of counted buckets, as the views compute it; None of nothing."""
+    """Returns the quantile (seconds) of counted buckets, as the views compute it; None of nothing."""
     rank, passed = share * (sum(counts.values()) - 1), 0
     for bucket in sorted(counts):
         passed += counts[bucket]

@@ -20,7 +20,7 @@ from tests.support.tickets.story import Story, at
 
 HOUR = 3600
 #: Of the standard policy: first response 1 h, and 2 h as margin.
-PROMISED = 3 * HOUR
+PROMISED_AT = 3 * HOUR
 
 
 def sent(story: Story) -> list[Outbound]:
@@ -39,7 +39,7 @@ def test_a_new_contact_is_acknowledged_at_once(story: Story) -> None:
     fact, outbound, ticket = story.last(AcknowledgementFact), sent(story)[0], story.ticket()
     assert (fact.event_id, fact.ticket_id, fact.episode, fact.outcome) == (event.event_id, story.ticket_id(), 1, "sent")
     assert (fact.channel, fact.template, fact.locale) == ("email", "email.en", "en")
-    assert fact.promised_at == ticket.milestones.promised_at == at(PROMISED)
+    assert fact.promised_at == ticket.milestones.promised_at == at(PROMISED_AT)
     assert fact.outbound_id == outbound.outbound_id == event_id("acknowledgement", story.ticket_id(), "1")
     assert (ticket.milestones.acknowledged_at, ticket.milestones.acknowledged_episode) == (at(0), 1)
     assert (outbound.address, outbound.channel, outbound.causation_depth) == ("ann@example.org", "email", 1)
@@ -83,7 +83,7 @@ def test_a_reopened_ticket_is_acknowledged_once_more(story: Story) -> None:
     ]
     assert (story.ticket().milestones.acknowledged_episode, story.ticket().milestones.promised_at) == (
         2,
-        at(HOUR + PROMISED),
+        at(HOUR + PROMISED_AT),
     )
     assert story.ticket().milestones.acknowledged_at == at(0)  # when this customer was first acknowledged
 
@@ -219,7 +219,7 @@ def test_without_one_the_policys_time_zone_is_named(story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "promised"),
+    ("days", "promised_text"),
     [
         (0, "12:00 on Monday 2 March"),
         (2, "12:00 on Wednesday 4 March"),
@@ -228,10 +228,10 @@ def test_without_one_the_policys_time_zone_is_named(story: Story) -> None:
     ],
 )
 def test_who_wrote_what_lay_as_a_dead_letter_is_promised_a_time_that_is_still_to_come(
-    story: Story, days: int, promised: str
+    story: Story, days: int, promised_text: str
 ) -> None:
     story.message(0, fields={"replayed_at": str(at(days * 24 * HOUR))})
-    assert promised in sent(story)[0].text
+    assert promised_text in sent(story)[0].text
     assert story.ticket().created_at == at(0)
 
 

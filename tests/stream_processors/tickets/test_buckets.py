@@ -22,7 +22,7 @@ def pane_states(story: Story) -> list[Pane]:
     return [state for _, state in story.worker.states(b"p")]
 
 
-def test_a_message_is_counted_where_its_ticket_is_at_the_end_of_the_turn(story: Story) -> None:
+def test_a_message_is_counted_where_its_ticket_is_at_the_end_of_the_fold(story: Story) -> None:
     story.message(0, "Hello")
     panes = story.panes()
     assert len(panes) == 1
@@ -58,7 +58,7 @@ def test_first_response_has_count_sum_maximum_and_share_within_target(story: Sto
     story.message(0, "Hello")
     story.reply(200, number=1)
     story.reply(4000, number=2)
-    figures = [
+    metrics = [
         "first_responses",
         "first_response_seconds_sum",
         "first_responses_within_target",
@@ -66,7 +66,7 @@ def test_first_response_has_count_sum_maximum_and_share_within_target(story: Sto
         "clocks_breached",
     ]
     # 200 + 4000 = 4200; only 200 is below 3600; the other first response is a breach
-    assert [story.total(figure) for figure in figures] == [2, 4200.0, 1, 2, 1]
+    assert [story.total(metric) for metric in metrics] == [2, 4200.0, 1, 2, 1]
     assert max(pane.first_response_seconds_max for pane in story.panes()) == 4000.0
 
 
@@ -75,8 +75,8 @@ def test_resolutions_count_each_solve_from_creation(story: Story) -> None:
     story.solve(100)
     story.more(200, "Not solved")
     story.solve(250)
-    figures = ["tickets_solved", "tickets_reopened", "resolutions", "resolution_seconds_sum"]
-    assert [story.total(figure) for figure in figures] == [2, 1, 2, 350.0]  # 100 + 250
+    metrics = ["tickets_solved", "tickets_reopened", "resolutions", "resolution_seconds_sum"]
+    assert [story.total(metric) for metric in metrics] == [2, 1, 2, 350.0]  # 100 + 250
 
 
 def test_a_breach_is_counted_in_the_pane_of_its_deadline(story: Story) -> None:
@@ -177,8 +177,8 @@ def test_a_next_response_is_measured_from_the_oldest_message_that_waited(story: 
     story.reply(500)  # 500 - 200
     story.reply(600)  # nobody waited
     assert buckets(story, "next_response") == {bucket_of(300): 1}
-    figures = ["next_responses", "next_response_seconds_sum", "first_responses", "messages_in", "messages_out"]
-    assert [story.total(figure) for figure in figures] == [1, 300.0, 1, 3, 3]
+    metrics = ["next_responses", "next_response_seconds_sum", "first_responses", "messages_in", "messages_out"]
+    assert [story.total(metric) for metric in metrics] == [1, 300.0, 1, 3, 3]
 
 
 def test_the_first_answer_after_a_reopening_is_a_next_response_even_if_it_is_the_first_of_all(story: Story) -> None:
@@ -238,10 +238,10 @@ def test_csat_has_a_distribution_and_what_of_it_is_history(tell: Callable[..., S
         story.message(0, "Hello")
         story.solve(10)
         story.survey(20, csat=2)
-        assert [story.total(figure) for figure in ("csat_answers", "csat_sum", "csat_2", "csat_low")] == [1, 2, 1, 1]
-    figures = ("csat_answers_imported", "csat_sum_imported")
-    assert [live.total(figure) for figure in figures] == [0, 0]
-    assert [history.total(figure) for figure in figures] == [1, 2]
+        assert [story.total(metric) for metric in ("csat_answers", "csat_sum", "csat_2", "csat_low")] == [1, 2, 1, 1]
+    metrics = ("csat_answers_imported", "csat_sum_imported")
+    assert [live.total(metric) for metric in metrics] == [0, 0]
+    assert [history.total(metric) for metric in metrics] == [1, 2]
 
 
 def test_a_pane_with_scores_is_kept_for_a_week(rules: Rules) -> None:

@@ -123,9 +123,9 @@ def test_the_rules_that_ship_promise_round_the_clock_and_measure_mail_in_office_
     rules = rules_module.load()
     story = Story(rules)
     story.message(5 * 86_400)
-    promised = story.last(TicketFact).promised_at
+    promised_at = story.last(TicketFact).promised_at
     story.reply(7 * 86_400 + 3600)
     row = story.last(TicketClocks)
-    assert promised == at(6 * 86_400 + 2 * 3600)
+    assert promised_at == at(6 * 86_400 + 2 * 3600)
     assert (row.first_response_seconds, row.first_response_business_seconds) == (49 * 3600, 3600)
     assert (row.calendar, row.calendar_version) == ("office", rules.policies.version)

@@ -208,8 +208,8 @@ def test_the_windows_say_of_responses_what_the_tickets_say(log: list[Event], eve
     made = folded(every_clock, log)
     panes, rows, tickets = newest(made, PaneFact), newest(made, TicketClocks), newest(made, TicketFact)
 
-    def total(figure: str) -> float:
-        return round(sum(getattr(pane, figure) for pane in panes), 3)
+    def total(metric: str) -> float:
+        return round(sum(getattr(pane, metric) for pane in panes), 3)
 
     first = [ticket.first_response_seconds for ticket in tickets if ticket.first_response_seconds is not None]
     assert (total("first_responses"), total("first_response_seconds_sum")) == (len(first), round(sum(first), 3))

@@ -216,7 +216,7 @@ def test_an_erasure_forgets_the_number_and_not_that_it_wants_nothing(sms: Story)
     assert sms.customer.opted_out == ()
 
 
-def test_states_from_before_there_were_wishes_are_read(sms: Story) -> None:
+def test_states_from_before_there_were_opt_outs_are_read(sms: Story) -> None:
     wish(sms, 0, "stop")
     codec, key = StateCodec({b"c": Customer}), customer_key(customer_tag(f"tel:{NUMBER}"))
     stored = codec.dump(key, sms.customer)
@@ -233,9 +233,9 @@ def _index(name: str) -> int:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["in", "out"]), st.sampled_from(["+1", "+2", "A@x", "a@X "])), max_size=30))
-def test_an_address_wants_what_it_wanted_last_whatever_its_case(wishes: list[tuple[str, str]]) -> None:
+def test_an_address_wants_what_it_wanted_last_whatever_its_case(said: list[tuple[str, str]]) -> None:
     customer, expected = Customer(), {}
-    for what, address in wishes:
+    for what, address in said:
         customer = customer.opt_out(address) if what == "out" else customer.opt_in(address)
         expected[address.strip().lower()] = what == "out"
     for known in (customer, customer.forgotten(), customer.forgotten().forgotten()):

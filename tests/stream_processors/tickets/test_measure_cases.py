@@ -1,12 +1,12 @@
-"""Panes, scores and first contact resolution by hand: the cases of `figure_cases/`, one test each.
+"""Panes, scores and first contact resolution by hand: the cases of `measure_cases/`, one test each.
 
 Times and the log are written as in `clock_case`; beside its actions there are `parcel` and `declined` (a message about
 one reason or another), `survey CSAT [ces=N] [episode=N] [scanner]`, and `reply_to N`, `solve_of N` for ticket number N.
 The policies are those of `conftest.py`: first response within 1 h, next response within 30 min, full resolution within 8 h.
 
-    totals: {csat_sum: 5}                  a figure over all panes
-    panes: {tickets_solved: {5m: 1}}       a figure by the beginning of its pane, without those where it is 0
-    window: {from: 0, to: 1h, figure: n}   a figure over the panes that begin in [from, to)
+    totals: {csat_sum: 5}                  a metric over all panes
+    panes: {tickets_solved: {5m: 1}}       a metric by the beginning of its pane, without those where it is 0
+    window: {from: 0, to: 1h, metric: n}   a metric over the panes that begin in [from, to)
     quantiles: {first_response: {0.5: 100}}    seconds, of the sketch over all panes; within its 1 %
     fcr: ["1 kept @170h 1 answers"]        of each episode of ticket 1: `EPISODE kept|lost|open [@decided] N answers [because WHY]`
     scores: {csat: 5, first_csat: 2}       fields of the last fact about a survey
@@ -28,7 +28,7 @@ from stream_processors.tickets.windows.quantile_sketch import quantile
 from tests.support.tickets.clock_case import ACTIONS, seconds
 from tests.support.tickets.story import SECOND, T0, Story
 
-FOLDER = Path(__file__).parent / "figure_cases"
+FOLDER = Path(__file__).parent / "measure_cases"
 EXPECTED = {"totals", "panes", "window", "quantiles", "fcr", "scores"}
 
 
@@ -72,10 +72,10 @@ def told(rules: Rules, case: Case) -> Story:
     return story
 
 
-def by_pane(story: Story, figure: str) -> dict[float, float]:
+def by_pane(story: Story, metric: str) -> dict[float, float]:
     found: Counter[float] = Counter()
     for pane in story.panes():
-        found[(pane.start - T0) / SECOND] += getattr(pane, figure)
+        found[(pane.start - T0) / SECOND] += getattr(pane, metric)
     return {start: value for start, value in found.items() if value}
 
 
@@ -83,10 +83,10 @@ def resolved(story: Story) -> list[str]:
     newest = {f.episode: f for f in story.all(ResolutionFact) if f.ticket_id == story.ticket_id()}
     rows = []
     for episode, fact in sorted(newest.items()):
-        verdict = {True: "kept", False: "lost", None: "open"}[fact.fcr]
+        result = {True: "kept", False: "lost", None: "open"}[fact.fcr]
         decided = "" if fact.decided_at is None else f" @{(fact.decided_at - T0) / SECOND:g}"
         because = f" because {fact.reason}" if fact.reason else ""
-        rows.append(f"{episode} {verdict}{decided} {fact.public_answers} answers{because}")
+        rows.append(f"{episode} {result}{decided} {fact.public_answers} answers{because}")
     return rows
 
 
@@ -108,15 +108,15 @@ def sketch(story: Story, measure: str) -> Counter[int]:
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.file}: {case.says}" for case in CASES])
 def test_the_figures_say(case: Case, rules: Rules) -> None:
     story, given, why = told(rules, case), case.given, case.given["why"]
-    for figure, value in given.get("totals", {}).items():
-        assert story.total(figure) == pytest.approx(value), f"{figure}: {why}"
-    for figure, panes in given.get("panes", {}).items():
-        assert by_pane(story, figure) == {seconds(start): value for start, value in panes.items()}, f"{figure}: {why}"
+    for metric, value in given.get("totals", {}).items():
+        assert story.total(metric) == pytest.approx(value), f"{metric}: {why}"
+    for metric, panes in given.get("panes", {}).items():
+        assert by_pane(story, metric) == {seconds(start): value for start, value in panes.items()}, f"{metric}: {why}"
     if window := dict(given.get("window", {})):
         since, until = seconds(window.pop("from")), seconds(window.pop("to"))
-        for figure, value in window.items():
-            inside = sum(count for start, count in by_pane(story, figure).items() if since <= start < until)
-            assert inside == pytest.approx(value), f"{figure}: {why}"
+        for metric, value in window.items():
+            inside = sum(count for start, count in by_pane(story, metric).items() if since <= start < until)
+            assert inside == pytest.approx(value), f"{metric}: {why}"
     for measure, quantiles in given.get("quantiles", {}).items():
         for share, value in quantiles.items():
             assert quantile(sketch(story, measure), share) == pytest.approx(seconds(value), rel=0.0101), why

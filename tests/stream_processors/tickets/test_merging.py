@@ -374,7 +374,7 @@ def test_a_deadline_is_met_or_missed_where_the_ticket_is_now(merged: Town) -> No
     assert processor.deadline(key, states[key]) is None
 
 
-def test_a_moved_ticket_keeps_its_stations_its_measures_and_who_is_charged(merged: Town) -> None:
+def test_a_moved_ticket_keeps_its_history_its_measures_and_who_is_charged(merged: Town) -> None:
     """Written at 0, moved, assigned to mei at 600 and answered at 900 under its old id: 600 s of the team, 300 s of mei."""
     merged.about(events.Assigned, 600, first(ANN), agent_id="mei", team="support")
     merged.settle().reply(900, first(ANN))

@@ -1,11 +1,11 @@
-"""Events that arrive in another order than they happened: what stands at once, and what healing brings back.
+"""Events that arrive in another order than they happened: what stands at once, and what the reorder buffer brings back.
 
-**ReorderBuffer** is to fold the log again in the order in which things happened, with the times at which they arrived (ticks of
+The **reorder buffer** folds the log again in the order in which things happened, with the times at which they arrived (ticks of
 then left out, deadlines said anew). Its final facts are those of the ordered log: the row of all clocks, the ticket, how
 every clock ended, every share, every resolution. What differs is how one got there: `detected_at`, versions, and the
 breaches that were said and taken back.
 
-**Without healing** answers and solves count at their own time, so all that is measured between messages, answers and a
+**Without it** answers and solves count at their own time, so all that is measured between messages, answers and a
 solve is the same at once. Not the same: time in states, since a state begins no earlier than the last one that was known
 (ADR 14); a message that arrives after an answer or a solve, which nobody can have read, waits. In which state the ticket
 stands in the end is the same for statuses in any order; a solve that is heard of after a message that followed it leaves
@@ -102,7 +102,7 @@ def late(log: list[Event], seed: int, most_seconds: float = TEN_MINUTES) -> list
     return sorted(delayed, key=lambda each: each.received_at)
 
 
-def healed(log: list[Event]) -> list[Event]:
+def reordered(log: list[Event]) -> list[Event]:
     return sorted(log, key=lambda each: each.occurred_at)
 
 
@@ -151,10 +151,10 @@ def measured(made: MemoryWorker) -> dict[str, Any]:
 
 @FAST
 @given(log=lives, seed=st.integers(0, 2**32))
-def test_a_log_that_arrived_shuffled_by_ten_minutes_and_is_healed_ends_as_the_ordered_one(
+def test_a_log_that_arrived_shuffled_by_ten_minutes_and_is_reordered_ends_as_the_ordered_one(
     log: list[Event], seed: int, every_clock: Rules
 ) -> None:
-    assert ended(folded(every_clock, healed(late(log, seed)))) == ended(folded(every_clock, log))
+    assert ended(folded(every_clock, reordered(late(log, seed)))) == ended(folded(every_clock, log))
 
 
 @FAST

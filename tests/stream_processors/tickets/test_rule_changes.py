@@ -43,9 +43,9 @@ def made(folder: Path, policy: str, target: str, calendars: str, tag: str = "pay
 
 
 @pytest.fixture(scope="module")
-def editions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rules, Rules, Rules]:
+def rule_versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rules, Rules, Rules]:
     """Open until 18:00 with four hours to answer; then until 13:00 and one hour; then without that calendar."""
-    root = tmp_path_factory.mktemp("editions")
+    root = tmp_path_factory.mktemp("rule_versions")
     return (
         made(root / "a", "old", "4h", OFFICE % "09:00-18:00"),
         made(root / "b", "new", "1h", OFFICE % "09:00-13:00", "payment.card_refused"),
@@ -57,9 +57,9 @@ def editions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rules, Rules, Ru
 
 
 def test_a_record_is_folded_with_the_rules_of_its_time_and_its_facts_say_so(
-    editions: tuple[Rules, Rules, Rules],
+    rule_versions: tuple[Rules, Rules, Rules],
 ) -> None:
-    old, new, _ = editions
+    old, new, _ = rule_versions
     story = Story(old)
     story.worker = MemoryWorker(
         TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(3600), new)))
@@ -75,17 +75,17 @@ def test_a_record_is_folded_with_the_rules_of_its_time_and_its_facts_say_so(
     assert (facts[-1].policy, facts[-1].policy_version) == ("new", new.policies.version)
 
 
-@pytest.mark.parametrize("next_edition", [1, 2], ids=["the calendar changes", "the calendar is gone"])
+@pytest.mark.parametrize("next_version", [1, 2], ids=["the calendar changes", "the calendar is gone"])
 def test_a_running_clock_keeps_the_policy_and_calendar_with_which_it_started(
-    editions: tuple[Rules, Rules, Rules], next_edition: int
+    rule_versions: tuple[Rules, Rules, Rules], next_version: int
 ) -> None:
     """Written Monday 16:00, 4 h in an office open until 18:00: due Tuesday 11:00. From Monday 17:00 others rules.
 
     Answered on Tuesday 10:30: 2 h on Monday and 1.5 h on Tuesday are 3.5 business hours, 18.5 h in all.
     """
-    old = editions[0]
+    old = rule_versions[0]
     story = Story(old)
-    book = RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(8 * 3600), editions[next_edition]))
+    book = RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(8 * 3600), rule_versions[next_version]))
     story.worker = MemoryWorker(TicketsProcessor(book))
     story.message(7 * 3600)
     story.reply(25.5 * 3600)
@@ -98,10 +98,10 @@ def test_a_running_clock_keeps_the_policy_and_calendar_with_which_it_started(
 
 
 def test_a_ticket_says_the_version_of_a_policy_that_kept_its_name(
-    editions: tuple[Rules, Rules, Rules], tmp_path: Path
+    rule_versions: tuple[Rules, Rules, Rules], tmp_path: Path
 ) -> None:
     """The policy `old` gets another target at 10:00: its name says nothing, its version does."""
-    old, again = editions[0], made(tmp_path / "again", "old", "2h", OFFICE % "09:00-18:00")
+    old, again = rule_versions[0], made(tmp_path / "again", "old", "2h", OFFICE % "09:00-18:00")
     assert old.policies.version != again.policies.version
     story = Story(old)
     story.worker = MemoryWorker(
@@ -115,15 +115,15 @@ def test_a_ticket_says_the_version_of_a_policy_that_kept_its_name(
     assert (after.policy, after.policy_version) == ("old", again.policies.version)
 
 
-def test_the_measures_and_shares_say_which_edition_of_a_calendar_they_were_counted_by(
-    editions: tuple[Rules, Rules, Rules],
+def test_the_measures_and_shares_say_which_version_of_a_calendar_they_were_counted_by(
+    rule_versions: tuple[Rules, Rules, Rules],
 ) -> None:
     """Written Monday 12:00 in an office open until 18:00, which from 12:30 on is open until 13:00 only. Answered at 14:00.
 
     By the office with which the ticket opened that is 2 h of work, by the later one it would be 1 h. The policy in force
     at 14:00 is the later one, so its version cannot tell which office was meant.
     """
-    old, new, _ = editions
+    old, new, _ = rule_versions
     story = Story(old)
     story.worker = MemoryWorker(
         TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(3.5 * 3600), new)))
@@ -138,8 +138,8 @@ def test_the_measures_and_shares_say_which_edition_of_a_calendar_they_were_count
     assert share.policy_version == old.policies.version
 
 
-def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, Rules]) -> None:
-    old, new, _ = editions
+def test_imported_history_gets_the_rules_of_then(rule_versions: tuple[Rules, Rules, Rules]) -> None:
+    old, new, _ = rule_versions
     story = Story(old, imported=True)
     story.worker = MemoryWorker(
         TicketsProcessor(RulesetHistory(RulesetVersion(ALWAYS, old), RulesetVersion(at(0), new)))
@@ -151,18 +151,18 @@ def test_imported_history_gets_the_rules_of_then(editions: tuple[Rules, Rules, R
 changes = st.lists(st.integers(0, 400_000), max_size=2)
 
 
-def book_of(editions: tuple[Rules, ...], starts: list[int]) -> RulesetHistory:
-    return RulesetHistory(*map(RulesetVersion, (ALWAYS, *map(at, sorted(starts))), editions))
+def book_of(rule_versions: tuple[Rules, ...], starts: list[int]) -> RulesetHistory:
+    return RulesetHistory(*map(RulesetVersion, (ALWAYS, *map(at, sorted(starts))), rule_versions))
 
 
 @FAST
 @given(log=logs, starts=changes, sizes=st.lists(st.integers(1, 9), max_size=40), crash=st.integers(0, 200))
 def test_a_replay_across_changes_of_the_rules_gives_the_same_bytes(
-    log: list[Event], starts: list[int], sizes: list[int], crash: int, editions: tuple[Rules, Rules, Rules]
+    log: list[Event], starts: list[int], sizes: list[int], crash: int, rule_versions: tuple[Rules, Rules, Rules]
 ) -> None:
-    """The first worker lives through the changes, and learns of each edition just before it takes effect; it folds
+    """The first worker lives through the changes, and learns of each version just before it takes effect; it folds
     every record on its own. The second knows the whole book, folds in other batches, and crashes."""
-    final = book_of(editions, starts)
+    final = book_of(rule_versions, starts)
     growing = RulesetHistory(final.versions[0])
     lived = MemoryWorker(TicketsProcessor(growing))
     for event in log:

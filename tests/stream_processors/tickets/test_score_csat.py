@@ -57,8 +57,8 @@ def test_figures_of_a_survey_know_the_last_score_alone(story: Story) -> None:
     story.message(0)
     story.survey(10, csat=2, ces=5)
     story.survey(20, csat=5)
-    figures = {name: story.total(name) for name in ("csat_answers", "csat_sum", "csat_low", "ces_answers", "ces_sum")}
-    assert figures == {"csat_answers": 1, "csat_sum": 5, "csat_low": 0, "ces_answers": 1, "ces_sum": 5}
+    metrics = {name: story.total(name) for name in ("csat_answers", "csat_sum", "csat_low", "ces_answers", "ces_sum")}
+    assert metrics == {"csat_answers": 1, "csat_sum": 5, "csat_low": 0, "ces_answers": 1, "ces_sum": 5}
 
 
 def test_a_survey_answered_after_its_ticket_was_dropped_still_counts(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""Stations by hand: what lies between two instants, who is charged with it, and what is kept of a long life.
+"""Status changes by hand: what lies between two instants, who is charged with it, and what is kept of a long life.
 
 The office is open Monday to Friday, 09:00 to 18:00 UTC. Times are hours after Monday 2026-11-16, 00:00 UTC.
 """
@@ -89,7 +89,7 @@ def test_nothing_lies_between_an_instant_and_one_that_is_not_later(office: Calen
     assert Time.between(hour(10), hour(until), office) == (0, 0)
 
 
-# -- stations ---------------------------------------------------------------------------------------------------------
+# -- status changes ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_life_told_from_its_opening_on_has_its_beginning() -> None:
@@ -101,7 +101,7 @@ def test_a_life_first_noted_after_its_opening_has_not() -> None:
     assert not began(ticket(ANNS))
 
 
-def test_a_life_without_stations_has_not() -> None:
+def test_a_life_without_a_status_history_has_not() -> None:
     assert not began(ticket())
 
 
@@ -110,23 +110,23 @@ def test_a_life_whose_beginning_is_summed_up_has_it() -> None:
 
 
 def test_who_stands_as_before_is_the_same_ticket() -> None:
-    standing = ticket(NEW, ANNS)
-    assert record_status(standing, hour(11), "billing") is standing
+    ticket_now = ticket(NEW, ANNS)
+    assert record_status(ticket_now, hour(11), "billing") is ticket_now
 
 
-def test_the_first_station_is_where_it_stands() -> None:
+def test_the_first_change_is_how_it_stands() -> None:
     assert record_status(ticket(), hour(9), "billing").sla.status_history == (
         StatusChange(hour(9), "open", "billing", "ann"),
     )
 
 
-def test_another_state_team_or_agent_is_another_station() -> None:
-    standing = ticket(NEW, ANNS)
+def test_another_state_team_or_agent_is_another_change() -> None:
+    ticket_now = ticket(NEW, ANNS)
     later = hour(11)
     for other, team in [
-        (msgspec.structs.replace(standing, status="hold"), "billing"),
-        (standing, "returns"),
-        (msgspec.structs.replace(standing, assignee="bob"), "billing"),
+        (msgspec.structs.replace(ticket_now, status="hold"), "billing"),
+        (ticket_now, "returns"),
+        (msgspec.structs.replace(ticket_now, assignee="bob"), "billing"),
     ]:
         assert record_status(other, later, team).sla.status_history == (
             NEW,
@@ -135,12 +135,12 @@ def test_another_state_team_or_agent_is_another_station() -> None:
         )
 
 
-def test_of_two_stations_at_one_instant_the_second_stands() -> None:
+def test_of_two_changes_at_one_instant_the_second_counts() -> None:
     twice = record_status(ticket(NEW, ANNS), hour(10), "returns")
     assert twice.sla.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
 
-def test_a_station_is_never_before_the_last() -> None:
+def test_a_change_is_never_before_the_last() -> None:
     late = record_status(ticket(NEW, ANNS), hour(9), "returns")
     assert late.sla.status_history == (NEW, StatusChange(hour(10), "open", "returns", "ann"))
 
@@ -186,7 +186,7 @@ def test_who_held_the_ticket_for_no_time_is_not_charged(office: Calendar) -> Non
     )
 
 
-def test_what_lies_before_the_first_station_is_charged_to_it() -> None:
+def test_time_before_the_first_change_is_charged_to_it() -> None:
     assert charged(clock("first_response", 7), (NEW,), hour(10), None) == (ClockShare("billing", "", 3 * HOUR),)
 
 
@@ -229,7 +229,7 @@ def test_what_was_summed_up_is_in_the_time_of_its_state() -> None:
     }
 
 
-def test_without_stations_only_what_was_summed_up_is_known() -> None:
+def test_without_a_history_only_sums_are_known() -> None:
     assert time_in_status(ticket(time_in_status=(TimeInStatus("new", HOUR),)), hour(11), None) == {
         "new": TimeInStatus("new", HOUR)
     }
@@ -247,13 +247,13 @@ def long_life(status_history: int) -> tuple[StatusChange, ...]:
     )
 
 
-def test_a_life_of_48_stations_is_kept_whole(office: Calendar) -> None:
+def test_a_life_of_48_changes_is_kept_whole(office: Calendar) -> None:
     assert status_history.KEPT_STATUS_CHANGES == 48
     whole = ticket(*long_life(48), clocks=(clock("agent_work", 8),))
     assert shorten(whole, office, lambda _: office) is whole
 
 
-def test_of_a_longer_one_the_newest_24_stations_are_kept_and_the_rest_is_summed_up(office: Calendar) -> None:
+def test_of_a_longer_life_24_changes_are_kept_and_the_rest_summed_up(office: Calendar) -> None:
     whole = ticket(*long_life(49), clocks=(clock("first_response", 8),))
     short = shorten(whole, office, lambda _: office)
     assert short.sla.status_history == long_life(49)[25:]

@@ -134,7 +134,7 @@ def test_in_the_customers_language(text: str, language: str, opening: str, ask: 
 
 
 #: (how the customer came, what was decided, channel and address of the invitation)
-WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, str]]] = {
+CHANNELS_AND_ADDRESSES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, str]]] = {
     "e-mail": ({}, {}, ("sent", "email", "ann@example.org")),
     "form": ({"channel": "form"}, {}, ("sent", "form", "ann@example.org")),
     "form with a number": ({"channel": "form"}, {"address": "+15550100"}, ("sent", "sms", "+15550100")),
@@ -153,9 +153,9 @@ WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", CHANNELS_AND_ADDRESSES)
 def test_who_is_asked_and_where(name: str, ask: Callable[..., Story]) -> None:
-    how, said, (outcome, first, second) = WAYS[name]
+    how, said, (outcome, first, second) = CHANNELS_AND_ADDRESSES[name]
     story = ask(**how)
     solved(story, **said)
     story.until(DUE)
