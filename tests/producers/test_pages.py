@@ -248,6 +248,30 @@ def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     assert "script-src" not in HEADERS["Content-Security-Policy"]
 
 
+def test_the_docs_page_has_a_row_per_parameter_field_and_answer() -> None:
+    body = {"properties": {
+        "id": {"anyOf": [{"type": "string"}, {"type": "integer"}], "description": "yours"}, "at": {"type": "string", "format": "date-time"},
+        "kind": {"const": "note"}, "wish": {"enum": ["stop", "début"]}, "many": {"oneOf": [{"type": "array"}]}, "any": {},
+    }, "required": ["id"]}  # fmt: skip
+    content = {"schema": body, "example": {"id": "é"}, "examples": {"raw": {"value": "a=1"}}}
+    operation = {
+        "summary": "Send a thing. It is kept.", "requestBody": {"content": {"application/json": content}},
+        "parameters": [{"name": "key", "in": "header", "required": True, "description": "k"}, {"name": "q", "in": "query"}],
+        "responses": {422: {"description": "wrong"}, 202: {"description": "kept", "content": {"application/json": {}, "text/html": {}}}},
+    }  # fmt: skip
+    shown = docs.docs_page({"info": {"title": "API"}, "paths": {"/v1/{x}": {"post": operation, "parameters": {}}}})
+    rows = [["".join(cell.itertext()) for cell in row] for row in parsed(shown).iter("tr")]
+    assert rows == [
+        ["name", "where", "what"], ["key", "header, needed", "k"], ["q", "query", ""],
+        ["field", "type", "what"], ["id", "string or integer, needed", "yours"], ["at", "date-time", ""],
+        ["kind", '"note"', ""], ["wish", '"stop" | "début"', ""], ["many", "array", ""], ["any", "", ""],
+        ["status", "type", "when"], ["202", "application/json, text/html", "kept"], ["422", "", "wrong"],
+    ]  # fmt: skip
+    assert [e.text for e in parsed(shown).iter("pre")] == ["a=1", '{\n  "id": "é"\n}']
+    assert next(parsed(shown).iter("li"))[0].get("href") == "#post-v1--x-"
+    assert (next(parsed(shown).iter("li"))[0].tail or "").strip() == "Send a thing"
+
+
 def test_the_api_describes_a_field_as_its_record_does() -> None:
     shapes = openapi.EVENTS["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     [message] = [each for each in shapes if each["title"] == "message_received"]

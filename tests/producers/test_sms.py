@@ -175,7 +175,7 @@ def test_the_same_message_has_the_same_id_whatever_came_with_it() -> None:
     assert incoming(MessageSid="SM2").event_id != incoming().event_id
 
 
-# -- wishes ---------------------------------------------------------------------------------------------------------
+# -- consent ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
