@@ -109,8 +109,7 @@ def _places(node: ast.AST, where: str, name: str) -> Iterator[tuple[Any, str, st
                 given = target.id if isinstance(target, ast.Name) else ""
             if hasattr(child, "lineno"):
                 yield child, inside, given
-            if _is_metric(child):
-                child = ast.Tuple(child.args[:1] + child.args[2:])  # type: ignore[attr-defined]
+            child = _without_text(child)
             yield from _places(child, inside, given)
 
 
@@ -120,7 +119,9 @@ def _is_left_alone(node: ast.AST) -> bool:
             return True
         case ast.Expr(value=ast.Constant()):  # a docstring
             return True
-        case ast.Constant(value="utf-8" | "ascii"):  # a codec is found by a name with a question mark as well
+        case ast.Constant(
+            value="utf-8" | "utf-8-sig" | "ascii"
+        ):  # a codec is found by a name with a question mark as well
             return True
         case ast.Call(func=ast.Name(id="TypeVar") | ast.Attribute(attr="get_logger")):
             return True
@@ -135,9 +136,14 @@ def _is_left_alone(node: ast.AST) -> bool:
     return False
 
 
-def _is_metric(node: ast.AST) -> bool:
-    """The second argument of a metric is its help."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _METRICS
+def _without_text(node: ast.AST) -> ast.AST:
+    """A call without what it says to people: the help of a metric, and why a document is refused."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[first, _, *others]) if name in _METRICS:
+            return ast.Tuple([first, *others])
+        case ast.Call(func=ast.Attribute(attr="refuse"), args=[ast.Constant(), *others], keywords=keywords):
+            return ast.Call(ast.Name(""), others, [each for each in keywords if each.arg != "fix"])
+    return node
 
 
 def _put(lines: list[bytes], old: Any, new: ast.AST) -> str:

@@ -13,17 +13,18 @@ def chosen(file: str, mutant: Mutant, reach: Reach, most_seconds: float) -> list
     """The tests for one change, in the order in which they are to run, up to so many seconds in all."""
     direct = _ordered(file, _direct(file, mutant, reach))
     named = {name for test in direct for name in [test.name.partition("::")[0]]} | _by_file(file, mutant, reach)
-    if not named and _is_data(file, mutant, reach):
-        named = reach.importing[file]
+    if _is_data(file, mutant, reach):
+        named |= {name for name in reach.importing[file] if not named or _distance(file, name) == 0}
     known = {test.name for test in direct}
     others = [test for name in named for test in reach.tests[name] if test.name not in known]
     return list(_limited([*direct, *_ordered(file, others)], most_seconds))
 
 
 def _is_data(file: str, mutant: Mutant, reach: Reach) -> bool:
-    """True for the fields of a class, and for what no function mentions."""
+    """True for the fields of a class, and for what no function mentions, or one that is called."""
     if mutant.where == "module":
-        return not reach.mentions.get(mutant.name)
+        mentions = reach.mentions.get(mutant.name, set())
+        return not mentions or any(key in reach.direct for key in mentions)
     return (file, mutant.where) not in reach.functions
 
 

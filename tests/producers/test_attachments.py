@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from producers.mail import event as email
 from producers.mail.parse import parse
 from producers.sources.mail_intake import mail_event
+from producers.storage import attachments
 from producers.storage.attachments import AttachmentStore, store_attachments
 from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
@@ -331,3 +332,13 @@ def test_an_unavailable_store_leaves_the_mail_unpublished(deployment: Deployment
         assert process.wait(90) == 0
     assert files_in(inbox) == ["done/1.eml"]
     assert len(events(deployment)) == 1
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(attachments.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        attachments._write_durably(tmp_path / "tag" / "file", b"content")
+    assert list((tmp_path / "tag").iterdir()) == []

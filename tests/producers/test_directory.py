@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from producers.customers import csv_directory, directory
-from producers.customers.csv_directory import CsvDirectory
+from producers.customers.csv_directory import CsvDirectory, check_file
 from producers.customers.identities import Identities
 from producers.customers.profiles import Profile
 from schemas.errors import ConfigurationError
@@ -74,6 +74,7 @@ def test_a_wrong_line_is_reported_and_the_others_count(path: Path) -> None:
         (b"name,tier\nAnn,gold\n", "there is no column 'address'"),
         (b"address,nmae\nann@example.org,Ann\n", "'nmae' is not a column"),
         (b"", "there is no column 'address'"),
+        (b"address,,name\nann@example.org,x,Ann\n", "'' is not a column"),
         ("address,name\nann@example.org,Jürgen\n".encode("latin-1"), "cannot be read"),
     ],
 )
@@ -82,6 +83,15 @@ def test_a_file_that_cannot_be_meant_is_refused_at_the_start(tmp_path: Path, con
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=told):
         CsvDirectory(path, BRITISH)
+    if told != "cannot be read":  # only the header is read
+        with pytest.raises(ConfigurationError, match=told):
+            check_file(path)
+
+
+def test_a_file_with_a_byte_order_mark_can_be_meant(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"\xef\xbb\xbfaddress,name\n")
+    check_file(path)
 
 
 def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from producers.imports.formats import chatwoot, freshdesk, zendesk
 from producers.imports.formats.origin import Origin
@@ -169,3 +170,67 @@ def test_freshdesks_stats_say_when_a_ticket_changed() -> None:
     assert freshdesk_states(2, status_updated_at=SOLVED) == [("open", "5")]
     assert freshdesk_states(3, pending_since=ACTIVE) == [("pending", "2")]
     assert freshdesk_states(3) == [("pending", "6")]
+
+
+# -- the channels that exports name ---------------------------------------------------------------------------------
+
+ZENDESK_CHANNELS = {
+    "chat": "chat", "native_messaging": "chat", "messaging": "chat", "web": "form", "web_widget": "form",
+    "web_service": "form", "api": "form", "mobile": "form", "mobile_sdk": "form", "help_center": "form",
+    "voice": "phone", "sms": "sms", "whatsapp": "sms", "line": "sms", "twitter": "social", "twitter_dm": "social",
+    "facebook": "social", "instagram_dm": "social", "any_channel": "social", "email": "email", "pigeon": "email",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("named", "channel"), ZENDESK_CHANNELS.items())
+def test_zendesks_channels(named: str, channel: str) -> None:
+    ticket = {"id": 7, "requester_id": 3, "created_at": CREATED, "description": "Broken", "via": {"channel": named}}
+    reading = zendesk.read(ticket, lambda own: None, Origin("zendesk", "import:test", NOW))
+    assert [event.channel for event in reading.events] == [channel]
+
+
+FRESHDESK_SOURCES = {
+    1: ("email", "email"), 2: ("portal", "form"), 3: ("phone", "phone"), 5: ("twitter", "social"),
+    6: ("facebook", "social"), 7: ("chat", "chat"), 9: ("feedback widget", "form"), 10: ("outbound email", "email"),
+    11: ("ecommerce", "form"), 12: ("bot", "bot"), 13: ("whatsapp", "sms"), 4: ("pigeon", "email"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "named"), FRESHDESK_SOURCES.items())
+def test_freshdesks_sources_as_numbers_and_as_names(source: int, named: tuple[str, str]) -> None:
+    def channels(**more: Any) -> list[str]:
+        ticket = {"id": 1, "requester_id": 3, "created_at": CREATED, "status": 2, "description_text": "Broken"}
+        reading = freshdesk.read(ticket | more, lambda own: None, Origin("freshdesk", "import:test", NOW))
+        return [event.channel for event in reading.events if isinstance(event, MessageReceived)]
+
+    assert channels(source=source) == channels(source_name=named[0].title()) == [named[1]]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "priority"),
+    [(1, "low", "low"), (2, "medium", "normal"), (3, "high", "high"), (4, "urgent", "urgent"), (5, "x", "")],
+)
+def test_freshdesks_priorities_as_numbers_and_as_names(number: int, name: str, priority: str) -> None:
+    def priorities(**more: Any) -> list[str]:
+        ticket = {"id": 1, "requester_id": 3, "created_at": CREATED, "status": 2, "description_text": "Broken"}
+        reading = freshdesk.read(ticket | more, lambda own: None, Origin("freshdesk", "import:test", NOW))
+        return [event.priority for event in reading.events if isinstance(event, MessageReceived)]
+
+    assert priorities(priority=number) == priorities(priority_name=name) == [priority]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "status"),
+    [
+        (2, "open", "open"), (3, "pending", "pending"), (4, "resolved", "solved"), (5, "closed", "closed"),
+        (6, "waiting on customer", "pending"), (7, "waiting on third party", "hold"), (7, "on hold", "hold"),
+        (8, "ours alone", "open"),
+    ],
+)  # fmt: skip
+def test_freshdesks_statuses_as_numbers_and_as_names(number: int, name: str, status: str) -> None:
+    def states(**more: Any) -> list[str]:
+        ticket = {"id": 1, "requester_id": 3, "created_at": CREATED, "updated_at": CHANGED, "description_text": "x"}
+        reading = freshdesk.read(ticket | more, lambda own: None, Origin("freshdesk", "import:test", NOW))
+        return [event.status for event in reading.events if isinstance(event, StatusChanged)]
+
+    assert states(status=number)[-1:] == states(status_name=name)[-1:] == [status]

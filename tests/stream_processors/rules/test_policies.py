@@ -349,3 +349,10 @@ def test_thresholds_may_be_any_whole_percentage_below_the_target(
 
 def test_the_shipped_policies_warn_at_half_three_quarters_and_nine_tenths(shipped: Policies) -> None:
     assert {policy.at_risk for policy in shipped.policies} == {(50, 75, 90)}
+
+
+def test_a_wrong_margin_is_refused_on_its_line(tmp_path: Path) -> None:
+    source = GOOD.replace("margin: 30s", "margin: soon", 1)
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path, source)
+    assert raised.value.where.endswith(f":{source[: source.index('margin: soon')].count(chr(10)) + 1}")

@@ -286,3 +286,7 @@ def test_a_templates_version_follows_its_content(tmp_path: Path) -> None:
     changed, shipped = Templates.load(directory).render(situation), TEMPLATES.render(situation)
     assert (changed.template, shipped.template) == ("chat.ja", "chat.ja")
     assert changed.version != shipped.version
+
+
+def test_a_situation_says_nothing_of_itself() -> None:
+    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False)

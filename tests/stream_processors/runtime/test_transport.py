@@ -191,6 +191,20 @@ def test_restoring_a_changelog_goes_on_while_only_changelogs_are_resumed(
     assert len(asyncio.run(collect(consumer))) == 1
 
 
+def test_all_but_the_last_record_of_a_changelog_batch_are_restored_at_once() -> None:
+    restored: list[tuple[TP, list[Any]]] = []
+    changelog, batch = TP(TABLE, 0), [SimpleNamespace(offset=number) for number in (4, 5, 7)]
+    table = SimpleNamespace(data=SimpleNamespace(restore=lambda tp, records: restored.append((tp, records))))
+    recovery = SimpleNamespace(in_recovery=True, active_tps={changelog}, active_offsets={})
+    tables = SimpleNamespace(recovery=recovery, _changelogs={TABLE: table})
+    fetching = SimpleNamespace(app=SimpleNamespace(tables=tables))
+    assert Consumer._restored(fetching, changelog, batch) == batch[2:]  # type: ignore[arg-type]
+    assert (restored, recovery.active_offsets) == ([(changelog, batch[:2])], {changelog: 5})
+    assert Consumer._restored(fetching, changelog, batch[:2]) == batch[1:2]  # type: ignore[arg-type]
+    assert Consumer._restored(fetching, changelog, batch[:1]) == batch[:1]  # type: ignore[arg-type]
+    assert len(restored) == 2
+
+
 @pytest.mark.stack
 def test_partitions_alternate_however_much_of_one_was_fetched(deployment: Any) -> None:
     settings = deployment.settings(Settings)

@@ -36,6 +36,7 @@ from stream_processors.tickets.observations import (
     FollowUpOpened,
     SurveyInvited,
 )
+from stream_processors.tickets.state import Episode, EpisodeAnswers, Invitation
 from stream_processors.tickets.surveys.invite import REASONS
 from tests.support.tickets.observed import Kind, observed
 from tests.support.tickets.story import Story, at
@@ -616,3 +617,23 @@ def test_an_episode_costs_less_than_300_bytes_and_goes_after_its_link(asked: Sto
     asked.until(8 * DAY)
     asked.message(40 * DAY, "Hello")
     assert asked.customer.episodes == ()
+
+
+def test_what_an_episode_is_before_anything_is_known_of_it() -> None:
+    assert msgspec.structs.asdict(Episode("A-1", 2, "email")) == {
+        "ticket_id": "A-1",
+        "number": 2,
+        "channel": "email",
+        **dict.fromkeys(("team", "agent", "priority", "policy"), ""),
+        "tags": (),
+        "imported": False,
+        "version_offset": 0,
+        "touched_at": 0,
+        "solved_at": None,
+        "decide_at": 0,
+        "fcr": None,
+        "answers": EpisodeAnswers(0, 0, 0),
+        "invitation": Invitation(asked=False, invite_at=None, invited=False),
+        "survey": None,
+        "follow_up": None,
+    }
