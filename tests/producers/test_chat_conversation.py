@@ -162,6 +162,7 @@ def test_resuming_shows_the_lines_after_the_last_one_seen(numbers: list[int], af
     assert [frame.number for frame in step.frames if isinstance(frame, frames.Said)] == [
         n for n in numbers if n > after
     ]
+    assert [frame.resumed for frame in step.frames if isinstance(frame, frames.Welcome)] == [True]
 
 
 def test_a_token_of_the_new_or_the_old_secret_opens_its_conversation() -> None:
