@@ -33,14 +33,12 @@ class Ledger:
     __slots__ = (
         "_changed",
         "_clocks",
-        "_noticed_at",
         "_observed",
         "_policy",
         "_rows",
+        "_shared",
         "_team",
         "_ticket",
-        "_ticket_id",
-        "_version",
         "context",
     )
 
@@ -49,9 +47,15 @@ class Ledger:
         self.context, self._ticket, self._team, self._policy = context, ticket, team, policy
         self._clocks = {clock.name: clock for clock in ticket.clocks}
         self._changed = False
-        self._ticket_id = ticket.id_at(event.customer_tag)
-        self._version = ticket.version_at(context.position.offset)
-        self._noticed_at = context.now if event.imported else event.received_at
+        #: What all rows of this ledger have in common.
+        self._shared = {
+            "customer_tag": event.customer_tag,
+            "version": ticket.version_at(context.position.offset),
+            "partition": context.position.partition,
+            "ticket_id": ticket.id_at(event.customer_tag),
+            "detected_at": context.now if event.imported else event.received_at,
+            "team": team,
+        }
         self._rows: list[Output] = []
         self._observed: list[Observation] = []
 
@@ -276,34 +280,43 @@ class Ledger:
     ) -> None:
         self._clocks[clock.name] = clock
         self._changed = True
-        context, ticket = self.context, self._ticket
-        row = ClockFact(
-            customer_tag=context.event.customer_tag,
-            version=self._version,
-            partition=context.position.partition,
-            at=at,
-            ticket_id=self._ticket_id,
-            episode=clock.episode,
-            clock=clock.name,
-            instance=clock.instance,
-            transition=transition,
-            sequence=clock.sequence,
-            detected_at=self._noticed_at,
-            policy=clock.terms.policy,
-            policy_version=clock.terms.policy_version,
-            target_seconds=clock.terms.target_seconds,
-            due_at=None if clock.paused_at is not None else clock.due_at,
-            elapsed_seconds=None if passed is None else passed.micros / MICROS,
-            elapsed_business_seconds=None if passed is None or calendar is None else passed.business / MICROS,
-            channel=ticket.channel,
-            priority=ticket.priority,
-            team=self._team,
-            calendar=clock.terms.calendar,
-            threshold=threshold,
-            reason=reason,
-            ticket_policy=ticket.sla.policy,
-        )
+        row = _fact(self._shared, self._ticket, clock, transition, at, calendar, passed, threshold, reason)
         self._rows.append(Output(row))
+
+
+def _fact(
+    shared: dict[str, Any],
+    ticket: Ticket,
+    clock: Clock,
+    transition: str,
+    at: int,
+    calendar: Calendar | None,
+    passed: Time | None,
+    threshold: int,
+    reason: str,
+) -> ClockFact:
+    terms = clock.terms
+    return ClockFact(
+        **shared,
+        at=at,
+        episode=clock.episode,
+        clock=clock.name,
+        instance=clock.instance,
+        transition=transition,
+        sequence=clock.sequence,
+        policy=terms.policy,
+        policy_version=terms.policy_version,
+        target_seconds=terms.target_seconds,
+        due_at=None if clock.paused_at is not None else clock.due_at,
+        elapsed_seconds=None if passed is None else passed.micros / MICROS,
+        elapsed_business_seconds=None if passed is None or calendar is None else passed.business / MICROS,
+        channel=ticket.channel,
+        priority=ticket.priority,
+        calendar=terms.calendar,
+        threshold=threshold,
+        reason=reason,
+        ticket_policy=ticket.sla.policy,
+    )
 
 
 def _with_carried(clock: Clock, shares: tuple[ClockShare, ...], until: int) -> tuple[ClockShare, ...]:
