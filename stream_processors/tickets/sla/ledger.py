@@ -158,7 +158,7 @@ class Ledger:
     def fulfil(self, name: str, at: int) -> None:
         """Stop a clock by an answer at `at`. One that stopped later, or breached wrongly, is corrected first."""
         clock = self._clocks.get(name)
-        if clock is None or at < clock.started_at or not self._moves(clock, at):
+        if clock is None or at < clock.started_at or not _moves(clock, at, self._ticket.episode):
             return
         if clock.stopped_at is not None or (clock.breached and at < clock.due_at):
             self._correct(clock, at)
@@ -169,18 +169,6 @@ class Ledger:
         was_met = clock.stopped_at is not None and not clock.cancelled and not clock.breached
         if not corrected.breached and not was_met:
             self.observe(ClockMet, at, clock, self._team)
-
-    def _moves(self, clock: Clock, at: int) -> bool:
-        """Returns true when an answer at `at` says something new about the clock.
-
-        A clock that was cancelled by a solve is revived by an answer from before it, and by the one that came with the solve,
-        a little later, but never into a breach. Whoever has left (`answer`) was not answered by what came afterwards.
-        """
-        if clock.stopped_at is None or at < clock.stopped_at:
-            return True
-        if at == clock.stopped_at or not clock.cancelled:
-            return clock.cancelled
-        return clock.name != "answer" and clock.episode == self._ticket.episode and at < clock.due_at
 
     def cancel(self, name: str, at: int, reason: str) -> None:
         """Stop a clock without an answer; whoever waited longer than its target before was late, and nobody else."""
@@ -317,6 +305,19 @@ def _fact(
         reason=reason,
         ticket_policy=ticket.sla.policy,
     )
+
+
+def _moves(clock: Clock, at: int, episode: int) -> bool:
+    """Returns true when an answer at `at` says something new about the clock.
+
+    A clock that was cancelled by a solve is revived by an answer from before it, and by the one that came with the solve,
+    a little later, but never into a breach. Whoever has left (`answer`) was not answered by what came afterwards.
+    """
+    if clock.stopped_at is None or at < clock.stopped_at:
+        return True
+    if at == clock.stopped_at or not clock.cancelled:
+        return clock.cancelled
+    return clock.name != "answer" and clock.episode == episode and at < clock.due_at
 
 
 def _with_carried(clock: Clock, shares: tuple[ClockShare, ...], until: int) -> tuple[ClockShare, ...]:
