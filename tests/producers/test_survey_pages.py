@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from producers.channels.survey import HUMAN_SECONDS
-from producers.sources.http import survey
 from producers.sources.http.survey import link_to
 from schemas import survey_link
 from schemas.events import SurveyAnswered
@@ -158,18 +157,3 @@ def test_the_surveys_process_serves_only_surveys_and_its_links(deployment: Deplo
         assert shown.status_code == 200 and "ABCDEFGHIJKL-3" in shown.text and 'lang="ja"' in shown.text
         assert server.client.post("/v1/form", data={}).status_code == 404
         assert {path.split("/")[1] for path in server.client.get("/openapi.json").json()["paths"]} == {"s"}
-
-
-def test_the_status_of_each_refusal() -> None:
-    assert survey._STATUS == {
-        "garbled_link": 404,
-        "forged_link": 403,
-        "expired_link": 410,
-        "no_secret_configured": 403,
-        "bad_vote": 403,
-        "bad_encoding": 400,
-        "client_gone": 400,
-        "too_large": 413,
-        "too_slow": 408,
-        "bad_media_type": 415,
-    }
