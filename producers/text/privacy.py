@@ -12,8 +12,9 @@ Other secrets of a company are patterns of its own: `also` sets them, once, when
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
 from schemas.errors import ConfigurationError
@@ -27,8 +28,8 @@ _BLANK = "\t\u00a0\u2000-\u200a\u202f\u3000\\-\u2010-\u2015\u2212\uff0d.\uff0e\u
 _WIDE = "\r\n_/|*>~\uff0f"
 #: Blanks between digits in encoded requests and mails: `4111+1111`, `4111=20=\r\n1111`.
 _ESCAPED = r"\+|%20|%2[dD]|%0[aAdD]|%[cC]2%[aA]0|%[eE]3%80%80|=20|=2D|=C2=A0|=E3=80=80|=\r?\n|\\u00a0|\\u3000|\\[nrt]|&nbsp;|\x00"
-_TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}")
-_RAW_RUN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{12,}}")
+_TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}+")
+_RAW_RUN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{12,}}+")
 #: The digits of an id: `"sender_id": "5123..."`, `From=%2B5511...`. A text in JSON has no quote that is not escaped, and
 #: a value of a form no `&`: nobody can write one into a message.
 _ID = re.compile(
@@ -43,6 +44,7 @@ _NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}\udca0])*")
 #: Groups of digits as printed on cards.
 _PRINTED = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 5), (8, 8)))
 _SHORTEST, _LONGEST, _SHOWN = 13, 19, 4
+_PORTION = 4096
 _INDUSTRIES = (2, 3, 4, 5, 6)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _NOT_BLANK = re.compile(r"\S")
@@ -117,45 +119,74 @@ def read_patterns(path: Path | None) -> tuple[re.Pattern[str], ...]:
 
 
 def _mask_run(text: str, piece: re.Pattern[str], narrow: re.Pattern[str]) -> str:
-    """Finds a card in a run of groups that may hold more (an order number before it), trying every stretch of groups."""
-    groups = [match.span(2) for match in piece.finditer(text) if match[2]]
-    close = [True, *(bool(narrow.fullmatch(text, end, start)) for (_, end), (start, _) in pairwise(groups))]
+    """Finds a card in a run of groups that may hold more (an order number before it), trying every stretch of groups.
+
+    The groups are looked at in portions, because a run may be millions of them.
+    """
+    pieces = (match.span(2) for match in piece.finditer(text) if match[2])
     done: list[str] = []
-    first = until = 0
-    while first < len(groups):
-        last = _card_from(text, groups, close, first)
-        if last is None:
-            first += 1
-            continue
-        start, end = groups[first][0], groups[last][1]
-        done += (text[until:start], _starred(text, groups[first : last + 1]))
-        first, until = last + 1, end
+    waiting: list[tuple[int, int]] = []
+    until, is_last = 0, False
+    while not is_last:
+        portion = list(islice(pieces, _PORTION))
+        is_last = len(portion) < _PORTION
+        run = _Run(text, waiting + portion, narrow)
+        first, end = 0, len(run.groups) - (0 if is_last else _LONGEST)  # a card may go on in the next portion
+        while first < end:
+            last = run.card_from(first)
+            if last is None:
+                first += 1
+                continue
+            found = run.groups[first : last + 1]
+            done += (text[until : found[0][0]], _starred(text, found))
+            first, until = last + 1, found[-1][1]
+        waiting = run.groups[first:]
     return "".join((*done, text[until:]))
 
 
-def _card_from(text: str, groups: list[tuple[int, int]], close: list[bool], first: int) -> int | None:
-    """Returns the index of the last group of the longest card number that starts with group `first`.
+class _Run:
+    """Holds a run of groups of digits with sums over its beginnings, so that a stretch of it is judged in constant time.
 
-    close  by group: nothing but blanks stands between it and the one before
+    groups  `(start, end)` of each group in the text
+    ends    by group: the number of digits up to its end
+    wide    by group: the gaps up to it that are more than blanks; `lines`: those of them with a line end
+    sums    of the Luhn digits before a place, with every even place doubled, and with every odd one
     """
-    if int(text[groups[first][0]]) not in _INDUSTRIES:
-        return None
-    found, digits, all_close, lines = None, "", True, 0
-    sizes: tuple[int, ...] = ()
-    for index in range(first, len(groups)):
-        start, end = groups[index]
-        digits += text[start:end]
-        if len(digits) > _LONGEST:
-            break
-        sizes += (end - start,)
-        if index > first:
-            all_close = all_close and close[index]
-            lines += "\n" in text[groups[index - 1][1] : start] and not close[index]
-            if lines > 1:
+
+    def __init__(self, text: str, groups: list[tuple[int, int]], narrow: re.Pattern[str]) -> None:
+        self.groups = groups
+        self.ends = list(accumulate(end - start for start, end in groups))
+        gaps = ["", *(text[end:start] for (_, end), (start, _) in pairwise(groups))]
+        is_wide = {gap: narrow.fullmatch(gap) is None for gap in set(gaps)}
+        self.wide = list(accumulate(is_wide[gap] for gap in gaps))
+        self.lines = list(accumulate(is_wide[gap] and "\n" in gap for gap in gaps)) if "\n" in text else None
+        self.digits = [int(digit) for start, end in groups for digit in text[start:end]]
+        doubled = [_DOUBLED[digit] for digit in self.digits]
+        self.sums = []
+        for parity in (0, 1):
+            mixed = self.digits.copy()
+            mixed[parity::2] = doubled[parity::2]
+            self.sums.append(list(accumulate(mixed, initial=0)))
+
+    def card_from(self, first: int) -> int | None:
+        """Returns the index of the last group of the longest card number that starts with group `first`."""
+        ends = self.ends
+        begin = ends[first - 1] if first else 0
+        if self.digits[begin] not in _INDUSTRIES:
+            return None
+        found, wide = None, self.wide[first]
+        lines = self.lines
+        for index in range(bisect_left(ends, begin + _SHORTEST, first), len(ends)):
+            end = ends[index]
+            if end - begin > _LONGEST or (lines is not None and lines[index] - lines[first] > 1):
                 break
-        if len(digits) >= _SHORTEST and (all_close or sizes in _PRINTED) and luhn(digits):
-            found = index
-    return found
+            sums = self.sums[end % 2]
+            if (sums[end] - sums[begin]) % 10 == 0 and (self.wide[index] == wide or self._is_printed(first, index)):
+                found = index
+        return found
+
+    def _is_printed(self, first: int, last: int) -> bool:
+        return tuple(end - start for start, end in self.groups[first : last + 1]) in _PRINTED
 
 
 def _starred(text: str, groups: list[tuple[int, int]]) -> str:
