@@ -17,10 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from producers.channels import generic, generic_fields
-from producers.text.fields import FieldProblems
+from producers.text.fields import FieldProblems, json_value
 from schemas.errors import Refused
 from schemas.events import Event
 
@@ -47,7 +45,7 @@ def normalise(raw: bytes, resource: str, *, now: int, source: str = "", key: str
         FieldProblems: `bad_fields`, every problem by field; in an array by place, such as `[3].ticket_id`.
         Refused: `bad_json`, `bad_batch`.
     """
-    body = _parsed(raw)
+    body = json_value(raw)
     if isinstance(body, dict):
         return (_event(body, resource, key, now, source),)
     _require_batch(body)
@@ -62,13 +60,6 @@ def normalise(raw: bytes, resource: str, *, now: int, source: str = "", key: str
         raise FieldProblems(problems)
     _require_different(made)
     return tuple(made)
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Refused("bad_json", str(error)[:300]) from error
 
 
 def _require_batch(body: Any) -> None:

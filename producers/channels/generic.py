@@ -17,11 +17,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from producers.channels.generic_fields import BY_THREAD, OWNER_FIELDS, canonical, check, converted, kind_of, needs
 from producers.mail.event import mail_event_id
-from producers.text.fields import FieldProblems, moment
+from producers.text.fields import FieldProblems, json_value, moment
 from producers.text.locales import locale_hint
 from schemas import events, identity
 from schemas.codec import snake
@@ -58,10 +56,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     Raises:
         Refused: `bad_json`, with the place.
     """
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Refused("bad_json", str(error)[:300]) from error
+    value = json_value(raw)
     if not isinstance(value, dict):
         raise Refused("bad_json", f"an object is expected, not {type(value).__name__}")
     return value

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
-from producers.text.fields import MAX_SHORT, prose
+from producers.text.fields import MAX_SHORT, json_value, prose
 from schemas.clock import MICROS
 from schemas.errors import Refused
 from schemas.events import Attachment, MessageReceived
@@ -67,10 +65,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     Raises:
         Refused: `bad_json`.
     """
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Refused("bad_json", str(error)[:300]) from error
+    value = json_value(raw)
     if not isinstance(value, dict):
         raise Refused("bad_json", f"an object is expected, not {type(value).__name__}")
     return value

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
 
 from producers.mail import charsets
 from producers.text import privacy
@@ -13,12 +16,14 @@ from schemas.clock import MICROS, to_micros
 from schemas.errors import Refused
 
 __all__ = [
+    "MAX_JSON_CONTAINERS",
     "MAX_PROBLEMS",
     "MAX_SHORT",
     "MAX_TEXT",
     "FieldProblems",
     "address_problem",
     "identifier",
+    "json_value",
     "moment",
     "prose",
     "time_zone_problem",
@@ -26,6 +31,7 @@ __all__ = [
 
 #: Characters of prose, and of everything else.
 MAX_TEXT, MAX_SHORT = 100_000, 1_000
+MAX_JSON_CONTAINERS = 100_000
 #: More unknown fields are not listed one by one: the search for a close name takes time for each.
 MAX_PROBLEMS = 50
 _ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
@@ -40,6 +46,21 @@ class FieldProblems(Refused):
     def __init__(self, fields: dict[str, str], reason: str = "bad_fields") -> None:
         self.fields = fields
         super().__init__(reason, "; ".join(f"{name}: {problem}" for name, problem in fields.items()))
+
+
+def json_value(raw: bytes) -> Any:
+    """Returns the value of a JSON text.
+
+    Raises:
+        Refused: `bad_json`, with the place; also for one with more than `MAX_JSON_CONTAINERS` arrays and objects, which
+            take up to 60 times the bytes that they are written in.
+    """
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_CONTAINERS:
+        raise Refused("bad_json", f"it has more than {MAX_JSON_CONTAINERS} arrays and objects")
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Refused("bad_json", str(error)[:300]) from error
 
 
 def prose(text: str, limit: int = MAX_TEXT) -> str:
