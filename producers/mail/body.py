@@ -10,11 +10,11 @@ import mimetypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.message import Message
 
 from producers.mail import charsets, headers, invitations, mime, smime, tnef, transfer
 from producers.mail.attachments import File, clean_name
-from producers.mail.part import TEXT_TYPES, Part, as_bytes
+from producers.mail.parser import Entity
+from producers.mail.part import TEXT_TYPES, Part
 from producers.text import markup
 from schemas.errors import Refused
 
@@ -23,8 +23,32 @@ __all__ = ["Body", "read"]
 _MAX_DEPTH, _MAX_PARTS, _MAX_FILES, _MAX_MAILS_IN_MAILS = 30, 500, 100, 5
 _HTML = re.compile(r"\s{0,50}<(?:!doctype html|html|head|body)\b[^<>]{0,500}>", re.IGNORECASE)
 _BOUNDARY_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]*\r?\nContent-[A-Za-z-]+[ \t]*:", re.MULTILINE)
+#: Bytes of words that are decoded of one mail, and characters of pages that are made text; far above `MAX_FULL_TEXT`.
+_MAX_TEXT_BYTES, _MAX_HTML_CHARS = 4_000_000, markup.MAX_HTML_CHARS
+#: Containers, signed contents and parts under other boundaries that are unwrapped in one mail; the others stay files.
+_MAX_UNWRAPPED = 10
 _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _SMIME_TYPES = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime"))
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """The work that a mail may still cost; mails inside of it share its own."""
+
+    text_bytes: int = _MAX_TEXT_BYTES
+    html_chars: int = _MAX_HTML_CHARS
+    unwrapped: int = _MAX_UNWRAPPED
+
+    def unwrap(self) -> bool:
+        """Takes one unwrapping; False when there is none left."""
+        self.unwrapped -= 1
+        return self.unwrapped >= 0
+
+    def page(self, page: str) -> str:
+        """Returns the text of a page, of as much of it as may still be read."""
+        page = page[: self.html_chars]
+        self.html_chars -= len(page)
+        return markup.to_text(page)
 
 
 @dataclass(slots=True)
@@ -34,6 +58,7 @@ class Body:
     texts: list[tuple[bool, str]] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
     parts: int = 0
+    left: _Allowance = field(default_factory=_Allowance)
     #: What is read when there are no words: `(rank, how to get them)`.
     substitutes: list[tuple[int, Callable[[], str]]] = field(default_factory=list)
 
@@ -43,7 +68,7 @@ class Body:
             return self._substitute()
         if len(self.texts) == 1 and not self.texts[0][0]:
             return self.texts[0][1].strip()
-        shown = [markup.to_text(text) if is_html else text.strip("\n") for is_html, text in self.texts]
+        shown = [self.left.page(text) if is_html else text.strip("\n") for is_html, text in self.texts]
         words = "\n\n".join(part for part in shown if part.strip()).strip()
         return words or self._substitute()
 
@@ -54,17 +79,17 @@ class Body:
         return ""
 
 
-def read(mail: Message) -> Body:
+def read(mail: Entity) -> Body:
     """Returns the texts and files of a mail.
 
     Raises:
         Refused: `undecodable_mime`, when parts under an unannounced boundary are nested without end.
     """
-    return _read(mail, 0)
+    return _read(mail, 0, _Allowance())
 
 
-def _read(mail: Message, depth: int) -> Body:
-    body = Body()
+def _read(mail: Entity, depth: int, left: _Allowance) -> Body:
+    body = Body(left=left)
     _collect(Part(mail), body, depth)
     return body
 
@@ -88,9 +113,8 @@ def _collect(part: Part, body: Body, depth: int) -> None:
 
 def _unbegun(part: Part, body: Body, depth: int) -> None:
     """Collects parts under a boundary that was not announced; without one it is all text."""
-    payload = part.payload
-    source = as_bytes(payload) if isinstance(payload, str) else b""
-    if real := _BOUNDARY_LINE.search(source[:100_000]):
+    source = part.message.body()
+    if (real := _BOUNDARY_LINE.search(source[:100_000])) and body.left.unwrap():
         boundary = real[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         mended = mime.parse_part(
             b"Content-Type: " + part.kind.encode() + b'; boundary="' + boundary + b'"\n\n' + source
@@ -99,14 +123,14 @@ def _unbegun(part: Part, body: Body, depth: int) -> None:
             _collect(Part(mended), body, depth + 1)
             return
     part.kind = "text/plain"
-    body.texts.append((False, part.text()))
+    body.texts.append((False, _words(part, body)))
 
 
 def _alternatives(children: list[Part], body: Body, depth: int) -> None:
     """Collects the first alternative with plain text, else the first with any text; the files of all."""
     best: Body | None = None
     for child in children:
-        branch = Body(parts=body.parts)
+        branch = Body(parts=body.parts, left=body.left)
         _collect(child, branch, depth + 1)
         body.parts = branch.parts
         body.files += branch.files
@@ -126,7 +150,7 @@ def _has_text(body: Body, *, plain_only: bool = False) -> bool:
 def _report(children: list[Part], body: Body, depth: int) -> None:
     """Collects a report without the mail that it is about: that one is ours, and not what the sender writes."""
     for child in children:
-        found = Body(parts=body.parts)
+        found = Body(parts=body.parts, left=body.left)
         _collect(child, found, depth + 1)
         body.parts = found.parts
         body.texts += found.texts
@@ -146,8 +170,14 @@ def _leaf(part: Part, body: Body, depth: int) -> None:
         _file(part, body, name, depth)
 
 
+def _words(part: Part, body: Body) -> str:
+    text = part.text(body.left.text_bytes)
+    body.left.text_bytes -= len(text)
+    return text
+
+
 def _text(part: Part, body: Body) -> None:
-    text = part.text()
+    text = _words(part, body)
     is_html = part.kind == "text/html"
     if not is_html:
         text, files = transfer.uuencoded(text)
@@ -158,18 +188,18 @@ def _text(part: Part, body: Body) -> None:
 
 
 def _outlook(part: Part, body: Body, name: str) -> None:
-    container = tnef.read(part.content())
+    container = tnef.read(part.content()) if body.left.unwrap() else tnef.Tnef()
     for inner, content in container.files:
         inner = clean_name(inner)
         _keep(body, inner, mimetypes.guess_type(inner)[0] or "application/octet-stream", content)
     if container.text.strip():
         body.substitutes.append((0, lambda: container.text))
     elif container.html.strip():
-        body.substitutes.append((0, lambda: markup.to_text(container.html)))
+        body.substitutes.append((0, lambda: body.left.page(container.html)))
     elif container.rtf:
         body.substitutes.append((0, container.words))
     if not container.whole:
-        _add(body, File(name or "winmail.dat", part.kind, len(part.content()), part.content))
+        _add(body, File(name or "winmail.dat", part.kind, part.size(), part.content))
 
 
 def _file(part: Part, body: Body, name: str, depth: int) -> None:
@@ -178,21 +208,21 @@ def _file(part: Part, body: Body, name: str, depth: int) -> None:
         if inner is not None:
             name = name or clean_name(headers.text(headers.of(inner.message), "subject"))[:196] + ".eml"
             body.substitutes.append(
-                (2, lambda: _read(inner.message, depth + 1).text() if depth < _MAX_MAILS_IN_MAILS else "")
+                (2, lambda: _read(inner.message, depth + 1, body.left).text() if depth < _MAX_MAILS_IN_MAILS else "")
             )
     elif part.kind == "text/calendar":
-        body.substitutes.append((1, lambda: invitations.words(part.text())))
-    elif part.kind in _SMIME_TYPES and (content := smime.signed_content(part.content())):
+        body.substitutes.append((1, lambda: invitations.words(_words(part, body))))
+    elif part.kind in _SMIME_TYPES and body.left.unwrap() and (content := smime.signed_content(part.content())):
         try:
-            inner_body = _read(mime.parse_part(content), depth + 1)
+            inner_body = _read(mime.parse_part(content), depth + 1, body.left)
         except Refused:
             inner_body = Body()
         body.texts += inner_body.texts
         body.substitutes += inner_body.substitutes
-        _add(body, File(name, part.kind[:100], len(part.content()), part.content))
+        _add(body, File(name, part.kind[:100], part.size(), part.content))
         body.files += inner_body.files[: max(_MAX_FILES - len(body.files), 0)]
         return
-    _add(body, File(name, part.kind[:100], len(part.content()), part.content))
+    _add(body, File(name, part.kind[:100], part.size(), part.content))
 
 
 def _keep(body: Body, name: str, media_type: str, content: bytes) -> None:

@@ -1,16 +1,14 @@
 """Parses the bytes of a mail into the standard library's tree of parts, once per mail.
 
-The library's parser is used with its `compat32` policy: it accepts any bytes and parses no header that is not asked
-for. What would mislead it (a byte-order mark, an mbox line, a blank before a colon) is mended first.
+`producers.mail.parser` accepts any bytes and parses no header that is not asked for. What would mislead it (a byte-order
+mark, an mbox line, a blank before a colon) is mended first.
 """
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
-from email.message import Message
 
+from producers.mail.parser import Entity, read_entity
 from schemas.errors import Refused
 
 __all__ = ["parse_mail", "parse_part"]
@@ -23,11 +21,11 @@ _HEADERS = re.compile(r"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 _HEADERS_LOOKED_AT = 20_000
 
 
-def parse_mail(raw: bytes) -> Message:
+def parse_mail(raw: bytes) -> Entity:
     """Returns the tree of a whole mail.
 
     Raises:
-        Refused: `empty`, or `undecodable_mime` when its parts are nested without end.
+        Refused: `empty`, `too_costly`, or `undecodable_mime` when its parts are nested without end.
     """
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # saved by an editor as UTF-16
         raw = raw.decode("utf-16", "replace").encode()
@@ -41,18 +39,14 @@ def parse_mail(raw: bytes) -> Message:
     return parse_part(raw)
 
 
-def parse_part(raw: bytes) -> Message:
+def parse_part(raw: bytes) -> Entity:
     """Returns the tree of a mail or of a part that was found inside of another one.
 
     Raises:
-        Refused: `undecodable_mime`, when its parts are nested without end.
+        Refused: `too_costly`, or `undecodable_mime` when its parts are nested without end.
     """
-    if (mail := _without_parts(raw)) is not None:
-        return mail
-    try:
-        return email.message_from_bytes(raw, policy=email.policy.compat32)
-    except RecursionError as error:
-        raise Refused("undecodable_mime", "its parts are nested without end") from error
+    mail = _without_parts(raw)
+    return read_entity(raw) if mail is None else mail
 
 
 def _without_blanks_before_colons(raw: bytes) -> bytes:
@@ -62,7 +56,7 @@ def _without_blanks_before_colons(raw: bytes) -> bytes:
     return _BLANK_BEFORE_COLON.sub(rb"\1:", head) + raw[len(head) :]
 
 
-def _without_parts(raw: bytes) -> Message | None:
+def _without_parts(raw: bytes) -> Entity | None:
     """Parses a mail of well-formed headers and one body as the library does, in a third of the time.
 
     Returns None for any other mail. Most mails with words only are of this kind, and their headers are most of the work.
@@ -73,8 +67,8 @@ def _without_parts(raw: bytes) -> Message | None:
     head = raw[: end.start()].decode("ascii", "surrogateescape").replace("\r\n", "\n") + "\n"
     if "\r" in head or _HAS_PARTS.search(head) or not _HEADERS.fullmatch(head):
         return None
-    mail = Message(email.policy.compat32)
+    mail = Entity(raw)
     for name, value in _HEADER.findall(head):
         mail.set_raw(name, value)
-    mail.set_payload(raw[end.end() :].decode("ascii", "surrogateescape"))
+    mail.body_start, mail.body_end = end.end(), len(raw)
     return mail

@@ -13,17 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import Message
-from email.parser import BytesParser
 
 from producers.mail import body as bodies
 from producers.mail import headers as mail_headers
 from producers.mail import mime
 from producers.mail.attachments import File
 from producers.mail.headers import Headers
+from producers.mail.parser import Entity, read_headers
+from producers.mail.part import Part
 from schemas.errors import Refused
 
 __all__ = ["Mail", "Report", "parse"]
+
+#: Bytes that are looked at for the headers of a returned mail.
+_MAX_RETURNED_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def parse(raw: bytes) -> Mail:
         return Mail(raw, headers, report=report, problem=problem)
 
 
-def _report(mail: Message) -> Report | None:
+def _report(mail: Entity) -> Report | None:
     if mail.get_content_type() != "multipart/report" or not mail.is_multipart():
         return None
     blocks: list[Headers] = []
@@ -80,34 +83,25 @@ def _report(mail: Message) -> Report | None:
     for part in _walk(mail):
         kind = part.get_content_type()
         if kind == "message/delivery-status":
-            blocks += map(mail_headers.of, _status_blocks(part))
+            blocks += map(mail_headers.of, part.children)
         elif kind in ("message/rfc822", "text/rfc822-headers") and returned is None:
             returned = _returned(part)
     return Report(tuple(blocks), returned) if blocks and returned is not None else None
 
 
-def _walk(mail: Message) -> Iterator[Message]:
+def _walk(mail: Entity) -> Iterator[Entity]:
     """Yields a mail and all its parts in their order. The library's `walk` is recursive, and parts nest deeply."""
     waiting = [mail]
     while waiting:
         part = waiting.pop()
         yield part
-        payload = part.get_payload()
-        if isinstance(payload, list):
-            waiting += [child for child in reversed(payload) if isinstance(child, Message)]
+        waiting += reversed(part.children)
 
 
-def _status_blocks(part: Message) -> list[Message]:
-    """Returns the blocks of fields; the library parses each of them into a message without a body."""
-    payload = part.get_payload()
-    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
-
-
-def _returned(part: Message) -> Headers | None:
-    payload = part.get_payload()
-    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-        return mail_headers.of(payload[0])
-    decoded = part.get_payload(decode=True)
-    if not isinstance(decoded, bytes):
+def _returned(part: Entity) -> Headers | None:
+    if part.children:
+        return mail_headers.of(part.children[0])
+    try:
+        return mail_headers.of(read_headers(Part(part).content()[:_MAX_RETURNED_BYTES]))
+    except Refused:
         return None
-    return mail_headers.of(BytesParser().parsebytes(decoded, headersonly=True))

@@ -6,13 +6,12 @@ The standard library's tree holds the parts; transfer encodings and charsets are
 from __future__ import annotations
 
 import email.policy
-import io
 import re
-from email.generator import BytesGenerator
 from email.message import Message
 
 from producers.mail import charsets, headers, transfer
 from producers.mail.attachments import clean_name
+from producers.mail.parser import Entity
 from producers.text import markup
 
 __all__ = ["PLAIN_TYPES", "TEXT_TYPES", "Part", "as_bytes"]
@@ -33,7 +32,7 @@ class Part:
 
     __slots__ = ("fields", "kind", "message")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Entity) -> None:
         self.message = message
         self.fields: dict[str, str] = {}
         for name, value in message.raw_items():
@@ -48,13 +47,7 @@ class Part:
     @property
     def children(self) -> list[Part]:
         """The parts inside of this one."""
-        payload = self.message.get_payload()
-        return [Part(child) for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
-
-    @property
-    def payload(self) -> object:
-        """The payload as parsed. `get_payload()` would decode it by the declared charset, which may be wrong."""
-        return getattr(self.message, "_payload", None)
+        return [Part(child) for child in self.message.children]
 
     @property
     def is_list(self) -> bool:
@@ -70,28 +63,27 @@ class Part:
         """Returns the bytes, transfer encoding undone; of a message, its source."""
         if self.is_list:
             return self._source()
-        payload = self.payload
-        if not isinstance(payload, str):
-            return b""
-        data = as_bytes(payload)
+        data = self.message.body()
         encoding = self.fields.get("content-transfer-encoding", "")
         if "uu" in encoding.lower():
             decoded = self.message.get_payload(decode=True)
             return decoded if isinstance(decoded, bytes) else data
         return transfer.decode(data, encoding) if encoding else data
 
+    def size(self) -> int:
+        """Returns the number of bytes of its content; of an attached mail without a copy of it."""
+        if self.is_list and self.kind == "message/rfc822":
+            mail = self.message
+            return mail.body_end - mail.body_start - mail.raw.count(b"\r\n", mail.body_start, mail.body_end)
+        return len(self.content())
+
     def _source(self) -> bytes:
-        buffer = io.BytesIO()
-        try:
-            BytesGenerator(buffer, mangle_from_=False, maxheaderlen=0).flatten(self.message)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return b""
-        written = buffer.getvalue().partition(b"\n\n")[2] if self.fields else buffer.getvalue().lstrip(b"\n")
+        written = self.message.body().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return written if self.kind == "message/rfc822" else written.rstrip(b"\n")
 
-    def text(self) -> str:
-        """Returns the words of a text part."""
-        data = self.content()[:_MAX_TEXT_BYTES]
+    def text(self, max_bytes: int = _MAX_TEXT_BYTES) -> str:
+        """Returns the words of a text part, of its first `max_bytes`."""
+        data = self.content()[: min(max_bytes, _MAX_TEXT_BYTES)]
         content_type = self.fields.get("content-type", "")
         charset = self._charset(content_type)
         if self.kind == "text/html" and charset in (None, "us-ascii") and (meta := _META_CHARSET.search(data[:2000])):
@@ -144,11 +136,9 @@ def _unflow(text: str, *, delete_space: bool) -> str:
     flowing = False
     for line in text.split("\n"):
         quoted = line.startswith(">")
-        if flowing and not quoted:
-            done[-1] += line.removeprefix(" ")
-        else:
-            done.append(line if quoted else line.removeprefix(" "))
+        if done and not (flowing and not quoted):
+            done.append("\n")
         flowing = line.endswith(" ") and not quoted and line != "-- "
-        if flowing and delete_space:
-            done[-1] = done[-1][:-1]
-    return "\n".join(done)
+        words = line if quoted else line.removeprefix(" ")
+        done.append(words[:-1] if flowing and delete_space else words)
+    return "".join(done)

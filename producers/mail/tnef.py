@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import compressed_rtf
-from striprtf.striprtf import rtf_to_text
 
-from producers.mail import charsets
+from producers.mail import charsets, rtf
 
 __all__ = ["Tnef", "read"]
 
@@ -27,6 +26,8 @@ _FIXED |= {0x0014: 8, 0x0040: 8, 0x0048: 16}
 _VARIABLE = frozenset((0x0000, 0x000D, 0x001E, 0x001F, 0x0102))
 _UNICODE, _STRING, _MANY, _NAMED = 0x001F, 0x001E, 0x1000, 0x8000
 _MOST_ATTRIBUTES, _MOST_PROPS, _MOST_VALUES = 5000, 2000, 100
+#: Values of all properties of one container.
+_MOST_VALUES_IN_ALL = 50_000
 _MAX_RTF = 200_000
 
 
@@ -39,15 +40,15 @@ class Tnef:
     rtf: bytes = b""
     files: list[tuple[str, bytes]] = field(default_factory=list)
     whole: bool = False
+    values_left: int = _MOST_VALUES_IN_ALL
 
     def words(self) -> str:
         """Returns the text that came as RTF only."""
         try:
             raw = compressed_rtf.decompress(self.rtf[:_MAX_RTF])
-            rtf = raw[: _MAX_RTF * 4].decode("latin-1")
-            return str(rtf_to_text(rtf, encoding="cp1252", errors="replace"))  # type: ignore[no-untyped-call]
-        except Exception:  # broken input makes two libraries raise anything; the files are still there
+        except Exception:  # broken input makes the library raise anything; the files are still there
             return ""
+        return rtf.words(raw[: rtf.MAX_RTF_CHARS].decode("latin-1"))
 
 
 def read(data: bytes) -> Tnef:
@@ -66,7 +67,7 @@ def read(data: bytes) -> Tnef:
         elif number == _ATTACH_BEGINS:
             found.files.append(("", b""))
         elif found.files:
-            found.files[-1] = _file(number, value, charset, *found.files[-1])
+            found.files[-1] = _file(found, number, value, charset)
     found.text = found.text or charsets.decode(body.rstrip(b"\x00"), charset)
     found.html = charsets.decode(html, charset)
     return found
@@ -74,7 +75,7 @@ def read(data: bytes) -> Tnef:
 
 def _message(value: bytes, found: Tnef, charset: str, html: bytes) -> tuple[str, bytes]:
     """Takes the properties of the message; returns the charset of what follows, and the bytes of its HTML."""
-    for tag, kind, content in _props(value):
+    for tag, kind, content in _props(value, found):
         if tag == _P_BODY:
             found.text = _string(kind, content, charset)
         elif tag == _P_HTML:
@@ -102,14 +103,15 @@ def _attributes(data: bytes, found: Tnef) -> Iterator[tuple[int, bytes]]:
         position = end + 2
 
 
-def _file(number: int, value: bytes, charset: str, name: str, content: bytes) -> tuple[str, bytes]:
+def _file(found: Tnef, number: int, value: bytes, charset: str) -> tuple[str, bytes]:
+    name, content = found.files[-1]
     if number == _ATTACH_TITLE:
         return name or charsets.decode(value.rstrip(b"\x00"), charset), content
     if number == _ATTACH_DATA:
         return name, value
     if number == _ATTACH_PROPS:
         short = long = ""
-        for tag, kind, prop in _props(value):
+        for tag, kind, prop in _props(value, found):
             if tag == _P_LONG_NAME:
                 long = _string(kind, prop, charset)
             elif tag == _P_SHORT_NAME:
@@ -120,7 +122,7 @@ def _file(number: int, value: bytes, charset: str, name: str, content: bytes) ->
     return name, content
 
 
-def _props(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _props(data: bytes, found: Tnef) -> Iterator[tuple[int, int, bytes]]:
     """Yields `(property, type, bytes)` of each property; the first value of several. Ends at the first that is broken."""
     try:
         (count,) = struct.unpack_from("<I", data)
@@ -131,6 +133,9 @@ def _props(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             if tag >= _NAMED:
                 position = _after_name(data, position)
             values, position = _values(data, position, kind)
+            found.values_left -= 1 + len(values)
+            if found.values_left < 0:
+                return
             if values:
                 yield tag, kind & ~_MANY, values[0]
     except struct.error:

@@ -10,10 +10,11 @@ __all__ = ["decode", "uuencoded"]
 _WHITE = b" \t\r\n\v\f"
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
-_BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
+_BLANK_INSIDE = re.compile(rb"(?<=\S)[\t\v\f]*+ [ \t\v\f]*+(?=\S)")
+_BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 #: One wrong character in so many is an accident; more of them mean that it is no base64.
 _ACCIDENTS = 60
-_UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n){1,})(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
+_UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n)++)(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
 _MOST_UUENCODED = 20
 
 
@@ -28,20 +29,22 @@ def decode(data: bytes, encoding: str) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    wrong = len(data.translate(None, _BASE64_ALPHABET))
-    if wrong * _ACCIDENTS > len(data):  # text: all of it, or a footer below
-        encoded = b"".join(_lines_before_words(data))
+    wrong = data.translate(None, _BASE64_ALPHABET)
+    if len(wrong) * _ACCIDENTS > len(data):  # text: all of it, or a footer below
+        encoded = _lines_before_words(data, wrong)
         return _lenient(encoded) if encoded.strip() else data
     return _lenient(data)
 
 
-def _lines_before_words(data: bytes) -> list[bytes]:
-    found = []
-    for line in data.splitlines(keepends=True):
-        if _NO_BASE64.search(line) or b" " in line.strip():
-            break
-        found.append(line)
-    return found
+def _lines_before_words(data: bytes, wrong: bytes) -> bytes:
+    """Returns the lines above the first that has a blank inside, or one of the `wrong` characters, given in their order."""
+    until = _line_start(data, data.find(wrong[:1])) if wrong else len(data)
+    blank = _BLANK_INSIDE.search(data, 0, until) if data.find(b" ", 0, until) >= 0 else None
+    return data[: _line_start(data, blank.start()) if blank else until]
+
+
+def _line_start(data: bytes, at: int) -> int:
+    return max(data.rfind(b"\n", 0, at), data.rfind(b"\r", 0, at)) + 1
 
 
 def _lenient(data: bytes) -> bytes:

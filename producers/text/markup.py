@@ -59,9 +59,15 @@ _SHALLOW = frozenset(
 )
 #: The parser needs quadratic time in the depth: 100,000 nested elements would take a minute.
 _DEEPEST = 250
+#: A page is no longer than 400,000 characters: with more tags it is hardly one that a person reads.
+_MOST_TAGS = 50_000
 #: It takes 10 microseconds for an ampersand.
 _MOST_ENTITIES = 20_000
-_ANY_TAG = re.compile(r"<[^<>]{0,2000}>")
+#: It compares each attribute of a tag with all others of that tag.
+_MANY_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>\s]*+\s++){10000}")
+_ANY_TAG = re.compile(r"<[^<>]*+>")
+#: Character references that are no character; Python reads no number of more than 4,300 digits.
+_LONG_NUMBER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
 _TOKEN = re.compile(r"<(/?)([a-z0-9]+)((?:[^>\"]|\"[^\"]*\")*)>|([^<]+)")
 _EMPTY = frozenset(["br", "hr"])
@@ -72,8 +78,9 @@ _MOST_QUOTED = 8
 def to_text(markup: str) -> str:
     """Returns plain text with paragraphs; links become their words, images disappear."""
     markup = markup[:MAX_HTML_CHARS].replace("\u00a0", " ")
-    if _too_deep(markup) or markup.count("&") > _MOST_ENTITIES:
-        return entities.unescape(_ANY_TAG.sub(" ", _BREAK.sub("\n", markup))).strip()
+    if _is_costly(markup):
+        words = _LONG_NUMBER.sub("\ufffd", _ANY_TAG.sub(" ", _BREAK.sub("\n", markup)))
+        return entities.unescape(words).strip()
     page = _Page()
     hidden = 0  # depth inside of hidden elements
     for closing, tag, attributes, words in _TOKEN.findall(_clean(markup)):
@@ -106,6 +113,12 @@ def _is_hidden(tag: str, attributes: str) -> bool:
     if _INVISIBLE.search(attributes) or _CLIPPED.search(attributes):
         return True
     return bool(_NO_SIZE.search(attributes)) and (tag in ("span", "p") or bool(_NO_HEIGHT.search(attributes)))
+
+
+def _is_costly(markup: str) -> bool:
+    if markup.count("<") > _MOST_TAGS or markup.count("&") > _MOST_ENTITIES:
+        return True
+    return _too_deep(markup) or _MANY_ATTRIBUTES.search(markup) is not None
 
 
 def _too_deep(markup: str) -> bool:

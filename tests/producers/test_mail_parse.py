@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers.mail import mime
+from producers.mail import mime, parser
 from producers.mail.parse import Mail, parse
 from producers.mail.reports import delivery_report
 from producers.sources.mail_intake import mail_event
@@ -48,7 +48,7 @@ BOUNCE = (EXAMPLES[0].parent / "bounce_from_exchange.eml").read_bytes()
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Collects the length of every text that the library's parser is given, of whatever class or function."""
+    """Collects the length of every text that our parser or the library's is given, of whatever class or function."""
     lengths: list[int] = []
     init, feed = email.feedparser.FeedParser.__init__, email.feedparser.FeedParser.feed
 
@@ -62,6 +62,13 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(email.feedparser.FeedParser, "__init__", counted_init)
     monkeypatch.setattr(email.feedparser.FeedParser, "feed", counted_feed)
+    own_init = parser._Reader.__init__
+
+    def counted_own_init(self: parser._Reader, raw: bytes) -> None:
+        lengths.append(len(raw))
+        own_init(self, raw)
+
+    monkeypatch.setattr(parser._Reader, "__init__", counted_own_init)
     return lengths
 
 

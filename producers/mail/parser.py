@@ -1,0 +1,295 @@
+"""Finds the parts of a mail as the standard library's parser does, in time and memory linear in its bytes.
+
+The library splits a mail into lines, keeps each as an object, and compares each with every boundary that is open: a
+mail of blank lines or of nested boundaries costs it hundreds of times what the mail is. This one works on offsets, and
+looks only at header lines and at lines that begin with `--`. What is found stands in the library's own tree.
+
+The limits are on what costs time per piece. They are counted while the mail is read, so that nothing is built first:
+
+| limit                     | of one mail                                                                     |
+|---------------------------|---------------------------------------------------------------------------------|
+| `MAX_PARTS`               | parts, attached mails and blocks of delivery reports, itself included            |
+| `MAX_DEPTH`               | parts inside of each other                                                       |
+| `MAX_HEADERS`             | lines of headers, those of the parts included                                    |
+| `MAX_HEADER_BYTES`        | bytes of headers, those of the parts included                                    |
+| `MAX_BOUNDARY_LINES`      | lines that begin with `--`, if it has parts                                      |
+| `MAX_PARAMETER_WORK`      | sum of the squared lengths of Content-Type and Content-Disposition               |
+"""
+
+from __future__ import annotations
+
+import email.policy
+import re
+from email.message import Message
+from typing import Any
+
+from schemas.errors import Refused
+
+__all__ = [
+    "MAX_BOUNDARY_LINES",
+    "MAX_DEPTH",
+    "MAX_HEADERS",
+    "MAX_HEADER_BYTES",
+    "MAX_PARAMETER_WORK",
+    "MAX_PARTS",
+    "Entity",
+    "read_entity",
+    "read_headers",
+]
+
+MAX_PARTS = 5_000
+MAX_DEPTH = 100
+MAX_HEADERS = 20_000
+MAX_HEADER_BYTES = 2_000_000
+MAX_BOUNDARY_LINES = 100_000
+#: The library's parser of parameters needs quadratic time in their length.
+MAX_PARAMETER_WORK = 100_000_000
+
+_HEADER = re.compile(rb"(?:From |[!-9;-~]*:|[\t ])")
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_BLANK_LINES = frozenset((b"\n", b"\r\n", b"\r"))
+_WHITE = b" \t\r\n"
+_WITH_PARAMETERS = frozenset(("content-type", "content-disposition"))
+
+
+class Entity(Message):
+    """A mail or a part of one: the library's message, whose body stays where it is until somebody asks for it."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(email.policy.compat32)
+        self.raw = raw
+        self.body_start = self.body_end = 0
+
+    def get_payload(self, i: int | None = None, decode: bool = False) -> Any:
+        """Returns what the library's method returns."""
+        if getattr(self, "_payload", None) is None:
+            self.set_payload(self.body().decode("ascii", "surrogateescape"))
+        return super().get_payload(i, decode)  # type: ignore[call-overload]
+
+    @property
+    def children(self) -> list[Entity]:
+        """The parts inside of this one."""
+        payload = getattr(self, "_payload", None)
+        return payload if isinstance(payload, list) else []
+
+    def body(self) -> bytes:
+        """Returns the bytes below the headers, without the line end that belongs to the boundary below them."""
+        return self.raw[self.body_start : self.body_end]
+
+    def end_before_line_end(self) -> None:
+        """Leaves the last line end of the body to the boundary below it (RFC 2046, 5.1.1)."""
+        last = self.raw[max(self.body_start, self.body_end - 2) : self.body_end]
+        self.body_end -= 2 if last == b"\r\n" else 1 if last[-1:] in (b"\r", b"\n") else 0
+
+
+def read_entity(raw: bytes) -> Entity:
+    """Returns the tree of parts of a mail, or of one part.
+
+    Raises:
+        Refused: `too_costly`, or `undecodable_mime` when its parts are nested without end.
+    """
+    return _Reader(raw).entity(0, None)
+
+
+def read_headers(raw: bytes) -> Entity:
+    """Returns the headers alone; raises as `read_entity`."""
+    entity = Entity(raw)
+    _Reader(raw).headers(entity)
+    return entity
+
+
+def too_costly(what: str, most: int) -> Refused:
+    """Returns the refusal of a mail that would cost more to parse than it may."""
+    return Refused("too_costly", f"the mail has more than {most} {what}")
+
+
+class _Reader:
+    """Reads one mail from its first byte to its last. `at` is the offset of the next line."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw, self.at = raw, 0
+        self._parts = self._header_lines = self._header_bytes = self._parameter_work = 0
+        #: Boundaries that end the part being read.
+        self._open: set[bytes] = set()
+        #: Offsets of the lines that begin with `--`; those before the cursor lie behind `at`, or end no part.
+        self._dashes: list[int] | None = None
+        self._cursor = 0
+        #: The part whose last line end belongs to the boundary below it.
+        self._last = Entity(raw)
+
+    def entity(self, depth: int, default_type: str | None) -> Entity:
+        """Reads headers and body of one part, up to an open boundary or the end."""
+        if depth > MAX_DEPTH:
+            raise Refused("undecodable_mime", f"its parts are nested without end: deeper than {MAX_DEPTH}")
+        entity = self._new()
+        if default_type is not None:
+            entity.set_default_type(default_type)
+        self.headers(entity)
+        entity.body_start = self.at
+        kind = entity.get_content_type()
+        if kind == "message/delivery-status":
+            self._status_blocks(entity)
+        elif kind.startswith("message/"):
+            entity.attach(self.entity(depth + 1, None))
+        elif kind.startswith("multipart/"):
+            self._multipart(entity, kind, depth)
+        else:
+            self.at = self._boundary_below()
+        entity.body_end = entity.body_end or self.at
+        return entity
+
+    def _new(self) -> Entity:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise too_costly("parts", MAX_PARTS)
+        self._last = Entity(self.raw)
+        return self._last
+
+    # headers
+
+    def headers(self, entity: Entity, *, blank_line_ends: bool = False) -> None:
+        """Reads header lines and the blank line below them; a line that is neither is the first of the body."""
+        lines: list[bytes] = []
+        while (line := self._line()) and _HEADER.match(line):
+            lines.append(line)
+            self.at += len(line)
+            self._header_lines += 1
+            self._header_bytes += len(line)
+            if self._header_lines > MAX_HEADERS:
+                raise too_costly("lines of headers", MAX_HEADERS)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                raise too_costly("bytes of headers", MAX_HEADER_BYTES)
+        if len(lines) > 1 and lines[-1].startswith(b"From "):  # it is the first line of the body
+            self.at -= len(lines.pop())
+        elif line in _BLANK_LINES and not blank_line_ends:
+            self.at += len(line)
+        folded: list[bytes] = []
+        for line in lines:
+            if line[0] not in b" \t":
+                self._keep(entity, folded)
+                folded = [] if line.startswith((b"From ", b":")) else [line]
+            elif folded:
+                folded.append(line)
+        self._keep(entity, folded)
+
+    def _keep(self, entity: Entity, folded: list[bytes]) -> None:
+        if not folded:
+            return
+        name, _, value = b"".join(folded).decode("ascii", "surrogateescape").partition(":")
+        value = value.lstrip(" \t").rstrip("\r\n")
+        entity.set_raw(name, value)
+        if name.lower() in _WITH_PARAMETERS:
+            self._parameter_work += len(value) ** 2
+            if self._parameter_work > MAX_PARAMETER_WORK:
+                raise too_costly("characters of parameters", int(MAX_PARAMETER_WORK**0.5))
+
+    def _line(self) -> bytes:
+        """Returns the next line with its end, cut where headers are too long; b"" at an open boundary and at the end."""
+        found = _LINE.match(self.raw, self.at, self.at + MAX_HEADER_BYTES + 1)
+        line = found[0] if found else b""
+        return b"" if line.startswith(b"--") and self._ends_part(line) else line
+
+    # boundaries
+
+    def _ends_part(self, line: bytes) -> bool:
+        words = line.rstrip(_WHITE)[2:]
+        return words in self._open or (words.endswith(b"--") and words[:-2] in self._open)
+
+    def _boundary_below(self) -> int:
+        """Returns the offset of the next line that is an open boundary, or of the end of the mail."""
+        if not self._open:
+            return len(self.raw)
+        dashes = self._lines_with_dashes()
+        while self._cursor < len(dashes):
+            if (offset := dashes[self._cursor]) >= self.at and self._ends_part(self._line_at(offset)):
+                return offset
+            self._cursor += 1
+        return len(self.raw)
+
+    def _line_at(self, offset: int) -> bytes:
+        found = _LINE.match(self.raw, offset)
+        return found[0] if found else b""
+
+    def _lines_with_dashes(self) -> list[int]:
+        if self._dashes is None:
+            offsets = [0] if self.raw.startswith(b"--") else []
+            for mark in (b"\n--", b"\r--"):
+                if self.raw.count(mark) > MAX_BOUNDARY_LINES:
+                    raise too_costly("lines that begin with --", MAX_BOUNDARY_LINES)
+                at = -1
+                while (at := self.raw.find(mark, at + 1)) >= 0:
+                    offsets.append(at + 1)
+            self._dashes = sorted(offsets)
+        return self._dashes
+
+    # bodies
+
+    def _status_blocks(self, entity: Entity) -> None:
+        """Reads blocks of fields with a blank line between them, each into a message of its own."""
+        while True:
+            block = self._new()
+            self.headers(block, blank_line_ends=True)
+            block.body_start = self.at
+            block.body_end = self.at = self._blank_line_below()
+            entity.attach(block)
+            self.at += len(self._line())
+            if not self._line():
+                return
+
+    def _blank_line_below(self) -> int:
+        end = self._boundary_below()
+        while self.at < end and (line := self._line()) not in _BLANK_LINES:
+            self.at += len(line)
+            self._header_lines += 1
+            if self._header_lines > MAX_HEADERS:
+                raise too_costly("lines of headers and reports", MAX_HEADERS)
+        return min(self.at, end)
+
+    def _multipart(self, entity: Entity, kind: str, depth: int) -> None:
+        boundary = _key(entity.get_boundary())
+        if boundary is None or boundary in self._open:  # none of its own: the body is text
+            self.at = self._boundary_below()
+            return
+        self._open.add(boundary)
+        self.at = self._boundary_below()
+        self._open.discard(boundary)
+        if _is_boundary(self._line(), boundary):
+            if _is_closing(self._line(), boundary):  # before any part
+                entity.body_end = self.at
+            else:
+                self._parts_between(entity, boundary, depth, "message/rfc822" if kind == "multipart/digest" else None)
+                self._last = entity
+            self.at = self._boundary_below()
+
+    def _parts_between(self, entity: Entity, boundary: bytes, depth: int, default_type: str | None) -> None:
+        """Reads the parts from the first boundary to the closing one, or to one of an outer multipart."""
+        while _is_boundary(line := self._line(), boundary):
+            self.at += len(line)
+            if _is_closing(line, boundary):
+                return
+            while _is_boundary(line := self._line(), boundary):  # several in a row count as one
+                self.at += len(line)
+            self._open.add(boundary)
+            part = self.entity(depth + 1, default_type)
+            self._open.discard(boundary)
+            entity.attach(part)
+            for last in {part, self._last}:
+                if last.is_multipart() or last.get_content_maintype() != "multipart":
+                    last.end_before_line_end()
+
+
+def _key(boundary: str | None) -> bytes | None:
+    """Returns a boundary as it stands in the mail; None for one that cannot stand there."""
+    try:
+        return None if boundary is None else boundary.encode("ascii", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
+def _is_boundary(line: bytes, boundary: bytes) -> bool:
+    words = line.rstrip(_WHITE)
+    return words[:2] == b"--" and (words[2:] == boundary or (words[-2:] == b"--" and words[2:-2] == boundary))
+
+
+def _is_closing(line: bytes, boundary: bytes) -> bool:
+    return line.rstrip(_WHITE)[2:] != boundary
