@@ -33,9 +33,17 @@ class WorkerSettings(Settings):
     )
     max_batch_records: int = Field(1000, ge=1, le=8192, description="records per partition batch")
     dlq_max_ratio: float = Field(
-        0.5, gt=0, le=1, description="a larger share of failing records in one batch of 20 or more stops the worker"
+        0.5,
+        gt=0,
+        le=1,
+        description="a larger share of undecodable records and defects stops the worker, in a batch of 20 or more records"
+        " without the refused ones",
     )
-    dlq_max_run: int = Field(50, ge=1, description="failing records in a row that stop the worker")
+    dlq_max_run: int = Field(
+        50,
+        ge=1,
+        description="undecodable records and defects in a row that stop the worker; refused records do not count",
+    )
     watchdog_seconds: float = Field(
         60.0,
         gt=0,

@@ -1,7 +1,8 @@
 """Folds one partition batch: records in, states and outputs out. Pure but for the reads of the store.
 
-A record that fails (undecodable, invalid, a defect in one step) becomes a dead letter with its stage and traceback
-and leaves no trace in the states; its neighbours go on.
+A record that fails (undecodable, refused, a defect in one step) becomes a dead letter with its stage and traceback
+and leaves no trace in the states; its neighbours go on. A refusal is an answer to the record, which strangers can
+provoke at will; only the other failures speak against this build.
 """
 
 from __future__ import annotations
@@ -19,24 +20,28 @@ from stream_processors.runtime.state_codec import StateCodec
 
 
 class Failure(NamedTuple):
-    """A record that could not be folded, ready for the dead-letter topic."""
+    """A record that could not be folded, ready for the dead-letter topic. `refused`: nothing is wrong with this build."""
 
     key: bytes | None
     value: bytes
     headers: Headers
     stage: str
     reason: str
+    refused: bool = False
 
 
 class Folded(NamedTuple):
-    """The result of a partition batch. Deleted states have the value None; `before` are the states that it found."""
+    """The result of a partition batch. Deleted states have the value None; `before` are the states that it found.
+
+    `longest_defect_run` counts failures one after another; a refused record neither counts nor ends a run.
+    """
 
     states: dict[bytes, State | None]
     outputs: list[tuple[bytes | None, Output]]
     failures: list[Failure]
     folded: int
     skipped: int
-    longest_failure_run: int
+    longest_defect_run: int
     before: dict[bytes, State | None]
     counts: list[Count]
 
@@ -126,9 +131,10 @@ class BatchFolder:
             except Exception as error:
                 if StateFromTheFuture in (type(error), type(error.__cause__)):
                     raise  # nothing is wrong with the record: it is this build that must not touch the state
-                failures.append(self._failure(partition, record, error))
-                run += 1
-                longest = max(longest, run)
+                failures.append(failure := self._failure(partition, record, error))
+                if not failure.refused:
+                    run += 1
+                    longest = max(longest, run)
                 continue
             run = 0
             overlay.changed.update(outcome.states)
@@ -150,7 +156,7 @@ class BatchFolder:
         written = writer.of_record(
             record.key, record.value, position, cause, reason=reason, stage=stage, at=self._now()
         )
-        return Failure(*written, stage, reason)
+        return Failure(*written, stage, reason, isinstance(cause, Refused))
 
 
 def classify(error: BaseException) -> tuple[str, str, BaseException]:

@@ -1,8 +1,14 @@
-"""The limit of failed records: past it a worker stops before the commit, instead of draining the log into dead letters."""
+"""The limit of failed records: past it a worker stops before the commit, instead of draining the log into dead letters.
+
+Undecodable records and defects count. A refused record does not: it was read and answered, and a stranger can send any
+number of them. It is left out of the count altogether, so that refusals in between hide no defects either.
+"""
 
 from __future__ import annotations
 
-from stream_processors.runtime.batch import Folded
+from collections.abc import Iterable
+
+from stream_processors.runtime.batch import Failure, Folded
 
 __all__ = ["FailureLimit"]
 
@@ -12,7 +18,7 @@ _REASONS_SHOWN = 5
 
 
 class FailureLimit:
-    """Counts the failures of one worker: at most `most_in_a_row - 1` one after another, at most `most_ratio` of a batch."""
+    """Counts the defects of one worker: at most `most_in_a_row - 1` one after another, at most `most_ratio` of a batch."""
 
     def __init__(self, most_in_a_row: int, most_ratio: float) -> None:
         self._most_in_a_row, self._most_ratio = most_in_a_row, most_ratio
@@ -20,15 +26,16 @@ class FailureLimit:
 
     def exceeded(self, records: int, folded: Folded) -> str:
         """Takes the next batch of so many records. Returns why the worker must stop; '' while it may go on."""
-        failed = len(folded.failures)
-        self._run = self._run + failed if failed == records else folded.longest_failure_run
+        defects = [failure for failure in folded.failures if not failure.refused]
+        failed, counted = len(defects), records - (len(folded.failures) - len(defects))
+        self._run = self._run + failed if failed == counted else folded.longest_defect_run
         if self._run >= self._most_in_a_row:
-            return f"{self._run} records in a row failed: {_reasons(folded)}"
-        if records >= RATIO_MINIMUM_RECORDS and failed / records > self._most_ratio:
-            return f"{failed} of {records} records of one batch failed: {_reasons(folded)}"
+            return f"{self._run} records in a row failed: {_reasons(defects)}"
+        if counted >= RATIO_MINIMUM_RECORDS and failed / counted > self._most_ratio:
+            return f"{failed} of {counted} records of one batch failed: {_reasons(defects)}"
         return ""
 
 
-def _reasons(folded: Folded) -> str:
-    reasons = sorted({f"{failure.stage}/{failure.reason}" for failure in folded.failures})
+def _reasons(failures: Iterable[Failure]) -> str:
+    reasons = sorted({f"{failure.stage}/{failure.reason}" for failure in failures})
     return ", ".join(reasons[:_REASONS_SHOWN])

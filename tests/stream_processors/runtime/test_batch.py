@@ -37,6 +37,8 @@ class Counting:
         state = read.get(key) or Count()
         if event.text == "refuse":
             raise Refused("unknown_ticket", "there is none")
+        if event.text == "refuse in a step":
+            raise StepFailed("thread") from Refused("unknown_ticket", "there is none")
         if event.text == "defect":
             try:
                 raise ZeroDivisionError("a defect in one step")
@@ -94,9 +96,21 @@ def test_a_bad_record_is_dead_lettered_and_its_neighbours_go_on(bad: bytes | Non
     assert [output.record.text for _, output in folded.outputs] == ["one", "two"]
 
 
-def test_the_longest_run_of_failures_is_counted() -> None:
-    bad = note("refuse")
-    assert fold([bad, note("a"), bad, bad, bad, note("b"), bad]).longest_failure_run == 3
+def test_the_longest_run_of_defects_is_counted() -> None:
+    bad = note("defect")
+    assert fold([bad, note("a"), bad, b"hello", bad, note("b"), bad]).longest_defect_run == 3
+
+
+def test_a_refusal_neither_lengthens_nor_ends_a_run_of_defects() -> None:
+    bad, refused = note("defect"), note("refuse")
+    folded = fold([refused, refused, bad, refused, bad, refused, note("a"), refused])
+    assert folded.longest_defect_run == 2
+    assert [failure.refused for failure in folded.failures] == [True, True, False, True, False, True, True]
+
+
+def test_a_refusal_by_a_step_is_a_refusal() -> None:
+    (failure,) = fold([note("refuse in a step")]).failures
+    assert (failure.stage, failure.reason, failure.refused) == ("thread", "unknown_ticket", True)
 
 
 def test_a_state_from_a_newer_build_is_refused_clearly() -> None:
