@@ -75,7 +75,10 @@ def ended(state: ChatConversation, rules: Rules) -> ChatEnded:
 
 
 def survey_answer(state: ChatConversation, frame: frames.Survey, now: int, rules: Rules) -> SurveyAnswered:
-    """Returns the score and comment of a visitor; one conversation has one."""
+    """Returns the score and comment of a visitor; one conversation has one.
+
+    The conversation and the browser say whose ticket it is. The ticket is a hint: it may be another one of the customer.
+    """
     return SurveyAnswered(
         event_id=identity.event_id("chat-survey", state.thread_id),
         occurred_at=now,
@@ -84,11 +87,12 @@ def survey_answer(state: ChatConversation, frame: frames.Survey, now: int, rules
         channel=CHANNEL,
         source=rules.source,
         ticket_id=state.ticket_id,
-        thread_ref="" if state.ticket_id else state.thread_id,
+        thread_ref=state.thread_id,
         survey_id=state.thread_id,
         csat=frame.csat,
         comment=prose(frame.comment.strip(), _COMMENT),
         language=state.language,
+        address=state.visitor,
     )
 
 

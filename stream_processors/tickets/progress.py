@@ -37,7 +37,8 @@ from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
 from stream_processors.tickets.state import Customer, Milestones, Ticket, TicketConversation
-from stream_processors.tickets.thread import KEPT_IDS, KEPT_THREADS
+from stream_processors.tickets.thread import KEPT_IDS
+from stream_processors.tickets.ticket_state import KEPT_THREADS
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 

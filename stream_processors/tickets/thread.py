@@ -66,11 +66,12 @@ from stream_processors.tickets.observations import (
 )
 from stream_processors.tickets.opening import awaits_answer, join_or_open
 from stream_processors.tickets.state import Customer, Ticket
+from stream_processors.tickets.surveys import chat
+from stream_processors.tickets.ticket_state import KEPT_THREADS
 
 __all__ = ["step"]
 
 KEPT_IDS = 20
-KEPT_THREADS = 5
 #: Longer ids than any mail system writes are not worth remembering.
 LONGEST_ID = 250
 
@@ -265,7 +266,14 @@ def _is_followed_up(customer: Customer, ticket: str) -> bool:
 
 def _survey(context: FoldContext, event: SurveyAnswered) -> FoldContext:
     """Attaches the ticket that a survey is about. It may have been dropped; the answer still counts."""
-    ticket = _named(context.customer, event)
+    if chat.names_conversation(event):
+        ticket = chat.ticket_of(context.customer, event)
+        if ticket is not None:
+            return _resolved(context, replace(event, ticket_id=""), ticket)
+        if not chat.may_be_gone(event):
+            raise Refused("unknown_ticket", f"the conversation {event.thread_ref!r} is on no ticket of this customer")
+    else:
+        ticket = _named(context.customer, event)
     if ticket is None:
         parts, history = split_ticket_id(event.ticket_id), context.customer.merge_history
         ours = parts is not None and parts[0] == event.customer_tag and 0 < parts[1] < context.customer.next_number

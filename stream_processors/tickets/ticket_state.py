@@ -10,6 +10,7 @@ import msgspec
 from schemas.identity import ticket_id
 
 __all__ = [
+    "KEPT_THREADS",
     "Adopted",
     "Clock",
     "ClockCharges",
@@ -26,6 +27,9 @@ __all__ = [
     "TicketSurvey",
     "TimeInStatus",
 ]
+
+#: The conversations that a ticket remembers: its last ones.
+KEPT_THREADS = 5
 
 
 class StatusChange(msgspec.Struct, frozen=True, array_like=True, gc=False):

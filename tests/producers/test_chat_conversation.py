@@ -276,6 +276,7 @@ def test_a_survey_follows_the_end_and_names_its_conversation() -> None:
     [vote] = fold(over, frames.Survey(csat=2, comment=" slow "), at(60), RULES).events
     assert isinstance(vote, SurveyAnswered)
     assert (vote.csat, vote.comment, vote.ticket_id) == (2, "slow", "T-1")
+    assert (vote.thread_ref, vote.address) == (over.thread_id, over.visitor)
     unknown = msgspec.structs.replace(over, ticket_id="")
     [vote] = fold(unknown, frames.Survey(csat=2), at(60), RULES).events
     assert isinstance(vote, SurveyAnswered)

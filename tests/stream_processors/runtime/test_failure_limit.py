@@ -27,9 +27,15 @@ def batch(failed: int, run: int = 0, *, reason: str = "defect", refused: int = 0
         ([(20, batch(10, 2))], ""),  # half of a batch may fail
         ([(20, batch(11, 2))], "11 of 20 records of one batch failed: tag/defect"),
         ([(19, batch(18, 2))], ""),  # a ratio of few records says nothing
-        ([(60, batch(0, refused=60)), (60, batch(0, refused=60))], ""),  # refused records are answered, whole batches of them
+        (
+            [(60, batch(0, refused=60)), (60, batch(0, refused=60))],
+            "",
+        ),  # refused records are answered, whole batches of them
         ([(2, batch(2, 2)), (60, batch(0, refused=60)), (1, batch(1, 1))], "3 records in a row failed: tag/defect"),
-        ([(2, batch(2, 2)), (9, batch(1, 1, refused=8))], "3 records in a row failed: tag/defect"),  # nothing hides there
+        (
+            [(2, batch(2, 2)), (9, batch(1, 1, refused=8))],
+            "3 records in a row failed: tag/defect",
+        ),  # nothing hides there
         ([(60, batch(10, 2, refused=40))], ""),  # half of those that were not refused
         ([(60, batch(11, 2, refused=40))], "11 of 20 records of one batch failed: tag/defect"),
         ([(60, batch(11, 2, refused=41))], ""),  # 19 are few, however many were refused
