@@ -35,7 +35,8 @@ class PublishedRulesets:
     """Holds the published rules that count, in the order of the topic.
 
     The first record counts always. Any other counts when the broker stored it by its `append_by`: a later one might
-    take effect for records that were folded without it.
+    take effect for records that were folded without it. A late copy of rules that are published already says nothing new:
+    workers that start together on an empty topic all publish the same first record.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,12 @@ class PublishedRulesets:
         ruleset = PublishedRuleset(len(self._all), record)
         self._all.append(ruleset)
         return ruleset
+
+    def repeats(self, record: RulesPublished) -> bool:
+        """Returns true when the content of a record is in force at its moment anyway: it asks for nothing new."""
+        begun = [each for each in self._all if each.record.effective_from <= record.effective_from]
+        in_force = max(begun, key=lambda each: (each.record.effective_from, each.number), default=None)
+        return in_force is not None and in_force.version == record.version
 
     @property
     def newest(self) -> PublishedRuleset | None:

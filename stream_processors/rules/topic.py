@@ -139,7 +139,7 @@ class RulesTopic:
                 "a record of the rules cannot be read", topic=self._partition.topic, offset=offset, error=str(error)
             )
             return
-        if self.published.add(record, stored_ms * 1000) is None:
+        if self.published.add(record, stored_ms * 1000) is None and not self.published.repeats(record):
             metrics.RULES_REFUSED.labels("late").inc()
             log.warning("rules were published too late and do not count", version=record.version, offset=offset)
 

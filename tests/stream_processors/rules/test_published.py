@@ -44,6 +44,27 @@ def test_the_first_record_counts_and_others_that_came_in_time() -> None:
     assert log.newest.version == "e"
 
 
+def test_a_late_copy_of_rules_in_force_repeats_them() -> None:
+    """Workers that start together on an empty topic all publish the first record."""
+    log = PublishedRulesets()
+    first, copy = record("a", by="worker-0"), record("a", by="worker-1")
+    assert not log.repeats(first)
+    assert log.add(first, appended_at=1) is not None
+    assert (log.add(copy, appended_at=2), log.repeats(copy), len(log)) == (None, True, 1)
+    assert not log.repeats(record("b")), "other rules that are late are refused"
+
+
+@pytest.mark.parametrize(
+    ("version", "effective_from", "repeats"),
+    [("a", 99, True), ("b", 99, False), ("a", 100, False), ("b", 100, True), ("b", 150, True), ("a", 150, False)],
+)
+def test_a_late_record_repeats_what_is_in_force_at_its_moment(version: str, effective_from: int, repeats: bool) -> None:
+    log = PublishedRulesets()
+    for known in (record("a"), record("b", 100, 10), record("a", 200, 10)):
+        assert log.add(known, appended_at=1) is not None
+    assert log.repeats(record(version, effective_from)) is repeats
+
+
 @pytest.mark.parametrize("clock", [Clock(), Clock(speed=60.0, origin=5 * MICROS, wall_origin=T0 - MICROS)])
 def test_an_offer_must_be_stored_well_before_it_takes_effect(clock: Clock) -> None:
     begins = T0 + 5 * MICROS  # wall

@@ -109,6 +109,35 @@ def test_workers_with_different_rules_agree_on_one_history(deployment: Deploymen
     asyncio.run(work())
 
 
+def test_workers_that_start_together_on_an_empty_topic_refuse_nothing(deployment: Deployment, tmp_path: Path) -> None:
+    """All of them find it empty and publish the same first record; so it is read again by whoever starts later."""
+
+    async def work() -> None:
+        rules = directory(tmp_path / "rules", "5d")
+        keepers = [keeper(deployment, f"worker-{number}", rules) for number in range(3)]
+        published, all_found_it_empty = [], asyncio.Barrier(len(keepers))
+        for each in keepers:
+            publish = each.topic.publish
+
+            async def together(record: RulesPublished, publish=publish) -> None:
+                await all_found_it_empty.wait()
+                published.append(record.version)
+                await publish(record)
+
+            each.topic.publish = together  # type: ignore[method-assign]
+        before = {reason: refused(reason) for reason in ("late", "undecodable", "unreadable", "invalid")}
+        async with running(*keepers):
+            await until(lambda: all(len(each.history) for each in keepers))
+            await asyncio.sleep(1)  # two more looks of each
+            assert published == [keepers[0].own.version] * 3, "it is the race that is tested"
+            assert [history(each) for each in keepers] == [[(ALWAYS, keepers[0].own.version)]] * 3
+        async with RulesTopic.opened(keepers[0].settings) as log:
+            assert [each.version for each in log.published] == [keepers[0].own.version]
+        assert {reason: refused(reason) for reason in before} == before
+
+    asyncio.run(work())
+
+
 def test_what_comes_late_or_means_nothing_counts_for_nobody(deployment: Deployment, tmp_path: Path) -> None:
     async def work() -> None:
         one = keeper(deployment, "worker-0", directory(tmp_path / "rules", "5d"))
