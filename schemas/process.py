@@ -19,6 +19,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import ConfigurationError, DeskstreamError, TopicMismatch, Unavailable
+from schemas.log_repeats import RepeatsCounted
 from schemas.settings import Settings
 
 T = TypeVar("T")
@@ -27,11 +28,14 @@ EXIT_DEFECT, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_PROTECTED = 1, 2, 3, 4
 
 
 def configure_logging(settings: Settings) -> None:
-    """Sends structured logs to stderr: JSON in a cluster, coloured lines on a terminal; those of libraries, too."""
+    """Sends structured logs to stderr: JSON in a cluster, coloured lines on a terminal; those of libraries, too.
+
+    A warning that a library repeats is counted: it is written when it begins, and its count every 30 s and at the end.
+    """
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = RepeatsCounted(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.add_log_level, stamp],

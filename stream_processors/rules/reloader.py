@@ -80,6 +80,7 @@ class Reloader:
         self._ready = asyncio.Event()
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
+        self._failed_looks = 0
         self._shown = ""
         self._refused: tuple[str, str] = ("", "")
 
@@ -90,7 +91,7 @@ class Reloader:
             try:
                 await self._look(only_if_stale=True)
             except Unavailable as error:  # Kafka is gone for everything else, too; the watchdog decides how long
-                log.warning("the rules in force are not known", error=str(error))
+                self._unreadable(error)
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def run(self) -> None:
@@ -106,7 +107,7 @@ class Reloader:
                 if not self._ready.is_set():
                     await self._begin()
             except Unavailable as error:
-                log.warning("the rules cannot be read", error=str(error))
+                self._unreadable(error)
             await asyncio.sleep(LOOK_SECONDS)
 
     def _stale(self) -> bool:
@@ -118,12 +119,24 @@ class Reloader:
                 return
             began = time.monotonic()
             await self.topic.look()
+            self._readable()
             new = list(self.topic.published)[self._known :]
             for ruleset_ in new:
                 await self._add(ruleset_)
             self._known += len(new)
             self._looked_at = began
             self._show()
+
+    def _unreadable(self, error: Unavailable) -> None:
+        """Logs when the topic cannot be read any more; each look fails from then on, until it can be read again."""
+        if not self._failed_looks:
+            log.warning("the rules cannot be read", error=str(error))
+        self._failed_looks += 1
+
+    def _readable(self) -> None:
+        if self._failed_looks:
+            log.info("the rules can be read again", failed_looks=self._failed_looks)
+            self._failed_looks = 0
 
     async def _add(self, published: PublishedRuleset) -> None:
         record = published.record
