@@ -17,8 +17,8 @@ __all__ = ["MOST_KINDS", "WINDOW_SECONDS", "RepeatsCounted"]
 WINDOW_SECONDS = 30.0
 #: Messages that are counted at one time. Any others are written as they come.
 MOST_KINDS = 500
-#: A template with fewer letters of its own says nothing: then the message is its own template.
-_TELLING_LETTERS = 8
+#: A template with fewer alphabetic characters of its own says nothing: then the message is its own template.
+_TELLING_CHARACTERS = 8
 _VALUE = re.compile(r"%[-#0-9. +]*[a-z]|0x[0-9a-f]+|[0-9]+")
 _LONGEST = 300
 
@@ -99,7 +99,7 @@ class RepeatsCounted(logging.StreamHandler[TextIO]):
 def _kind(record: logging.LogRecord) -> _Kind:
     template: Any = record.msg
     told = _VALUE.sub("", template if isinstance(template, str) else "")
-    if sum(character.isalpha() for character in told) < _TELLING_LETTERS:
+    if sum(character.isalpha() for character in told) < _TELLING_CHARACTERS:
         told = _VALUE.sub("", _text(record))
     return record.name, record.levelno, told[:_LONGEST]
 
