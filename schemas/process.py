@@ -72,12 +72,14 @@ class Health:
     """Holds the progress of a process, which the probes show.
 
     `beat()` is called by the loop whenever it made progress or found nothing to do; `/livez` fails when the last
-    beat is older than `stall_seconds`. `/readyz` fails until `ready` is set. `problem` is shown by both.
+    beat is older than `stall_seconds`. `/readyz` fails until `ready` is set, and while `unready` says why no work can be
+    taken now (a restart would not help, so `/livez` does not fail). `problem` is shown by both.
     """
 
     def __init__(self, stall_seconds: float = 60.0) -> None:
         self.stall_seconds = stall_seconds
         self.ready = False
+        self.unready = ""
         self.problem = ""
         self._last_beat = time.monotonic()
 
@@ -91,6 +93,12 @@ class Health:
         if age > self.stall_seconds:
             return False, f"no progress for {age:.0f} s{': ' + self.problem if self.problem else ''}"
         return True, self.problem or "ok"
+
+    def takes_work(self) -> tuple[bool, str]:
+        """Returns whether work can be taken now, and what /readyz says."""
+        if not self.ready:
+            return False, self.problem or "starting"
+        return not self.unready, self.unready or self.problem or "ok"
 
 
 def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
@@ -107,8 +115,8 @@ def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
                 live, why = health.live()
                 return self._answer(200 if live else 503, json.dumps({"live": live, "detail": why}).encode())
             if path == "/readyz":
-                detail = {"ready": health.ready, "detail": health.problem or ("ok" if health.ready else "starting")}
-                return self._answer(200 if health.ready else 503, json.dumps(detail).encode())
+                ready, why = health.takes_work()
+                return self._answer(200 if ready else 503, json.dumps({"ready": ready, "detail": why}).encode())
             return self._answer(404, b'{"detail": "try /metrics, /livez or /readyz"}')
 
         def _answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:

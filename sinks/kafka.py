@@ -1,19 +1,31 @@
-"""Makes the Kafka clients of the sinks, checks their topics, and writes their dead letters."""
+"""Makes the Kafka clients of the sinks, checks their topics, watches whether Kafka answers, and writes dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.dead_letter import writer
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.metrics import SINK_DEAD_LETTERED
+from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
 from sinks.clickhouse.batch import Record
+
+STOP_SECONDS, REBALANCE_SECONDS = 3.0, 1.0
+ASK_SECONDS, ANSWER_SECONDS, WRITE_SECONDS = 2.0, 3.0, 5.0
+#: One of several brokers may be silent until another takes its place.
+MOST_UNANSWERED = 1
+log = structlog.get_logger()
 
 
 def consumer(
@@ -39,13 +51,13 @@ def consumer(
     )
 
 
-def producer(settings: SinkSettings) -> AIOKafkaProducer:
+def producer(settings: SinkSettings, *, linger_ms: int = 5) -> AIOKafkaProducer:
     """Returns a producer whose acknowledgement means that all in-sync replicas have the record, once."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         acks="all",
         enable_idempotence=True,
-        linger_ms=5,
+        linger_ms=linger_ms,
         max_request_size=32 << 20,
         **security(settings),
     )
@@ -68,6 +80,13 @@ async def start(settings: SinkSettings, *clients: AIOKafkaConsumer | AIOKafkaPro
         raise Unavailable(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}") from error
 
 
+async def stop(*clients: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Stops clients; gives up on those that Kafka's silence holds up: nothing of theirs is waited for any more."""
+    _, pending = await asyncio.wait([asyncio.ensure_future(each.stop()) for each in clients], timeout=STOP_SECONDS)
+    for each in pending:
+        each.cancel()
+
+
 async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iterable[Topic]) -> None:
     """Checks that our topics exist; a consumer would not report a missing one.
 
@@ -78,6 +97,82 @@ async def require(settings: SinkSettings, client: AIOKafkaConsumer, topics: Iter
     missing = sorted({settings.topic(topic) for topic in topics} - set(present))
     if missing:
         raise Unavailable(f"Kafka has no topic {', '.join(missing)} (create them: python -m schemas.admin create)")
+
+
+class Fetches:
+    """Fetches records and never holds up its loop: `getmany` waits until a rebalance ends, which Kafka's silence delays."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._running: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
+
+    async def many(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        """Returns what came within the timeout; nothing while a rebalance goes on for longer than a second."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records))
+        await asyncio.wait({self._running}, timeout=timeout_ms / 1000 + REBALANCE_SECONDS)
+        if not self._running.done():
+            return {}
+        fetched, self._running = self._running, None
+        return fetched.result()
+
+    def stop(self) -> None:
+        """Gives up a running fetch."""
+        if self._running is not None:
+            self._running.cancel()
+
+
+class KafkaWatch:
+    """Asks Kafka every two seconds, and knows which writes wait; sets and clears `health.unready`.
+
+    Kafka's silence shows within 10 s. It is no reason for a restart: the sink waits and goes on by itself.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, health: Health) -> None:
+        self._consumer, self._health = consumer, health
+        self._waiting: dict[object, float] = {}
+        self._unanswered = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to ask; the consumer has been started."""
+        self._task = asyncio.create_task(self._ask_forever())
+
+    def stop(self) -> None:
+        """Asks no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Surrounds a write or commit, which Kafka takes within five seconds when it is well."""
+        write = object()
+        self._waiting[write] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._waiting[write]
+
+    def problem(self) -> str:
+        """Returns why nothing can be taken now; '' when Kafka is well."""
+        if self._unanswered > MOST_UNANSWERED:
+            return "Kafka does not answer"
+        oldest = min(self._waiting.values(), default=None)
+        if oldest is not None and (seconds := time.monotonic() - oldest) > WRITE_SECONDS:
+            return f"Kafka has not taken a write for {seconds:.0f} s"
+        return ""
+
+    async def _ask_forever(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._consumer.topics(), ANSWER_SECONDS)
+                self._unanswered = 0
+            except Exception:  # whatever the client raises, Kafka did not answer it
+                self._unanswered += 1
+            was, self._health.unready = self._health.unready, self.problem()
+            if bool(was) != bool(self._health.unready):
+                log.warning("kafka_away", problem=self._health.unready) if not was else log.info("kafka_back")
+            await asyncio.sleep(ASK_SECONDS)
 
 
 class DeadLetters:

@@ -237,6 +237,7 @@ class Pipeline:
             "DESKSTREAM_CLOCK": self.clock.spec(),
             "DESKSTREAM_STATE_DIR": str(places.data / "state"),
             "DESKSTREAM_OUTBOX_DIR": str(places.outbox),
+            "DESKSTREAM_DELIVERY_SENT_LOG_DIR": str(places.data / "delivery"),
             "DESKSTREAM_SMTP_HOST": LOOPBACK,
             "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),
             "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),

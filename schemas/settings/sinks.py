@@ -28,6 +28,9 @@ class SinkSettings(Settings):
     smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password")
     smtp_connections: int = Field(8, ge=1, description="SMTP connections kept open at most")
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="seconds that one SMTP command may take")
+    smtp_answer_timeout_seconds: float = Field(
+        120.0, gt=0, description="the answer to a whole mail may take so long; then nobody knows if it was taken"
+    )
     mail_from: str = Field("support@support.example", description="sender of our mail")
     sms_account: str = Field(
         "", description="account id of the SMS service; empty: SMS go where channels without adapter go"
@@ -65,6 +68,14 @@ class SinkSettings(Settings):
     delivery_retry_seconds: float = Field(
         900.0, gt=0, description="seconds for which a recipient may be refused temporarily"
     )
+    delivery_answer_retries: int = Field(
+        2, ge=0, description="how often a message is sent again that may have been taken, because its answer was lost"
+    )
+    delivery_sent_log_dir: Path | None = Field(
+        None,
+        description="folder that outlives the process, where what a service took is noted at once; unset: a killed sink "
+        "sends a few messages again",
+    )
     delivery_memory_records: int = Field(
         250_000, ge=1, description="deliveries per partition remembered, so that nothing is sent twice"
     )
@@ -84,7 +95,7 @@ class SinkSettings(Settings):
         False, description="allow subscribers in private address ranges, and without TLS"
     )
 
-    @field_validator("outbox_dir", "webhooks_file", mode="before")
+    @field_validator("outbox_dir", "webhooks_file", "delivery_sent_log_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

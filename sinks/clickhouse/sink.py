@@ -63,6 +63,8 @@ class ClickHouseSink:
         self._consumer: AIOKafkaConsumer = kafka.consumer(settings, SINK, fetch_min_bytes=FETCH_MIN_BYTES)
         self._producer: AIOKafkaProducer = kafka.producer(settings)
         self._dead_letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
+        self._fetches = kafka.Fetches(self._consumer)
+        self._watch = kafka.KafkaWatch(self._consumer, health)
         self._inserter = Inserter(client, self._pause)
         self._stopping = asyncio.Event()
         self._batch = Batch()
@@ -89,14 +91,16 @@ class ClickHouseSink:
             await kafka.require(self._settings, self._consumer, (*FACT_TOPICS, DLQ))
             self._consumer.subscribe([self._settings.topic(topic) for topic in FACT_TOPICS], listener=_Rebalance(self))
             self._health.ready = True
+            self._watch.start()
             while not self._stopping.is_set():
                 await self._poll()
             await self._drain()
         finally:
+            self._watch.stop()
+            self._fetches.stop()
             if self._insert:
                 self._insert.cancel()
-            await self._consumer.stop()
-            await self._producer.stop()
+            await kafka.stop(self._consumer, self._producer)
 
     async def _poll(self) -> None:
         """Fetches once; starts an insert when one is due and none is running."""
@@ -104,7 +108,7 @@ class ClickHouseSink:
         if room <= 0 and self._insert:
             await asyncio.wait({self._insert}, timeout=0.2)
         if room > 0 or self.paused:  # a paused consumer polls as well, or it would lose its membership
-            fetched = await self._consumer.getmany(timeout_ms=self._fetch_timeout_ms(), max_records=max(room, 1))
+            fetched = await self._fetches.many(timeout_ms=self._fetch_timeout_ms(), max_records=max(room, 1))
             for partition, records in fetched.items():
                 if not self._batch.rows:
                     self._batch_since = time.monotonic()
@@ -144,7 +148,8 @@ class ClickHouseSink:
             shape = known.get(head)
             rejected += await self._inserter.insert(shape, records) if shape else [_rejected(r) for r in records]
         if rejected:
-            await self._dead_letters.write(rejected)
+            with self._watch.waiting():
+                await self._dead_letters.write(rejected)
             log.warning("facts_dead_lettered", count=len(rejected), first=str(rejected[0][2]))
         self._busy_gather_seconds = GATHER_PER_INSERT * (time.monotonic() - began)
         self._measure_delay(batch)
@@ -169,7 +174,8 @@ class ClickHouseSink:
         if not mine:
             return
         try:
-            await self._consumer.commit(mine)
+            with self._watch.waiting():
+                await self._consumer.commit(mine)
         except KafkaError as error:  # a rebalance came first: the facts are read again, and count once
             log.warning("commit_failed", error=str(error))
             return

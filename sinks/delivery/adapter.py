@@ -5,8 +5,9 @@ which returns an `Adapter`, or None when the settings do not ask for it: then it
 returns when the channel has taken the message, or raises:
 
 DeskstreamError
-├── ServiceUnavailable  the channel itself does not work now
-├── TryLater            this message is not taken now
+├── ServiceUnavailable  the channel itself does not work now; nothing was sent, or the adapter asks before it sends again
+├── TryLater            this message is not taken now; nothing was sent
+├── AnswerLost          this message was handed over and may have been taken
 └── Undeliverable       this message will never be taken
 """
 
@@ -22,6 +23,15 @@ from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 
 REST = "*"
+#: Every reason of a bounce. Bounces lie with the customer's address or service: `BounceRateHigh` counts them, and
+#: `RecordsDeadLettered`, which looks for defects of ours, leaves their dead letters out.
+BOUNCE_REASONS = (
+    "answer_lost",
+    "retries_exhausted",
+    "sms_permanent",
+    "smtp_permanent",
+    "social_permanent",
+)
 
 
 class ServiceUnavailable(DeskstreamError):
@@ -32,11 +42,18 @@ class TryLater(DeskstreamError):
     """This message is not taken now; the same message may be taken later."""
 
 
+class AnswerLost(DeskstreamError):
+    """This message was handed over whole and may have been taken: the answer did not come, or says nothing about it.
+
+    Another attempt may double the message, so it is tried again `delivery_answer_retries` times and no more.
+    """
+
+
 class Undeliverable(DeskstreamError):
     """This message will never be taken.
 
-    outcome  `bounced`: the service refused it · `refused`: it was not tried
-    reason   a short bounded word for metrics and the dead letter
+    outcome  `bounced`: the service refused it, or was given up on · `refused`: it was not tried
+    reason   a short bounded word for metrics and the dead letter; of a bounce one of BOUNCE_REASONS
     """
 
     def __init__(self, outcome: str, reason: str, detail: str) -> None:
@@ -65,7 +82,7 @@ class Adapter(Protocol):
         With `earlier` the service may have the message already, or parts of it: an adapter asks it, where it can.
 
         Raises:
-            ServiceUnavailable, TryLater, Undeliverable
+            ServiceUnavailable, TryLater, AnswerLost, Undeliverable
         """
 
     async def close(self) -> None:

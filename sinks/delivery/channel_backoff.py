@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from schemas.backoff import Backoff
 
@@ -18,6 +18,7 @@ class ChannelBackoff:
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         self._backoff = defaultdict[str, Backoff](lambda: Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS))
+        self._answered = Counter[str]()
 
     @property
     def any_unavailable(self) -> bool:
@@ -33,7 +34,12 @@ class ChannelBackoff:
         if not self.seconds(channel):
             self._until[channel] = time.monotonic() + self._backoff[channel].failed()
 
+    def answered(self, channel: str) -> int:
+        """Returns how many messages the service took or refused; it tells a message's own failure from the channel's."""
+        return self._answered[channel]
+
     def works(self, channel: str) -> None:
-        """Ends the wait of a channel."""
+        """Counts an answer of the service, and ends the wait of the channel."""
+        self._answered[channel] += 1
         self._until.pop(channel, None)
         self._backoff.pop(channel, None)

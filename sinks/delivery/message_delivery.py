@@ -2,25 +2,26 @@
 
 | the adapter                     | then                                                                              |
 |---------------------------------|-----------------------------------------------------------------------------------|
-| returns                         | DeliveryFact `delivered`                                                          |
+| returns                         | noted in the log of sent messages, then DeliveryFact `delivered`                  |
 | raises ServiceUnavailable       | every message of the channel waits and is retried without limit; SINK_PAUSED is 1 |
 | raises TryLater (SMTP 4xx)      | this message is retried for `delivery_retry_seconds`, then bounces                |
+| raises AnswerLost               | this message is retried `delivery_answer_retries` times, then bounces             |
 | raises Undeliverable (SMTP 5xx) | DeliveryFact `bounced` or `refused`, and a dead letter that can be replayed       |
 | raises anything else (a defect) | the same, `refused` as `defect`: the messages behind it go on                     |
+
+`retries.py` decides about a message that fails while others of its channel do not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from schemas.backoff import Backoff
 from schemas.clock import MICROS
 from schemas.codec import encode
 from schemas.events import CHANNELS
@@ -31,14 +32,15 @@ from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import DELIVERIES
 from sinks import kafka
-from sinks.delivery.adapter import Adapters, Attempt, ServiceUnavailable, TryLater, Undeliverable
-from sinks.delivery.channel_backoff import FIRST_WAIT_SECONDS, ChannelBackoff
+from sinks.delivery.adapter import Adapters, AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
+from sinks.delivery.channel_backoff import ChannelBackoff
 from sinks.delivery.history import DeliveryHistory, their_ids
 from sinks.delivery.partition import AssignedPartition
+from sinks.delivery.retries import MessageRetries
+from sinks.delivery.sent_log import SentLog
 
 __all__ = ["MessageDelivery", "bounded_channel"]
 
-LONGEST_MESSAGE_WAIT_SECONDS = 60.0
 WRITE_ATTEMPTS, WRITE_WAIT_SECONDS = 10, 1.0
 log = structlog.get_logger()
 
@@ -57,10 +59,12 @@ class MessageDelivery:
         adapters: Adapters,
         producer: AIOKafkaProducer,
         dead_letters: kafka.DeadLetters,
+        sent_log: SentLog,
+        watch: kafka.KafkaWatch,
         health: Health,
     ) -> None:
         self._settings, self._adapters, self._producer, self._health = settings, adapters, producer, health
-        self._dead_letters = dead_letters
+        self._dead_letters, self._sent_log, self._watch = dead_letters, sent_log, watch
         self.backoff = ChannelBackoff()
 
     async def deliver(
@@ -72,11 +76,17 @@ class MessageDelivery:
             CancelledError: the partition is given up; the record stays unfinished.
             KafkaError: Kafka does not take the outcome.
         """
-        earlier = partition.earlier_attempt(record, message, history)
-        answer, attempts = await self._try_until_decided(partition, message, earlier)
+        answer: str | Undeliverable
+        if (noted := self._sent_log.answer_to(message.outbound_id)) is not None:
+            log.info("taken_before_restart", channel=message.channel, outbound_id=message.outbound_id)
+            answer, attempts = noted, 1
+        else:
+            earlier = partition.earlier_attempt(record, message, history)
+            answer, attempts = await self._try_until_decided(partition, message, earlier)
         if isinstance(answer, Undeliverable):
             outcome, detail = answer.outcome, str(answer)
-            await self._dead_letters.write([(record, answer.reason, answer)])
+            with self._watch.waiting():
+                await self._dead_letters.write([(record, answer.reason, answer)])
         else:
             outcome, detail = "delivered", answer
         await self._record_outcome(record, message, outcome, detail, attempts)
@@ -85,36 +95,46 @@ class MessageDelivery:
     async def _try_until_decided(
         self, partition: AssignedPartition, message: Outbound, earlier: Attempt | None
     ) -> tuple[str | Undeliverable, int]:
-        """Tries a message until it is taken or refused; returns the service's answer or the refusal, and the attempts.
+        """Tries a message until it is taken or given up; returns the service's answer or the bounce, and the attempts.
 
-        Attempts count only when the service answered.
+        Attempts count only when the service answered or may have taken the message.
         """
-        attempts, backoff = 0, Backoff(FIRST_WAIT_SECONDS, LONGEST_MESSAGE_WAIT_SECONDS)
-        give_up_at = time.monotonic() + self._settings.delivery_retry_seconds
+        channel, retries = message.channel, MessageRetries(self._settings)
         while True:
-            await self._sleep(partition, self.backoff.seconds(message.channel))
+            await self._sleep(partition, self.backoff.seconds(channel))
             try:
                 async with partition.in_flight:
                     if partition.closing.is_set():
                         raise asyncio.CancelledError
-                    answer = await self._adapters.of(message.channel).deliver(message, earlier)
-                self._channel_works(message.channel)
-                return answer, attempts + 1
+                    answer = await self._adapters.of(channel).deliver(message, earlier)
+                    self._sent_log.note(message.outbound_id, answer)
+                self._channel_works(channel)
+                return answer, retries.attempts + 1
             except ServiceUnavailable as error:
-                self._channel_failed(message.channel, error)
+                if retries.blames_channel(self.backoff.answered(channel)):
+                    self._channel_failed(channel, error)
+                wait = retries.unavailable(error)
+            except AnswerLost as error:
+                log.warning("answer_lost", channel=channel, outbound_id=message.outbound_id, error=str(error))
+                if retries.blames_channel(self.backoff.answered(channel)):
+                    self._channel_failed(channel, error)
+                wait = retries.lost(error)
             except TryLater as error:
-                self._channel_works(message.channel)
-                attempts += 1
-                if time.monotonic() >= give_up_at:
-                    return Undeliverable("bounced", "retries_exhausted", str(error)), attempts
-                await self._sleep(partition, backoff.failed())
+                self._channel_works(channel)
+                wait = retries.later(error)
             except Undeliverable as error:
-                return error, attempts + (error.outcome == "bounced")
+                if error.outcome == "bounced":
+                    self._channel_works(channel)
+                    retries.attempts += 1
+                return error, retries.attempts
             except Exception as error:  # a defect of ours must not hold up every message behind this one
-                log.exception("adapter_failed", channel=message.channel, outbound_id=message.outbound_id)
+                log.exception("adapter_failed", channel=channel, outbound_id=message.outbound_id)
                 defect = Undeliverable("refused", "defect", f"{type(error).__name__}: {error}")
                 defect.__cause__ = error
-                return defect, attempts
+                return defect, retries.attempts
+            if isinstance(wait, Undeliverable):
+                return wait, retries.attempts
+            await self._sleep(partition, wait)
 
     async def _sleep(self, partition: AssignedPartition, seconds: float) -> None:
         """Waits; raises CancelledError as soon as the partition is given up."""
@@ -147,29 +167,34 @@ class MessageDelivery:
         DELIVERY_SECONDS.labels(channel).observe(max(0.0, wall_seconds))
 
     async def _write_durably(self, fact: bytes, record: Any) -> None:
-        """Writes a fact, retried while Kafka refuses it: without its fact the message would go out again."""
-        for attempt in range(1, WRITE_ATTEMPTS + 1):
+        """Writes a fact: retried without limit while Kafka is away, and WRITE_ATTEMPTS times when it refuses the fact.
+
+        Without its fact the message would go out again.
+        """
+        refusals = 0
+        while True:
             try:
-                await self._producer.send_and_wait(
-                    self._settings.topic(DELIVERIES), fact, key=record.key, partition=record.partition
-                )
+                with self._watch.waiting():
+                    await self._producer.send_and_wait(
+                        self._settings.topic(DELIVERIES), fact, key=record.key, partition=record.partition
+                    )
                 return
             except KafkaError as error:
-                if attempt == WRITE_ATTEMPTS:
+                refusals += not (error.retriable or isinstance(error, KafkaTimeoutError))
+                if refusals == WRITE_ATTEMPTS:
                     raise
-                self._health.problem = f"Kafka does not take a delivery fact: {error!r}"
-                log.warning("fact_tried_again", attempt=attempt, error=repr(error))
+                log.warning("fact_tried_again", refusals=refusals, error=repr(error))
                 await asyncio.sleep(WRITE_WAIT_SECONDS)
 
-    def _channel_failed(self, channel: str, error: ServiceUnavailable) -> None:
+    def _channel_failed(self, channel: str, error: ServiceUnavailable | AnswerLost) -> None:
         if not self.backoff.seconds(channel):
             log.warning("channel_away", channel=channel, error=str(error))
         self.backoff.failed(channel)
         self._health.problem = f"{channel}: {error}"
 
     def _channel_works(self, channel: str) -> None:
-        if self.backoff.any_unavailable:
-            self.backoff.works(channel)
-            if not self.backoff.any_unavailable:
-                self._health.problem = ""
-                log.info("channel_back", channel=channel)
+        was_unavailable = self.backoff.any_unavailable
+        self.backoff.works(channel)
+        if was_unavailable and not self.backoff.any_unavailable:
+            self._health.problem = ""
+            log.info("channel_back", channel=channel)

@@ -4,13 +4,14 @@ Every record becomes a task. A task waits for the one before it with the same ke
 `delivery_in_flight` messages of its partition are being handed over. So customers do not wait for each other, and a slow
 or refused recipient delays no other. `message_delivery.py` hands a message over and records its outcome. An offset is
 committed once the outcome is durable, up to the first unfinished record. A partition with too many unfinished records is
-paused.
+paused. Nothing in the loop waits for Kafka, so that `/livez` does not fail while Kafka is away; `/readyz` does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +31,8 @@ from schemas.topics import DEAD_LETTERS, DELIVERIES, OUTBOUND
 from sinks import kafka
 from sinks.delivery.adapter import Adapters
 from sinks.delivery.message_delivery import MessageDelivery, bounded_channel
-from sinks.delivery.partition import MAX_UNFINISHED, MOST_AT_ONCE, AssignedPartition
+from sinks.delivery.partition import MOST_AT_ONCE, AssignedPartition
+from sinks.delivery.sent_log import SentLog
 from sinks.signals import stop_on_signals
 
 __all__ = ["DeliverySink", "run"]
@@ -38,7 +40,7 @@ __all__ = ["DeliverySink", "run"]
 SINK = "delivery"
 DLQ = next(topic for topic in DEAD_LETTERS if topic.name == OUTBOUND.dlq)
 COMMIT_SECONDS = 0.2
-REVOKE_SECONDS = 5.0
+REVOKE_SECONDS, LAST_COMMIT_WAIT_SECONDS, CLOSE_SECONDS = 5.0, 2.0, 2.0
 log = structlog.get_logger()
 
 
@@ -52,12 +54,19 @@ class DeliverySink:
     def __init__(self, settings: SinkSettings, adapters: Adapters, health: Health) -> None:
         self._settings, self._adapters, self._health = settings, adapters, health
         self._consumer: AIOKafkaConsumer = kafka.consumer(settings, SINK)
-        self._producer: AIOKafkaProducer = kafka.producer(settings)
+        # A fact that lingers is a message that a kill doubles.
+        self._producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=0)
         self._dead_letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
-        self._messages = MessageDelivery(settings, adapters, self._producer, self._dead_letters, health)
+        self._fetches = kafka.Fetches(self._consumer)
+        self._watch = kafka.KafkaWatch(self._consumer, health)
+        self._sent_log = SentLog(settings)
+        self._messages = MessageDelivery(
+            settings, adapters, self._producer, self._dead_letters, self._sent_log, self._watch, health
+        )
         self._partitions: dict[TopicPartition, AssignedPartition] = {}
         self._stopping = asyncio.Event()
         self._next_commit = 0.0
+        self._committing: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """Begins no more messages; those that are being handed over are finished."""
@@ -74,20 +83,23 @@ class DeliverySink:
             await kafka.require(self._settings, self._consumer, (OUTBOUND, DELIVERIES, DLQ))
             self._consumer.subscribe([self._settings.topic(OUTBOUND)], listener=_Rebalance(self))
             self._health.ready = True
+            self._watch.start()
             while not self._stopping.is_set():
                 await self._poll()
             self._health.ready = False
             await self._release(list(self._partitions.values()), self._settings.sink_drain_seconds)
         finally:
+            self._watch.stop()
+            self._fetches.stop()
             for partition in self._partitions.values():
                 partition.cancel()
-            await self._consumer.stop()
-            await self._producer.stop()
-            await self._adapters.close()
+            await kafka.stop(self._consumer, self._producer)
+            await _within(CLOSE_SECONDS, self._adapters.close())
+            self._sent_log.close()
 
     async def _poll(self) -> None:
         """Fetches once, starts the messages that came, commits what is finished."""
-        for where, records in (await self._consumer.getmany(timeout_ms=50, max_records=MOST_AT_ONCE)).items():
+        for where, records in (await self._fetches.many(timeout_ms=50, max_records=MOST_AT_ONCE)).items():
             partition = self._partitions.get(where)
             if partition is None:
                 continue  # revoked meanwhile; its new owner reads them
@@ -96,14 +108,14 @@ class DeliverySink:
         for where, partition in self._partitions.items():
             partition.advance()
             paused = where in self._consumer.paused()
-            if len(partition.unfinished) >= MAX_UNFINISHED and not paused:
+            if partition.is_full and not paused:
                 self._consumer.pause(where)
-            elif len(partition.unfinished) < MAX_UNFINISHED // 2 and paused:
+            elif partition.has_room and paused:
                 self._consumer.resume(where)
         SINK_PAUSED.labels(SINK).set(int(self._messages.backoff.any_unavailable))
-        if time.monotonic() >= self._next_commit:
+        if time.monotonic() >= self._next_commit and (self._committing is None or self._committing.done()):
             self._next_commit = time.monotonic() + COMMIT_SECONDS
-            await self._commit()
+            self._committing = asyncio.create_task(self._commit())
         self._health.beat()
 
     def _start(self, partition: AssignedPartition, record: Any) -> None:
@@ -113,8 +125,10 @@ class DeliverySink:
         task = asyncio.create_task(self._see_through(partition, record, before))
         partition.last_of_key[record.key] = task
         partition.unfinished.append((record.offset, task))
+        partition.running += 1
 
         def forget(finished: asyncio.Task[None]) -> None:
+            partition.running -= 1
             if partition.last_of_key.get(record.key) is finished:
                 del partition.last_of_key[record.key]
 
@@ -148,7 +162,8 @@ class DeliverySink:
         if not due:
             return
         try:
-            await self._consumer.commit(due)
+            with self._watch.waiting():
+                await self._consumer.commit(due)
         except KafkaError as error:  # a rebalance came first: the delivery history keeps them from going out again
             log.warning("commit_failed", error=str(error))
             return
@@ -156,6 +171,11 @@ class DeliverySink:
         for where, offset in due.items():
             if where in self._partitions:
                 self._partitions[where].committed = offset
+
+    async def _last_commit(self) -> None:
+        if self._committing is not None:
+            await asyncio.wait({self._committing})
+        await self._commit()
 
     def _measure_lag(self) -> None:
         lag = 0
@@ -175,7 +195,7 @@ class DeliverySink:
         for partition in partitions:
             with suppress(DeskstreamError, KafkaError):
                 partition.advance()
-        await self._commit()
+        await _within(LAST_COMMIT_WAIT_SECONDS, self._last_commit())
         for partition in partitions:
             partition.cancel()
             self._partitions.pop(partition.partition, None)
@@ -187,6 +207,7 @@ class DeliverySink:
 
     def assigned(self, partitions: set[TopicPartition]) -> None:
         """Begins to read the delivery history of new partitions; their first message waits for it."""
+        self._sent_log.reload()
         for where in partitions:
             if where not in self._partitions:
                 self._partitions[where] = AssignedPartition(where, self._settings)
@@ -201,6 +222,12 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._sink.assigned(set(assigned))
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Does the last work of a partition or process, and gives it up after `seconds`: Kafka or a server is away."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(work, seconds)
 
 
 async def run(settings: SinkSettings, adapters: Adapters, health: Health) -> None:

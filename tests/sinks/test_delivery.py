@@ -10,14 +10,13 @@ import pytest
 
 from schemas import codec
 from schemas.facts import DeliveryFact
-from schemas.identity import customer_tag
 from schemas.process import Health
 from schemas.topics import OUTBOUND, Topic
 from sinks.delivery import sink
 from sinks.delivery.adapter import Adapters
 from tests.support.producers.log_reader import free_port
 from tests.support.sinks.deployment import delivery_facts, ended
-from tests.support.sinks.examples import outbound
+from tests.support.sinks.examples import mail_to
 from tests.support.sinks.smtp_server import Maildir
 from tests.support.timeouts import eventually
 
@@ -32,20 +31,9 @@ def smtp(tmp_path):
     server.stop()
 
 
-def message(number, customer=None, **fields):
-    name = customer if customer is not None else number
-    tag = customer_tag(f"email:c{name}@example.org")
-    ticket = f"{tag}-1"
-    values = {
-        "customer_tag": tag, "version": number, "outbound_id": f"O{number}", "ticket_id": ticket,
-        "address": f"c{name}@example.org", "message_id": f"<ds.{ticket}.O{number}@support.example>", "subject": f"S {number}",
-    }  # fmt: skip
-    return outbound(**(values | fields))
-
-
 def test_messages_are_delivered_once_and_every_outcome_is_a_fact(log, processes, smtp, tmp_path):
-    log.write([message(1), message(2, subject="お問い合わせ", text="ありがとうございます。\n")], partition=2)
-    log.write([message(3, channel="sms", address="+15550100")], partition=1)
+    log.write([mail_to(1), mail_to(2, subject="お問い合わせ", text="ありがとうございます。\n")], partition=2)
+    log.write([mail_to(3, channel="sms", address="+15550100")], partition=1)
     worker = processes.start("delivery", smtp_port=smtp.port)
     facts = eventually(lambda: len(found := delivery_facts(log)) == 3 and found, "three delivery facts")
     assert smtp.ids() == ["O1", "O2"]
@@ -57,14 +45,14 @@ def test_messages_are_delivered_once_and_every_outcome_is_a_fact(log, processes,
     assert isinstance(fact, DeliveryFact)
     assert (fact.outcome, fact.attempts, fact.channel, fact.kind) == ("delivered", 1, "email", "acknowledgement")
     assert (fact.version, fact.partition, fact.detail) == (0, 2, "accepted")
-    log.write([message(1), message(2), message(4)], partition=2)  # a worker that replays writes its output again
+    log.write([mail_to(1), mail_to(2), mail_to(4)], partition=2)  # a worker that replays writes its output again
     eventually(lambda: len(delivery_facts(log)) == 4, "the new one")
     assert ended(worker) == 0, processes.output(worker)
     assert smtp.ids() == ["O1", "O2", "O4"]
 
 
 def test_a_restart_or_a_kill_sends_nothing_twice(log, processes, smtp):
-    log.write([message(number) for number in range(300)], partition=None)
+    log.write([mail_to(number) for number in range(300)], partition=None)
     worker = processes.start("delivery", smtp_port=smtp.port, sink_instance="one")
     eventually(lambda: len(smtp.mails()) >= 100, "a hundred mails")
     worker.send_signal(signal.SIGSTOP)  # between two steps: nothing in flight may be counted twice
@@ -80,7 +68,7 @@ def test_a_restart_or_a_kill_sends_nothing_twice(log, processes, smtp):
     assert not {outbound_id for outbound_id, times in counted.items() if times > 1} & answered
     assert sum(counted.values()) - 300 <= on_their_way, "only what the kill caught between SMTP and the fact"
     worker = processes.start("delivery", smtp_port=smtp.port, sink_instance="one")
-    log.write([message(number) for number in range(300)] + [message(1000)], partition=None)
+    log.write([mail_to(number) for number in range(300)] + [mail_to(1000)], partition=None)
     eventually(lambda: "O1000" in smtp.ids(), "the new one")
     assert ended(worker) == 0
     assert sum(Counter(smtp.ids()).values()) == sum(counted.values()) + 1
@@ -89,7 +77,7 @@ def test_a_restart_or_a_kill_sends_nothing_twice(log, processes, smtp):
 def test_a_temporary_refusal_is_tried_again_and_holds_up_nobody_else(log, processes, smtp):
     smtp.answers["c1@example.org"] = ["451 greylisted", "452 try later"]
     smtp.held["c1@example.org"] = lambda: len(smtp.ids()) >= 30  # everybody else first, if this one lets them
-    log.write([message(1), message(2, customer=1), *[message(number) for number in range(10, 40)]], partition=0)
+    log.write([mail_to(1), mail_to(2, customer=1), *[mail_to(number) for number in range(10, 40)]], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port)
     facts = eventually(lambda: len(found := delivery_facts(log)) == 32 and found, "all of them")
     by_id = {fact.outbound_id: fact for _, fact in facts}
@@ -101,7 +89,7 @@ def test_a_temporary_refusal_is_tried_again_and_holds_up_nobody_else(log, proces
 
 def test_a_permanent_refusal_bounces_and_can_be_replayed(log, processes, smtp, settings):
     smtp.answers["c1@example.org"] = ["550 no such mailbox"]
-    log.write([message(1), message(2), message(3, address="not an address")], partition=0)
+    log.write([mail_to(1), mail_to(2), mail_to(3, address="not an address")], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port)
     concluded = eventually(lambda: len(found := delivery_facts(log)) == 3 and found, "three facts")
     facts = {fact.outbound_id: fact for _, fact in concluded}
@@ -113,7 +101,7 @@ def test_a_permanent_refusal_bounces_and_can_be_replayed(log, processes, smtp, s
         "O3": "bad_address",
     }
     assert dead_letters["O1"]["replay-topic"] == settings.topic(OUTBOUND)
-    log.write([message(1)], partition=0)  # written again by a worker: it is known to have bounced
+    log.write([mail_to(1)], partition=0)  # written again by a worker: it is known to have bounced
     done = processes.run("dlq", "replay", "--all", "--reason", "smtp_permanent")
     assert done.stderr.splitlines() == ["1 replayed"], done.stderr
     eventually(lambda: smtp.ids() == ["O1", "O2"], "the mail, now that the mailbox exists")
@@ -125,7 +113,7 @@ def test_a_permanent_refusal_bounces_and_can_be_replayed(log, processes, smtp, s
 
 def test_a_recipient_who_is_refused_for_too_long_bounces(log, processes, smtp):
     smtp.answers["c1@example.org"] = ["451 later"] * 50
-    log.write([message(1)], partition=0)
+    log.write([mail_to(1)], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, delivery_retry_seconds=2)
     ((_, fact),) = eventually(lambda: delivery_facts(log), "the fact")
     assert (fact.outcome, fact.detail) == ("bounced", "451 later")
@@ -137,14 +125,14 @@ def test_a_recipient_who_is_refused_for_too_long_bounces(log, processes, smtp):
 
 def test_nothing_is_lost_while_the_smtp_server_is_away(log, processes, tmp_path):
     server = Maildir(tmp_path / "maildir")
-    log.write([message(number) for number in range(50)], partition=None)
+    log.write([mail_to(number) for number in range(50)], partition=None)
     worker = processes.start("delivery", smtp_port=server.port)
     eventually(lambda: "channel_away" in processes.output(worker), "the first attempt")
     assert delivery_facts(log) == []
     server.start()
     eventually(lambda: len(delivery_facts(log)) == 50, "all fifty, after it came")
     server.stop()
-    log.write([message(number) for number in range(50, 80)], partition=None)
+    log.write([mail_to(number) for number in range(50, 80)], partition=None)
     eventually(lambda: processes.output(worker).count("channel_away") > 1, "that it went away")
     server.start()
     eventually(lambda: len(delivery_facts(log)) == 80, "the others, after it came back")
@@ -157,7 +145,7 @@ def test_nothing_is_lost_while_the_smtp_server_is_away(log, processes, tmp_path)
 def test_one_slow_recipient_holds_up_nobody_else(log, processes, smtp):
     everybody_else = threading.Event()
     smtp.held["c1@example.org"] = everybody_else.is_set
-    log.write([message(1), *[message(number) for number in range(2, 100)]], partition=0)
+    log.write([mail_to(1), *[mail_to(number) for number in range(2, 100)]], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, delivery_in_flight=4)
     eventually(lambda: len(smtp.mails()) == 98, "the other ninety-eight")
     assert "O1" not in smtp.ids()
@@ -168,7 +156,7 @@ def test_one_slow_recipient_holds_up_nobody_else(log, processes, smtp):
 
 
 def test_what_is_not_an_outbound_message_is_a_dead_letter(log, processes, smtp):
-    good = codec.encode(message(2))
+    good = codec.encode(mail_to(2))
     values = [good[:-3], b"\xc3\x01" + b"\x07" * 8, codec.encode(deliveries_example()), good]
     log.write_raw([(OUTBOUND, b"K", value) for value in values])
     worker = processes.start("delivery", smtp_port=smtp.port)
@@ -186,7 +174,7 @@ def deliveries_example():
 
 
 def test_without_an_outbox_other_channels_are_dead_lettered(log, processes, smtp):
-    log.write([message(1, channel="sms", address="+15550100")], partition=0)
+    log.write([mail_to(1, channel="sms", address="+15550100")], partition=0)
     worker = processes.start("delivery", smtp_port=smtp.port, outbox_dir="")
     ((_, fact),) = eventually(lambda: delivery_facts(log), "the fact")
     ((story, _),) = log.dead_letters(OUTBOUND_DLQ)
@@ -195,7 +183,7 @@ def test_without_an_outbox_other_channels_are_dead_lettered(log, processes, smtp
 
 
 def test_sigterm_ends_it_within_the_drain_time_although_messages_wait(log, processes):
-    log.write([message(number) for number in range(20)], partition=None)
+    log.write([mail_to(number) for number in range(20)], partition=None)
     worker = processes.start("delivery", smtp_port=free_port(), sink_drain_seconds=1)
     eventually(lambda: "channel_away" in processes.output(worker), "the first attempt")
     before = time.monotonic()
@@ -221,7 +209,7 @@ class Broken:
 
 
 def test_a_message_that_breaks_its_adapter_is_a_dead_letter_and_its_neighbours_go_out(log, settings):
-    log.write([message(1), message(2, text="a defect"), message(3), message(4, customer=2)], partition=0)
+    log.write([mail_to(1), mail_to(2, text="a defect"), mail_to(3), mail_to(4, customer=2)], partition=0)
     adapter = Broken()
 
     async def run():

@@ -1,8 +1,18 @@
-"""Sends e-mail over SMTP, for mail and web-form contacts; reuses connections, one message each at a time."""
+"""Sends e-mail over SMTP, for mail and web-form contacts; reuses connections, one message each at a time.
+
+| the server                                              | then                                                  |
+|---------------------------------------------------------|-------------------------------------------------------|
+| answers 2xx to the end of the mail                      | taken                                                 |
+| does not connect, breaks off or answers 421, 454, 53x   | ServiceUnavailable: nothing was sent                  |
+| answers 4xx                                             | TryLater: nothing was taken                           |
+| answers 5xx                                             | Undeliverable `bounced`, `smtp_permanent`             |
+| breaks off, is silent or answers 421 after the mail     | AnswerLost: it may have taken the mail (RFC 1047)     |
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 
 import aiosmtplib
@@ -11,13 +21,15 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
-from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable
+from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.mail import address, compose
 
 CHANNELS = ("email", "form")
 _IMPLICIT_TLS = 465
 #: Answers about our connection and not about the message: closing, login wanted, login failed, encryption wanted.
 _ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
+_CLOSING, _SEND_THE_MAIL = 421, 354
+_LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
 class Email:
@@ -33,7 +45,7 @@ class Email:
         """Sends a message; returns the server's answer.
 
         Raises:
-            ServiceUnavailable, TryLater, Undeliverable
+            ServiceUnavailable, TryLater, AnswerLost, Undeliverable
         """
         now = self._settings.pipeline_clock.now()
         recipient, mail = compose(message, sender=self._sender, now=now)
@@ -90,19 +102,38 @@ class Email:
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
         """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
         try:
-            for command in (
-                b"MAIL FROM:<" + self._sender.spec.encode() + b">",
-                b"RCPT TO:<" + recipient.encode() + b">",
+            for command, expected in (
+                (b"MAIL FROM:<" + self._sender.spec.encode() + b">", range(200, 300)),
+                (b"RCPT TO:<" + recipient.encode() + b">", range(200, 300)),
+                (b"DATA", range(_SEND_THE_MAIL, _SEND_THE_MAIL + 1)),
             ):
                 response = await connection.execute_command(command)
-                if response.code >= 300:
-                    await connection.execute_command(b"RSET")
+                if response.code not in expected:
+                    await _reset(connection)
                     raise _failure_of(response.code, _answer_text(response.code, response.message))
-            return (await connection.data(mail)).message
-        except aiosmtplib.SMTPDataError as error:
-            raise _failure_of(error.code, _answer_text(error.code, error.message)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ServiceUnavailable(f"SMTP: {_error_text(error)}") from error
+        return await self._hand_over_content(connection, mail)
+
+    async def _hand_over_content(self, connection: aiosmtplib.SMTP, mail: bytes) -> str:
+        """Sends the mail itself, after which only a clear answer says whether the server has it."""
+        protocol = connection.protocol
+        if protocol is None:
+            raise ServiceUnavailable("SMTP: the connection was lost before the mail")
+        try:
+            protocol.write(_wire_form(mail))
+        except aiosmtplib.SMTPException as error:
+            raise ServiceUnavailable(f"SMTP: {_error_text(error)}") from error
+        try:
+            response = await protocol.read_response(timeout=self._settings.smtp_answer_timeout_seconds)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise AnswerLost(f"SMTP, after the mail: {_error_text(error)}") from error
+        answer = _answer_text(response.code, response.message)
+        if response.code == _CLOSING:
+            raise AnswerLost(f"SMTP, after the mail: {answer}")
+        if not 200 <= response.code < 300:
+            raise _failure_of(response.code, answer)
+        return response.message
 
 
 def connect(settings: SinkSettings) -> Email:
@@ -115,6 +146,17 @@ def connect(settings: SinkSettings) -> Email:
         return Email(settings)
     except Undeliverable as error:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
+
+
+async def _reset(connection: aiosmtplib.SMTP) -> None:
+    """Ends a refused transaction; the refusal counts, also when the server hangs up now."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await connection.execute_command(b"RSET")
+
+
+def _wire_form(mail: bytes) -> bytes:
+    """Returns a mail with CRLF line ends as DATA sends it: leading dots doubled, and the line that ends it."""
+    return _LEADING_DOT.sub(b"..", mail) + (b".\r\n" if mail.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _failure_of(code: int, answer: str) -> Exception:

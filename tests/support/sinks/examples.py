@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.events import Micros
 from schemas.facts import Outbound
+from schemas.identity import customer_tag
 
 NOW = 1_772_409_600_123_456  # 2026-03-02T00:00:00.123456Z
 TICKET = "ABCDEFGHIJKL-1"
@@ -58,3 +59,15 @@ def outbound(**fields: Any) -> Outbound:
         "text": "Thank you.\nWe will write by 14:00.\n", "message_id": f"<ds.{TICKET}.OUT1@support.example>",
     }  # fmt: skip
     return Outbound(**(values | fields))
+
+
+def mail_to(number: int, customer: int | None = None, **fields: Any) -> Outbound:
+    """Returns the message `O<number>` to a customer of that number, or of another."""
+    name = customer if customer is not None else number
+    tag = customer_tag(f"email:c{name}@example.org")
+    ticket = f"{tag}-1"
+    values = {
+        "customer_tag": tag, "version": number, "outbound_id": f"O{number}", "ticket_id": ticket,
+        "address": f"c{name}@example.org", "message_id": f"<ds.{ticket}.O{number}@support.example>", "subject": f"S {number}",
+    }  # fmt: skip
+    return outbound(**(values | fields))

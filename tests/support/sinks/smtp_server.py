@@ -12,17 +12,21 @@ from aiosmtpd.controller import Controller
 
 from tests.support.producers.log_reader import free_port
 
+DROP = "drop"
+
 
 class Maildir:
     """An SMTP server on a port of its own. `answers` says what a recipient is told, first to last; then it is 250.
 
-    A recipient in `held` gets that 250 only when its condition holds.
+    A recipient in `held` gets that 250 only when its condition holds. `after_mail` says what comes after a mail that is
+    stored: an answer, or DROP, which breaks the connection; the last one is for all mails that follow.
     """
 
     def __init__(self, folder, port=0):
         self.box = mailbox.Maildir(str(folder))
         self.answers: dict[str, list[str]] = {}
         self.held: dict[str, Callable[[], bool]] = {}
+        self.after_mail: dict[str, list[str]] = {}
         self.tried: Counter[str] = Counter()
         self.connections = 0
         self.lock = threading.Lock()
@@ -56,7 +60,11 @@ class Maildir:
     async def handle_DATA(self, server, session, envelope):
         with self.lock:
             self.box.add(envelope.content)
-        return "250 accepted"
+        answers = self.after_mail.get(envelope.rcpt_tos[0], ["250 accepted"])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer == DROP:
+            server.transport.abort()
+        return answer
 
     def mails(self):
         with self.lock:

@@ -1,0 +1,55 @@
+"""Kill -9 of the delivery sink at random moments under load, against a real mail server."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.settings import SinkSettings
+from tests.support.sinks.deployment import Log, Processes, delivery_facts, ended
+from tests.support.sinks.examples import mail_to
+from tests.support.sinks.smtp_server import Maildir
+from tests.support.timeouts import eventually
+
+pytestmark = pytest.mark.stack
+
+
+def noted(folder: Path) -> set[str]:
+    """Returns the messages in the log of sent messages."""
+    lines = [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    return {msgspec.json.decode(line)[0] for line in lines}
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.soak)])
+def test_a_kill_doubles_only_what_the_server_had_and_we_had_not_read(
+    log: Log, settings: SinkSettings, processes: Processes, tmp_path: Path, kills: int
+) -> None:
+    smtp, sent_log, chance = Maildir(tmp_path / "maildir").start(), tmp_path / "sent", random.Random(kills)
+    ids = {f"O{number}" for number in range(100 * kills)}
+    log.write([mail_to(number) for number in range(len(ids))], partition=None)
+    may_double: set[str] = set()
+    options = {"smtp_port": smtp.port, "sink_instance": "one", "delivery_sent_log_dir": sent_log}
+    try:
+        for _ in range(kills):
+            worker, before = processes.start("delivery", **options), len(smtp.box)
+            eventually(lambda before=before: len(smtp.box) >= before + 10, "mails")  # type: ignore[misc]
+            time.sleep(chance.uniform(0.0, 0.3))
+            worker.kill()
+            worker.wait()
+            time.sleep(0.1)  # the server stores what it has received
+            may_double |= set(smtp.ids()) - noted(sent_log)
+        worker = processes.start("delivery", **options)
+        eventually(lambda: {fact.outbound_id for _, fact in delivery_facts(log)} == ids, "a fact of each")
+        assert ended(worker) == 0, processes.output(worker)
+        copies = Counter(smtp.ids())
+    finally:
+        smtp.stop()
+    doubled = {outbound_id for outbound_id, count in copies.items() if count > 1}
+    print(f"{kills} kills, {len(ids)} messages, {len(doubled)} doubled")
+    assert set(copies) == ids
+    assert doubled <= may_double

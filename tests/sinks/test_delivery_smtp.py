@@ -1,0 +1,81 @@
+"""The e-mail channel at every stage of the SMTP dialogue: what was certainly not sent, and what may have been."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.settings import SinkSettings
+from sinks.delivery.adapter import AnswerLost, ServiceUnavailable, TryLater, Undeliverable
+from sinks.delivery.channels.email import _wire_form, connect
+from tests.support.sinks.examples import outbound
+from tests.support.sinks.scripted_smtp import DROP, SILENCE, ScriptedSmtp, scripted_smtp
+
+BEFORE = ("greeting", "EHLO", "MAIL", "RCPT", "DATA")
+
+
+def sent(script: dict[str, str], times: int = 1) -> tuple[list[object], ScriptedSmtp]:
+    """Delivers messages to a server with this script, one after the other; returns the answers or errors."""
+
+    async def run() -> tuple[list[object], ScriptedSmtp]:
+        async with scripted_smtp(script) as smtp:
+            adapter = connect(
+                SinkSettings(
+                    smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_timeout_seconds=0.5, smtp_answer_timeout_seconds=1
+                )
+            )
+            ends: list[object] = []
+            for _ in range(times):
+                try:
+                    ends.append(await adapter.deliver(outbound(text=".\n..two\nend\n.")))
+                except Exception as error:
+                    ends.append(error)
+            await adapter.close()
+            return ends, smtp
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("answer", ["421 closing", DROP, SILENCE])
+@pytest.mark.parametrize("stage", BEFORE)
+def test_before_the_mail_nothing_was_sent(stage: str, answer: str) -> None:
+    ends, smtp = sent({stage: answer})
+    assert [type(end) for end in ends] == [ServiceUnavailable], ends
+    assert smtp.mails == []
+
+
+@pytest.mark.parametrize("answer", ["421 closing", DROP, SILENCE, "what?"])
+def test_after_the_mail_its_outcome_is_unknown(answer: str) -> None:
+    ends, smtp = sent({"content": answer})
+    assert [type(end) for end in ends] == [AnswerLost], ends
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "content"])
+def test_a_clear_refusal_is_one_at_every_stage(stage: str) -> None:
+    later, never = sent({stage: "451 later"}, 2)[0], sent({stage: "554 never"}, 2)[0]
+    assert [type(end) for end in later] == [TryLater] * 2, later
+    assert [getattr(end, "reason", end) for end in never] == ["smtp_permanent"] * 2, never
+
+
+def test_a_refusal_counts_although_the_server_hangs_up_after_it() -> None:
+    ends, _ = sent({"RCPT": "550 no such mailbox", "RSET": DROP}, 2)
+    assert [type(end) for end in ends] == [Undeliverable] * 2, ends
+
+
+def test_lines_with_dots_arrive_as_they_were() -> None:
+    ends, smtp = sent({}, 2)
+    assert ends == ["ok", "ok"]
+    for mail in smtp.mails:
+        assert mail.endswith(b"\r\n\r\n..\r\n...two\r\nend\r\n..\r\n.\r\n")
+
+
+@given(st.text(alphabet=".a\n", max_size=30))
+def test_the_wire_form_is_that_of_the_standard_library(text: str) -> None:
+    mail = text.replace("\n", "\r\n").encode()
+    ended = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
+    assert _wire_form(mail) == smtplib._quote_periods(ended) + b".\r\n"  # type: ignore[attr-defined]
