@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from deploy.prometheus.rule import OPERATIONS, Alert, Group, counted
 from deploy.prometheus.slos import Plan
+from sinks.delivery.adapter import BOUNCE_REASONS
 
 __all__ = ["groups"]
 
@@ -172,12 +173,20 @@ def _contacts_dead_lettered() -> Alert:
 
 
 def _records_dead_lettered() -> Alert:
-    """Alerts when a worker or sink dead-letters records that a producer had checked: even a few are a defect."""
+    """Alerts when a worker or sink dead-letters records that a producer had checked: even a few are a defect.
+
+    A bounce is none: it lies with the customer's address or service, and `BounceRateHigh` counts it.
+    """
+    bounces = "|".join(BOUNCE_REASONS)
+    by_sink = [
+        "sum by (namespace, agent) (label_replace(\n"
+        f"  {counted(f'deskstream_sink_dead_lettered_total{{{selected}}}', '30m')}\n"
+        ', "agent", "$1", "sink", "(.*)"))'
+        for selected in ('sink!="delivery"', f'sink="delivery",reason!~"{bounces}"')
+    ]
     parts = [
         f"sum by (namespace, agent) (\n  {counted('deskstream_records_dead_lettered_total', '30m')}\n)",
-        "sum by (namespace, agent) (label_replace(\n"
-        f"  {counted('deskstream_sink_dead_lettered_total', '30m')}\n"
-        ', "agent", "$1", "sink", "(.*)"))',
+        *by_sink,
     ]
     return _pipeline(
         "RecordsDeadLettered",

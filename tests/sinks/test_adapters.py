@@ -1,7 +1,9 @@
 """The adapter of each channel, and the delivery history."""
 
+import ast
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
+from sinks.delivery import adapter
 from sinks.delivery.adapter import Undeliverable, adapters
 from sinks.delivery.channels.outbox import Outbox
 from sinks.delivery.history import DeliveryHistory
@@ -99,3 +102,14 @@ def test_the_history_is_bounded_and_holds_the_newest(facts, limit):
     newest = list(dict.fromkeys(outbound_id for outbound_id, _ in reversed(facts)))[:limit]
     assert len(history) == len(newest)
     assert all(history.done(outbound_id, is_replay=False) for outbound_id in newest)
+
+
+def test_the_reasons_of_bounces_are_those_that_the_alert_leaves_out():
+    found = set()
+    for path in sorted(Path(adapter.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Undeliverable":
+                outcome, reason, *_ = node.args
+                if ast.literal_eval(outcome) == "bounced":
+                    found.add(ast.literal_eval(reason))
+    assert found == set(adapter.BOUNCE_REASONS)
