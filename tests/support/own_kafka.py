@@ -16,10 +16,14 @@ from tests.conftest import KAFKA, Deployment
 
 
 class OwnKafka:
-    """`deployment` has its topics; `silenced()` stops the broker in its tracks and lets it go on afterwards."""
+    """`deployment` has its topics; `stop()` ends the broker; `silenced()` stops the broker in its tracks and lets it go on afterwards."""
 
     def __init__(self, server: KafkaServer, deployment: Deployment) -> None:
         self._server, self.deployment = server, deployment
+
+    def stop(self) -> None:
+        """The broker is gone for good: its port refuses connections."""
+        self._server.stop()
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
