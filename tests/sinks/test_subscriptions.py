@@ -155,3 +155,10 @@ def test_a_file_has_changed_by_its_size_its_time_or_another_in_its_place(tmp_pat
         case _:
             file.unlink()
     assert [watched.settled() for _ in range(3)] == [False, True, False]
+
+
+def test_a_mistake_without_a_remedy_names_none(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace("enabled: false", "enabled: maybe"))
+    with pytest.raises(ConfigurationError) as caught:
+        read(path)
+    assert (caught.value.problem, caught.value.fix) == ("enabled: must be true or false", "")
