@@ -8,7 +8,7 @@ from stream_processors.routing.state import QueueEntry
 
 
 def test_an_entry_waits_at_once_for_anybody() -> None:
-    assert {name: value for name, value in asdict(QueueEntry()).items()} == {
+    assert asdict(QueueEntry()) == {
         "offset": -1,
         "channel": "",
         "language": "",
