@@ -42,7 +42,7 @@ _STATUS = re.compile(r"[a-z][a-z_-]{0,29}")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
 _AROUND = " .,!?\"'`。．，、！？…「」『』“”‘’()[]（）【】"
 #: Signs and pictures around a word: `*STOP* 🛑`.
-_ANYTHING_AROUND = re.compile(r"^[\W_]+|[\W_]+$")
+_ANYTHING_AROUND = re.compile(r"^[\W_]+|(?<![\W_])[\W_]++$")
 
 
 class Keyword(NamedTuple):

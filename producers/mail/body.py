@@ -22,7 +22,7 @@ __all__ = ["Body", "read"]
 
 _MAX_DEPTH, _MAX_PARTS, _MAX_FILES, _MAX_MAILS_IN_MAILS = 30, 500, 100, 5
 _HTML = re.compile(r"\s{0,50}<(?:!doctype html|html|head|body)\b[^<>]{0,500}>", re.IGNORECASE)
-_BOUNDARY_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]*\r?\nContent-[A-Za-z-]+[ \t]*:", re.MULTILINE)
+_BOUNDARY_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}+\r?\nContent-[A-Za-z-]++[ \t]*+:", re.MULTILINE)
 #: Bytes of words that are decoded of one mail, and characters of pages that are made text; far above `MAX_FULL_TEXT`.
 _MAX_TEXT_BYTES, _MAX_HTML_CHARS = 4_000_000, markup.MAX_HTML_CHARS
 #: Containers, signed contents and parts under other boundaries that are unwrapped in one mail; the others stay files.

@@ -60,7 +60,7 @@ _OF_ASCII_BYTES = ("utf-7", "utf-16", "utf-32", "hz", "iso2022")
 _ISO_2022_SWITCH = re.compile(rb"(\x1b(?:\$[@B]|\$\([DO]|\([BJIH]))")
 _ISO_2022 = re.compile(rb"\x1b[$(][@BJI]")
 #: Of text that no codec takes: it is decoded piece by piece.
-_MAX_SWITCHED_BYTES = 800_000
+_MAX_SWITCHED_BYTES = 500_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, 0xFEFF])
 _HAS_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")

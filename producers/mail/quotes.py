@@ -61,7 +61,7 @@ _CONTACT = re.compile(
     r"@|＠|〒|https?:|www\.|\b(?:tel|fax|phone|mobile|e-?mail|url)\b|電話|携帯|电话|手机|手機|株式会社|公司",
     re.IGNORECASE,
 )
-_CARD_EDGE = re.compile(r"^[\s|]*\|[\s|]*$")
+_CARD_EDGE = re.compile(r"^\s*+\|[\s|]*+$")
 _LONGEST_BLOCK = 14
 _SIGNATURE = re.compile(r"^(?:--|—|－－|ーー)\s*$")
 _ADDRESS = re.compile(r"[<(\[]?[^\s<>@]{1,64}@[^\s<>@]{1,255}[>)\]]?")

@@ -26,9 +26,7 @@ _INVISIBLE = re.compile(r"display:\s*none|visibility:\s*hidden|(?<![-\w])hidden=
 #: Hides nothing alone: layouts set a size of 0 around cells that set their own.
 _NO_SIZE = re.compile(r"font-size:\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
 _NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
-_CLIPPED = re.compile(
-    r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"].*overflow|overflow.*max-height:\s*0(?:px|pt|em|%)?\s*[;\"]"
-)
+_CLIPPED = re.compile(r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"]")
 #: Invisible characters in a row push the text of the mail out of its preview.
 _PADDING = re.compile("(?:[\u034f\u00ad\u200b\u200c\u200d\u200e\u2060\u2007\ufeff][ \u00a0]*){3,}")
 _OPEN_OR_CLOSE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
@@ -69,7 +67,7 @@ _ANY_TAG = re.compile(r"<[^<>]*+>")
 #: Character references that are no character; Python reads no number of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
-_TOKEN = re.compile(r"<(/?)([a-z0-9]+)((?:[^>\"]|\"[^\"]*\")*)>|([^<]+)")
+_TOKEN = re.compile(r"<(/?)([a-z0-9]++)((?:[^>\"]++|\"[^\"]*+\")*+)>|([^<]++)")
 _EMPTY = frozenset(["br", "hr"])
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _MOST_QUOTED = 8
@@ -110,7 +108,7 @@ def _clean(markup: str) -> str:
 
 
 def _is_hidden(tag: str, attributes: str) -> bool:
-    if _INVISIBLE.search(attributes) or _CLIPPED.search(attributes):
+    if _INVISIBLE.search(attributes) or ("overflow" in attributes and _CLIPPED.search(attributes)):
         return True
     return bool(_NO_SIZE.search(attributes)) and (tag in ("span", "p") or bool(_NO_HEIGHT.search(attributes)))
 

@@ -46,6 +46,8 @@ SOME = {
     "uu_unended_many": "event",
     "flowed_24mb": "event",
     "digits_groups": "event",
+    "bars_in_one_line": "event",
+    "html_overflow": "event",
     "html_nested_200k": "event",
     "html_attributes_distinct": "event",
     "html_numeric_long_fallback": "event",

@@ -267,6 +267,11 @@ def test_case_blanks_and_punctuation_around_a_word_do_not_matter(word: str, arou
     assert sms.keyword_of(text) == sms.KEYWORDS[word]
 
 
+@pytest.mark.timeout(60)  # it took minutes: each sign was tried as the first of those at the end
+def test_a_long_row_of_signs_is_no_keyword() -> None:
+    assert sms.keyword_of("x" + "_" * 100_000 + "x") is None
+
+
 @given(st.text(max_size=150))
 def test_no_text_breaks_the_recognition(text: str) -> None:
     found = sms.keyword_of(text)

@@ -90,6 +90,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "unannounced_boundary": lambda: of_type(
         b"multipart/mixed; boundary=other", b"--m\nContent-Type: text/plain\n\n" + b"--m\n\n" * MB
     ),
+    "unannounced_blanks": lambda: of_type(b"multipart/mixed; boundary=zz", b"--m" + b" " * 99_000 + b"x"),
     "unannounced_nest": lambda: of_type(
         b"multipart/mixed; boundary=zz",
         b"".join(b"--m%d\nContent-Type: multipart/mixed; boundary=z%d\n\n" % (n, n) for n in range(20_000)),
@@ -226,6 +227,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "lines_link": lambda: plain((b"<http://" * 49 + b"\n") * 500),
     "lines_cards": lambda: plain(b"|\nSent from my phone\n" * 10_000),
     "lines_bars": lambda: plain(b"|\n" * 90_000 + b"Sent from my phone\n" * 500),
+    "bars_in_one_line": lambda: plain(b"|" * 190_000 + b"x\nSent from my phone\n"),
     "lines_quoted": lambda: plain(b"> > x\n" * 33_000),
     "lines_nbsp": lambda: plain((b"&nbsp;" * 66 + b"\n") * 500),
     "lines_at": lambda: plain((b"On 1 " + b"a" * 64 + b"@" + b"b" * 220 + b":\n") * 700),
@@ -267,6 +269,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "html_style": lambda: html(b'<p style="' + b"display:none;" * 30_000 + b'">x'),
     "html_styles": lambda: html(b'<p style="max-height:0">x' * 16_000),
     "html_styles_overflow": lambda: html(b'<p style="' + b"overflow:x;max-height:0;" * 16_000 + b'">x'),
+    "html_overflow": lambda: html(b'<p style="' + b"overflow:hidden;" * 24_000 + b'">x'),
+    "html_max_height": lambda: html(b'<p style="' + b"max-height:0;" * 30_000 + b'">x'),
     "html_style_blanks": lambda: html(b'<p style="display:' + b" " * 390_000 + b'x">x'),
     "html_hidden_depth": lambda: html(b"<p hidden>" + b"<b>" * 240 + b"x" * 300_000),
     "html_formatting": lambda: html(b"<a><b><i><u><s><tt><font>" * 200),
