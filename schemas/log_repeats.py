@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from typing import Any, TextIO
 
@@ -55,7 +56,9 @@ class RepeatsCounted(logging.StreamHandler[TextIO]):
             known.count += 1
             known.last = record
             return None
-        if len(self._repeated) < MOST_KINDS:
+        if (
+            len(self._repeated) < MOST_KINDS and not sys.is_finalizing()
+        ):  # Python 3.11 hangs when it starts a thread then
             self._begin(kind)
         return super().emit(record)
 

@@ -147,3 +147,21 @@ for number in range(1000):
         "Unable connect to node with id 0: refused",
     )
     assert count["event"] == "Unable connect to node with id 999: refused (this message came 999 more times)"
+
+
+def test_a_client_that_warns_while_the_interpreter_ends_does_not_hold_it_up() -> None:
+    script = """
+import logging
+from schemas.process import configure_logging
+from schemas.settings import Settings
+configure_logging(Settings(log_format="json"))
+class Client:
+    def __init__(self, log=logging.getLogger("aiokafka")):
+        self.log = log
+    def __del__(self):
+        self.log.warning("Unclosed client")
+client = Client()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "Unclosed client" in done.stderr
