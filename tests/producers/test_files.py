@@ -90,6 +90,18 @@ def test_only_mails_of_a_folder_are_published_and_moved(deployment: Deployment, 
 
 
 @pytest.mark.stack
+def test_a_mail_that_costs_too_much_is_taken_once(deployment: Deployment, take: Take, tmp_path: Path) -> None:
+    costly = b"X-A: b\n" * 20_001 + raw_mail("costly")
+    (tmp_path / "costly.eml").write_bytes(costly)
+    (tmp_path / "other.eml").write_bytes(raw_mail("other"))
+    assert take(tmp_path).outcomes == {Outcome.PUBLISHED: 1, Outcome.DEAD_LETTERED: 1}
+    assert tree(tmp_path) == ["done/other.eml", "refused/costly.eml"]
+    (dead_letter,) = dead_letters(deployment)
+    assert (dead_letter.headers["reason"], dead_letter.raw) == ("too_costly", costly)
+    assert take(tmp_path).taken == 0
+
+
+@pytest.mark.stack
 def test_a_maildir_moves_from_new_to_cur(deployment: Deployment, take: Take, tmp_path: Path) -> None:
     make_maildir(tmp_path)
     (tmp_path / "new" / "1.host").write_bytes(raw_mail(1))
