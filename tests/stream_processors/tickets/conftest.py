@@ -12,6 +12,8 @@ from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.ruleset import Rules
 from tests.support.tickets.story import Story
+from tests.support.tickets.survey_story import DUE, SIGNING, solved
+from tests.support.tickets.town import ANN, BOB, Town
 
 #: first response 1 h = 3600 s, next response 30 min = 1800 s, full resolution 8 h = 28800 s; chat 120 s, 60 s, 1 h.
 POLICIES = """
@@ -57,3 +59,34 @@ def story(rules: Rules) -> Story:
 def tell(rules: Rules) -> Callable[..., Story]:
     """A story with another channel, customer, or imported."""
     return lambda **changes: Story(rules, **changes)
+
+
+@pytest.fixture
+def ask(rules: Rules) -> Callable[..., Story]:
+    """A story of a worker that has a secret."""
+    return lambda **changes: Story(rules, **{"signing": SIGNING} | changes)
+
+
+@pytest.fixture
+def asked(ask: Callable[..., Story]) -> Story:
+    """Ann was helped by Mei and has the invitation."""
+    story = ask()
+    solved(story)
+    story.until(DUE)
+    return story
+
+
+@pytest.fixture
+def town(rules: Rules) -> Town:
+    return Town(rules)
+
+
+@pytest.fixture
+def merged(town: Town) -> Town:
+    """Ann has two tickets and Bob one; then Ann goes up in Bob."""
+    town.message(0, ANN, subject="Parcel", message_id="<1@ann>")
+    town.message(10, ANN, subject="Refund")
+    town.message(20, BOB, channel="sms", text="Hi")
+    town.settle()
+    town.merge(30, ANN, BOB)
+    return town.settle()

@@ -16,8 +16,8 @@ from schemas.identity import customer_tag, event_id
 from stream_processors.rules.ruleset import Rules
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.tickets.state import MOST_OPTED_OUT, Customer, customer_key
-from tests.stream_processors.tickets.test_merging import ANN, BOB, Town, first
 from tests.support.tickets.story import Story
+from tests.support.tickets.town import ANN, BOB, Town, first
 
 NUMBER = "+819012345678"
 WHATSAPP = f"whatsapp:{NUMBER}"
@@ -251,11 +251,6 @@ def test_the_memory_is_bounded() -> None:
 
 
 # -- who it belongs to ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def town(rules: Rules) -> Town:
-    return Town(rules)
 
 
 def stop(town: Town, seconds: float, who: str) -> None:

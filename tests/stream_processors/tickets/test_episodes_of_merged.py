@@ -9,9 +9,9 @@ from schemas.facts import FollowUpFact, InvitationFact, Outbound, ResolutionFact
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
 from stream_processors.tickets.processor import TicketsProcessor
-from tests.stream_processors.tickets.test_merging import ANN, BOB, CAT, PARTITIONS, Town, first
 from tests.support.memory_worker import MemoryCluster
 from tests.support.tickets.story import at
+from tests.support.tickets.town import ANN, BOB, CAT, PARTITIONS, Town, first
 
 DAY = 86_400
 
