@@ -104,7 +104,7 @@ check-names:
 	@if git grep -nIE '$(UNWANTED)'; then echo "^ name no package registry's host and no path of one machine" >&2; exit 1; fi
 
 check-glossary: $(INSTALLED)
-	$(BIN)/python -m tests.support.glossary --check
+	$(BIN)/python -m tests.support.glossary
 
 # -- the environment ---------------------------------------------------------------------------------------------
 

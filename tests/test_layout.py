@@ -100,8 +100,8 @@ def test_a_package_holds_these_files_and_folders(package: str) -> None:
 
 
 def test_no_helper_lies_beside_a_test() -> None:
-    """Helpers stand in `tests/support/`; benchmarks, mutants and the glossary report are programs of their own."""
-    programs = ("benchmarks", "glossary_report.py", "mutants", "support")
+    """Helpers stand in `tests/support/`; benchmarks and mutants are programs of their own."""
+    programs = ("benchmarks", "mutants", "support")
     files = [path for path in modules("tests") if path.parts[1] not in programs]
     strangers = [str(path) for path in files if not re.fullmatch(r"test_.*|conftest|__init__", path.stem)]
     assert strangers == []

@@ -189,7 +189,7 @@ class Crowd:
         await asyncio.gather(*(arrive(number) for number in range(SOCKETS)))
 
     async def _talk(self, rate: int, seconds: float, name: str) -> dict[str, Any]:
-        """Lines of visitors chosen at random at `rate`; returns once all are acknowledged or patience is at its end."""
+        """Lines of visitors chosen at random at `rate`; returns once all are acknowledged or the timeout has passed."""
         self.acknowledged, self.heard = [], []
         chance, cpu = random.Random(rate), psutil.Process().cpu_times()
         answering = asyncio.create_task(self._answer())

@@ -162,13 +162,13 @@ class Ends:
         self._consumer.close()
 
 
-def rate(settings: Settings, topic: str, count: int, patience_seconds: float = 300.0) -> float:
+def rate(settings: Settings, topic: str, count: int, timeout_seconds: float = 300.0) -> float:
     """Records per second durable in `topic`, from the first that is seen until `count` are there.
 
     Start-up is not counted: the clock starts when the first records appear, and those are not counted either.
     """
     ends = Ends(settings, topic)
-    give_up = time.monotonic() + patience_seconds
+    give_up = time.monotonic() + timeout_seconds
     try:
         while (first := ends.total()) == 0:
             _wait(give_up, topic)

@@ -39,14 +39,14 @@ ACCEPTED = Path(__file__).with_name("accepted.yaml")
 SEED, SAMPLE, WORKERS = 12, 300, 2
 LEAST_KILLED = 0.92  #: of a sample
 #: A mutant's tests may take so many times the processor's time that they took unchanged, and so many seconds more.
-PATIENCE, GRACE_SECONDS = 2, 10
+TIMEOUT_FACTOR, GRACE_SECONDS = 2, 10
 #: Tests of these seconds run first; only if they all pass, the others are imported as well.
 CLOSEST_SECONDS, MOST_SECONDS = 5.0, 30.0
 NO_END, NO_IMPORT = "no end", "the code is not imported"
 
 
 @dataclass
-class Verdict:
+class Outcome:
     """One mutant and what became of it. `killer` is a test, NO_END or NO_IMPORT; '' for a survivor."""
 
     file: str
@@ -91,38 +91,38 @@ class Runner(Plugin):
 # -- trying -----------------------------------------------------------------------------------------------------------
 
 
-def tried(verdicts: list[Verdict], pool: Pool) -> None:
+def tried(outcomes: list[Outcome], pool: Pool) -> None:
     """Try every mutant, and once more without any change each test that has killed one: it has to pass."""
     count = [0]
 
-    def job(verdict: Verdict, tests: list[Test], others: list[Test]) -> Job:
+    def job(outcome: Outcome, tests: list[Test], others: list[Test]) -> Job:
         names = [test.name for test in tests]
-        cpu_seconds = PATIENCE * sum(test.seconds for test in tests) + GRACE_SECONDS
+        cpu_seconds = TIMEOUT_FACTOR * sum(test.seconds for test in tests) + GRACE_SECONDS
 
         def then(ended: Job) -> Job | None:
-            verdict.killer = ended.result.decode() or (NO_END if ended.timed_out else "")
-            if others and not verdict.killer:
-                return job(verdict, others, [])
+            outcome.killer = ended.result.decode() or (NO_END if ended.timed_out else "")
+            if others and not outcome.killer:
+                return job(outcome, others, [])
             count[0] += 1
-            if verdict.alive:
-                print(f"  {count[0]}/{len(verdicts)} survives: {verdict}", flush=True)
-            print(f"  {count[0]}/{len(verdicts)}", end="\r", file=sys.stderr, flush=True)
+            if outcome.alive:
+                print(f"  {count[0]}/{len(outcomes)} survives: {outcome}", flush=True)
+            print(f"  {count[0]}/{len(outcomes)}", end="\r", file=sys.stderr, flush=True)
             return None
 
-        changed = verdict.file, verdict.mutant.source
+        changed = outcome.file, outcome.mutant.source
         return Job(list(grouped(names)), Runner(names), cpu_seconds, changed, then=then)
 
-    first = [_split(verdict.tests) for verdict in verdicts]
-    pool.run(job(verdict, *tests) for verdict, tests in zip(verdicts, first, strict=True) if verdict.tests)
-    killers = {verdict.killer: test for verdict in verdicts for test in verdict.tests if test.name == verdict.killer}
+    first = [_split(outcome.tests) for outcome in outcomes]
+    pool.run(job(outcome, *tests) for outcome, tests in zip(outcomes, first, strict=True) if outcome.tests)
+    killers = {outcome.killer: test for outcome in outcomes for test in outcome.tests if test.name == outcome.killer}
     by_file = [list(names) for _, names in groupby(sorted(killers), key=lambda name: name.partition("::")[0])]
     again = [Job(list(grouped(names)), Runner(names, every=True), 600.0) for names in by_file]
     pool.run(again)
     unreliable = {name for each in again for name in each.result.decode().split("\n") if name}
-    for verdict in verdicts:
-        if verdict.killer in unreliable:
-            print(f"  {verdict.killer} fails without any change as well: {verdict} counts as alive")
-            verdict.killer = ""
+    for outcome in outcomes:
+        if outcome.killer in unreliable:
+            print(f"  {outcome.killer} fails without any change as well: {outcome} counts as alive")
+            outcome.killer = ""
 
 
 def _split(tests: list[Test]) -> tuple[list[Test], list[Test]]:
@@ -172,18 +172,18 @@ def accepted() -> dict[tuple[str, str], str]:
     return {(entry["file"], mutant): entry["why"] for entry in entries for mutant in entry["mutants"]}
 
 
-def table(verdicts: list[Verdict]) -> str:
+def table(outcomes: list[Outcome]) -> str:
     """Per package: places tried, killed, alive, of these accepted, and places that no test without the stack reaches."""
     known = accepted()
-    rows: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        rows["/".join(verdict.file.split("/")[:2]).removesuffix(".py")].append(verdict)
-    rows["all"] = verdicts
+    rows: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        rows["/".join(outcome.file.split("/")[:2]).removesuffix(".py")].append(outcome)
+    rows["all"] = outcomes
     lines = [f"{'':34}{'tried':>7}{'killed':>8}{'alive':>7}{'accepted':>10}{'%':>7}{'only on the stack':>20}"]
     for name, each in sorted(rows.items(), key=lambda row: (row[0] == "all", row[0])):
-        alive = [verdict for verdict in each if verdict.alive]
-        agreed = sum(1 for verdict in alive if (verdict.file, verdict.mutant.says) in known)
-        count = sum(1 for verdict in each if verdict.tests)
+        alive = [outcome for outcome in each if outcome.alive]
+        agreed = sum(1 for outcome in alive if (outcome.file, outcome.mutant.says) in known)
+        count = sum(1 for outcome in each if outcome.tests)
         percent = f"{100 * (count - len(alive)) / count:.1f}" if count else ""
         lines.append(
             f"{name:34}{count:7}{count - len(alive):8}{len(alive):7}{agreed:10}{percent:>7}{len(each) - count:20}"
@@ -191,31 +191,31 @@ def table(verdicts: list[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def judged(verdicts: list[Verdict]) -> Iterator[str]:
+def judged(outcomes: list[Outcome]) -> Iterator[str]:
     """What is wrong: survivors that nobody accepted, and acceptances that are no longer true."""
     known = accepted()
-    for verdict in verdicts:
-        agreed = (verdict.file, verdict.mutant.says) in known
-        if verdict.alive and not agreed:
-            yield f"survives: {verdict}"
-        if verdict.killer and agreed:
-            yield f"is killed although accepted.yaml says that it changes nothing: {verdict}"
+    for outcome in outcomes:
+        agreed = (outcome.file, outcome.mutant.says) in known
+        if outcome.alive and not agreed:
+            yield f"survives: {outcome}"
+        if outcome.killer and agreed:
+            yield f"is killed although accepted.yaml says that it changes nothing: {outcome}"
 
 
-def run(pool: Pool, places: Iterable[tuple[str, Mutant]], sample: int | None = None) -> list[Verdict]:
+def run(pool: Pool, places: Iterable[tuple[str, Mutant]], sample: int | None = None) -> list[Outcome]:
     """Try these changes, or as many of them as make a sample that tests without the stack can try."""
     started = time.monotonic()
     reach: Reach = recorded(pool)
     print(f"{sum(map(len, reach.tests.values()))} tests recorded, {time.monotonic() - started:.0f} s", flush=True)
     for name in reach.failed:
         print(f"  not asked, since it fails without any change: {name}")
-    verdicts: list[Verdict] = []
+    outcomes: list[Outcome] = []
     for file, mutant in places:
-        verdicts.append(Verdict(file, mutant, chosen(file, mutant, reach, MOST_SECONDS)))
-        if sample and sum(1 for verdict in verdicts if verdict.tests) == sample:
+        outcomes.append(Outcome(file, mutant, chosen(file, mutant, reach, MOST_SECONDS)))
+        if sample and sum(1 for outcome in outcomes if outcome.tests) == sample:
             break
-    tried(verdicts, pool)
-    return sorted(verdicts, key=lambda verdict: (verdict.file, verdict.mutant.line))
+    tried(outcomes, pool)
+    return sorted(outcomes, key=lambda outcome: (outcome.file, outcome.mutant.line))
 
 
 def main(arguments: list[str]) -> int:
@@ -233,18 +233,18 @@ def main(arguments: list[str]) -> int:
     places = iter(whole(pool.base, given.paths)) if given.paths else drawn(pool.base, given.seed)
     if given.says:
         places = ((file, mutant) for file, mutant in places if any(words in mutant.says for words in given.says))
-    verdicts = run(pool, places, None if given.paths else given.sample)
-    print(table(verdicts))
-    for verdict in verdicts:
-        if not verdict.tests:
-            print(f"only on the stack: {verdict}")
-    wrong = sorted(judged(verdicts))
-    killed = sum(1 for verdict in verdicts if verdict.killer)
-    if not given.paths and killed < LEAST_KILLED * (killed + sum(1 for verdict in verdicts if verdict.alive)):
+    outcomes = run(pool, places, None if given.paths else given.sample)
+    print(table(outcomes))
+    for outcome in outcomes:
+        if not outcome.tests:
+            print(f"only on the stack: {outcome}")
+    wrong = sorted(judged(outcomes))
+    killed = sum(1 for outcome in outcomes if outcome.killer)
+    if not given.paths and killed < LEAST_KILLED * (killed + sum(1 for outcome in outcomes if outcome.alive)):
         wrong.append(f"less than {LEAST_KILLED:.0%} of the sample are killed")
     print("\n".join(wrong))
     seed = "" if given.paths else f", seed {given.seed}"
-    print(f"{len(verdicts)} places{seed}, {(time.monotonic() - started) / 60:.0f} min")
+    print(f"{len(outcomes)} places{seed}, {(time.monotonic() - started) / 60:.0f} min")
     return 1 if wrong else 0
 
 

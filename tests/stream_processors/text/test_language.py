@@ -68,7 +68,7 @@ def test_variants_of_a_text_have_one_normal_form(written: str, same_as: str) -> 
     assert normalise(written) == normalise(same_as)
 
 
-def test_words_in_latin_letters_stay_apart() -> None:
+def test_words_in_latin_script_stay_apart() -> None:
     assert normalise("Order now") == "order now"
     assert normalise("我 的 order now") == "我的 order now"
 

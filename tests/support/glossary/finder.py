@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.glossary.words import ALLOWED, UNFINISHED, WORDS, Word
+from tests.support.glossary.words import ALLOWED, WORDS, Word
 
 ROOT = Path(__file__).parents[3]
 
@@ -249,7 +249,7 @@ def in_help() -> Iterator[Offence]:
         yield from in_document(f"{invocation} --help", re.sub(r"[\s│╭╰─╮╯]+", " ", text))
 
 
-def offences(folder: str = "", comments: bool = False, commands: bool = True) -> Iterator[Offence]:
+def offences(folder: str = "", comments: bool = False) -> Iterator[Offence]:
     """Yields every offence at or below `folder` (empty: the whole repository)."""
     for path in files():
         if folder and not (path == folder or path.startswith(folder.rstrip("/") + "/")):
@@ -262,14 +262,8 @@ def offences(folder: str = "", comments: bool = False, commands: bool = True) ->
                 yield from in_comments(path, source)
         elif path.endswith(".md") and path not in HISTORY and (path == "README.md" or path.startswith("deploy/")):
             yield from in_document(path, (ROOT / path).read_text("utf-8"))
-    if commands and not folder:
+    if not folder:
         yield from in_help()
-
-
-def finished() -> list[Offence]:
-    """Returns the offences outside the folders whose renaming is under way."""
-    found = sorted(set(offences(commands="--help" not in UNFINISHED)))
-    return [each for each in found if not any(each.path.startswith(folder + "/") for folder in UNFINISHED)]
 
 
 def package(path: str) -> str:
@@ -286,9 +280,8 @@ def report(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", default="", help="folder or file, from the root of the repository")
     parser.add_argument("--comments", action="store_true", help="also docstrings and comments")
     parser.add_argument("--summary", action="store_true", help="only the counts")
-    parser.add_argument("--check", action="store_true", help="only the folders that are finished")
     options = parser.parse_args(arguments)
-    found = finished() if options.check else sorted(set(offences(options.folder, options.comments)))
+    found = sorted(set(offences(options.folder, options.comments)))
     if not options.summary:
         for offence in found:
             print(offence)

@@ -195,6 +195,3 @@ ALLOWED = (
         "producers/simulation",
     ),
 )
-
-#: Folders whose renaming is under way; `make check` and the test leave them out. Empty when the vocabulary is one.
-UNFINISHED = ("tests/benchmarks", "tests/mutants", "tests/stream_processors/text")
