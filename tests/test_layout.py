@@ -27,6 +27,9 @@ IO_IN_PURE_FOLDERS = (
     "stream_processors/rules/topic.py",
 )
 
+#: The most lines of a Python file, a function (decorators included) and a class.
+FILE_LINES, FUNCTION_LINES, CLASS_LINES = 400, 60, 250
+
 #: Package → the modules and folders that stand in it (`__init__` aside).
 ROOMS = {
     "stream_processors": {"__main__", "app", "config", "recompute", "routing", "rules", "runtime", "text", "tickets"},
@@ -77,6 +80,24 @@ def pure_modules() -> list[Path]:
     return [path for path in found if str(path) not in IO_IN_PURE_FOLDERS]
 
 
+def lines(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
+    """Returns the lines of a definition, decorators included."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return (node.end_lineno or first) - first + 1
+
+
+def too_long(path: Path) -> Iterator[str]:
+    """Yields the module, its functions and its classes that are longer than they may be."""
+    length = len((ROOT / path).read_text("utf-8").splitlines())
+    if length > FILE_LINES:
+        yield f"{path}: {length} lines"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            most = CLASS_LINES if isinstance(node, ast.ClassDef) else FUNCTION_LINES
+            if lines(node) > most:
+                yield f"{path}:{node.lineno}: {node.name}: {lines(node)} lines"
+
+
 every_module = pytest.mark.parametrize("path", modules(*PACKAGES, "deploy"), ids=str)
 every_pure_module = pytest.mark.parametrize("path", pure_modules(), ids=str)
 
@@ -105,6 +126,10 @@ def test_no_helper_lies_beside_a_test() -> None:
     files = [path for path in modules("tests") if path.parts[1] not in programs]
     strangers = [str(path) for path in files if not re.fullmatch(r"test_.*|conftest|__init__", path.stem)]
     assert strangers == []
+
+
+def test_no_file_function_or_class_is_too_long() -> None:
+    assert [found for path in modules(*PACKAGES, "deploy", "tests") for found in too_long(path)] == []
 
 
 @every_pure_module

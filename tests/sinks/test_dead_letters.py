@@ -66,11 +66,8 @@ def test_a_dead_letter_goes_back_to_the_topic_and_partition_that_it_came_from(he
     )
 
 
-@pytest.mark.stack
-def test_dead_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settings):
-    def run(*arguments):
-        return cli(deployment.env, *arguments)
-
+def write_three(log, settings):
+    """Writes a fact that fits, one that does not decode and a mail to the dead-letter topics; returns the facts' bytes."""
     good, bad = codec.encode(example(facts.TagFact, 5)), b"\xc3\x01\xffbroken"
     tags = settings.topic(TAG_FACTS)
     log.write_raw([(FACTS_DLQ, b"K1", good)], partition=1, headers=story(origin=f"{tags}/2/17", replay_topic=tags))
@@ -82,6 +79,16 @@ def test_dead_letters_are_listed_shown_and_replayed_once(log, cli, deployment, s
         [(EVENTS_DLQ, None, raw)],
         headers=story(reason="bad_mime", producer="mail", origin="maildir:in/1", traceback="Traceback:\n  line 1"),
     )
+    return good, bad
+
+
+@pytest.mark.stack
+def test_dead_letters_are_listed_shown_and_replayed_once(log, cli, deployment, settings):
+    def run(*arguments):
+        return cli(deployment.env, *arguments)
+
+    good, bad = write_three(log, settings)
+    tags = settings.topic(TAG_FACTS)
 
     listed = run("dlq", "list")
     assert listed.returncode == 0, listed.stderr
