@@ -7,8 +7,8 @@ ticket then. Those before are summed up in `TicketSla.time_in_status` and in eac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from stream_processors.rules.calendars import Calendar
@@ -39,7 +39,7 @@ STATES = {
 UNFINISHED = ("new", "open", "pending", "hold")
 
 
-class Time(msgspec.Struct, frozen=True, gc=False):
+class Time(NamedTuple):
     """Micros by the calendar on the wall, and working time; the latter is 0 without a business calendar."""
 
     micros: int = 0
@@ -110,10 +110,6 @@ def spent_in(clock: Clock, shares: tuple[ClockShare, ...]) -> Time:
     return Time(micros, business)
 
 
-def _share(team: str, agent: str, time: Time) -> ClockShare:
-    return ClockShare(team, agent, time.micros, time.business)
-
-
 def charged(
     clock: Clock, status_history: tuple[StatusChange, ...], until: int, calendar: Calendar | None
 ) -> tuple[ClockShare, ...]:
@@ -124,13 +120,13 @@ def charged(
         last = status_history[-1]
         if until <= since or (states is not None and last.status not in states):
             return ()
-        return (_share(last.team, last.agent, Time.between(since, until, calendar)),)
+        return (ClockShare(last.team, last.agent, *Time.between(since, until, calendar)),)
     held: dict[tuple[str, str], Time] = {}
     for start, end, change in pieces(status_history, max(clock.started_at, clock.charges.counted_from), until):
         if states is None or change.status in states:
             holder = change.team, change.agent
             held[holder] = held.get(holder, Time()).plus(Time.between(start, end, calendar))
-    return tuple(_share(team, agent, time) for (team, agent), time in held.items())
+    return tuple(ClockShare(team, agent, *time) for (team, agent), time in held.items())
 
 
 def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
@@ -140,7 +136,7 @@ def added(*several: Iterable[ClockShare]) -> tuple[ClockShare, ...]:
         for share in shares:
             holder = share.team, share.agent
             held[holder] = held.get(holder, Time()).plus(Time(share.micros, share.business))
-    return tuple(_share(team, agent, time) for (team, agent), time in held.items())
+    return tuple(ClockShare(team, agent, *time) for (team, agent), time in held.items())
 
 
 # -- the ticket -------------------------------------------------------------------------------------------------------
@@ -158,8 +154,7 @@ def _time_in_status(
     if not status_history:
         return found
     for start, end, change in pieces(status_history, status_history[0].at, until):
-        time = Time.between(start, end, calendar)
-        micros, business = time.micros, time.business
+        micros, business = Time.between(start, end, calendar)
         spent = found.get(change.status) or TimeInStatus(change.status)
         free = not change.agent
         found[change.status] = TimeInStatus(

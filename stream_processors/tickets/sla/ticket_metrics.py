@@ -113,8 +113,7 @@ def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
 
 def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, int, int, int]:
     """Returns (sum, sum of working time, longest, longest in working time) of all waits, the last one included."""
-    time = Time.between(waits.started_at, waits.answered_at, calendar)
-    micros, business = time.micros, time.business
+    micros, business = Time.between(waits.started_at, waits.answered_at, calendar)
     return (
         waits.micros + micros,
         waits.business + business,
