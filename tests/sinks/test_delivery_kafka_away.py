@@ -52,6 +52,26 @@ def clickhouse(settings: SinkSettings, health: Health) -> ClickHouseSink:
     return ClickHouseSink(settings, client, health)
 
 
+# First, while no facts are in Kafka yet: the ClickHouse sink of this test has no client to insert them with.
+@pytest.mark.parametrize("make", [delivery, clickhouse])
+def test_readyz_fails_while_kafka_is_silent_and_livez_does_not(
+    kafka: OwnKafka, settings: SinkSettings, make: Callable[[SinkSettings, Health], Any]
+) -> None:
+    health = Health(stall_seconds=8)
+    with running(lambda: make(settings, health)):
+        eventually(lambda: health.takes_work() == (True, "ok"), "ready")
+        with kafka.silenced():
+            began = time.monotonic()
+            eventually(lambda: not health.takes_work()[0], "not ready", SHOWN_WITHIN_SECONDS)
+            assert health.takes_work()[1] == "Kafka does not answer"
+            time.sleep(
+                max(0.0, began + 10 - time.monotonic())
+            )  # longer than a loop that waits for Kafka would be excused
+            assert health.live()[0], health.live()
+        eventually(lambda: health.takes_work()[0], "ready again", SHOWN_WITHIN_SECONDS)
+    assert not health.takes_work()[0]
+
+
 def test_what_was_taken_while_kafka_was_silent_is_not_sent_again_after_a_kill(
     kafka: OwnKafka, log: Log, tmp_path: Path
 ) -> None:
@@ -88,25 +108,6 @@ def test_what_was_taken_while_kafka_was_silent_is_not_sent_again_after_a_kill(
         for process in processes.started:
             process.kill()
             process.wait()
-
-
-@pytest.mark.parametrize("make", [delivery, clickhouse])
-def test_readyz_fails_while_kafka_is_silent_and_livez_does_not(
-    kafka: OwnKafka, settings: SinkSettings, make: Callable[[SinkSettings, Health], Any]
-) -> None:
-    health = Health(stall_seconds=8)
-    with running(lambda: make(settings, health)):
-        eventually(lambda: health.takes_work() == (True, "ok"), "ready")
-        with kafka.silenced():
-            began = time.monotonic()
-            eventually(lambda: not health.takes_work()[0], "not ready", SHOWN_WITHIN_SECONDS)
-            assert health.takes_work()[1] == "Kafka does not answer"
-            time.sleep(
-                max(0.0, began + 10 - time.monotonic())
-            )  # longer than a loop that waits for Kafka would be excused
-            assert health.live()[0], health.live()
-        eventually(lambda: health.takes_work()[0], "ready again", SHOWN_WITHIN_SECONDS)
-    assert not health.takes_work()[0]
 
 
 def test_a_commit_that_waits_for_kafka_stops_neither_the_loop_nor_the_drain(

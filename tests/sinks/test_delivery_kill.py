@@ -44,6 +44,9 @@ def test_a_kill_doubles_only_what_the_server_had_and_we_had_not_read(
             time.sleep(0.1)  # the server stores what it has received
             may_double |= set(smtp.ids()) - noted(sent_log)
         worker = processes.start("delivery", **options)
+        last = mail_to(len(ids))  # something to do, so that its fact shows that the worker is up before it is ended
+        log.write([last], partition=None)
+        ids.add(last.outbound_id)
         eventually(lambda: {fact.outbound_id for _, fact in delivery_facts(log)} == ids, "a fact of each")
         assert ended(worker) == 0, processes.output(worker)
         copies = Counter(smtp.ids())
