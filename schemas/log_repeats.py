@@ -56,9 +56,8 @@ class RepeatsCounted(logging.StreamHandler[TextIO]):
             known.count += 1
             known.last = record
             return None
-        if (
-            len(self._repeated) < MOST_KINDS and not sys.is_finalizing()
-        ):  # Python 3.11 hangs when it starts a thread then
+        # Python 3.11 hangs when it starts a thread while it ends.
+        if len(self._repeated) < MOST_KINDS and not sys.is_finalizing():
             self._begin(kind)
         return super().emit(record)
 

@@ -64,9 +64,8 @@ def test_readyz_fails_while_kafka_is_silent_and_livez_does_not(
             began = time.monotonic()
             eventually(lambda: not health.takes_work()[0], "not ready", SHOWN_WITHIN_SECONDS)
             assert health.takes_work()[1] == "Kafka does not answer"
-            time.sleep(
-                max(0.0, began + 10 - time.monotonic())
-            )  # longer than a loop that waits for Kafka would be excused
+            # longer than a loop that waits for Kafka would be excused
+            time.sleep(max(0.0, began + 10 - time.monotonic()))
             assert health.live()[0], health.live()
         eventually(lambda: health.takes_work()[0], "ready again", SHOWN_WITHIN_SECONDS)
     assert not health.takes_work()[0]
