@@ -274,7 +274,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     """Key: `p` + pane key. Five minutes of one combination of dimensions; see `schemas.facts.PaneFact`.
 
     metrics      by their names in `schemas.facts.PaneFact`: a new name needs a VERSION, for an older build has no such field
-    touched_at   pipeline time of the newest event in it; `postponed` counts how often its end was put off
+    touched_at   pipeline time of the newest event in it; `postponed` counts the steps by which its end was put off
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
 

@@ -5,7 +5,7 @@ of a customer; what follows from it (answers, assignments, ticks, ...) is in its
 so that no cache knows a text already.
 
 `--against DIR` compares with another checkout: each round runs both, in turns as to which is first, each in a process
-of its own. A checkout from before this module gets it and what it uses from the commit that added it:
+of its own, over the log that it recorded: it is a build's own doing which ticks there are. A checkout from before this module gets it and what it uses from the commit that added it:
 
     git worktree add DIR COMMIT
     git -C DIR checkout ADDED -- tests/support/proof tests/benchmarks/group_fold.py
@@ -72,12 +72,13 @@ def _is_contact(value: bytes) -> bool:
         return False
 
 
-def compare(other: Path, log: Path, rounds: int) -> str:
+def compare(other: Path, log: Path | None, rounds: int) -> str:
     """Returns the medians of both checkouts, and that of the ratio per round."""
     pairs = []
+    logs = {checkout: log or checkout / LOG.relative_to(ROOT) for checkout in (ROOT, other)}
     for number in range(rounds):
         order = (ROOT, other) if number % 2 else (other, ROOT)
-        figures = {checkout: _in_checkout(checkout, log) for checkout in order}
+        figures = {checkout: _in_checkout(checkout, logs[checkout]) for checkout in order}
         pairs.append((figures[ROOT], figures[other]))
         print(f"round {number + 1}: {figures[ROOT]:.1f} here, {figures[other]:.1f} there", file=sys.stderr)
     here, there = (median(side) for side in zip(*pairs, strict=True))
@@ -94,16 +95,17 @@ def _in_checkout(checkout: Path, log: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", type=Path, default=LOG, help="the recorded log (default: that of this checkout)")
+    parser.add_argument("--log", type=Path, help="the recorded log (default: that of each checkout)")
     parser.add_argument("--once", action="store_true", help="measure once, in this process")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="processes per figure; the median counts")
     parser.add_argument("--against", type=Path, metavar="DIR", help="compare with another checkout")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of a comparison")
     given = parser.parse_args()
-    log = given.log.resolve()
+    log = given.log and given.log.resolve()
     if given.against is not None:
         print(compare(given.against.resolve(), log, given.rounds))
     else:
+        log = log or LOG
         print(f"{once(read(log)) if given.once else repeated(ROOT, log, given.repeats):.1f}")
 
 

@@ -47,11 +47,19 @@ def test_log_folds_to_the_recorded_states(folded, half):
     assert folded[half].states == expected(STATES, half)
 
 
-@pytest.mark.parametrize("path", sorted(HERE.glob("states_v*.zst")), ids=lambda path: path.stem)
-def test_states_of_an_older_build_fold_on_to_the_same_facts(log, folded, path):
-    upgraded = fold(log, SECOND, stored_states(path))
-    assert upgraded.facts == expected(FACTS, SECOND)
-    assert upgraded.states == folded[SECOND].states
+@pytest.mark.parametrize("version", sorted(path.stem.removeprefix("states_") for path in HERE.glob("states_v*.zst")))
+def test_states_of_an_older_build_fold_on_to_the_same_facts(version):
+    log = read(HERE / f"log_{version}.zst")  # in which stand the ticks that the older build appended
+    first = fold(log, FIRST)
+    upgraded = fold(log, SECOND, stored_states(HERE / f"states_{version}.zst"))
+    folded = fold(log, SECOND, first.stores)
+    assert without(" deadlines", upgraded.facts) == without(" deadlines", folded.facts)
+    assert without(" p", upgraded.states) == without(" p", folded.states)
+
+
+def without(end: str, digests: Digests) -> Digests:
+    """Leaves out what differs on purpose: an older build puts off the end of a pane for other times."""
+    return {what: digest for what, digest in digests.items() if not what.endswith(end)}
 
 
 def test_simulator_plays_the_recorded_log():

@@ -9,6 +9,7 @@ them. Later data opens a new part of it.
 
 from __future__ import annotations
 
+from math import ceil, sqrt
 from typing import Any
 
 import msgspec
@@ -34,9 +35,8 @@ def pane_key(start: int, channel: str, team: str, priority: str, policy: str) ->
 
 
 def forget_at(pane: Pane) -> int:
-    """Returns when (pipeline micros) the pane's state may go: after 1 hour, and if it is put off after 4, 9, 16, ..."""
-    since = max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.metrics else pane.touched_at
-    return since + KEPT_MICROS * (pane.postponed + 1) ** 2
+    """Returns when (pipeline micros) the pane's state may go: after 1 hour; if it is put off, after (`postponed` + 1)² hours."""
+    return _not_needed_from(pane) + KEPT_MICROS * (pane.postponed + 1) ** 2
 
 
 def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]:
@@ -45,13 +45,29 @@ def forget(pane: Pane, now: int, position: Position) -> tuple[bool, Pane | None]
     A pane with a recent record is put off: a refold of that record's batch must still find that it is counted. One
     for which the tick is too early (it was touched since) is written again, so that its own time comes.
     """
-    if position.offset <= pane.offset:
+    passed = position.offset - pane.offset
+    if passed <= 0:
         return False, pane
     if forget_at(pane) > now:
         return True, pane
-    if position.offset - pane.offset >= MOST_BATCH_RECORDS:
+    if passed >= MOST_BATCH_RECORDS:
         return True, None
-    return True, msgspec.structs.replace(pane, postponed=pane.postponed + 1)
+    return True, msgspec.structs.replace(pane, postponed=max(pane.postponed + 1, _steps_until_far(pane, now, passed)))
+
+
+def _not_needed_from(pane: Pane) -> int:
+    return max(pane.touched_at, pane.start + WEEK_MICROS) if "csat_sum" in pane.metrics else pane.touched_at
+
+
+def _steps_until_far(pane: Pane, now: int, passed: int) -> int:
+    """Returns how often to put a pane off at once, so that its next tick comes when the log will be far enough.
+
+    So far the log has grown by `passed` records since the pane was touched, and it is taken to go on like that. Most of
+    a quiet shop's log would be ticks that come too early otherwise.
+    """
+    far_at = pane.touched_at + max(0, now - pane.touched_at) * MOST_BATCH_RECORDS // passed
+    hours = min(far_at - _not_needed_from(pane), WEEK_MICROS) / KEPT_MICROS
+    return ceil(sqrt(max(0.0, hours))) - 1
 
 
 def step(context: FoldContext) -> FoldContext:

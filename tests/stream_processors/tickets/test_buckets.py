@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from schemas.events import Tick
 from schemas.facts import PaneBucketFact, PaneFact
 from stream_processors.rules.ruleset import Rules
 from stream_processors.runtime.processor import MOST_BATCH_RECORDS, Position
 from stream_processors.tickets.processor import TicketsProcessor
 from stream_processors.tickets.state import Pane
-from stream_processors.tickets.windows.buckets import forget, pane_key
+from stream_processors.tickets.windows.buckets import forget, forget_at, pane_key
 from stream_processors.tickets.windows.quantile_sketch import bucket_of
 from tests.support.memory_worker import MemoryWorker
 from tests.support.tickets.story import T0, Story, at
@@ -91,8 +93,31 @@ def test_a_pane_with_recent_records_is_put_off_at_the_end_of_its_hour(story: Sto
     assert pane_states(story)[0].postponed == 0
     story.worker.advance(at(HOUR))
     first = pane_states(story)[0]
-    assert (first.postponed, first.offset) == (1, 0)
-    assert story.worker.processor.deadline(b"p", first) == at(4 * HOUR)
+    # one record in an hour: 8192 are many weeks away, and (12 + 1)² = 169 hours are the longest that covers a week
+    assert (first.postponed, first.offset) == (12, 0)
+    assert story.worker.processor.deadline(b"p", first) == at(169 * HOUR)
+
+
+def test_a_pane_is_put_off_for_as_long_as_the_log_takes(story: Story) -> None:
+    story.message(0, "Hello")
+    pane = pane_states(story)[0]
+    # 100 records an hour: 8192 of them after 81.92 hours, so at the tick of hour (9 + 1)² = 100
+    _, put_off = forget(pane, at(HOUR), Position(0, pane.offset + 100))
+    assert put_off is not None
+    assert (put_off.postponed, forget_at(put_off)) == (9, at(100 * HOUR))
+    # at hour 100 only 8000 have come: 102.4 hours would do, and (10 + 1)² = 121
+    _, again = forget(put_off, at(100 * HOUR), Position(0, pane.offset + 8000))
+    assert again is not None
+    assert (again.postponed, forget_at(again)) == (10, at(121 * HOUR))
+    assert forget(again, at(121 * HOUR), Position(0, pane.offset + 8192)) == (True, None)
+
+
+def test_putting_a_pane_off_always_moves_its_end(story: Story) -> None:
+    story.message(0, "Hello")
+    pane = msgspec.structs.replace(pane_states(story)[0], postponed=12)
+    _, put_off = forget(pane, at(169 * HOUR), Position(0, pane.offset + 1))
+    assert put_off is not None
+    assert put_off.postponed == 13
 
 
 def test_a_pane_is_forgotten_when_its_records_are_far_enough_back(rules: Rules) -> None:

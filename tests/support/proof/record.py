@@ -3,7 +3,7 @@
 log          plays the nine days anew; all the others must then be written, too
 facts        digests of what the log folds to: only when facts were to change, and the changelog says so
 states       digests of the states: after a state's shape got a new version
-old-states   the states in the middle of the log, as this build stores them
+old-states   the log, and the states in its middle as this build stores them, for builds to come
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def main(arguments: list[str]) -> int:
     if "states" in arguments:
         write(STATES, {HALVES[0]: first.states, HALVES[1]: second.states})
     if "old-states" in arguments:
+        pack(HERE / f"log_v{Customer.VERSION}.zst", log)
         pack(HERE / f"states_v{Customer.VERSION}.zst", first.stores)
     return 0
 
