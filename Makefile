@@ -50,7 +50,7 @@ recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the li
 	@test -n "$(CONFIG)" || { echo "make recompute needs the rules: CONFIG=DIR of policies.yaml; see ARGS=--help" >&2; exit 2; }
 	$(BIN)/python -m stream_processors recompute --config $(CONFIG) $(ARGS)
 
-soak: $(INSTALLED) ## Run the long tests, and the property tests with examples that nobody has seen; ARGS as for test
+soak: $(INSTALLED) ## Run the long tests (a table says what each fault cost), and the property tests with new examples; ARGS as for test
 	$(BIN)/python -m pytest -m "soak or (hypothesis and not benchmark)" --hypothesis-profile searching --timeout 0 $(ARGS)
 
 mutants: $(INSTALLED) ## Change the code a little, place by place: some test must notice; ONLY=path for a whole file, ARGS="--seed 2"

@@ -37,6 +37,9 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings, SinkSettings
 from sinks.clickhouse import connection, migrate
 from tests.support.assertions import watched
+from tests.support.faults.summary import pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]
 
 S = TypeVar("S", bound=Settings)
 

@@ -96,6 +96,8 @@ class KafkaServer:
         self.log = self.data_dir / "kafka.log"
         self.port = 0
         self.process = ServerProcess("kafka", data_dir)
+        #: Of a directory that is formatted now; empty for a new one.
+        self.cluster_id = ""
         self._wanted_port = port
         self._java_options = java_options
         self._log_start = 0
@@ -191,10 +193,9 @@ class KafkaServer:
                 where=str(log),
                 fix="restore it, or delete the directory",
             )
-        cluster = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip(
-            "="
-        )  # may start with -
-        command = [*java, "kafka.tools.StorageTool", "format", cluster, "-c", str(self._properties)]
+        cluster = self.cluster_id or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        option = f"--cluster-id={cluster}"  # one word: it may start with -
+        command = [*java, "kafka.tools.StorageTool", "format", option, "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(log, ignore_errors=True)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,17 @@ class Fleet:
     def __init__(self, env: dict[str, str], logs: Path, commands: dict[str, list[str]]) -> None:
         self.env, self.logs = {**os.environ, **env}, logs
         self.commands: dict[str, list[str]] = {}
+        #: What single processes are started with, beside `env`.
+        self.own_env: dict[str, dict[str, str]] = {}
+        #: Exit codes of those that ended by themselves and were started again.
+        self.ended: list[tuple[str, int]] = []
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         for name, command in commands.items():
             self.start(name, command)
 
     def start(self, name: str, command: list[str]) -> None:
         """Start a process under this name, which is also its worker id; its log goes on."""
-        env = {**self.env, "DESKSTREAM_WORKER_ID": name, "PYTHONPATH": str(ROOT)}
+        env = {**self.env, **self.own_env.get(name, {}), "DESKSTREAM_WORKER_ID": name, "PYTHONPATH": str(ROOT)}
         self.commands[name] = command
         with self.log_of(name).open("ab") as log:
             self.running[name] = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=log)
@@ -40,9 +45,11 @@ class Fleet:
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def kill(self, name: str) -> None:
+    def kill(self, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Kill it, and start it again; `meanwhile` is done in between."""
         self.running[name].kill()
         self.running[name].wait()
+        meanwhile()
         self.start(name, self.commands[name])
 
     def terminate(self, *names: str) -> dict[str, int]:
@@ -57,6 +64,7 @@ class Fleet:
     def restart_the_dead(self) -> None:
         for name, process in list(self.running.items()):
             if process.poll() is not None:
+                self.ended.append((name, process.returncode))
                 self.start(name, self.commands[name])
 
     def end(self) -> None:
@@ -68,9 +76,8 @@ class Fleet:
 
 def behind(settings: Settings, group: str, topics: tuple[Topic, ...]) -> int:
     """Records between what a consumer group committed and the ends of the topics."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
-    )
+    servers = settings.kafka_bootstrap_servers.split(",")
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
     with contextlib.closing(consumer):
         partitions = [TopicPartition(settings.topic(topic), p) for topic in topics for p in range(settings.partitions)]
         ends = consumer.end_offsets(partitions)

@@ -22,7 +22,8 @@ Facts = dict[tuple[Any, ...], bytes]
 def read(settings: Settings, topic: Topic) -> Iterator[Any]:
     """Every record of a topic, partition by partition in order."""
     # the fetch at the end of one partition would hold up the first one of the next for half a second
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, group_id=None, fetch_max_wait_ms=10)
+    servers = settings.kafka_bootstrap_servers.split(",")
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, fetch_max_wait_ms=10)
     partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
     ends = consumer.end_offsets(partitions)
     for partition in partitions:
@@ -58,7 +59,15 @@ def facts_in_kafka(settings: Settings) -> tuple[Facts, int]:
 
 def facts_offline(settings: Settings, *processors: Processor) -> Facts:
     """The facts that the logs give when they are folded from offset 0 into an empty state, without any crash."""
+    facts, dead_letters = fold_offline(settings, *processors)
+    assert dead_letters == {}
+    return facts
+
+
+def fold_offline(settings: Settings, *processors: Processor) -> tuple[Facts, dict[str, str]]:
+    """As `facts_offline`, and the dead letters: `topic/partition/offset` of the record, and the reason."""
     facts: Facts = {}
+    refused: dict[str, str] = {}
     for processor in processors:
         logs: dict[int, list[Record]] = {}
         for record in read(settings, processor.topic):
@@ -67,9 +76,10 @@ def facts_offline(settings: Settings, *processors: Processor) -> Facts:
             worker = MemoryWorker(processor, partition)
             worker.log = log
             worker.run()
-            assert worker.dead_letters == []
+            topic = settings.topic(processor.topic)
+            refused |= {f"{topic}/{partition}/{offset}": reason for offset, _, reason, _ in worker.dead_letters}
             facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
-    return facts
+    return facts, refused
 
 
 def same(value: bytes, other: bytes) -> bool:
