@@ -30,6 +30,12 @@ CONTACTS_REFUSED = Counter(
     "Requests turned away with a reason and not taken from the source",
     ["channel", "reason"],
 )
+LISTENER_CONNECTIONS = Gauge(
+    "deskstream_listener_connections", "Open connections of strangers: http, smtp, lmtp, chat", ["listener"]
+)
+LISTENER_BYTES = Gauge(
+    "deskstream_listener_bytes", "Bytes of requests and mails that a producer holds and has not answered", ["listener"]
+)
 PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )

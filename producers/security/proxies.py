@@ -47,12 +47,15 @@ class Proxies:
         """Returns the address of the client: the last that was not added by one of our proxies. `forwarded` is the header."""
         address = peer
         for told in reversed(forwarded.split(",")):
-            if not told.strip() or not self._are(address):
+            if not told.strip() or not self.are(address):
                 break
             address = told.strip()[:_LONGEST]
         return address
 
-    def _are(self, address: str) -> bool:
+    def are(self, address: str) -> bool:
+        """Says if an address is one of our own proxies."""
+        if not self.networks:
+            return False
         try:
             parsed = ip_address(address)
         except ValueError:

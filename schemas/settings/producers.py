@@ -63,6 +63,23 @@ class ProducerSettings(Settings):
         description="requests a second that one address may send on average, to webhook endpoints and forms; mails too",
     )
     endpoint_burst_requests: float = Field(1000.0, ge=1, description="requests that one address may send at once")
+    http_connections: int = Field(
+        2_000, ge=4, description="HTTP connections at once; the last quarter is for addresses with few of them"
+    )
+    http_connections_per_address: int = Field(
+        200,
+        ge=1,
+        description="HTTP connections of one address at once, and behind a trusted proxy its requests; a /64 of IPv6 is one",
+    )
+    http_bytes_at_once: int = Field(
+        64_000_000, ge=8_000_000, description="bytes of HTTP bodies that are not answered yet, of all addresses"
+    )
+    http_bytes_per_address: int = Field(
+        16_000_000, ge=4_000_000, description="bytes of HTTP bodies of one address that are not answered yet"
+    )
+    http_keep_alive_seconds: int = Field(
+        120, ge=1, description="seconds that an HTTP connection rests between requests; longer than any proxy keeps it"
+    )
     max_body_bytes: int = Field(25_000_000, ge=1, description="bytes of the largest input; larger ones are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     publish_timeout_seconds: float = Field(

@@ -5,6 +5,7 @@ Why not Swagger UI or ReDoc: `deploy/adr/0028-docs-page.md`.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +24,13 @@ _NO_ID = str.maketrans(dict.fromkeys("/{}", "-"))
 def add_docs(app: FastAPI) -> None:
     """Serves /docs."""
 
+    @functools.cache  # or whoever asks for it in a loop would use up the process
+    def page() -> str:
+        return docs_page(app.openapi())
+
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi()), headers=HEADERS)
+        return HTMLResponse(page(), headers=HEADERS)
 
 
 def docs_page(described: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from schemas import metrics
 from schemas.errors import Refused, Unavailable
 
 __all__ = [
+    "HELD",
     "JSON_PROBLEM",
     "Json",
     "TooMany",
@@ -40,6 +41,9 @@ _STATUS = {
     "client_gone": 400,
     "too_large": 413,
     "too_slow": 408,
+    "too_many_bytes": 429,
+    "too_many_bytes_in_all": 503,
+    "too_many_requests": 429,
     "missing_signature": 401,
     "malformed_signature": 401,
     "bad_signature": 401,
@@ -69,11 +73,17 @@ JSON_PROBLEM: dict[str, Any] = {
     }
 }
 
-#: A body takes no longer, or a few hundred that trickle would use up all connections.
+#: A body takes no longer, or a few hundred that trickle would use up all connections ...
 BODY_SECONDS = 60.0
+#: ... and one that hardly comes ends sooner: so many seconds, and one more for each so many bytes.
+BODY_BEGINS_SECONDS, BODY_BYTES_PER_SECOND = 10.0, 1_000
 #: What follows an answer that came before the end of its request; whatever of it still comes is not listened to.
 _HANG_UP = {"Connection": "close"}
-_UNREAD = frozenset(("too_large", "too_slow"))
+_UNREAD = frozenset(("too_large", "too_slow", "too_many_bytes", "too_many_bytes_in_all"))
+#: Refusals of what may be sent again after this many seconds.
+_LATER_SECONDS = {"too_many_bytes": 5, "too_many_bytes_in_all": 5, "too_many_requests": 1}
+#: Where the scope of a request has its `limits.HeldBody`, which counts the bytes of its client.
+HELD = "deskstream.held_body"
 
 log = structlog.get_logger("producers.http")
 
@@ -113,23 +123,36 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Returns the request's body.
 
     Raises:
-        Refused: `too_large`, before more than `limit` bytes are kept; `too_slow`; `client_gone`.
+        Refused: `too_large`, before more than `limit` bytes are kept; `too_slow`; `client_gone`; `too_many_bytes`,
+            `too_many_bytes_in_all`.
     """
     too_large = Refused("too_large", f"the body has more than {limit} bytes")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise too_large
+    held = request.scope.get(HELD)
     body = bytearray()
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(min(BODY_BEGINS_SECONDS, BODY_SECONDS)) as timeout:
+            if held is not None:
+                held.reads(timeout)
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
+                if len(body) + len(chunk) > limit:
                     raise too_large
+                if held is not None:
+                    held.add(len(chunk))
+                body += chunk
+                if timeout.when() != 0.0:  # another request needs the room of this one
+                    allowed_seconds = BODY_BEGINS_SECONDS + len(body) / BODY_BYTES_PER_SECOND
+                    timeout.reschedule(began + min(allowed_seconds, BODY_SECONDS))
     except TimeoutError as error:
-        raise Refused("too_slow", f"the body did not come within {BODY_SECONDS:.0f} s") from error
+        raise Refused("too_slow", "the body did not come in time") from error
     except ClientDisconnect as error:
         raise Refused("client_gone", "the connection ended before the body did") from error
+    finally:
+        if held is not None:
+            held.reads(None)
     return bytes(body)
 
 
@@ -154,8 +177,14 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
 
 
 def hang_up(refused: Refused) -> dict[str, str]:
-    """Returns the header that ends the connection of a request that was not read to its end; none for other refusals."""
-    return _HANG_UP if refused.reason in _UNREAD else {}
+    """Returns the headers of a refusal that say what comes next.
+
+    The connection of a request that was not read to its end is closed; what may be sent again says when.
+    """
+    headers = dict(_HANG_UP) if refused.reason in _UNREAD else {}
+    if refused.reason in _LATER_SECONDS:
+        headers["Retry-After"] = str(_LATER_SECONDS[refused.reason])
+    return headers
 
 
 def count_refusal(channel: str, refused: Refused) -> None:

@@ -28,9 +28,12 @@ from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.proxies import Proxies
 from producers.security.ratelimit import RateLimit
+from producers.sources.connections import Connections
 from producers.sources.http import form as http_form
 from producers.sources.http import openapi, pages
+from producers.sources.http.connections import bounded_protocol
 from producers.sources.http.docs import add_docs
+from producers.sources.http.limits import ClientLimits
 from producers.sources.http.requests import (
     Json,
     TooMany,
@@ -42,7 +45,6 @@ from producers.sources.http.requests import (
     unavailable,
 )
 from producers.sources.http.survey import add_surveys
-from producers.sources.http.timeouts import HeadTimeoutProtocol
 from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
@@ -88,6 +90,7 @@ def create_app(
         redoc_url=None,
     )
 
+    app.add_middleware(ClientLimits, settings=settings)
     _add_error_answers(app)
     add_docs(app)
     add_endpoints(app, endpoints(process), settings, publisher, source=source)
@@ -217,7 +220,7 @@ def serve(
     Raises:
         ConfigurationError: the port is taken, or a proxy's address is none.
     """
-    Proxies.parse(settings.trusted_proxies, "DESKSTREAM_TRUSTED_PROXIES")
+    proxies = Proxies.parse(settings.trusted_proxies, "DESKSTREAM_TRUSTED_PROXIES")
     try:
         family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
         listener = socket.create_server((settings.http_host, settings.http_port), family=family, backlog=1024)
@@ -228,6 +231,8 @@ def serve(
             fix="choose another port, or 0 for a free one",
         ) from error
     host, port = listener.getsockname()[:2]
+    most, of_address = settings.http_connections, settings.http_connections_per_address
+    connections = Connections("http", "none", most, of_address, proxies=proxies)
     config = uvicorn.Config(
         create_app(settings, publisher, health, process=process),
         log_config=None,
@@ -235,9 +240,9 @@ def serve(
         access_log=False,
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,
-        http=HeadTimeoutProtocol,
+        http=bounded_protocol(connections),
         ws="none",
-        limit_concurrency=2000,
+        timeout_keep_alive=settings.http_keep_alive_seconds,
         timeout_graceful_shutdown=int(settings.publish_timeout_seconds) + 2,
     )
     log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", port=port)

@@ -53,6 +53,8 @@ _STATUS = {
     "client_gone": 400,
     "too_large": 413,
     "too_slow": 408,
+    "too_many_bytes": 429,
+    "too_many_bytes_in_all": 503,
     "bad_media_type": 415,
 }
 #: Where the thank-you page posts to, beside the page itself.
