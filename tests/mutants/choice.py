@@ -8,13 +8,15 @@ from pathlib import PurePath
 from tests.mutants.changes import Mutant
 from tests.mutants.reach import Function, Reach, Test
 
+_ELSEWHERE = 3
+
 
 def chosen(file: str, mutant: Mutant, reach: Reach, most_seconds: float) -> list[Test]:
     """The tests for one change, in the order in which they are to run, up to so many seconds in all."""
     direct = _ordered(file, _direct(file, mutant, reach))
     named = {name for test in direct for name in [test.name.partition("::")[0]]} | _by_file(file, mutant, reach)
     if _is_data(file, mutant, reach):
-        named |= {name for name in reach.importing[file] if not named or _distance(file, name) == 0}
+        named |= {name for name in reach.importing[file] if not named or _distance(file, name) < _ELSEWHERE}
     known = {test.name for test in direct}
     others = [test for name in named for test in reach.tests[name] if test.name not in known]
     return list(_limited([*direct, *_ordered(file, others)], most_seconds))
@@ -55,8 +57,10 @@ def _ordered(file: str, tests: Iterable[Test]) -> list[Test]:
 
 
 def _distance(file: str, test_file: str) -> int:
-    """0 for the mirrored test file, then the same folder, then the same package, then the others."""
+    """0 for the mirrored test file, then the same folder, the same package (or a test of them all), then `_ELSEWHERE`."""
     source, test = PurePath(file), PurePath(test_file)
+    if len(test.parts) == 2:
+        return 2
     stem = test.stem.removeprefix("test_")
     ours, theirs = source.parts[:-1], test.parts[1:-1]
     words = source.stem if source.stem != "__init__" else source.parent.name
@@ -64,7 +68,7 @@ def _distance(file: str, test_file: str) -> int:
         if words in stem or stem in words:
             return 0
         return 1 if ours[:2] == theirs[:2] else 2
-    return 3
+    return _ELSEWHERE
 
 
 def _limited(tests: list[Test], most_seconds: float) -> Iterator[Test]:

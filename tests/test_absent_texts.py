@@ -1,0 +1,68 @@
+"""A text that is not there is '' in every record, state and value: readers test for that, and views make it NULL."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+PACKAGES = ("schemas", "producers", "stream_processors", "sinks")
+#: Texts that are something when nobody says otherwise, by field.
+WORDS = {
+    "application/octet-stream": {"Attachment.media_type"},
+    "application/json": {"Answer.media_type"},
+    "normal": {"RoutingUpdate.priority", "QueueEntry.priority", "Ticket.priority"},
+    "new": {"Ticket.status", "Case.status"},
+    "offline": {"Agent.status"},
+    "taxonomy": {"TagFact.origin"},
+    "en": {"SurveyLink.locale", "Case.language"},
+    "delete": {"Topic.cleanup"},
+    "chat": {"Rules.source"},
+    "form": {"ChatConversation.phase"},
+    "closed": {"ChatConversation.outcome"},
+    "asked": {"HandOver.reason"},
+    "auto": {"Command.format"},
+    "events": {"Report.unit"},
+    "email": {"Case.channel"},
+    "INBOX": {"Account.folder"},
+    "login": {"Account.auth"},
+    "beginning": {"Subscription.start"},
+}
+
+
+def classes(package: str) -> Iterator[type]:
+    root = importlib.import_module(package)
+    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not found.name.endswith("__main__"):
+            module = importlib.import_module(found.name)
+            yield from (
+                each for _, each in inspect.getmembers(module, inspect.isclass) if each.__module__ == found.name
+            )
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    if issubclass(kind, msgspec.Struct):
+        names, values = kind.__struct_fields__, kind.__struct_defaults__
+        return dict(zip(names[len(names) - len(values) :], values, strict=True))
+    if is_dataclass(kind):
+        return {field.name: field.default for field in fields(kind)}
+    return getattr(kind, "_field_defaults", {})
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_text_that_is_not_there_is_empty(package):
+    found = {
+        (f"{kind.__name__}.{name}", default)
+        for kind in classes(package)
+        for name, default in defaults(kind).items()
+        if isinstance(default, str)
+    }
+    assert found
+    allowed = {(field, word) for word, names in WORDS.items() for field in names}
+    assert {(field, default) for field, default in found if default} <= allowed
