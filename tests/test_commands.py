@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from producers.__main__ import app as producers
 from sinks.__main__ import app as sinks
@@ -30,3 +31,11 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
 def test_the_commands_of_a_process(app: typer.Typer, names: list[str]) -> None:
     group = typer.main.get_command(app)
     assert list(group.list_commands(typer.Context(group))) == names  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("app", [producers, sinks], ids=["producers", "sinks"])
+def test_a_process_without_a_command_prints_its_help(app: typer.Typer) -> None:
+    printed = CliRunner().invoke(app, []).output
+    assert "Commands" in printed
+    assert "--help" in printed
+    assert "Missing command" not in printed

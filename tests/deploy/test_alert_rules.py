@@ -98,6 +98,7 @@ ANSWER = "{clock: answer, channels: [chat, phone], objective: 80, owner: support
         ("long: 6h, short: 30m", "long: six, short: 30m", "'six' is no duration (write 90s, 10m, 6h or 3d)"),
         ("factor: 3", "factor: 1", "1 times as many is no spike"),
         ("chat: 10m,", "chat: soon,", "'soon' is no duration"),
+        ("tag_spike: {factor: 3, least: 10}", "tag_spike: 3", "is not a mapping (give factor, least)"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_with_file_line_and_reason(old: str, new: str, reason: str, tmp_path: Path) -> None:
@@ -106,6 +107,14 @@ def test_nonsense_is_refused_with_file_line_and_reason(old: str, new: str, reaso
         slos.load(path)
     line = int(refused.value.where.removeprefix(f"{path}:"))
     assert line == slos.FILE.read_text("utf-8").split(old)[0].count("\n") + 1 or "twice" in reason
+
+
+def test_an_objective_of_100_percent_is_refused_with_its_own_line(tmp_path: Path) -> None:
+    entry = "clock: answer\n    channels: [chat, phone]\n    objective: 100\n    owner: support\n    severity: page\n    floor: 5"
+    with pytest.raises(ConfigurationError) as refused:
+        slos.load(path := changed(tmp_path, ANSWER, entry))
+    lines = path.read_text("utf-8").splitlines()
+    assert refused.value.where == f"{path}:{lines.index('    objective: 100') + 1}"
 
 
 # -- the rules as they are committed ------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -308,6 +309,29 @@ def test_a_run_over_an_empty_folder_counts_nothing(tmp_path: Path) -> None:
     )
     assert isinstance(tally, files.Tally)
     assert (health.ready, health.problem) == (True, "")
+
+
+class Away(Connected):
+    """A publisher whose Kafka does not answer."""
+
+    def connect(self) -> None:
+        raise Unavailable("Kafka does not answer")
+
+
+@pytest.mark.parametrize("publisher", [Connected(), Away()], ids=["connected", "away"])
+def test_a_watch_that_is_ended_returns_its_tally(publisher: Any, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    tally = files.run(
+        files.Folder(tmp_path, LIMIT),
+        publisher,
+        ProducerSettings(),
+        watch=True,
+        imported=False,
+        health=Health(),
+        stop=stop,
+    )
+    assert isinstance(tally, files.Tally)
 
 
 def test_a_file_that_grows_between_two_looks_is_left_alone(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import json
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from producers.publisher import Publisher
+from producers.sources.imap import mailbox
 from producers.sources.imap.accounts import Account, parse
 from producers.sources.imap.mailbox import UidCheckpoint, check
 from schemas.errors import ConfigurationError, Unavailable
@@ -48,6 +51,19 @@ def test_mailboxes_are_named_by_urls() -> None:
         "imap://orders%40shop.example@imap.example.org:993/Help%20desk/Orders;UIDVALIDITY=7/;UID=21"
     )
     assert "p@ss" not in repr(first)
+
+
+class NeverAsked:
+    """A publisher for mailboxes that are only made."""
+
+    settings = ProducerSettings()
+
+
+def test_a_login_in_plain_text_to_another_host_is_warned_of() -> None:
+    accounts = parse("imap://a:x@mail.example.org,imap://b:x@127.0.0.1:1143,imaps://c:x@mail.example.org")
+    with structlog.testing.capture_logs() as lines:
+        mailbox._mailboxes(accounts, NeverAsked(), ProducerSettings(), threading.Event())  # type: ignore[arg-type]
+    assert [(line["event"], line["mailbox"]) for line in lines] == [("plain_text_login", accounts[0].name)]
 
 
 def test_a_file_of_mailboxes_keeps_secrets_elsewhere(tmp_path: Path) -> None:

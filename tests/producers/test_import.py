@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from producers.imports import cli
+from producers.imports import cli, exports
 from producers.imports.checkpoint import MOST_AGAIN, Checkpoint, Overlap
 from producers.imports.cli import Command
 from producers.imports.progress import progress
@@ -247,6 +247,13 @@ def test_a_dry_run_reports_what_is_wrong_and_leaves_no_trace(
     assert "nothing was published" in capsys.readouterr().out
     assert len((tmp_path / "refused.jsonl").read_text().splitlines()) == 3
     assert sorted(each.name for each in tmp_path.iterdir()) == ["refused.jsonl", "zendesk.jsonl"]
+
+
+def test_a_dry_run_leaves_no_file_open(tmp_path: Path) -> None:
+    export = exports.Export(copied(tmp_path, "zendesk.jsonl"), "zendesk")
+    report = exports.dry_run(export, ProducerSettings(), report_to=tmp_path / "refused.jsonl")
+    assert report._file is not None
+    assert (report._file.closed, report.finished) == (True, True)
 
 
 def test_a_dry_run_of_a_good_export_exits_0(tmp_path: Path) -> None:

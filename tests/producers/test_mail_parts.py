@@ -12,8 +12,9 @@ import tnefparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.mail import charsets, invitations, quotes, smime, tnef, transfer
+from producers.mail import charsets, invitations, mime, quotes, rtf, smime, tnef, transfer
 from producers.mail.parse import parse
+from producers.mail.part import Part
 from producers.text import markup
 from tests.support.producers import tnef_bytes
 
@@ -296,3 +297,16 @@ def test_texts_stand_apart_and_pages_become_text() -> None:
     raw = b"From: a@b.example\nContent-Type: multipart/mixed; boundary=m\n\n"
     raw += b"--m\n\n\nOne\n\n--m\nContent-Type: text/html\n\n<p>Two</p>\n--m\n\n \n--m\n\nThree\n--m--\n"
     assert parse(raw).text == "One\n\nTwo\n\nThree"
+
+
+def test_a_part_is_read_up_to_the_given_number_of_bytes() -> None:
+    part = Part(mime.parse_mail(b"From: a@example.org\nContent-Type: text/plain; charset=utf-8\n\n0123456789\n"))
+    assert [part.text(4), part.text().strip()] == ["0123", "0123456789"]
+
+
+def test_rtf_is_read_up_to_its_limit_and_no_further() -> None:
+    head = r"{\rtf1 "
+    whole = head + "a" * (rtf.MAX_RTF_CHARS - len(head)) + "b"
+    read = rtf.words(whole)
+    assert rtf.MAX_RTF_CHARS == 300_000
+    assert (len(read), set(read)) == (rtf.MAX_RTF_CHARS - len(head), {"a"})

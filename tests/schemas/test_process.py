@@ -47,6 +47,11 @@ def test_livez_answers_while_there_is_progress(probes: Probes) -> None:
     assert (status, content_type, json.loads(body)) == (200, "application/json", {"live": True, "detail": "ok"})
 
 
+def test_a_probe_says_how_long_its_answer_is(probes: Probes) -> None:
+    with OPENER.open(f"http://127.0.0.1:{probes.port}/livez", timeout=60) as answer:
+        assert int(answer.headers["Content-Length"]) == len(answer.read())
+
+
 def test_livez_fails_when_the_loop_stalls_and_recovers_with_the_next_beat(probes: Probes) -> None:
     probes.health.stall_seconds = -1  # any age is too old
     probes.health.problem = "Kafka does not answer"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from schemas import topics
+from schemas import environment, topics
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, describe, help_text, load
@@ -30,8 +30,24 @@ def test_everything_has_a_default(kind: type[Settings]) -> None:
     assert load(kind).kafka_bootstrap_servers == "127.0.0.1:9092"
 
 
+def test_variables_of_the_stack_and_of_the_tests_are_no_mistakes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (
+        "DESKSTREAM_CACHE_DIR",
+        "DESKSTREAM_MAVEN_URL",
+        "DESKSTREAM_WORKER_NAME",
+        "DESKSTREAM_TEST_PYTHON_IMAGE",
+    ):
+        monkeypatch.setenv(name, "something")
+        assert name in environment.OTHERS
+        assert environment.misspelt([name], {"DESKSTREAM_STATE_DIR", *environment.OTHERS}) == []
+    load(WorkerSettings)
+    assert capsys.readouterr().err == ""
+
+
 def test_values_come_from_the_environment_with_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {
+    given = {
         "DESKSTREAM_NAMESPACE": "blue-",
         "DESKSTREAM_METRICS_PORT": "9100",
         "DESKSTREAM_CLOCK": "origin=5,wall=7,speed=60",
@@ -40,7 +56,7 @@ def test_values_come_from_the_environment_with_their_types(monkeypatch: pytest.M
         "DESKSTREAM_DLQ_MAX_RATIO": "0.25",
         "DESKSTREAM_SOMETHING_ELSE": "of another process",
     }
-    for name, value in environment.items():
+    for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings = load(WorkerSettings)
     assert (settings.namespace, settings.metrics_port, settings.log_level) == ("blue-", 9100, "debug")

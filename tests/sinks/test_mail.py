@@ -136,6 +136,12 @@ def test_headers_that_would_change_who_writes_to_whom_are_left_out():
     assert mail["X-Loop"] == "us"
 
 
+def test_a_subject_that_looks_like_an_encoded_word_arrives_as_written():
+    written = "Re: =?utf-8?q?hello?= and =?x"
+    mail = email.message_from_bytes(compose(outbound(subject=written), sender=SENDER, now=NOW)[1], policy=default)
+    assert mail["Subject"] == written
+
+
 nasty = st.text(alphabet=st.sampled_from('ab \r\n\0\x0b\x0c\x1c\x85\u2028:<>@,;"\\()=?é田\t'), max_size=60)
 
 

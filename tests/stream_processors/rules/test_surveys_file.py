@@ -60,6 +60,14 @@ def test_a_mistake_is_refused_with_its_line(old: str, new: str, problem: str, tm
     assert "surveys.yaml:" in refused.value.where
 
 
+@pytest.mark.parametrize("wrong", ["cap: {count: 1}", "cap: {count: 99, days: 7}", "cap: {count: 1, days: 0}"])
+def test_a_wrong_cap_is_refused_with_its_own_line(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, "cap: {count: 1, days: 7}", wrong)
+    line = TEXT.split("cap: {count: 1, days: 7}")[0].count("\n") + 1
+    assert refused.value.where == f"{tmp_path / 'surveys.yaml'}:{line}"
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", ["thanks", "sorry"])
 def test_a_short_message_is_one_sms_whatever_the_customer_is_called(kind: str, locale: str, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.events import Tick
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact, TicketFact
 from schemas.service_metrics import ServiceMetric
 from stream_processors.rules.ruleset import Rules
+from stream_processors.runtime.processor import Position
+from stream_processors.tickets.state import customer_key
 from tests.stream_processors.tickets.test_replay import FAST, folded, log_of
 from tests.support.gauge_partition import GaugePartition, played
 from tests.support.tickets.story import Story, at
@@ -121,6 +125,26 @@ def test_counts_are_the_facts(story: Story) -> None:
         type(f) is ClockFact and f.transition == "fulfil" for f in facts
     )
     assert sum(partition.gauges.open.values()) == len({f.ticket_id for f in facts if type(f) is TicketFact}) == 2
+
+
+def test_a_tick_that_was_folded_before_is_skipped(story: Story) -> None:
+    story.message(0, "Hello")
+    story.tick(3600)
+    (customer,) = (state for _, state in story.worker.states(b"c"))
+    key = customer_key(story.worker.records(TicketFact)[0].customer_tag)
+    again = story.worker.processor.process(
+        Tick(event_id="t", occurred_at=at(3600), received_at=at(3600), customer_tag="", source="worker", state_key=key),
+        Position(0, customer.offset),
+        Stored({key: customer}),
+    )
+    assert (again.skipped, again.states, list(again.outputs)) == (True, {key: customer}, [])
+
+
+class Stored(dict[bytes, Any]):
+    """States by key, read as from a store."""
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        return ((key, self[key]) for key in sorted(self) if key.startswith(prefix))
 
 
 def test_a_skipped_record_counts_nothing(story: Story) -> None:
