@@ -1,4 +1,4 @@
-"""The event ids that Kafka has, or will have soon: what a source delivers twice is a duplicate."""
+"""Remembers the event ids that Kafka has or will have soon, so that what a source delivers twice is a duplicate."""
 
 from __future__ import annotations
 

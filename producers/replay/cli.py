@@ -25,8 +25,8 @@ from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS
 
 __all__ = ["Command"]
 
-#: Where all of them lie.
-OURS = next(topic for topic in DEAD_LETTERS if topic.name == CONTACT_EVENTS.dlq)
+#: The topic that all dead letters of producers are in.
+TOPIC = next(topic for topic in DEAD_LETTERS if topic.name == CONTACT_EVENTS.dlq)
 Process = Callable[[], AbstractContextManager[tuple[Publisher, Any, threading.Event]]]
 
 
@@ -51,9 +51,9 @@ class Command:
             if named
             else lambda dead_letter: _is_input(dead_letter) and self.choice.takes(dead_letter)
         )
-        self._require_ours()
-        dead_letters = asyncio.run(reader.dead_letters(self.settings, topics=[OURS], wanted=wanted, bodies=False))
-        self._miss(dead_letters)
+        self._require_topic()
+        dead_letters = asyncio.run(reader.dead_letters(self.settings, topics=[TOPIC], wanted=wanted, bodies=False))
+        self._tell_replayed(dead_letters)
         done: list[ReplayResult] = []
         with process() as (publisher, health, stop):
             health.ready = True
@@ -65,22 +65,26 @@ class Command:
                 self._show(done, len(dead_letters))
         return EXIT_USAGE if any(each.fate is Fate.REFUSED for each in done) else 0
 
-    def _require_ours(self) -> None:
-        if self.choice.topic not in ("", OURS.name, self.settings.topic(OURS)):
+    def _require_topic(self) -> None:
+        if self.choice.topic not in ("", TOPIC.name, self.settings.topic(TOPIC)):
             raise ConfigurationError(
-                f"the dead letters of producers lie in {OURS.name}", where="--topic", fix="python -m sinks dlq replay"
+                f"the dead letters of producers lie in {TOPIC.name}", where="--topic", fix="python -m sinks dlq replay"
             )
         for topic, partition, offset in sorted(self.choice.positions):
-            if topic != self.settings.topic(OURS):
+            if topic != self.settings.topic(TOPIC):
                 place = f"{topic}:{partition}:{offset}"
                 raise ConfigurationError(
-                    f"the dead letters of producers lie in {OURS.name}",
+                    f"the dead letters of producers lie in {TOPIC.name}",
                     where=place,
                     fix=f"python -m sinks dlq replay {place}",
                 )
 
-    def _miss(self, dead_letters: list[DeadLetter]) -> None:
-        """Prints which of the named dead letters were replayed before."""
+    def _tell_replayed(self, dead_letters: list[DeadLetter]) -> None:
+        """Prints which of the named dead letters were replayed before.
+
+        Raises:
+            ConfigurationError: one of them never existed.
+        """
         for position in sorted(self.choice.positions - {dead_letter.position for dead_letter in dead_letters}):
             place = ":".join(map(str, position))
             if asyncio.run(reader.find(self.settings, position)) is None:

@@ -31,7 +31,7 @@ def bounded_channel(channel: str) -> str:
 
 
 class Ages:
-    """Instants (micros) of which the oldest is wanted: sorted arrays of 18 minutes each, 8 bytes an instant."""
+    """Holds instants (micros) and knows the oldest: sorted arrays of 18 minutes each, 8 bytes an instant."""
 
     __slots__ = ("_buckets",)
 
@@ -47,14 +47,14 @@ class Ages:
             insort(bucket, at)
 
     def remove(self, at: int) -> None:
-        """Take away one that was added."""
+        """Removes an instant that was added."""
         bucket = self._buckets[at >> _BUCKET_BITS]
         del bucket[bisect_left(bucket, at)]
         if not bucket:
             del self._buckets[at >> _BUCKET_BITS]
 
     def oldest(self) -> int | None:
-        """Returns the oldest instant, None of nothing."""
+        """Returns the oldest instant; None when there is none."""
         return self._buckets[min(self._buckets)][0] if self._buckets else None
 
 

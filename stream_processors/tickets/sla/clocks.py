@@ -16,7 +16,7 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
   else stops the clock before its deadline: a solve, a pause, a visitor who left.
 - An answer that arrives late and is older than the one that stopped a clock restates it in the same way.
 - A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
-- Where the policy names a calendar, targets count its working time, and rows say both: seconds and business seconds.
+- Where the policy names a calendar, targets count its working time, and rows hold both: seconds and business seconds.
 - A clock keeps the policy and the calendar with which it started; a change of priority, tags or team counts for later clocks.
   One that a message starts follows the channel of that message: a mail on a ticket that began as a chat is no chat.
 - Reopening starts next_response, requester_wait, agent_work and full_resolution anew; the others stay as they were.
@@ -66,7 +66,7 @@ def next_deadline(customer: Customer) -> int | None:
 
 
 def expire(context: FoldContext) -> FoldContext:
-    """Before anything else: what the clocks of this customer had to say until now, in the order of its instants."""
+    """Writes the warnings and breaches of this customer's clocks that are due by now, in the order of their instants."""
     dues = _dues(context.customer, now := context.now)
     if not dues:
         return context
@@ -77,7 +77,7 @@ def expire(context: FoldContext) -> FoldContext:
         ledger = Ledger(context, tickets[number], tickets[number].team)
         while dues and dues[0][1] == number:
             _, _, name = heappop(dues)
-            ledger.say(name)
+            ledger.warn_or_breach(name)
             clock = ledger.clock(name)
             if clock is not None and (due := clock.next_at) is not None and due <= now:
                 heappush(dues, (due, number, name))
@@ -86,7 +86,7 @@ def expire(context: FoldContext) -> FoldContext:
 
 
 def _dues(customer: Customer, now: int) -> list[tuple[int, int, str]]:
-    """Returns (instant, ticket's number, clock) of every clock that has something to say by now."""
+    """Returns (instant, ticket's number, clock) of every warning and breach that is due by now."""
     found = []
     for ticket in customer.tickets:
         for clock in ticket.clocks:

@@ -113,13 +113,13 @@ class Ledger:
     def pause(self, name: str, at: int) -> None:
         """Pauses a clock in a state of the ticket that is not its own; a breach that it did not come to is withdrawn.
 
-        Who is told of a call when it is over is told only then what a clock had to say meanwhile.
+        Alarms that were due before `at` are written first: a call is folded when it is over, with all that fell due meanwhile.
         """
         clock = self.active(name)
         if clock is None or clock.paused_at is not None:
             return
         while (due := self._clocks[name].next_at) is not None and due <= at:
-            self.say(name)
+            self.warn_or_breach(name)
         clock = self._clocks[name]
         if clock.breached and at < clock.due_at:
             self._correct(clock, at)
@@ -137,8 +137,8 @@ class Ledger:
         resumed = replace(clock, paused_at=None, run_at=at, ran=passed.micros if calendar is None else passed.business)
         self._row(resumed, "resume", at, passed=passed, **({} if clock.breached else _alarms(resumed, calendar)))
 
-    def say(self, name: str) -> None:
-        """Writes what a running clock has to say next: that so many percent of its target have passed, or all."""
+    def warn_or_breach(self, name: str) -> None:
+        """Writes the next alarm of a running clock: the warning that so many percent of its target have passed, or the breach."""
         clock = self._clocks[name]
         alert = clock.alert_at
         if alert is None or alert > clock.due_at:
@@ -308,7 +308,7 @@ def _fact(
 
 
 def _moves(clock: Clock, at: int, episode: int) -> bool:
-    """Returns true when an answer at `at` says something new about the clock.
+    """Returns true when an answer at `at` changes the clock.
 
     A clock that was cancelled by a solve is revived by an answer from before it, and by the one that came with the solve,
     a little later, but never into a breach. Whoever has left (`answer`) was not answered by what came afterwards.
