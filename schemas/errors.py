@@ -16,7 +16,13 @@ from __future__ import annotations
 
 
 class DeskstreamError(Exception):
-    """Is the base of all; its text is one line that a user can act on."""
+    """Is the base of all; its text is one line that a user can act on.
+
+    `dead_letter_kind` says what a dead letter of this error is, as a metric label: `refused` (an answer to what somebody
+    sent; nothing of ours is wrong), `undecodable` (no record of this build), or `defect`.
+    """
+
+    dead_letter_kind = "defect"
 
 
 class ConfigurationError(DeskstreamError):
@@ -34,6 +40,7 @@ class CodecError(DeskstreamError):
     """Says that bytes are not one of our records. `reason` is a bounded metric label."""
 
     reason = "codec"
+    dead_letter_kind = "undecodable"
 
 
 class NotSingleObject(CodecError):
@@ -59,6 +66,8 @@ class Refused(DeskstreamError):
 
     `reason` is a short bounded word used as a metric label and dead-letter header, for example `bad_json`.
     """
+
+    dead_letter_kind = "refused"
 
     def __init__(self, reason: str, detail: str = "") -> None:
         self.reason, self.detail = reason, detail

@@ -72,8 +72,8 @@ RECORDS_PROCESSED = Counter("deskstream_records_processed_total", "Records folde
 RECORDS_SKIPPED = Counter("deskstream_records_skipped_total", "Records already folded before a restart", ["agent"])
 RECORDS_DEAD_LETTERED = Counter(
     "deskstream_records_dead_lettered_total",
-    "Records that a worker sent to the dead-letter topic",
-    ["agent", "stage", "reason"],
+    "Records that a worker sent to the dead-letter topic. Kind: refused (nothing of ours is wrong), undecodable, defect",
+    ["agent", "stage", "reason", "kind"],
 )
 OUTPUTS_WRITTEN = Counter("deskstream_outputs_written_total", "Records written by a worker", ["agent"])
 BATCH_SECONDS = Histogram("deskstream_batch_seconds", "Time of one partition batch", ["agent", "phase"], buckets=_FAST)
@@ -220,7 +220,11 @@ VISIBLE_SECONDS = Histogram(
 INSERT_RETRIES = Counter("deskstream_insert_retries_total", "Inserts tried again", ["table", "reason"])
 SINK_LAG_RECORDS = Gauge("deskstream_sink_lag_records", "Records behind the end of the log", ["sink", "topic"])
 SINK_PAUSED = Gauge("deskstream_sink_paused", "1 while the target does not answer", ["sink"])
-SINK_DEAD_LETTERED = Counter("deskstream_sink_dead_lettered_total", "Records a sink could not use", ["sink", "reason"])
+SINK_DEAD_LETTERED = Counter(
+    "deskstream_sink_dead_lettered_total",
+    "Records a sink could not use. Kind: refused (a bounce, a receiver that refuses), undecodable, defect",
+    ["sink", "reason", "kind"],
+)
 DELIVERIES = Counter("deskstream_deliveries_total", "Messages handed to a customer's channel", ["channel", "outcome"])
 DELIVERY_SECONDS = Histogram("deskstream_delivery_seconds", "From decided to handed over", ["channel"], buckets=_FAST)
 WEBHOOK_DELIVERIES = Counter(
@@ -234,4 +238,8 @@ WEBHOOK_BREAKER = Gauge(
 )
 
 # every process
+KAFKA_AWAY_SECONDS = Counter(
+    "deskstream_kafka_away_seconds_total",
+    "Seconds in which Kafka did not answer this process, or took nothing from it, since its last answer",
+)
 BUILD_INFO = Gauge("deskstream_build_info", "1, with the version as label", ["process", "version"])

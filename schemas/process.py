@@ -19,6 +19,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from schemas.errors import ConfigurationError, DeskstreamError, TopicMismatch, Unavailable
+from schemas.kafka_contact import KafkaContact
 from schemas.log_repeats import RepeatsCounted
 from schemas.settings import Settings
 
@@ -73,7 +74,8 @@ class Health:
 
     `beat()` is called by the loop whenever it made progress or found nothing to do; `/livez` fails when the last
     beat is older than `stall_seconds`. `/readyz` fails until `ready` is set, and while `unready` says why no work can be
-    taken now (a restart would not help, so `/livez` does not fail). `problem` is shown by both.
+    taken now (a restart would not help, so `/livez` does not fail). `problem` is shown by both. `kafka` counts the seconds in
+    which Kafka is away.
     """
 
     def __init__(self, stall_seconds: float = 60.0) -> None:
@@ -81,6 +83,7 @@ class Health:
         self.ready = False
         self.unready = ""
         self.problem = ""
+        self.kafka = KafkaContact()
         self._last_beat = time.monotonic()
 
     def beat(self) -> None:
@@ -110,6 +113,7 @@ def serve_probes(settings: Settings, health: Health) -> Callable[[], None]:
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
             if path == "/metrics":
+                health.kafka.count()
                 return self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
             if path == "/livez":
                 live, why = health.live()

@@ -63,7 +63,7 @@ def clickhouse(check: Check = False) -> None:
     retried. A record that no table takes goes to facts.dlq with its reason; the rows around it go in. Run at most one
     per partition.
     """
-    from sinks.clickhouse import connection, migrate, sink
+    from sinks.clickhouse import connection, inserter, migrate, sink
     from sinks.clickhouse.avro_file import shapes
 
     settings = load(SinkSettings)
@@ -72,7 +72,8 @@ def clickhouse(check: Check = False) -> None:
     if check:
         say(f"ok: {len(known)} kinds of record, {len(plan)} migrations")
         return
-    health = _begin(settings, "sink-clickhouse")
+    inserter.begin_at_zero()
+    health = _begin(settings, "clickhouse")
     connection.create_database(settings)
     client = connection.connect(settings)
     if settings.sink_migrate:
@@ -89,6 +90,7 @@ def delivery(check: Check = False) -> None:
     DESKSTREAM_OUTBOX_DIR. The table `deliveries` has the outcome of each message; a message that no service takes goes
     to outbound.dlq.
     """
+    from sinks.delivery import message_delivery
     from sinks.delivery import sink as delivery_sink
     from sinks.delivery.adapter import adapters
 
@@ -97,7 +99,8 @@ def delivery(check: Check = False) -> None:
     if check:
         say(f"ok: channels {', '.join(found.channels)}")
         return
-    health = _begin(settings, "sink-delivery")
+    message_delivery.begin_at_zero()
+    health = _begin(settings, "delivery")
     _serve(settings, health, delivery_sink.run(settings, found, health))
 
 
@@ -237,14 +240,15 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    from sinks.webhooks import server, subscriptions
+    from sinks.webhooks import delivery_log, server, subscriptions
 
     settings = load(SinkSettings)
     found = subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
     if check:
         say(f"ok: {len(found)} subscription{'' if len(found) == 1 else 's'}")
         return
-    health = _begin(settings, "sink-webhooks")
+    delivery_log.begin_at_zero(subscription.name for subscription in found)
+    health = _begin(settings, "webhooks")
     _serve(settings, health, server.serve(settings, found, health))
 
 
@@ -316,14 +320,18 @@ def _subscriptions() -> tuple[SinkSettings, Any]:
     return settings, subscriptions.read(settings.webhooks_file, allow_private=settings.webhook_allow_private)
 
 
-def _begin(settings: SinkSettings, process: str) -> Health:
-    """Sets up logging and the probes of a process."""
+def _begin(settings: SinkSettings, sink: str) -> Health:
+    """Sets up logging, the metrics and the probes of the process of a sink."""
+    from sinks import kafka
+
+    process = f"sink-{sink}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing is held yet; the sink's own handler comes later
     configure_logging(settings)
     try:
         BUILD_INFO.labels(process, version("deskstream")).set(1)
     except PackageNotFoundError:
         BUILD_INFO.labels(process, "unknown").set(1)
+    kafka.begin_at_zero(sink)
     health = Health()
     serve_probes(settings, health)
     return health

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.dead_letter import writer
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
-from schemas.metrics import SINK_DEAD_LETTERED
+from schemas.metrics import SINK_DEAD_LETTERED, SINK_PAUSED
 from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
@@ -170,9 +170,17 @@ class KafkaWatch:
             except Exception:  # whatever the client raises, Kafka did not answer it
                 self._unanswered += 1
             was, self._health.unready = self._health.unready, self.problem()
+            self._health.kafka.silent() if self._health.unready else self._health.kafka.heard()
             if bool(was) != bool(self._health.unready):
                 log.warning("kafka_away", problem=self._health.unready) if not was else log.info("kafka_back")
             await asyncio.sleep(ASK_SECONDS)
+
+
+def begin_at_zero(sink: str) -> None:
+    """Lets the counters of a sink begin at 0, and shows that it does not wait for its target."""
+    SINK_PAUSED.labels(sink).set(0)
+    for reason, kind in (("broken_body", "undecodable"), ("defect", "defect")):
+        SINK_DEAD_LETTERED.labels(sink, reason, kind)
 
 
 class DeadLetters:
@@ -199,5 +207,6 @@ class DeadLetters:
             )
         for future in pending:
             await future
-        for _, reason, _ in rejected:
-            SINK_DEAD_LETTERED.labels(self._sink, reason).inc()
+        for _, reason, error in rejected:
+            kind = getattr(error, "dead_letter_kind", "defect")
+            SINK_DEAD_LETTERED.labels(self._sink, reason, kind).inc()

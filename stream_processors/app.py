@@ -19,6 +19,7 @@ from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_pro
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules.reloader import Reloader, read_content
 from stream_processors.rules.versions import RulesetHistory
+from stream_processors.runtime.metrics import begin_at_zero
 from stream_processors.runtime.processor import Processor
 from stream_processors.runtime.store import ROCKSDB_OPTIONS
 from stream_processors.runtime.transport import Consumer
@@ -79,7 +80,7 @@ def build(
         def end(why: str) -> None:
             end_process(EXIT_PROTECTED, why)
 
-        Watchdog(app.deskstream_workers, settings, end).start()
+        Watchdog(app.deskstream_workers, settings, end, health.kafka).start()
 
     return app
 
@@ -158,18 +159,23 @@ def create() -> faust.App:
     """Returns the app of this process, from the environment."""
     from stream_processors.routing.processor import RoutingProcessor
     from stream_processors.rules.surveys import Signing
+    from stream_processors.tickets import counters
     from stream_processors.tickets.processor import TicketsProcessor
 
     settings = load(WorkerSettings)
     configure_logging(settings)
     history = RulesetHistory()
-    reloader = Reloader(settings, history, read_content(settings), end_process)
+    content = read_content(settings)
+    if content.rules is not None:
+        begin_at_zero(counters.series(content.rules))
+    reloader = Reloader(settings, history, content, end_process)
     health = Health(stall_seconds=settings.watchdog_seconds)
-    serve_probes(settings, health)
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     if signing is None:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS, as for the survey pages, to ask customers")
-    return build(settings, [TicketsProcessor(history, signing=signing), RoutingProcessor()], health, reloader)
+    app = build(settings, [TicketsProcessor(history, signing=signing), RoutingProcessor()], health, reloader)
+    serve_probes(settings, health)  # now that every counter is there: the first scrape sees it at 0
+    return app
 
 
 def __getattr__(name: str) -> Any:

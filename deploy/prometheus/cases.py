@@ -24,6 +24,11 @@ import yaml
 
 __all__ = ["alerts_by_file", "expanded", "promtool_test"]
 
+_PROCESS, _OF_EVERY_PROCESS, _SAMPLES = (
+    re.compile(r'\b(job|instance)="([^"]*)"'),
+    ("up", "process_start_time_seconds"),
+    10_000,
+)
 _LABEL, _VALUE = re.compile(r"\{\{ \$labels\.(\w+) \}\}"), re.compile(r"\{\{ \$value[^}]*\}\}")
 
 
@@ -41,7 +46,8 @@ def expanded(case_file: Path, rules: Path) -> list[dict[str, Any]]:
     path, alerts = next((p, a) for p, a in alerts_by_file(rules).items() if any(rule["alert"] == name for rule in a))
     alerts = [rule for rule in alerts if rule["alert"] == name]
     tests = []
-    for case in yaml.safe_load(case_file.read_text("utf-8"))["cases"]:
+    written = yaml.load(case_file.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506 - all strings: `0x10` is no number
+    for case in written["cases"]:
         expect = {at: {name: fires} for at, fires in case["expect"].items()}
         tests.append(promtool_test(path, case.get("interval", "1m"), case["series"], expect, alerts))
     return tests
@@ -65,7 +71,9 @@ def promtool_test(
         "tests": [
             {
                 "interval": interval,
-                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "input_series": [
+                    {"series": name, "values": values} for name, values in {**_processes(series), **series}.items()
+                ],
                 "alert_rule_test": [
                     {
                         "eval_time": at,
@@ -77,6 +85,21 @@ def promtool_test(
                 ],
             }
         ],
+    }
+
+
+def _processes(series: Mapping[str, str]) -> dict[str, str]:
+    """Returns what Prometheus knows of each process whose series a test gives: it answers, and has run since minute 0.
+
+    A case about a restart or an outage of Prometheus gives its own.
+    """
+    named = {",".join(f'{label}="{value}"' for label, value in _PROCESS.findall(name)) for name in series}
+    given = [name for name in series if name.startswith(_OF_EVERY_PROCESS)]
+    return {
+        f"{metric}{{{process}}}": f"{value}x{_SAMPLES}"
+        for process in sorted(named)
+        for metric, value in zip(_OF_EVERY_PROCESS, (1, 0), strict=True)
+        if not any(name.startswith(f"{metric}{{") and process in name for name in given)
     }
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy.prometheus.rule import OPERATIONS, Alert, Group, counted
+from deploy.prometheus.rule import OPERATIONS, Alert, Group, counted, running
 from deploy.prometheus.slos import Plan
-from sinks.delivery.adapter import BOUNCE_REASONS
 
 __all__ = ["groups"]
 
 LATE = {"late": "yes"}
 _DAY = 86_400
+#: A broker's planned restart stays below it (30 s, and what clients need to notice); the outage of 52 s that nobody was
+#: told of does not.
+MOST_AWAY_SECONDS = 40
 
 
 def groups(plan: Plan) -> list[Group]:
@@ -23,7 +25,7 @@ def groups(plan: Plan) -> list[Group]:
         *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
         *(_certificate("page", 3), _certificate("ticket", 21), _source_away()),
-        *(_rules_invalid(), _rules_unpublished(), _alerting_invalid()),
+        *(_webhook_refused(), _rules_invalid(), _rules_unpublished(), *_alerting_invalid()),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
 
@@ -54,32 +56,42 @@ def _process_down(plan: Plan) -> Alert:
 
 
 def _kafka_away() -> list[Alert]:
-    """Alerts when no contact can be published: then nothing stays unread, and `NoCommit` and lag see nothing.
+    """Alerts when Kafka was away for more than 40 of the last 300 seconds, in one piece or in many.
 
-    A worker whose questions Kafka answers no more shows it, and every source that is told to come back later.
-    Three minutes hold three scrapes of a minute; one refusal is over before it has waited as long.
+    Processes count the seconds themselves, so that neither the scrape nor the evaluation misses an outage. A broker that
+    is restarted as planned is back within 30 s. Two processes that agree, or one that turns senders away, page; one that
+    is alone with it has no network, or lacks a right.
     """
-    look = "deskstream_watchdog_look_timestamp_seconds"
-    turned_away = 'increase(deskstream_contacts_refused_total{reason="unavailable"}[3m])'
+    away = f"increase(deskstream_kafka_away_seconds_total[5m]) > {MOST_AWAY_SECONDS}"
+    turned_away = 'increase(deskstream_contacts_refused_total{reason="unavailable"}[5m])'
+    everybody = (
+        f"max by (namespace) ({away})\n"
+        f"and on (namespace) (\n  count by (namespace) ({away}) > 1\n"
+        f"  or sum by (namespace) ({turned_away}) > 0\n)"
+    )
     return [
         _pipeline(
             "KafkaAway",
-            f"time() - max by (namespace) ({look}) > 180\nor\n180 + 0 * (sum by (namespace) ({turned_away}) > 0)",
-            "3m",
+            everybody,
+            "",
             "page",
-            "Kafka takes no contacts, or answers no worker",
+            "Kafka was away for {{ $value | humanizeDuration }} of the last five minutes",
             "Senders are told to come back (HTTP 503, SMTP 451), mailboxes wait: nothing is lost, nobody is acknowledged.",
             LATE,
         ),
         _pipeline(
             "KafkaAway",
-            f"time() - min by (namespace, instance) ({look}) > 180",
-            "3m",
+            f"max by (namespace, instance) ({away})\nunless on (namespace) (\n{_indented(everybody)}\n)",
+            "2m",
             "ticket",
-            "Kafka has not answered the watchdog of {{ $labels.instance }} for {{ $value | humanizeDuration }}",
-            "It cannot see which partitions stay unread, and shows an old lag: no network, or a right that it lacks.",
+            "Kafka was away from {{ $labels.instance }} for {{ $value | humanizeDuration }} of the last five minutes",
+            "The other processes reach it: no network at that node or pod, or a right that the process lacks.",
         ),
     ]
+
+
+def _indented(expression: str) -> str:
+    return "\n".join(f"  {line}" for line in expression.splitlines())
 
 
 def _no_commit() -> Alert:
@@ -145,13 +157,15 @@ def _loss_balance() -> Alert:
 
     A scrape takes time and reads `received` first: under load it sees more contacts accounted for, never fewer.
 
-    So what is missing is seen as it is, and what is too much is looked for in what was accounted for five minutes ago.
+    So what is missing is seen as it is, and what is too much is looked for in what was accounted for five minutes ago, if
+    the process runs that long: what another counted before a restart says nothing.
     """
     by, received = "sum by (namespace, instance, channel)", "deskstream_contacts_received_total"
     handled = '{__name__=~"deskstream_contacts_(published|duplicate|dead_lettered)_total"}'
     return _pipeline(
         "LossBalance",
-        f"{by} ({received}) - {by} ({handled}) > 0\nor\n{by} ({handled} offset 5m) - {by} ({received}) > 0",
+        f"{by} ({received}) - {by} ({handled}) > 0\nor\n"
+        f"{by} ({handled} offset 5m and on (job, instance) {running(300)}) - {by} ({received}) > 0",
         "10m",
         "page",
         "{{ $labels.channel }}: {{ $value }} contacts are not accounted for at {{ $labels.instance }}",
@@ -175,18 +189,15 @@ def _contacts_dead_lettered() -> Alert:
 def _records_dead_lettered() -> Alert:
     """Alerts when a worker or sink dead-letters records that a producer had checked: even a few are a defect.
 
-    A bounce is none: it lies with the customer's address or service, and `BounceRateHigh` counts it.
+    A refusal is none: a bounce, a vote for an unknown conversation, an agent's answer on a closed ticket are somebody's
+    input, in any number (`BounceRateHigh` counts bounces, `WebhookRefused` receivers that refuse).
     """
-    bounces = "|".join(BOUNCE_REASONS)
-    by_sink = [
-        "sum by (namespace, agent) (label_replace(\n"
-        f"  {counted(f'deskstream_sink_dead_lettered_total{{{selected}}}', '30m')}\n"
-        ', "agent", "$1", "sink", "(.*)"))'
-        for selected in ('sink!="delivery"', f'sink="delivery",reason!~"{bounces}"')
-    ]
+    ours = '{kind=~"defect|undecodable"}'
     parts = [
-        f"sum by (namespace, agent) (\n  {counted('deskstream_records_dead_lettered_total', '30m')}\n)",
-        *by_sink,
+        f"sum by (namespace, agent) (\n  {counted(f'deskstream_records_dead_lettered_total{ours}', '30m')}\n)",
+        "sum by (namespace, agent) (label_replace(\n"
+        f"  {counted(f'deskstream_sink_dead_lettered_total{ours}', '30m')}\n"
+        ', "agent", "$1", "sink", "(.*)"))',
     ]
     return _pipeline(
         "RecordsDeadLettered",
@@ -195,6 +206,20 @@ def _records_dead_lettered() -> Alert:
         "page",
         "{{ $labels.agent }} made dead letters of {{ $value | humanize }} records in half an hour",
         "They are in contact-events.dlq, routing.dlq, facts.dlq or outbound.dlq with step and traceback, and can be replayed.",
+    )
+
+
+def _webhook_refused() -> Alert:
+    """Alerts when a receiver of outgoing webhooks refuses facts, or was given up: nobody else notices."""
+    refused = counted('deskstream_sink_dead_lettered_total{sink="webhooks",kind="refused"}', "1h")
+    return _pipeline(
+        "WebhookRefused",
+        "max by (namespace, subscription) (deskstream_webhook_breaker_state) >= 2\n"
+        f"or\nsum by (namespace) (\n  {refused}\n) > 2.5",
+        "15m",
+        "ticket",
+        "A receiver of webhooks refuses facts or does not answer: {{ $labels.subscription }}",
+        "Its facts wait, or are dead letters that `sinks webhooks replay` sends again. Nobody else is held up.",
     )
 
 
@@ -258,18 +283,29 @@ def _rules_unpublished() -> Alert:
     )
 
 
-def _alerting_invalid() -> Alert:
-    return _pipeline(
-        "AlertingInvalid",
-        "min by (namespace, instance) "
-        '({__name__=~"prometheus_config_last_reload_successful|alertmanager_config_last_reload_successful"}) == 0\n'
-        "or\nsum by (namespace, instance) (increase(prometheus_rule_evaluation_failures_total"
-        '{rule_group=~".*deskstream.*"}[10m])) > 0',
-        "10m",
-        "page",
-        "The rules that page us are not in force at {{ $labels.instance }}",
-        "Prometheus or Alertmanager refuses its configuration and runs the old one, or a rule of ours fails to evaluate.",
-    )
+def _alerting_invalid() -> list[Alert]:
+    """Alerts when the rules are not in force; and when nobody could see that, for lack of the metrics that show it."""
+    loaded = ("prometheus_config_last_reload_successful", "alertmanager_config_last_reload_successful")
+    return [
+        _pipeline(
+            "AlertingInvalid",
+            f'min by (namespace, instance) ({{__name__=~"{"|".join(loaded)}"}}) == 0\n'
+            "or\nsum by (namespace, instance) (increase(prometheus_rule_evaluation_failures_total"
+            '{rule_group=~".*deskstream.*"}[10m])) > 0',
+            "10m",
+            "page",
+            "The rules that page us are not in force at {{ $labels.instance }}",
+            "Prometheus or Alertmanager refuses its configuration and runs the old one, or a rule of ours fails to evaluate.",
+        ),
+        _pipeline(
+            "AlertingInvalid",
+            "\nor\n".join(f"absent({each})" for each in loaded),
+            "15m",
+            "ticket",
+            "Nobody scrapes Prometheus or Alertmanager themselves",
+            "If one of them refused its configuration, nobody would be told. Add them to what Prometheus scrapes.",
+        ),
+    ]
 
 
 def _watchdog() -> Alert:

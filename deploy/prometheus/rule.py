@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Alert", "Group", "Record", "counted", "either", "speeded", "text"]
+from deploy.prometheus.burn import seconds
+
+__all__ = ["Alert", "Group", "Record", "counted", "either", "running", "speeded", "text"]
 
 SERVICE, OPERATIONS = "deskstream-service", "deskstream-operations"
 PRODUCT = "deskstream"
@@ -57,9 +59,18 @@ def counted(counter: str, window: str) -> str:
     """Returns the query of how much each series of a counter rose in the window, counting new series from 0.
 
     `increase` needs two samples and so never sees the event that makes a series: with few contacts and labels such as
-    policy and priority that is often the only one. A series that was not there a window ago therefore counts in full.
+    policy and priority that is often the only one. A series that was not there a window ago therefore counts in full,
+    if it is certain that it did not exist: its process was scraped then, or was started since. After an outage of Prometheus
+    nothing is certain, and `increase` counts what it saw.
     """
-    return f"({counter} unless {counter} offset {window}) or increase({counter}[{window}])"
+    length = seconds(window)
+    known = f"up offset {window} == 1 or process_start_time_seconds > time() - {length}"
+    return f"({counter} unless {counter} offset {window} and on (job, instance) ({known})) or increase({counter}[{window}])"
+
+
+def running(length: int) -> str:
+    """Returns the query of the processes that have run for so many seconds: their counters were not reset since."""
+    return f"process_start_time_seconds < time() - {length}"
 
 
 def either(*parts: tuple[str, str]) -> str:
@@ -122,6 +133,7 @@ def text(content: Any, source: str) -> str:
 
 _DURATION = re.compile(r"(\[|offset )(\d+)([smhd])\b")
 _WAIT = re.compile(r"^(\s+(?:- )?(?:for|interval): )(\d+)([smhd])$", re.MULTILINE)
+_AGO = re.compile(r"(process_start_time_seconds [<>] time\(\) - )(\d+)")
 
 
 def speeded(rules: str, speed: float) -> str:
@@ -131,4 +143,7 @@ def speeded(rules: str, speed: float) -> str:
         length = int(match[2]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[3]]
         return f"{match[1]}{max(1, round(length * 1000 / speed))}ms"
 
-    return _WAIT.sub(shorter, _DURATION.sub(shorter, rules))
+    def sooner(match: re.Match[str]) -> str:
+        return f"{match[1]}{int(match[2]) / speed:.6g}"
+
+    return _AGO.sub(sooner, _WAIT.sub(shorter, _DURATION.sub(shorter, rules)))

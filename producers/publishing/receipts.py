@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any
 
 from schemas import metrics
+from schemas.events import CHANNELS
 
-__all__ = ["NO_CHANNEL", "Outcome", "Receipt", "count", "observe_seconds"]
+__all__ = ["NO_CHANNEL", "Outcome", "Receipt", "begin_at_zero", "count", "observe_seconds"]
 
 #: The metric label of events that belong to no channel (an agent's note, a presence).
 NO_CHANNEL = "none"
@@ -34,6 +35,14 @@ class Receipt:
     outcome: Outcome
     event_id: str = ""
     reason: str = ""
+
+
+def begin_at_zero() -> None:
+    """Lets the counters of every channel begin at 0: a rule sees the first input of a channel, and its loss."""
+    for channel in (*CHANNELS, NO_CHANNEL):
+        _counters(channel)
+        metrics.CONTACTS_DEAD_LETTERED.labels(channel, "defect")
+        metrics.CONTACTS_REFUSED.labels(channel, "unavailable")
 
 
 def count(channel: str, receipt: Receipt) -> None:

@@ -92,6 +92,7 @@ def imap(
                 for name, count in mailboxes.check(accounts, idle_publisher, settings).items():
                     print(f"{name}: {count} waiting")
             return 0
+        mailboxes.begin_unconnected(accounts)
         with running(settings, "imap") as (publisher, health, stop):
             if once:
                 taken = mailboxes.once(accounts, publisher, settings, stop)

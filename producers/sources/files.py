@@ -252,12 +252,14 @@ def run(
     while True:
         try:
             publisher.connect()
+            health.kafka.heard()
             health.ready, health.problem = True, ""
             _sweep(source, intake, tally, settled_only=watch or isinstance(source, Folder), health=health, stop=stop)
         except Unavailable as error:
             if not watch:
                 raise
             health.ready, health.problem = False, str(error)
+            health.kafka.silent() if not publisher.connected else health.kafka.heard()
             log.warning("waiting_for_kafka", problem=str(error))
             health.beat()  # waiting for Kafka counts as alive
             if stop.wait(_RETRY_SECONDS):

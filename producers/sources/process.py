@@ -14,6 +14,7 @@ import typer
 
 from producers.customers import directory
 from producers.publisher import Publisher
+from producers.publishing import receipts
 from producers.text import privacy
 from schemas.process import Health, configure_logging, serve_probes
 from schemas.settings import ProducerSettings, load
@@ -52,6 +53,7 @@ def running(
     before: list[tuple[signal.Signals, Any]] = [
         (number, signal.signal(number, ask_to_stop)) for number in (signal.SIGTERM, signal.SIGINT)
     ]
+    receipts.begin_at_zero()
     stop_probes: Callable[[], None] = serve_probes(settings, health)
     try:
         with (

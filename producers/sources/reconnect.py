@@ -41,5 +41,6 @@ async def keep_connected(
         if problem and problem != health.problem:
             log.warning("waiting_for_kafka", problem=problem)
         health.problem = problem
+        health.kafka.heard() if publisher.connected else health.kafka.silent()
         health.ready = publisher.connected and else_ready()
         await asyncio.sleep(_CHECK_SECONDS)

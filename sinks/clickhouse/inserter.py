@@ -28,6 +28,7 @@ from schemas.metrics import INSERT_RETRIES, INSERT_SECONDS, ROWS_WRITTEN
 from sinks.clickhouse.avro_file import Shape
 from sinks.clickhouse.batch import token
 from sinks.clickhouse.connection import Kind, kind_of, name_of, server_message
+from sinks.clickhouse.table import tables
 
 #: A record that is not inserted: the record, the reason for its dead letter, and the error.
 Rejected = tuple[Any, str, Exception]
@@ -48,6 +49,13 @@ class RefusedByClickHouse(DeskstreamError):
 
 class TooManyRefused(DeskstreamError):
     """ClickHouse refuses most of the records: stop before they all become dead rejected."""
+
+
+def begin_at_zero() -> None:
+    """Lets the counters of every table begin at 0."""
+    for table in tables().values():
+        ROWS_WRITTEN.labels(table.name)
+        INSERT_SECONDS.labels(table.name)
 
 
 class Inserter:

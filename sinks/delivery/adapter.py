@@ -23,15 +23,8 @@ from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 
 REST = "*"
-#: Every reason of a bounce. Bounces lie with the customer's address or service: `BounceRateHigh` counts them, and
-#: `RecordsDeadLettered`, which looks for defects of ours, leaves their dead letters out.
-BOUNCE_REASONS = (
-    "answer_lost",
-    "retries_exhausted",
-    "sms_permanent",
-    "smtp_permanent",
-    "social_permanent",
-)
+#: The reasons that no message to another address would have met: they are ours. `RecordsDeadLettered` looks for them.
+DEFECT_REASONS = ("bad_header", "defect", "no_adapter")
 
 
 class ServiceUnavailable(DeskstreamError):
@@ -53,11 +46,12 @@ class Undeliverable(DeskstreamError):
     """This message will never be taken.
 
     outcome  `bounced`: the service refused it, or was given up on · `refused`: it was not tried
-    reason   a short bounded word for metrics and the dead letter; of a bounce one of BOUNCE_REASONS
+    reason   a short bounded word for metrics and the dead letter
     """
 
     def __init__(self, outcome: str, reason: str, detail: str) -> None:
         self.outcome, self.reason = outcome, reason
+        self.dead_letter_kind = "defect" if reason in DEFECT_REASONS else "refused"
         super().__init__(detail)
 
 

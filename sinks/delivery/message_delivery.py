@@ -39,7 +39,7 @@ from sinks.delivery.partition import AssignedPartition
 from sinks.delivery.retries import MessageRetries
 from sinks.delivery.sent_log import SentLog
 
-__all__ = ["MessageDelivery", "bounded_channel"]
+__all__ = ["MessageDelivery", "begin_at_zero", "bounded_channel"]
 
 WRITE_ATTEMPTS, WRITE_WAIT_SECONDS = 10, 1.0
 log = structlog.get_logger()
@@ -48,6 +48,14 @@ log = structlog.get_logger()
 def bounded_channel(channel: str) -> str:
     """Returns the channel as a metric's label: `other` for a name that is no channel of ours."""
     return channel if channel in CHANNELS else "other"
+
+
+def begin_at_zero() -> None:
+    """Lets the counters of every channel begin at 0."""
+    for channel in CHANNELS:
+        DELIVERY_SECONDS.labels(channel)
+        for outcome in ("delivered", "bounced", "refused", "duplicate"):
+            DELIVERIES_TOTAL.labels(channel, outcome)
 
 
 class MessageDelivery:

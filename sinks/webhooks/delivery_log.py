@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -12,16 +12,25 @@ from aiokafka.errors import KafkaError
 
 from schemas.codec import encode
 from schemas.facts import Fact, WebhookDelivered
-from schemas.metrics import WEBHOOK_DELIVERIES, WEBHOOK_SECONDS
+from schemas.metrics import WEBHOOK_BREAKER, WEBHOOK_DELIVERIES, WEBHOOK_SECONDS
 from schemas.settings import SinkSettings
 from schemas.topics import DELIVERIES
 from sinks.webhooks.payload import fact_id, name_of
 from sinks.webhooks.retry_decision import Answer
 
-__all__ = ["DeliveryLog"]
+__all__ = ["DeliveryLog", "begin_at_zero"]
 
 WRITE_ATTEMPTS, WRITE_WAIT_SECONDS = 10, 1.0
 log = structlog.get_logger()
+
+
+def begin_at_zero(subscriptions: Iterable[str]) -> None:
+    """Lets the counters of every subscription begin at 0; its circuit breaker is closed."""
+    for name in subscriptions:
+        WEBHOOK_BREAKER.labels(name).set(0)
+        WEBHOOK_SECONDS.labels(name)
+        for outcome in ("delivered", "retried", "dead_lettered", "switched_off"):
+            WEBHOOK_DELIVERIES.labels(name, outcome)
 
 
 class DeliveryLog:

@@ -52,6 +52,8 @@ log = structlog.get_logger()
 class NotTaken(DeskstreamError):
     """A receiver refused a fact, or did not answer in time."""
 
+    dead_letter_kind = "refused"
+
 
 def producer_of(subscription: str) -> str:
     """Returns the command that can replay a dead letter of a subscription, as the dead letter names it."""

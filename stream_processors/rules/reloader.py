@@ -82,6 +82,8 @@ class Reloader:
         self._looked_at = float("-inf")
         self._failed_looks = 0
         self._shown = ""
+        for reason in ("invalid", "late", "undecodable", "unreadable"):
+            metrics.RULES_REFUSED.labels(reason)  # begins at 0
         self._refused: tuple[str, str] = ("", "")
 
     async def fresh(self) -> None:

@@ -18,6 +18,9 @@ from schemas.errors import CodecError, Refused, StateFromTheFuture
 from stream_processors.runtime.processor import Count, Output, Position, Processor, State, StepFailed
 from stream_processors.runtime.state_codec import StateCodec
 
+#: The stage of a record whose bytes are none of ours.
+DECODE = "decode"
+
 
 class Failure(NamedTuple):
     """A record that could not be folded, ready for the dead-letter topic. `refused`: nothing is wrong with this build."""
@@ -28,6 +31,11 @@ class Failure(NamedTuple):
     stage: str
     reason: str
     refused: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Returns what it is as a metric label: refused, undecodable or defect."""
+        return "refused" if self.refused else "undecodable" if self.stage == DECODE else "defect"
 
 
 class Folded(NamedTuple):
@@ -165,7 +173,7 @@ def classify(error: BaseException) -> tuple[str, str, BaseException]:
         cause = error.__cause__ or error
         return error.stage, cause.reason if isinstance(cause, Refused) else "defect", cause
     if isinstance(error, CodecError):
-        return "decode", error.reason, error
+        return DECODE, error.reason, error
     if isinstance(error, Refused):
         return "fold", error.reason, error
     return "fold", "defect", error

@@ -23,7 +23,7 @@ from schemas.service_metrics import ServiceMetric
 from stream_processors.runtime.gauges import Labels, StateGauges
 from stream_processors.runtime.processor import Count
 
-__all__ = ["GaugeCollector", "record_counts"]
+__all__ = ["GaugeCollector", "begin_at_zero", "record_counts"]
 
 log = structlog.get_logger()
 #: The declaration in `schemas.metrics` of every service metric: constants of one name.
@@ -43,6 +43,12 @@ def record_counts(counts: Iterable[Count]) -> None:
         if add is None:
             add = _adders[name, labels] = _adder(_METRICS[name], labels)
         add(value)
+
+
+def begin_at_zero(series: Iterable[tuple[ServiceMetric, Labels]]) -> None:
+    """Lets these series of counters and histograms begin at 0, so that the first event of each is a rise."""
+    for name, labels in series:
+        _METRICS[name].labels(*labels)
 
 
 def _adder(metric: Counter | Gauge | Histogram, labels: Labels) -> Callable[[float], None]:

@@ -18,10 +18,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from schemas import metrics
 from schemas.errors import Unavailable
+from schemas.kafka_contact import KafkaContact
 from schemas.kafka_security import security
 from schemas.settings import WorkerSettings
 
 log = structlog.get_logger()
+#: Looks are five seconds apart and block while Kafka is silent: without one for so long it is away.
+SILENCE_SECONDS = 15.0
 
 
 class Watched(Protocol):
@@ -68,8 +71,16 @@ class StallTimer:
 class Watchdog(threading.Thread):
     """Calls `end` when a partition had records to read and no commit for `watchdog_seconds`."""
 
-    def __init__(self, workers: Sequence[Watched], settings: WorkerSettings, end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Watched],
+        settings: WorkerSettings,
+        end: Callable[[str], None],
+        contact: KafkaContact | None = None,
+    ) -> None:
         super().__init__(name="watchdog", daemon=True)
+        self.contact = contact or KafkaContact()
+        self.contact.timeout_seconds = SILENCE_SECONDS
         self.workers, self.settings, self.end = workers, settings, end
         self._stalls = StallTimer(settings.watchdog_seconds)
         self._group = settings.group("").rstrip("-")
@@ -79,6 +90,7 @@ class Watchdog(threading.Thread):
 
     def run(self) -> None:
         """Looks at least every 5 s, for ever."""
+        self.contact.heard()
         for worker in self.workers:
             metrics.WATCHDOG_LOOK_SECONDS.labels(worker.name).set_to_current_time()
         while True:
@@ -89,6 +101,7 @@ class Watchdog(threading.Thread):
         """Checks every worker once. While Kafka does not tell the group's assignment, the worker's own is used."""
         problems: dict[str, str] = {}
         given: dict[str, set[int]] = {}
+        held = False
         try:
             given = self._given()
         except Exception as error:
@@ -96,10 +109,14 @@ class Watchdog(threading.Thread):
         try:
             for worker in self.workers:
                 self._check(worker, given.get(worker.source, set()))
+                held = held or bool(worker.assigned())
                 if not problems or worker.assigned():
                     metrics.WATCHDOG_LOOK_SECONDS.labels(worker.name).set_to_current_time()
         except Exception as error:  # Kafka is away: nothing to be behind of; keep watching
             problems[type(error).__name__] = str(error)
+            self.contact.silent()
+        else:
+            self.contact.silent() if problems and not held else self.contact.heard()
         if problems:
             self._forget_clients()
         self._say(problems)

@@ -15,6 +15,13 @@ class WorkerMetrics:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        for counter in (
+            *(metrics.RECORDS_PROCESSED, metrics.RECORDS_SKIPPED, metrics.OUTPUTS_WRITTEN),
+            metrics.TICKS_APPENDED,
+        ):
+            counter.labels(name)  # begins at 0
+        metrics.RECORDS_DEAD_LETTERED.labels(name, "decode", "broken_body", "undecodable")
+        metrics.RECORDS_DEAD_LETTERED.labels(name, "fold", "defect", "defect")
         self._phases = {
             phase: metrics.BATCH_SECONDS.labels(name, phase) for phase in ("fold", "outputs", "states", "whole")
         }
@@ -22,7 +29,7 @@ class WorkerMetrics:
     def dead_letters(self, failures: Iterable[Failure]) -> None:
         """Counts records that could not be folded, by stage and reason."""
         for failure in failures:
-            metrics.RECORDS_DEAD_LETTERED.labels(self._name, failure.stage, failure.reason).inc()
+            metrics.RECORDS_DEAD_LETTERED.labels(self._name, failure.stage, failure.reason, failure.kind).inc()
 
     def committed(self, records: int, folded: Folded, written: int) -> None:
         """Counts an acknowledged batch of so many records, which wrote so many."""

@@ -6,17 +6,43 @@ What belongs to imported history counts nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from schemas.events import CHANNELS
 from schemas.service_metrics import ServiceMetric
+from stream_processors.rules.ruleset import Rules
 from stream_processors.runtime.processor import Count
 from stream_processors.tickets import observations as seen
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.gauges import bounded_channel
 from stream_processors.tickets.observations import ClockObservation, Observation
 
-__all__ = ["step"]
+__all__ = ["series", "step"]
+
+_SCORES = "12345"
+
+
+def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
+    """Yields the labels with which what these rules measure begins at 0: the fallback team's, of normal priority.
+
+    Others begin with their first event, which the alert rules count in full. Without these, a dashboard has no data, and an
+    alert no series, until something happened.
+    """
+    team = rules.teams.fallback
+    for policy in rules.policies.policies:
+        for channel in sorted(policy.when.get("channel", CHANNELS)):
+            for clock in policy.targets:
+                for metric in (ServiceMetric.SLA_MET, ServiceMetric.SLA_BREACHED, ServiceMetric.SLA_CORRECTED):
+                    yield metric, (clock, policy.name, channel, team, "normal")
+    for channel in CHANNELS:
+        yield ServiceMetric.FIRST_RESPONSE_SECONDS, (channel, team)
+        yield ServiceMetric.ACKNOWLEDGEMENTS, (channel, "sent", "")
+    for channel in sorted(rules.surveys.channels):
+        for score in _SCORES:
+            yield ServiceMetric.CSAT_ANSWERS, (channel, team, score)
+    for tag in rules.taxonomy.tags.values():
+        yield ServiceMetric.TAGS_APPLIED, (tag.slug, tag.quadrant, tag.owner)
 
 
 def step(context: FoldContext) -> FoldContext:

@@ -114,6 +114,13 @@ def test_prometheus_scrapes_every_process_that_is_always_there() -> None:
     assert set(scraped) == {f"{name}:9464" for name in always}
 
 
+def test_prometheus_scrapes_itself_and_alertmanager() -> None:
+    """Otherwise nobody sees that one of them refused its configuration."""
+    scraped = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])["scrape_configs"]
+    targets = {target for job in scraped for each in job["static_configs"] for target in each["targets"]}
+    assert {"localhost:9090", "alertmanager:9093"} <= targets
+
+
 def mounts(service: str) -> dict[str, str]:
     """Where in the container -> what of ours is mounted there."""
     volumes = [volume.split(":") for volume in SERVICES[service]["volumes"]]

@@ -241,3 +241,10 @@ def test_rules_of_ones_own_go_over_those_that_ship_and_the_worker_finds_them(tmp
     worker = next(each for each in workloads(documents) if each.name == "StatefulSet/worker")
     mounted = {volume["configMap"]["name"] for volume in worker.spec["volumes"] if "configMap" in volume}
     assert rules_map["metadata"]["name"] in mounted
+
+
+@prod
+def test_prometheus_and_alertmanager_themselves_are_scraped(documents: tuple[Doc, ...]) -> None:
+    """By the labels that the operator gives the Services of every Prometheus and Alertmanager."""
+    selected = [each["spec"]["selector"]["matchLabels"] for each in of_kind(documents, "ServiceMonitor")]
+    assert {label for each in selected for label in each} == {"operated-prometheus", "operated-alertmanager"}

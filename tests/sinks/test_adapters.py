@@ -104,12 +104,13 @@ def test_the_history_is_bounded_and_holds_the_newest(facts, limit):
     assert all(history.done(outbound_id, is_replay=False) for outbound_id in newest)
 
 
-def test_the_reasons_of_bounces_are_those_that_the_alert_leaves_out():
+def test_a_bounce_is_never_a_defect_of_ours_and_every_defect_occurs():
     found = set()
     for path in sorted(Path(adapter.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Undeliverable":
                 outcome, reason, *_ = node.args
-                if ast.literal_eval(outcome) == "bounced":
-                    found.add(ast.literal_eval(reason))
-    assert found == set(adapter.BOUNCE_REASONS)
+                found.add((ast.literal_eval(outcome), ast.literal_eval(reason)))
+    kinds = {(outcome, reason): Undeliverable(outcome, reason, "").dead_letter_kind for outcome, reason in found}
+    assert {kind for (outcome, _), kind in kinds.items() if outcome == "bounced"} == {"refused"}
+    assert {reason for (_, reason), kind in kinds.items() if kind == "defect"} == set(adapter.DEFECT_REASONS)

@@ -118,13 +118,14 @@ BOARD = Board(
                             "producers {{reason}}",
                         ),
                         Prom(
-                            f"sum by (stage, reason) (rate(deskstream_records_dead_lettered_total{_RATE})) * 3600"
+                            f"sum by (stage, reason, kind) (rate(deskstream_records_dead_lettered_total{_RATE})) * 3600"
                             " or vector(0)",
-                            "workers {{stage}} {{reason}}",
+                            "workers {{stage}} {{reason}} ({{kind}})",
                         ),
                         Prom(
-                            f"sum by (sink, reason) (rate(deskstream_sink_dead_lettered_total{_RATE})) * 3600 or vector(0)",
-                            "sinks {{sink}} {{reason}}",
+                            f"sum by (sink, reason, kind) (rate(deskstream_sink_dead_lettered_total{_RATE})) * 3600"
+                            " or vector(0)",
+                            "sinks {{sink}} {{reason}} ({{kind}})",
                         ),
                     ),
                     width=9,

@@ -278,6 +278,12 @@ class Mailbox:
         metrics.SOURCE_CONNECTED.labels(f"imap:{self.account.name}").set(int(connected))
 
 
+def begin_unconnected(accounts: Sequence[Account]) -> None:
+    """Shows every mailbox as not connected: one that never answers is noticed, too."""
+    for account in accounts:
+        metrics.SOURCE_CONNECTED.labels(f"imap:{account.name}").set(0)
+
+
 def watch(
     accounts: Sequence[Account],
     publisher: Publisher,
@@ -300,6 +306,7 @@ def watch(
             health.beat()
         health.ready = publisher.connected and all(box.connected for box in mailboxes)
         health.problem = "; ".join(box.problem for box in mailboxes if box.problem)
+        health.kafka.heard() if publisher.connected else health.kafka.silent()
     until = time.monotonic() + stuck_after_seconds
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))

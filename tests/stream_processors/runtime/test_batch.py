@@ -96,6 +96,20 @@ def test_a_bad_record_is_dead_lettered_and_its_neighbours_go_on(bad: bytes | Non
     assert [output.record.text for _, output in folded.outputs] == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        (b"hello", "undecodable"),
+        (note("refuse"), "refused"),
+        (note("refuse in a step"), "refused"),
+        (note("defect"), "defect"),
+    ],
+)
+def test_a_dead_letter_says_if_it_is_a_refusal_or_a_defect(bad: bytes, kind: str) -> None:
+    (failure,) = fold([bad]).failures
+    assert failure.kind == kind
+
+
 def test_the_longest_run_of_defects_is_counted() -> None:
     bad = note("defect")
     assert fold([bad, note("a"), bad, b"hello", bad, note("b"), bad]).longest_defect_run == 3
