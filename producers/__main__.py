@@ -10,6 +10,7 @@ from producers.replay import command as replay
 from producers.sources import cli as sources
 from producers.sources.chat import cli as chat
 from producers.sources.http import cli as http
+from producers.sources.http import keys_cli
 from schemas.settings import ProducerSettings, help_text
 
 HELP = f"""
@@ -37,9 +38,10 @@ app.command("import", help=imports.HELP)(imports.import_)
 app.command("replay", help=replay.HELP)(replay.replay)
 app.command("simulate")(sources.simulate)
 app.command("surveys")(http.surveys)
-app.command("kiosk-token")(http.kiosk_token)
+app.command("kiosk-token")(keys_cli.kiosk_token)
 for _process in sorted({endpoint.process for endpoint in endpoints()}):
     app.command(_process, help=http.endpoint_help(_process))(http.endpoint_command(_process))
+app.add_typer(keys_cli.app, name="keys")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from producers.security.device import DeviceToken
+from producers.security.grants import Grant, grant_of
 from schemas import plugins
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import InputContext
@@ -73,9 +75,12 @@ class WebhookEndpoint:
     name        its metric label and the `producer` of its dead letters; unique
     path        such as `/v1/sms/incoming`
     channel     the channel of its contacts, the metric label of its refusals
+    scope       the scope that a key of ours needs (`security/grants.py`); '' where the sender has a scheme of its own
     secrets     name of the setting (a comma-separated SecretStr) with its secrets; two may be valid while one is
-                rotated out. Without a secret the endpoint is closed (403)
-    verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine
+                rotated out. Without a secret or a file of keys the endpoint is closed (403)
+    verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine; with a `scope`, of
+                what was not signed with a key
+    device      (Authorization, secrets, wall seconds): the token by which a device proves itself, where devices may
     normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `PartialBatch`
                 when other parts of the same delivery are events. Of headers and query the delivery holds what the next
                 three let through: so it is the same when a dead letter is replayed, and no proof is kept
@@ -108,6 +113,8 @@ class WebhookEndpoint:
     summary: str
     example: Delivery
     answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
+    scope: str = ""
+    device: Callable[[str, Sequence[str], float], DeviceToken] | None = None
     reads: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     proved: Callable[[Delivery], Mapping[str, str]] | None = None
@@ -119,19 +126,29 @@ class WebhookEndpoint:
     media_types: tuple[str, ...] = ("application/json",)
     schema: Mapping[str, Any] | None = None
 
-    def input_context(self, delivery: Delivery, now: int, source: str) -> InputContext:
-        """Returns what `take` gets of a genuine delivery beside its body, and what its dead letter keeps."""
+    def input_context(self, delivery: Delivery, now: int, source: str, grant: Grant | None = None) -> InputContext:
+        """Returns what `take` gets of a genuine delivery beside its body, and what its dead letter keeps.
+
+        `grant` says what the key may do that signed it.
+        """
         headers = dead_letter_headers.chosen(delivery.headers, ("content-type", *self.reads))
         if self.proved is not None:
             headers |= self.proved(delivery)
-        return InputContext(
+        context = InputContext(
             received_at=now, source=source, headers=headers, query=dead_letter_headers.chosen(delivery.query, self.asks)
         )
+        return context if grant is None else grant.beside(context)
 
     def take(self, raw: bytes, given: InputContext) -> Sequence[Event]:
-        """Returns the events of a body, now or when its dead letter is replayed; raises as `normalise`."""
+        """Returns the events of a body, now or when its dead letter is replayed.
+
+        Raises:
+            Refused: as `normalise`; `wrong_agent`, its key may not speak for that agent.
+        """
         delivery = Delivery("POST", self.path, given.headers, given.query, raw)
-        return self.normalise(delivery, given.received_at, given.source)
+        made = self.normalise(delivery, given.received_at, given.source)
+        grant_of(given).require_agents(made)
+        return made
 
 
 def endpoints(process: str = "", modules: Iterable[Any] | None = None) -> tuple[WebhookEndpoint, ...]:

@@ -36,6 +36,16 @@ LISTENER_CONNECTIONS = Gauge(
 LISTENER_BYTES = Gauge(
     "deskstream_listener_bytes", "Bytes of requests and mails that a producer holds and has not answered", ["listener"]
 )
+OLD_PROOFS = Counter(
+    "deskstream_old_proofs_total",
+    "Requests that were proved by a scheme which goes away with the next release: signature_v1, kiosk_token, sms_status",
+    ["scheme"],
+)
+for _scheme in ("signature_v1", "kiosk_token", "sms_status"):
+    OLD_PROOFS.labels(_scheme)
+KEYS_REFUSED = Gauge(
+    "deskstream_keys_refused", "1 while the file of keys is invalid or missing, and the keys of before are in force"
+)
 PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )

@@ -21,6 +21,7 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
             [
                 *("mail", "imap", "smtp", "http", "chat", "import", "replay", "simulate", "surveys", "kiosk-token"),
                 *CHANNELS,
+                "keys",
             ],
         ),
         (sinks, ["clickhouse", "delivery", "migrate", "rewind", "query", "dlq", "recompute", "webhooks"]),

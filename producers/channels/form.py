@@ -74,10 +74,13 @@ class _Problems:
             self.fields[name], self.words[name] = problem, word
 
 
-def normalise(values: Mapping[str, object], *, now: int, source: str = "", channel: str = CHANNEL) -> MessageReceived:
+def normalise(
+    values: Mapping[str, object], *, now: int, source: str = "", channel: str = CHANNEL, submitted_at: int = 0
+) -> MessageReceived:
     """Returns the event of a form, or of a kiosk's (`channel` KIOSK). `now` is the pipeline's time in microseconds.
 
     The same content again within ten minutes is the same submission (a double click), unless `submission_id` says so.
+    `submitted_at`, in microseconds, says when it was sent if the sender has proved that; otherwise that is `now`.
 
     Raises:
         FormProblems: `bad_fields`, with every problem by field.
@@ -102,7 +105,7 @@ def normalise(values: Mapping[str, object], *, now: int, source: str = "", chann
     ticket = identity.ticket_in_mail(subject, [], [])
     owner = identity.split_ticket_id(ticket)
     return MessageReceived(
-        event_id=_event_id(channel, texts, address, now),
+        event_id=_event_id(channel, texts, address, submitted_at or now),
         occurred_at=now,
         received_at=now,
         customer_tag=owner[0] if owner else identity.customer_tag(customer_id),

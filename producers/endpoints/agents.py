@@ -1,8 +1,9 @@
 """Declares the signed API of agents, by which an existing help desk drives the pipeline.
 
-Each request is signed with a secret of DESKSTREAM_AGENT_SECRETS: `Deskstream-Signature: t=<unix seconds>,v1=<hex
-HMAC-SHA256 of "t.body">`, at most five minutes old. 200 means durable; 422 names every field that is wrong, and nothing
-of the request was taken. What the pipeline has to say to the help desk, `python -m sinks webhooks` delivers.
+Each request is signed with a key (`schemas/signature.py`) that has the scope of its address, such as `agents:reply`. A key
+may be bound to agents: then it speaks for them only. 200 means durable; 403 names the scope or the agent; 422 names every
+field that is wrong. Of a request that is refused nothing was taken. What the pipeline has to say to the help desk,
+`python -m sinks webhooks` delivers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from schemas.events import Event
 __all__ = ["ENDPOINTS"]
 
 KEY_HEADER = "idempotency-key"
+_SCOPE_OF = {
+    "replies": "agents:reply",
+    "notes": "agents:note",
+    "status": "agents:status",
+    "transfers": "agents:transfer",
+    "tags": "agents:tag",
+    "presence": "agents:presence",
+}
 _TICKET = "ABCDEFGHIJKL-1"
 _ABOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "replies": ("Answer a customer.", {"id": "r-9", "ticket_id": _TICKET, "agent_id": "mei", "text": "Here it is."}),
@@ -69,6 +78,7 @@ def _endpoint(resource: str) -> WebhookEndpoint:
         name=f"agents-{resource}",
         path=path,
         channel=agents.CHANNEL,
+        scope=_SCOPE_OF[resource],
         secrets="agent_secrets",
         verify=_verify,
         normalise=_normaliser(resource),

@@ -1,7 +1,7 @@
 """Declares the endpoint of the help centre and its bot: articles read, searches, turns of the bot, and "talk to a person".
 
-Signed as /v1/events is: `Deskstream-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`. The answer says
-whether a person takes over, so that the bot can tell the customer.
+Signed with a key (`schemas/signature.py`) that has the scope `help:write`. The answer says whether a person takes over, so
+that the bot can tell the customer.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ ENDPOINTS = (
         name="help-centre",
         path="/v1/help-centre",
         channel=helpcentre.CHANNEL,
+        scope="help:write",
         secrets="help_secrets",
         verify=_verify,
         normalise=_normalise,

@@ -1,8 +1,9 @@
 """Declares the endpoint of kiosks and counters: what a person types on a device of ours, as the web form's fields and `place`.
 
-A device either signs (`Deskstream-Signature`, as for /v1/events) or carries a token of its own
+A device either signs (`Deskstream-Signature`, with a key that has the scope `kiosk:write`) or carries a token of its own
 (`Authorization: Bearer ...`, from `python -m producers kiosk-token NAME`); the token's name is the place when none is
-sent. Someone is standing there and waits: the channel is `in_person`.
+sent. A request that was signed and is sent again is the same contact, for the time of its signature is a part of its id.
+Someone is standing there and waits: the channel is `in_person`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from collections.abc import Sequence
 
 from producers.channels import form, generic
 from producers.endpoint import Delivery, WebhookEndpoint
-from producers.security.device import claimed_device, device_of
+from producers.security.device import claimed_token, token_of
 from schemas import signature
+from schemas.clock import MICROS
+from schemas.errors import Refused
 from schemas.events import MessageReceived
 
 __all__ = ["ENDPOINTS"]
 
 #: The name in a device's token, which is a secret, for what reads the delivery afterwards.
 DEVICE = "deskstream-device"
+#: When a request was signed, wall seconds.
+SIGNED_AT = "deskstream-signed-at"
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _EXAMPLE = b"""{"name": "Ann Lee", "email": "ann@example.org", "message": "The zip of this jacket is broken.", \
 "order_number": "10023", "language": "en", "place": "Dublin, ground floor", "submission_id": "k1-0001"}"""
@@ -26,7 +31,7 @@ _EXAMPLE = b"""{"name": "Ann Lee", "email": "ann@example.org", "message": "The z
 
 def _verify(delivery: Delivery, secrets: Sequence[str], wall: float) -> None:
     if authorization := delivery.headers.get("authorization", ""):
-        device_of(authorization, secrets)
+        token_of(authorization, secrets, wall)
     else:
         signature.verify(delivery.headers.get(signature.HEADER.lower()), delivery.body, secrets, wall=wall)
 
@@ -36,11 +41,18 @@ def _normalise(delivery: Delivery, now: int, source: str) -> Sequence[MessageRec
     values = dict(delivery.form()) if is_form else generic.parse(delivery.body)
     values = {name: value for name, value in values.items() if value != ""}
     values.setdefault("place", delivery.headers.get(DEVICE, ""))
-    return [form.normalise(values, now=now, source=source, channel=form.KIOSK)]
+    signed_at = int(delivery.headers.get(SIGNED_AT, "0")) * MICROS
+    return [form.normalise(values, now=now, source=source, channel=form.KIOSK, submitted_at=signed_at or now)]
 
 
 def _proved(delivery: Delivery) -> dict[str, str]:
-    return {DEVICE: claimed_device(delivery.headers.get("authorization", ""))}
+    token = claimed_token(delivery.headers.get("authorization", ""))
+    proved = {DEVICE: token.device if token is not None else ""}
+    try:
+        signed_at = signature.RequestSignature.parse(delivery.headers.get(signature.HEADER.lower())).at
+    except Refused:
+        return proved
+    return proved if token is not None else {**proved, SIGNED_AT: str(signed_at)}
 
 
 ENDPOINTS = (
@@ -49,6 +61,8 @@ ENDPOINTS = (
         name="kiosk",
         path="/v1/kiosk",
         channel=form.KIOSK,
+        scope="kiosk:write",
+        device=token_of,
         secrets="kiosk_secrets",
         verify=_verify,
         normalise=_normalise,

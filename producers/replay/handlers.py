@@ -13,6 +13,7 @@ from producers.endpoint import endpoints
 from producers.imports.formats import history
 from producers.intake import Take
 from producers.mail import event as email
+from producers.security.grants import granted
 from producers.sources.http import form as http_form
 from producers.sources.mail_intake import mail_event
 from producers.storage.attachments import AttachmentStore
@@ -38,6 +39,6 @@ def replay_handlers(settings: ProducerSettings, store: AttachmentStore | None) -
         **{endpoint.name: endpoint.take for endpoint in endpoints()},
         email.CHANNEL: lambda raw, given: [mail(raw, given)],
         form.CHANNEL: http_form.take,
-        generic.CHANNEL: generic.take,
+        generic.CHANNEL: granted(generic.take),
         history.CHANNEL: lambda raw, given: [history.event(raw, given)],
     }

@@ -15,26 +15,34 @@ class ProducerSettings(Settings):
 
     http_host: str = Field("127.0.0.1", description="address of the HTTP producer")
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP producer")
+    keys_file: Path | None = Field(
+        None,
+        description="keys of signed requests with their scopes: the YAML file that `python -m producers keys` writes; read "
+        "again when it changes",
+    )
     webhook_secrets: SecretStr = Field(
         SecretStr(""),
-        description="secrets of the signed endpoint, comma-separated; two may be valid while one is rotated out",
+        description="secrets of /v1/events for the old signature (v1), two may be valid; goes away: use keys",
     )
     public_url: str = Field("", description="how the outside reaches the HTTP producer; some senders sign it")
     order_secrets: SecretStr = Field(
         SecretStr(""), description="secrets of the order webhooks (shop), two may be valid"
     )
     help_secrets: SecretStr = Field(
-        SecretStr(""), description="secrets of the help centre and the bot, two may be valid"
+        SecretStr(""),
+        description="secrets of the help centre and the bot for the old signature (v1), two may be valid; goes away: use keys",
     )
     kiosk_secrets: SecretStr = Field(
-        SecretStr(""), description="secrets of kiosks and of the tokens that they are given, two may be valid"
+        SecretStr(""),
+        description="secrets that the tokens of kiosks are signed with, the first signs, two may be valid",
     )
     survey_secrets: SecretStr = Field(
         SecretStr(""), description="secrets that survey links are signed with, the first signs, two may be valid"
     )
     survey_url: str = Field("http://127.0.0.1:8080", description="how customers reach the survey pages")
     agent_secrets: SecretStr = Field(
-        SecretStr(""), description="secrets of /v1/agents/*, comma-separated; two may be valid while one is rotated out"
+        SecretStr(""),
+        description="secrets of /v1/agents/* for the old signature (v1), two may be valid; goes away: use keys",
     )
     social_secrets: SecretStr = Field(
         SecretStr(""), description="app secrets of Facebook and Instagram, two may be valid while one is rotated out"
@@ -151,7 +159,9 @@ class ProducerSettings(Settings):
     )
     smtp_require_starttls: bool = Field(False, description="take no mail without STARTTLS")
 
-    @field_validator("imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", mode="before")
+    @field_validator(
+        "keys_file", "imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", mode="before"
+    )
     @classmethod
     def _empty_path_is_unset(cls, value: Any) -> Any:
         return value or None

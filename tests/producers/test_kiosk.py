@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+
 import pytest
 
 from producers.channels import form
@@ -9,7 +13,7 @@ from producers.channels.form import FormProblems
 from producers.endpoint import Delivery
 from producers.endpoints import kiosk
 from producers.security import device
-from schemas import codec, signature
+from schemas import codec, signature, signed_token
 from schemas.errors import Refused
 from schemas.events import MessageReceived
 
@@ -65,23 +69,58 @@ def test_a_form_and_json_are_the_same() -> None:
     assert taken(sent) == taken(as_json)
 
 
+DAY = 86_400
+
+
+def token(secrets: tuple[str, ...] = ("old",), **more: int | str) -> str:
+    fields: dict[str, int | str] = {
+        "device": "dublin-1",
+        "id": "k7q2m4x9aa",
+        "issued": int(WALL) - DAY,
+        "expires": int(WALL) + DAY,
+    }
+    return device.device_token(device.DeviceToken(**fields | more), secrets)  # type: ignore[arg-type]
+
+
+def old_token(name: str, secrets: tuple[str, ...]) -> str:
+    """A token of the release before: the signed name, for ever."""
+    return signed_token.sign(b"deskstream-device\n", name.encode(), secrets)
+
+
 def test_a_device_is_named_by_its_token_and_only_by_a_token() -> None:
-    token = device.device_token("dublin-1", ["k"])
-    assert device.device_of(f"Bearer {token}", ["new", "k"]) == "dublin-1"
-    assert device.claimed_device(f"bearer {token}") == "dublin-1"
-    assert [device.claimed_device(header) for header in ("", "Basic YTpi", "Bearer", "Bearer no.token")] == [""] * 4
+    proved = device.token_of(f"Bearer {token()}", SECRETS, WALL)
+    assert (proved.device, proved.id, proved.is_old) == ("dublin-1", "k7q2m4x9aa", False)
+    assert device.claimed_token(f"bearer {token()}") == proved
+    assert [device.claimed_token(header) for header in ("", "Basic YTpi", "Bearer", "Bearer no.token")] == [None] * 4
 
 
-def test_a_token_is_the_signed_name_of_the_device() -> None:
-    # printf 'deskstream-device\ndublin-1' | openssl dgst -sha256 -hmac k -binary | base64
-    assert device.device_token("dublin-1", ["k"]) == "ZHVibGluLTE.zsNlzMHEDGnukD-T7kC2bBQg5PKmZdgm7xgowlEXLrU"
+def test_a_token_is_signed_json_and_of_no_other_purpose() -> None:
+    # printf 'deskstream-device-2\n[2,"a","b",1,2]' | openssl dgst -sha256 -hmac k -binary | base64
+    mac = hmac.new(b"k", b'deskstream-device-2\n[2,"a","b",1,2]', hashlib.sha256).digest()
+    text = (
+        base64.urlsafe_b64encode(b'[2,"a","b",1,2]').decode() + "." + base64.urlsafe_b64encode(mac).decode().rstrip("=")
+    )
+    assert device.device_token(device.DeviceToken("b", "a", 1, 2), ["k"]) == text
+    as_old = old_token('[2,"a","b",1,9999999999]', ("k",))
+    assert device.token_of(f"Bearer {as_old}", ["k"], WALL).is_old, "an old name cannot say that it is a new token"
+
+
+def test_a_token_of_the_release_before_still_names_its_device() -> None:
+    proved = device.token_of(f"Bearer {old_token('dublin-1', ('old',))}", SECRETS, WALL)
+    assert (proved, proved.is_old) == (device.DeviceToken("dublin-1"), True)
+
+
+@pytest.mark.parametrize("late", [0, 1, DAY])
+def test_a_token_expires(late: int) -> None:
+    with pytest.raises(Refused) as caught:
+        device.token_of(f"Bearer {token()}", SECRETS, WALL + DAY + late)
+    assert caught.value.reason == "expired_token" and "dublin-1" in caught.value.detail
+    device.token_of(f"Bearer {token()}", SECRETS, WALL + DAY - 1)
 
 
 @pytest.mark.parametrize("signer", [SECRETS, ("old",)])
 def test_a_device_with_a_token_passes_and_names_the_place(signer: tuple[str, ...]) -> None:
-    sent = delivery(
-        b'{"email":"ann@example.org","message":"x"}', authorization=f"Bearer {device.device_token('dublin-1', signer)}"
-    )
+    sent = delivery(b'{"email":"ann@example.org","message":"x"}', authorization=f"Bearer {token(signer)}")
     KIOSK.verify(sent, SECRETS, WALL)
     assert taken(sent).fields == {"place": "dublin-1"}
 
@@ -91,9 +130,9 @@ def test_a_device_may_sign_instead() -> None:
 
 
 def test_who_has_neither_is_not_let_in() -> None:
-    token = device.device_token("dublin-1", ("guess",))
     assert reason(delivery()) == "missing_signature"
-    assert reason(delivery(authorization=f"Bearer {token}")) == "bad_signature"
+    assert reason(delivery(authorization=f"Bearer {token(('guess',))}")) == "bad_signature"
+    assert reason(delivery(authorization=f"Bearer {old_token('dublin-1', ('guess',))}")) == "bad_signature"
     assert reason(delivery(authorization="Bearer x")) == "malformed_signature"
     assert reason(delivery(authorization="Basic eA==")) == "malformed_signature"
-    assert reason(delivery(authorization=f"Bearer {device.device_token('a', SECRETS)}!")) == "malformed_signature"
+    assert reason(delivery(authorization=f"Bearer {token(SECRETS)}!")) == "malformed_signature"

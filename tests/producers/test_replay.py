@@ -63,7 +63,7 @@ def test_a_dead_letter_of_an_endpoint_holds_no_signature_and_nothing_that_the_ch
 
 
 def test_of_a_devices_token_its_name_is_kept_and_not_the_token() -> None:
-    token = device.device_token("dublin-1", [SECRET])
+    token = device.device_token(device.DeviceToken("dublin-1", "k7q2m4x9aa", 1, 2), [SECRET])
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
     kept = ENDPOINTS["kiosk"].input_context(Delivery("POST", "/v1/kiosk", headers, body=TYPED_ON_A_KIOSK), NOW, "here")
     [event] = again(found_again(TYPED_ON_A_KIOSK, kept, "kiosk"))

@@ -112,7 +112,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping[str, int]:
     """One delivery to every endpoint, the form in two ways and the signed endpoint; each one's status."""
-    token = f"Bearer {device.device_token('dublin-1', [SECRET])}"
+    now = int(time.time())
+    token = f"Bearer {device.device_token(device.DeviceToken('dublin-1', 'k7q2m4x9aa', now, now + 60), [SECRET])}"
     as_json = {"content-type": "application/json"}
     raw = json.dumps(REPLY).encode()
 

@@ -1,4 +1,4 @@
-"""Holds the commands that serve HTTP: `python -m producers http|surveys|kiosk-token`, and one per kind of endpoint."""
+"""Holds the commands that serve HTTP: `python -m producers http|surveys`, and one per kind of endpoint."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Annotated
 import structlog
 import typer
 
-from producers.endpoint import endpoints
+from producers.endpoint import WebhookEndpoint, endpoints
+from producers.security import keys
 from producers.sources.process import Check, load_settings, running
-from schemas.errors import ConfigurationError
 from schemas.process import guarded
+from schemas.settings import ProducerSettings
 
-__all__ = ["endpoint_command", "endpoint_help", "http", "kiosk_token", "surveys"]
+__all__ = ["endpoint_command", "endpoint_help", "http", "surveys"]
 
 log = structlog.get_logger("producers")
 
@@ -25,7 +26,7 @@ def http(check: Check = False) -> None:
 
     Example
 
-    DESKSTREAM_HTTP_PORT=8080 DESKSTREAM_WEBHOOK_SECRETS=s3cret python -m producers http
+    DESKSTREAM_HTTP_PORT=8080 DESKSTREAM_KEYS_FILE=keys.yaml python -m producers http
 
     curl -d email=ann@example.org -d message='Where is my parcel?' http://127.0.0.1:8080/v1/form
     """
@@ -35,10 +36,10 @@ def http(check: Check = False) -> None:
 
         settings = load_settings()
         if check:
-            print("the settings are valid")
+            _check(settings)
             return 0
-        if not settings.webhook_secrets.get_secret_value():
-            log.warning("signed_endpoint_off", fix="set DESKSTREAM_WEBHOOK_SECRETS to switch /v1/events on")
+        if settings.keys_file is None and not settings.webhook_secrets.get_secret_value():
+            log.warning("signed_endpoint_off", fix="set DESKSTREAM_KEYS_FILE to switch /v1/events on")
         with running(settings, "http") as (publisher, health, stop):
             server.serve(settings, publisher, health, stop)
         return 0
@@ -77,7 +78,7 @@ def surveys(
             print(link_to(settings, link, episode=episode, agent=agent, locale=locale, days=days))
             return 0
         if check:
-            print("the settings are valid")
+            _check(settings)
             return 0
         with running(settings, "surveys") as (publisher, health, stop):
             server.serve(settings, publisher, health, stop, process="surveys")
@@ -86,37 +87,28 @@ def surveys(
     raise SystemExit(guarded(work))
 
 
-def kiosk_token(
-    name: Annotated[str, typer.Argument(help="the device's name, such as dublin-1: it is the place")],
-) -> None:
-    """Print the token of a kiosk, to be sent as `Authorization: Bearer TOKEN`. Needs DESKSTREAM_KIOSK_SECRETS."""
-
-    def work() -> int:
-        from producers.security.device import device_token
-        from producers.sources.http.webhooks import secrets_of
-
-        secrets = secrets_of(load_settings(), "kiosk_secrets")
-        if not secrets:
-            raise ConfigurationError("it is empty", where="DESKSTREAM_KIOSK_SECRETS", fix="set a long random text")
-        print(device_token(name.strip()[:100], secrets))
-        return 0
-
-    raise SystemExit(guarded(work))
-
-
 def endpoint_help(process: str) -> str:
     """Returns the help of the command that serves the webhook endpoints of one kind of source."""
     served = endpoints(process)
-    lines = "\n\n".join(
-        f"`POST {endpoint.path}` {endpoint.summary} (DESKSTREAM_{endpoint.secrets.upper()})" for endpoint in served
-    )
+    lines = "\n\n".join(f"`POST {endpoint.path}` {endpoint.summary} ({_proof(endpoint)})" for endpoint in served)
     return f"""Serve the webhooks of {process}, on DESKSTREAM_HTTP_HOST and DESKSTREAM_HTTP_PORT.
 
 {lines}
 
-Each is answered as received only when Kafka has it, needs its secret (in brackets), and is described at /docs.
+Each is answered as received only when Kafka has it, needs what is in brackets, and is described at /docs.
 `python -m producers http` serves them all in one process.
 """
+
+
+def _proof(endpoint: WebhookEndpoint) -> str:
+    """Returns what opens an endpoint: the scope of a key, or the secrets of another system."""
+    return f"scope {endpoint.scope}" if endpoint.scope else f"DESKSTREAM_{endpoint.secrets.upper()}"
+
+
+def _check(settings: ProducerSettings) -> None:
+    if settings.keys_file is not None:
+        keys.read(settings.keys_file)
+    print("the settings are valid")
 
 
 def endpoint_command(process: str) -> Callable[..., None]:
@@ -128,7 +120,7 @@ def endpoint_command(process: str) -> Callable[..., None]:
 
             settings = load_settings()
             if check:
-                print("the settings are valid")
+                _check(settings)
                 return 0
             with running(settings, process) as (publisher, health, stop):
                 server.serve(settings, publisher, health, stop, process=process)

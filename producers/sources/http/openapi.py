@@ -12,7 +12,7 @@ from producers.channels import form, generic_fields
 from producers.sources.http.requests import JSON_PROBLEM
 from schemas import events, signature
 
-__all__ = ["EVENTS", "EVENT_RESPONSES", "FORM", "FORM_RESPONSES"]
+__all__ = ["EVENTS", "EVENT_RESPONSES", "FORM", "FORM_RESPONSES", "SIGNED_HEADERS"]
 
 _TICKET = "ABCDEFGHIJKL-1"
 _EXAMPLES: dict[str, dict[str, Any]] = {
@@ -197,16 +197,27 @@ FORM: dict[str, Any] = {
         },
     }
 }
+#: The headers of every endpoint that keys are for.
+SIGNED_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": signature.HEADER,
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "t=<unix seconds>,k=<key id>,sha256=<hex SHA-256 of the body>,v2=<hex HMAC-SHA256>, keyed with the "
+        "key's secret over the lines deskstream-v2, t, k, method, path with query, Idempotency-Key (or an empty line) and "
+        "sha256, joined by line feeds. Valid for five minutes",
+    },
+    {
+        "name": signature.KEY_HEADER,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": signature.MOST_IDEMPOTENCY_KEY},
+        "description": "signed with the rest; /v1/agents/... takes it as the id of an object that has none",
+    },
+]
 EVENTS: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": signature.HEADER,
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string"},
-            "description": "t=<unix seconds>,v1=<hex HMAC-SHA256, with the shared secret, of the time, a dot and the body>",
-        }
-    ],
+    "parameters": SIGNED_HEADERS,
     "requestBody": {
         "required": True,
         "content": {
@@ -232,7 +243,7 @@ _ACCEPTED = {
 _WHY = {
     400: "not readable",
     401: "not signed, wrongly signed, or more than five minutes ago",
-    403: "switched off",
+    403: "switched off, or the key lacks a scope or may not speak for that agent",
     408: "the body came too slowly",
     413: "the body is too large",
     429: "more than your share: send the same again after Retry-After seconds",

@@ -48,6 +48,11 @@ _STATUS = {
     "malformed_signature": 401,
     "bad_signature": 401,
     "stale_signature": 401,
+    "expired_key": 401,
+    "expired_token": 401,
+    "revoked_token": 401,
+    "missing_scope": 403,
+    "wrong_agent": 403,
     "no_secret_configured": 403,
 }
 

@@ -26,11 +26,13 @@ from producers.channels import form, generic
 from producers.endpoint import endpoints
 from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
+from producers.security.grants import EVENT_SCOPES, Grant, granted
 from producers.security.proxies import Proxies
 from producers.security.ratelimit import RateLimit
 from producers.sources.connections import Connections
 from producers.sources.http import form as http_form
 from producers.sources.http import openapi, pages
+from producers.sources.http.admission import Admission
 from producers.sources.http.connections import bounded_protocol
 from producers.sources.http.docs import add_docs
 from producers.sources.http.limits import ClientLimits
@@ -91,9 +93,10 @@ def create_app(
     )
 
     app.add_middleware(ClientLimits, settings=settings)
+    admission = Admission(settings)
     _add_error_answers(app)
     add_docs(app)
-    add_endpoints(app, endpoints(process), settings, publisher, source=source)
+    add_endpoints(app, endpoints(process), settings, publisher, admission, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
     if process:
@@ -102,7 +105,8 @@ def create_app(
     intake = _Intake(publisher, settings, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes))
-    _add_events(app, intake, limit, min(_EVENT_BYTES, settings.max_body_bytes), secrets_of(settings, "webhook_secrets"))
+    systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
+    _add_events(app, intake, limit, systems)
     return app
 
 
@@ -137,7 +141,7 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int) 
         return _accepted(event, receipt, page_locale=locale if as_page else "")
 
 
-def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, secrets: Sequence[str]) -> None:
+def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, systems: _Systems) -> None:
     """Adds the signed endpoint for events of any channel."""
 
     @app.post(
@@ -147,11 +151,8 @@ def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int
         """Send one event of any channel, signed: customer messages, and what agents do."""
         try:
             require_share(limit, request)
-            body = await read_body(request, most_bytes)
-            if not secrets:
-                raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_WEBHOOK_SECRETS")
-            signature.verify(request.headers.get(signature.HEADER), body, secrets, wall=time.time())
-            event, receipt = await intake.take(request, body, generic.take, generic.CHANNEL)
+            body, grant = await systems.signed_body(request)
+            event, receipt = await intake.take(request, body, granted(generic.take), generic.CHANNEL, grant)
         except TooMany as error:
             return too_many(generic.CHANNEL, error)
         except Refused as refused:
@@ -161,13 +162,40 @@ def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int
         return _accepted(event, receipt)
 
 
+class _Systems:
+    """Reads what other systems sign: with a key of the file, or for one more release with a secret (`old_secrets`)."""
+
+    def __init__(self, admission: Admission, old_secrets: Sequence[str], most_bytes: int) -> None:
+        self._admission, self._old_secrets, self._most_bytes = admission, old_secrets, most_bytes
+
+    async def signed_body(self, request: Request) -> tuple[bytes, Grant | None]:
+        """Returns the body and what its sender may do; None: there is no key to say it.
+
+        Raises:
+            Refused: nobody of ours signed it, or the key may send no event at all.
+        """
+        if not self._old_secrets and not self._admission.has_file:
+            fix = "set DESKSTREAM_KEYS_FILE or DESKSTREAM_WEBHOOK_SECRETS"
+            raise Refused("no_secret_configured", f"this endpoint is switched off: {fix}")
+        admitted = self._admission.admit(request, EVENT_SCOPES)
+        body = await read_body(request, self._most_bytes)
+        if admitted is not None:
+            admitted.verify_body(body)
+            return body, admitted.grant
+        signature.verify(request.headers.get(signature.HEADER), body, self._old_secrets, wall=time.time())
+        self._admission.note_old_signature(request, body, self._old_secrets, "webhook_secrets")
+        return body, None
+
+
 class _Intake:
     """Takes the body of a request into Kafka: as an event, or, after a mistake of ours, as a dead letter."""
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, source: str) -> None:
         self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
 
-    async def take(self, request: Request, body: bytes, take: Take, channel: str) -> tuple[Event | None, Receipt]:
+    async def take(
+        self, request: Request, body: bytes, take: Take, channel: str, grant: Grant | None = None
+    ) -> tuple[Event | None, Receipt]:
         """Returns the event (None after a mistake of ours) and the outcome of the request.
 
         Raises:
@@ -176,6 +204,7 @@ class _Intake:
         """
         headers = dead_letter_headers.chosen(request.headers, ("content-type",))
         given = InputContext(received_at=self._clock.now(), source=self._source, headers=headers)
+        given = given if grant is None else grant.beside(given)
         about: dict[str, Any] = {"given": given, "producer": channel, "origin": self._source}
         try:
             [event] = take(body, given)

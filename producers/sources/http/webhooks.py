@@ -6,6 +6,7 @@
 | body too large, too slow, of another type | 413, 408, 415                                   | refused                   |
 | no secret configured                      | 403                                             | refused                   |
 | signature missing, wrong, stale           | 401                                             | refused                   |
+| genuine, and its key may not do that      | 403, with the scope or the agent                | refused                   |
 | genuine, but no event can be made of it   | as received (`keep`), otherwise 422             | dead-lettered, or refused |
 | genuine, and from more than a week ago    | the same                                        | the same                  |
 | Kafka does not answer                     | 503, Retry-After                                | nothing                   |
@@ -29,7 +30,10 @@ from fastapi import FastAPI, Request, Response
 from producers.endpoint import Answer, Delivery, PartialBatch, WebhookEndpoint
 from producers.intake import defect
 from producers.publisher import Publisher
+from producers.security.grants import Grant
 from producers.security.ratelimit import RateLimit
+from producers.sources.http import openapi
+from producers.sources.http.admission import Admission, Admitted
 from producers.sources.http.requests import (
     JSON_PROBLEM,
     TooMany,
@@ -55,19 +59,21 @@ log = structlog.get_logger("producers.webhooks")
 
 
 def add_endpoints(
-    app: FastAPI, endpoints: Sequence[WebhookEndpoint], settings: ProducerSettings, publisher: Publisher, *, source: str
+    app: FastAPI,
+    endpoints: Sequence[WebhookEndpoint],
+    settings: ProducerSettings,
+    publisher: Publisher,
+    admission: Admission,
+    *,
+    source: str,
 ) -> None:
     """Adds a route for every endpoint, and one for its challenge."""
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     for endpoint in endpoints:
         secrets = secrets_of(settings, endpoint.secrets)
-        if not secrets:
-            log.warning(
-                "endpoint_closed",
-                endpoint=endpoint.name,
-                fix=f"set DESKSTREAM_{endpoint.secrets.upper()} to open {endpoint.path}",
-            )
-        handler = _Handler(endpoint, secrets, settings, publisher, limit, source)
+        if not secrets and not (endpoint.scope and admission.has_file):
+            log.warning("endpoint_closed", endpoint=endpoint.name, fix=f"{_opening(endpoint)} to open {endpoint.path}")
+        handler = _Handler(endpoint, secrets, settings, publisher, admission, limit, source)
         app.add_api_route(
             endpoint.path,
             handler.post,
@@ -96,9 +102,11 @@ class _Handler:
         secrets: Sequence[str],
         settings: ProducerSettings,
         publisher: Publisher,
+        admission: Admission,
         limit: RateLimit,
         source: str,
     ) -> None:
+        self.admission = admission
         self.endpoint, self.secrets, self.settings, self.publisher = endpoint, secrets, settings, publisher
         self.limit, self.source, self.clock = limit, source, settings.pipeline_clock
 
@@ -106,10 +114,10 @@ class _Handler:
         endpoint = self.endpoint
         try:
             require_share(self.limit, request)
+            admitted = self._admitted(request)
             delivery = await self._delivery(request)
-            self._require_secrets()
-            endpoint.verify(delivery, self.secrets, time.time())
-            return _response(await self._take(delivery))
+            grant = self._verified(request, delivery, admitted)
+            return _response(await self._take(delivery, grant))
         except TooMany as error:
             return too_many(endpoint.channel, error)
         except Refused as refused:
@@ -130,9 +138,29 @@ class _Handler:
             return refusal(self.endpoint.channel, refused)
 
     def _require_secrets(self) -> None:
-        if not self.secrets:
-            fix = f"set DESKSTREAM_{self.endpoint.secrets.upper()}"
-            raise Refused("no_secret_configured", f"this endpoint is switched off: {fix}")
+        if not self.secrets and not (self.endpoint.scope and self.admission.has_file):
+            raise Refused("no_secret_configured", f"this endpoint is switched off: {_opening(self.endpoint)}")
+
+    def _admitted(self, request: Request) -> Admitted | None:
+        """Returns the sender that the headers prove; None: the proof needs the body."""
+        endpoint = self.endpoint
+        self._require_secrets()
+        if not endpoint.scope:
+            return None
+        if endpoint.device is not None and (authorization := request.headers.get("authorization", "")):
+            token = endpoint.device(authorization, self.secrets, time.time())
+            return self.admission.admit_token(token, endpoint.scope)
+        return self.admission.admit(request, (endpoint.scope,))
+
+    def _verified(self, request: Request, delivery: Delivery, admitted: Admitted | None) -> Grant | None:
+        """Returns what the sender of a whole delivery may do; None: there is no key to say it."""
+        if admitted is not None:
+            admitted.verify_body(delivery.body)
+            return admitted.grant
+        self.endpoint.verify(delivery, self.secrets, time.time())
+        if self.endpoint.scope:
+            self.admission.note_old_signature(request, delivery.body, self.secrets, self.endpoint.secrets)
+        return None
 
     async def _delivery(self, request: Request) -> Delivery:
         body = await read_body(request, min(self.endpoint.max_bytes, self.settings.max_body_bytes))
@@ -144,10 +172,10 @@ class _Handler:
         url = f"{base}{request.url.path}{query}" if base else str(request.url)
         return Delivery(request.method, url, dict(request.headers), dict(request.query_params), body)
 
-    async def _take(self, delivery: Delivery) -> Answer:
+    async def _take(self, delivery: Delivery, grant: Grant | None) -> Answer:
         """Makes everything of a genuine delivery durable. Returns what its sender is told."""
         endpoint = self.endpoint
-        given = endpoint.input_context(delivery, self.clock.now(), self.source)
+        given = endpoint.input_context(delivery, self.clock.now(), self.source, grant)
         try:
             self._require_recent(delivery)
             events = endpoint.take(delivery.body, given)
@@ -196,6 +224,10 @@ class _Handler:
         return self.endpoint.answer(delivery, none)
 
 
+def _opening(endpoint: WebhookEndpoint) -> str:
+    return f"{'set DESKSTREAM_KEYS_FILE or' if endpoint.scope else 'set'} DESKSTREAM_{endpoint.secrets.upper()}"
+
+
 def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, media_type=answer.media_type)
 
@@ -203,7 +235,7 @@ def _response(answer: Answer) -> Response:
 _WHY = {
     "400": "not readable",
     "401": "not genuine",
-    "403": "switched off",
+    "403": "switched off, or the key lacks a scope or may not speak for that agent",
     "408": "too slow",
     "413": "too large",
     "415": "wrong type",
@@ -227,7 +259,9 @@ def _openapi(endpoint: WebhookEndpoint) -> dict[str, Any]:
         example = json.loads(body) if is_json and of_this_kind else dict(parse_qsl(body, keep_blank_values=True))
         content[kind] = {"schema": schema, **({"example": example} if of_this_kind else {})}
     told = endpoint.answer(endpoint.example, ())
+    signed = {"parameters": openapi.SIGNED_HEADERS} if endpoint.scope else {}
     return {
+        **signed,
         "requestBody": {"required": True, "content": content},
         "responses": {str(told.status): {"description": "durable", "content": {told.media_type: {}}}}
         | {code: {"description": why, "content": JSON_PROBLEM} for code, why in _WHY.items()},
