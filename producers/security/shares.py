@@ -38,7 +38,8 @@ class Shares:
         little  it asks for so little that the reserve is for it, also when it has its own most
         most    its own most, where it is another than that of all clients
         """
-        if not little and self._of[client] + units > (most or self.per_client):
+        own_most = most or self.per_client
+        if not little and own_most < self.most and self._of[client] + units > own_most:
             return self._denied(client, "client")
         if self.used + units > (self.most if little else self.open_to_all):
             return self._denied(client, "all")

@@ -9,7 +9,7 @@ The envelope goes before the mail's own header, because the guards against loops
     Return-Path   the envelope's sender, when the mail has none or the envelope's is empty (`<>`: a bounce)
     Delivered-To  every recipient; one mail to several of them is one contact
 
-Replies: 250 taken · 421 too many connections, or stopping · 450 too much mail at once from one address
+Replies: 250 taken · 421 too many connections or bytes, too slow, or stopping · 450 too much mail at once from one address
 · 451 Kafka does not answer · 452 too many recipients · 530 STARTTLS first · 550 not our domain · 552 too large.
 """
 
@@ -36,8 +36,11 @@ from producers.mail import event as email
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.proxies import share_of
 from producers.security.ratelimit import RateLimit
+from producers.security.shares import Shares
+from producers.sources.connections import Connections
 from producers.sources.mail_intake import mail_intake
 from producers.sources.reconnect import keep_connected
+from producers.sources.smtp_session import REST_SECONDS, BoundedSession, peer_of
 from producers.storage.attachments import AttachmentStore
 from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
@@ -47,21 +50,10 @@ from schemas.settings import ProducerSettings
 __all__ = ["our_domains", "serve", "tls_context", "with_envelope"]
 
 MAX_RECIPIENTS = 100
-#: Far above the 998 octets of RFC 5322: mailers that write a whole page as one line are common.
-_LINE_BYTES = 1 << 20
 _WORKERS = 16
 _POLL_SECONDS, _RENEW_SECONDS, _GRACE_SECONDS = 0.05, 0.5, 5.0
 _RETURN_PATH = re.compile(rb"^return-path:", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-#: First words of a refusing reply → the reason in the metrics.
-_REFUSALS = {
-    "451 4.3.0 we cannot": "unavailable",
-    "450 4.7.1": "rate_limited",
-    "452 4.5.3": "too_many_recipients",
-    "500 Line too long": "line_too_long",
-    "550": "not_our_domain",
-    "552": "too_large",
-}
 
 log = structlog.get_logger("producers.smtp")
 
@@ -123,8 +115,18 @@ class _MailHandler:
     def __init__(self, intake: Intake, publisher: Publisher, settings: ProducerSettings, *, lmtp: bool) -> None:
         self.intake, self.publisher, self.lmtp = intake, publisher, lmtp
         self.domains = our_domains(settings)
-        self.connections: set[Any] = set()
-        self.most_connections = settings.smtp_listen_connections
+        self.sessions: set[Any] = set()
+        most, of_address = settings.smtp_listen_connections, settings.smtp_listen_connections_per_address
+        listener = "lmtp" if lmtp else "smtp"
+        # LMTP has one client, our own mail server: all places and bytes are its own.
+        self.bounds = Connections(
+            listener, email.CHANNEL, most, most if lmtp else of_address, rest_seconds=REST_SECONDS
+        )
+        largest = settings.max_body_bytes + 65_536
+        total = max(settings.smtp_listen_bytes_at_once, 2 * largest)
+        self.bytes = Shares(total, total if lmtp else max(settings.smtp_listen_bytes_per_address, largest))
+        self.begin_seconds = settings.smtp_listen_begin_seconds
+        metrics.LISTENER_BYTES.labels(listener).set_function(lambda: self.bytes.used)
         self.stopping = False
         self._rate = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="smtp-intake")
@@ -141,7 +143,7 @@ class _MailHandler:
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if self.stopping:
             return "421 4.3.2 we are stopping; please send it again in a moment"
-        if self._rate.wait_seconds(share_of(_peer(session.peer)), time.monotonic()) > 0:
+        if self._rate.wait_seconds(share_of(peer_of(session.peer)), time.monotonic()) > 0:
             return "450 4.7.1 too much mail at once from this address; please send it again in a moment"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -160,7 +162,7 @@ class _MailHandler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        origin = f"{'lmtp' if self.lmtp else 'smtp'}:{_peer(session.peer)}"
+        origin = f"{'lmtp' if self.lmtp else 'smtp'}:{peer_of(session.peer)}"
         try:
             if not self.publisher.connected:
                 raise Unavailable("not connected to Kafka")
@@ -182,51 +184,11 @@ class _MailHandler:
         return self.publisher.wait(self.intake.take(raw, origin=origin))
 
 
-class _Tracked:
-    """A connection that is counted and limited, and closed when we stop. `event_handler` is the `_MailHandler`."""
-
-    line_length_limit = _LINE_BYTES
-    event_handler: _MailHandler
-    transport: Any
-    envelope: Any
-
-    def connection_made(self, transport: Any) -> None:
-        handler = self.event_handler
-        if self not in handler.connections and len(handler.connections) >= handler.most_connections:
-            metrics.CONTACTS_REFUSED.labels(email.CHANNEL, "too_many_connections").inc()
-            transport.write(b"421 4.3.2 too many connections; please come back in a moment\r\n")
-            transport.close()
-            return
-        handler.connections.add(self)
-        super().connection_made(transport)  # type: ignore[misc]
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self in self.event_handler.connections:
-            self.event_handler.connections.discard(self)
-            super().connection_lost(error)  # type: ignore[misc]
-
-    async def push(self, status: str) -> None:
-        for begins, reason in _REFUSALS.items():
-            if status.startswith(begins):
-                metrics.CONTACTS_REFUSED.labels(email.CHANNEL, reason).inc()
-        await super().push(status)  # type: ignore[misc]
-
-    @property
-    def in_a_mail(self) -> bool:
-        """Says if a mail was begun and not yet answered."""
-        return self.transport is not None and bool(self.envelope and self.envelope.mail_from)
-
-    def dismiss(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(b"421 4.3.2 we are stopping; goodbye\r\n")
-            self.transport.close()
-
-
-class _Smtp(_Tracked, SMTP):  # type: ignore[misc]
+class _Smtp(BoundedSession, SMTP):  # type: ignore[misc]
     pass
 
 
-class _Lmtp(_Tracked, LMTP):  # type: ignore[misc]
+class _Lmtp(BoundedSession, LMTP):  # type: ignore[misc]
     pass
 
 
@@ -295,9 +257,9 @@ async def _drain(handler: _MailHandler, seconds: float) -> None:
     """Waits for the answers to mails that were begun; closes every other connection at once."""
     handler.stopping = True
     deadline = asyncio.get_running_loop().time() + seconds
-    while handler.connections:
+    while handler.sessions:
         late = asyncio.get_running_loop().time() > deadline
-        for connection in list(handler.connections):
+        for connection in list(handler.sessions):
             if late or not connection.in_a_mail:
                 connection.dismiss()
         await asyncio.sleep(_POLL_SECONDS)
@@ -347,7 +309,3 @@ def _ascii_domain(domain: str) -> str:
     with contextlib.suppress(UnicodeError):
         return domain.encode("idna").decode()
     return domain
-
-
-def _peer(peer: Any) -> str:
-    return str(peer[0]) if isinstance(peer, tuple) and peer else "local"

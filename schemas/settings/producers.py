@@ -152,6 +152,20 @@ class ProducerSettings(Settings):
     smtp_listen_connections: int = Field(
         100, ge=1, description="SMTP and LMTP connections at once; others are told to come back"
     )
+    smtp_listen_connections_per_address: int = Field(
+        30, ge=1, description="SMTP connections of one address at once; a /64 of IPv6 is one address. Not for LMTP"
+    )
+    smtp_listen_begin_seconds: float = Field(
+        60.0, gt=0, description="seconds until an SMTP or LMTP client must have begun a mail"
+    )
+    smtp_listen_bytes_at_once: int = Field(
+        64_000_000,
+        ge=1_000_000,
+        description="bytes of mails that the listener holds at once; at least two of the largest",
+    )
+    smtp_listen_bytes_per_address: int = Field(
+        32_000_000, ge=1_000_000, description="bytes of mails of one address at once; at least one of the largest"
+    )
     smtp_listen_seconds: float = Field(600.0, gt=0, description="seconds that an SMTP or LMTP client may be silent")
     smtp_tls_cert: Path | None = Field(None, description="certificate chain of the listener; switches STARTTLS on")
     smtp_tls_key: Path | None = Field(
