@@ -90,6 +90,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="Kafka and ClickHouse for the tests: embedded (default), containers (Docker), external (by environment)",
     )
+    parser.addoption(
+        "--soak-minutes", type=float, default=120.0, help="how long the test runs that looks for leaks (default: 120)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

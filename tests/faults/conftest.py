@@ -37,7 +37,7 @@ def scene(deployment: Deployment, tmp_path: Path, record: Record) -> Iterator[Sc
 @pytest.fixture
 def broker_scene(stack: Endpoints, tmp_path: Path, record: Record) -> Iterator[Scene]:
     """A scene on one broker of its own, which its processes reach through a proxy."""
-    with own_brokers(tmp_path, proxied=True) as brokers, _scene_on(brokers, stack, tmp_path, record) as scene:
+    with own_brokers(tmp_path, proxied=True) as brokers, scene_on(brokers, stack, tmp_path, record) as scene:
         scene.env[KAFKA] = brokers.proxied
         yield scene
 
@@ -45,12 +45,12 @@ def broker_scene(stack: Endpoints, tmp_path: Path, record: Record) -> Iterator[S
 @pytest.fixture
 def cluster_scene(stack: Endpoints, tmp_path: Path, record: Record) -> Iterator[Scene]:
     """A scene on three brokers: three replicas of everything, two of which must have a write."""
-    with own_brokers(tmp_path, 3) as brokers, _scene_on(brokers, stack, tmp_path, record) as scene:
+    with own_brokers(tmp_path, 3) as brokers, scene_on(brokers, stack, tmp_path, record) as scene:
         yield scene
 
 
 @contextmanager
-def _scene_on(brokers: Brokers, stack: Endpoints, folder: Path, record: Record) -> Iterator[Scene]:
+def scene_on(brokers: Brokers, stack: Endpoints, folder: Path, record: Record) -> Iterator[Scene]:
     name = f"t{uuid.uuid4().hex[:8]}"
     env = {
         KAFKA: brokers.bootstrap_servers,

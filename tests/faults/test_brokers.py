@@ -14,7 +14,7 @@ from tests.support.faults.row import Scene, Size, row
 from tests.support.timeouts import eventually
 
 
-@row(soak=Size(contacts=30_000, faults=20))
+@row(soak=Size(contacts=10_000, faults=20, per_second=100.0))
 def test_a_broker_that_is_killed_or_stopped_costs_and_doubles_nothing(broker_scene: Scene, size: Size) -> None:
     scene = broker_scene
     with scene.under_load(size):
@@ -26,7 +26,7 @@ def test_a_broker_that_is_killed_or_stopped_costs_and_doubles_nothing(broker_sce
             scene.faults += 1
 
 
-@row(short=Size(contacts=600, faults=1, per_second=100.0), soak=Size(contacts=20_000, faults=15))
+@row(short=Size(contacts=600, faults=1, per_second=100.0), soak=Size(contacts=10_000, faults=15, per_second=100.0))
 def test_a_cut_to_the_broker_that_swallows_packets_costs_nothing(broker_scene: Scene, size: Size) -> None:
     """Shorter and longer than the session; what was on its way arrives afterwards, or never does."""
     scene = broker_scene
@@ -38,7 +38,7 @@ def test_a_cut_to_the_broker_that_swallows_packets_costs_nothing(broker_scene: S
             scene.faults += 1
 
 
-@row(soak=Size(contacts=10_000, faults=5))
+@row(soak=Size(contacts=5_000, faults=5, per_second=150.0))
 def test_a_slow_network_to_the_broker_costs_nothing(broker_scene: Scene, size: Size) -> None:
     scene = broker_scene
     with scene.under_load(size):
@@ -72,7 +72,7 @@ def require_replicas(settings: Settings, count: int) -> None:
         admin.alter_configs(resources)
 
 
-@row(soak=Size(contacts=15_000, faults=6))
+@row(soak=Size(contacts=6_000, faults=6, per_second=150.0))
 def test_a_lost_leader_of_three_costs_and_doubles_nothing(cluster_scene: Scene, size: Size) -> None:
     scene = cluster_scene
     with scene.under_load(size):

@@ -13,21 +13,21 @@ from tests.support.timeouts import eventually
 TEN_MINUTES = 600_000_000
 
 
-@row(soak=Size(contacts=20_000, faults=0, per_second=1_000.0))
+@row(soak=Size(contacts=10_000, faults=0, per_second=1_000.0))
 def test_duplicates_count_once(scene: Scene, size: Size) -> None:
     with scene.under_load(size, doubled(0.3)):
         pass
     assert len({sent.event.event_id for sent in scene.load.accepted if sent.event}) < len(scene.load.accepted)
 
 
-@row(soak=Size(contacts=20_000, faults=0, per_second=1_000.0))
+@row(soak=Size(contacts=10_000, faults=0, per_second=1_000.0))
 def test_events_out_of_order_are_all_counted(scene: Scene, size: Size) -> None:
     scene.may_refuse = True
     with scene.under_load(size, shuffled(200)):
         pass
 
 
-@row(soak=Size(contacts=20_000, faults=0, per_second=1_000.0))
+@row(soak=Size(contacts=10_000, faults=0, per_second=1_000.0))
 def test_one_percent_of_poison_harms_no_neighbour(scene: Scene, size: Size) -> None:
     scene.may_refuse = True  # an answer to a ticket whose message was poison
     with scene.under_load(size, poisoned(0.01)):

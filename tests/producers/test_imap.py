@@ -136,6 +136,19 @@ def test_a_uid_checkpoint_survives_a_restart_unless_it_is_broken(tmp_path: Path)
         UidCheckpoint(tmp_path / "file" / "below", account)
 
 
+def test_a_checkpoint_that_cannot_be_written_holds_nothing_up(tmp_path: Path) -> None:
+    account = Account("imaps", "h", 993, "a")
+    checkpoint = UidCheckpoint(tmp_path / "disk", account)
+    checkpoint.save(account, 7, 20)
+    (tmp_path / "disk").rename(tmp_path / "away")
+    checkpoint.save(account, 7, 21)
+    assert checkpoint.next_uid == 21
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert UidCheckpoint(tmp_path / "disk", account).next_uid == 20
+    checkpoint.save(account, 7, 21)  # the same position once more, when the disk is there again
+    assert UidCheckpoint(tmp_path / "disk", account).next_uid == 21
+
+
 # the process
 
 

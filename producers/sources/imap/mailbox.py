@@ -59,6 +59,7 @@ class UidCheckpoint:
         self.uid_validity: int | None = None
         self.next_uid = 1
         self._path: Path | None = None
+        self._unwritten = False
         if directory is not None:
             name = hashlib.blake2b(account.name.encode(), digest_size=12).hexdigest()
             self._path = directory / f"{name}.json"
@@ -82,15 +83,27 @@ class UidCheckpoint:
             log.warning("forgotten", mailbox=account.name, problem=f"{self._path} is not readable")
 
     def save(self, account: Account, uid_validity: int, next_uid: int) -> None:
-        """Writes the checkpoint. Raises OSError when the disk does not take it."""
-        if (uid_validity, next_uid) == (self.uid_validity, self.next_uid):
+        """Remembers the position and writes it to the file.
+
+        A disk that is full holds no mail up: the position is written with the next save that succeeds. A restart before
+        that reads the same mails again, under the same event ids.
+        """
+        if (uid_validity, next_uid) == (self.uid_validity, self.next_uid) and not self._unwritten:
             return
         self.uid_validity, self.next_uid = uid_validity, next_uid
-        if self._path is not None:
-            temporary = self._path.with_suffix(".tmp")
-            saved = {"mailbox": account.name, "uid_validity": uid_validity, "next_uid": next_uid}
+        if self._path is None:
+            return
+        temporary = self._path.with_suffix(".tmp")
+        saved = {"mailbox": account.name, "uid_validity": uid_validity, "next_uid": next_uid}
+        try:
             temporary.write_text(json.dumps(saved), "utf-8")
             temporary.replace(self._path)
+        except OSError as error:
+            if not self._unwritten:
+                log.warning("checkpoint_not_written", mailbox=account.name, problem=f"{self._path}: {error.strerror}")
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
 
 class Mailbox:

@@ -61,6 +61,15 @@ class Fleet:
             del self.running[name]
         return codes
 
+    def remove(self, name: str, *, kill: bool) -> None:
+        """End it, in order or at once, and leave it away."""
+        if not kill:
+            assert self.terminate(name) == {name: 0}
+            return
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
     def restart_the_dead(self) -> None:
         for name, process in list(self.running.items()):
             if process.poll() is not None:

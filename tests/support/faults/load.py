@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas import codec
+from schemas.clock import Clock
 from schemas.events import AgentReplied, Event, PresenceChanged
 from schemas.identity import event_id, ticket_id
 from schemas.settings import Settings
@@ -113,6 +114,19 @@ def hosts_apart(micros: int, encode: Callable[[Event], bytes] = codec.encode) ->
     return mix
 
 
+def stamped(clock: Clock) -> Mix:
+    """Each event happens when it is sent, by this clock."""
+
+    def mix(stream: Iterator[Sent]) -> Iterator[Sent]:
+        for sent in stream:
+            assert sent.event is not None
+            now = clock.now()
+            event = msgspec.structs.replace(sent.event, occurred_at=now, received_at=now)
+            yield Sent(sent.key, codec.encode(event), event)
+
+    return mix
+
+
 def poisoned(share: float) -> Mix:
     """This share of the records is replaced: by no record of ours, by half of one, or by one of an unknown schema."""
 
@@ -132,6 +146,7 @@ def poisoned(share: float) -> Mix:
 class Load(threading.Thread):
     """Publishes the events at a steady pace, until there are `count` messages or it is told that it is `enough`.
 
+    It sends `least` records even when it is told before.
     `sent` holds the events, `accepted` those records that Kafka acknowledged, when it is finished; `encode` is how its
     producer writes an event, `mix` what happens to its records on the way.
     """
@@ -143,8 +158,10 @@ class Load(threading.Thread):
         per_second: float,
         encode: Callable[[Event], bytes] = codec.encode,
         mix: Mix | None = None,
+        least: int = 0,
     ) -> None:
         super().__init__(daemon=True)
+        self.least = least
         self.settings, self.count, self.per_second, self.encode, self.mix = settings, count, per_second, encode, mix
         self.enough = threading.Event()
         self.sent: list[Event] = []
@@ -168,7 +185,7 @@ class Load(threading.Thread):
             ahead = began + number / self.per_second - time.monotonic()
             if ahead > 0.01:
                 time.sleep(ahead)
-            if self.enough.is_set():
+            if number >= self.least and self.enough.is_set():
                 break
             future = producer.send(self.settings.topic(CONTACT_EVENTS), key=record.key, value=record.value)
             pending.append((record, future))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -27,7 +27,7 @@ from sinks.clickhouse import connection
 from tests.conftest import Deployment
 from tests.support.faults.brokers import Broker, Brokers
 from tests.support.faults.fleet import SINK, WORKER, Fleet, await_drained, behind
-from tests.support.faults.load import Load, Mix
+from tests.support.faults.load import Load, Mix, Sent
 from tests.support.faults.oracle import Counts, judge
 from tests.support.faults.proxy import Proxy
 from tests.support.timeouts import eventually
@@ -35,9 +35,19 @@ from tests.support.timeouts import eventually
 SHORT_SECONDS, SOAK_SECONDS = 400, 3 * 3600
 
 
+class AnyLoad(Protocol):
+    """A load of one's own. `accepted` holds what was acknowledged, once it has ended."""
+
+    accepted: list[Sent]
+
+    def start(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Size:
-    """How much of it: contacts at this pace, and faults."""
+    """How much of it: at least so many contacts at this pace, and faults."""
 
     contacts: int
     faults: int = 1
@@ -80,7 +90,7 @@ class Scene:
     env: dict[str, str] = field(default_factory=dict)
     dice: random.Random = field(default_factory=lambda: random.Random(3))
     fleet: Fleet = field(init=False)
-    load: Load = field(init=False)
+    load: AnyLoad = field(init=False)
     counts: Counts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,12 +113,17 @@ class Scene:
         return self.broker.proxy
 
     @contextmanager
-    def under_load(self, size: Size, mix: Mix | None = None) -> Iterator[None]:
-        """Starts everything, lets the faults happen while the load runs, then drains, judges and records."""
+    def under_load(self, size: Size, mix: Mix | None = None, load: AnyLoad | None = None) -> Iterator[None]:
+        """Starts everything, lets the faults happen while the load runs, then drains, judges and records.
+
+        The load goes on until the faults are done, and until it has sent so many contacts; never beyond three times that.
+        """
         began = time.monotonic()
         self.start()
-        self.begin_load(size, mix)
+        own = Load(self.settings, 3 * size.contacts, size.per_second, mix=mix, least=size.contacts)
+        self.begin_load(load or own)
         yield
+        own.enough.set()
         self.settle(seconds=150 + size.contacts / 100)
         self.report(began)
 
@@ -120,11 +135,11 @@ class Scene:
         for number in range(self.workers):
             self.fleet.start(f"worker-{number}", WORKER)
 
-    def begin_load(self, size: Size, mix: Mix | None = None) -> None:
+    def begin_load(self, load: AnyLoad) -> None:
         """Waits until a worker has partitions, then begins."""
         eventually(lambda: any(self.said(name, "partitions ready") for name in self.fleet.running), "a worker")
-        self.load = Load(self.settings, size.contacts, size.per_second, mix=mix)
-        self.load.start()
+        self.load = load
+        load.start()
 
     def said(self, name: str, words: str) -> int:
         """Returns how often a process has logged these words."""
@@ -138,8 +153,7 @@ class Scene:
         """Ends the load, waits until everything is read, and ends the processes, each with exit code 0."""
         self.load.join()
         await_drained(self.settings, self.fleet, seconds)
-        workers = [name for name in self.fleet.running if name.startswith("worker")]
-        codes = self.fleet.terminate(*workers)
+        codes = self.fleet.terminate(*(name for name in self.fleet.running if name != "sink"))
         assert set(codes.values()) == {0}, f"SIGTERM drains and exits with 0: {codes}"
         if self.sink:  # a worker may still have written while it ended
             group = self.settings.group("clickhouse")
