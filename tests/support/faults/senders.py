@@ -28,7 +28,7 @@ _RETRY_SECONDS = 0.2
 
 
 class Senders(threading.Thread):
-    """Gives each way in `count` messages at this pace; `run` ends when the log has them all.
+    """Gives each source `count` messages at this pace; `run` ends when the log has them all.
 
     accepted    as `Load.accepted`: the events of the messages that were given, as the log has them
     """
@@ -43,8 +43,8 @@ class Senders(threading.Thread):
         self.accepted: list[Sent] = []
 
     def run(self) -> None:
-        ways: tuple[Callable[[str], None], ...] = (self._drop, self._append, self._post)
-        threads = [threading.Thread(target=self._give, args=(way,), daemon=True) for way in ways]
+        sources: tuple[Callable[[str], None], ...] = (self._drop, self._append, self._post)
+        threads = [threading.Thread(target=self._give, args=(source,), daemon=True) for source in sources]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -52,10 +52,10 @@ class Senders(threading.Thread):
         eventually(lambda: self.given <= self._in_log().keys(), "that the log has all", 300)
         self.accepted = [Sent(b"", codec.encode(event), event) for event in self._in_log().values()]
 
-    def _give(self, way: Callable[[str], None]) -> None:
+    def _give(self, source: Callable[[str], None]) -> None:
         for number in range(self.count):
-            name = f"{way.__name__.strip('_')}-{number}"
-            way(name)
+            name = f"{source.__name__.strip('_')}-{number}"
+            source(name)
             self.given.add(name)
             time.sleep(1 / self.per_second)
 
