@@ -90,6 +90,7 @@ class WebhookEndpoint:
     signed_at     of a scheme whose signature holds no time: the newest moment that the signed body itself names, wall micros, 0
                 for none. A delivery that is older than any sender tries is kept as a dead letter, for it may be one that
                 somebody recorded
+    is_old_proof  says that a genuine delivery is not bound in time, as those that the release before asked for
     answer      what the sender is told once Kafka has the events
     challenge   answers a GET (a subscription check), given the secrets; raises `Refused`
     tokens      name of the setting whose secrets `challenge` is given instead: a token that its sender writes into an
@@ -119,6 +120,7 @@ class WebhookEndpoint:
     asks: tuple[str, ...] = ()
     proved: Callable[[Delivery], Mapping[str, str]] | None = None
     signed_at: Callable[[Delivery], int] | None = None
+    is_old_proof: Callable[[Delivery], bool] | None = None
     challenge: Callable[[Delivery, Sequence[str]], Answer] | None = None
     tokens: str = ""
     max_bytes: int = 1_000_000

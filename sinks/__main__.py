@@ -227,9 +227,10 @@ def webhooks(context: typer.Context, check: Check = False) -> None:
     changed), facts (a list, or "*"), and optionally channels, teams, start (beginning or now), enabled. A changed file
     takes effect within seconds; an invalid one is refused in the log, and the subscriptions stay as they were.
 
-    Each fact is a POST of {"id", "type", "occurred_at", "version", "data"} with Deskstream-Signature (`t=<unix seconds>,
-    v1=<hex HMAC-SHA256 of "t.body">`) and Deskstream-Delivery, an id that is the same in every attempt: drop a fact
-    whose id you have seen. Facts of one customer come in the order of their topic; keep the highest version of an id.
+    Each fact is a POST of {"id", "type", "occurred_at", "version", "data"}. Deskstream-Signature covers method, path, time,
+    Idempotency-Key and body, and names the subscription as its key (deploy/docs/signed-requests.md). Deskstream-Delivery is
+    an id that is the same in every attempt: drop a fact whose id you have seen. Facts of one customer come in the order of
+    their topic; keep the highest version of an id.
 
     2xx means received. After 408, 425, 429, 5xx or no answer the fact is retried, with growing waits or as Retry-After
     says, for DESKSTREAM_WEBHOOK_RETRY_SECONDS; then it becomes a dead letter. 410 switches the subscription off until a

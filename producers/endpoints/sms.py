@@ -3,14 +3,27 @@
 At the service, set the webhook of a number (or of its messaging service) to `<DESKSTREAM_PUBLIC_URL>/v1/sms/incoming`
 with POST, and leave its own answering of STOP and HELP switched off, or let it send `OptOutType`. Reports come by
 themselves when `DESKSTREAM_SMS_STATUS_URL` of the delivery sink is `<DESKSTREAM_PUBLIC_URL>/v1/sms/status`.
+
+The service signs address and fields, and no time. The address of a report is ours and says when we made it
+(`schemas/signed_callback.py`): a report more than a week later is kept as a dead letter. An incoming message has no time
+at all; sent again, it has the same id and is the same event.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from producers.channels import sms, twilio
 from producers.endpoint import Delivery, WebhookEndpoint
+from schemas import signed_callback
+from schemas.clock import MICROS
 
 __all__ = ["ENDPOINTS"]
+
+
+def _verify_report(delivery: Delivery, tokens: Sequence[str], wall: float) -> None:
+    twilio.verify(delivery, tokens, wall)
+    signed_callback.verify(delivery.query, tokens)
 
 
 ENDPOINTS = (
@@ -38,7 +51,9 @@ ENDPOINTS = (
         path="/v1/sms/status",
         channel=sms.CHANNEL,
         secrets="sms_secrets",
-        verify=twilio.verify,
+        verify=_verify_report,
+        signed_at=lambda delivery: signed_callback.made_at(delivery.query) * MICROS,
+        is_old_proof=lambda delivery: signed_callback.is_unbound(delivery.query),
         normalise=sms.status,
         asks=("id",),
         answer=twilio.answer,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from schemas.settings import SinkSettings
 from schemas.text import error_line, one_line
@@ -57,7 +58,7 @@ class Sender:
 
     def __init__(self, subscription: Subscription, settings: SinkSettings) -> None:
         self._subscription, self._private = subscription, settings.webhook_allow_private
-        self._seconds = settings.webhook_timeout_seconds
+        self._seconds, self._url = settings.webhook_timeout_seconds, URL(subscription.url)
         resolver = None if self._private else PublicOnly()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=settings.webhook_in_flight, resolver=resolver),
@@ -69,16 +70,12 @@ class Sender:
 
     async def post(self, body: bytes, delivery: str, kind: str) -> Answer:
         """Sends a body, signed now. Returns an answer whatever happens; raises only CancelledError."""
-        secrets = self._subscription.secrets
-        began = time.monotonic()
+        ours, began = self._subscription, time.monotonic()
         try:
             self._require_public()
-            async with self._session.post(
-                self._subscription.url,
-                data=body,
-                headers=signing.headers(secrets, body, delivery, kind, int(time.time())),
-                allow_redirects=False,
-            ) as answer:
+            at, target = int(time.time()), self._url.raw_path_qs
+            headers = signing.headers(ours.name, ours.secrets, target, body, delivery, kind, at)
+            async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
                 said = (await answer.content.read(READ_BYTES)).decode("utf-8", "replace")
                 wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
                 return Answer(answer.status, one_line(said), wait, time.monotonic() - began)

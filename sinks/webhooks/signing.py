@@ -16,12 +16,21 @@ def delivery_id(subscription: str, topic: str, partition: int, offset: int) -> s
     return identity.event_id("webhook", subscription, topic, str(partition), str(offset))
 
 
-def headers(secrets: Sequence[str], body: bytes, delivery: str, kind: str, at: int) -> dict[str, str]:
-    """Returns the headers of a request sent `at` wall seconds since 1970."""
+def headers(
+    subscription: str, secrets: Sequence[str], target: str, body: bytes, delivery: str, kind: str, at: int
+) -> dict[str, str]:
+    """Returns the headers of a request sent `at` wall seconds since 1970 to `target`, the path and query of its address.
+
+    The signature (`schemas/signature.py`) names the subscription as its key, and covers the delivery's id as the
+    Idempotency-Key. For one more release the old signature stands before it, for receivers that know no other.
+    """
+    head = signature.RequestHead("POST", target, delivery)
+    old, new = signature.sign(secrets, body, at), signature.sign_request(subscription, secrets, head, body, at)
     return {
         "Content-Type": "application/json",
         "User-Agent": "Deskstream",
         DELIVERY: delivery,
+        signature.KEY_HEADER: delivery,
         TYPE: kind,
-        signature.HEADER: signature.sign(secrets, body, at),
+        signature.HEADER: f"{old},{new.partition(',')[2]}",
     }

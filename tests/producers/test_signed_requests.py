@@ -7,13 +7,16 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from producers.channels import twilio
 from producers.security.device import DeviceToken, device_token
-from schemas import signature, signed_token
+from schemas import signature, signed_callback, signed_token
 from schemas.errors import Refused
 from schemas.signature import RequestHead, sign_request
 from tests.support.producers.endpoints_agents import BODIES
@@ -345,3 +348,39 @@ def test_a_wrong_new_signature_is_not_saved_by_an_old_one(site: Site) -> None:
     header = f"{signature.sign(OLD_SECRET, raw, now)},k=all,sha256={'0' * 64},v2={'0' * 64}"
     sent = [("Content-Type", "application/json"), (signature.HEADER, header)]
     assert reason(site.request("POST", NOTES, raw, sent)) == (401, "bad_signature")
+
+
+# -- a service that signs no time -----------------------------------------------------------------------------------
+
+
+def report(site: Site, query: str, sid: str = "SM1") -> tuple[int, str]:
+    """What a report of an SMS service is answered, signed as the service does, over the address with its query."""
+    body = urlencode({"MessageSid": sid, "MessageStatus": "delivered", "To": "+819012345678"}).encode()
+    target = f"/v1/sms/status{'?' + query if query else ''}"
+    signed = twilio.sign(OLD_SECRET, f"https://hooks.example{target}", body)
+    sent = [("Content-Type", twilio.FORM), ("X-Twilio-Signature", signed)]
+    answer = site.request("POST", target, body, sent)
+    return answer.status_code, "" if answer.is_success else answer.json()["reason"]
+
+
+def test_a_report_is_bound_to_the_time_at_which_we_sent(tmp_path: Path) -> None:
+    site, now = Site(tmp_path, public_url="https://hooks.example", sms_secrets=SecretStr(OLD_SECRET)), int(time.time())
+
+    def query(age_seconds: int, secret: str = OLD_SECRET) -> str:
+        return signed_callback.url("", "OUT1", secret, now - age_seconds)[1:]
+
+    assert report(site, query(60)) == report(site, query(60)) == (200, "")
+    assert len(site.log.events) == 1, "the very same report again is the same event"
+    assert report(site, query(60, "guess")) == (401, "bad_signature")
+    assert report(site, query(60).replace("OUT1", "OUT2")) == (401, "bad_signature")
+    assert report(site, query(8 * 86_400), "SM2")[0] == 200
+    assert [refused.reason for _, refused, _ in site.log.dead_letters] == ["stale_delivery"]
+    assert len(site.log.events) == 1
+
+
+def test_a_report_to_an_address_of_the_release_before_is_counted(tmp_path: Path) -> None:
+    site = Site(tmp_path, public_url="https://hooks.example", sms_secrets=SecretStr(OLD_SECRET))
+    before = old_proofs("sms_status")
+    assert report(site, "id=OUT1") == report(site, "id=OUT1") == (200, "")
+    assert report(site, "", "SM3") == (200, ""), "one that is none of ours has no time to be bound to"
+    assert old_proofs("sms_status") == before + 2

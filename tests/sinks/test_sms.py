@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 
+from schemas import signed_callback
 from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings
 from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable, adapters
@@ -63,6 +65,14 @@ def send(service: Service, *messages: Any, **more: Any) -> list[str]:
     return using(settings(service, **more), work)
 
 
+def reported_to(begin: str, service: Service) -> str:
+    """The address that the first message is reported to: made just now, for its id."""
+    given = service.taken[0]["StatusCallback"]
+    at = int(re.findall(r"&t=(\d+)&m=", given)[0])
+    assert abs(time.time() - at) < 60
+    return signed_callback.url(begin[:-1], "OUT1", "secret", at)
+
+
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
 
@@ -76,7 +86,7 @@ def test_a_message_is_one_signed_in_request_that_names_our_id_for_the_report(ser
             "To": "+819012345678",
             "From": "+15550199",
             "Body": "受け付けました。",
-            "StatusCallback": "https://hooks.example/v1/sms/status?id=OUT1",
+            "StatusCallback": reported_to("https://hooks.example/v1/sms/status?", service),
         }
     ]
 
@@ -98,7 +108,10 @@ def test_a_messaging_service_chooses_the_number_itself(service: Service) -> None
 def test_the_status_address_may_have_a_query_and_may_be_missing(service: Service) -> None:
     send(service, message(), sms_status_url="https://hooks.example/s?a=1")
     send(service, message(), sms_status_url="")
-    assert [each.get("StatusCallback") for each in service.taken] == ["https://hooks.example/s?a=1&id=OUT1", None]
+    assert [each.get("StatusCallback") for each in service.taken] == [
+        reported_to("https://hooks.example/s?a=1&", service),
+        None,
+    ]
 
 
 def test_many_messages_at_once_are_each_sent_once(service: Service) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -41,8 +42,22 @@ from tests.support.sinks.examples import NOW, example
 
 @given(st.binary(max_size=200), st.integers(0, 2**33), st.text(min_size=1, max_size=40))
 def test_our_signature_is_the_one_that_our_own_endpoints_accept(body: bytes, at: int, secret: str) -> None:
-    header = signing.headers([secret], body, "id", "TicketFact", at)[signature.HEADER]
-    assert header == signature.sign(secret, body, at)
+    header = signing.headers("desk", [secret], "/in?a=1", body, "id", "TicketFact", at)[signature.HEADER]
+    head = signature.RequestHead("POST", "/in?a=1", "id")
+    signature.verify_request(header, "desk", [secret], head, body, wall=at)
+    for other, sent in (
+        (head, body + b" "),
+        (replace(head, target="/in"), body),
+        (replace(head, idempotency_key="x"), body),
+    ):
+        with pytest.raises(Refused, match="bad_signature"):
+            signature.verify_request(header, "desk", [secret], other, sent, wall=at)
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**33), st.text(min_size=1, max_size=40))
+def test_a_receiver_of_the_release_before_still_finds_its_signature(body: bytes, at: int, secret: str) -> None:
+    header = signing.headers("desk", [secret], "/in", body, "id", "TicketFact", at)[signature.HEADER]
+    assert header.startswith(signature.sign(secret, body, at))
     signature.verify(header, body, [secret], wall=at)
     with pytest.raises(Refused, match="bad_signature"):
         signature.verify(header, body + b" ", [secret], wall=at)
@@ -284,10 +299,13 @@ def test_the_state_of_a_subscription_is_the_newest_that_was_committed() -> None:
 
 
 def test_the_headers_of_a_request() -> None:
-    assert signing.headers(["secret"], b"{}", "delivery-1", "TicketFact", 1_700_000_000) == {
+    at, head = 1_700_000_000, signature.RequestHead("POST", "/in", "delivery-1")
+    new = signature.sign_request("desk", ["secret"], head, b"{}", at).removeprefix(f"t={at},")
+    assert signing.headers("desk", ["secret"], "/in", b"{}", "delivery-1", "TicketFact", at) == {
         "Content-Type": "application/json",
         "User-Agent": "Deskstream",
         "Deskstream-Delivery": "delivery-1",
+        "Idempotency-Key": "delivery-1",
         "Deskstream-Type": "TicketFact",
-        "Deskstream-Signature": signature.sign(["secret"], b"{}", 1_700_000_000),
+        "Deskstream-Signature": f"{signature.sign(['secret'], b'{}', at)},{new}",
     }

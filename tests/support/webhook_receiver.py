@@ -79,7 +79,11 @@ class Receiver:
 
     def take(self, request: BaseHTTPRequestHandler, raw: bytes) -> None:
         try:
-            signature.verify(request.headers[signature.HEADER], raw, [SECRET], wall=time.time())
+            head = signature.RequestHead("POST", request.path, request.headers["Idempotency-Key"])
+            given = signature.RequestSignature.parse(request.headers[signature.HEADER])
+            given.verify_head(head, [SECRET], wall=time.time())
+            given.verify_body(raw)
+            signature.verify(request.headers[signature.HEADER], raw, [SECRET], wall=time.time())  # for one more release
         except Refused as refused:
             self.forged.append(str(refused))
             self._say(request, Say(401))

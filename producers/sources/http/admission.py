@@ -121,6 +121,11 @@ class Admission:
         fix = "`python -m producers keys new` makes a key; v1 goes away with the next release"
         self._tell(f"{variable}/{place}", "old_signature", secret=f"{variable}, number {place + 1}", fix=fix)
 
+    def note_unbound(self, endpoint: str) -> None:
+        """Counts a delivery to an address that the release before made, without a time in it."""
+        metrics.OLD_PROOFS.labels(endpoint.replace("-", "_")).inc()
+        self._tell(endpoint, "unbound_callback", endpoint=endpoint, fix="none: addresses that are made now have a time")
+
     def _verify_head(self, request: Request, given: RequestSignature, key_secrets: Sequence[str], wall: float) -> int:
         """Returns which of the secrets signed a request, by its address as we see it or as a proxy with a prefix does."""
         method, key = request.method, (_single(request, signature.KEY_HEADER) or "").strip(" \t")

@@ -160,6 +160,8 @@ class _Handler:
         self.endpoint.verify(delivery, self.secrets, time.time())
         if self.endpoint.scope:
             self.admission.note_old_signature(request, delivery.body, self.secrets, self.endpoint.secrets)
+        elif self.endpoint.is_old_proof is not None and self.endpoint.is_old_proof(delivery):
+            self.admission.note_unbound(self.endpoint.name)
         return None
 
     async def _delivery(self, request: Request) -> Delivery:

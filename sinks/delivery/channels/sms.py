@@ -28,6 +28,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from schemas import signed_callback
 from schemas.clock import MICROS, Clock, to_micros
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
@@ -56,11 +57,11 @@ class Sms:
         base = settings.sms_base_url.rstrip("/")
         self._address = f"{base}/2010-04-01/Accounts/{quote(settings.sms_account, safe='')}/Messages.json"
         self._sms_from, self._whatsapp_from = settings.sms_from, settings.sms_whatsapp_from or settings.sms_from
-        self._status_url = settings.sms_status_url
+        self._status_url, self._token = settings.sms_status_url, settings.sms_token.get_secret_value()
         self._most, self._parts = settings.sms_characters, settings.sms_most_parts
         self._clock = Clock.parse("")  # the service's times are wall times, whatever ours are
         self._client = httpx.AsyncClient(
-            auth=(settings.sms_account, settings.sms_token.get_secret_value()),
+            auth=(settings.sms_account, self._token),
             timeout=settings.sms_timeout_seconds,
             limits=httpx.Limits(max_connections=settings.delivery_in_flight),
             verify=base.startswith("https:"),  # without TLS there is nothing to verify, and loading it takes long
@@ -131,8 +132,8 @@ class Sms:
         else:
             fields["From"] = f"{_WHATSAPP}{sender}" if by_whatsapp else sender
         if self._status_url:
-            joint = "&" if "?" in self._status_url else "?"
-            fields["StatusCallback"] = f"{self._status_url}{joint}{urlencode({'id': message.outbound_id})}"
+            at = self._clock.now() // MICROS
+            fields["StatusCallback"] = signed_callback.url(self._status_url, message.outbound_id, self._token, at)
         return fields
 
     async def _found(self, fields: dict[str, str], part: str, since: int, earlier: Attempt | None) -> str:
