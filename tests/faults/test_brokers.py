@@ -58,7 +58,6 @@ def test_a_changelog_that_stalls_holds_up_and_loses_nothing(scene: Scene, size: 
             scene.wait(1.0, 3.0)
             require_replicas(scene.settings, 2)
             scene.wait(*((2.0, 4.0) if number % 2 == 0 else (65.0, 75.0)))
-            scene.fleet.restart_the_dead()
             require_replicas(scene.settings, 1)
             scene.faults += 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,10 +50,7 @@ def test_a_full_disk_under_the_states_holds_up_and_loses_nothing(scene: Scene, t
                 with disk.full():
                     if number % 2:
                         scene.fleet.kill("worker-1")  # it starts on the full disk
-                    until = time.monotonic() + 8
-                    while time.monotonic() < until:
-                        scene.fleet.restart_the_dead()
-                        time.sleep(0.5)
+                    scene.wait(6.0, 10.0)
                 scene.faults += 1
         assert scene.fleet.ended, "no worker noticed"
 

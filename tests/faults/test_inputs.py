@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from schemas.facts import ContactFact
 from schemas.process import EXIT_PROTECTED
+from schemas.settings import SinkSettings
+from sinks.clickhouse import connection
+from tests.benchmarks.corpus import messages
 from tests.support.faults.load import doubled, hosts_apart, poisoned, shuffled
-from tests.support.faults.oracle import dead_letters
+from tests.support.faults.oracle import dead_letters, judge
 from tests.support.faults.row import Scene, Size, row
+from tests.support.sinks.deployment import Log
+from tests.support.sinks.examples import example
 from tests.support.timeouts import eventually
 
 TEN_MINUTES = 600_000_000
@@ -35,12 +43,39 @@ def test_one_percent_of_poison_harms_no_neighbour(scene: Scene, size: Size) -> N
     assert scene.counts.poison == sum(sent.event is None for sent in scene.load.accepted) > 0
 
 
-@row(short=Size(contacts=500, faults=0))
+@row(short=Size(contacts=200, faults=0, per_second=100.0))
 def test_poison_duplicates_and_disorder_at_once(scene: Scene, size: Size) -> None:
     scene.workers, scene.may_refuse = 1, True
-    with scene.under_load(size, lambda stream: poisoned(0.01)(iter(shuffled(50)(iter(doubled(0.2)(stream)))))):
+    with scene.under_load(size, lambda stream: poisoned(0.03)(iter(shuffled(50)(iter(doubled(0.2)(stream)))))):
         pass
     assert scene.counts.poison == sum(sent.event is None for sent in scene.load.accepted) > 0
+    damage_is_noticed(scene)
+
+
+def damage_is_noticed(scene: Scene) -> None:
+    """The oracle itself: a row less, a row too many, a fact too many, an event without a fact, a missing dead letter."""
+    client = connection.connect(scene.deployment.settings(SinkSettings))
+    for damage, says in (
+        ("DELETE FROM tags WHERE version = (SELECT max(version) FROM tags)", "tags: 1 rows lost, 0 too many"),
+        ("INSERT INTO tags (ticket_id, tag, version) VALUES ('ABCDEFGHIJKL-9', 'x', 1)", "0 rows lost, 1 too many"),
+        ("ALTER TABLE contacts UPDATE text = 'x' WHERE kind = 'agent_replied'", "contacts: .* rows differ"),
+    ):
+        table = "contacts" if "contacts" in damage else "tags"
+        client.command(f"CREATE TABLE kept AS {table}")
+        client.command(f"INSERT INTO kept SELECT * FROM {table}")
+        client.command(damage, settings={"mutations_sync": 1})
+        with pytest.raises(AssertionError, match=says):
+            judge(scene.settings, client, scene.load.accepted, may_refuse=True)
+        client.command(f"EXCHANGE TABLES kept AND {table}")
+        client.command("DROP TABLE kept")
+    log = Log(scene.deployment.settings(SinkSettings))
+    for record, says in (
+        (example(ContactFact, 1), "only in Kafka"),
+        (next(messages(1, seed=99)), "only offline"),
+    ):
+        log.write([record])
+        with pytest.raises(AssertionError, match=says):
+            judge(scene.settings, client, scene.load.accepted, may_refuse=True)
 
 
 @row(soak=Size(contacts=2_000, faults=1))

@@ -166,6 +166,7 @@ class Load(threading.Thread):
         self.enough = threading.Event()
         self.sent: list[Event] = []
         self.accepted: list[Sent] = []
+        self.finished = False
 
     def run(self) -> None:
         producer = KafkaProducer(
@@ -194,6 +195,7 @@ class Load(threading.Thread):
         producer.flush()
         producer.close()
         self.accepted = [record for record, future in pending if _taken(future)]
+        self.finished = True
 
     def _records(self, now: int) -> Iterator[Sent]:
         for event in events(self.count, now):

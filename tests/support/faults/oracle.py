@@ -66,10 +66,10 @@ def judge(settings: Settings, client: Any | None, accepted: Iterable[Sent], *, m
     refused = dead_offline.keys() - poison
     assert poison <= dead_offline.keys() and (may_refuse or not refused), f"refused: {len(refused)}"
     compare_dead_letters(dead_letters(settings), dead_offline)
-    ids = Counter(identity[1] for identity in kafka if identity[0] == ContactFact.__name__)
+    ids = {identity[1] for identity in kafka if identity[0] == ContactFact.__name__}
     expected = {event.event_id for place, event in log.items() if event.event_id in sent and place not in refused}
-    lost, doubled = len(expected - ids.keys()), ids.total() - len(ids)
-    assert (lost, doubled) == (0, 0), f"{lost} events are no contact, {doubled} contacts are there twice"
+    lost, doubled = len(expected - ids), len(ids - events.keys())
+    assert (lost, doubled) == (0, 0), f"{lost} events are no contact, {doubled} contacts are of no event"
     panes = recount(events[each] for each in ids)
     facts = (codec.decode(value) for identity, value in kafka.items() if identity[0] == PaneFact.__name__)
     assert of_panes(facts) == panes

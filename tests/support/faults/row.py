@@ -36,9 +36,10 @@ SHORT_SECONDS, SOAK_SECONDS = 400, 3 * 3600
 
 
 class AnyLoad(Protocol):
-    """A load of one's own. `accepted` holds what was acknowledged, once it has ended."""
+    """A load of one's own. `accepted` holds what was acknowledged, once it has `finished` without an error."""
 
     accepted: list[Sent]
+    finished: bool
 
     def start(self) -> None: ...
 
@@ -146,12 +147,16 @@ class Scene:
         return self.fleet.log_of(name).read_text().count(words)
 
     def wait(self, low: float, high: float) -> None:
-        """Lets a random time pass: faults have no moment of their own."""
-        time.sleep(self.dice.uniform(low, high))
+        """Lets a random time pass: faults have no moment of their own. What ends meanwhile is started again."""
+        until = time.monotonic() + self.dice.uniform(low, high)
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.25))
+            self.fleet.restart_the_dead()
 
     def settle(self, seconds: float) -> None:
         """Ends the load, waits until everything is read, and ends the processes, each with exit code 0."""
         self.load.join()
+        assert self.load.finished and self.load.accepted, "the load did not end well"
         await_drained(self.settings, self.fleet, seconds)
         codes = self.fleet.terminate(*(name for name in self.fleet.running if name != "sink"))
         assert set(codes.values()) == {0}, f"SIGTERM drains and exits with 0: {codes}"

@@ -39,29 +39,36 @@ class Senders(threading.Thread):
         super().__init__(daemon=True)
         self.settings, self.count, self.per_second = settings, count, per_second
         self._maildir, self._imap, self._url = maildir, imap, f"http://127.0.0.1:{http_port}/v1/events"
-        self.given: set[str] = set()
+        self.finished = False
         self.accepted: list[Sent] = []
 
     def run(self) -> None:
         sources: tuple[Callable[[str], None], ...] = (self._drop, self._append, self._post)
-        threads = [threading.Thread(target=self._give, args=(source,), daemon=True) for source in sources]
+        names = {source: [f"{source.__name__.strip('_')}-{n}" for n in range(self.count)] for source in sources}
+        threads = [threading.Thread(target=self._give, args=each, daemon=True) for each in names.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        eventually(lambda: self.given <= self._in_log().keys(), "that the log has all", 300)
-        self.accepted = [Sent(b"", codec.encode(event), event) for event in self._in_log().values()]
+        given = {name for each in names.values() for name in each}
+        found = eventually(lambda: given <= (log := self._in_log()).keys() and log, "that the log has all", 300)
+        doubled = {name: len(ids) for name, ids in found.items() if len(ids) > 1}
+        assert not doubled, f"messages that have several ids: {doubled}"
+        self.accepted = [Sent(b"", codec.encode(event), event) for ids in found.values() for event in ids.values()]
+        self.finished = True
 
-    def _give(self, source: Callable[[str], None]) -> None:
-        for number in range(self.count):
-            name = f"{source.__name__.strip('_')}-{number}"
+    def _give(self, source: Callable[[str], None], names: list[str]) -> None:
+        for name in names:
             source(name)
-            self.given.add(name)
             time.sleep(1 / self.per_second)
 
-    def _in_log(self) -> dict[str, MessageReceived]:
-        events, _ = log_of(self.settings)
-        return {event.subject: event for event in events.values() if isinstance(event, MessageReceived)}
+    def _in_log(self) -> dict[str, dict[str, MessageReceived]]:
+        """Returns subject → event id → event."""
+        found: dict[str, dict[str, MessageReceived]] = {}
+        for event in log_of(self.settings)[0].values():
+            if isinstance(event, MessageReceived):
+                found.setdefault(event.subject, {})[event.event_id] = event
+        return found
 
     def _drop(self, name: str) -> None:
         draft = self._maildir / "tmp" / name
