@@ -22,6 +22,7 @@ from deploy.local.observe import Observer
 from deploy.local.process import LOOPBACK, ServerProcess, free_ports, is_free
 from deploy.local.stack import Stack
 from deploy.local.supervisor import ProcessSpec, ProcessStatus, Supervisor, Usage, status_of
+from producers.sources.http import key_store
 from schemas.admin import create_topics
 from schemas.clock import MICROS, Clock
 from schemas.errors import Unavailable
@@ -32,6 +33,7 @@ S = TypeVar("S", bound=Settings)
 ROOT = Path(__file__).parents[2]
 HTTP_PORT, SMTP_PORT = 8080, 2525  # taken when they are free
 PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # stages, in the order of stopping
+LOCAL_KEY = "local"  # signs requests to this deployment, and may do everything
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
 Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
@@ -81,6 +83,11 @@ class Places:
     def env(self) -> Path:
         """The file of variables, for a shell."""
         return self.data / "env"
+
+    @property
+    def keys(self) -> Path:
+        """The file of keys that requests are signed with."""
+        return self.data / "keys.yaml"
 
     @property
     def absent(self) -> Path:
@@ -241,7 +248,7 @@ class Pipeline:
             "DESKSTREAM_SMTP_HOST": LOOPBACK,
             "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),
             "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),
-            "DESKSTREAM_WEBHOOK_SECRETS": _secret(places.data / "webhook-secret"),
+            "DESKSTREAM_KEYS_FILE": str(_keys(places.keys)),
             "DESKSTREAM_SURVEY_SECRETS": _secret(places.data / "survey-secret"),
         }
         env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
@@ -330,6 +337,13 @@ def _secret(path: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(24))
     return path.read_text().strip()
+
+
+def _keys(path: Path) -> Path:
+    """Returns the file of keys; when there is none, with one key that may do everything."""
+    if not path.exists():
+        key_store.add(path, LOCAL_KEY, ["*"])
+    return path
 
 
 def _wall() -> int:

@@ -5,7 +5,6 @@ One pipeline serves all tests of this file; each test uses customers of its own.
 
 from __future__ import annotations
 
-import time
 import uuid
 
 import pytest
@@ -23,6 +22,7 @@ from tests.support.integration.pipeline_under_test import (
     message,
     someone,
 )
+from tests.support.integration.pipeline_under_test import signed as signature_of
 from tests.support.timeouts import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480)]
@@ -84,10 +84,8 @@ def test_a_mail_without_text_is_still_a_contact(pipeline: PipelineUnderTest) -> 
 def test_a_bad_request_is_refused_where_somebody_reads_it(
     pipeline: PipelineUnderTest, body: bytes, signed: bool, status: int, reason: str
 ) -> None:
-    from schemas.signature import HEADER, sign
-
-    secret = pipeline.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"] if signed else "guessed"
-    got, answer = pipeline.post("/v1/events", body, {**JSON, HEADER: sign(secret, body, int(time.time()))})
+    proof = signature_of(pipeline, "/v1/events", body, secret="" if signed else "guessed")
+    got, answer = pipeline.post("/v1/events", body, {**JSON, **proof})
     assert (got, answer["reason"]) == (status, reason)
 
 

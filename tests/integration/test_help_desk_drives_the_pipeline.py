@@ -16,16 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas import codec, signature
+from schemas import codec
 from schemas.facts import Outbound
 from schemas.topics import OUTBOUND
 from tests.conftest import Deployment
+from tests.support.producers.endpoint_case import SECRET
 from tests.support.producers.log_reader import free_port, logged, producer, records
+from tests.support.producers.signing import KEYS_FILE, signed_json
 from tests.support.timeouts import eventually
 from tests.support.webhook_receiver import Receiver, subscribe
 
 pytestmark = pytest.mark.stack
-SECRET = "a-secret-of-the-help-desk"
 
 
 @contextmanager
@@ -65,8 +66,8 @@ def heard(desk: Receiver, kind: str, wanted: Callable[[dict[str, Any]], bool]) -
 
 def post(client: httpx.Client, resource: str, body: dict[str, Any]) -> httpx.Response:
     raw = json.dumps(body).encode()
-    signed = {signature.HEADER: signature.sign(SECRET, raw, int(time.time())), "Content-Type": "application/json"}
-    return client.post(f"/v1/agents/{resource}", content=raw, headers=signed)
+    signed = signed_json(f"/v1/agents/{resource}", raw, SECRET, time.time())
+    return client.post(f"/v1/agents/{resource}", content=raw, headers=dict(signed.headers))
 
 
 def to_customer(deployment: Deployment, kind: str) -> list[Outbound]:
@@ -81,7 +82,7 @@ def test_a_help_desk_drives_the_pipeline_by_webhooks_and_the_agents_api(deployme
             "DESKSTREAM_WEBHOOKS_FILE": subscribe(tmp_path, desk=wanted),
             "DESKSTREAM_WEBHOOK_ALLOW_PRIVATE": "true",
         }
-        http = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_AGENT_SECRETS": SECRET}
+        http = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_KEYS_FILE": str(KEYS_FILE)}
         with (
             producer(deployment, "http", **http) as server,
             process(deployment, tmp_path / "worker.log", "stream_processors"),

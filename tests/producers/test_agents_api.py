@@ -21,12 +21,13 @@ from schemas import signature
 from schemas.errors import Refused
 from schemas.identity import event_id
 from tests.conftest import Deployment
+from tests.support.producers.endpoint_case import SECRET
 from tests.support.producers.endpoints_agents import BODIES, TICKET
 from tests.support.producers.log_reader import EVENTS, PRESENCE, events, free_port, logged, producer
+from tests.support.producers.signing import KEYS_FILE, header
 from tests.support.timeouts import eventually
 
 NOW = 1_772_409_600_000_000
-SECRET = "a-secret-of-the-help-desk"
 KINDS = {
     "replies": records.AgentReplied,
     "notes": records.NoteAdded,
@@ -172,7 +173,7 @@ def serving(deployment: Deployment) -> Iterator[httpx.Client]:
     port = free_port()
     env = {
         "DESKSTREAM_HTTP_PORT": "0",
-        "DESKSTREAM_AGENT_SECRETS": SECRET,
+        "DESKSTREAM_KEYS_FILE": str(KEYS_FILE),
         "DESKSTREAM_METRICS_PORT": str(port),
     }
     with producer(deployment, "agents", **env) as process:
@@ -185,8 +186,9 @@ def serving(deployment: Deployment) -> Iterator[httpx.Client]:
 
 def post(client: httpx.Client, resource: str, body: Any, **headers: str) -> httpx.Response:
     raw = json.dumps(body).encode()
-    signed = {signature.HEADER: signature.sign(SECRET, raw, int(time.time())), "Content-Type": "application/json"}
-    return client.post(f"/v1/agents/{resource}", content=raw, headers=signed | headers)
+    target, key = f"/v1/agents/{resource}", headers.get(signature.KEY_HEADER, "")
+    signed = {signature.HEADER: header(target, raw, SECRET, time.time(), idempotency_key=key)}
+    return client.post(target, content=raw, headers={"Content-Type": "application/json", **signed, **headers})
 
 
 @pytest.mark.stack

@@ -34,6 +34,7 @@ from tests.conftest import Deployment
 from tests.producers.test_http import Server, serving
 from tests.support.producers.endpoint_case import PUBLIC_URL, SECRET, cases
 from tests.support.producers.log_reader import dead_letters, events
+from tests.support.producers.signing import KEYS_FILE, header
 
 pytestmark = pytest.mark.stack
 
@@ -51,8 +52,9 @@ SURVEY = "/s/{token}"
 
 @pytest.fixture
 def server(deployment: Deployment) -> Iterator[Server]:
-    secrets = {f"DESKSTREAM_{endpoint.secrets.upper()}": SECRET for endpoint in ENDPOINT_AT.values()}
-    own = {"DESKSTREAM_WEBHOOK_SECRETS": SECRET, "DESKSTREAM_SURVEY_SECRETS": SECRET}
+    others = [endpoint for endpoint in ENDPOINT_AT.values() if not endpoint.scope]
+    secrets = {f"DESKSTREAM_{endpoint.secrets.upper()}": SECRET for endpoint in others}
+    own = {"DESKSTREAM_KEYS_FILE": str(KEYS_FILE), "DESKSTREAM_SURVEY_SECRETS": SECRET}
     with serving(deployment, **secrets, **own, DESKSTREAM_PUBLIC_URL=PUBLIC_URL) as server:
         assert server.process.stderr is not None
         threading.Thread(target=server.process.stderr.read, daemon=True).start()  # a full pipe would stop the server
@@ -65,12 +67,14 @@ class Signed(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         address = urlsplit(request.url or "")
-        if endpoint := ENDPOINT_AT.get(str(address.path)):
+        endpoint = ENDPOINT_AT.get(str(address.path))
+        if endpoint is not None and not endpoint.scope:
             sent = SENDERS[endpoint.name].sign(body, SECRET, time.time())
             told = {name: value for name, value in sent.headers.items() if name.lower() != "content-type"}
             request.url = address._replace(query=sent.query).geturl()
         else:
-            told = {signature.HEADER: signature.sign(SECRET, body, int(time.time()))}
+            key = str(request.headers.get(signature.KEY_HEADER, "")).strip()
+            told = {signature.HEADER: header(request.path_url, body, SECRET, time.time(), idempotency_key=key)}
         request.headers.update(told)
         return request
 

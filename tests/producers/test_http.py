@@ -16,7 +16,9 @@ import pytest
 from schemas import signature
 from schemas.events import AgentReplied, MessageReceived
 from tests.conftest import Deployment
+from tests.support.producers.endpoint_case import OLD_SECRET, SECRET
 from tests.support.producers.log_reader import dead_letters, events, free_port, logged, producer, records
+from tests.support.producers.signing import KEYS_FILE, header
 from tests.support.timeouts import eventually
 
 pytestmark = pytest.mark.stack
@@ -34,7 +36,8 @@ class Server:
         self, body: object, *, secret: str = "new", at: float | None = None, **headers: str
     ) -> httpx.Response:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        signed = {signature.HEADER: signature.sign(secret, raw, int(at or time.time()))}
+        secret = {"new": SECRET, "old": OLD_SECRET}.get(secret, secret)
+        signed = {signature.HEADER: header("/v1/events", raw, secret, at or time.time())}
         return self.client.post("/v1/events", content=raw, headers=signed | headers)
 
     def counted(self, metric: str) -> dict[str, float]:
@@ -50,7 +53,7 @@ class Server:
 @contextmanager
 def serving(deployment: Deployment, *, process: str = "http", await_ready: bool = True, **env: str) -> Iterator[Server]:
     port = free_port()
-    ours = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_METRICS_PORT": str(port), "DESKSTREAM_WEBHOOK_SECRETS": "new, old"}
+    ours = {"DESKSTREAM_HTTP_PORT": "0", "DESKSTREAM_METRICS_PORT": str(port), "DESKSTREAM_KEYS_FILE": str(KEYS_FILE)}
     with producer(deployment, process, **ours | env) as running:
         url = logged(running, r'"url": "(http[^"]+)"')[1]
         server = Server(running, url, f"http://127.0.0.1:{port}")
@@ -242,7 +245,7 @@ def test_without_kafka_it_is_503_with_retry_after(
 
 
 def test_without_a_secret_only_the_signed_endpoint_is_off(deployment: Deployment) -> None:
-    with serving(deployment, DESKSTREAM_WEBHOOK_SECRETS="") as server:
+    with serving(deployment, DESKSTREAM_KEYS_FILE="") as server:
         assert server.post_event(REPLY).status_code == 403
         assert server.client.post("/v1/form", data=CONTACT).status_code == 202
 

@@ -50,6 +50,7 @@ from tests.support.producers.replay_case import (
     TYPED_ON_A_KIOSK,
     delivered,
 )
+from tests.support.producers.signing import KEYS_FILE, header
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -78,7 +79,11 @@ class Broken:
 @pytest.fixture
 def settings(deployment: Deployment) -> ProducerSettings:
     return deployment.settings(
-        ProducerSettings, public_url=PUBLIC_URL, attachments_url="", **dict.fromkeys(OUR_SECRETS, SECRET)
+        ProducerSettings,
+        public_url=PUBLIC_URL,
+        attachments_url="",
+        keys_file=KEYS_FILE,
+        **dict.fromkeys(OUR_SECRETS, SECRET),
     )
 
 
@@ -131,7 +136,7 @@ def post_everything(settings: ProducerSettings, publisher: Publisher) -> Mapping
             told["form"] = await client.post("/v1/form", data=FORM)
             parts = {name: (None, value) for name, value in FORM.items()} | {"submission_id": (None, "f-2")}
             told["form in parts"] = await client.post("/v1/form", files=parts)
-            signed = as_json | {signature.HEADER: signature.sign(SECRET, raw, int(time.time()))}
+            signed = as_json | {signature.HEADER: header("/v1/events", raw, SECRET, time.time())}
             told["generic"] = await client.post("/v1/events", content=raw, headers=signed)
             return {name: answer.status_code for name, answer in told.items()}
 

@@ -25,10 +25,11 @@ from aiokafka.partitioner import murmur2
 from clickhouse_connect.driver.client import Client
 
 from deploy.local.mailbox import messages
-from deploy.local.pipeline import Pipeline
+from deploy.local.pipeline import LOCAL_KEY, Pipeline
+from producers.security import keys
 from schemas.events import MessageReceived
 from schemas.identity import canonical_customer_id, customer_tag, event_id
-from schemas.signature import HEADER, sign
+from schemas.signature import HEADER, RequestHead, sign_request
 from stream_processors.rules.ruleset import SHIPPED
 
 JSON = {"Content-Type": "application/json"}
@@ -142,9 +143,15 @@ def history(address: str, text: str, message_id: str) -> str:
 def send(pipeline: PipelineUnderTest, **body: object) -> None:
     """One signed event, from a help desk."""
     raw = json.dumps(body).encode()
-    secret = pipeline.pipeline.env["DESKSTREAM_WEBHOOK_SECRETS"].split(",")[0]
-    status, answer = pipeline.post("/v1/events", raw, {**JSON, HEADER: sign(secret, raw, int(time.time()))})
+    status, answer = pipeline.post("/v1/events", raw, {**JSON, **signed(pipeline, "/v1/events", raw)})
     assert status == 202, answer
+
+
+def signed(pipeline: PipelineUnderTest, target: str, raw: bytes, *, secret: str = "") -> dict[str, str]:
+    """The signature of the deployment's own key, or of a guess at its secret."""
+    key = keys.read(pipeline.pipeline.places.keys).keys[LOCAL_KEY]
+    head = RequestHead("POST", target)
+    return {HEADER: sign_request(key.id, secret or key.secrets[0], head, raw, int(time.time()))}
 
 
 def partition_of(customer_id: str, partitions: int) -> int:

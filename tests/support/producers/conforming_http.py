@@ -10,7 +10,6 @@ from typing import ClassVar
 import httpx
 
 from producers.endpoint import endpoints
-from schemas import signature
 from tests.support.producers.conformance import Answer, Becomes, Channel, Process
 from tests.support.producers.endpoint_case import (
     OLD_SECRET,
@@ -21,6 +20,7 @@ from tests.support.producers.endpoint_case import (
     SignedRequest,
     cases,
 )
+from tests.support.producers.signing import KEYS_FILE, signer
 
 ENDPOINTS = {endpoint.name: endpoint for endpoint in endpoints()}
 BOTH = f"{SECRET}, {OLD_SECRET}"  # one of them is being rotated out
@@ -29,9 +29,9 @@ PROCESS = Process(
     "http",
     DESKSTREAM_HTTP_PORT="0",
     DESKSTREAM_PUBLIC_URL=PUBLIC_URL,
-    DESKSTREAM_WEBHOOK_SECRETS=BOTH,
+    DESKSTREAM_KEYS_FILE=str(KEYS_FILE),
     DESKSTREAM_SURVEY_SECRETS=BOTH,
-    **{f"DESKSTREAM_{endpoint.secrets.upper()}": BOTH for endpoint in ENDPOINTS.values()},
+    **{f"DESKSTREAM_{endpoint.secrets.upper()}": BOTH for endpoint in ENDPOINTS.values() if not endpoint.scope},
 )
 
 
@@ -115,13 +115,7 @@ def _reply(number: int) -> bytes:
     return json.dumps(said).encode()
 
 
-def _signed(body: bytes, secret: str, at: float) -> SignedRequest:
-    return SignedRequest(
-        body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
-    )
-
-
-EVENTS = Case("events", _reply, _signed, b'{"type": "reply", "text": "\xe9t\xe9"}', timestamped=True)
+EVENTS = Case("events", _reply, signer("/v1/events"), b'{"type": "reply", "text": "\xe9t\xe9"}', timestamped=True)
 CHANNELS: list[Channel] = [
     *(
         Endpoint(case, ENDPOINTS[name].path, ENDPOINTS[name].max_bytes, keep=ENDPOINTS[name].keep)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from schemas import signature
-from tests.support.producers.endpoint_case import Case, SignedRequest
+from tests.support.producers.endpoint_case import Case
+from tests.support.producers.signing import signer
 
 TICKET = "ABCDEFGHIJKL-1"
 BODIES: dict[str, dict[str, Any]] = {
@@ -20,14 +20,11 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def sign(body: bytes, secret: str, wall: float) -> SignedRequest:
-    return SignedRequest(
-        body, {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(wall))}
-    )
-
-
 def _body(resource: str) -> Callable[[int], bytes]:
     return lambda number: json.dumps(BODIES[resource] | {"id": f"{resource}-{number}"}).encode()
 
 
-CASES = [Case(f"agents-{resource}", _body(resource), sign, timestamped=True) for resource in BODIES]
+CASES = [
+    Case(f"agents-{resource}", _body(resource), signer(f"/v1/agents/{resource}"), timestamped=True)
+    for resource in BODIES
+]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from schemas import signature
-from tests.support.producers.endpoint_case import Case, SignedRequest
+from tests.support.producers.endpoint_case import Case
+from tests.support.producers.signing import signer
 
 
 def _body(number: int) -> bytes:
@@ -15,9 +15,4 @@ def _body(number: int) -> bytes:
     return json.dumps(turn | asked | {"customer": {"email": "ann@example.org"}}).encode()
 
 
-def _sign(body: bytes, secret: str, at: float) -> SignedRequest:
-    signed = {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
-    return SignedRequest(body, signed)
-
-
-CASES = (Case(endpoint="help-centre", body=_body, sign=_sign, events=2, timestamped=True),)
+CASES = (Case(endpoint="help-centre", body=_body, sign=signer("/v1/help-centre"), events=2, timestamped=True),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from schemas import signature
-from tests.support.producers.endpoint_case import Case, SignedRequest
+from tests.support.producers.endpoint_case import Case
+from tests.support.producers.signing import signer
 
 
 def _body(number: int) -> bytes:
@@ -13,9 +13,4 @@ def _body(number: int) -> bytes:
     return json.dumps(values | {"submission_id": f"k-{number}"}).encode()
 
 
-def _sign(body: bytes, secret: str, at: float) -> SignedRequest:
-    signed = {"Content-Type": "application/json", signature.HEADER: signature.sign(secret, body, int(at))}
-    return SignedRequest(body, signed)
-
-
-CASES = (Case(endpoint="kiosk", body=_body, sign=_sign, timestamped=True),)
+CASES = (Case(endpoint="kiosk", body=_body, sign=signer("/v1/kiosk"), timestamped=True),)
