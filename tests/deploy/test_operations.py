@@ -31,7 +31,7 @@ COMMAND_LINES = {
 }
 KUBECTL = {"annotate", "apply", "delete", "exec", "get", "patch", "rollout", "scale", "wait"}
 #: What a cluster has beside our manifests: claims by their template, Secrets, and pods of the StatefulSets.
-NOT_OURS = {"deskstream-doors", "deskstream-worker", "state-worker-0", "worker-0", "clickhouse-0"}
+NOT_OURS = {"deskstream-doors", "deskstream-keys", "deskstream-worker", "state-worker-0", "worker-0", "clickhouse-0"}
 every_page = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 
 
@@ -104,7 +104,7 @@ def kubernetes(words: list[str]) -> None:
         assert name in manifests().get(kind, set()) | NOT_OURS, f"no {kind} {name}"
     if words[0] in ("delete", "patch"):
         kind = plain[0]
-        names = [word for word in plain[1:] if word not in ("merge", "endpoints.yaml")]
+        names = [word for word in plain[1:] if word not in ("merge", "endpoints.yaml", "keys-patch.yaml")]
         assert set(names) <= manifests().get(kind, set()) | NOT_OURS
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
+import subprocess
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,10 @@ from producers.security.grants import EVENT_SCOPES, SCOPES, expanded, scope_of
 from producers.security.keys import KeyFile
 from producers.sources.http import key_store
 from schemas.errors import ConfigurationError, Refused
+from schemas.signature import RequestHead, verify_request
 
 SECRET = "0123456789abcdef"
+PAGE = (Path(__file__).parents[2] / "deploy/docs/signed-requests.md").read_text("utf-8")
 GOOD: dict[str, Any] = {"id": "desk", "secrets": [SECRET], "scopes": ["agents:*"]}
 
 
@@ -226,3 +232,25 @@ def test_other_keys_and_revocations_survive_a_change(tmp_path: Path) -> None:
     written = yaml.safe_load(file.read_text())
     assert written["keys"][:2] == entries and written["revoked_tokens"] == [{"id": "k7q2m4x9aa"}]
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_names_every_scope_and_nothing_else() -> None:
+    rows = re.findall(r"^\| `([a-z]+:[a-z]+)` \|", PAGE, re.MULTILINE)
+    assert sorted(rows) == sorted(SCOPES)
+
+
+def test_the_shell_of_the_page_makes_a_signature_that_is_accepted() -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl on this machine")
+    [script] = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "openssl" in block]
+    before = f"secret={SECRET}; server=http://site\ncurl() {{ for each; do printf '%s\\0' \"$each\"; done; }}\n"
+    done = subprocess.run(["sh", "-c", before + script], capture_output=True, check=True)
+    arguments = done.stdout.decode().split("\0")[:-1]
+    headers = dict(value.split(": ", 1) for name, value in pairwise(arguments) if name == "-H")
+    body = arguments[arguments.index("--data-binary") + 1].encode()
+    assert arguments[-1] == "http://site/v1/agents/notes"
+    head = RequestHead("POST", "/v1/agents/notes", headers["Idempotency-Key"])
+    verify_request(headers["Deskstream-Signature"], "help-desk", [SECRET], head, body, wall=time.time())
