@@ -1,6 +1,10 @@
 """Creates and verifies the Kafka topics that `schemas/topics.py` declares: `python -m schemas.admin create|verify`.
 
 The broker never creates a topic by itself, so this runs before any process does. It is safe to run again.
+
+Every producer writes with acks=all: Kafka acknowledges a record when all replicas that are in sync have it. By Kafka's
+own defaults that may be the leader alone. Topics of three and more replicas therefore have `min.insync.replicas` 2: a
+record that is acknowledged is on two brokers, or it is not acknowledged.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from schemas.settings import Settings, load
 from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
 
 BOOTSTRAP_SECONDS, READY_SECONDS = 10.0, 30.0
+IN_SYNC = "min.insync.replicas"
 
 
 def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
@@ -36,8 +41,10 @@ def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
 def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
     """Creates what is missing, verifies the rest, waits until every partition has a leader; returns the created names.
 
+    Topics that are there and would acknowledge a record on too few replicas have `min.insync.replicas` raised.
+
     Raises:
-        TopicMismatch: a topic exists with another partition count or cleanup policy.
+        TopicMismatch: a topic exists with another partition count, cleanup policy or fewer replicas.
         Unavailable: Kafka does not answer, or does not finish in time.
     """
     topics = declared(settings, app_id=app_id)
@@ -46,7 +53,12 @@ def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
         if missing:
             with suppress(TopicAlreadyExistsError):  # another process was faster; what it made is verified below
                 admin.create_topics({name: _wanted(topics[name], settings) for name in missing}, timeout_ms=30_000)
-        _await(admin, topics, settings)
+        _await_leaders(admin, topics, settings)
+        raised, deadline = _raise_in_sync(admin, topics), time.monotonic() + READY_SECONDS
+        while problems := _problems(admin, topics, settings):
+            if not raised or time.monotonic() > deadline:  # not every broker hears at once of what was raised
+                raise TopicMismatch("; ".join(problems))
+            time.sleep(0.05)
     return missing
 
 
@@ -54,7 +66,8 @@ def verify_topics(settings: Settings, *, app_id: str = "") -> None:
     """Compares every topic with its declaration.
 
     Raises:
-        TopicMismatch: a topic is missing, or exists with another partition count or cleanup policy.
+        TopicMismatch: a topic is missing, or exists with another partition count or cleanup policy, on fewer replicas, or
+            acknowledges a record that fewer of them have.
         Unavailable: Kafka does not answer.
     """
     with _admin(settings) as admin:
@@ -114,8 +127,21 @@ def _wanted(topic: Topic, settings: Settings) -> dict[str, Any]:
     return {
         "num_partitions": partition_count(topic, settings),
         "replication_factor": settings.replication_factor,
-        "configs": {"cleanup.policy": topic.cleanup, "retention.ms": str(topic.retention_ms), **dict(topic.configs)},
+        "configs": {
+            "cleanup.policy": topic.cleanup,
+            "retention.ms": str(topic.retention_ms),
+            IN_SYNC: str(in_sync(settings.replication_factor)),
+            **dict(topic.configs),
+        },
     }
+
+
+def in_sync(replicas: int) -> int:
+    """Returns how many replicas must have a record before Kafka acknowledges it, where a topic has so many.
+
+    Two of three or more. Of two it is one: with both, a single broker that restarts would stop every writer.
+    """
+    return 2 if replicas >= 3 else 1
 
 
 def partition_count(topic: Topic, settings: Settings) -> int:
@@ -123,19 +149,37 @@ def partition_count(topic: Topic, settings: Settings) -> int:
     return 1 if topic.partitions == 1 else settings.partitions
 
 
-def _await(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
+def _await_leaders(admin: Any, topics: dict[str, Topic], settings: Settings) -> None:
     """Waits until the brokers know every topic with a leader for each partition: a client may use it the moment after."""
     deadline = time.monotonic() + READY_SECONDS
     while problems := _problems(admin, topics, settings, only_missing=True):
         if time.monotonic() > deadline:
             raise Unavailable("; ".join(problems))
         time.sleep(0.05)
-    if problems := _problems(admin, topics, settings):
-        raise TopicMismatch("; ".join(problems))
+
+
+def _described(admin: Any, topics: dict[str, Topic]) -> dict[str, Any]:
+    return {described["name"]: described for described in admin.describe_topics(list(topics))}
+
+
+def _replicas(described: dict[str, Any]) -> int:
+    """Returns the replicas of the partition that has the fewest."""
+    return min(len(partition["replica_nodes"]) for partition in described["partitions"])
+
+
+def _raise_in_sync(admin: Any, topics: dict[str, Topic]) -> list[str]:
+    """Raises `min.insync.replicas` of the topics that an earlier build, or somebody else, created with less; returns them."""
+    found = _described(admin, topics)
+    wanted = {name: in_sync(_replicas(found[name])) for name in topics}
+    configs = describe_configs(admin, list(topics))
+    if low := [name for name in topics if int(configs[name][IN_SYNC]) < wanted[name]]:
+        changes = [ConfigResource(ConfigResourceType.TOPIC, name, {IN_SYNC: str(wanted[name])}) for name in low]
+        admin.alter_configs(changes)
+    return low
 
 
 def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_missing: bool = False) -> list[str]:
-    found = {described["name"]: described for described in admin.describe_topics(list(topics))}
+    found = _described(admin, topics)
     problems = []
     for name in topics:
         described = found.get(name, {})
@@ -146,26 +190,38 @@ def _problems(admin: Any, topics: dict[str, Topic], settings: Settings, *, only_
             problems.append(f"topic {name} has no leader yet")
     if problems or only_missing:
         return problems
+    replicas = {name: _replicas(found[name]) for name in topics}
     for name in topics:
         count, wanted = len(found[name]["partitions"]), partition_count(topics[name], settings)
         if count != wanted:
             problems.append(f"topic {name} has {count} partitions, expected {wanted}")
-    return problems + _wrong_configs(admin, topics)
+        if replicas[name] < settings.replication_factor:
+            problems.append(f"topic {name} has {replicas[name]} replicas, expected {settings.replication_factor}")
+    return problems + _wrong_configs(admin, topics, replicas)
 
 
-def _wrong_configs(admin: Any, topics: dict[str, Topic]) -> list[str]:
+def _wrong_configs(admin: Any, topics: dict[str, Topic], replicas: dict[str, int]) -> list[str]:
     """Returns the settings that differ and matter. Retention may be tuned; another cleanup loses state, or keeps too much."""
     problems = []
     for name, configs in describe_configs(admin, list(topics)).items():
         for key, wanted in (("cleanup.policy", topics[name].cleanup), *topics[name].configs):
             if configs[key] != wanted:
                 problems.append(f"topic {name} has {key}={configs[key]}, expected {wanted}")
+        if int(configs[IN_SYNC]) < (least := in_sync(replicas[name])):
+            problems.append(
+                f"topic {name} has {IN_SYNC}={configs[IN_SYNC]}, expected at least {least} (create raises it)"
+            )
     return problems
 
 
 def describe_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
     """Returns the values in force of the settings that we declare, by topic."""
-    keys = ["cleanup.policy", "retention.ms", *dict.fromkeys(key for topic in TOPICS for key, _ in topic.configs)]
+    keys = [
+        "cleanup.policy",
+        "retention.ms",
+        IN_SYNC,
+        *dict.fromkeys(key for topic in TOPICS for key, _ in topic.configs),
+    ]
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, keys) for name in names]
     described = admin.describe_configs(resources, config_filter="all")["topic"]
     return {name: {key: config["value"] for key, config in described[name].items()} for name in names}
@@ -190,7 +246,7 @@ Wait = Annotated[float, typer.Option("--wait", min=0, help="try again for so man
 
 @app.command()
 def create(wait: Wait = 0.0) -> None:
-    """Create the topics that are missing, and verify all of them."""
+    """Create the topics that are missing, raise min.insync.replicas where it is too low, and verify all of them."""
 
     def work() -> None:
         settings = load(Settings)
@@ -202,7 +258,9 @@ def create(wait: Wait = 0.0) -> None:
 
 @app.command()
 def verify(wait: Wait = 0.0) -> None:
-    """Check that every topic exists with the declared partitions and cleanup policy; changes nothing.
+    """Check that every topic exists with the declared partitions, replicas and cleanup policy; changes nothing.
+
+    A topic of three replicas must have min.insync.replicas of 2 or more.
 
     With --wait this is what a pod's init container runs: it ends well once the topics are there.
     """

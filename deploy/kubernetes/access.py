@@ -15,15 +15,23 @@ from schemas.admin import declared
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, TOPIC_OF
 
+#: Strimzi's names of resource types, where they are not ours.
+STRIMZI_TYPES = {"transactional_id": "transactionalId"}
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Holds the rights of one role. `group` is its consumer group, a prefix when it ends in a hyphen; '' is none."""
+    """Holds the rights of one role.
+
+    `group` is its consumer group, a prefix when it ends in a hyphen; '' is none. `transactional` is the prefix of the
+    transactional ids by which it fences off earlier owners of its partitions (ADR 29); '' is none.
+    """
 
     name: str
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     group: str = ""
+    transactional: str = ""
 
     @property
     def user(self) -> str:
@@ -51,12 +59,12 @@ def roles(settings: Settings) -> tuple[Role, ...]:
         Role("setup"),
         # `dlq replay`, run beside a sink, writes to the topic that a dead letter came from.
         Role("sink", everything - workers_own, everything - workers_own, group),
-        Role("worker", everything - dead_letters, everything, group.rstrip("-")),
+        Role("worker", everything - dead_letters, everything, group.rstrip("-"), transactional=group),
     )
 
 
 def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """Returns the rules of a role: `(topic or group, name, literal or prefix, operations)`."""
+    """Returns the rules of a role: `(topic, group or transactional_id, name, literal or prefix, operations)`."""
     found: list[tuple[str, str, str, tuple[str, ...]]] = [("topic", "*", "literal", ("Describe", "DescribeConfigs"))]
     found += [("topic", name, "literal", ("Read",)) for name in sorted(role.reads - role.writes)]
     found += [("topic", name, "literal", ("Write",)) for name in sorted(role.writes - role.reads)]
@@ -64,6 +72,8 @@ def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
     if role.group:
         operations = ("Read", "Delete") if role.name == "sink" else ("Read",)  # `sinks rewind` deletes its offsets
         found.append(("group", role.group, "prefix" if role.group.endswith("-") else "literal", operations))
+    if role.transactional:
+        found.append(("transactional_id", role.transactional, "prefix", ("Describe", "Write")))
     return found
 
 
@@ -71,7 +81,10 @@ def users(settings: Settings, cluster: str) -> Iterable[dict[str, Any]]:
     """Yields a Strimzi KafkaUser per role; the operator makes the Secret of the same name, with its password."""
     for role in roles(settings):
         acls = [
-            {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": list(operations)}
+            {
+                "resource": {"type": STRIMZI_TYPES.get(kind, kind), "name": name, "patternType": pattern},
+                "operations": list(operations),
+            }
             for kind, name, pattern, operations in rules(role)
         ]
         yield {

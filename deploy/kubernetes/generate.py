@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from deploy.kubernetes import access
-from schemas.admin import declared, partition_count
+from schemas.admin import IN_SYNC, declared, in_sync, partition_count
 from schemas.settings import Settings, load
 from schemas.topics import PARTITIONS
 
@@ -35,7 +35,7 @@ ALERTS = "deploy/prometheus/rules"
 DASHBOARDS = "deploy/grafana/json"
 #: The Kafka of components/strimzi; topics and users carry its name.
 CLUSTER = "kafka"
-REPLICAS, IN_SYNC = 3, 2
+REPLICAS = 3
 NOTE = "# Written by `make generate`; edits are lost.\n"
 CONFIG_API = "kustomize.config.k8s.io/v1beta1"
 
@@ -109,7 +109,7 @@ def topics() -> list[dict[str, Any]]:
                 "replicas": settings.replication_factor,
                 "config": {
                     "cleanup.policy": topic.cleanup,
-                    "min.insync.replicas": IN_SYNC,
+                    IN_SYNC: in_sync(REPLICAS),
                     "retention.ms": topic.retention_ms,
                     **dict(topic.configs),
                 },

@@ -5,6 +5,7 @@ Settings that differ from Kafka's defaults:
   refuses a larger input, such as a 30 MB mail, and writes it to the dead letters cut to fit.
 - Only `schemas/admin.py` creates topics, never the broker: a typing error must not become a topic.
 - Few partitions of the internal topics and no initial rebalance delay: a consumer starts in milliseconds.
+- Sessions of 1 s are allowed: a test that waits for the end of one need not wait for 6 s.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ log.dirs={log}
 message.max.bytes={max}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1

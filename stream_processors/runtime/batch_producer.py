@@ -1,7 +1,7 @@
 """Sends records to Kafka, grouped by partition into whole record batches.
 
-`flush()` returns when every one of them is acknowledged by all replicas, and raises when one is not: nothing is
-sent and forgotten.
+`flush()` returns when every one of them is acknowledged by all in-sync replicas, and raises when one is not: nothing
+is sent and forgotten. How many replicas that are at least is `min.insync.replicas` of the topic (`schemas/admin.py`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidProducerEpoch, ProducerClosed, ProducerFenced
 
 from schemas.errors import Unavailable
+
+
+class Fenced(Unavailable):
+    """Says that the producer of a partition was replaced, here or in another process: its records are refused for good."""
 
 
 class BatchProducer:
@@ -50,6 +55,7 @@ class BatchProducer:
         """Waits until everything is durable; returns the last offset written per topic and partition.
 
         Raises:
+            Fenced: a newer producer has taken its place.
             Unavailable: Kafka did not acknowledge a batch.
         """
         batches = self._sent + [(topic, partition, batch) for (topic, partition), batch in self._open.items()]
@@ -60,6 +66,8 @@ class BatchProducer:
                 batch.close()
                 futures.append(await self._producer.send_batch(batch, topic, partition=partition))
             results = await asyncio.gather(*futures)
+        except (ProducerFenced, InvalidProducerEpoch, ProducerClosed) as error:
+            raise Fenced(f"another producer took over: {type(error).__name__}") from error
         except Exception as error:
             raise Unavailable(f"Kafka did not acknowledge: {type(error).__name__}: {error}") from error
         last: dict[tuple[str, int], int] = {}

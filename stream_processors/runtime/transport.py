@@ -265,9 +265,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Stops the flow until the tables of newly assigned partitions are restored."""
+        """Stops the flow until the tables of newly assigned partitions are restored.
+
+        The workers claim the partitions first: what a changelog holds then is all that earlier owners will have written.
+        """
         self.stop_flow()
         self.app.flow_control.suspend()
+        await asyncio.gather(*(worker.claim(assigned) for worker in getattr(self.app, "deskstream_workers", ())))
         await super().on_partitions_assigned(assigned, generation_id)
 
 

@@ -22,13 +22,14 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP, AppT, EventT, StreamT, TableT
 
 from schemas.errors import StateFromTheFuture
-from schemas.kafka_security import security
 from schemas.process import EXIT_PROTECTED, EXIT_UNAVAILABLE, Health
 from schemas.settings import WorkerSettings
-from stream_processors.runtime.batch import BatchFolder, Folded, Overlay
-from stream_processors.runtime.batch_producer import BatchProducer
+from stream_processors.runtime.batch import BatchFolder
+from stream_processors.runtime.batch_producer import BatchProducer, Fenced
 from stream_processors.runtime.batch_writer import BatchWriter
 from stream_processors.runtime.failure_limit import FailureLimit
+from stream_processors.runtime.fenced_producers import FencedProducers
+from stream_processors.runtime.fold_in_stretches import fold_in_stretches
 from stream_processors.runtime.gauges import StateGauges
 from stream_processors.runtime.metrics import GaugeCollector, record_counts
 from stream_processors.runtime.partition_queue import PartitionQueue
@@ -39,9 +40,8 @@ from stream_processors.runtime.worker_metrics import WorkerMetrics
 
 log = structlog.get_logger()
 TICK_POLL_SECONDS = 0.1
-#: A flush takes some six rounds of the event loop, so a fold yields often while somebody waits for its batch. A batch
-#: of `LARGE_BATCH` records is work that has piled up: yielding a quarter as often folds it sooner.
-FOLD_STRETCH_SECONDS, LONG_STRETCH_SECONDS, LARGE_BATCH = 0.001, 0.004, 500
+#: A claim takes some 50 ms. A coordinator that restarts takes seconds.
+CLAIM_SECONDS = 30.0
 
 
 def end_process(code: int, why: str) -> NoReturn:
@@ -82,7 +82,7 @@ class Worker:
         self._folding = asyncio.Lock()
         self._queues: dict[int, PartitionQueue] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._producer: AIOKafkaProducer | None = None
+        self.producers = FencedProducers(settings, processor.name, table.changelog_topic_name)
         self._failures = FailureLimit(settings.dlq_max_run, settings.dlq_max_ratio)
         self.ready = False
         self._started = asyncio.Event()
@@ -91,29 +91,19 @@ class Worker:
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connects the producer. Called once, before the first batch."""
-        self._producer = _new_producer(self.settings)
-        await self._producer.start()
+        """Lets batches be folded. Called once."""
         if self.gauges is not None:
             self.gauges.register()
         self._started.set()
 
     async def stop(self) -> None:
-        """Disconnects the producer. Called last."""
-        if self._producer is not None:
-            await self._producer.stop()
+        """Disconnects the producers. Called last."""
+        await self.producers.stop()
 
     async def drain(self) -> None:
         """Begins no batch any more, and waits until those that were begun are durable."""
         self.draining = True
         await self.idle.wait()
-
-    @property
-    def producer(self) -> AIOKafkaProducer:
-        """The connected producer. Raises RuntimeError before `start`."""
-        if self._producer is None:
-            raise RuntimeError("the worker was not started")
-        return self._producer
 
     def _recovering(self) -> None:
         self.recovered_at = time.monotonic()
@@ -144,6 +134,9 @@ class Worker:
             self.idle.clear()
             try:
                 await self._batch(events)
+            except Fenced as error:
+                message = events[0].message
+                await self._end_unless_lost(message.partition, message.generation_id, str(error))
             except Exception as error:
                 if future := _future(error):
                     end_process(EXIT_PROTECTED, str(future))
@@ -156,15 +149,21 @@ class Worker:
 
     async def _batch(self, events: list[EventT]) -> None:
         partition, generation = events[0].message.partition, events[0].message.generation_id
-        if self._lost(partition, generation):
-            return
+        async with self.producers.busy(partition):
+            if not self._lost(partition, generation):
+                await self._write_batch(partition, generation, events, self.producers.of(partition))
+
+    async def _write_batch(
+        self, partition: int, generation: int, events: list[EventT], producer: AIOKafkaProducer
+    ) -> None:
+        """Folds a batch with the producer of its generation, which is refused once the partition has another owner."""
         records = [record for event in events for record in event.message.value]
         if self._before_fold is not None:
             await self._before_fold()
         began = time.perf_counter()
-        writes = BatchProducer(self.producer, int(time.time() * 1000))
+        writes = BatchProducer(producer, int(time.time() * 1000))
         async with self._folding:
-            folded = await self._fold(partition, records, writes)
+            folded = await fold_in_stretches(self.folder, self.store, self.writer, partition, records, writes)
         self._metrics.dead_letters(folded.failures)
         if why := self._failures.exceeded(len(records), folded):
             end_process(EXIT_PROTECTED, why)
@@ -193,38 +192,24 @@ class Worker:
         self._metrics.phases(began, after_fold, after_outputs, time.perf_counter())
         self.health.beat()
 
-    async def _fold(self, partition: int, records: list[Any], writes: BatchProducer) -> Folded:
-        """Folds the records and queues their outputs; yields to the event loop after each stretch."""
-        overlay = Overlay(
-            self.folder.codec,
-            lambda key: self.store.get_bytes(partition, key),
-            lambda prefix: self.store.scan_bytes(partition, prefix),
-        )
-        steps = self.folder.folding(partition, records, overlay)
-        stretch = LONG_STRETCH_SECONDS if len(records) >= LARGE_BATCH else FOLD_STRETCH_SECONDS
-        queued, yields_at = 0, time.perf_counter() + stretch
-        while True:
-            try:
-                outputs = next(steps)
-            except StopIteration as end:
-                folded: Folded = end.value
-                break
-            if time.perf_counter() < yields_at:
-                continue
-            self.writer.add_outputs(writes, partition, outputs[queued:])
-            queued = len(outputs)
-            await asyncio.sleep(0)
-            yields_at = time.perf_counter() + stretch
-        self.writer.add_outputs(writes, partition, folded.outputs[queued:])
-        self.writer.add_dead_letters(writes, partition, folded.failures)
-        return folded
-
     def _lost(self, partition: int, generation: int) -> bool:
         """Returns true when a rebalance took the partition away since this batch was delivered."""
         return (
             self.app.consumer_generation_id != generation
             or TP(self.source, partition) not in self.app.consumer.assignment()
         )
+
+    async def _end_unless_lost(self, partition: int, generation: int, why: str) -> None:
+        """Returns once a rebalance has taken the partition away since `generation`; ends the process if none does.
+
+        A worker that slept through its session is fenced before its own consumer finds out.
+        """
+        until = time.monotonic() + self.settings.session_timeout_seconds
+        while not self._lost(partition, generation):
+            if time.monotonic() > until:
+                end_process(EXIT_UNAVAILABLE, f"{self.source}/{partition}: {why}")
+            await asyncio.sleep(TICK_POLL_SECONDS)
+        log.warning("fenced: the partition has a newer owner", agent=self.processor.name, partition=partition)
 
     def assigned(self) -> list[int]:
         """Returns the partitions of the source topic that this process holds."""
@@ -244,6 +229,16 @@ class Worker:
         return max(0, (highwater or 0) - self.end[partition])
 
     # -- assignments and ticks ----------------------------------------------------------------------------------
+
+    async def claim(self, assigned: set[TP]) -> None:
+        """Fences off the earlier owners of the assigned partitions of this source, before their states are restored."""
+        self._recovering()
+        try:
+            async with asyncio.timeout(CLAIM_SECONDS):
+                await self.producers.claim({tp.partition for tp in assigned if tp.topic == self.source})
+        except Exception as error:
+            end_process(EXIT_UNAVAILABLE, f"{self.source}: not claimed: {type(error).__name__}: {error}")
+        self._recovering()
 
     async def _begin(self, partitions: set[int]) -> None:
         """Prepares newly assigned partitions whose states are restored: timers, then gauges."""
@@ -278,31 +273,31 @@ class Worker:
             yield from self.store.scan_bytes(partition, prefix)
 
     async def tick(self) -> None:
-        """Appends the ticks that are due, every `TICK_POLL_SECONDS`, until the worker drains."""
+        """Appends the ticks that are due, every `TICK_POLL_SECONDS`, until the worker drains; renews old claims."""
         while not self.draining:
             await asyncio.sleep(TICK_POLL_SECONDS)
             try:
-                await self.ticker.append_due(self.producer, self.assigned(), self.clock.now())
+                await self._append_due()
+                await self.producers.renew()
                 if self.idle.is_set():
                     self.health.beat()
             except Exception as error:
                 if self.draining:
-                    return  # the producer was closed: whoever holds the partition next appends them
+                    return  # the producers were closed: whoever holds the partitions next appends them
                 log.exception("ticks failed", agent=self.processor.name)
                 end_process(EXIT_UNAVAILABLE, f"ticks: {type(error).__name__}: {error}")
 
+    async def _append_due(self) -> None:
+        held = [partition for partition in self.assigned() if partition in self.producers]
+        await asyncio.gather(*(self._append_due_of(partition, self.app.consumer_generation_id) for partition in held))
 
-def _new_producer(settings: WorkerSettings) -> AIOKafkaProducer:
-    return AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=1_000_000,
-        max_request_size=8_000_000,
-        linger_ms=0,
-        request_timeout_ms=60_000,
-        **security(settings),
-    )
+    async def _append_due_of(self, partition: int, generation: int) -> None:
+        producer = self.producers.of(partition)
+        try:
+            await self.ticker.append_due(producer, [partition], self.clock.now())
+        except Fenced as error:
+            if self.producers.holds(partition, producer):  # otherwise it was this worker that claimed anew
+                await self._end_unless_lost(partition, generation, str(error))
 
 
 def _future(error: BaseException) -> StateFromTheFuture | None:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import collections
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from schemas import codec
 from schemas.events import AgentReplied, Event, MessageReceived
 from schemas.process import EXIT_PROTECTED
 from schemas.settings import Settings
-from schemas.topics import CONTACT_EVENTS
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.rules import ruleset
 from stream_processors.tickets.processor import TicketsProcessor
 from tests.support.faults.fleet import WORKER, Fleet, await_drained
 from tests.support.faults.load import Load
+from tests.support.faults.ownership import await_, await_holders
 from tests.support.faults.recount import difference, facts_in_kafka, facts_offline
 from tests.support.faults.versions import encoder, version_of
 
 OLDER = ["-m", "tests.support.faults.older_worker"]
 EVERYBODY = [f"worker-{number}" for number in range(4)]
-AGREED_SECONDS = 180.0
 
 
 @pytest.fixture
@@ -44,31 +39,6 @@ def mixed_producers() -> Callable[[Event], bytes]:
     """Every other reply of an agent comes from a producer that is one release behind."""
     turn, earlier = count(), encoder(AgentReplied, 1)
     return lambda event: earlier(event) if isinstance(event, AgentReplied) and next(turn) % 2 else codec.encode(event)
-
-
-def holders(settings: Settings) -> dict[str, int]:
-    """Worker -> how many partitions of the contacts it holds, as the group's coordinator says."""
-    group, found = f"{settings.namespace}deskstream", {}
-    with (
-        closing(KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)) as admin,
-        suppress(KafkaError),  # the first group of a new broker has no coordinator for a moment
-    ):
-        for member in admin.describe_groups([group])[group]["members"]:
-            given = member["member_assignment"]["assigned_partitions"] if member["member_assignment"] else []
-            partitions = [each for each in given if each["topic"] == settings.topic(CONTACT_EVENTS)]
-            found[member["group_instance_id"]] = sum(len(each["partitions"]) for each in partitions)
-    return found
-
-
-def await_holders(settings: Settings, wanted: dict[str, int]) -> None:
-    await_(lambda: holders(settings), wanted)
-
-
-def await_(ask: Callable[[], Any], wanted: Any) -> None:
-    until = time.monotonic() + AGREED_SECONDS
-    while (found := ask()) != wanted:
-        assert time.monotonic() < until, f"still {found}, not {wanted}, after {AGREED_SECONDS:.0f} s"
-        time.sleep(0.2)
 
 
 def restart(fleet: Fleet, name: str, command: list[str]) -> None:

@@ -94,6 +94,17 @@ def test_two_processes_may_create_at_the_same_time(deployment: Deployment) -> No
     admin.delete_topics(settings)
 
 
+@pytest.mark.parametrize(("replicas", "least"), [(1, 1), (2, 1), (3, 2), (5, 2)])
+def test_two_of_three_replicas_must_have_a_record(replicas: int, least: int) -> None:
+    assert admin.in_sync(replicas) == least
+
+
+@pytest.mark.stack
+def test_fewer_replicas_than_the_setting_says_are_a_mismatch(deployment: Deployment) -> None:
+    with pytest.raises(TopicMismatch, match=r"contact-events has 1 replicas, expected 3"):
+        admin.verify_topics(deployment.settings(Settings, replication_factor=3))
+
+
 def test_a_broker_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin, "BOOTSTRAP_SECONDS", 0.5)
     with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:1"):
