@@ -15,10 +15,17 @@ from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 
+from schemas import secret_check
 from schemas.errors import TopicMismatch, Unavailable
 from schemas.kafka_security import security
 from schemas.process import guarded, patiently
@@ -101,6 +108,36 @@ def forget_offsets(settings: Settings, group: str) -> None:
     if answer not in ("OK", "GroupIdNotFoundError"):
         because = "somebody still reads in it" if answer == "NonEmptyGroupError" else answer
         raise Unavailable(f"the offsets of {group} stay as they are: {because} (stop every process of it, wait 10 s)")
+
+
+def require_idle(settings: Settings, group: str, topic: str) -> None:
+    """Refuses unless a consumer group (its full name) has no member and has committed all of a topic.
+
+    Raises:
+        Unavailable: somebody reads in it, or records wait, or Kafka does not answer.
+    """
+    places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+    with _admin(settings) as admin:
+        members, committed = _group(admin, group, places)
+        ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+    if members:
+        raise Unavailable(f"{len(members)} members still read in {group}: stop every process of it, wait 10 s")
+    waiting = sum(ends[place].offset - max(0, committed[place].offset if place in committed else 0) for place in places)
+    if waiting:
+        raise Unavailable(f"{waiting} records of {topic} wait for {group}: let the workers catch up, then stop them")
+
+
+def _group(admin: Any, group: str, places: list[TopicPartition]) -> tuple[list[Any], dict[TopicPartition, Any]]:
+    """Returns the members of a group and what it has committed; a broker whose first group this is needs a moment."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            members = admin.describe_groups([group])[group].get("members") or []
+            return members, admin.list_group_offsets({group: places}).get(group, {})
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @contextmanager
@@ -235,6 +272,7 @@ app = typer.Typer(
 
     Run `create` before any process starts; it is safe to run again. Both commands read
     DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_PARTITIONS and DESKSTREAM_REPLICATION_FACTOR.
+    `create` also notes fingerprints of DESKSTREAM_TAG_SECRETS and DESKSTREAM_TOKEN_SECRETS: no process starts with others.
 
     Exit codes: 0 all is as declared, 2 a topic is not, or a setting is wrong, 3 Kafka does not answer.
     """,
@@ -251,6 +289,7 @@ def create(wait: Wait = 0.0) -> None:
     def work() -> None:
         settings = load(Settings)
         created = patiently(lambda: create_topics(settings), wait)
+        patiently(lambda: secret_check.register(settings), wait)
         print(f"{len(created)} topics created, {len(declared(settings)) - len(created)} were there")
 
     raise SystemExit(guarded(work))

@@ -1,13 +1,21 @@
 """Derives the names that two processes must agree on: customers, tickets, event ids, mail tokens.
 
-The record key is the *customer tag*: 12 base32 characters of BLAKE2b over the canonical customer id, so that
-keys hold no personal data. A ticket id is `<customer tag>-<n>`: whoever knows a ticket knows its partition.
+The record key is the *customer tag*: 12 base32 characters of BLAKE2b over the canonical customer id, keyed with a secret of
+the deployment, so that keys hold no personal data and nobody else can reckon them. A ticket id is `<customer tag>-<n>`:
+whoever knows a ticket knows its partition. Outside, a ticket is named by a *token*: its id and a MAC.
+
+The secrets are constants of a process, which its entry point sets once (`use`). All processes of a deployment have the
+same; `schemas/secret_check.py` compares them at every start. Without secrets tags have no key and tokens no MAC.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from typing import Any, NamedTuple
 
 TAG_LENGTH = 12
 EVENT_ID_LENGTH = 26
@@ -16,11 +24,51 @@ _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _TAG = r"[A-Z2-7]{12}"
 _NUMBER = r"[1-9][0-9]{0,8}"  # one spelling per ticket: no leading zero, no other script's digits
 TICKET_ID = re.compile(rf"^({_TAG})-({_NUMBER})\Z")
+#: Characters of the MAC: 60 bits, which can only be tried by sending mail.
+MAC_LENGTH = 12
+_TOKEN = rf"({_TAG}-{_NUMBER})(?:-([A-Z2-7]{{{MAC_LENGTH}}}))?"
 # People and mail programs change case. ASCII, because otherwise K and S would match the Kelvin sign and the long s.
 _TOKEN_FLAGS = re.IGNORECASE | re.ASCII
-_SUBJECT_TOKEN = re.compile(rf"\[#({_TAG}-{_NUMBER})\]", _TOKEN_FLAGS)
-_ADDRESS_TOKEN = re.compile(rf"\+({_TAG}-{_NUMBER})@", _TOKEN_FLAGS)
-_MESSAGE_ID_TOKEN = re.compile(rf"<ds\.({_TAG}-{_NUMBER})\.[^@>\s]+@", _TOKEN_FLAGS)
+_SUBJECT_TOKEN = re.compile(rf"\[#{_TOKEN}\]", _TOKEN_FLAGS)
+_ADDRESS_TOKEN = re.compile(rf"\+{_TOKEN}@", _TOKEN_FLAGS)
+_MESSAGE_ID_TOKEN = re.compile(rf"<ds\.{_TOKEN}\.[^@>\s]+@", _TOKEN_FLAGS)
+_TAGS_PURPOSE, _TOKENS_PURPOSE = b"ds-customer-tag", b"deskstream-ticket-token\n"
+
+
+class _Keys(NamedTuple):
+    """Holds what this process makes and recognises names with.
+
+    tags    a keyed hash for each secret of the tags, ready to be copied; the first makes tags. Empty: tags have no key
+    tokens  the secrets of the tokens; the first signs. Empty: tokens have no MAC
+    """
+
+    tags: tuple[Any, ...] = ()
+    tokens: tuple[bytes, ...] = ()
+
+
+_keys = _Keys()
+
+
+def use(tag_secrets: Sequence[str] = (), token_secrets: Sequence[str] = ()) -> None:
+    """Sets the secrets of this process, before it derives any name; of each kind the first makes, the others recognise.
+
+    Without secrets of their own, tokens are signed with those of the tags.
+    """
+    global _keys
+    signing = tuple(secret.encode() for secret in token_secrets or tag_secrets)
+    _keys = _Keys(tuple(_keyed(secret) for secret in tag_secrets), signing)
+    _mac.cache_clear()
+
+
+def fingerprint(secret: str) -> str:
+    """Returns 16 characters that tell secrets apart and say nothing about them."""
+    return _base32(hmac.digest(secret.encode(), b"deskstream-fingerprint\n", "sha256")[:10], 16)
+
+
+def _keyed(secret: str) -> Any:
+    """Returns a keyed BLAKE2b: to copy it costs a tenth of keying it anew."""
+    key = blake2b(secret.encode(), digest_size=32, person=_TAGS_PURPOSE).digest()
+    return blake2b(digest_size=8, key=key)
 
 
 def canonical_customer_id(kind: str, value: str) -> str:
@@ -30,8 +78,29 @@ def canonical_customer_id(kind: str, value: str) -> str:
 
 
 def customer_tag(customer_id: str) -> str:
-    """Returns 12 base32 characters of BLAKE2b over the canonical customer id."""
-    return _base32(blake2b(_bytes(customer_id), digest_size=8).digest(), TAG_LENGTH)
+    """Returns the tag of a customer: 12 base32 characters of keyed BLAKE2b over the canonical customer id."""
+    return _tag(customer_id, _keys.tags[0] if _keys.tags else None)
+
+
+def is_tag_of(tag: str, customer_id: str) -> bool:
+    """Returns true for the customer's tag, and for the one that they had under an earlier secret or without any."""
+    if tag == customer_tag(customer_id):
+        return True
+    return bool(_keys.tags) and any(tag == _tag(customer_id, earlier) for earlier in (*_keys.tags[1:], None))
+
+
+def seals(address: str) -> tuple[str, ...]:
+    """Returns digests by which an address is known again that must not be stored: that of today first, then earlier ones."""
+    unkeyed = event_id("opted-out", address).lower()
+    return (*(_tag(f"opted-out:{address}", keyed).lower() for keyed in _keys.tags), unkeyed)
+
+
+def _tag(customer_id: str, keyed: Any) -> str:
+    if keyed is None:
+        return _base32(blake2b(_bytes(customer_id), digest_size=8).digest(), TAG_LENGTH)
+    state = keyed.copy()
+    state.update(_bytes(customer_id))
+    return _base32(state.digest(), TAG_LENGTH)
 
 
 def ticket_id(tag: str, number: int) -> str:
@@ -70,23 +139,58 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+# -- tokens of tickets in mail -----------------------------------------------------------------------------------------
+
+
+def ticket_token(ticket: str) -> str:
+    """Returns how a ticket is named outside: `TICKET-MAC`. Whoever has it was sent it, or has it from somebody who was."""
+    return f"{ticket}-{_mac(_keys.tokens[0], ticket)}" if _keys.tokens else ticket
+
+
 def subject_token(ticket: str) -> str:
     """Returns the token that names the ticket in the subject of our mails."""
-    return f"[#{ticket}]"
+    return f"[#{ticket_token(ticket)}]"
+
+
+def reply_address(ticket: str, domain: str) -> str:
+    """Returns the address that answers about a ticket go to: `support+TOKEN@domain`."""
+    return f"support+{ticket_token(ticket)}@{domain}"
 
 
 def mail_message_id(ticket: str, unique: str, domain: str) -> str:
-    """Returns our stable Message-ID: `<ds.TICKET.UNIQUE@domain>`; `unique` holds no `@`, `>` or space."""
-    return f"<ds.{ticket}.{unique}@{domain}>"
+    """Returns our stable Message-ID: `<ds.TOKEN.UNIQUE@domain>`; `unique` holds no `@`, `>` or space."""
+    return f"<ds.{ticket_token(ticket)}.{unique}@{domain}>"
 
 
-def ticket_in_mail(subject: str, recipients: list[str], message_ids: list[str]) -> str:
-    """Returns the ticket that a mail belongs to: recipient token first, then our Message-IDs, then the subject; '' if none."""
+def ticket_in_mail(subject: str, recipients: Sequence[str], message_ids: Sequence[str]) -> str:
+    """Returns the ticket that a mail belongs to: recipient token first, then our Message-IDs, then the subject; '' if none.
+
+    A token without the MAC of one of our secrets is none. A Message-ID from before tokens had a MAC names no ticket
+    here; the fold still finds it among those that the customer's tickets remember.
+    """
     for recipient in recipients:
-        if match := _ADDRESS_TOKEN.search(recipient):
-            return match[1].upper()
+        if ticket := _ticket_in(_ADDRESS_TOKEN, recipient):
+            return ticket
     for message_id in reversed(message_ids):  # the last reference is the nearest
-        if match := _MESSAGE_ID_TOKEN.search(message_id):
-            return match[1].upper()
-    match = _SUBJECT_TOKEN.search(subject)
-    return match[1].upper() if match else ""
+        if ticket := _ticket_in(_MESSAGE_ID_TOKEN, message_id):
+            return ticket
+    return _ticket_in(_SUBJECT_TOKEN, subject)
+
+
+def _ticket_in(pattern: re.Pattern[str], text: str) -> str:
+    for match in pattern.finditer(text):
+        ticket = match[1].upper()
+        if not _keys.tokens or _is_signed(ticket, (match[2] or "").upper()):
+            return ticket
+    return ""
+
+
+def _is_signed(ticket: str, mac: str) -> bool:
+    matches = [hmac.compare_digest(_mac(secret, ticket), mac) for secret in _keys.tokens]
+    return any(matches)  # all are compared, so that the time taken says nothing
+
+
+@lru_cache(maxsize=4096)
+def _mac(secret: bytes, ticket: str) -> str:
+    """Returns the first 60 bits of HMAC-SHA256. Kept a while: one answer names its ticket three times."""
+    return _base32(hmac.digest(secret, _TOKENS_PURPOSE + ticket.encode(), "sha256")[:8], MAC_LENGTH)

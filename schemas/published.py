@@ -1,4 +1,4 @@
-"""The record of a ruleset that was published: one for each version, in the topic `rules`."""
+"""The records by which the processes of a deployment agree: on rules (topic `rules`) and on secrets (topic `secrets`)."""
 
 from __future__ import annotations
 
@@ -23,4 +23,18 @@ class RulesPublished(msgspec.Struct, frozen=True, kw_only=True):
     mail_domain: str
     files: dict[str, bytes]
     published_by: str = ""
+    at: Micros = 0
+
+
+class SecretsRegistered(msgspec.Struct, frozen=True, kw_only=True):
+    """Says with which secrets the names of a deployment are made: fingerprints of them, never the secrets.
+
+    tags      of the secret that makes customer tags, or `unkeyed`
+    replaces  what was in force before; a record that replaces anything else does not count; '' for the first
+    tokens    of the secret that signs ticket tokens, '' for none
+    """
+
+    tags: str
+    replaces: str
+    tokens: str = ""
     at: Micros = 0

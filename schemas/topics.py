@@ -50,6 +50,9 @@ RULES = Topic(
     configs=(("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", "5000000")),
 )
 
+#: Fingerprints of the secrets that names are made with, so that no process uses others (`schemas/secret_check.py`).
+SECRETS = Topic("secrets", "`tags`", partitions=1)
+
 DEAD_LETTERS: tuple[Topic, ...] = tuple(
     Topic(name, "that of the record that failed", retention_ms=90 * DAY_MS)
     for name in ("contact-events.dlq", "routing.dlq", "facts.dlq", "outbound.dlq")
@@ -65,7 +68,16 @@ FACT_TOPICS: tuple[Topic, ...] = (
     DELIVERIES,
 )
 
-TOPICS: tuple[Topic, ...] = (CONTACT_EVENTS, ROUTING, *FACT_TOPICS, OUTBOUND, CHAT_SIGNALS, RULES, *DEAD_LETTERS)
+TOPICS: tuple[Topic, ...] = (
+    CONTACT_EVENTS,
+    ROUTING,
+    *FACT_TOPICS,
+    OUTBOUND,
+    CHAT_SIGNALS,
+    RULES,
+    SECRETS,
+    *DEAD_LETTERS,
+)
 
 #: Where each kind of record is written. A topic may carry several kinds: readers tell them apart by fingerprint.
 TOPIC_OF: dict[type, Topic] = {
@@ -94,6 +106,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.ConversationFact: CONTACT_FACTS,
     facts.RepeatFact: CONTACT_FACTS,
     published.RulesPublished: RULES,
+    published.SecretsRegistered: SECRETS,
 }
 
 

@@ -15,6 +15,7 @@ import uvloop
 from rich.table import Table as Grid
 from rich.text import Text
 
+from schemas import secret_check
 from schemas.errors import DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
@@ -328,6 +329,7 @@ def _begin(settings: SinkSettings, sink: str) -> Health:
     process = f"sink-{sink}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing is held yet; the sink's own handler comes later
     configure_logging(settings)
+    secret_check.use(settings)
     try:
         BUILD_INFO.labels(process, version("deskstream")).set(1)
     except PackageNotFoundError:

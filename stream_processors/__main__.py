@@ -10,6 +10,7 @@ import typer
 
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, help_text, load
+from stream_processors import rekey
 from stream_processors.recompute import cli as recompute_cli
 from stream_processors.rules import cli as rules_cli
 
@@ -25,6 +26,7 @@ Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (
 state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
 
 `python -m stream_processors rules --help`: see, check and publish the rules.
+`python -m stream_processors rekey --help`: move all customers to the tags of another secret.
 `python -m stream_processors recompute --help`: recompute all clocks under other rules.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
@@ -55,13 +57,19 @@ def _check() -> int:
 
 
 def _work() -> int:
+    from schemas import secret_check
     from schemas.admin import verify_topics
     from stream_processors import app as module
 
     settings = load(WorkerSettings)
     verify_topics(settings)
+    secret_check.check(settings)
     serve(module.app, settings.log_level)
     return 0
+
+
+def _rekey() -> None:
+    raise SystemExit(guarded(rekey.run))
 
 
 def serve(app: Any, log_level: str) -> None:
@@ -79,6 +87,7 @@ def serve(app: Any, log_level: str) -> None:
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 cli.callback(invoke_without_command=True, help=HELP)(run)
 cli.add_typer(rules_cli.cli, name="rules")
+cli.command("rekey", help=rekey.HELP)(_rekey)
 cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 import faust
 import structlog
 
-from schemas import kafka_security
+from schemas import kafka_security, secret_check
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules.reloader import Reloader, read_content
@@ -164,6 +164,7 @@ def create() -> faust.App:
 
     settings = load(WorkerSettings)
     configure_logging(settings)
+    secret_check.use(settings)
     history = RulesetHistory()
     content = read_content(settings)
     if content.rules is not None:

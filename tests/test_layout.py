@@ -32,7 +32,10 @@ FILE_LINES, FUNCTION_LINES, CLASS_LINES = 400, 60, 250
 
 #: Package → the modules and folders that stand in it (`__init__` aside).
 ROOMS = {
-    "stream_processors": {"__main__", "app", "config", "recompute", "routing", "rules", "runtime", "text", "tickets"},
+    "stream_processors": {
+        *("__main__", "app", "rekey"),
+        *("config", "recompute", "routing", "rules", "runtime", "text", "tickets"),
+    },
     "producers": {
         *("__main__", "endpoint", "intake", "publisher"),
         *("channels", "customers", "endpoints", "imports", "mail", "publishing", "replay", "security", "simulation"),

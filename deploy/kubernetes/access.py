@@ -13,7 +13,7 @@ from typing import Any
 from schemas import events
 from schemas.admin import declared
 from schemas.settings import Settings
-from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, TOPIC_OF
+from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, SECRETS, TOPIC_OF
 
 #: Strimzi's names of resource types, where they are not ours.
 STRIMZI_TYPES = {"transactional_id": "transactionalId"}
@@ -44,7 +44,8 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     everything = frozenset(declared(settings))
     dead_letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
     changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
-    workers_own = changelogs | {settings.topic(RULES)}
+    secrets = frozenset((settings.topic(SECRETS),))
+    workers_own = changelogs | {settings.topic(RULES)} | secrets
     kinds: tuple[type, ...] = (*events.EVENTS, events.PresenceChanged, events.TypingChanged)
     entered = {TOPIC_OF[kind] for kind in kinds}
     brought = frozenset(settings.topic(topic) for topic in entered)
@@ -53,10 +54,12 @@ def roles(settings: Settings) -> tuple[Role, ...]:
         # Chat reads what it and others wrote, and what goes out; `producers replay` reads what producers refused.
         Role(
             "producer",
-            brought | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.namespace + CONTACT_EVENTS.dlq},
+            brought
+            | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.namespace + CONTACT_EVENTS.dlq}
+            | secrets,
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),
-        Role("setup"),
+        Role("setup", secrets, secrets),
         # `dlq replay`, run beside a sink, writes to the topic that a dead letter came from.
         Role("sink", everything - workers_own, everything - workers_own, group),
         Role("worker", everything - dead_letters, everything, group.rstrip("-"), transactional=group),

@@ -23,6 +23,7 @@ from deploy.local.process import LOOPBACK, ServerProcess, free_ports, is_free
 from deploy.local.stack import Stack
 from deploy.local.supervisor import ProcessSpec, ProcessStatus, Supervisor, Usage, status_of
 from producers.sources.http import key_store
+from schemas import secret_check
 from schemas.admin import create_topics
 from schemas.clock import MICROS, Clock
 from schemas.errors import Unavailable
@@ -218,6 +219,7 @@ class Pipeline:
         self.env = self._environment()
         self._say("Creating topics and tables ...")
         create_topics(settings_of(Settings, self.env))
+        secret_check.register(settings_of(Settings, self.env))
         settings = self.settings()
         connection.create_database(settings)
         client = connection.connect(settings)
@@ -250,6 +252,8 @@ class Pipeline:
             "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),
             "DESKSTREAM_KEYS_FILE": str(_keys(places.keys)),
             "DESKSTREAM_SURVEY_SECRETS": _secret(places.data / "survey-secret"),
+            "DESKSTREAM_TAG_SECRETS": self._tag_secret(),
+            "DESKSTREAM_TOKEN_SECRETS": _secret(places.data / "token-secret"),
         }
         env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
@@ -257,6 +261,11 @@ class Pipeline:
         if (port := given.get("DESKSTREAM_HTTP_PORT")) is not None:
             env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{port}"
         return {**env, **given, **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
+
+    def _tag_secret(self) -> str:
+        """Returns the secret of customer tags; none for data from before there was one, whose tags have no key."""
+        path = self.places.data / "tag-secret"
+        return "" if self.places.env.exists() and not path.exists() else _secret(path)
 
     def _processes(self) -> list[ProcessSpec]:
         places, smtp = self.places, self.env["DESKSTREAM_SMTP_PORT"]

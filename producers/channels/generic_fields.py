@@ -71,7 +71,7 @@ ALIASES = {
     "merge": "customers_merged",
     "split": "customers_split",
 }
-_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known"))
+_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known", "from_tag"))
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))
 _PROSE = _LONG | {"subject", "query", "reason"}

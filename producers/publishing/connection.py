@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from producers.publishing.records import MAX_RECORD_BYTES
+from schemas import secret_check
 from schemas.errors import TopicMismatch, Unavailable
 from schemas.kafka_security import security
 from schemas.settings import ProducerSettings
@@ -43,6 +44,7 @@ class Connection:
         Raises:
             Unavailable: no broker answers, or a topic is missing.
             TopicMismatch: a topic has another partition count than this deployment says.
+            ConfigurationError: the deployment makes customer tags with another secret.
         """
         with self._connecting:
             if self.client is None:
@@ -97,6 +99,7 @@ class Connection:
             client = self._client()
             for topic in (CONTACT_EVENTS.name, ROUTING.name, CONTACT_EVENTS.dlq):
                 self._check_topic(client, self.settings.namespace + topic)
+            secret_check.check(self.settings)
             with contextlib.suppress(KafkaError):  # so that no `signal` asks for it first, and holds up an event loop
                 client.partitions_for(self.settings.topic(CHAT_SIGNALS))
         except BaseException as error:

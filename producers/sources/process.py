@@ -16,6 +16,7 @@ from producers.customers import directory
 from producers.publisher import Publisher
 from producers.publishing import receipts
 from producers.text import privacy
+from schemas import secret_check
 from schemas.process import Health, configure_logging, serve_probes
 from schemas.settings import ProducerSettings, load
 
@@ -36,6 +37,7 @@ def load_settings() -> ProducerSettings:
 def prepare(settings: ProducerSettings) -> None:
     """Configures logging and masks, and checks the settings, before anything is connected to."""
     configure_logging(settings)
+    secret_check.use(settings)
     directory.check(settings)
     privacy.also(privacy.read_patterns(settings.mask_file))
 

@@ -11,6 +11,8 @@ class CustomersMerged(Event, frozen=True, kw_only=True):
     Sources write it to the log of the former; the worker writes it on to the latter, with
     stamp   a Lamport time: of two decisions that contradict each other the later one counts
     known   what was known of the former, as an encoded state
+
+    from_tag  the log of the former where its tag was made with an earlier secret: the customer moves to their tag of today
     """
 
     from_customer_id: str
@@ -19,6 +21,7 @@ class CustomersMerged(Event, frozen=True, kw_only=True):
     reason: str = ""
     stamp: int = 0
     known: bytes = b""
+    from_tag: str = ""
 
 
 class CustomersSplit(Event, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ Secrets are masked whenever settings are printed.
 
 from __future__ import annotations
 
-from schemas.settings.base import Settings, describe, help_text
+from schemas.settings.base import Settings, describe, help_text, listed
 from schemas.settings.loading import RENAMED, known_variables, load
 from schemas.settings.producers import ChatSettings, ProducerSettings
 from schemas.settings.sinks import SinkSettings
@@ -22,5 +22,6 @@ __all__ = [
     "describe",
     "help_text",
     "known_variables",
+    "listed",
     "load",
 ]

@@ -21,6 +21,8 @@ _CHOICES = {
     "kafka_security": ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
     "kafka_sasl_mechanism": ("scram-sha-512", "scram-sha-256", "plain"),
 }
+#: Whoever has seen tags could try all secrets that are shorter.
+_SHORTEST_SECRET = 16
 _URL_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 
 
@@ -36,6 +38,15 @@ class Settings(BaseSettings):
     kafka_username: str = Field("", description="Kafka user of sasl_plaintext and sasl_ssl")
     kafka_password: SecretStr = Field(SecretStr(""), description="password of the Kafka user")
     namespace: str = Field("", description="prefix of every topic and consumer group; lets deployments share a broker")
+    tag_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets that customer tags are keyed with, the same in every process; the first makes tags, the others made "
+        "those of before (`python -m stream_processors rekey`). Empty: anybody can reckon tags",
+    )
+    token_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets of the ticket tokens in mail, the first signs, the others still verify; empty: those of the tags",
+    )
     clock: str = Field("", description="the pipeline clock; empty is the wall clock (see schemas/clock.py)")
     metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics /livez /readyz; 0 switches them off")
     metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
@@ -43,6 +54,15 @@ class Settings(BaseSettings):
     log_format: str = Field("auto", description="json, console, or auto: console on a terminal, else json")
     partitions: int = Field(PARTITIONS, ge=1, description="partition count of every topic")
     replication_factor: int = Field(1, ge=1, description="replicas of every topic that we create")
+
+    @field_validator("tag_secrets", "token_secrets")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if any(len(secret) < _SHORTEST_SECRET for secret in listed(value)):
+            raise ValueError(
+                f"each secret needs {_SHORTEST_SECRET} characters or more: `openssl rand -hex 24` makes one"
+            )
+        return value
 
     @field_validator("clock")
     @classmethod
@@ -80,6 +100,11 @@ class Settings(BaseSettings):
     def group(self, name: str) -> str:
         """Returns the consumer group's name in this deployment."""
         return f"{self.namespace}deskstream-{name}"
+
+
+def listed(secrets: SecretStr) -> tuple[str, ...]:
+    """Returns the secrets of a setting that holds several, separated by commas."""
+    return tuple(secret.strip() for secret in secrets.get_secret_value().split(",") if secret.strip())
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from schemas import environment
 from schemas.errors import ConfigurationError
@@ -36,7 +36,9 @@ def load(kind: type[S], **overrides: Any) -> S:
         first = error.errors()[0]
         name = "DESKSTREAM_" + "_".join(str(part) for part in first["loc"]).upper()
         problem = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{problem} (got {first.get('input')!r})", where=name) from error
+        secret = kind.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+        got = "" if secret is not None and secret.annotation is SecretStr else f" (got {first.get('input')!r})"
+        raise ConfigurationError(f"{problem}{got}", where=name) from error
 
 
 def known_variables() -> set[str]:

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from schemas import codec
+from schemas import codec, secret_check
 from schemas.clock import MICROS
 from schemas.errors import CodecError, Unavailable
 from schemas.facts import Fact
@@ -101,6 +101,7 @@ def recompute(
 
 def _recompute(config: Path, into: str, begin: str, end: str, within: int, replace: bool, limit: int) -> int:
     settings = load(WorkerSettings)
+    secret_check.use(settings)
     files = ruleset.read_files(config)
     rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
     name = into or rules.version

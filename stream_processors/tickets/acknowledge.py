@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
-from schemas.identity import event_id, mail_message_id, subject_token
+from schemas.identity import event_id, mail_message_id, reply_address, subject_token
 from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
@@ -133,7 +133,7 @@ def _outbound(
         kind="acknowledgement",
         channel=channel,
         address=event.address,
-        sender=f"support+{identity}@{domain}" if mail else "",
+        sender=reply_address(identity, domain) if mail else "",
         customer_name=_one_line(name),
         subject=reply_subject(getattr(event, "subject", ""), identity) if mail else "",
         text=text,

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import EVENTS, ConsentChanged, CustomersMerged, CustomersSplit, Event, SurveyAnswered, TicketAdopted
-from schemas.identity import customer_tag, event_id, split_ticket_id
+from schemas.identity import customer_tag, event_id, is_tag_of, split_ticket_id
 from stream_processors.rules.loop_guards import REMEMBERED
 from stream_processors.rules.surveys import MOST_INVITATIONS
 from stream_processors.runtime.processor import Output
@@ -66,7 +66,7 @@ def passed_on(customer: Customer, event: Event) -> Event | None:
         merged_into = history.merged_into
         gone = history.gone(reference) if (reference := getattr(event, "ticket_ref", "")) else None
         holder = "" if gone is None else gone.holder
-        own = merged_into is not None and customer_tag(event.customer_id) == event.customer_tag  # type: ignore[attr-defined]
+        own = merged_into is not None and is_tag_of(event.customer_tag, event.customer_id)  # type: ignore[attr-defined]
         if merged_into is not None and own and holder in ("", merged_into.tag):
             return _addressed(event, merged_into.tag, customer_id=merged_into.customer_id)
     else:
@@ -116,14 +116,15 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def _merged(context: FoldContext, event: CustomersMerged) -> FoldContext:
-    origin, target = customer_tag(event.from_customer_id), customer_tag(event.into_customer_id)
+    origin = event.from_tag or customer_tag(event.from_customer_id)
+    target = customer_tag(event.into_customer_id)
     if origin == target:
         raise Refused("same_customer", f"{event.from_customer_id!r} and {event.into_customer_id!r} are one already")
     if origin != event.customer_tag:
         return _told_of_merge(context, event, origin)
     history = context.customer.merge_history or _UNKNOWN
     if history.merged_into is not None:  # whoever this customer is by now goes up in the other
-        if history.merged_into.tag == target:
+        if history.merged_into.tag == target or event.from_tag:
             return context
         return _send_on(
             context, _addressed(event, history.merged_into.tag, from_customer_id=history.merged_into.customer_id)

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id
+from schemas.identity import event_id, mail_message_id, reply_address
 from stream_processors.tickets.acknowledge import (
     KEPT_REFERENCES,
     MAIL_CHANNELS,
@@ -172,7 +172,7 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         kind="reply",
         channel=channel,
         address=address,
-        sender=f"support+{context.ticket_id}@{domain}" if mail else "",
+        sender=reply_address(context.ticket_id, domain) if mail else "",
         customer_name=context.customer.name,
         subject=reply_subject(ticket.request.subject, context.ticket_id) if mail else "",
         text=event.text,

@@ -283,17 +283,18 @@ def _erasure(event: ErasureRequested) -> dict[str, Any]:
 
 
 def _customers_merged(event: CustomersMerged) -> dict[str, Any]:
-    return _other_customer(event, event.from_customer_id, event.into_customer_id)
+    former = event.from_tag or customer_tag(event.from_customer_id)
+    return _other_customer(event, former, customer_tag(event.into_customer_id))
 
 
 def _customers_split(event: CustomersSplit) -> dict[str, Any]:
-    return _other_customer(event, event.customer_id, event.to_customer_id)
+    return _other_customer(event, customer_tag(event.customer_id), customer_tag(event.to_customer_id))
 
 
 def _other_customer(event: CustomersMerged | CustomersSplit, first: str, second: str) -> dict[str, Any]:
     """Returns the tag of the other customer as `detail`, so that the histories of both can be joined."""
-    tags = customer_tag(first), customer_tag(second)
-    return {"author": event.agent_id, "text": event.reason, "detail": tags[tags[0] == event.customer_tag]}
+    other = second if first == event.customer_tag else first
+    return {"author": event.agent_id, "text": event.reason, "detail": other}
 
 
 def _ticket_adopted(event: TicketAdopted) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from schemas.identity import customer_tag, event_id
+from schemas.identity import customer_tag, seals
 from stream_processors.runtime.processor import State
 from stream_processors.tickets import older_states
 from stream_processors.tickets.ticket_state import (
@@ -250,7 +250,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
         if not self.opted_out:
             return False
         plain = _plain(address)
-        return plain in self.opted_out or _digest(plain) in self.opted_out
+        return plain in self.opted_out or not _digests(plain).isdisjoint(self.opted_out)
 
     def opt_out(self, address: str) -> Customer:
         """Returns the customer, who wants nothing more at an address."""
@@ -261,12 +261,13 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     def opt_in(self, address: str) -> Customer:
         """Returns the customer, who wants to hear from us at an address again."""
         plain = _plain(address)
-        kept = tuple(each for each in self.opted_out if each not in (plain, _digest(plain)))
+        same = {plain, *_digests(plain)}
+        kept = tuple(each for each in self.opted_out if each not in same)
         return msgspec.structs.replace(self, opted_out=kept)
 
     def forgotten(self) -> Customer:
         """Returns the customer without their name and id. What they opted out of stays so: as digests."""
-        digests = tuple(each if each.startswith(_SEAL) else _digest(each) for each in self.opted_out)
+        digests = tuple(each if each.startswith(_SEAL) else _SEAL + seals(each)[0] for each in self.opted_out)
         return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests)
 
 
@@ -296,8 +297,8 @@ def _plain(address: str) -> str:
     return address.strip().lower()
 
 
-def _digest(plain: str) -> str:
-    return _SEAL + event_id("opted-out", plain).lower()
+def _digests(plain: str) -> frozenset[str]:
+    return frozenset(_SEAL + seal for seal in seals(plain))
 
 
 def customer_key(tag: str) -> bytes:

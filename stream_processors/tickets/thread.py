@@ -43,7 +43,7 @@ from schemas.events import (
     TranscriptRequested,
     Transferred,
 )
-from schemas.identity import customer_tag, split_ticket_id, ticket_in_mail
+from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import (
@@ -327,7 +327,7 @@ def _known(customer: Customer, event: Any) -> Customer:
     """Returns the customer with what the event tells of them. A sender who only knew a ticket token is somebody else."""
     changes: dict[str, str] = {}
     if not customer.goes_by(event.customer_id):
-        if customer_tag(event.customer_id) != event.customer_tag:
+        if not is_tag_of(event.customer_tag, event.customer_id):
             return customer
         changes["customer_id"] = event.customer_id
     if isinstance(event, MessageReceived):

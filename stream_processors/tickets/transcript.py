@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from schemas.events import LOCALES, TranscriptRequested
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id, subject_token
+from schemas.identity import event_id, mail_message_id, reply_address, subject_token
 from stream_processors.tickets.context import FoldContext
 
 __all__ = ["KIND", "step"]
@@ -77,7 +77,7 @@ def step(context: FoldContext) -> FoldContext:
         kind=KIND,
         channel="email",
         address=event.address,
-        sender=f"support+{ticket}@{domain}" if ticket else "",
+        sender=reply_address(ticket, domain) if ticket else "",
         customer_name=name,
         subject=f"{words.subject} {subject_token(ticket)}" if ticket else words.subject,
         text=f"{greeting}\n\n{words.explanation}\n\n{event.transcript}\n",

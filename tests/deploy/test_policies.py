@@ -115,6 +115,8 @@ MISTAKES = [
      lambda variables: [each for each in variables if each["name"] != "DESKSTREAM_SURVEY_SECRETS"], "worker main: no"),
     ("invitations_are_signed_as_their_pages_read_them", "Deployment/http", f"{MAIN}.envFrom.1.secretRef.name", "doors",
      "that the pages of surveys have"),
+    ("names_are_made_with_the_same_secrets", "Deployment/smtp", f"{MAIN}.envFrom.1.secretRef.name", "doors", "smtp main: it has not"),
+    ("names_are_made_with_the_same_secrets", "StatefulSet/worker", f"{MAIN}.envFrom.1.secretRef.optional", True, "may lack"),
     ("written_folders_are_volumes", "StatefulSet/worker", f"{MAIN}.env",
      with_variable("DESKSTREAM_STATE_DIR", "/srv/state"), "in no volume"),
     ("clients_of_kafka_have_a_user_where_it_asks", "StatefulSet/worker", f"{MAIN}.env",

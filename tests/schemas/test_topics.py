@@ -10,7 +10,7 @@ from schemas import topics
 from schemas.codec import RECORDS
 from schemas.events import EVENTS, PresenceChanged, RoutingUpdate, TypingChanged
 from schemas.facts import FACTS
-from schemas.published import RulesPublished
+from schemas.published import RulesPublished, SecretsRegistered
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
 
 every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -32,7 +32,7 @@ def test_every_topic_of_the_module_is_created() -> None:
 
 
 def test_every_kind_of_record_has_one_topic_that_is_created() -> None:
-    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS, RulesPublished}
+    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS, RulesPublished, SecretsRegistered}
     assert set(TOPIC_OF.values()) <= set(TOPICS)
 
 
@@ -64,11 +64,18 @@ def test_rule_versions_are_one_kept_log_with_the_brokers_times() -> None:
     rules = topics.RULES
     assert (rules.partitions, rules.retention_ms, rules.cleanup, rules.dlq) == (1, -1, "delete", "")
     assert ("message.timestamp.type", "LogAppendTime") in rules.configs
-    assert [topic for topic in TOPICS if topic.partitions == 1] == [rules]
+    assert [topic for topic in TOPICS if topic.partitions == 1] == [rules, topics.SECRETS]
+
+
+def test_fingerprints_of_secrets_are_one_kept_log() -> None:
+    secrets = topics.SECRETS
+    assert (secrets.partitions, secrets.retention_ms, secrets.cleanup, secrets.dlq) == (1, -1, "delete", "")
 
 
 @pytest.mark.parametrize(
-    "topic", [t for t in TOPICS if t not in (*topics.DEAD_LETTERS, topics.RULES)], ids=lambda topic: topic.name
+    "topic",
+    [t for t in TOPICS if t not in (*topics.DEAD_LETTERS, topics.RULES, topics.SECRETS)],
+    ids=lambda topic: topic.name,
 )
 def test_a_topic_names_a_dead_letter_topic_that_exists_and_outlives_it(topic: Topic) -> None:
     dead_letters = {dead_letter.name: dead_letter for dead_letter in topics.DEAD_LETTERS}[topic.dlq]

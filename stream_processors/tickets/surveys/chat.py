@@ -8,7 +8,7 @@ customer proves nothing, for anybody may begin a chat with somebody else's e-mai
 from __future__ import annotations
 
 from schemas.events import SurveyAnswered
-from schemas.identity import canonical_customer_id, customer_tag
+from schemas.identity import canonical_customer_id, is_tag_of
 from stream_processors.tickets.state import Customer, Ticket
 from stream_processors.tickets.ticket_state import KEPT_THREADS
 
@@ -50,4 +50,4 @@ def may_be_gone(event: SurveyAnswered) -> bool:
     """
     if not event.address:
         return True
-    return customer_tag(canonical_customer_id(_CHAT, event.address)) == event.customer_tag
+    return is_tag_of(event.customer_tag, canonical_customer_id(_CHAT, event.address))

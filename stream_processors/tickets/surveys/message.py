@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.events import LOCALES
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id
+from schemas.identity import event_id, mail_message_id, reply_address
 from stream_processors.rules.surveys import Written
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
 from stream_processors.tickets.context import FoldContext
@@ -49,7 +49,7 @@ def outbound(
         kind=kind,
         channel=channel,
         address=address,
-        sender=f"support+{identity}@{domain}" if mail else "",
+        sender=reply_address(identity, domain) if mail else "",
         customer_name=context.customer.name,
         subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
         text=written.text,

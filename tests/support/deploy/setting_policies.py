@@ -83,6 +83,19 @@ def invitations_are_signed_as_their_pages_read_them(documents: Documents) -> Ite
 
 
 @policy
+def names_are_made_with_the_same_secrets(documents: Documents) -> Iterator[str]:
+    """Whatever makes tags or tokens, and the job that notes their fingerprints, has the Secret; without it no pod starts."""
+    makers = (["stream_processors"], ["producers"], ["sinks", "delivery"], ["schemas.admin", "create"])
+    for workload, container in pairs(documents):
+        arguments = container.get("args", [])
+        if not is_ours(container) or not any(arguments[: len(each)] == each for each in makers):
+            continue
+        refs = [each["secretRef"] for each in container.get("envFrom", []) if "secretRef" in each]
+        if {"name": "deskstream-identity"} not in refs:
+            yield f"{workload.name} {container['name']}: it has not, or may lack, the Secret deskstream-identity"
+
+
+@policy
 def clients_of_kafka_have_a_user_where_it_asks(documents: Documents) -> Iterator[str]:
     """A user that is built where users are built, a password, and the file of authorities that TLS is checked against."""
     users = {document["metadata"]["name"] for document in of_kind(documents, "KafkaUser")}

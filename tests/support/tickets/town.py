@@ -80,7 +80,10 @@ class Town:
     # -- seeing -------------------------------------------------------------------------------------------------
 
     def customer(self, who: str) -> Customer:
-        state = self.cluster.state(customer_key(customer_tag(who)))
+        return self.customer_by(customer_tag(who))
+
+    def customer_by(self, tag: str) -> Customer:
+        state = self.cluster.state(customer_key(tag))
         return state if isinstance(state, Customer) else Customer()
 
     def tickets(self, who: str) -> dict[str, Ticket]:
