@@ -33,7 +33,7 @@ from schemas import yamlfile
 from schemas.errors import Refused
 from schemas.signature import KEY_ID
 
-__all__ = ["SHORTEST_SECRET", "Key", "KeyFile", "read"]
+__all__ = ["MOST_SECRETS", "SHORTEST_SECRET", "Key", "KeyFile", "read"]
 
 SHORTEST_SECRET, MOST_SECRETS = 16, 2
 _KEY_FIELDS = ("id", "secrets", "scopes", "agents", "expires", "revoked")

@@ -74,6 +74,8 @@ class Signed(requests.auth.AuthBase):
             request.url = address._replace(query=sent.query).geturl()
         else:
             key = str(request.headers.get(signature.KEY_HEADER, "")).strip()
+            if not signature.RequestHead("POST", request.path_url, key).is_signable:
+                key = ""  # nobody can sign it: the server says so
             told = {signature.HEADER: header(request.path_url, body, SECRET, time.time(), idempotency_key=key)}
         request.headers.update(told)
         return request

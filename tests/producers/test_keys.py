@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -232,6 +234,26 @@ def test_other_keys_and_revocations_survive_a_change(tmp_path: Path) -> None:
     written = yaml.safe_load(file.read_text())
     assert written["keys"][:2] == entries and written["revoked_tokens"] == [{"id": "k7q2m4x9aa"}]
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("process", "text", "told"),
+    [
+        ("http", "keys:\n- id: a\n", "keys.yaml:2"),
+        ("agents", "keys: {", "is not YAML"),
+        ("kiosk", None, "cannot be read"),
+    ],
+)
+def test_a_bad_file_is_one_line_before_a_server_starts(
+    tmp_path: Path, process: str, text: str | None, told: str
+) -> None:
+    file = tmp_path / "keys.yaml"
+    if text is not None:
+        file.write_text(text)
+    environment = {**os.environ, "DESKSTREAM_KEYS_FILE": str(file)}
+    arguments = [sys.executable, "-m", "producers", process, "--check"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1
 
 
 # -- the page -------------------------------------------------------------------------------------------------------

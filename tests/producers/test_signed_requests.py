@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -105,6 +107,36 @@ def test_other_methods_take_nothing_whatever_is_signed(site: Site) -> None:
         assert site.request(method, NOTES, raw, sent).status_code == 405
         assert reason(site.request("POST", NOTES, raw, sent)) == (401, "bad_signature")
     assert not site.log.events
+
+
+@pytest.fixture(scope="module")
+def one_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(
+        tmp_path_factory.mktemp("site"), endpoint_requests_per_second=10_000.0, endpoint_burst_requests=10_000.0
+    )
+
+
+PATHS = [NOTES, "/v1/agents/replies", "/v1/events", "/v1/help-centre", "/v1/kiosk", f"{NOTES}?a=1"]
+BODIES_SENT = [json.dumps(NOTE).encode(), json.dumps(REPLY).encode(), b"{}", b""]
+REQUESTS = st.tuples(
+    st.sampled_from(PATHS), st.sampled_from(["", "k-1", "k 1", "k-2"]), st.sampled_from(BODIES_SENT),
+    st.sampled_from(["all", "desk", "notes"]),
+)  # fmt: skip
+
+
+@given(REQUESTS, REQUESTS)
+def test_a_signature_admits_the_request_that_it_was_made_for_and_no_other(
+    one_site: Site, signed: tuple[str, str, bytes, str], sent: tuple[str, str, bytes, str]
+) -> None:
+    (path, idempotency_key, body, key), (other_path, other_key, other_body, other_id) = signed, sent
+    header = sign_request(key, SECRET_OF[key], RequestHead("POST", path, idempotency_key), body, int(time.time()))
+    headers = [("Content-Type", "application/json"), (signature.HEADER, header.replace(f"k={key}", f"k={other_id}"))]
+    headers += [(signature.KEY_HEADER, other_key)] if other_key else []
+    told = reason(one_site.request("POST", other_path, other_body, headers))
+    if signed == sent:
+        assert told != (401, "bad_signature")
+    else:  # a key without the scope is told so before the body is read
+        assert told in ((401, "bad_signature"), (403, "missing_scope"))
 
 
 # -- the wire -------------------------------------------------------------------------------------------------------
