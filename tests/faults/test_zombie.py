@@ -74,7 +74,7 @@ def wake(fleet: Fleet, settings: Settings, name: str) -> None:
     ],
 )
 def test_a_worker_that_slept_through_its_session_writes_nothing(
-    deployment: Any, fleet: Fleet, moments: list[str], per_second: float
+    deployment: Any, fleet: Fleet, record: Any, moments: list[str], per_second: float
 ) -> None:
     settings, dice = deployment.settings(Settings), random.Random(13)
     await_holders(settings, dict.fromkeys(NAMES, 2))
@@ -100,4 +100,5 @@ def test_a_worker_that_slept_through_its_session_writes_nothing(
     kafka, written = facts_in_kafka(settings)
     assert compare_states(states, wanted) == {}, "a changelog that keeps the last record of a key restores every state"
     assert difference(kafka, facts) == {}, "no fact is missing, none is too many, none is another"
-    print(f"{len(moments)} stops, {len(load.sent)} sent, {len(states)} states, {written} facts, {len(kafka)} distinct")
+    counts = {"events": len(load.sent), "faults": len(moments), "lost": 0, "doubled": 0}
+    record(counts | {"facts": len(kafka), "written": written})

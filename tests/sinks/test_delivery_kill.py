@@ -6,11 +6,13 @@ import random
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.settings import SinkSettings
+from tests.support.faults.summary import PROPERTY
 from tests.support.sinks.deployment import Log, Processes, delivery_facts, ended
 from tests.support.sinks.examples import mail_to
 from tests.support.sinks.smtp_server import Maildir
@@ -27,7 +29,7 @@ def noted(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.soak)])
 def test_a_kill_doubles_only_what_the_server_had_and_we_had_not_read(
-    log: Log, settings: SinkSettings, processes: Processes, tmp_path: Path, kills: int
+    log: Log, settings: SinkSettings, processes: Processes, tmp_path: Path, kills: int, record_property: Any
 ) -> None:
     smtp, sent_log, chance = Maildir(tmp_path / "maildir").start(), tmp_path / "sent", random.Random(kills)
     ids: set[str] = set()
@@ -56,6 +58,7 @@ def test_a_kill_doubles_only_what_the_server_had_and_we_had_not_read(
     finally:
         smtp.stop()
     doubled = {outbound_id for outbound_id, count in copies.items() if count > 1}
-    print(f"{kills} kills, {len(ids)} messages, {len(doubled)} doubled")
+    counts = {"events": len(ids), "faults": kills, "lost": len(ids - set(copies)), "doubled": len(doubled)}
+    record_property(PROPERTY, counts)
     assert set(copies) == ids
     assert doubled <= may_double
