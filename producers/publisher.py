@@ -33,6 +33,10 @@ from schemas.topics import CONTACT_EVENTS, TOPIC_OF
 __all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt", "encoded", "key_of"]
 
 
+#: Kafka takes a record within milliseconds when it is well.
+STALL_SECONDS = 4.0
+
+
 class Enrich(Protocol):
     """Adds to every event, on every channel, before it is published. Takes bounded time and never raises."""
 
@@ -71,6 +75,13 @@ class Publisher:
     def waiting(self) -> int:
         """Counts the records that were handed over and are not answered yet."""
         return self._deliveries.records
+
+    def problem(self) -> str:
+        """Returns why Kafka takes nothing right now; "" when it does, as far as we know. Asks it; never blocks."""
+        if (seconds := self._deliveries.stalled_seconds()) > STALL_SECONDS:
+            return f"Kafka has taken nothing for {seconds:.0f} s"
+        why = self._connection.ask()
+        return f"Kafka at {self.settings.kafka_bootstrap_servers}: {why}" if why else ""
 
     def connect(self) -> None:
         """Reaches Kafka and checks that our topics are there; does nothing when connected. Blocks for seconds.

@@ -1,11 +1,9 @@
-"""Makes the Kafka clients of the sinks, checks their topics, watches whether Kafka answers, and writes dead letters."""
+"""Makes the Kafka clients of the sinks, checks their topics, and writes dead letters."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -16,15 +14,11 @@ from schemas.dead_letter import writer
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.metrics import SINK_DEAD_LETTERED, SINK_PAUSED
-from schemas.process import Health
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
 from sinks.clickhouse.batch import Record
 
 STOP_SECONDS, REBALANCE_SECONDS = 3.0, 1.0
-ASK_SECONDS, ANSWER_SECONDS, WRITE_SECONDS = 2.0, 3.0, 5.0
-#: One of several brokers may be silent until another takes its place.
-MOST_UNANSWERED = 1
 log = structlog.get_logger()
 
 
@@ -120,60 +114,6 @@ class Fetches:
         """Gives up a running fetch."""
         if self._running is not None:
             self._running.cancel()
-
-
-class KafkaWatch:
-    """Asks Kafka every two seconds, and knows which writes wait; sets and clears `health.unready`.
-
-    Kafka's silence shows within 10 s. It is no reason for a restart: the sink waits and goes on by itself.
-    """
-
-    def __init__(self, consumer: AIOKafkaConsumer, health: Health) -> None:
-        self._consumer, self._health = consumer, health
-        self._waiting: dict[object, float] = {}
-        self._unanswered = 0
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to ask; the consumer has been started."""
-        self._task = asyncio.create_task(self._ask_forever())
-
-    def stop(self) -> None:
-        """Asks no more."""
-        if self._task is not None:
-            self._task.cancel()
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Surrounds a write or commit, which Kafka takes within five seconds when it is well."""
-        write = object()
-        self._waiting[write] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._waiting[write]
-
-    def problem(self) -> str:
-        """Returns why nothing can be taken now; '' when Kafka is well."""
-        if self._unanswered > MOST_UNANSWERED:
-            return "Kafka does not answer"
-        oldest = min(self._waiting.values(), default=None)
-        if oldest is not None and (seconds := time.monotonic() - oldest) > WRITE_SECONDS:
-            return f"Kafka has not taken a write for {seconds:.0f} s"
-        return ""
-
-    async def _ask_forever(self) -> None:
-        while True:
-            try:
-                await asyncio.wait_for(self._consumer.topics(), ANSWER_SECONDS)
-                self._unanswered = 0
-            except Exception:  # whatever the client raises, Kafka did not answer it
-                self._unanswered += 1
-            was, self._health.unready = self._health.unready, self.problem()
-            self._health.kafka.silent() if self._health.unready else self._health.kafka.heard()
-            if bool(was) != bool(self._health.unready):
-                log.warning("kafka_away", problem=self._health.unready) if not was else log.info("kafka_back")
-            await asyncio.sleep(ASK_SECONDS)
 
 
 def begin_at_zero(sink: str) -> None:

@@ -15,10 +15,12 @@ import faust
 import structlog
 
 from schemas import kafka_security, secret_check
+from schemas.kafka_watch import KafkaWatch
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, serve_probes
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules.reloader import Reloader, read_content
 from stream_processors.rules.versions import RulesetHistory
+from stream_processors.runtime.kafka_inquirer import KafkaInquirer
 from stream_processors.runtime.metrics import begin_at_zero
 from stream_processors.runtime.processor import Processor
 from stream_processors.runtime.store import ROCKSDB_OPTIONS
@@ -81,6 +83,14 @@ def build(
             end_process(EXIT_PROTECTED, why)
 
         Watchdog(app.deskstream_workers, settings, end, health.kafka).start()
+
+    health.unready = "connecting to Kafka"  # partitions may be ready before: until `watch_kafka` has its first answer
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def watch_kafka() -> None:
+        """Lets /readyz fail while no broker answers. /livez does not: a restart would not help."""
+        # The watchdog counts the seconds without Kafka: it knows of the group, too.
+        await KafkaWatch(KafkaInquirer(settings).ask, health, counts=False, while_away=health.beat).run()
 
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,10 @@ from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING
 __all__ = ["CONNECT_SECONDS", "Connection"]
 
 CONNECT_SECONDS = 5.0
+#: Kafka is asked so often, and answers so soon when it is well.
+ASK_SECONDS, ANSWER_SECONDS = 1.5, 3.0
+#: One of several brokers may fail until another takes its place.
+_MOST_FAILURES = 1
 
 log = structlog.get_logger("producers.publisher")
 
@@ -37,6 +42,8 @@ class Connection:
         self.settings, self._linger_ms = settings, linger_ms
         self.client: Any = None
         self._connecting = threading.Lock()
+        self._asked: tuple[Any, float, Any] | None = None  # the client, when, and what becomes of the question
+        self._failures = 0
 
     def connect(self) -> Any:
         """Reaches Kafka and checks that our topics are there; returns the client. Blocks for seconds unless connected.
@@ -72,6 +79,31 @@ class Connection:
     def no_answer(self, why: str) -> Unavailable:
         """Returns the error of a source that has to offer its input again."""
         return Unavailable(f"Kafka at {self.settings.kafka_bootstrap_servers} does not answer: {why}", retry_after=5.0)
+
+    def ask(self) -> str:
+        """Asks Kafka for its metadata, unless the last question is unanswered. Returns why it takes nothing, "" when it does.
+
+        To be called about twice a second; never blocks. A silence shows within five seconds.
+        """
+        client, now = self.client, time.monotonic()
+        if client is None:
+            return "not connected"
+        if self._asked is None or self._asked[0] is not client:
+            self._asked, self._failures = (client, now, client._metadata.request_update()), 0
+        _, asked_at, answer = self._asked
+        if not answer.is_done:
+            self._failures = (
+                max(self._failures, _MOST_FAILURES + 1) if now - asked_at > ANSWER_SECONDS else self._failures
+            )
+        elif answer.succeeded():
+            self._failures = 0
+        if answer.is_done and now - asked_at > ASK_SECONDS:
+            self._failures += answer.failed()
+            self._asked = client, now, client._metadata.request_update()
+        if self._failures > _MOST_FAILURES:
+            return "it does not answer"
+        topic = self.settings.topic(CONTACT_EVENTS)
+        return "" if client._metadata.available_partitions_for_topic(topic) else f"no partition of {topic} has a leader"
 
     def _close_lost(self, client: Any, closed: Callable[[], None]) -> None:
         with contextlib.suppress(Exception):

@@ -28,11 +28,13 @@ class Deliveries:
     """Sends records through the connection's client and knows which of them are not answered yet.
 
     records, size_bytes  of what waits for an answer
+    landed_at            when Kafka took the last record, seconds of `perf_counter`
     """
 
     def __init__(self, connection: Connection, ids: PublishedIds) -> None:
         self.connection, self.ids = connection, ids
         self.records = self.size_bytes = 0
+        self.landed_at = 0.0
         self._lock = threading.Lock()
         self._in_flight: dict[int, set[Delivery]] = {}  # by id of the client that they were handed to
 
@@ -64,6 +66,14 @@ class Deliveries:
         if self.size_bytes >= MAX_WAITING_BYTES:
             raise self.connection.no_answer(f"{self.size_bytes} bytes are waiting for it")
 
+    def stalled_seconds(self) -> float:
+        """Returns how long the oldest record waits while Kafka has taken none; 0 while it takes them."""
+        with self._lock:
+            oldest = min((each.started for waiting in self._in_flight.values() for each in waiting), default=None)
+        if oldest is None:
+            return 0.0
+        return time.perf_counter() - max(oldest, self.landed_at)
+
     def settled(self, delivery: Delivery, *, published: bool) -> None:
         """Notes that a delivery waits no longer."""
         if delivery.counted:
@@ -93,12 +103,12 @@ class Deliveries:
 
 
 class Delivery:
-    """One record on its way; its methods are called on the client's thread."""
+    """One record on its way; its methods are called on the client's thread. `started`: seconds of `perf_counter`."""
 
-    __slots__ = ("_channel", "_deliveries", "_started", "client", "counted", "receipt", "result", "size_bytes")
+    __slots__ = ("_channel", "_deliveries", "client", "counted", "receipt", "result", "size_bytes", "started")
 
     def __init__(self, deliveries: Deliveries, result: Future[Receipt], channel: str, receipt: Receipt) -> None:
-        self._deliveries, self._channel, self._started = deliveries, channel, time.perf_counter()
+        self._deliveries, self._channel, self.started = deliveries, channel, time.perf_counter()
         self.result, self.receipt = result, receipt
         self.client: Any = None
         self.counted = False
@@ -108,9 +118,10 @@ class Delivery:
         """Ends the future in its receipt, unless it was given up before."""
         if self.result.done():
             return  # given up, and it arrived after all: the next attempt is a duplicate for the workers
+        self._deliveries.landed_at = time.perf_counter()
         self._deliveries.settled(self, published=self.receipt.outcome is Outcome.PUBLISHED)
         count(self._channel, self.receipt)
-        observe_seconds(self._channel, time.perf_counter() - self._started)
+        observe_seconds(self._channel, time.perf_counter() - self.started)
         self.result.set_result(self.receipt)
 
     def failed(self, error: BaseException) -> None:

@@ -27,6 +27,7 @@ from schemas.clock import MICROS
 from schemas.codec import decode, header
 from schemas.errors import CodecError, DeskstreamError
 from schemas.facts import ContactFact
+from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED, VISIBLE_SECONDS
 from schemas.process import Health
 from schemas.settings import SinkSettings
@@ -64,7 +65,7 @@ class ClickHouseSink:
         self._producer: AIOKafkaProducer = kafka.producer(settings)
         self._dead_letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
         self._fetches = kafka.Fetches(self._consumer)
-        self._watch = kafka.KafkaWatch(self._consumer, health)
+        self._watch = KafkaWatch(self._consumer.topics, health)
         self._inserter = Inserter(client, self._pause)
         self._stopping = asyncio.Event()
         self._batch = Batch()

@@ -26,6 +26,7 @@ from schemas.clock import MICROS
 from schemas.codec import encode
 from schemas.events import CHANNELS
 from schemas.facts import DeliveryFact, Outbound
+from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import DELIVERY_SECONDS
 from schemas.process import Health
@@ -68,7 +69,7 @@ class MessageDelivery:
         producer: AIOKafkaProducer,
         dead_letters: kafka.DeadLetters,
         sent_log: SentLog,
-        watch: kafka.KafkaWatch,
+        watch: KafkaWatch,
         health: Health,
     ) -> None:
         self._settings, self._adapters, self._producer, self._health = settings, adapters, producer, health

@@ -23,6 +23,7 @@ from schemas.codec import decode
 from schemas.dead_letter.replay_markers import REPLAY_HEADER
 from schemas.errors import CodecError, DeskstreamError
 from schemas.facts import Outbound
+from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED
 from schemas.process import Health
@@ -58,7 +59,7 @@ class DeliverySink:
         self._producer: AIOKafkaProducer = kafka.producer(settings, linger_ms=0)
         self._dead_letters = kafka.DeadLetters(settings, self._producer, SINK, DLQ)
         self._fetches = kafka.Fetches(self._consumer)
-        self._watch = kafka.KafkaWatch(self._consumer, health)
+        self._watch = KafkaWatch(self._consumer.topics, health)
         self._sent_log = SentLog(settings)
         self._messages = MessageDelivery(
             settings, adapters, self._producer, self._dead_letters, self._sent_log, self._watch, health

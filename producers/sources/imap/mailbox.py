@@ -319,7 +319,8 @@ def watch(
             health.beat()
         health.ready = publisher.connected and all(box.connected for box in mailboxes)
         health.problem = "; ".join(box.problem for box in mailboxes if box.problem)
-        health.kafka.heard() if publisher.connected else health.kafka.silent()
+        health.unready = publisher.problem() if publisher.connected else ""
+        health.kafka.heard() if publisher.connected and not health.unready else health.kafka.silent()
     until = time.monotonic() + stuck_after_seconds
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
