@@ -25,7 +25,7 @@ def groups(plan: Plan) -> list[Group]:
         *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
         *(_certificate("page", 3), _certificate("ticket", 21), _source_away()),
-        *(_webhook_refused(), _rules_invalid(), _rules_unpublished(), *_alerting_invalid()),
+        *(_webhook_refused(), _rules_invalid(), _rules_unpublished(), _keys_refused(), *_alerting_invalid()),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
 
@@ -280,6 +280,18 @@ def _rules_unpublished() -> Alert:
         "A worker's directory holds rules that are not in force, and nobody published them",
         "It started with older rules than those published last, or was not allowed to publish. An upgrade that goes from "
         "pod to pod shows this for minutes; after 15 somebody has to say which rules are meant.",
+    )
+
+
+def _keys_refused() -> Alert:
+    return _pipeline(
+        "KeysRefused",
+        "max by (namespace) (deskstream_keys_refused) == 1",
+        "5m",
+        "ticket",
+        "The file of keys is invalid or missing, and the keys of before are in force",
+        "New keys do not work, and revoked ones still do. The log of `http` names file and line. A process that starts now ends "
+        "with exit code 2.",
     )
 
 
