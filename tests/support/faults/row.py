@@ -169,4 +169,5 @@ class Scene:
         """Asks the oracle, and leaves the counts for the table at the end of the run."""
         client = connection.connect(self.deployment.settings(SinkSettings)) if self.sink else None
         self.counts = judge(self.settings, client, self.load.accepted, may_refuse=self.may_refuse)
-        self.record({"faults": self.faults, **asdict(self.counts), "seconds": round(time.monotonic() - began)})
+        ended, seconds = len(self.fleet.ended), round(time.monotonic() - began)
+        self.record({"faults": self.faults, "ended": ended, **asdict(self.counts), "seconds": seconds})

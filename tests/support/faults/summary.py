@@ -1,4 +1,9 @@
-"""The table at the end of a run: one line of counts for each row of the fault matrix."""
+"""The table at the end of a run: one line of counts for each row of the fault matrix.
+
+events    records in the contacts' log, ticks included      poison, refused   dead letters
+faults    kills, cuts, ...                                  facts, written    in Kafka, distinct and with repetitions
+ended     processes that ended by themselves meanwhile      rows              compared in ClickHouse
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any
 
 #: The name under which a row's counts stand among the properties of its test.
 PROPERTY = "fault row"
-COLUMNS = ("events", "faults", "lost", "doubled", "poison", "refused", "facts", "written", "rows", "seconds")
+COLUMNS = ("events", "faults", "ended", "lost", "doubled", "poison", "refused", "facts", "written", "rows", "seconds")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
