@@ -55,7 +55,7 @@ def test_a_full_disk_under_the_states_holds_up_and_loses_nothing(scene: Scene, t
         assert scene.fleet.ended, "no worker noticed"
 
 
-@row(soak=Size(contacts=5_000, faults=3, per_second=200.0))
+@row(soak=Size(contacts=2_000, faults=3, per_second=80.0))
 def test_a_full_disk_under_clickhouse_holds_up_and_loses_nothing(scene: Scene, tmp_path: Path, size: Size) -> None:
     with small_disk(tmp_path / "tables", 768) as disk:
         server = ClickHouseServer(disk.folder)

@@ -8,7 +8,7 @@ from tests.support.faults.fleet import SINK, WORKER
 from tests.support.faults.row import Scene, Size, row
 
 
-@row(short=Size(contacts=1_200, faults=3, per_second=250.0), soak=Size(contacts=20_000, faults=100, per_second=150.0))
+@row(short=Size(contacts=1_200, faults=3, per_second=250.0), soak=Size(contacts=15_000, faults=100, per_second=80.0))
 def test_a_killed_worker_or_sink_costs_and_doubles_nothing(scene: Scene, size: Size) -> None:
     with scene.under_load(size):
         for _ in range(size.faults):
@@ -17,7 +17,7 @@ def test_a_killed_worker_or_sink_costs_and_doubles_nothing(scene: Scene, size: S
             scene.faults += 1
 
 
-@row(soak=Size(contacts=10_000, faults=40, per_second=150.0))
+@row(soak=Size(contacts=6_000, faults=40, per_second=60.0))
 def test_sigterm_amid_a_batch_costs_and_doubles_nothing(scene: Scene, size: Size) -> None:
     commands = {"sink": SINK, "worker-0": WORKER, "worker-1": WORKER}
     with scene.under_load(size):
@@ -29,7 +29,7 @@ def test_sigterm_amid_a_batch_costs_and_doubles_nothing(scene: Scene, size: Size
             scene.faults += 1
 
 
-@row(short=Size(contacts=600, faults=1, per_second=200.0), soak=Size(contacts=6_000, faults=10, per_second=150.0))
+@row(short=Size(contacts=600, faults=1, per_second=200.0), soak=Size(contacts=4_000, faults=10, per_second=80.0))
 def test_a_lost_volume_is_restored_from_the_changelog(scene: Scene, size: Size) -> None:
     """A worker is killed, and its states are gone when it comes back."""
     with scene.under_load(size):
