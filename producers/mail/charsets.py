@@ -1,7 +1,8 @@
 """Decodes bytes whose declared charset is missing, unknown or wrong. Never raises; what is broken becomes U+FFFD.
 
-Order: pure ASCII ▸ valid UTF-8 (other text is hardly ever valid UTF-8) ▸ the declared charset, in the superset that
-senders use ▸ a guess among the East Asian encodings ▸ Windows-1252.
+Order: pure ASCII ▸ UTF-8 if it fits or nearly fits (other text is hardly ever valid UTF-8) ▸ the declared charset if it
+nearly fits, in the superset that senders use ▸ the most plausible one (`charset_guess`). A broken byte is replaced; the text
+around it is never read in another script for its sake.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import codecs
 import re
 from functools import lru_cache
+
+from producers.mail import charset_guess
 
 __all__ = ["clean", "decode"]
 
@@ -47,18 +50,20 @@ _ALIASES = {
     "cp50220": "iso2022_jp_ext",
     "cp50221": "iso2022_jp_ext",
 }
-_GUESSES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
-_GUESS_BYTES = 4000
-#: Text with this share of common characters is believed to be as declared; below it, the others are tried as well.
-_PLAUSIBLE, _DECLARED_BONUS = 0.8, 0.1
+#: These are declared of any text, if any; what it is, its bytes say.
+_SAYS_NOTHING = ("", "utf-8", "cp1252", "iso8859-1", "iso8859-15")
+#: So many broken bytes, or this share of the characters beyond ASCII, and the text is still as declared.
+_FEW, _BROKEN_SHARE = 3, 0.1
+#: East Asian text with this share of common characters is as declared, below the other one it is something else. Between
+#: them it is what has most of them.
+_PLAUSIBLE, _IMPLAUSIBLE, _DECLARED_BONUS, _JUDGED_CHARACTERS = 0.8, 0.5, 0.1, 4000
 #: Fewer East Asian characters than these are no evidence against what was declared: `ā` in GB18030 is `芋` in Big5.
 _EVIDENCE = 3
 _EAST_ASIAN = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\ue000-\ufaff\uff00-\uffef]")
-#: Two bytes above 7F together: Western text has them one by one.
-_HIGH_PAIR = re.compile(rb"[\x80-\xff]{2}")
 _OF_ASCII_BYTES = ("utf-7", "utf-16", "utf-32", "hz", "iso2022")
 _ISO_2022_SWITCH = re.compile(rb"(\x1b(?:\$[@B]|\$\([DO]|\([BJIH]))")
 _ISO_2022 = re.compile(rb"\x1b[$(][@BJI]")
+_ISO_2022_KR = b"\x1b$)C"
 #: Of text that no codec takes: it is decoded piece by piece.
 _MAX_SWITCHED_BYTES = 500_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -84,7 +89,7 @@ def _decode(data: bytes, declared: str) -> str:
         return data.decode("utf-16", "replace")
     if data.isascii():
         if not codec.startswith(_OF_ASCII_BYTES) or (codec.startswith(("utf-16", "utf-32")) and b"\0" not in data):
-            return data.decode("ascii") if not _ISO_2022.search(data) else _iso_2022_jp(data)
+            return _switched(data) if b"\x1b" in data else data.decode("ascii")
     elif not codec.startswith(("utf-16", "utf-32")):  # these are valid UTF-8 by chance
         try:
             return data.decode("utf-8-sig")
@@ -92,19 +97,50 @@ def _decode(data: bytes, declared: str) -> str:
             pass
     if codec.startswith("iso2022_jp") and data.isascii():
         return _iso_2022_jp(data)
-    if codec and codec != "utf-8":
-        try:
-            text = data.decode(codec)
-        except (UnicodeDecodeError, LookupError):
-            pass
-        else:
-            if codec in _GUESSES:
-                sample = text[:_GUESS_BYTES]
-                believed = _everyday(sample, codec) > _PLAUSIBLE or len(_EAST_ASIAN.findall(sample)) < _EVIDENCE
-                return text if believed else _guess(data, codec)
-            if codec not in ("cp1252", "iso8859-1") or not _looks_east_asian(data):
-                return text
-    return _guess(data, codec)
+    if codec not in _SAYS_NOTHING and (text := _as_declared(data, codec, "strict")) is not None:
+        return text
+    if not data.isascii() and charset_guess.is_nearly_utf_8(data, declared=codec == "utf-8"):
+        return data.decode("utf-8", "replace")
+    if codec not in _SAYS_NOTHING and (text := _as_declared(data, codec, "replace")) is not None:
+        return text
+    western = codec in _SAYS_NOTHING[2:] and charset_guess.is_western(data, codec)
+    return data.decode(codec if western else charset_guess.guess(data), "replace")
+
+
+def _switched(data: bytes) -> str:
+    """Decodes ASCII bytes that may switch to Japanese or Korean by escape sequences."""
+    if _ISO_2022_KR in data:
+        return data.decode("iso2022_kr", "replace")
+    return _iso_2022_jp(data) if _ISO_2022.search(data) else data.decode("ascii")
+
+
+def _as_declared(data: bytes, codec: str, errors: str) -> str | None:
+    """Returns the text in the declared codec, None when it does not fit. Some bytes may be broken: they are replaced."""
+    try:
+        text = data.decode(codec, errors)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    foreign = len(text) - len(text.encode("ascii", "ignore"))
+    if text.count("\ufffd") > max(_FEW, _BROKEN_SHARE * foreign):
+        return None
+    if codec in charset_guess.EAST_ASIAN:
+        return _of_neighbours(data, text, codec)
+    return text
+
+
+def _of_neighbours(data: bytes, text: str, codec: str) -> str:
+    """Returns an East Asian text as declared, or in the codec of a neighbour in which it makes more sense."""
+    sample = text[:_JUDGED_CHARACTERS]
+    score = charset_guess.everyday(sample, codec)
+    if score > _PLAUSIBLE or len(_EAST_ASIAN.findall(sample)) < _EVIDENCE:
+        return text
+    other = charset_guess.guess(data)
+    if other == codec:
+        return text
+    read = data.decode(other, "replace")
+    if other in charset_guess.EAST_ASIAN:
+        return read if charset_guess.everyday(read[:_JUDGED_CHARACTERS], other) > score + _DECLARED_BONUS else text
+    return read if score < _IMPLAUSIBLE and "\ufffd" in text else text
 
 
 def _iso_2022_jp(data: bytes) -> str:
@@ -158,79 +194,3 @@ def _codec(declared: str) -> str:
     if not getattr(info, "_is_text_encoding", True) or info.name in ("idna", "punycode", "undefined", "unicode_escape"):
         return ""
     return _SUPERSETS.get(info.name, info.name)
-
-
-def _looks_east_asian(data: bytes) -> bool:
-    """Says if there are long runs of bytes above 7F: two-byte text that was declared as Latin-1."""
-    sample = data[:_GUESS_BYTES]
-    high = sum(byte > 0x7F for byte in sample)
-    in_runs = sum(len(run) for run in re.findall(rb"[\x81-\xfe]{2,}", sample))
-    return high > 16 and in_runs * 10 > high * 7 and high / len(sample) > 0.25
-
-
-def _guess(data: bytes, declared: str) -> str:
-    """Returns the East Asian decoding with the most everyday characters; if none fits, the declared one with U+FFFD."""
-    sample = data[:_GUESS_BYTES]
-    best, best_score = "", 0.5
-    for codec in _GUESSES if _HIGH_PAIR.search(sample) else ():
-        try:
-            text = codecs.getincrementaldecoder(codec)().decode(sample)  # the cut may be inside of a character
-        except UnicodeDecodeError:
-            continue
-        score = _everyday(text, codec) + (_DECLARED_BONUS if codec == declared else 0.0)
-        if score > best_score:
-            best, best_score = codec, score
-    if best:
-        return data.decode(best, "replace")
-    if declared and declared != "utf-8":
-        return data.decode(declared, "replace")
-    # Mostly UTF-8 with a broken byte, or some single-byte Western text.
-    text = data.decode("utf-8", "replace")
-    return text if text.count("\ufffd") * 20 <= len(text) else data.decode("cp1252", "replace")
-
-
-def _everyday(text: str, codec: str) -> float:
-    """Returns the share of the non-ASCII characters that are common in text of this encoding."""
-    foreign = [char for char in text if char > "\x7f"]
-    if not foreign:
-        return 0.0
-    common = _common(codec)
-    points = 0.0
-    for char in foreign:
-        if char in common:
-            points += 0.97 if char > "\uac00" else 0.9  # text that reads as Hangul throughout is not Chinese
-        elif char in _PUNCTUATION:
-            points += 0.8
-        elif "\u4e00" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3":
-            points += 0.35
-        elif "\uff61" <= char <= "\uff9f" or "\ue000" <= char <= "\uf8ff":
-            points -= 1.0  # half-width kana and private use: the usual outcome of a wrong guess
-    points += 0.1 * sum(char in _FREQUENT for char in foreign)
-    return points / len(foreign)
-
-
-_PUNCTUATION = frozenset("，。、！？：；「」（）　・ー～…“”‘’《》【】％")
-
-
-@lru_cache(maxsize=8)
-def _common(codec: str) -> frozenset[str]:
-    """Returns the characters that the makers of a national standard put first because they are used most."""
-    base, first, last = {
-        "gb18030": ("gb2312", 0xB0, 0xD7),
-        "big5hkscs": ("big5", 0xA4, 0xC6),
-        "cp949": ("euc_kr", 0xB0, 0xC8),
-    }.get(codec, ("euc_jp", 0xB0, 0xCF))
-    found = {
-        bytes((lead, trail)).decode(base, "ignore") for lead in range(first, last + 1) for trail in range(0x40, 0xFF)
-    }
-    if base == "euc_jp":
-        found |= {chr(kana) for kana in range(0x3041, 0x30FF)}
-    return frozenset(char for char in found if len(char) == 1 and char > "\x7f")
-
-
-_FREQUENT = frozenset(
-    "的一是不了在人有我他这個个们中来上大为和国地到以说時时要就出会可也你对生能而子那得于着下自之年过發发後后作里"
-    "用道行所然家種种事成方多经麼么去法学如都同现当没動动面起看定天分还進进好小部其些主样理心她本前开但因只从想实"
-    "請请問问謝谢您訂订單单貨货收到退款換换買买快遞递品客服尺寸色錢钱支付已經经沒還还沒這这樣样什時間间何時号號"
-    "日本人私様申込注文商品届返品交換配送確認お願致思いたしますください送料金払込先"
-)

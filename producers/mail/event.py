@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from producers.mail import charsets, quotes
+from producers.mail import charset_guess, charsets, quotes
 from producers.mail import headers as mail_headers
 from producers.mail.attachments import File
 from producers.mail.headers import Headers
@@ -77,6 +77,7 @@ def check_size(raw: bytes, max_bytes: int) -> None:
         raise Refused("too_large", f"the mail has {len(raw)} bytes, the limit is {max_bytes}")
 
 
+@charset_guess.at_most()
 def message_received(mail: Mail, *, now: int, source: str = "", imported: bool = False) -> MessageReceived:
     """Returns the event of a mail. `now` is the pipeline's time in microseconds.
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from producers.mail import body as bodies
+from producers.mail import charset_guess, mime
 from producers.mail import headers as mail_headers
-from producers.mail import mime
 from producers.mail.attachments import File
 from producers.mail.headers import Headers
 from producers.mail.parser import Entity, read_headers
@@ -61,6 +61,7 @@ class Mail:
     problem: Refused | None = None
 
 
+@charset_guess.at_most()
 def parse(raw: bytes) -> Mail:
     """Returns the mail that any bytes are; what is no mail has a `problem`. Never raises."""
     try:
