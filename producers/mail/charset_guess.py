@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,8 +45,8 @@ _CONTINUATIONS_PER_STRAY_BYTE, _AS_DECLARED = 1.0, 0.6
 #: The letters beyond ASCII of languages that are written in Windows-1252, and what people type in all of them.
 _MARKS = "«»‘’‚“”„–—…•€£§°·´©®™\xa0"
 _WESTERN = tuple(
-    frozenset((letters + letters.upper() + _MARKS).encode("cp1252", "ignore"))
-    for letters in (
+    frozenset((alphabet + alphabet.upper() + _MARKS).encode("cp1252", "ignore"))
+    for alphabet in (
         "äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüªº¡¿", "áâãàçéêíóôõúªº", "àèéìíîòóùúªº", "áéèëêïíóöüûçî", "åäöéáüàè", "æøåéóòôüäö",
         "áðéíóúýþæö",
     )
@@ -76,7 +76,7 @@ def is_western(data: bytes, codec: str = "cp1252") -> bool:
     high = frozenset(data.translate(None, _ASCII))
     if codec == "iso8859-15":
         high -= _LATIN_9
-    return any(high <= letters for letters in _WESTERN)
+    return any(high <= alphabet for alphabet in _WESTERN)
 
 
 class _Guesses:
@@ -130,7 +130,7 @@ def _guess(sample: bytes) -> str:
 
 def _detected(sample: bytes) -> str:
     """Returns the codec that most pieces of a text are in: a broken byte excludes the right one for its piece only."""
-    votes: Counter[str] = Counter()
+    votes: dict[str, float] = defaultdict(float)
     size = max(_LEAST_PIECE_BYTES, -(-len(sample) // _PIECES))
     pieces = [sample[start : start + size] for start in range(0, len(sample), size)]
     for piece in [sample, *pieces] if len(pieces) > 1 else [sample]:
@@ -138,7 +138,7 @@ def _detected(sample: bytes) -> str:
         if found["encoding"] and not piece.isascii():
             name = codecs.lookup(found["encoding"]).name
             votes[_SUPERSETS.get(name, name)] += found["confidence"]
-    return votes.most_common(1)[0][0] if votes else "cp1252"
+    return max(votes, key=votes.__getitem__) if votes else "cp1252"
 
 
 def _is_word(sample: bytes, codec: str) -> bool:
