@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from producers.channels import twilio
 from producers.security.device import DeviceToken, device_token
+from producers.security.first_use import FirstUse
 from schemas import signature, signed_callback, signed_token
 from schemas.errors import Refused
 from schemas.signature import RequestHead, sign_request
@@ -365,6 +366,31 @@ def test_the_old_signature_is_taken_counted_and_logged_once(site: Site) -> None:
     told = [line["secret"] for line in logs if line["event"] == "old_signature"]
     assert told == ["DESKSTREAM_AGENT_SECRETS, number 1"] and OLD_SECRET not in str(logs)
     assert old_proofs("signature_v1") == before + 3
+
+
+def test_an_old_signature_is_of_no_use_for_another_request(site: Site) -> None:
+    """What was demonstrated: a note that was recorded is sent again as an answer, or with another idempotency key."""
+    raw = json.dumps({name: value for name, value in NOTE.items() if name != "id"}).encode()
+    old = (signature.HEADER, signature.sign(OLD_SECRET, raw, int(time.time())))
+
+    def told(target: str, idempotency_key: str) -> tuple[int, str]:
+        sent = [("Content-Type", "application/json"), old, (signature.KEY_HEADER, idempotency_key)]
+        return reason(site.request("POST", target, raw, sent))
+
+    assert [told(NOTES, "k-1"), told(NOTES, "k-1")] == [(200, "")] * 2
+    assert (
+        told("/v1/agents/replies", "k-1") == told(NOTES, "k-2") == told(f"{NOTES}?a", "k-1") == (401, "bad_signature")
+    )
+    assert len(site.log.events) == 1
+
+
+def test_the_first_use_is_forgotten_when_the_signature_is_stale() -> None:
+    first, head, other = FirstUse(), RequestHead("POST", "/a"), RequestHead("POST", "/b")
+    first.require(b"1.{}", head, 100.0)
+    first.require(b"2.{}", other, 650.0)
+    with pytest.raises(Refused, match="bad_signature"):
+        first.require(b"1.{}", other, 700.0)
+    first.require(b"1.{}", other, 700.1)
 
 
 def test_no_secret_of_a_key_makes_an_old_signature(site: Site) -> None:

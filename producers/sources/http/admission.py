@@ -18,6 +18,7 @@ from fastapi import Request
 
 from producers.security import keys
 from producers.security.device import DeviceToken
+from producers.security.first_use import FirstUse
 from producers.security.grants import Grant
 from producers.security.keys import Key, KeyFile
 from schemas import metrics, signature
@@ -63,6 +64,7 @@ class Admission:
         self._keys = keys.read(self._path) if self._path is not None else KeyFile()
         self._next_check = time.monotonic() + CHECK_SECONDS
         self._told: dict[str, float] = {}
+        self._first_use = FirstUse()
         # What names no key is compared with a secret that nobody has, so that the time taken says nothing.
         self._nobody = Key("nobody", (secrets.token_hex(32), secrets.token_hex(32)), ())
         metrics.KEYS_REFUSED.set(0)
@@ -113,10 +115,16 @@ class Admission:
             self._tell(f"token of {token.device[:100]}", "old_kiosk_token", device=token.device[:100], fix=fix)
         return Admitted(Grant(f"token {token.id or token.device[:100]}", frozenset((scope,))))
 
-    def note_old_signature(self, request: Request, body: bytes, old_secrets: Sequence[str], setting: str) -> None:
-        """Counts a request that an old signature has proved, and logs the secret's place in its setting."""
+    def admit_old(self, request: Request, body: bytes, old_secrets: Sequence[str], setting: str) -> None:
+        """Admits a request that an old signature has proved, counts it, and logs the secret's place in its setting.
+
+        Raises:
+            Refused: `bad_signature`, it was used for another path or idempotency key before.
+        """
+        header, wall = request.headers.get(signature.HEADER, ""), time.time()
+        head = RequestHead(request.method, _target(request), request.headers.get(signature.KEY_HEADER, ""))
+        self._first_use.require(signature.old_time(header).encode() + b"." + body, head, time.monotonic())
         metrics.OLD_PROOFS.labels("signature_v1").inc()
-        header, wall = request.headers.get(signature.HEADER), time.time()
         place = next((at for at, secret in enumerate(old_secrets) if _is_signed(header, body, secret, wall)), 0)
         variable = f"DESKSTREAM_{setting.upper()}"
         fix = "`python -m producers keys new` makes a key; v1 goes away with the next release"

@@ -183,7 +183,7 @@ class _Systems:
             admitted.verify_body(body)
             return body, admitted.grant
         signature.verify(request.headers.get(signature.HEADER), body, self._old_secrets, wall=time.time())
-        self._admission.note_old_signature(request, body, self._old_secrets, "webhook_secrets")
+        self._admission.admit_old(request, body, self._old_secrets, "webhook_secrets")
         return body, None
 
 

@@ -159,7 +159,7 @@ class _Handler:
             return admitted.grant
         self.endpoint.verify(delivery, self.secrets, time.time())
         if self.endpoint.scope:
-            self.admission.note_old_signature(request, delivery.body, self.secrets, self.endpoint.secrets)
+            self.admission.admit_old(request, delivery.body, self.secrets, self.endpoint.secrets)
         elif self.endpoint.is_old_proof is not None and self.endpoint.is_old_proof(delivery):
             self.admission.note_unbound(self.endpoint.name)
         return None
