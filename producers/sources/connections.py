@@ -26,13 +26,20 @@ from producers.security.proxies import Proxies, share_of
 from producers.security.shares import Shares
 from schemas import metrics
 
-__all__ = ["UNREAD_SECONDS", "Connections", "Held", "allow_open_files"]
+__all__ = ["UNREAD_SECONDS", "Connections", "Held", "RefusedHttp", "allow_open_files"]
 
 #: An answer of ours may lie unread for so long; so may a goodbye, but shorter.
 UNREAD_SECONDS, _CLOSING_SECONDS = 30.0, 5.0
 #: A client that reads so many bytes from one look to the next is a slow one, and no dead one.
 _PROGRESS_BYTES = 8_192
 _LOOK_SECONDS = 1.0
+#: A refused connection is read no longer than this, so that its client may see the answer before the end.
+_GOODBYE_SECONDS = 2.0
+_MOST_LEAVING = 200
+_ANSWERS = {
+    "too_many_of_address": (429, b"Too Many Requests", b"too many connections from your address; come back later"),
+    "too_many_connections": (503, b"Service Unavailable", b"too many connections; please come back in a moment"),
+}
 #: Files that a process has open beside its connections.
 _OTHER_FILES = 256
 
@@ -185,6 +192,35 @@ def _overdue(place: _Place, transport: Any, now: float) -> str | None:
         return None
     place.unread = unread
     return "does_not_read" if now - place.unread_since > UNREAD_SECONDS else None
+
+
+class RefusedHttp(asyncio.Protocol):
+    """Answers a connection that has no place, and reads what its client still sends for a moment.
+
+    Closed at once, the connection would be reset by what is unread, and the client would not see the answer. Of many
+    refused connections only the first may stay for that moment.
+    """
+
+    _leaving = 0
+
+    def __init__(self, transport: asyncio.Transport, reason: str) -> None:
+        status, phrase, detail = _ANSWERS[reason]
+        body = b'{"reason":"%b","detail":"%b"}\n' % (reason.encode(), detail)
+        transport.write(
+            b"HTTP/1.1 %d %b\r\nconnection: close\r\nretry-after: 5\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n%b" % (status, phrase, len(body), body)
+        )
+        RefusedHttp._leaving += 1
+        if RefusedHttp._leaving > _MOST_LEAVING:
+            transport.close()
+        elif transport.can_write_eof():
+            transport.write_eof()
+        self._end = asyncio.get_running_loop().call_later(_GOODBYE_SECONDS, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection."""
+        RefusedHttp._leaving -= 1
+        self._end.cancel()
 
 
 def allow_open_files(connections: int) -> None:

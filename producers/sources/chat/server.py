@@ -3,7 +3,7 @@
 The `websockets` library serves them, and not the web framework of the other producers: it tells the application why a
 connection ended (too large, not UTF-8), which is counted, and costs least per open socket. It serves the few pages too.
 
-Guards, in this order: connections in all and of one address · Origin · frame size · frames per connection · begun
+Guards, in this order: connections in all and of one address · Origin · frame size · pings · frames per connection · begun
 conversations per address · the checks of the conversation itself. Each refusal is counted with its reason.
 
 Several processes: each sees every conversation, so a visitor may come back to any of them. Places in the queue and
@@ -20,7 +20,7 @@ import secrets
 import socket
 import threading
 import time
-from collections import Counter
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -36,10 +36,13 @@ from producers.channels import chat_protocol as frames
 from producers.publisher import Publisher
 from producers.security.proxies import Proxies, share_of
 from producers.security.ratelimit import RateLimit
+from producers.security.shares import Shares
+from producers.sources.chat.connection import BoundedConnection
 from producers.sources.chat.conversations import Live
 from producers.sources.chat.hub import Hub
 from producers.sources.chat.log import Log
 from producers.sources.chat.pages import page
+from producers.sources.connections import Connections
 from producers.sources.reconnect import keep_connected
 from producers.text.fields import FieldProblems
 from schemas import metrics
@@ -53,8 +56,8 @@ __all__ = ["PATH", "serve"]
 PATH = "/chat"
 #: So many frames that cannot be read, or come too fast, end a connection.
 _STRIKES = 20
-#: So many frames wait for a client that does not read them before it is disconnected.
-_UNREAD = 1_000
+#: So many frames, or characters of them, wait for a client that does not read them before it is disconnected.
+_UNREAD, _UNREAD_CHARACTERS = 1_000, 500_000
 _TICK_SECONDS = 1.0
 #: A full collection stops everybody's chats, the longer the more sockets are open: let it be rare.
 _GC_THRESHOLDS = (20_000, 50, 100)
@@ -100,7 +103,10 @@ class Server:
         self._log = Log(settings, self.hub.see)
         self._origins = _list(settings.chat_origins.lower())
         self._proxies = Proxies.parse(settings.chat_trusted_proxies, "DESKSTREAM_CHAT_TRUSTED_PROXIES")
-        self._open: Counter[str] = Counter()
+        most, of_address = settings.chat_max_connections, settings.chat_max_per_address
+        self._visits = Shares(most, of_address)
+        # Twice as many: pages are fetched on connections of their own, and those of a proxy are told apart by `_admit`.
+        self._bounds = Connections("chat", chat.CHANNEL, 2 * most, 2 * of_address, proxies=self._proxies)
         self._starts = RateLimit(settings.chat_starts_per_minute / 60, max(1.0, settings.chat_starts_per_minute))
 
     async def run(self, listener: socket.socket, stop: threading.Event) -> None:
@@ -118,7 +124,8 @@ class Server:
                 sock=listener,
                 process_request=self._admit,
                 max_size=settings.chat_frame_bytes,
-                max_queue=32,
+                max_queue=8,
+                create_connection=partial(BoundedConnection, bounds=self._bounds),  # type: ignore[arg-type]
                 compression=None,
                 ping_interval=20,
                 ping_timeout=30,
@@ -167,13 +174,17 @@ class Server:
                     HTTPStatus.NOT_FOUND, "text/plain", b"there is /, /widget.js, /asyncapi.json and /chat\n"
                 )
             return _response(HTTPStatus.OK, *found)
-        address = self._address(connection, request)
-        if sum(self._open.values()) >= self._settings.chat_max_connections:
-            return _refused("too_many_connections", HTTPStatus.SERVICE_UNAVAILABLE)
-        if self._open[address] >= self._settings.chat_max_per_address:
-            return _refused("too_many_of_address", HTTPStatus.TOO_MANY_REQUESTS)
         if not self._welcome_from(request.headers):
             return _refused("bad_origin", HTTPStatus.FORBIDDEN)
+        address = self._address(connection, request)
+        few = self._visits.held(address) < max(1, self._visits.per_client // 8)
+        if denied := self._visits.take(address, little=few):
+            if denied == "client":
+                return _refused("too_many_of_address", HTTPStatus.TOO_MANY_REQUESTS)
+            return _refused("too_many_connections", HTTPStatus.SERVICE_UNAVAILABLE)
+        assert isinstance(connection, BoundedConnection)
+        connection.admitted = partial(self._visits.give_back, address)
+        self._bounds.works(connection)
         return None
 
     def _welcome_from(self, headers: Headers) -> bool:
@@ -196,7 +207,6 @@ class Server:
         assert connection.request is not None
         address = self._address(connection, connection.request)
         visitor = Visitor(self, connection, address)
-        self._open[address] += 1
         metrics.CHAT_SOCKETS.inc()
         writing = asyncio.create_task(visitor.write())
         try:
@@ -209,9 +219,6 @@ class Server:
             log.exception("visit_failed")
         finally:
             metrics.CHAT_SOCKETS.dec()
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
             writing.cancel()
             if visitor.live is not None:
                 await self.hub.detach(visitor.live, visitor)
@@ -229,6 +236,7 @@ class Visitor:
         settings = server._settings
         self._limit = RateLimit(settings.chat_frames_per_second, settings.chat_frames_burst, 1)
         self._unsent: asyncio.Queue[str] = asyncio.Queue(_UNREAD)
+        self._unsent_characters = 0
         self._strikes = 0
         self._leaving: asyncio.Task[None] | None = None
         self.live: Live | None = None
@@ -236,8 +244,12 @@ class Visitor:
     def send(self, *shown: frames.ServerFrame) -> None:
         """Queues frames; a client that does not read is disconnected, and resumes."""
         try:
+            if shown and self._unsent_characters > _UNREAD_CHARACTERS:  # one long history alone may be longer
+                raise asyncio.QueueFull
             for frame in shown:
-                self._unsent.put_nowait(frames.encode(frame))
+                text = frames.encode(frame)
+                self._unsent.put_nowait(text)
+                self._unsent_characters += len(text)
         except asyncio.QueueFull:
             _count(chat.CHANNEL, "does_not_read")
             self.close(4002, "does not read")
@@ -255,7 +267,9 @@ class Visitor:
         """Sends what is queued until cancelled or closed."""
         with contextlib.suppress(ConnectionClosed):
             while True:
-                await self._socket.send(await self._unsent.get())
+                text = await self._unsent.get()
+                await self._socket.send(text)
+                self._unsent_characters -= len(text)
 
     async def read(self) -> None:
         """Takes frames until the connection is closed."""

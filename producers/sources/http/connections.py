@@ -12,7 +12,7 @@ from typing import Any
 
 import h11
 
-from producers.sources.connections import Connections
+from producers.sources.connections import Connections, RefusedHttp
 from producers.sources.http.timeouts import HeadTimeoutProtocol
 
 __all__ = ["bounded_protocol"]
@@ -21,13 +21,8 @@ __all__ = ["bounded_protocol"]
 _MOST_CHUNKS, _CHUNK_BYTES = 2_000, 64
 #: Of a head, and of the line that begins a chunk.
 _MOST_HEAD_BYTES = 16_384
-#: A refused connection is read no longer than this, so that its client may see the answer before the end.
+#: A closed connection that does not go is cut after so long.
 _GOODBYE_SECONDS = 2.0
-_MOST_LEAVING = 200
-_ANSWERS = {
-    "too_many_of_address": (429, b"Too Many Requests", b"too many connections from your address; come back later"),
-    "too_many_connections": (503, b"Service Unavailable", b"too many connections; please come back in a moment"),
-}
 
 
 def bounded_protocol(connections: Connections) -> Any:
@@ -49,7 +44,7 @@ class BoundedProtocol(HeadTimeoutProtocol):
         peer = transport.get_extra_info("peername")
         reason = self.bounds.open(self, str(peer[0]) if peer else "")
         if reason:
-            transport.set_protocol(_Refused(transport, reason))
+            transport.set_protocol(RefusedHttp(transport, reason))
             return
         super().connection_made(transport)
 
@@ -81,34 +76,6 @@ class BoundedProtocol(HeadTimeoutProtocol):
             super().send_400_response(msg)
         except h11.LocalProtocolError:
             self.transport.close()
-
-
-class _Refused(asyncio.Protocol):
-    """Answers a connection that has no place, and reads what its client still sends for a moment.
-
-    Closed at once, the connection would be reset by what is unread, and the client would not see the answer. Of many
-    refused connections only the first may stay for that moment.
-    """
-
-    _leaving = 0
-
-    def __init__(self, transport: asyncio.Transport, reason: str) -> None:
-        status, phrase, detail = _ANSWERS[reason]
-        body = b'{"reason":"%b","detail":"%b"}\n' % (reason.encode(), detail)
-        transport.write(
-            b"HTTP/1.1 %d %b\r\nconnection: close\r\nretry-after: 5\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n\r\n%b" % (status, phrase, len(body), body)
-        )
-        _Refused._leaving += 1
-        if _Refused._leaving > _MOST_LEAVING:
-            transport.close()
-        elif transport.can_write_eof():
-            transport.write_eof()
-        self._end = asyncio.get_running_loop().call_later(_GOODBYE_SECONDS, transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        _Refused._leaving -= 1
-        self._end.cancel()
 
 
 class _ChunkCounting(h11.Connection):
