@@ -33,7 +33,7 @@ demo: $(INSTALLED) ## Play one fixed day, check that every contact is accounted 
 
 # -- the code ----------------------------------------------------------------------------------------------------
 
-.PHONY: fmt check test bench recompute soak mutants generate tools clean lock
+.PHONY: fmt check test bench recompute soak fuzz mutants generate tools clean lock
 fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -52,6 +52,11 @@ recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the li
 
 soak: $(INSTALLED) ## Run the long tests (a table says what each fault cost), and the property tests with new examples; ARGS as for test
 	$(BIN)/python -m pytest -m "soak or (hypothesis and not benchmark)" --hypothesis-profile searching --timeout 0 $(ARGS)
+
+N ?= 1000000
+SEED ?= 1
+fuzz: $(INSTALLED) ## Send broken inputs to everything that strangers reach, each within 250 ms of CPU and 200 MB; N=20000 SEED=2 ONLY=mail,http
+	$(BIN)/python -m tests.fuzz --inputs $(N) --seed $(SEED) --only "$(ONLY)" $(ARGS)
 
 mutants: $(INSTALLED) ## Change the code a little, place by place: some test must notice; ONLY=path for a whole file, ARGS="--seed 2"
 	$(BIN)/python -m tests.mutants $(ONLY) $(ARGS)

@@ -156,7 +156,9 @@ def rewind(
 @app.command(epilog=EXIT_CODES)
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
-    fmt: Annotated[str, typer.Option("--format", "-f", help="table, json (one object a line) or csv")] = "table",
+    fmt: Annotated[
+        str, typer.Option("--format", "-f", help="table, json (one object a line) or csv (formulas guarded by a ')")
+    ] = "table",
     limit: Annotated[int, typer.Option(min=0, help="show so many rows of a table; 0 shows all")] = 200,
 ) -> None:
     """Runs a query on ClickHouse, read-only.

@@ -124,8 +124,8 @@ def test_a_package_holds_these_files_and_folders(package: str) -> None:
 
 
 def test_no_helper_lies_beside_a_test() -> None:
-    """Helpers stand in `tests/support/`; benchmarks and mutants are programs of their own."""
-    programs = ("benchmarks", "mutants", "support")
+    """Helpers stand in `tests/support/`; benchmarks, fuzz and mutants are programs of their own."""
+    programs = ("benchmarks", "fuzz", "mutants", "support")
     files = [path for path in modules("tests") if path.parts[1] not in programs]
     strangers = [str(path) for path in files if not re.fullmatch(r"test_.*|conftest|__init__", path.stem)]
     assert strangers == []
@@ -231,7 +231,7 @@ def test_the_lock_names_no_host_and_no_directory() -> None:
 # -- make ---------------------------------------------------------------------------------------------------------
 
 TARGETS = (
-    *("run", "demo", "fmt", "check", "test", "bench", "recompute", "soak", "mutants"),
+    *("run", "demo", "fmt", "check", "test", "bench", "recompute", "soak", "fuzz", "mutants"),
     *("generate", "tools", "clean", "lock"),
 )
 

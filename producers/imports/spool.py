@@ -77,6 +77,8 @@ class Spool:
 
     def put_part(self, part: Part) -> None:
         """Adds a part of a ticket, or a person."""
+        if not (part.owner.isascii() and part.place.isascii()):
+            part = part._replace(owner=_storable(part.owner), place=_storable(part.place))
         self._parts.append(part)
         if len(self._parts) >= _BATCH:
             self._flush()
@@ -97,7 +99,9 @@ class Spool:
         return int(self._db.execute("SELECT count(DISTINCT owner) FROM part WHERE kind != 'person'").fetchone()[0])
 
     def _person(self, own_id: str) -> Mapping[str, Any] | None:
-        rows = self._db.execute("SELECT body FROM part WHERE owner = ? AND kind = 'person' ORDER BY seq", (own_id,))
+        rows = self._db.execute(
+            "SELECT body FROM part WHERE owner = ? AND kind = 'person' ORDER BY seq", (_storable(own_id),)
+        )
         found: dict[str, Any] = {}
         for (body,) in rows:
             found.update(msgspec.json.decode(body))
@@ -135,8 +139,22 @@ class Spool:
             db.executemany(
                 "INSERT INTO outgoing (at, tag, place, record, own_id, reason, detail, total_bytes, value)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                self._outgoing,
+                map(_stored, self._outgoing),
             )
         db.execute("COMMIT")
         self._parts.clear()
         self._outgoing.clear()
+
+
+def _stored(outgoing: Outgoing) -> Outgoing:
+    """Returns what is stored of it. An event has no text of a stranger beside its record; a dead letter quotes some."""
+    if not outgoing.reason:
+        return outgoing
+    return outgoing._replace(
+        place=_storable(outgoing.place), own_id=_storable(outgoing.own_id), detail=_storable(outgoing.detail)
+    )
+
+
+def _storable(text: str) -> str:
+    """Returns the text without lone surrogates, which names of files and broken characters in them are read as."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -51,13 +51,16 @@ def dead_letter_of(
 ) -> DeadLetterRecord:
     """Returns the dead letter of an input: its first `MAX_RECORD_BYTES` bytes, and why it was refused.
 
-    Card numbers are masked in the bytes, in the error and in the traceback. `total_bytes` is the length of the whole
+    Card numbers are masked in the bytes, in the error and in the traceback. Of bytes with so many digits that the search
+    would take too long, only what was searched is kept. `total_bytes` is the length of the whole
     input when the caller cut `raw`.
     """
     total = len(raw) if total_bytes is None else total_bytes
     kept = raw[: MAX_RECORD_BYTES + privacy.MARGIN]
-    masked = privacy.mask_bytes(kept, keep_ids=given is not None and "content-type" in given.headers)
-    value = masked[:MAX_RECORD_BYTES]
+    searched = privacy.maskable(kept)
+    most = MAX_RECORD_BYTES if searched == len(kept) else max(0, searched - privacy.MARGIN)
+    masked = privacy.mask_bytes(kept[:searched], keep_ids=given is not None and "content-type" in given.headers)
+    value = masked[:most]
     return writer.of_input(
         value,
         reason=refused.reason,
@@ -68,7 +71,7 @@ def dead_letter_of(
         producer=producer,
         traceback=privacy.mask(traceback),
         given=given,
-        masked=value != kept[:MAX_RECORD_BYTES],
-        total_bytes=total if total > min(len(raw), MAX_RECORD_BYTES) else None,
+        masked=value != kept[:most],
+        total_bytes=total if total > min(len(raw), most) else None,
         kept_at=kept_at,
     )

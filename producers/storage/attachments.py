@@ -6,6 +6,9 @@ extra `s3`. Credentials and endpoints come from the store's usual variables (`AW
 
     <url>/<customer tag>/<BLAKE2b-256 of its bytes, hex>
 
+Its type is told by its content; a name and a declared type are what a sender says. With a scanner
+(`DESKSTREAM_ATTACHMENTS_SCANNER`) what it finds something in lies below `<url>/quarantine/` and nobody is given a reference.
+
 So the same bytes are stored once, writing again changes nothing, and everything of a customer is one folder that
 erasure removes. Bytes are stored before their event is published: a reference in Kafka is never dead. If the
 event then fails to be published, its source offers it again and finds the bytes stored.
@@ -25,7 +28,10 @@ import msgspec
 import structlog
 from fsspec.implementations.local import LocalFileSystem
 
+from producers.storage.content_type import media_type_of
+from producers.storage.scanner import Scanner
 from producers.text import privacy
+from producers.text.privacy import Allowance
 from schemas import metrics
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import MessageReceived
@@ -38,6 +44,7 @@ _SETTING = "DESKSTREAM_ATTACHMENTS_URL"
 #: Text, in which card numbers can be found and masked; other formats are stored as they are.
 _TEXTUAL = ("text/*", "message/*", "application/json", "application/xml", "application/*+json", "application/*+xml")
 _RETRY_SECONDS = 5.0
+_QUARANTINE = "quarantine/"
 
 log = structlog.get_logger("producers.attachments")
 
@@ -47,10 +54,13 @@ class AttachmentStore:
 
     max_bytes  larger attachments are refused
     refused    patterns of media types (with a slash) and of file names (without) that are refused
+    scanner    looks at each file before it is stored; None: nobody does
     """
 
-    def __init__(self, url: str, *, max_bytes: int, refused: Iterable[str] = ()) -> None:
-        self._max_bytes = max_bytes
+    def __init__(
+        self, url: str, *, max_bytes: int, refused: Iterable[str] = (), scanner: Scanner | None = None
+    ) -> None:
+        self._max_bytes, self._scanner = max_bytes, scanner
         self._refused = [pattern.strip().lower() for pattern in refused if pattern.strip()]
         try:
             self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
@@ -70,7 +80,8 @@ class AttachmentStore:
         """Returns the store of these settings; None when attachments are only listed.
 
         Raises:
-            ConfigurationError: the URL names no kind of store that is installed, or a folder that cannot be made.
+            ConfigurationError: the URL names no kind of store that is installed, or a folder that cannot be made; the
+                scanner's address is none.
         """
         if not settings.attachments_url:
             return None
@@ -78,6 +89,7 @@ class AttachmentStore:
             settings.attachments_url,
             max_bytes=settings.attachments_max_bytes,
             refused=settings.attachments_refused.split(","),
+            scanner=Scanner.parse(settings.attachments_scanner, settings.attachments_scan_seconds),
         )
         store.prepare()
         return store
@@ -91,32 +103,56 @@ class AttachmentStore:
         if not self._local:
             return
         try:
-            Path(self._root).mkdir(parents=True, exist_ok=True)
+            for place in ("", _QUARANTINE) if self._scanner is not None else ("",):
+                Path(self._root, place).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"{self._root} cannot be made: {error.strerror}", where=_SETTING) from error
         if not os.access(self._root, os.W_OK | os.X_OK):
             raise ConfigurationError(f"{self._root} cannot be written to", where=_SETTING)
 
-    def put(self, customer_tag: str, data: bytes, *, name: str = "", media_type: str = "") -> str:
+    def put(
+        self,
+        customer_tag: str,
+        data: bytes,
+        *,
+        name: str = "",
+        media_type: str = "",
+        allowance: Allowance | None = None,
+    ) -> str:
         """Stores bytes and returns their reference; the same bytes have the same reference and are written once.
 
+        `media_type` is the declared one. The `allowance` is that of the whole contact.
+
         Raises:
-            Refused: `too_large` or `refused_type`.
-            Unavailable: the store does not take it now; offer it again.
+            Refused: `too_large`, `refused_type`, `infected` (it lies in quarantine), or `too_costly` to be searched for card
+                numbers.
+            Unavailable: the store does not take it now, or the scanner does not answer; offer it again.
         """
-        self._allow(len(data), name, media_type)
-        if any(fnmatchcase(media_type.lower(), pattern) for pattern in _TEXTUAL):
+        found = media_type_of(data, media_type)
+        self._allow(len(data), name, media_type, found)
+        if self._scanner is not None and (finding := self._scanner.finding(data)):
+            self._store(self._path(customer_tag, data, _QUARANTINE), data, "quarantined")
+            raise Refused("infected", finding[:200])
+        if any(fnmatchcase(kind, pattern) for kind in (found, media_type.lower()) for pattern in _TEXTUAL):
+            if not (allowance or Allowance()).take(data):
+                raise Refused("too_costly", "the text has too many digits to be searched for card numbers")
             data = privacy.mask_bytes(data)
-        path = f"{self._folder(customer_tag)}/{blake2b(data, digest_size=32).hexdigest()}"
+        path = self._path(customer_tag, data)
+        self._store(path, data, "stored")
+        return str(self._files.unstrip_protocol(path))
+
+    def _store(self, path: str, data: bytes, outcome: str) -> None:
         try:
             if self._size(path) == len(data):
                 metrics.ATTACHMENTS.labels("known").inc()
             else:
                 self._write(path, data)
-                metrics.ATTACHMENTS.labels("stored").inc()
+                metrics.ATTACHMENTS.labels(outcome).inc()
         except Exception as error:  # each kind of store has errors of its own, and all of them may pass
             raise self._no_answer(error) from error
-        return str(self._files.unstrip_protocol(path))
+
+    def _path(self, customer_tag: str, data: bytes, place: str = "") -> str:
+        return f"{self._folder(customer_tag, place)}/{blake2b(data, digest_size=32).hexdigest()}"
 
     def get(self, reference: str) -> bytes:
         """Returns the bytes behind a reference of this store.
@@ -127,12 +163,14 @@ class AttachmentStore:
         return bytes(self._files.cat_file(self._files._strip_protocol(reference)))
 
     def erase(self, customer_tag: str) -> int:
-        """Removes everything of a customer and returns the number of objects.
+        """Removes everything of a customer, in quarantine too, and returns the number of objects.
 
         Raises:
             Unavailable: the store does not answer; what is left is removed by asking again.
         """
-        folder = self._folder(customer_tag)
+        return sum(self._erase(self._folder(customer_tag, place)) for place in ("", _QUARANTINE))
+
+    def _erase(self, folder: str) -> int:
         try:
             found = self._files.find(folder)
             if found:
@@ -143,18 +181,18 @@ class AttachmentStore:
             raise self._no_answer(error) from error
         return len(found)
 
-    def _allow(self, size: int, name: str, media_type: str) -> None:
+    def _allow(self, size: int, name: str, *media_types: str) -> None:
         if size > self._max_bytes:
             raise Refused("too_large", f"{size} bytes, the limit is {self._max_bytes}")
         for pattern in self._refused:
-            subject = media_type if "/" in pattern else name
-            if fnmatchcase(subject.strip().rstrip(".").lower(), pattern):
-                raise Refused("refused_type", f"it matches {pattern}")
+            for subject in media_types if "/" in pattern else (name,):
+                if fnmatchcase(subject.strip().rstrip(".").lower(), pattern):
+                    raise Refused("refused_type", f"it matches {pattern}")
 
-    def _folder(self, customer_tag: str) -> str:
+    def _folder(self, customer_tag: str, place: str = "") -> str:
         if not customer_tag.isalnum():  # it becomes part of a path, and erase() removes what it names
             raise ValueError(f"{customer_tag!r} is not a customer tag")
-        return f"{self._root}/{customer_tag}"
+        return f"{self._root}/{place}{customer_tag}"
 
     def _size(self, path: str) -> int:
         try:
@@ -180,18 +218,22 @@ def store_attachments(
 ) -> MessageReceived:
     """Returns the event with a reference in each attachment that was stored.
 
-    A refused attachment keeps an empty reference, and `fields` has the reason: `attachment.2.refused` (counted from 1)
-    is `too_large`, `refused_type` or `unreadable`.
+    Each has the media type of its content. A refused attachment keeps an empty reference, and `fields` has the reason:
+    `attachment.2.refused` (counted from 1) is `too_large`, `refused_type`, `infected`, `too_costly` or `unreadable`.
 
     Raises:
         Unavailable: the store does not take one now; offer the contact again.
     """
-    listed, refusals = [], {}
+    listed, refusals, allowance = [], {}, Allowance()
     for number, (attachment, data) in enumerate(zip(event.attachments, contents, strict=True), 1):
+        declared = attachment.media_type
         try:
             if data is None:
                 raise Refused("unreadable", "its bytes are not where the list says")
-            reference = store.put(event.customer_tag, data, name=attachment.name, media_type=attachment.media_type)
+            attachment = msgspec.structs.replace(attachment, media_type=media_type_of(data, declared))
+            reference = store.put(
+                event.customer_tag, data, name=attachment.name, media_type=declared, allowance=allowance
+            )
             listed.append(msgspec.structs.replace(attachment, reference=reference, size_bytes=len(data)))
         except Refused as refused:
             metrics.ATTACHMENTS.labels(refused.reason).inc()

@@ -121,9 +121,21 @@ class ProducerSettings(Settings):
         20_000_000, ge=1, description="bytes of the largest attachment that is stored; larger ones are only listed"
     )
     attachments_refused: str = Field(
-        "application/x-msdownload,application/x-msdos-program,application/x-sh,*.exe,*.bat,*.cmd,*.com,*.scr,*.pif,"
+        "application/x-msdownload,application/x-msdos-program,application/x-sh,application/x-executable,"
+        "application/x-mach-binary,application/x-ms-shortcut,*.exe,*.bat,*.cmd,*.com,*.scr,*.pif,"
         "*.js,*.jse,*.vbs,*.vbe,*.wsf,*.hta,*.lnk,*.msi,*.jar,*.ps1,*.reg",
-        description="attachments listed and not stored: patterns of media types, or of names when without a slash",
+        description="attachments listed and not stored: patterns of media types (by content or as declared), or of names when "
+        "without a slash",
+    )
+    attachments_scanner: str = Field(
+        "",
+        description="virus scanner that speaks clamd's INSTREAM: clamd://host:3310 or unix:///run/clamav/clamd.ctl; what it "
+        "finds lies in quarantine, and without its answer nothing is stored; empty: nobody scans",
+    )
+    attachments_scan_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="seconds that the scanner has for each step of a file; then the contact is offered again",
     )
     imap_accounts: SecretStr = Field(
         SecretStr(""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +28,10 @@ _BETWEEN, _FOLDED = 3, 26
 #: One row with more columns than this is always drawn upright.
 _ACROSS = 6
 
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+#: What makes a formula of a cell, also behind what a spreadsheet does not see; full-width forms count in East Asia.
+_FORMULA = re.compile(r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
+
 
 class QueryFailed(ConfigurationError):
     """ClickHouse refuses the query, or ran out of time or memory over it."""
@@ -50,7 +55,8 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
     settings: dict[str, Any] = dict(READ_ONLY)
     try:
         if fmt != "table":
-            return client.raw_query(sql, fmt=FORMATS[fmt], settings=settings).decode("utf-8", "replace"), -1
+            text = client.raw_query(sql, fmt=FORMATS[fmt], settings=settings).decode("utf-8", "replace")
+            return without_formulas(text) if fmt == "csv" else text, -1
         answer = client.query(sql, settings=settings)
     except (ClickHouseError, OSError) as error:
         if kind_of(error) is Kind.RETRY:
@@ -59,6 +65,14 @@ def ask(client: Client, sql: str, *, fmt: str, limit: int) -> tuple[str, int]:
         raise QueryFailed(server_message(error), fix=known) from error
     rows = answer.result_rows
     return draw(answer.column_names, rows[:limit] if limit else rows), len(rows)
+
+
+def without_formulas(csv: str) -> str:
+    """Returns ClickHouse's CSV with a `'` before each text that a spreadsheet would run as a formula.
+
+    Customers write these texts. Only texts stand in quotes, so numbers stay as they are.
+    """
+    return _QUOTED.sub(lambda text: f"\"'{text[0][1:]}" if _FORMULA.match(text[1]) else text[0], csv)
 
 
 def draw(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int | None = None) -> str:

@@ -39,7 +39,7 @@ from stream_processors.routing.state import (
     ticket_at,
 )
 from stream_processors.runtime.gauges import StateGauges
-from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State
+from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, require_event
 
 
 class RoutingProcessor:
@@ -62,8 +62,9 @@ class RoutingProcessor:
         """Folds one `RoutingUpdate` or `PresenceChanged`; a `Tick` changes nothing.
 
         Raises:
-            Refused: an event that does not belong here, or an unknown action or presence.
+            Refused: an event that does not belong here, an unknown action or presence, a time that cannot be.
         """
+        require_event(event)
         if isinstance(event, Tick):
             return Outcome({})
         if not isinstance(event, RoutingUpdate | PresenceChanged):

@@ -10,15 +10,25 @@ garbage collector does not track (`gc=False`: frozen values form no cycles).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 import msgspec
 
-from schemas.events import Event
+from schemas.errors import Refused
+from schemas.events import EVENTS, Event, Micros
 from schemas.service_metrics import ServiceMetric
 from schemas.topics import Topic
 from stream_processors.runtime.gauges import StateGauges
 
+#: No time of an event is from then on: 2200-01-01 UTC, in microseconds.
+LATEST = 7_258_118_400_000_000
+#: Kind of event → the fields that are times.
+_TIMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(
+        name for name, hint in get_type_hints(kind, include_extras=True).items() if hint in (Micros, Micros | None)
+    )
+    for kind in EVENTS
+}
 #: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
 MOST_BATCH_RECORDS = 8192
 
@@ -111,3 +121,18 @@ class StepFailed(Exception):
     def __init__(self, stage: str) -> None:
         self.stage = stage
         super().__init__(stage)
+
+
+def require_event(record: Event) -> None:
+    """Accepts an event whose times can be reckoned with; sums of others are no 64-bit integers, and would stop a worker.
+
+    Raises:
+        Refused: `not_an_event`, `bad_time`.
+    """
+    names = _TIMES.get(type(record))
+    if names is None:
+        raise Refused("not_an_event", f"{type(record).__name__} is no event")
+    for name in names:
+        at = getattr(record, name)
+        if at is not None and not 0 <= at < LATEST:
+            raise Refused("bad_time", f"{name} of {type(record).__name__} is {at}")

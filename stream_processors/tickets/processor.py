@@ -19,7 +19,7 @@ from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
 from stream_processors.rules.versions import RulesetHistory, time_of
 from stream_processors.runtime.gauges import StateGauges
-from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, StepFailed
+from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, StepFailed, require_event
 from stream_processors.tickets import (
     acknowledge,
     consent,
@@ -136,8 +136,9 @@ class TicketsProcessor:
 
         Raises:
             StepFailed: a step refused the event or failed.
-            Refused: `wrong_topic` for an event of `routing`, `no_customer_tag`, `bad_tick`.
+            Refused: `wrong_topic` for an event of `routing`, `no_customer_tag`, `bad_tick`, `bad_time`, `not_an_event`.
         """
+        require_event(event)
         if type(event) is Tick:
             return self._tick(event, position, read)
         if isinstance(event, _ELSEWHERE):

@@ -34,6 +34,14 @@ class QueueEntry(NamedTuple):
     def describe(self) -> str:
         return ":".join(self)
 
+    @classmethod
+    def read(cls, described: str) -> QueueEntry:
+        """Returns the entry that was described so; ids of agents may hold colons. '' for none."""
+        action, _, rest = described.partition(":")
+        team, _, rest = rest.partition(":")
+        agent, _, priority = rest.rpartition(":")
+        return cls(action, team, agent, priority)
+
 
 def step(context: FoldContext) -> FoldContext:
     """Decide the team, record assignments, and tell the router what changed."""
@@ -103,7 +111,7 @@ def _tell_router(context: FoldContext) -> FoldContext:
     if wanted.describe() == ticket.routed_as:
         return context
     if known is None:
-        known = QueueEntry(*ticket.routed_as.split(":")) if ticket.routed_as else QueueEntry("", "")
+        known = QueueEntry.read(ticket.routed_as)
     updates = _updates(known, wanted)
     outputs = [_update(context, entry, preferred) for entry in updates]
     return context.on_ticket(routed_as=wanted.describe()).send(*outputs)

@@ -124,7 +124,8 @@ def test_size_and_type_decide_whether_it_is_stored(
 def test_card_numbers_are_masked_in_text_formats_only(tmp_path: Path) -> None:
     store, card = store_in(tmp_path), b"card 4111 1111 1111 1111."
     assert store.get(store.put(TAG, card, media_type="text/csv")) == b"card **** **** **** 1111."
-    assert store.get(store.put(TAG, card, media_type="application/pdf")) == card
+    assert store.get(store.put(TAG, b"%PDF-1.7 " + card, media_type="application/pdf")) == b"%PDF-1.7 " + card
+    assert store.get(store.put(TAG, card, media_type="application/pdf")) == b"card **** **** **** 1111."  # it is none
 
 
 def test_everything_of_one_customer_is_erased(tmp_path: Path) -> None:

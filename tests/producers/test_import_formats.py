@@ -374,3 +374,16 @@ def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, nested
     path.write_bytes(nested)
     [record] = imports_reader.records(path, max_bytes=1_000_000)
     assert record.refused is not None and record.refused.reason == "bad_json"
+
+
+def test_a_broken_character_stops_no_import(tmp_path: Path) -> None:
+    """Half of a surrogate pair in one record ended the import of all others."""
+    good = (EXAMPLES / "zendesk.jsonl").read_bytes()
+    path = tmp_path / "zendesk.jsonl"
+    path.write_bytes(b'{"id": "9\xed\xb2\xa0", "subject": "\xed\xa0\x80"}\n' + good + b'{"id": "\\udca0"}\n\xff\n')
+    settings = ProducerSettings(clock="")
+    outgoing = list(exports.read(exports.Export(path, "zendesk"), settings, Report()))
+    events = [each for each in outgoing if not each.refused]
+    alone = list(exports.read(exports.Export(EXAMPLES / "zendesk.jsonl", "zendesk"), settings, Report()))
+    assert len(events) == len([each for each in alone if not each.refused]) > 5
+    assert len(outgoing) > len(alone)

@@ -1,0 +1,1 @@
+"""Targets of the fuzz: each module declares `TARGETS`."""
