@@ -33,6 +33,25 @@ WORDS = {
     "INBOX": {"Account.folder"},
     "login": {"Account.auth"},
     "beginning": {"Subscription.start"},
+    "none": {
+        f"{kind}.verified"
+        for kind in [
+            "ArticleViewed",
+            "BotAnswered",
+            "CallAnswered",
+            "CallEnded",
+            "CallStarted",
+            "ChatConversation",
+            "ChatEnded",
+            "ConsentChanged",
+            "MessageReceived",
+            "OrderChanged",
+            "OrderPlaced",
+            "SurveyAnswered",
+            "TicketRequest",
+            "TranscriptRequested",
+        ]
+    },
 }
 
 

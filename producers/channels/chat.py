@@ -36,6 +36,7 @@ from producers.channels.chat_state import (
     conversation_id,
 )
 from producers.channels.chat_token import sign
+from producers.security import signed_user
 from producers.text.fields import FieldProblems, address_problem, prose, time_zone_problem
 from producers.text.locales import locale_hint
 from schemas import identity
@@ -119,6 +120,7 @@ def _start(state: ChatConversation, frame: frames.Start, now: int, rules: Rules)
             ("text", _text_problem(frame.text, rules)),
             ("email", address_problem(email) if email else ""),
             ("time_zone", time_zone_problem(zone)),
+            ("user_hash", signed_user.problem(email, frame.user_hash, rules.user_secrets)),
             ("name", _too_long(frame.name, _NAME)),
             ("order_number", _too_long(frame.order_number, _ORDER)),
         )
@@ -139,6 +141,7 @@ def _start(state: ChatConversation, frame: frames.Start, now: int, rules: Rules)
         page_url=_page(frame.page_url),
         started_at=now,
         touched_at=now,
+        verified=signed_user.verified(email, frame.user_hash, rules.user_secrets),
     )
     first = _line(opened, frame.line, frame.text, now, rules)
     shown = (_welcome(opened, rules, resumed=False), *first.frames, frames.StateNow(phase="queued"))
@@ -227,9 +230,10 @@ def _leave(state: ChatConversation, frame: frames.Leave, now: int, rules: Rules)
         "language": frame.locale,
         "time_zone": frame.time_zone,
         "submission_id": frame.message,
+        "user_hash": frame.user_hash,
     }
     try:
-        left = form.normalise(values, now=now, source=rules.source)
+        left = form.normalise(values, now=now, source=rules.source, user_secrets=rules.user_secrets)
     except FieldProblems as problems:
         named = {"text" if name == "message" else name: problem for name, problem in problems.fields.items()}
         raise FieldProblems(named) from problems
@@ -285,12 +289,13 @@ def _remembered(state: ChatConversation, record: MessageReceived) -> ChatConvers
             thread_id=record.thread_id,
             visitor=record.fields.get(VISITOR_FIELD, ""),
             customer_id=record.customer_id,
-            name=record.customer_name,
+            name="" if "customer_name" in record.directory else record.customer_name,
             language=record.language,
             time_zone=record.time_zone,
             order_number=record.order_number,
             page_url=record.fields.get(PAGE_FIELD, ""),
             started_at=record.occurred_at,
+            verified=record.verified,
         )
     written = Written(line, record.text, record.occurred_at)
     return replace(state, written=(*state.written, written), touched_at=max(state.touched_at, record.occurred_at))

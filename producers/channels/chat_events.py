@@ -51,6 +51,7 @@ def message(state: ChatConversation, written: Written, rules: Rules) -> MessageR
         time_zone=state.time_zone,
         order_number=state.order_number,
         fields={name: value for name, value in fields.items() if value},
+        verified=state.verified,
     )
 
 
@@ -71,6 +72,7 @@ def ended(state: ChatConversation, rules: Rules) -> ChatEnded:
         outcome=state.outcome,
         wait_seconds=max(0, waited_until - state.started_at) / MICROS,
         lines=state.lines,
+        verified=state.verified,
     )
 
 
@@ -93,6 +95,7 @@ def survey_answer(state: ChatConversation, frame: frames.Survey, now: int, rules
         comment=prose(frame.comment.strip(), _COMMENT),
         language=state.language,
         address=state.visitor,
+        verified=state.verified,
     )
 
 
@@ -111,6 +114,7 @@ def transcript_request(state: ChatConversation, now: int, rules: Rules) -> Trans
         thread_id=state.thread_id,
         transcript=_as_text(state),
         language=state.language,
+        verified=state.verified,
     )
 
 

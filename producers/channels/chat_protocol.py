@@ -86,7 +86,8 @@ class Start(Frame, frozen=True, tag="start", kw_only=True):
     """Begin a conversation: the pre-chat form with the first line. The same `conversation` again resumes it.
 
     Every field is checked, and `problem` says what is wrong field by field. `email` may be empty: then the answer can
-    only come here, and there is no transcript.
+    only come here, and there is no transcript. `user_hash` is the shop's signature of the address of a user who is signed
+    in there; without it nobody knows whose address it is.
     """
 
     visitor: Secret
@@ -99,6 +100,7 @@ class Start(Frame, frozen=True, tag="start", kw_only=True):
     locale: str = ""
     time_zone: str = ""
     page_url: str = ""
+    user_hash: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Resume(Frame, frozen=True, tag="resume", kw_only=True):
@@ -146,6 +148,7 @@ class Leave(Frame, frozen=True, tag="leave", kw_only=True):
     order_number: str = ""
     locale: str = ""
     time_zone: str = ""
+    user_hash: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class Ping(Frame, frozen=True, tag="ping"):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from producers.channels import chat_protocol as frames
 from schemas import identity
 from schemas.clock import MICROS
-from schemas.events import Event
+from schemas.events import UNVERIFIED, Event
 
 __all__ = [
     "CHANNEL",
@@ -41,6 +41,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     grace    a visitor who is away for longer has left
     idle     a conversation that a person answered ends when nobody wrote for so long
     longest  a conversation ends after so long
+    user_secrets  those that the shop signs its users with
     """
 
     source: str = "chat"
@@ -50,6 +51,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     grace: int = 120 * MICROS
     idle: int = 900 * MICROS
     longest: int = 7_200 * MICROS
+    user_secrets: tuple[str, ...] = ()
 
 
 class Written(Struct, frozen=True):
@@ -67,6 +69,7 @@ class ChatConversation(Struct, frozen=True, kw_only=True):
     gone_since  when the visitor's connection was lost; None while there is one
     solved      an agent solved or closed the ticket: the next step ends the conversation
     transcript  the visitor asked for it; `mailed` once the stream processors were asked to send it
+    verified    how it was verified that the address is the visitor's
     """
 
     phase: Phase = "form"
@@ -91,6 +94,7 @@ class ChatConversation(Struct, frozen=True, kw_only=True):
     position: int = 0
     transcript: bool = False
     mailed: bool = False
+    verified: str = UNVERIFIED
 
     @property
     def customer_tag(self) -> str:

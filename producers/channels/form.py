@@ -5,9 +5,10 @@ A kiosk sends the same fields and its location (`place`); its channel is `in_per
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from producers.security import signed_user
 from producers.text.fields import MAX_PROBLEMS, FieldProblems, address_problem, prose, time_zone_problem
 from producers.text.locales import locale_hint
 from schemas import identity
@@ -30,10 +31,11 @@ FIELDS: dict[str, tuple[bool, int, str]] = {
     "language": (False, 35, "the page's language, such as ja or zh-TW"),
     "time_zone": (False, 64, "the browser's time zone, such as Asia/Tokyo"),
     "submission_id": (False, 100, "your own id of this submission: the same one again is the same contact"),
+    "user_hash": (False, 128, "of a user who is signed in with you: your signature of the address"),
     HONEYPOT: (False, 1_000, "leave it empty"),
 }
 KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
-    **{name: spec for name, spec in FIELDS.items() if name != HONEYPOT},
+    **{name: spec for name, spec in FIELDS.items() if name not in (HONEYPOT, "user_hash")},
     "place": (False, 100, "where the kiosk stands, such as the branch and the floor"),
 }
 _FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
@@ -75,9 +77,17 @@ class _Problems:
 
 
 def normalise(
-    values: Mapping[str, object], *, now: int, source: str = "", channel: str = CHANNEL, submitted_at: int = 0
+    values: Mapping[str, object],
+    *,
+    now: int,
+    source: str = "",
+    channel: str = CHANNEL,
+    submitted_at: int = 0,
+    user_secrets: Sequence[str] = (),
 ) -> MessageReceived:
     """Returns the event of a form, or of a kiosk's (`channel` KIOSK). `now` is the pipeline's time in microseconds.
+
+    `user_secrets` are those that the shop signs its users with.
 
     The same content again within ten minutes is the same submission (a double click), unless `submission_id` says so.
     `submitted_at`, in microseconds, says when it was sent if the sender has proved that; otherwise that is `now`.
@@ -86,19 +96,8 @@ def normalise(
         FormProblems: `bad_fields`, with every problem by field.
         Refused: `honeypot`, a program filled in the hidden field.
     """
-    texts, problems = _texts(values, _FIELDS_OF[channel])
-    if texts.get(HONEYPOT):
-        raise Refused("honeypot", "the hidden field is filled in")
-    address, zone = texts.get("email", ""), texts.get("time_zone", "")
-    if problem := address_problem(address):
-        problems.add("email", "address" if address else "needed", problem)
-    if not texts.get("message"):
-        problems.add("message", "needed", "is needed")
-    if problem := time_zone_problem(zone):
-        problems.add("time_zone", "time_zone", problem)
-    if problems.fields:
-        raise FormProblems(problems.fields, problems.words)
-
+    texts = _checked(values, channel, user_secrets)
+    address = texts["email"]
     customer_id = identity.canonical_customer_id("email", address)
     message = prose(texts["message"])
     subject = prose(texts.get("subject", ""), 300)
@@ -119,10 +118,30 @@ def normalise(
         full_text=message,
         ticket_ref=ticket,
         language=locale_hint(texts.get("language", "")),
-        time_zone=zone,
+        time_zone=texts.get("time_zone", ""),
         order_number=prose(texts.get("order_number", ""), 64),
         fields={"place": prose(texts["place"], 100)} if texts.get("place") else {},
+        verified=signed_user.verified(address, texts.get("user_hash", ""), user_secrets),
     )
+
+
+def _checked(values: Mapping[str, object], channel: str, user_secrets: Sequence[str]) -> dict[str, str]:
+    """Returns the fields of a complete form. Raises as `normalise`."""
+    texts, problems = _texts(values, _FIELDS_OF[channel])
+    if texts.get(HONEYPOT):
+        raise Refused("honeypot", "the hidden field is filled in")
+    address = texts.get("email", "")
+    if problem := address_problem(address):
+        problems.add("email", "address" if address else "needed", problem)
+    if problem := signed_user.problem(address, texts.get("user_hash", ""), user_secrets):
+        problems.add("user_hash", "address", problem)
+    if not texts.get("message"):
+        problems.add("message", "needed", "is needed")
+    if problem := time_zone_problem(texts.get("time_zone", "")):
+        problems.add("time_zone", "time_zone", problem)
+    if problems.fields:
+        raise FormProblems(problems.fields, problems.words)
+    return texts
 
 
 def _texts(

@@ -71,7 +71,9 @@ ALIASES = {
     "merge": "customers_merged",
     "split": "customers_split",
 }
-_OURS = frozenset(("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known", "from_tag"))
+_OURS = frozenset(
+    ("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known", "from_tag", "directory")
+)
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))
 _PROSE = _LONG | {"subject", "query", "reason"}
@@ -79,7 +81,7 @@ _PROSE = _LONG | {"subject", "query", "reason"}
 IDS = frozenset(
     (
         "address", "agent_id", "article_id", "call_id", "customer_id", "from_customer_id", "in_reply_to",
-        "into_customer_id", "message_id", "order_id", "recipients", "recording", "references", "survey_id",
+        "into_customer_id", "message_id", "order_id", "recipients", "recording", "references", "sender", "survey_id",
         "thread_id", "thread_ref", "ticket_id", "ticket_ids", "ticket_ref", "to_agent", "to_customer_id",
     )
 )  # fmt: skip
@@ -202,6 +204,7 @@ _CHECKS: dict[str, Check] = {
     "status": _status_problem,
     "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
     "priority": _one_of("", *events.PRIORITIES),
+    "verified": _one_of(*events.VERIFICATIONS),
     "wish": _one_of("stop", "start", "help"),
     "csat": _between(1, 5),
     "ces": _between(1, 7),

@@ -25,7 +25,7 @@ from producers.text.fields import MAX_SHORT, FieldProblems, identifier, moment, 
 from producers.text.locales import locale_hint
 from schemas import identity
 from schemas.errors import Refused
-from schemas.events import ArticleViewed, BotAnswered, Event, MessageReceived
+from schemas.events import UNVERIFIED, ArticleViewed, BotAnswered, Event, MessageReceived
 from schemas.text import one_line
 
 __all__ = ["BOT", "CHANNEL", "FAILURES", "json_schema", "normalise"]
@@ -44,7 +44,10 @@ _WHO = {"customer": "Customer", "bot": "Bot", "agent": "Agent"}
 
 
 class Customer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A customer, named by at least one of the first four. `visitor_id` is the browser's, as in the chat."""
+    """A customer, named by at least one of the first four. `visitor_id` is the browser's, as in the chat.
+
+    `signed_in`: they are signed in with you, so you know that this is them; what somebody typed proves nothing.
+    """
 
     email: _Short = ""
     phone: _Short = ""
@@ -52,6 +55,7 @@ class Customer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     visitor_id: _Short = ""
     name: _Short = ""
     time_zone: _Short = ""
+    signed_in: bool = False
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,6 +199,7 @@ def _common(report: _Report, now: int, source: str) -> tuple[Known, dict[str, An
         "customer_id": who.customer_id,
         "source": source,
         "language": locale_hint(report.language),
+        "verified": "platform" if person.signed_in else UNVERIFIED,
     }
 
 

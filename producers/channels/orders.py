@@ -98,6 +98,7 @@ def _placed(order: Mapping[str, Any], fields: dict[str, Any], now: int, triggere
         amount=minor_units(order.get("total_price"), currency),
         currency=currency,
         products=_products(order.get("line_items")),
+        verified="platform",
         **_of(_customer(order, number)),
         **fields,
     )
@@ -118,6 +119,7 @@ def _cancelled(order: Mapping[str, Any], fields: dict[str, Any], now: int, trigg
         amount=_believable(sum(given_back)),
         currency=currency,
         reason=_short(order.get("cancel_reason")),
+        verified="platform",
         **_of(_customer(order, number)),
         **fields,
     )
@@ -137,6 +139,7 @@ def _refunded(refund: Mapping[str, Any], fields: dict[str, Any], now: int, trigg
         amount=_believable(amount),
         currency=currency,
         reason=_short(refund.get("note")),
+        verified="platform",
         **_of(_customer({**refund, **order}, number)),
         **fields,
     )

@@ -28,12 +28,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from producers.channels.telephone import caller, language_of
+from producers.channels.telephone import CARRIER, caller, language_of
 from producers.channels.twilio import fields, moment, seconds, written
 from producers.endpoint import Delivery
 from producers.text.fields import identifier, prose
 from schemas.errors import Refused
-from schemas.events import CallAnswered, CallEnded, CallStarted, Event
+from schemas.events import UNVERIFIED, CallAnswered, CallEnded, CallStarted, Event
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 
 __all__ = ["ASKS", "CHANNEL", "recording", "signed_at", "status"]
@@ -147,6 +147,7 @@ def _base(form: dict[str, str], now: int, source: str) -> tuple[str, dict[str, A
         "customer_tag": customer_tag(customer_id),
         "channel": CHANNEL,
         "source": source,
+        "verified": _verified(form, who.address),
         "customer_id": customer_id,
         "address": who.address,
         "call_id": call_id,
@@ -188,6 +189,12 @@ def _answered_by_machine(form: dict[str, str], to_agent: bool) -> bool:
     if to_agent:
         return form.get("AnsweredBy", "").startswith(("machine", "fax"))
     return form.get("menu", "") not in ("", "0")
+
+
+def _verified(form: dict[str, str], address: str) -> str:
+    """Returns how the caller's number is verified; not at all when the networks found that somebody else calls with it."""
+    forged = form.get("StirVerstat", "").strip().lower().startswith("tn-validation-failed")
+    return CARRIER if address and not forged else UNVERIFIED
 
 
 def _without(base: dict[str, Any], name: str) -> dict[str, Any]:

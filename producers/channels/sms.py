@@ -22,12 +22,12 @@ import unicodedata
 from typing import Any, NamedTuple
 
 from producers.channels.social import file_of
-from producers.channels.telephone import Caller, caller, language_of
+from producers.channels.telephone import CARRIER, Caller, caller, language_of
 from producers.channels.twilio import fields, short
 from producers.endpoint import Delivery
 from producers.text.fields import identifier, prose
 from schemas.errors import Refused
-from schemas.events import Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
+from schemas.events import UNVERIFIED, Attachment, ConsentChanged, DeliveryReported, Event, MessageReceived
 from schemas.identity import canonical_customer_id, customer_tag, event_id
 
 __all__ = ["CHANNEL", "KEYWORDS", "Keyword", "incoming", "keyword_of", "status"]
@@ -126,6 +126,7 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
         "source": source,
         "customer_id": customer_id,
         "address": who.address,
+        "verified": CARRIER if who.address else UNVERIFIED,
     }
     country = language_of(who.address.removeprefix(_WHATSAPP))
     known = _by_service(form.get("OptOutType", ""))

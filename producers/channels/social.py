@@ -187,4 +187,5 @@ def message(
         attachments=list(attachments[:MOST_ATTACHMENTS]),
         language=language,
         fields={key: value for key, value in details.items() if value},
+        verified="platform",
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-__all__ = ["Caller", "caller", "e164", "language_of"]
+__all__ = ["CARRIER", "Caller", "caller", "e164", "language_of"]
 
 #: Countries where nearly everybody writes one language (and script) that we answer in.
 _LANGUAGES = {
@@ -32,6 +32,10 @@ class Caller(NamedTuple):
 
     customer: str
     address: str
+
+
+#: How a number is verified that the signed webhook of its carrier names.
+CARRIER = "carrier"
 
 
 def e164(text: str, country: str = "") -> str:

@@ -24,7 +24,7 @@ import structlog
 from producers.customers.identities import Identities
 from producers.customers.profiles import Profile
 from schemas.errors import Refused
-from schemas.events import EVENTS, Event
+from schemas.events import EVENTS, Event, MessageReceived
 from schemas.identity import customer_tag
 
 __all__ = ["Directory", "Enricher", "enrich"]
@@ -51,8 +51,12 @@ class Directory(Protocol):
 
 
 def enrich(event: Event, profile: Profile) -> Event:
-    """Returns the event as the customer's that the profile names, with what the event does not say filled in."""
+    """Returns the event as the customer's that the profile names, with what the event does not say filled in.
+
+    A message names these fields (`directory`): an acknowledgement tells nobody what they did not say themselves.
+    """
     changes: dict[str, Any] = {}
+    filled: list[str] = []
     own = getattr(event, "customer_id", "")
     if profile.customer_id and profile.customer_id != own:
         changes["customer_id"] = profile.customer_id
@@ -66,6 +70,9 @@ def enrich(event: Event, profile: Profile) -> Event:
     ):
         if known and getattr(event, name, None) == "":
             changes[name] = known
+            filled.append(name)
+    if filled and type(event) is MessageReceived:
+        changes["directory"] = filled
     return msgspec.structs.replace(event, **changes) if changes else event
 
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from producers.mail import charset_guess, charsets, quotes
+from producers.mail import authentication, charset_guess, charsets, quotes
 from producers.mail import headers as mail_headers
 from producers.mail.attachments import File
 from producers.mail.headers import Headers
@@ -56,7 +57,13 @@ _RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to"
 
 
 def normalise(
-    raw: bytes, *, now: int, source: str = "", imported: bool = False, max_bytes: int = MAX_MAIL_BYTES
+    raw: bytes,
+    *,
+    now: int,
+    source: str = "",
+    imported: bool = False,
+    max_bytes: int = MAX_MAIL_BYTES,
+    servers: Collection[str] = (),
 ) -> MessageReceived:
     """Returns the event of the raw bytes of a mail that is no delivery report. `now` in microseconds.
 
@@ -64,7 +71,7 @@ def normalise(
         Refused: `too_large`, or as `message_received`.
     """
     check_size(raw, max_bytes)
-    return message_received(parse(raw), now=now, source=source, imported=imported)
+    return message_received(parse(raw), now=now, source=source, imported=imported, servers=servers)
 
 
 def check_size(raw: bytes, max_bytes: int) -> None:
@@ -78,8 +85,10 @@ def check_size(raw: bytes, max_bytes: int) -> None:
 
 
 @charset_guess.at_most()
-def message_received(mail: Mail, *, now: int, source: str = "", imported: bool = False) -> MessageReceived:
-    """Returns the event of a mail. `now` is the pipeline's time in microseconds.
+def message_received(
+    mail: Mail, *, now: int, source: str = "", imported: bool = False, servers: Collection[str] = ()
+) -> MessageReceived:
+    """Returns the event of a mail. `now` is the pipeline's time in microseconds, `servers` the names of our mail servers.
 
     A live mail happened when it was received; an imported one when its Date header (else the newest Received
     header) says, never later than `now`. The attachments are listed in the order of `mail.files`.
@@ -114,7 +123,7 @@ def message_received(mail: Mail, *, now: int, source: str = "", imported: bool =
         source=source,
         imported=imported,
         customer_id=customer_id,
-        address=_answer_to(headers) or sender,
+        address=(address := _answer_to(headers) or sender),
         customer_name=privacy.mask(name),
         subject=subject,
         text=text[:MAX_TEXT],
@@ -132,6 +141,8 @@ def message_received(mail: Mail, *, now: int, source: str = "", imported: bool =
         time_zone=time_zone,
         sent_at=sent_at,
         fields={"truncated": "text"} if len(text) > MAX_TEXT or len(full_text) > MAX_FULL_TEXT else {},
+        verified=authentication.verified(headers, sender, servers),
+        sender=sender if address.lower() != sender.lower() else "",
     )
 
 

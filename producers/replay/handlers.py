@@ -7,6 +7,7 @@ two things, the raw bytes and `InputContext`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from producers.channels import chat, form, generic, survey
 from producers.endpoint import endpoints
@@ -15,6 +16,7 @@ from producers.intake import Take
 from producers.mail import event as email
 from producers.security.grants import granted
 from producers.sources.http import form as http_form
+from producers.sources.http.webhooks import secrets_of
 from producers.sources.mail_intake import mail_event
 from producers.storage.attachments import AttachmentStore
 from schemas.settings import ProducerSettings
@@ -38,7 +40,7 @@ def replay_handlers(settings: ProducerSettings, store: AttachmentStore | None) -
     return {
         **{endpoint.name: endpoint.take for endpoint in endpoints()},
         email.CHANNEL: lambda raw, given: [mail(raw, given)],
-        form.CHANNEL: http_form.take,
+        form.CHANNEL: partial(http_form.take, user_secrets=secrets_of(settings, "user_secrets")),
         generic.CHANNEL: granted(generic.take),
         history.CHANNEL: lambda raw, given: [history.event(raw, given)],
     }

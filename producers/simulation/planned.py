@@ -14,6 +14,8 @@ __all__ = ["SOURCE", "Form", "Planned", "Thing", "event_of"]
 
 #: `source` of everything that the simulator publishes.
 SOURCE = "simulator"
+#: The mail server of the shop, which verifies who wrote.
+MAIL_SERVER = "mx.shop.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ def event_of(planned: Planned) -> Event:
     """Returns the event, made by the normaliser of its channel as if it had come from outside at its moment."""
     thing = planned.thing
     if isinstance(thing, mail.Mail):
-        return email.normalise(mail.render(thing, planned.at), now=planned.at, source=SOURCE)
+        domain = thing.sender.rpartition("@")[2]
+        seen = f"Authentication-Results: {MAIL_SERVER}; dmarc=pass header.from={domain}\r\n".encode("ascii", "replace")
+        raw = seen + mail.render(thing, planned.at)
+        return email.normalise(raw, now=planned.at, source=SOURCE, servers=(MAIL_SERVER,))
     if isinstance(thing, Form):
         return form.normalise(dict(thing.values), now=planned.at, source=SOURCE)
     return thing

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from producers.intake import Intake
+from producers.mail import authentication
 from producers.mail.event import CHANNEL, check_size, message_received
 from producers.mail.parse import parse
 from producers.mail.reports import delivery_report
@@ -38,6 +39,7 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
     The function raises `Refused` for what is no mail or too large, and `Unavailable` when the attachment store does
     not answer.
     """
+    servers = authentication.names(settings.mail_authserv_id)
 
     def event(raw: bytes, context: InputContext) -> Event:
         check_size(raw, settings.max_body_bytes)
@@ -46,7 +48,9 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
             report = delivery_report(mail, now=context.received_at, source=context.source)
             if report is not None:
                 return report
-        message = message_received(mail, now=context.received_at, source=context.source, imported=context.imported)
+        message = message_received(
+            mail, now=context.received_at, source=context.source, imported=context.imported, servers=servers
+        )
         if store is None or not mail.files:
             return message
         return store_attachments(message, (file.content() for file in mail.files), store)

@@ -8,7 +8,18 @@ read each other.
 from __future__ import annotations
 
 from schemas.events.agents import AgentReplied, NoteAdded, StatusChanged, TagCorrected, Transferred
-from schemas.events.base import CHANNELS, LOCALES, PRIORITIES, REPLAYED_AT, STATUSES, Event, Micros, Tick
+from schemas.events.base import (
+    CHANNELS,
+    LOCALES,
+    PRIORITIES,
+    REPLAYED_AT,
+    STATUSES,
+    UNVERIFIED,
+    VERIFICATIONS,
+    Event,
+    Micros,
+    Tick,
+)
 from schemas.events.conversations import (
     CallAnswered,
     CallEnded,
@@ -31,6 +42,8 @@ __all__ = [
     "PRIORITIES",
     "REPLAYED_AT",
     "STATUSES",
+    "UNVERIFIED",
+    "VERIFICATIONS",
     "AgentReplied",
     "ArticleViewed",
     "Assigned",

@@ -15,6 +15,15 @@ CHANNELS = ("email", "chat", "sms", "social", "phone", "voicemail", "form", "hel
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 PRIORITIES = ("low", "normal", "high", "urgent")
 LOCALES = ("en", "zh-Hans", "zh-Hant", "ja")
+#: How it was verified that the sender of a contact is who it says, the strongest proofs of a mail first:
+#:   dmarc, dkim, spf   our own mail server says so, for the domain of the From address
+#:   signed_user        the shop signed the address of a user who is signed in there, for chat and form
+#:   carrier            the signed webhook of a telephone or SMS service names the number
+#:   platform           the signed webhook of a social network or shop names the account
+#:   signed_link        the link of a survey
+#:   none               anybody may have written it
+VERIFICATIONS = ("none", "dmarc", "dkim", "spf", "signed_user", "carrier", "platform", "signed_link")
+UNVERIFIED = "none"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

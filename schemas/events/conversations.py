@@ -1,4 +1,4 @@
-"""Calls and chats: their beginning, their answer, their end."""
+"""Calls and chats: their beginning, their answer, their end. `verified` is as in `MessageReceived`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class CallStarted(Event, frozen=True, kw_only=True):
     address: str
     call_id: str
     language: str = ""
+    verified: str = "none"
 
 
 class CallAnswered(Event, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class CallAnswered(Event, frozen=True, kw_only=True):
     call_id: str
     agent_id: str = ""
     wait_seconds: float = 0.0
+    verified: str = "none"
 
 
 class CallEnded(Event, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ class CallEnded(Event, frozen=True, kw_only=True):
     recording: str = ""
     language: str = ""
     call_id: str = ""
+    verified: str = "none"
 
 
 class ChatEnded(Event, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class ChatEnded(Event, frozen=True, kw_only=True):
     outcome: str
     wait_seconds: float = 0.0
     lines: int = 0
+    verified: str = "none"
 
 
 class TranscriptRequested(Event, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ class TranscriptRequested(Event, frozen=True, kw_only=True):
     transcript: str
     customer_name: str = ""
     language: str = ""
+    verified: str = "none"
 
 
 class TypingChanged(Event, frozen=True, kw_only=True):

@@ -35,6 +35,9 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     tier          what the directory calls the customer: `vip`, for example
     priority      `low normal high urgent`, '' for normal
     fields        what else the source knows, as names and texts
+    verified      here and below: how it was verified that the customer is who it says, one of `VERIFICATIONS`
+    sender        the mailbox that wrote it, where `address` is another (a mail with a Reply-To), or ''
+    directory     the fields that the directory filled in: the sender did not say them
     """
 
     customer_id: str
@@ -59,6 +62,9 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     priority: str = ""
     sent_at: Micros | None = None
     fields: dict[str, str] = {}
+    verified: str = "none"
+    sender: str = ""
+    directory: list[str] = []
 
 
 class ConsentChanged(Event, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class ConsentChanged(Event, frozen=True, kw_only=True):
     keyword: str = ""
     language: str = ""
     answered: bool = False
+    verified: str = "none"
 
 
 class DeliveryReported(Event, frozen=True, kw_only=True):

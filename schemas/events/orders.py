@@ -17,6 +17,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     currency: str = ""
     products: list[str] = []
     order_id: str = ""
+    verified: str = "none"
 
 
 class OrderChanged(Event, frozen=True, kw_only=True):
@@ -29,3 +30,4 @@ class OrderChanged(Event, frozen=True, kw_only=True):
     currency: str = ""
     reason: str = ""
     order_id: str = ""
+    verified: str = "none"

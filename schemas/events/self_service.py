@@ -13,6 +13,7 @@ class ArticleViewed(Event, frozen=True, kw_only=True):
     query: str = ""
     language: str = ""
     results: int | None = None
+    verified: str = "none"
 
 
 class BotAnswered(Event, frozen=True, kw_only=True):
@@ -25,3 +26,4 @@ class BotAnswered(Event, frozen=True, kw_only=True):
     article_id: str = ""
     language: str = ""
     resolved: bool = False
+    verified: str = "none"

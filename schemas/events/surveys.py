@@ -27,3 +27,4 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     episode: int = 0
     agent_id: str = ""
     address: str = ""
+    verified: str = "none"

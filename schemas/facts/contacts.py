@@ -11,6 +11,8 @@ class ContactFact(Fact, frozen=True, kw_only=True):
 
     kind       the event's name in snake case (`message_received`, `agent_replied`, ...)
     direction  `in out internal`
+    verified   of what a customer did: how it was verified that they are who they say, one of `VERIFICATIONS`; '' otherwise
+    third_party  the sender named this ticket and takes no part in it: nothing was changed, nobody is answered
     """
 
     event_id: str
@@ -31,6 +33,8 @@ class ContactFact(Fact, frozen=True, kw_only=True):
     order_number: str = ""
     amount: int | None = None
     detail: str = ""
+    verified: str = ""
+    third_party: bool = False
 
 
 class AcknowledgementFact(Fact, frozen=True, kw_only=True):

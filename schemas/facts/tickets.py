@@ -7,7 +7,12 @@ from schemas.facts.base import Fact
 
 
 class TicketFact(Fact, frozen=True, kw_only=True):
-    """The whole ticket as it is now. Id: `ticket_id`. Seconds are calendar seconds from `created_at`."""
+    """The whole ticket as it is now. Id: `ticket_id`. Seconds are calendar seconds from `created_at`.
+
+    verified              how it was verified that whoever is answered on it is the customer, one of `VERIFICATIONS`;
+                          '' in rows from before that was recorded
+    third_party_messages  messages of senders who take no part in it
+    """
 
     ticket_id: str
     episode: int
@@ -49,6 +54,8 @@ class TicketFact(Fact, frozen=True, kw_only=True):
     waiting_since: Micros | None = None
     csat: int | None = None
     ces: int | None = None
+    verified: str = ""
+    third_party_messages: int = 0
 
 
 class ResolutionFact(Fact, frozen=True, kw_only=True):

@@ -90,6 +90,16 @@ class ProducerSettings(Settings):
     )
     max_body_bytes: int = Field(25_000_000, ge=1, description="bytes of the largest input; larger ones are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
+    mail_authserv_id: str = Field(
+        "",
+        description="name of the mail server whose Authentication-Results are believed (the first word there), "
+        "comma-separated; it must remove those that come from outside with its name; empty: no mail is verified",
+    )
+    user_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="secrets that the shop signs its users with, for chat and form: `user_hash` is the hexadecimal "
+        "HMAC-SHA256 of the e-mail address; comma-separated, two may be valid",
+    )
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="seconds that Kafka may take before a source is told to retry"
     )

@@ -24,4 +24,5 @@ def test_a_conversation_begins_with_nothing() -> None:
         "position": 0,
         "transcript": False,
         "mailed": False,
+        "verified": "none",
     }

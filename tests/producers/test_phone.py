@@ -49,6 +49,7 @@ BASE: dict[str, Any] = {
     "source": "http:here",
     "customer_id": f"tel:{ANN}",
     "address": ANN,
+    "verified": "carrier",
 }
 
 

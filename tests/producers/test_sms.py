@@ -101,6 +101,7 @@ def test_an_sms_is_a_message_of_its_number() -> None:
         full_text="荷物が届きません",
         recipients=["+815055550100"],
         language="ja",
+        verified="carrier",
     )
 
 

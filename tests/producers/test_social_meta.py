@@ -63,6 +63,7 @@ def test_a_message_to_our_page_is_private() -> None:
             thread_id="messenger:1001:2002",
             recipients=["1001"],
             fields={"platform": "messenger", "message": "m1"},
+            verified="platform",
         )
     ]
 

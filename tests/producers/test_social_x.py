@@ -85,6 +85,7 @@ def test_a_direct_message_is_private() -> None:
             thread_id="x:dm:1001-2002",
             recipients=["1001"],
             fields={"platform": "x", "message": "55", "handle": "ann"},
+            verified="platform",
         )
     ]
 

@@ -84,6 +84,7 @@ def rules_of(settings: ChatSettings) -> chat.Rules:
     if not given:
         log.warning("resuming_ends_with_the_process", fix="set DESKSTREAM_CHAT_SECRETS")
     micros = MICROS * settings.pipeline_clock.speed
+    user_secrets = settings.user_secrets.get_secret_value()
     return chat.Rules(
         source=f"chat:{settings.chat_instance or socket.gethostname()}",
         secrets=tuple(given) or (secrets.token_urlsafe(32),),
@@ -91,6 +92,7 @@ def rules_of(settings: ChatSettings) -> chat.Rules:
         grace=round(settings.chat_grace_seconds * micros),
         idle=round(settings.chat_idle_seconds * micros),
         longest=round(settings.chat_longest_seconds * micros),
+        user_secrets=tuple(secret for each in user_secrets.split(",") if (secret := each.strip())),
     )
 
 

@@ -3,7 +3,8 @@
  *
  * No dependencies; everything lives in a shadow root, so page and widget do not see each other's styles. Attributes of
  * the script tag: data-lang (en, zh-Hans, zh-Hant, ja; default: the page's language), data-scheme (light, dark; default:
- * what the visitor prefers), data-server (default: where the script comes from). A line stays in `pending`, which survives a reload, until the server acknowledged it, and is sent
+ * what the visitor prefers), data-server (default: where the script comes from), data-name and data-email of a user who is
+ * signed in with you, data-user-hash (your signature of that address). A line stays in `pending`, which survives a reload, until the server acknowledged it, and is sent
  * again with the same id until then. The protocol is described at /asyncapi.json.
  */
 (() => {
@@ -562,7 +563,8 @@
       field("text", words.message, { rows: "4", maxlength: "4000", required: true }, "textarea"),
       element("button", { class: "main", type: "submit" }, caption));
     made.elements.text.value = memory.draft || "";
-    for (const name of ["name", "email", "order_number"]) made.elements[name].value = (memory.typed || {})[name] || "";
+    const known = { name: script.dataset.name, email: script.dataset.email };
+    for (const name of ["name", "email", "order_number"]) made.elements[name].value = (memory.typed || {})[name] || known[name] || "";
     return made;
   }
 
@@ -572,7 +574,8 @@
     wrongFields({});
     remember({ typed: values, draft: values.text });
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
-    return { ...values, locale: lang, time_zone: zone };
+    const signed = script.dataset.userHash && values.email === script.dataset.email;
+    return { ...values, ...(signed ? { user_hash: script.dataset.userHash } : {}), locale: lang, time_zone: zone };
   }
 
   function start(made) {

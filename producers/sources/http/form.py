@@ -23,14 +23,16 @@ _MOST_FIELDS = 50
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 
-def take(raw: bytes, given: InputContext) -> Sequence[Event]:
+def take(raw: bytes, given: InputContext, *, user_secrets: Sequence[str] = ()) -> Sequence[Event]:
     """Returns the event of a form, now or when its dead letter is replayed.
+
+    `user_secrets` are those that the shop signs its users with.
 
     Raises:
         Refused: as `values` and `form.normalise`.
     """
     typed = values(raw, given.headers.get("content-type", ""))
-    return [form.normalise(typed, now=given.received_at, source=given.source)]
+    return [form.normalise(typed, now=given.received_at, source=given.source, user_secrets=user_secrets)]
 
 
 def values(raw: bytes, content_type: str) -> dict[str, Any]:

@@ -136,6 +136,11 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
             schemas, _ = msgspec.json.schema_components([field.type])
             told = {"description": fields[field.name]} if field.name in fields else {}
             properties[field.name] = _plain(schemas[0], field.type) | told
+    if "verified" in properties:
+        properties["verified"] = {
+            "enum": list(events.VERIFICATIONS),
+            "description": "how you know that the customer did this; none when left out: then they are told nothing stored",
+        }
     named: dict[str, Any] = {}
     left_out = _NOT_NEEDED | ({"ticket_id"} if kind in generic_fields.BY_THREAD else set())
     if kind in generic_fields.BY_THREAD:

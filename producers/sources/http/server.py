@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -104,14 +105,16 @@ def create_app(
 
     intake = _Intake(publisher, settings, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
-    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes))
+    user_secrets = secrets_of(settings, "user_secrets")
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), user_secrets)
     systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
     _add_events(app, intake, limit, systems)
     return app
 
 
-def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int) -> None:
+def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, user_secrets: Sequence[str]) -> None:
     """Adds the contact form: its page, and where it is sent to."""
+    take = partial(http_form.take, user_secrets=user_secrets)
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
@@ -128,7 +131,7 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int) 
         try:
             require_share(limit, request)
             body = await read_body(request, most_bytes)
-            event, receipt = await intake.take(request, body, http_form.take, form.CHANNEL)
+            event, receipt = await intake.take(request, body, take, form.CHANNEL)
         except TooMany as error:
             return too_many(form.CHANNEL, error)
         except Refused as refused:
