@@ -2,7 +2,8 @@
 
 A contact that opens a ticket or reopens it is acknowledged once; what follows in the same episode is not. The answer
 repeats the subject, promises a time that the policy in force really means, and offers help articles where the tags
-are for self-service. What a guard suppresses is recorded with the reason.
+are for self-service. Of what is stored it tells nothing to an unverified contact (`told`). What a guard suppresses is
+recorded with the reason.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Acknowledged, Suppressed
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
+from stream_processors.tickets.told import Told, told_to
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
 
@@ -70,11 +72,11 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
 
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
     customer = context.customer
-    name = getattr(event, "customer_name", "") or (customer.name if customer.goes_by(event.customer_id) else "")
+    told = told_to(context, ticket, event)
     promised_at = context.policy_on(context.channel_of_event, context.team).promised_at(_seen_at(context, event))
-    locale = ticket.language if ticket.language in LOCALES else "en"
-    written = _write(context, ticket, event, name, locale, promised_at)
-    outbound = _outbound(context, ticket, event, name, locale, written.text)
+    locale = told.language if told.language in LOCALES else "en"
+    written = _write(context, ticket, event, told, locale, promised_at)
+    outbound = _outbound(context, ticket, event, told.name, locale, written.text)
     fact = AcknowledgementFact(
         **context.base,
         event_id=event.event_id,
@@ -149,7 +151,7 @@ def _write(
     context: FoldContext,
     ticket: Ticket,
     event: MessageReceived | CallEnded,
-    name: str,
+    told: Told,
     locale: str,
     promised_at: int | None,
 ) -> Rendered:
@@ -157,20 +159,20 @@ def _write(
     rules = context.rules
     full = short = ""
     if promised_at is not None:
-        full, short = promised_time(promised_at, ticket.request.time_zone, rules.policies.time_zone, locale)
+        full, short = promised_time(promised_at, told.time_zone, rules.policies.time_zone, locale)
     public = isinstance(event, MessageReceived) and event.public
     return rules.templates.render(
         Situation(
             kind=kind_of(_channel(ticket, event), event.address),
             locale=locale,
             ticket=context.ticket_id,
-            name=name,
+            name=told.name,
             subject="" if public else _bare(getattr(event, "subject", "")),
-            order_number="" if public else ticket.request.order_number,
+            order_number="" if public else told.order_number,
             promised_time=full,
             promised_time_short=short,
-            articles=rules.taxonomy.articles(ticket.tags, locale),
-            dissatisfied=ticket.request.dissatisfied,
+            articles=rules.taxonomy.articles(told.tags, locale),
+            dissatisfied=told.dissatisfied,
         )
     )
 

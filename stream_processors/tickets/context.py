@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stream_processors.rules.policies import Policy
     from stream_processors.rules.ruleset import Rules
     from stream_processors.rules.surveys import Signing
+    from stream_processors.rules.taxonomy import Reading
     from stream_processors.rules.versions import RulesetHistory
 
 __all__ = ["NOTHING_STORED", "FoldContext"]
@@ -51,6 +52,8 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     observed       what the steps so far tell the later ones
     replied_at     when a person answered the customer publicly, if this event says so
     forwarded      the event belongs to another customer tag and was written there: nothing is concluded here
+    third_party    its sender takes no part in the ticket: it is recorded there and changes nothing
+    reading        what the words of this contact say by themselves
     ruleset_history  all versions of the rules, for what began under an earlier one
     signing        what survey links are signed with; None when this worker has no secret
     read           the states of the partition, for the windows
@@ -72,6 +75,8 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     before: Customer = Customer()
     replied_at: int | None = None
     forwarded: bool = False
+    third_party: bool = False
+    reading: Reading | None = None
     ruleset_history: RulesetHistory | None = None
     signing: Signing | None = None
     read: Reader = NOTHING_STORED

@@ -18,7 +18,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.errors import Refused
-from schemas.events import EVENTS, ConsentChanged, CustomersMerged, CustomersSplit, Event, SurveyAnswered, TicketAdopted
+from schemas.events import (
+    EVENTS,
+    UNVERIFIED,
+    ConsentChanged,
+    CustomersMerged,
+    CustomersSplit,
+    Event,
+    SurveyAnswered,
+    TicketAdopted,
+)
 from schemas.identity import customer_tag, event_id, is_tag_of, split_ticket_id
 from stream_processors.rules.loop_guards import REMEMBERED
 from stream_processors.rules.surveys import MOST_INVITATIONS
@@ -279,7 +288,13 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
     if tag != event.customer_tag:
         number = customer.next_number
     version_offset = max(0, event.version + 1 - context.position.offset)
-    ticket = replace(brought.tickets[0], number=number, adopted=Adopted(name, event.moves, version_offset))
+    brought_ticket = brought.tickets[0]
+    ticket = replace(
+        brought_ticket,
+        number=number,
+        adopted=Adopted(name, event.moves, version_offset),
+        request=replace(brought_ticket.request, verified=UNVERIFIED),  # it was that of the customer before
+    )
     others = tuple(each for each in customer.tickets if each is not held)
     customer = replace(
         _called(customer, event.into_customer_id),

@@ -1,7 +1,8 @@
 """Reads customers as older builds stored them.
 
 Up to version 5 a ticket, a clock and an episode were one flat list each, to whose end every version appended. Version 6
-groups their fields by concern. The names below are those of version 5 in its order, each with its place of today.
+groups their fields by concern; later versions append to the groups. The names below are those of version 5 in its order,
+each with its place of today.
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ _EPISODE = _names(
 )
 
 
+#: The place of a field that no flat list had.
+_NEVER = 10**6
+
+
 class _Field(NamedTuple):
     """Holds where a field of today stood in the flat list, or the fields of its group; `default` is for a shorter list."""
 
@@ -60,7 +65,9 @@ class _Field(NamedTuple):
 
 
 def customer(version: int, fields: list[Any]) -> list[Any]:
-    """Returns the fields of a customer of an older version as those of version 6."""
+    """Returns the fields of a customer of an older version as those of today."""
+    if version > 5:
+        return fields
     names, upgraded = state.Customer.__struct_fields__, list(fields)
     tickets, episodes = names.index("tickets"), names.index("episodes")
     if len(fields) > tickets:
@@ -99,6 +106,8 @@ def _layout(kind: type[msgspec.Struct], names: tuple[str, ...], prefix: str = ""
         if name in names:
             default = None if field.required else msgspec.to_builtins(field.default)
             fields.append(_Field(names.index(name), default, ()))
-        else:
+        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             fields.append(_Field(0, None, _layout(field.type, names, f"{name}.")))
+        else:  # of a later version
+            fields.append(_Field(_NEVER, msgspec.to_builtins(field.default), ()))
     return tuple(fields)

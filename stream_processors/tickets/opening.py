@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from schemas.events import PRIORITIES, CallEnded, MessageReceived
+from schemas.errors import Refused
+from schemas.events import PRIORITIES, UNVERIFIED, CallEnded, MessageReceived
 from schemas.identity import customer_tag
 from stream_processors.runtime.processor import Output
+from stream_processors.tickets import trust
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Customer, Ticket, TicketRequest
 
 __all__ = ["MOST_TICKETS", "awaits_answer", "join_or_open"]
 
-#: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another.
+#: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another; those
+#: that are answered elsewhere than at the customer's own address count apart.
 MOST_TICKETS = 50
 KEPT_UNANSWERED = 20
 
@@ -29,7 +32,7 @@ def join_or_open(
         and (own := customer_tag(event.customer_id)) != event.customer_tag
     ):
         return _forward(context, event, own)
-    if (newest := _newest_of_too_many(context.customer)) is not None:
+    if (newest := _newest_of_too_many(context.customer, event)) is not None:
         return context.with_ticket(newest)
     return _open(context, event, at)
 
@@ -40,17 +43,33 @@ def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str)
     return context.replace(forwarded=True).send(Output(moved, own))
 
 
-def _newest_of_too_many(customer: Customer) -> Ticket | None:
+def _newest_of_too_many(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
+    """Returns the ticket that a contact joins where too many are unsolved: one that is answered where the contact is.
+
+    Who begins chats with the address of somebody else has as many as the customer, and apart from them: neither uses up
+    the other's, nor reads what is answered there.
+
+    Raises:
+        Refused: `too_many_tickets`, there are too many and none is answered there.
+    """
     if len(customer.tickets) < MOST_TICKETS:
         return None
-    unsolved = [ticket for ticket in customer.tickets if finished_at(ticket) is None]
-    return unsolved[-1] if len(unsolved) >= MOST_TICKETS else None
+    own = trust.reaches_sender(event.customer_id, event)
+    unsolved = [
+        ticket for ticket in customer.tickets if finished_at(ticket) is None and trust.is_own(customer, ticket) == own
+    ]
+    if len(unsolved) < MOST_TICKETS:
+        return None
+    there = next((ticket for ticket in reversed(unsolved) if ticket.request.address == event.address), None)
+    if there is None and not own:
+        raise Refused("too_many_tickets", f"{len(unsolved)} tickets wait for an answer elsewhere than at this address")
+    return there or unsolved[-1]
 
 
 def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> FoldContext:
     number = context.customer.next_number
     channel = event.channel
-    request, priority = TicketRequest(address=event.address), "normal"
+    request, priority = _request(context.customer, event), "normal"
     if isinstance(event, MessageReceived):
         request = replace(request, subject=event.subject, time_zone=event.time_zone, public=event.public)
         priority = event.priority if event.priority in PRIORITIES else priority
@@ -68,6 +87,11 @@ def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> 
     )
     customer = replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
     return context.replace(customer=customer, ticket=ticket, opened=True)
+
+
+def _request(customer: Customer, event: MessageReceived | CallEnded) -> TicketRequest:
+    verified = event.verified if trust.may_be_told(customer, event) else UNVERIFIED
+    return TicketRequest(address=event.address, verified=verified)
 
 
 def awaits_answer(ticket: Ticket, since: int) -> Ticket:

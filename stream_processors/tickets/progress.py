@@ -39,6 +39,7 @@ from stream_processors.tickets.observations import Replied, Solved, TicketReopen
 from stream_processors.tickets.state import Customer, Milestones, Ticket, TicketConversation
 from stream_processors.tickets.thread import KEPT_IDS
 from stream_processors.tickets.ticket_state import KEPT_THREADS
+from stream_processors.tickets.trust import name_for
 
 __all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
 
@@ -173,7 +174,7 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         channel=channel,
         address=address,
         sender=reply_address(context.ticket_id, domain) if mail else "",
-        customer_name=context.customer.name,
+        customer_name=name_for(context.customer, ticket, address),
         subject=reply_subject(ticket.request.subject, context.ticket_id) if mail else "",
         text=event.text,
         locale=ticket.language,

@@ -57,6 +57,7 @@ KEPT_HISTORY_MICROS = 60 * 86_400 * MICROS
 _KINDS = {kind: snake(kind.__name__) for kind in EVENTS}
 #: What may be said of a ticket that is gone: somebody looks after its low score.
 _ABOUT_GONE_TICKETS = frozenset((Assigned, NoteAdded, StatusChanged))
+_VERIFIED = frozenset(kind for kind in EVENTS if "verified" in kind.__struct_fields__)
 _FROM_CUSTOMER = frozenset(
     (MessageReceived, CallEnded, CallStarted, SurveyAnswered, ArticleViewed, BotAnswered, ConsentChanged, OrderPlaced)
 )
@@ -158,6 +159,8 @@ def _ticket(context: FoldContext, ticket: Ticket) -> TicketFact:
         waiting_since=ticket.conversation.waiting_since,
         csat=ticket.survey.csat,
         ces=ticket.survey.ces,
+        verified=ticket.request.verified,
+        third_party_messages=ticket.counts.third_party_messages,
     )
 
 
@@ -177,6 +180,8 @@ def _contact(context: FoldContext) -> ContactFact:
         fields["ticket_id"] = event.ticket_id  # type: ignore[attr-defined]
     if event.channel:
         fields["channel"] = event.channel
+    if kind in _VERIFIED:
+        fields["verified"] = event.verified  # type: ignore[attr-defined]
     return ContactFact(
         **context.base,
         event_id=event.event_id,
@@ -185,6 +190,7 @@ def _contact(context: FoldContext) -> ContactFact:
         source=event.source,
         opened_ticket=context.opened,
         imported=event.imported,
+        third_party=context.third_party,
         **{"direction": "in" if kind in _FROM_CUSTOMER else "internal", **fields, **_CONTENT[kind](event)},
     )
 

@@ -206,7 +206,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     invited     when this customer was invited to surveys, for the cap
     """
 
-    VERSION: ClassVar[int] = 6
+    VERSION: ClassVar[int] = 7
 
     customer_id: str = ""
     name: str = ""

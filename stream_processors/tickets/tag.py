@@ -36,7 +36,7 @@ def step(context: FoldContext) -> FoldContext:
         Refused: `unknown_tag` for a correction to a tag that the taxonomy does not have, `contradictory_tags`.
     """
     event = context.event
-    if context.ticket is None:
+    if context.ticket is None or context.third_party:
         return context
     if isinstance(event, MessageReceived):
         return _read(context, context.ticket, event, event.text, event.subject)
@@ -80,6 +80,7 @@ def _read(
             ),
         ),
         customer=_remember(context, language, bool(text), again, reading.matches, new),
+        reading=reading,
     )
     for match in new:
         context = _apply(context, match.slug, evidence=match.evidence)

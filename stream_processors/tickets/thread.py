@@ -6,6 +6,7 @@ A customer's message belongs to, in this order,
   3. the ticket of its channel's own thread,
   4. on conversational channels, the newest open ticket of the same address, while it is recent,
   5. a new one.
+A message that names a ticket whose sender takes no part in it (`trust`) is recorded there, and changes nothing else.
 A solved ticket takes a message within the reopen window and reopens with a new episode, unless the message only
 says thanks. After the window, and when closed, a new ticket follows up. What a machine answers on a ticket (out of
 office, delivery report) is recorded there and waits for nobody.
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import (
+    UNVERIFIED,
     AgentReplied,
     ArticleViewed,
     Assigned,
@@ -45,6 +47,7 @@ from schemas.events import (
 )
 from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
+from stream_processors.tickets import trust
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import (
     by_conversation,
@@ -105,11 +108,21 @@ def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
             )
             if not only_thanks and only_by_address(found, event):
                 found = None
+    if found is not None and not trust.takes_part(context.customer, found, event):
+        return _third_party(context, found)
+    if event.channel in trust.MAIL and (answered := trust.answered_at(context.customer, event, found)) is not event:
+        event, context = answered, context.replace(event=answered)
     context = join_or_open(context, event, found, context.now)
     if context.forwarded:
         return context
     from_machine = not context.opened and context.rules.guards.from_machine(event)
     return _said(context, event, answer_expected=not only_thanks and not from_machine)
+
+
+def _third_party(context: FoldContext, ticket: Ticket) -> FoldContext:
+    """Records the message on the ticket whose token its sender knows: nothing reopens, waits or is answered."""
+    counts = replace(ticket.counts, third_party_messages=ticket.counts.third_party_messages + 1)
+    return _announce(context.with_ticket(replace(ticket, counts=counts), third_party=True))
 
 
 def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool) -> FoldContext:
@@ -125,6 +138,12 @@ def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool
     request = ticket.request
     if event.order_number and not request.order_number:
         request = replace(request, order_number=event.order_number)
+    if event.verified != UNVERIFIED and trust.is_customer(context.customer, event):
+        participants = trust.brought_in(ticket, event, context.rules.mail_domain)
+        if participants is not conversation.participants:
+            changes["participants"] = participants
+        if event.address == request.address and trust.may_be_told(context.customer, event):
+            request = replace(request, verified=event.verified)
     ticket = replace(
         ticket,
         conversation=replace(conversation, **changes) if changes else conversation,
@@ -142,7 +161,10 @@ def _call(context: FoldContext, event: CallEnded) -> FoldContext:
     if event.outcome not in OUTCOMES:
         raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
     known = _heard_of(context.customer, event)
-    found = known or by_reference(context.customer, event) or by_conversation(context, event)
+    named = by_reference(context.customer, event)
+    if named is not None and not trust.takes_part(context.customer, named, event):
+        named = None  # a call is a matter of its own
+    found = known or named or by_conversation(context, event)
     if known is None and found is not None and finished_at(found) is not None:
         found = None if found.status == "closed" or not _within(context, found) else found
         if found is not None and only_by_address(found, event):
@@ -229,7 +251,9 @@ def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
         replace(
             ticket,
             request=replace(ticket.request, subject="", address="", order_number=""),
-            conversation=replace(ticket.conversation, thread_ids=(), message_ids=(), last_message_id=""),
+            conversation=replace(
+                ticket.conversation, thread_ids=(), message_ids=(), last_message_id="", participants=()
+            ),
         )
         for ticket in context.customer.tickets
     )

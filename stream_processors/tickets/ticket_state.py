@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.events import UNVERIFIED
 from schemas.identity import ticket_id
 
 __all__ = [
@@ -166,6 +167,7 @@ class TicketRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags_removed       those that a person took away; they are not found again
     tagged_with        the version of the taxonomy
     opened_by_machine  a machine opened the ticket: nobody there answers a survey
+    verified           how it was verified that whoever is answered at `address` is the customer
     """
 
     subject: str = ""
@@ -177,6 +179,7 @@ class TicketRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags_removed: tuple[str, ...] = ()
     tagged_with: str = ""
     opened_by_machine: bool = False
+    verified: str = UNVERIFIED
 
 
 class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -188,6 +191,7 @@ class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False)
     answered_call  the call that a person took last (its id), and when: its end tells of the same answer
     answers        public answers of people, all lines of one chat conversation being one
     answered_conversations  the chat conversations in which a person answered: episode and thread
+    participants   the customer tags of others who take part: the customer's verified mails were sent to them as well
     """
 
     unanswered: tuple[int, ...] = ()
@@ -200,10 +204,11 @@ class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False)
     answered_call: tuple[str, int] | None = None
     answers: int = 0
     answered_conversations: tuple[tuple[int, str], ...] = ()
+    participants: tuple[str, ...] = ()
 
 
 class TicketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Counts what happened to a ticket."""
+    """Counts what happened to a ticket. `third_party_messages` are of senders who take no part in it."""
 
     customer_messages: int = 0
     public_replies: int = 0
@@ -211,6 +216,7 @@ class TicketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reopens: int = 0
     transfers: int = 0
     clocks_breached: int = 0
+    third_party_messages: int = 0
 
 
 class Milestones(msgspec.Struct, frozen=True, array_like=True, gc=False):

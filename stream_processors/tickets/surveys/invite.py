@@ -21,6 +21,7 @@ from stream_processors.tickets.observations import SurveyInvited
 from stream_processors.tickets.resolution import episodes
 from stream_processors.tickets.state import Episode, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
+from stream_processors.tickets.trust import name_for
 
 __all__ = ["REASONS", "cancel", "schedule", "send_due", "step", "taken_over"]
 
@@ -126,7 +127,9 @@ def _send(context: FoldContext, episode: Episode, ticket: Ticket) -> FoldContext
     locale = locale_of(ticket.language, customer.language)
     expires = context.now + surveys.link_micros
     link = signing.link(SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale))
-    written = surveys.write("invitation", locale, customer.name, mail=way[0] in MAIL_CHANNELS, link=link)
+    written = surveys.write(
+        "invitation", locale, name_for(customer, ticket, way[1]), mail=way[0] in MAIL_CHANNELS, link=link
+    )
     message = outbound(context, episode, ticket, "invitation", way, locale, written)
     invited = (*customer.invited, context.now)[-min(surveys.cap.count, MOST_INVITATIONS) :]
     context = context.replace(customer=replace(customer, invited=invited)).write(message)

@@ -10,6 +10,7 @@ from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.progress import instead_of_chat, threading
 from stream_processors.tickets.state import Customer, Episode, Ticket
+from stream_processors.tickets.trust import name_for
 
 __all__ = ["locale_of", "outbound", "way_to"]
 
@@ -50,7 +51,7 @@ def outbound(
         channel=channel,
         address=address,
         sender=reply_address(identity, domain) if mail else "",
-        customer_name=context.customer.name,
+        customer_name=name_for(context.customer, ticket, address),
         subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
         text=written.text,
         locale=locale,

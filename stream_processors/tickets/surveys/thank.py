@@ -11,6 +11,7 @@ from stream_processors.tickets.acknowledge import MAIL_CHANNELS
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Customer, Episode, Survey, Ticket
 from stream_processors.tickets.surveys.message import locale_of, outbound, way_to
+from stream_processors.tickets.trust import name_for
 
 __all__ = ["step"]
 
@@ -56,5 +57,7 @@ def _write(
 ) -> FoldContext:
     customer = context.customer
     locale = locale_of(event.language, ticket.language if ticket else "", customer.language)
-    written = context.rules.surveys.write(kind, locale, customer.name, mail=way[0] in MAIL_CHANNELS)
+    written = context.rules.surveys.write(
+        kind, locale, name_for(customer, ticket, way[1]), mail=way[0] in MAIL_CHANNELS
+    )
     return context.write(outbound(context, episode, ticket, "thanks", way, locale, written))

@@ -69,9 +69,10 @@ def test_a_mail_that_answers_a_moved_ticket_joins_it(merged: Town, reference: di
     assert len(merged.held()) == 3
 
 
-def test_a_third_person_who_answers_a_moved_ticket_joins_it_and_stays_who_they_are(merged: Town) -> None:
+def test_a_third_person_who_answers_a_moved_ticket_is_recorded_on_it(merged: Town) -> None:
     merged.message(60, DAN, first(ANN))
-    assert merged.settle().tickets(BOB)[first(ANN)].counts.customer_messages == 2
+    counts = merged.settle().tickets(BOB)[first(ANN)].counts
+    assert (counts.customer_messages, counts.third_party_messages) == (1, 1)
     assert merged.customer(BOB).customer_id == BOB
 
 

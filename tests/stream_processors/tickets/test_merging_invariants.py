@@ -72,7 +72,7 @@ def everything_was_folded_once(town: Town) -> None:
     assert set(facts) == {each.event_id for each in said}
     assert {name: len(versions) for name, versions in facts.items() if len(versions) > 1} == {}
     tickets = [ticket for _, ticket in town.held()]
-    assert sum(ticket.counts.customer_messages for ticket in tickets) == sum(
+    assert sum(ticket.counts.customer_messages + ticket.counts.third_party_messages for ticket in tickets) == sum(
         isinstance(each, events.MessageReceived) for each in said
     )
     assert sum(ticket.counts.public_replies + ticket.counts.internal_notes for ticket in tickets) == sum(

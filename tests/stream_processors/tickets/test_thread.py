@@ -220,8 +220,8 @@ def test_a_call_outcome_that_does_not_exist_is_refused(tell: Callable[..., Story
     assert story.refused() == [("thread", "bad_outcome")]
 
 
-def test_a_colleague_who_holds_the_ticket_token_joins_the_ticket(story: Story) -> None:
-    story.message(0, customer_name="Ann")
+def test_a_colleague_whom_the_customer_wrote_to_joins_the_ticket(story: Story) -> None:
+    story.message(0, customer_name="Ann", verified="dmarc", recipients=["bob@example.org"])
     story.more(10, customer_id=BOB, address="bob@example.org", customer_name="Bob")
     assert story.ticket().counts.customer_messages == 2
     assert (story.customer.customer_id, story.customer.name) == (story.customer_id, "Ann")
