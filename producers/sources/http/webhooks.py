@@ -261,7 +261,10 @@ def _openapi(endpoint: WebhookEndpoint) -> dict[str, Any]:
         example = json.loads(body) if is_json and of_this_kind else dict(parse_qsl(body, keep_blank_values=True))
         content[kind] = {"schema": schema, **({"example": example} if of_this_kind else {})}
     told = endpoint.answer(endpoint.example, ())
-    signed = {"parameters": openapi.SIGNED_HEADERS} if endpoint.scope else {}
+    headers = openapi.SIGNED_HEADERS
+    if endpoint.device is not None:  # a token in `Authorization` takes the signature's place
+        headers = [{**header, "required": False} for header in headers]
+    signed = {"parameters": headers} if endpoint.scope else {}
     return {
         **signed,
         "requestBody": {"required": True, "content": content},
