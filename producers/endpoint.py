@@ -81,6 +81,7 @@ class WebhookEndpoint:
     verify      (delivery, secrets, wall seconds): raises `Refused` when the delivery is not genuine; with a `scope`, of
                 what was not signed with a key
     device      (Authorization, secrets, wall seconds): the token by which a device proves itself, where devices may
+    proof       name of the header that `verify` needs, in lower case: without it nothing of the body is read
     normalise   (delivery, now micros, source): the events of it, in order; may be none. Raises `Refused`, or `PartialBatch`
                 when other parts of the same delivery are events. Of headers and query the delivery holds what the next
                 three let through: so it is the same when a dead letter is replayed, and no proof is kept
@@ -116,6 +117,7 @@ class WebhookEndpoint:
     answer: Callable[[Delivery, Sequence[Event]], Answer] = lambda delivery, events: Answer(body='{"received":true}')
     scope: str = ""
     device: Callable[[str, Sequence[str], float], DeviceToken] | None = None
+    proof: str = ""
     reads: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     proved: Callable[[Delivery], Mapping[str, str]] | None = None

@@ -63,6 +63,7 @@ ENDPOINTS = (
         channel="none",
         secrets="order_secrets",
         verify=_verify,
+        proof=SIGNATURE,
         normalise=_normalise,
         reads=(TOPIC, TRIGGERED),
         signed_at=lambda delivery: orders.signed_at(delivery.body),

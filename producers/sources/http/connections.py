@@ -21,7 +21,7 @@ __all__ = ["bounded_protocol"]
 _MOST_CHUNKS, _CHUNK_BYTES = 2_000, 64
 #: Of a head, and of the line that begins a chunk.
 _MOST_HEAD_BYTES = 16_384
-#: A closed connection that does not go is cut after so long.
+#: A closed connection that does not go is cut after so long, and so is a request whose body goes on after its answer.
 _GOODBYE_SECONDS = 2.0
 
 
@@ -36,6 +36,7 @@ class BoundedProtocol(HeadTimeoutProtocol):
     def __init__(self, *args: Any, bounds: Connections, **more: Any) -> None:
         super().__init__(*args, **more)
         self.bounds = bounds
+        self._answered = 0
         self.conn = _ChunkCounting(h11.SERVER, _MOST_HEAD_BYTES)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -57,8 +58,11 @@ class BoundedProtocol(HeadTimeoutProtocol):
     def on_response_complete(self) -> None:
         """Goes on to the next request; until its head is whole, the connection rests."""
         super().on_response_complete()
+        self._answered += 1
         if self.conn.their_state is h11.IDLE:
             self.bounds.rests(self)
+        elif self.conn.their_state is h11.SEND_BODY:  # answered before its body came: by its head, or by its size
+            self.loop.call_later(_GOODBYE_SECONDS, self._end_unread, self._answered)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gives the place back."""
@@ -69,6 +73,11 @@ class BoundedProtocol(HeadTimeoutProtocol):
         """Ends a connection that rests."""
         self.transport.close()
         self.loop.call_later(_GOODBYE_SECONDS, self.transport.abort)
+
+    def _end_unread(self, answered: int) -> None:
+        """Ends a connection whose body still comes, although its request was answered a while ago."""
+        if answered == self._answered and self.conn.their_state is h11.SEND_BODY:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP, unless an answer has begun already."""

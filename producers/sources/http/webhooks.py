@@ -145,6 +145,8 @@ class _Handler:
         """Returns the sender that the headers prove; None: the proof needs the body."""
         endpoint = self.endpoint
         self._require_secrets()
+        if endpoint.proof and not request.headers.get(endpoint.proof):
+            endpoint.verify(self._seen(request, b""), self.secrets, time.time())  # says what is missing
         if not endpoint.scope:
             return None
         if endpoint.device is not None and (authorization := request.headers.get("authorization", "")):
@@ -165,10 +167,12 @@ class _Handler:
         return None
 
     async def _delivery(self, request: Request) -> Delivery:
-        body = await read_body(request, min(self.endpoint.max_bytes, self.settings.max_body_bytes))
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method == "POST" and media_type not in self.endpoint.media_types:
             raise Refused("bad_media_type", f"send {' or '.join(self.endpoint.media_types)}")
+        return self._seen(request, await read_body(request, min(self.endpoint.max_bytes, self.settings.max_body_bytes)))
+
+    def _seen(self, request: Request, body: bytes) -> Delivery:
         query = f"?{request.url.query}" if request.url.query else ""
         base = self.settings.public_url.rstrip("/")
         url = f"{base}{request.url.path}{query}" if base else str(request.url)
