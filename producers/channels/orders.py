@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from producers.channels.customer import Known, known
-from producers.text.fields import MAX_SHORT, identifier, moment, prose
+from producers.text.fields import MAX_SHORT, identifier, moment, prose, require_few_containers
 from schemas import identity
 from schemas.errors import Refused
 from schemas.events import Event, OrderChanged, OrderPlaced
@@ -155,6 +155,7 @@ TOPICS: dict[str, Callable[[Mapping[str, Any], dict[str, Any], int, str], Event]
 
 def _object(body: bytes) -> dict[str, Any]:
     """Returns the JSON object, with its fractions as they are written: a float would not be exact."""
+    require_few_containers(body)
     try:
         value = json.loads(body, parse_float=str, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:

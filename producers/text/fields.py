@@ -26,12 +26,13 @@ __all__ = [
     "json_value",
     "moment",
     "prose",
+    "require_few_containers",
     "time_zone_problem",
 ]
 
 #: Characters of prose, and of everything else.
 MAX_TEXT, MAX_SHORT = 100_000, 1_000
-MAX_JSON_CONTAINERS = 100_000
+MAX_JSON_CONTAINERS = 30_000
 #: More unknown fields are not listed one by one: the search for a close name takes time for each.
 MAX_PROBLEMS = 50
 _ADDRESS = re.compile(r"^[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\.]+(?:\.[^\s<>@,;:\"()\[\]\\.]+)*$")
@@ -48,6 +49,16 @@ class FieldProblems(Refused):
         super().__init__(reason, "; ".join(f"{name}: {problem}" for name, problem in fields.items()))
 
 
+def require_few_containers(raw: bytes) -> None:
+    """Accepts a JSON text that is not mostly arrays and objects.
+
+    Raises:
+        Refused: `bad_json`.
+    """
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_CONTAINERS:
+        raise Refused("bad_json", f"it has more than {MAX_JSON_CONTAINERS} arrays and objects")
+
+
 def json_value(raw: bytes) -> Any:
     """Returns the value of a JSON text.
 
@@ -55,8 +66,7 @@ def json_value(raw: bytes) -> Any:
         Refused: `bad_json`, with the place; also for one with more than `MAX_JSON_CONTAINERS` arrays and objects, which
             take up to 60 times the bytes that they are written in.
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_CONTAINERS:
-        raise Refused("bad_json", f"it has more than {MAX_JSON_CONTAINERS} arrays and objects")
+    require_few_containers(raw)
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

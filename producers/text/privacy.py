@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -28,20 +28,27 @@ _INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\uf
 _BLANK = "\t\u00a0\u2000-\u200a\u202f\u3000\\-\u2010-\u2015\u2212\uff0d.\uff0e\u00b7 "
 _WIDE = "\r\n_/|*>~\uff0f"
 #: Blanks between digits in encoded requests and mails: `4111+1111`, `4111=20=\r\n1111`.
-_ESCAPED = r"\+|%20|%2[dD]|%0[aAdD]|%[cC]2%[aA]0|%[eE]3%80%80|=20|=2D|=C2=A0|=E3=80=80|=\r?\n|\\u00a0|\\u3000|\\[nrt]|&nbsp;|\x00"
+_ESCAPED = (
+    r"%(?:20|2[dD]|0[aAdD]|[cC]2%[aA]0|[eE]3%80%80)|=(?:20|2D|C2=A0|E3=80=80|\r?\n)|\\(?:u00a0|u3000|[nrt])|&nbsp;"
+)
+_FILL = rf"(?:[{_BLANK}{_WIDE}{_INVISIBLE}+\x00\udca0]|{_ESCAPED})"
 _TEXT_RUN = re.compile(rf"\d(?:[{_BLANK}{_WIDE}{_INVISIBLE}]{{0,5}}\d){{12,}}+")
-_RAW_RUN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{12,}}+")
+#: Where digits and what may stand between them lie close, and in there: what lies between, or a chain of digits.
+_REGION = re.compile(rf"(?:{_ESCAPED}|\d)(?:{_FILL}|\d){{12,}}+")
+_LINK = re.compile(rf"{_FILL}++|(\d(?:{_FILL}{{0,5}}+\d)*+)")
+#: The same in pieces, where only their lengths count.
+_PIECE_OF_REGION = re.compile(rf"(?:{_ESCAPED}|\d)(?:{_FILL}|\d){{12,2000}}+")
 #: The digits of an id: `"sender_id": "5123..."`, `From=%2B5511...`. A text in JSON has no quote that is not escaped, and
 #: a value of a form no `&`: nobody can write one into a message.
 _ID = re.compile(
-    r'(?<!\\)"(?:[A-Za-z_]+_)?(?:m?id|id_str|ref|address)"\s*:\s*"?(?:[a-z_]+:)?\+?(\d{13,})(?=["\s,}\]])'
-    r"|(?:\A|&)(?:From|To|Caller|Called|WaId)=(?:whatsapp(?::|%3A))?(?:\+|%2B)?(\d{13,})(?=&|\Z)"
+    r'"(?<!\\")(?:[A-Za-z_]+_)?(?:m?id|id_str|ref|address)"\s*:\s*"?(?:[a-z_]+:)?\+?(\d{13,})(?=["\s,}\]])'
+    r"|&(?:From|To|Caller|Called|WaId)=(?:whatsapp(?::|%3A))?(?:\+|%2B)?(\d{13,})(?=&|\Z)"
 )
 _TEXT_PIECE = re.compile(r"()(\d+)")
 _RAW_PIECE = re.compile(rf"({_ESCAPED})|(\d+)")
 #: Between two groups: invisible characters, and at most two blanks.
 _NARROW = re.compile(rf"[{_INVISIBLE}]*(?:[{_BLANK}][{_INVISIBLE}]*){{0,2}}")
-_NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}\udca0])*")
+_NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}+\x00\udca0])*")
 #: Groups of digits as printed on cards.
 _PRINTED = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 5), (8, 8)))
 _SHORTEST, _LONGEST, _SHOWN = 13, 19, 4
@@ -50,7 +57,6 @@ _PORTION = 4096
 _MOST_DIGITS = 60_000
 _FEW_DIGITS = 1_000
 _DIGITS = b"0123456789"
-_CHAIN = re.compile(rf"\d(?:(?:{_ESCAPED}|[{_BLANK}{_WIDE}{_INVISIBLE}\udca0]){{0,5}}\d){{3,999}}+")
 _INDUSTRIES = (2, 3, 4, 5, 6)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _NOT_BLANK = re.compile(r"\S")
@@ -99,11 +105,19 @@ def _chained(raw: bytes, most: int) -> int:
     if raw.isascii() and len(raw) - len(raw.translate(None, _DIGITS)) <= _FEW_DIGITS:
         return 0
     found = 0
-    for chain in _CHAIN.finditer(raw.decode("utf-8", "surrogateescape")):
-        found += chain.end() - chain.start()
+    for start, end in _chains(raw.decode("utf-8", "surrogateescape"), _PIECE_OF_REGION):
+        found += end - start
         if found > most:
             break
     return found
+
+
+def _chains(text: str, regions: re.Pattern[str] = _REGION) -> Iterator[tuple[int, int]]:
+    """Yields start and end of chains of digits in which a card number may stand, in time linear in the text."""
+    for region in regions.finditer(text):
+        for chain in _LINK.finditer(text, region.start(), region.end()):
+            if chain[1] is not None:
+                yield chain.span()
 
 
 def maskable(raw: bytes) -> int:
@@ -111,10 +125,10 @@ def maskable(raw: bytes) -> int:
     if raw.isascii() and len(raw) - len(raw.translate(None, _DIGITS)) <= _MOST_DIGITS:
         return len(raw)
     text, left = raw.decode("utf-8", "surrogateescape"), 2 * _MOST_DIGITS
-    for chain in _CHAIN.finditer(text):
-        left -= chain.end() - chain.start()
+    for start, end in _chains(text, _PIECE_OF_REGION):
+        left -= end - start
         if left < 0:
-            return len(text[: chain.start()].encode("utf-8", "surrogateescape"))
+            return len(text[:start].encode("utf-8", "surrogateescape"))
     return len(raw)
 
 
@@ -124,15 +138,20 @@ def mask_bytes(raw: bytes, *, keep_ids: bool = False) -> bytes:
     With `keep_ids`, for requests that a program wrote, the ids in them stay: each tenth looks like a card number.
     """
     text = raw.decode("utf-8", "surrogateescape")
-    ids = {found.span(found.lastindex or 0) for found in _ID.finditer(text)} if keep_ids else set()
-
-    def masked_run(run: re.Match[str]) -> str:
-        return run[0] if run.span() in ids else _mask_run(run[0], _RAW_PIECE, _NARROW_RAW)
-
-    masked = _RAW_RUN.sub(masked_run, text)
+    ids = {(start - 1, end - 1) for start, end in map(_span_of_id, _ID.finditer("&" + text))} if keep_ids else set()
+    done, until = list[str](), 0
+    for start, end in _chains(text):
+        if end - start >= _SHORTEST and (start, end) not in ids:
+            done += (text[until:start], _mask_run(text[start:end], _RAW_PIECE, _NARROW_RAW))
+            until = end
+    masked = "".join((*done, text[until:])) if done else text
     for pattern in _others:
         masked = pattern.sub(_mask_secret, masked)
     return raw if masked == text else masked.encode("utf-8", "surrogateescape")
+
+
+def _span_of_id(found: re.Match[str]) -> tuple[int, int]:
+    return found.span(found.lastindex or 0)
 
 
 def also(patterns: Iterable[re.Pattern[str]]) -> None:
