@@ -69,6 +69,7 @@ class RoutingProcessor:
             return Outcome({})
         if not isinstance(event, RoutingUpdate | PresenceChanged):
             raise Refused("unexpected_event", f"{type(event).__name__} on the routing topic")
+        _require_keys(event)
         key = team_key(event.team)
         team: Team = read.get(key) or Team()
         if position.offset <= team.offset:
@@ -85,6 +86,19 @@ class RoutingProcessor:
     def deadline(self, key: bytes, state: Any) -> int | None:
         """Returns None: no state of routing waits for a time."""
         return None
+
+
+def _require_keys(event: RoutingUpdate | PresenceChanged) -> None:
+    """Accepts an event whose texts can stand in keys of states, where a zero character parts them.
+
+    Raises:
+        Refused: `bad_id`.
+    """
+    texts = [event.team, event.agent_id]
+    if isinstance(event, RoutingUpdate):
+        texts += (event.ticket_id, event.channel, event.language, event.preferred_agent, *event.skills)
+    if "\0" in "".join(texts):
+        raise Refused("bad_id", f"a zero character in a text of {type(event).__name__}")
 
 
 class TeamFold:

@@ -56,6 +56,22 @@ def test_such_a_time_stops_no_team(at: int) -> None:
     assert [reason for _, _, reason, _ in worker.dead_letters] == ["bad_time"]
 
 
+@pytest.mark.parametrize("field", ["ticket_id", "channel", "language", "agent_id", "preferred_agent", "team"])
+def test_a_zero_character_in_an_id_stops_no_team(field: str) -> None:
+    worker = MemoryWorker(RoutingProcessor())
+    there = PresenceChanged(
+        **base(1, NOW) | {"customer_tag": ""}, agent_id="mei", team="support", status="online", capacity={"email": 2}
+    )
+    asked = {"ticket_id": f"{TAG}-1", "team": "support", "action": "queue", "language": "en", "eligible_at": NOW}
+    update = RoutingUpdate(**base(2, NOW) | {"channel": "email"} | asked | {field: "a\0b"})
+    good = RoutingUpdate(**base(3, NOW) | {"channel": "email"} | asked)
+    for event in (there, update, good):
+        worker.append_raw(b"support", codec.encode(event))
+    worker.run()
+    assert [reason for _, _, reason, _ in worker.dead_letters] == ["bad_id"]
+    assert [assigned.agent_id for assigned in worker.records(Assigned)] == ["mei"]
+
+
 def test_a_fact_on_the_topic_of_events_is_refused(rules: Rules) -> None:
     worker = MemoryWorker(TicketsProcessor(rules))
     worker.append_raw(TAG.encode(), codec.encode(example(facts.ContactFact)))
