@@ -18,7 +18,7 @@ SAMPLE_SECONDS = 5.0
 MOST_WORKERS = 5
 
 
-@row(soak=Size(contacts=10_000, faults=30, per_second=60.0))
+@row(soak=Size(contacts=6_000, faults=30, per_second=40.0))
 def test_thirty_membership_changes_in_three_minutes_cost_nothing(scene: Scene, size: Size) -> None:
     """Every six seconds a worker comes, leaves in order, or is killed and stays away."""
     with scene.under_load(size):
