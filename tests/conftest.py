@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -236,8 +237,11 @@ def migrated(stack: Endpoints) -> Iterator[Any]:
 def run_sql(url: str, statement: str) -> str:
     """Run one statement over HTTP; the answer as tab-separated text."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    parts = urllib.parse.urlsplit(url)
+    user = {"X-ClickHouse-User": parts.username or "default", "X-ClickHouse-Key": parts.password or ""}
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     try:
-        with opener.open(urllib.request.Request(url, data=statement.encode()), timeout=180) as answer:
+        with opener.open(urllib.request.Request(address, data=statement.encode(), headers=user), timeout=180) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         raise RuntimeError(error.read().decode(errors="replace")) from error

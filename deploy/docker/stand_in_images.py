@@ -41,6 +41,7 @@ CLICKHOUSE_MODULES = (
     "clickhouse_front.py",
     "content_encoding.py",
     "engine_errors.py",
+    "sql_limits.py",
     "sql_statements.py",
 )
 
@@ -174,7 +175,8 @@ def clickhouse_image(tar: Path) -> None:
     for name in ("__init__.py", *CLICKHOUSE_MODULES):
         image.file(ROOT / "deploy/local" / name, f"/app/deploy/local/{name}")
     command = [str(python), "-m", "deploy.local.clickhouse_front", "--data", "/data", "--port", "8123"]
-    command += ["--host", "0.0.0.0"]  # noqa: S104 - the container's own network
+    command += ["--host", "0.0.0.0", "--without-password"]  # noqa: S104 - the container's own network
+    command += ["--name", "clickhouse", "--name", "host.docker.internal"]
     words = ", ".join(f'"{word}"' for word in command)
     environment = f"ENV PYTHONPATH=/app:/packages PYTHONHOME={sys.base_prefix} PYTHONUNBUFFERED=1"
     image.load(CLICKHOUSE, environment, f"ENTRYPOINT [{words}]", "WORKDIR /app", "EXPOSE 8123")

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deploy.local.process import LOOPBACK, PortTaken, ServerProcess, free_ports, require_free
+from deploy.local.process import LOOPBACK, PortTaken, ServerProcess, free_ports, kept_secret, require_free
 from schemas.errors import ConfigurationError, Unavailable
 
 START_SECONDS = 60.0
@@ -23,13 +23,15 @@ class ClickHouseServer:
     def __init__(self, data_dir: Path, port: int = 0, memory: int = 0) -> None:
         self.data_dir = data_dir / "clickhouse"
         self._wanted_port, self._memory = port, memory
+        self._password_file = data_dir / "clickhouse.password"
+        self.password = ""
         self.port = 0
         self.process = ServerProcess("clickhouse", data_dir)
 
     @property
     def url(self) -> str:
-        """The address of the HTTP interface."""
-        return f"http://{LOOPBACK}:{self.port}"
+        """The address of the HTTP interface, with user and password."""
+        return f"http://default:{self.password}@{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
         """Starts the process; `wait` returns when it answers.
@@ -40,8 +42,10 @@ class ClickHouseServer:
         if self._wanted_port:
             require_free(self._wanted_port, "ClickHouse", "clickhouse port")
         self.port = self._wanted_port or free_ports(1)[0]
+        self.password = kept_secret(self._password_file)
         module = "deploy.local.clickhouse_front"
         command = [sys.executable, "-m", module, "--data", str(self.data_dir), "--port", str(self.port)]
+        command += ["--password-file", str(self._password_file)]
         if self._memory:
             command += ["--memory", str(self._memory)]
         self.process.start(command, cwd=_ROOT)
@@ -73,7 +77,7 @@ class ClickHouseServer:
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"{self.url}/ping", timeout=1) as answer:
+            with opener.open(f"http://{LOOPBACK}:{self.port}/ping", timeout=1) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False

@@ -10,9 +10,11 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from deploy.local.engine_errors import BAD_ARGUMENTS, UNKNOWN_SETTING, EngineError
+from deploy.local.sql_limits import require_settings_here, require_sql_here
 from deploy.local.sql_statements import Insert, parse_insert, require_one_statement
 
 __all__ = ["MB", "Answer", "Engine", "Request"]
@@ -36,6 +38,17 @@ ENGINE_OPTIONS = {
     "max_threads": 2,
     "max_insert_threads": 1,
 }
+
+#: The rights of everybody who sends SQL: tables of this engine, and no source elsewhere (`SOURCES` is not granted).
+GRANTS = (
+    "SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE FUNCTION, CREATE TEMPORARY TABLE, "
+    "DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, CHECK, KILL QUERY, SYSTEM ON *.*",
+    "TABLE ENGINE ON *",
+)
+_USERS = """<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default>
+<password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+<grants>{grants}</grants></default></users></clickhouse>
+"""
 
 _TRAILING_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^;]*)?;?\s*$", re.IGNORECASE)
 
@@ -86,10 +99,16 @@ class Engine:
         """Opens the engine; `memory` is in bytes, for the engine and for one query, 0 for the defaults."""
         import chdb
 
-        options = ENGINE_OPTIONS | ({"max_server_memory_usage": memory, "max_memory_usage": memory} if memory else {})
+        self._settings = tempfile.TemporaryDirectory(prefix="deskstream-clickhouse-")
+        options = (
+            {"config-file": _write_rights(Path(self._settings.name))}
+            | ENGINE_OPTIONS
+            | ({"max_server_memory_usage": memory, "max_memory_usage": memory} if memory else {})
+        )
         self._connect = chdb.connect
         self._target = data + "?" + "&".join(f"{name}={value}" for name, value in options.items())
         self._root = self._open()  # the engine stays up while one connection is open
+        self._keep_tables_only(Path(data))
         self.version = self._root.query("SELECT version()", "TabSeparated").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
 
@@ -101,8 +120,11 @@ class Engine:
         """
         connection = self._open()
         try:
+            insert = parse_insert(request.sql)
+            require_sql_here(insert.statement.encode() if insert else request.sql)
+            require_settings_here(request.settings)
             self._prepare(connection, request)
-            if insert := parse_insert(request.sql):
+            if insert:
                 return self._insert(connection, insert, memoryview(request.sql)[insert.data_at :])
             return self._query(connection, request)
         except EngineError:
@@ -125,6 +147,13 @@ class Engine:
     def close(self) -> None:
         """Closes the engine."""
         self._root.close()
+        self._settings.cleanup()
+
+    def _keep_tables_only(self, data: Path) -> None:
+        """Replaces the database `default`, in which every file of the machine is a table, by one of tables."""
+        self._root.query("DETACH DATABASE default")
+        known = (data / "metadata" / "default.sql").exists()
+        self._root.query("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic")
 
     def _open(self) -> Any:
         return self._connect(self._target)
@@ -168,6 +197,16 @@ class Engine:
                 result_bytes=len(body),
             ),
         )
+
+
+def _write_rights(folder: Path) -> str:
+    """Writes the configuration by which the engine's user has these rights and no others; returns its path."""
+    users, config = folder / "users.xml", folder / "config.xml"
+    users.write_text(_USERS.format(grants="".join(f"<query>GRANT {each}</query>" for each in GRANTS)))
+    config.write_text(
+        f"<clickhouse><users_config>{users}</users_config><logger><level>none</level></logger></clickhouse>"
+    )
+    return str(config)
 
 
 def _summary(**counts: int) -> dict[str, str]:

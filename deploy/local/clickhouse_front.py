@@ -2,7 +2,10 @@
 
 SQL, formats, error codes and tables are ClickHouse's own. This module translates HTTP, as clickhouse-connect speaks it.
 
-- Users: `default` may write, `analyst` only reads (`readonly = 2`). Neither has a password: it listens on loopback.
+- Users: `default` may write, `analyst` only reads (`readonly = 2`). Both have the password in the file of `--password-file`.
+- A web page in the user's browser gets nothing: requests with an Origin, of another site, or to another name than this
+  machine's (DNS rebinding) are refused before anything else.
+- Nobody reads files, asks other servers or runs programs (`sql_limits.py`, and the grants in `clickhouse_engine.py`).
 - Inserts are passed to the engine as they arrived, in any input format.
 - There are no sessions: a temporary table or a `SET` lasts for one request. External data is refused.
 - Results are not streamed: one above `MAX_RESULT_BYTES` is refused with the engine's error.
@@ -14,11 +17,14 @@ import argparse
 import asyncio
 import base64
 import binascii
+import hmac
 import json
 import os
+import re
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +44,10 @@ from deploy.local.engine_errors import (
 )
 
 WORKERS = 8
+OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"([^:\[\]]+|\[[0-9a-fA-F:]+\])(?::\d+)?")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 #: user -> the engine's `readonly` setting: 0 everything, 2 reads and settings.
 USERS = {"default": 0, "analyst": 2}
@@ -75,33 +85,49 @@ STATUS = {
 }
 
 
-def _user(request: web.Request) -> str:
-    """Returns the user's name from the Basic credentials, the X-ClickHouse headers or the URL; ignores the password."""
+def _credentials(request: web.Request) -> tuple[str, str]:
+    """Returns user and password from the Basic credentials, the X-ClickHouse headers or the URL."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(credentials, validate=True).decode().partition(":")[0] or "default"
+            user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError) as error:
             raise EngineError("Invalid HTTP authentication", AUTHENTICATION_FAILED) from error
-    return request.headers.get("X-ClickHouse-User") or request.query.get("user") or "default"
+        return user or "default", password
+    user = request.headers.get("X-ClickHouse-User") or request.query.get("user") or "default"
+    return user, request.headers.get("X-ClickHouse-Key") or request.query.get("password") or ""
 
 
 def _refuse_browsers(request: web.Request) -> None:
-    """Refuses requests with an Origin: a page in the user's browser could post to loopback, and there is no password."""
-    if "Origin" in request.headers:
+    """Refuses what a page of another site can make a browser send to this machine."""
+    if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
         raise EngineError("requests from a browser are refused", ACCESS_DENIED)
+
+
+def _only_as(names: Iterable[str]) -> Middleware:
+    """Refuses every other Host: a page whose name was pointed to loopback would be of the same origin."""
+    own = frozenset(name.lower() for name in names)
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = _HOST.fullmatch(request.headers.get("Host", ""))
+        if name is None or name[1].lower() not in own:
+            return web.Response(status=403, text="this server has another name\n")
+        return await handler(request)
+
+    return check
 
 
 class Front:
     """Holds the HTTP handlers. The event loop only moves bytes; decompression and queries run on worker threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, password: str) -> None:
+        self._engine, self._password = engine, password.encode()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="query")
 
-    def application(self) -> web.Application:
-        """Returns the application with its routes."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+    def application(self, names: Iterable[str] = OWN_NAMES) -> web.Application:
+        """Returns the application with its routes; it answers to these names."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_only_as(names)])
         app.router.add_get("/ping", self.ping)
         app.router.add_get("/replicas_status", self.ping)
         app.router.add_route("*", "/", self.query)
@@ -135,8 +161,8 @@ class Front:
         return web.Response(body=answer.body, headers=headers)
 
     def _readonly(self, request: web.Request) -> int:
-        user = _user(request)
-        if user not in USERS:
+        user, password = _credentials(request)
+        if not hmac.compare_digest(password.encode(), self._password) or user not in USERS:
             raise EngineError(
                 f"{user}: Authentication failed: password is incorrect, or there is no user with such name."
                 " (AUTHENTICATION_FAILED)",
@@ -181,12 +207,14 @@ class Front:
         )
 
 
-async def serve(engine: Engine, listener: socket.socket) -> None:
+async def serve(engine: Engine, listener: socket.socket, password: str, names: Iterable[str]) -> None:
     """Serves until SIGTERM or SIGINT; finishes the requests that have begun."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(Front(engine).application(), auto_decompress=False, access_log=None, shutdown_timeout=5)
+    runner = web.AppRunner(
+        Front(engine, password).application(names), auto_decompress=False, access_log=None, shutdown_timeout=5
+    )
     await runner.setup()
     await web.SockSite(runner, listener).start()
     await stop.wait()
@@ -198,13 +226,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="directory of the tables; created if it is missing")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; there are no passwords")
+    parser.add_argument("--host", default="127.0.0.1", help="address of this machine to listen on")
+    parser.add_argument("--name", action="append", default=[], help="a further name that clients may ask it by")
+    access = parser.add_mutually_exclusive_group(required=True)
+    access.add_argument("--password-file", type=Path, help="file that holds the password of both users")
+    access.add_argument("--without-password", action="store_true", help="for a container that only tests reach")
     parser.add_argument(
         "--memory", type=int, default=0, help="MB for the engine, one query included; default: 600, 300"
     )
     options = parser.parse_args(argv)
     os.nice(10)  # on few cores the pipeline comes before merges
     try:
+        password = "" if options.without_password else options.password_file.read_text("utf-8").strip()
+        if not password and not options.without_password:
+            return _give_up(f"{options.password_file} is empty: delete it")
         listener = socket.create_server((options.host, options.port), backlog=128)
         options.data.mkdir(parents=True, exist_ok=True)
         engine = Engine(str(options.data), options.memory * MB)
@@ -217,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
             "which `python -m sinks rewind` fetches from Kafka again"
         )
     try:
-        asyncio.run(serve(engine, listener))
+        asyncio.run(serve(engine, listener, password, (*OWN_NAMES, *options.name)))
     finally:
         engine.close()
     return 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shlex
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import TypeVar
 
 from deploy.local.clock_file import ClockFile
 from deploy.local.observe import Observer
-from deploy.local.process import LOOPBACK, ServerProcess, free_ports, is_free
+from deploy.local.process import LOOPBACK, ServerProcess, free_ports, is_free, kept_secret
 from deploy.local.stack import Stack
 from deploy.local.supervisor import ProcessSpec, ProcessStatus, Supervisor, Usage, status_of
 from producers.sources.http import key_store
@@ -251,9 +250,9 @@ class Pipeline:
             "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),
             "DESKSTREAM_HTTP_PORT": str(_port(HTTP_PORT)),
             "DESKSTREAM_KEYS_FILE": str(_keys(places.keys)),
-            "DESKSTREAM_SURVEY_SECRETS": _secret(places.data / "survey-secret"),
+            "DESKSTREAM_SURVEY_SECRETS": kept_secret(places.data / "survey-secret"),
             "DESKSTREAM_TAG_SECRETS": self._tag_secret(),
-            "DESKSTREAM_TOKEN_SECRETS": _secret(places.data / "token-secret"),
+            "DESKSTREAM_TOKEN_SECRETS": kept_secret(places.data / "token-secret"),
         }
         env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
@@ -265,7 +264,7 @@ class Pipeline:
     def _tag_secret(self) -> str:
         """Returns the secret of customer tags; none for data from before there was one, whose tags have no key."""
         path = self.places.data / "tag-secret"
-        return "" if self.places.env.exists() and not path.exists() else _secret(path)
+        return "" if self.places.env.exists() and not path.exists() else kept_secret(path)
 
     def _processes(self) -> list[ProcessSpec]:
         places, smtp = self.places, self.env["DESKSTREAM_SMTP_PORT"]
@@ -338,14 +337,6 @@ def write_env(path: Path, env: Mapping[str, str]) -> None:
 
 def _port(wanted: int) -> int:
     return wanted if is_free(wanted) else free_ports(1)[0]
-
-
-def _secret(path: Path) -> str:
-    """Returns a secret of this deployment, which is made once."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(24))
-    return path.read_text().strip()
 
 
 def _keys(path: Path) -> Path:

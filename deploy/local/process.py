@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -157,3 +158,14 @@ class ServerProcess:
                     orphan.kill()
                     orphan.wait(10)
         self._pid_file.unlink(missing_ok=True)
+
+
+def kept_secret(path: Path) -> str:
+    """Returns the secret of a file that is its owner's to read; makes it where there is none."""
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(made := secrets.token_hex(24))
+    return made

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deploy.local.engine_errors import SYNTAX_ERROR, EngineError
 
-__all__ = ["Insert", "parse_insert", "require_one_statement"]
+__all__ = ["Insert", "parse_insert", "require_one_statement", "tokens"]
 
 _INSERT = re.compile(rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*INSERT\s+INTO\b", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(
-    rb"--[^\n]*\n|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|\w+|[()]|[^\w()'`\"]", re.DOTALL
+    rb"--[^\n]*(?:\n|\Z)|#[ !][^\n]*(?:\n|\Z)|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
+    rb"|\xe2\x80\x98.*?\xe2\x80\x99|\xe2\x80\x9c.*?\xe2\x80\x9d|'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|\w+|[()]|[^\w()'`\"]",
+    re.DOTALL,
 )
 _NAME = re.compile(rb"\s*(\w+)[ \t]*(?:\r?\n)?")
 
@@ -23,6 +26,14 @@ class Insert:
     statement: str
     format: str
     data_at: int
+
+
+def tokens(sql: bytes) -> Iterator[bytes]:
+    """Yields the words, quoted names, texts and signs of a statement, without comments and white space."""
+    for token in _TOKEN.finditer(sql):
+        word = token[0]
+        if not word.isspace() and not word.startswith((b"--", b"/*", b"# ", b"#!")):
+            yield word
 
 
 def parse_insert(sql: bytes) -> Insert | None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gzip
 import threading
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 
-import clickhouse_connect
 import lz4.frame
 import psutil
 import pytest
@@ -23,10 +20,10 @@ from deploy.local.clickhouse import ClickHouseServer
 from deploy.local.content_encoding import decompress
 from deploy.local.engine_errors import EngineError
 from deploy.local.sql_statements import parse_insert, require_one_statement
+from tests.support.deploy.embedded_clickhouse import connect, http
 from tests.support.timeouts import eventually
 
 QUERY_WAS_CANCELLED = 394
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 ROWS = [[1, "a'b\\c", "x"], [2, "日本", "y"], [3, "", "x"]]
 
 
@@ -48,19 +45,6 @@ def client(server: ClickHouseServer) -> Iterator[Client]:
     client.command("CREATE TABLE t (n Int64, s String, c LowCardinality(String)) ENGINE = MergeTree ORDER BY n")
     yield client
     client.close()
-
-
-def connect(server: ClickHouseServer, **options: object) -> Client:
-    return clickhouse_connect.get_client(host="127.0.0.1", port=server.port, **options)
-
-
-def http(server: ClickHouseServer, body: bytes | None = None, path: str = "/", **headers: str) -> tuple[int, str, str]:
-    """`(status, body, exception code)`; without a body it is a GET."""
-    try:
-        with OPENER.open(urllib.request.Request(server.url + path, data=body, headers=headers)) as answer:
-            return answer.status, answer.read().decode(), ""
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(), error.headers.get("X-ClickHouse-Exception-Code", "")
 
 
 # --- what is pure -----------------------------------------------------------------------------------------------------
@@ -295,10 +279,6 @@ def test_an_unknown_user_is_refused(server: ClickHouseServer) -> None:
 def test_get_reads_only(server: ClickHouseServer, client: Client) -> None:
     assert http(server, path="/?query=SELECT%201")[:2] == (200, "1\n")
     assert http(server, path="/?query=DROP%20TABLE%20t")[2] == "164"
-
-
-def test_a_page_in_a_browser_is_refused(server: ClickHouseServer) -> None:
-    assert http(server, b"SELECT 1", Origin="http://elsewhere.example")[0] == 403
 
 
 def test_it_listens_on_loopback_only(server: ClickHouseServer) -> None:

@@ -122,7 +122,9 @@ def test_a_missing_table_stops_the_sink_with_one_line_and_no_dead_letters(log, p
 def own_clickhouse(tmp_path, settings, processes):
     """A ClickHouse of this test alone, which it may kill and start again: `(start, url)`."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    address = f"127.0.0.1:{port}"
+    (tmp_path / "password").write_text("of-this-test")
+    url = f"http://default:of-this-test@{address}"
 
     def start():
         command = [
@@ -133,13 +135,15 @@ def own_clickhouse(tmp_path, settings, processes):
             str(tmp_path / "ch"),
             "--port",
             str(port),
+            "--password-file",
+            str(tmp_path / "password"),
         ]
         server = subprocess.Popen(command, cwd=ROOT, env=os.environ.copy(), stdout=subprocess.DEVNULL)
         processes.started.append(server)
 
         def answers():
             try:
-                return OPENER.open(f"{url}/ping", timeout=30).status == 200
+                return OPENER.open(f"http://{address}/ping", timeout=30).status == 200
             except OSError:
                 return False
 
