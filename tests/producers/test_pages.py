@@ -19,7 +19,6 @@ from producers.channels.form import FormProblems
 from producers.publisher import Publisher
 from producers.sources.chat import pages as chat_pages
 from producers.sources.http import docs, openapi, pages, server
-from producers.sources.http.pages import HEADERS
 from producers.text.locales import negotiated
 from schemas.events import LOCALES
 from schemas.settings import ProducerSettings
@@ -86,10 +85,10 @@ def test_a_page_is_valid_html_with_language_title_and_heading(name: str) -> None
 def test_a_page_loads_nothing_and_runs_nothing_that_was_typed(name: str) -> None:
     document = parsed(PAGES[name])
     loading = [e for e in document.iter() if e.get("src") or (e.tag == "link" and e.get("href"))]
-    assert not loading
+    assert [e.get("src") for e in loading] == (["/form.js"] if "form form" in name else [])
     assert not [e for e in document.iter() if any(attribute.startswith("on") for attribute in e.attrib)]
     scripts = [e.text or "" for e in document.iter("script")]
-    assert all("alert" not in script for script in scripts)
+    assert not any(scripts)
     assert len(scripts) == (1 if "form form" in name else 0)
 
 
@@ -245,7 +244,6 @@ def test_the_docs_page_shows_every_endpoint_and_needs_no_script() -> None:
     headings = ["".join(e.itertext()) for e in document.iter("h2")]
     assert headings == [f"{method.upper()} {path}" for path, kinds in described["paths"].items() for method in kinds]
     assert {"POST /v1/orders", "POST /v1/help-centre", "POST /v1/kiosk", "POST /s/{token}"} <= set(headings)
-    assert "script-src" not in HEADERS["Content-Security-Policy"]
 
 
 def test_the_docs_page_has_a_row_per_parameter_field_and_answer() -> None:

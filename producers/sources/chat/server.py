@@ -43,6 +43,7 @@ from producers.sources.chat.hub import Hub
 from producers.sources.chat.log import Log
 from producers.sources.chat.pages import page
 from producers.sources.connections import Connections
+from producers.sources.http.pages import headers_of
 from producers.sources.reconnect import keep_connected
 from producers.text.fields import FieldProblems
 from schemas import metrics
@@ -356,17 +357,18 @@ def _refused(reason: str, status: HTTPStatus) -> Response:
 
 
 def _response(status: HTTPStatus, media_type: str, body: bytes) -> Response:
-    headers = Headers(
-        {
-            "Content-Type": media_type if "/json" in media_type else f"{media_type}; charset=utf-8",
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-            "Cache-Control": "no-cache" if status == HTTPStatus.OK else "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",
-        }
-    )
-    return Response(status.value, status.phrase, headers, body)
+    headers = {
+        "Content-Type": media_type if "/json" in media_type else f"{media_type}; charset=utf-8",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "Cache-Control": "no-cache" if status == HTTPStatus.OK else "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+    if media_type == "text/html":
+        headers |= headers_of(body.decode(), may_connect=True)
+    return Response(status.value, status.phrase, Headers(headers), body)
 
 
 def _listener(settings: ChatSettings) -> socket.socket:

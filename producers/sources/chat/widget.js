@@ -379,7 +379,14 @@
     foot,
   );
   const scheme = script.dataset.scheme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-  shadow.append(element("style", {}, STYLE), element("div", { class: `root ${scheme}`, lang }, launcher, panel, live));
+  try { // not an element: a page may forbid inline styles, as ours do
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    shadow.adoptedStyleSheets = [sheet];
+  } catch {
+    shadow.append(element("style", {}, STYLE));
+  }
+  shadow.append(element("div", { class: `root ${scheme}`, lang }, launcher, panel, live));
   let unread = 0, log = null, view = "";
 
   const announce = (text) => (live.textContent = text);

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from producers.sources.http.pages import HEADERS, render
+from producers.sources.http.pages import Page, render
 
 __all__ = ["add_docs", "docs_page"]
 
@@ -30,7 +30,7 @@ def add_docs(app: FastAPI) -> None:
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(page(), headers=HEADERS)
+        return Page(page())
 
 
 def docs_page(described: Mapping[str, Any]) -> str:

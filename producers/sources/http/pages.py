@@ -7,6 +7,9 @@ Whatever is filled in is escaped, and a name that a template does not get is an 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,6 +19,7 @@ from typing import Any
 from babel import Locale
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -24,11 +28,12 @@ from producers.channels.survey import HIGHEST_CES, LONGEST_COMMENT
 from schemas.events import LOCALES
 
 __all__ = [
-    "HEADERS",
-    "SCRIPTED_HEADERS",
+    "FORM_SCRIPT",
+    "Page",
     "explained_page",
     "form_page",
     "form_thanks_page",
+    "headers_of",
     "question_page",
     "refused_page",
     "render",
@@ -36,18 +41,41 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-#: A page loads nothing from elsewhere, runs nothing, is kept nowhere, and its address (which may be a secret) is told
-#: to nobody.
-HEADERS = {
-    "Content-Security-Policy": _POLICY,
+#: What the contact form's page runs; its address is `/form.js`.
+FORM_SCRIPT = (_HERE / "templates" / "form.js").read_text("utf-8")
+#: A page is kept nowhere, and its address (which may be a secret) is told to nobody.
+_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
     "Cache-Control": "no-store",
 }
-#: The same for the page that runs one script of its own.
-SCRIPTED_HEADERS = HEADERS | {"Content-Security-Policy": f"{_POLICY}; script-src 'unsafe-inline'"}
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+class Page(HTMLResponse):
+    """An HTML response with the headers of all our pages, its status and further headers."""
+
+    def __init__(self, content: str, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(content, status_code, headers_of(content) | dict(headers or {}))
+
+
+def headers_of(page: str, *, may_connect: bool = False) -> dict[str, str]:
+    """Returns the headers of a page that `render` has made.
+
+    It loads nothing from elsewhere, runs scripts of files of ours only, and none but its own style, which stands before
+    anything that is filled in. `may_connect` lets its script connect to this server.
+    """
+    style = _STYLE.search(page)
+    own = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() if style else ""
+    policy = (
+        "default-src 'none'; script-src 'self'",
+        f"style-src 'sha256-{own}'" if own else "style-src 'none'",
+        *(("connect-src 'self'",) if may_connect else ()),
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
+    return {"Content-Security-Policy": "; ".join(policy)} | _HEADERS
 
 
 def render(template: str, locale: str = "en", **values: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from producers.channels.form import FormProblems
@@ -170,11 +170,7 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
         values = {name: str(value) for name, value in typed.items()}
         shown = problems or {"form": refused.detail or refused.reason}
         words = refused.words if isinstance(refused, FormProblems) else {}
-        return HTMLResponse(
-            pages.form_page(values, shown, words, locale=locale),
-            status,
-            headers=pages.SCRIPTED_HEADERS | hang_up(refused),
-        )
+        return pages.Page(pages.form_page(values, shown, words, locale=locale), status, hang_up(refused))
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
         answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
@@ -206,8 +202,6 @@ def unavailable(
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}
     if typed is not None:
         values = {name: str(value) for name, value in typed.items()}
-        return HTMLResponse(
-            pages.form_page(values, locale=locale, unavailable=True), 503, headers=pages.SCRIPTED_HEADERS | retry
-        )
+        return pages.Page(pages.form_page(values, locale=locale, unavailable=True), 503, retry)
     answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
     return Json(answer, 503, headers=retry)

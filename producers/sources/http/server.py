@@ -116,9 +116,14 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
     """Adds the contact form: its page, and where it is sent to."""
     take = partial(http_form.take, user_secrets=user_secrets)
 
+    @app.get("/form.js", include_in_schema=False)
+    async def form_script() -> Response:
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+        return Response(pages.FORM_SCRIPT, media_type="text/javascript", headers=headers)
+
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
-        return HTMLResponse(pages.form_page(locale=_locale(request)), headers=pages.SCRIPTED_HEADERS)
+        return pages.Page(pages.form_page(locale=_locale(request)))
 
     @app.post(
         "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
@@ -310,7 +315,7 @@ def _accepted_body(event_id: str, customer_tag: str, hint: str, *, duplicate: bo
 
 
 def _thanks(hint: str, locale: str) -> Response:
-    return HTMLResponse(pages.form_thanks_page(hint, locale=locale), 202, headers=pages.SCRIPTED_HEADERS)
+    return pages.Page(pages.form_thanks_page(hint, locale=locale), 202)
 
 
 def _locale(request: Request) -> str:

@@ -27,7 +27,7 @@ from producers.endpoint import Delivery
 from producers.publisher import Publisher
 from producers.security.ratelimit import RateLimit
 from producers.sources.http import pages
-from producers.sources.http.pages import HEADERS
+from producers.sources.http.pages import Page
 from producers.sources.http.requests import TooMany, count_refusal, hang_up, read_body, require_share
 from producers.sources.http.webhooks import secrets_of
 from producers.text.fields import FieldProblems
@@ -221,7 +221,7 @@ class _Survey:
 
 
 def _html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    return HTMLResponse(page, status, headers=HEADERS | dict(headers or {}))
+    return Page(page, status, headers)
 
 
 def _later(error: Unavailable) -> dict[str, str]:
