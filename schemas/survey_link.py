@@ -1,8 +1,9 @@
 """Links to a survey, for the worker that writes them and the server of the survey pages.
 
-A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, signed
-(`schemas/signed_token.py`) with the first of the secrets; while a secret is rotated out, the others still verify what
-they signed. Whoever has the token may vote on that episode of that ticket until it expires, and may do nothing else.
+A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, encrypted
+(`schemas/signed_token.py`) with the first of the secrets: who sees the link learns neither the agent nor the ticket. While a
+secret is rotated out, the others still read what they encrypted. Whoever has the token may vote on that episode of that ticket
+until it expires, and may do nothing else. Links of before, whose array was signed and readable, work until they expire.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def url(base: str, link: SurveyLink, secrets: Sequence[str]) -> str:
 
 
 def token(link: SurveyLink, secrets: Sequence[str]) -> str:
-    """Returns the link's token, signed with the first of the secrets."""
+    """Returns the link's token, encrypted with the first of the secrets."""
     fields = [_FORMAT, link.ticket_id, link.episode, link.agent_id, link.expires, link.locale]
-    return signed_token.sign(_LINK, msgspec.json.encode(fields), secrets)
+    return signed_token.encrypt(_LINK, msgspec.json.encode(fields), secrets)
 
 
 def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
@@ -63,7 +64,8 @@ def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
             it; `expired_link`.
     """
     try:
-        payload = signed_token.verify(_LINK, text, secrets)
+        opened = signed_token.decrypt if signed_token.is_encrypted(text) else signed_token.verify
+        payload = opened(_LINK, text, secrets)
     except ValueError as error:
         raise Refused("garbled_link", str(error)) from error
     if payload is None:

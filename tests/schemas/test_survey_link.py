@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +24,32 @@ def refused(token: str, *, secrets: tuple[str, ...] = SECRETS, now: int = NOW) -
     return caught.value.reason
 
 
-def test_a_token_is_what_the_documentation_says() -> None:
+def test_a_link_of_before_that_could_be_read_works_until_it_expires() -> None:
     # printf '[1,"ABCDEFGHIJKL-1",2,"mei",1775037600000000,"ja"]' | base64; the same after
     # printf 'deskstream-survey-link\n', through openssl dgst -sha256 -hmac new-secret -binary | base64
-    assert survey_link.token(LINK, SECRETS) == (
-        "WzEsIkFCQ0RFRkdISUpLTC0xIiwyLCJtZWkiLDE3NzUwMzc2MDAwMDAwMDAsImphIl0.suBnn0uFZIMpZ_WQ5B6uJCwg-EGIdn_pEHJyri67uEw"
-    )
+    token = "WzEsIkFCQ0RFRkdISUpLTC0xIiwyLCJtZWkiLDE3NzUwMzc2MDAwMDAwMDAsImphIl0.suBnn0uFZIMpZ_WQ5B6uJCwg-EGIdn_pEHJyri67uEw"
+    assert survey_link.read(token, SECRETS, now=NOW) == LINK
+    assert refused(token, now=EXPIRES) == "expired_link"
+
+
+@given(agent=st.text(min_size=3, max_size=40), number=st.integers(100, 999_999_999))
+def test_a_link_shows_neither_agent_nor_ticket(agent: str, number: int) -> None:
+    """The attack: base64 of the part before the point was the agent's id and the number of the ticket."""
+    ticket = f"ABCDEFGHIJKL-{number}"
+    token = survey_link.token(SurveyLink(ticket, 2, agent, EXPIRES, "ja"), SECRETS)
+    padded = token + "=" * (-len(token) % 4)
+    shown = token.encode() + base64.urlsafe_b64decode(padded)
+    for secret in (agent, ticket, ticket[:12], msgspec.json.encode(agent).decode()):
+        assert secret.encode("utf-8", "surrogatepass") not in shown
+
+
+def test_two_links_of_one_ticket_have_nothing_in_common() -> None:
+    first, second = (survey_link.token(SurveyLink("ABCDEFGHIJKL-1", n, "mei", EXPIRES), SECRETS) for n in (1, 2))
+    assert sum(one == other for one, other in zip(first, second, strict=True)) < len(first) / 4
+
+
+def test_a_link_is_the_same_whenever_a_record_is_folded_again() -> None:
+    assert survey_link.token(LINK, SECRETS) == survey_link.token(LINK, SECRETS)
 
 
 @pytest.mark.parametrize("signer", [("new-secret", "old-secret"), ("old-secret",)])
@@ -53,12 +76,14 @@ def test_what_is_no_token_is_garbled(token: str) -> None:
 
 def test_a_signed_token_is_of_no_use_for_another_purpose() -> None:
     payload = b'[1,"ABCDEFGHIJKL-1",2,"mei",1775037600000000,"ja"]'
-    assert refused(signed_token.sign(b"deskstream-survey-page\n", payload, SECRETS)) == "forged_link"
+    for make in (signed_token.sign, signed_token.encrypt):
+        assert refused(make(b"deskstream-survey-page\n", payload, SECRETS)) == "forged_link"
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{", b'[2,"ABCDEFGHIJKL-1",2,"mei",1,"ja"]', b'[1,"X-1",2,"mei",1,"ja"]'])
 def test_what_another_version_of_ours_signed_is_garbled(payload: bytes) -> None:
-    assert refused(signed_token.sign(b"deskstream-survey-link\n", payload, SECRETS)) == "garbled_link"
+    for make in (signed_token.sign, signed_token.encrypt):
+        assert refused(make(b"deskstream-survey-link\n", payload, SECRETS)) == "garbled_link"
 
 
 @given(st.integers(0, 116), st.characters(codec="ascii"))
