@@ -152,8 +152,14 @@ class Engine:
     def _keep_tables_only(self, data: Path) -> None:
         """Replaces the database `default`, in which every file of the machine is a table, by one of tables."""
         self._root.query("DETACH DATABASE default")
-        known = (data / "metadata" / "default.sql").exists()
-        self._root.query("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic")
+        tables, declared = data / "metadata" / "default", data / "metadata" / "default.sql"
+        if declared.exists() and any(tables.glob("*.sql")):
+            self._root.query("ATTACH DATABASE default")
+        else:
+            for left in (tables, declared):  # chdb does not attach a database without tables again
+                if declared.exists() and (left.is_symlink() or left.is_file()):
+                    left.unlink()
+            self._root.query("CREATE DATABASE default ENGINE = Atomic")
 
     def _open(self) -> Any:
         return self._connect(self._target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -155,3 +156,26 @@ def test_a_setting_does_not_change_the_language(server: ClickHouseServer, client
 )
 def test_words_in_texts_and_functions_of_the_engine_are_left_alone(server: ClickHouseServer, sql: str) -> None:
     assert http(server, sql.encode())[0] == 200
+
+
+@pytest.mark.parametrize("own", [[], ["t"]], ids=["no table", "a table"])
+def test_its_tables_are_there_again_after_a_restart(tmp_path: Path, own: list[str]) -> None:
+    """The database `default` is replaced at every start, for files are tables in the engine's own."""
+    create = "CREATE TABLE {} (n Int8) ENGINE = MergeTree ORDER BY n"
+    statements = ["CREATE DATABASE d", create.format("d.t"), "INSERT INTO d.t VALUES (1)"]
+    for name in own:
+        statements += [create.format(name), f"INSERT INTO {name} VALUES (2)", f"DROP TABLE {name} SYNC"]
+        statements += [create.format(name), f"INSERT INTO {name} VALUES (3)"]
+    for attempt in range(3):
+        server = ClickHouseServer(tmp_path)
+        server.launch()
+        try:
+            server.wait()
+            for statement in statements if attempt == 0 else ():
+                assert http(server, statement.encode())[0] == 200
+            assert http(server, b"SELECT n FROM d.t")[:2] == (200, "1\n")
+            for name in own:
+                assert http(server, f"SELECT n FROM {name}".encode())[:2] == (200, "3\n")
+            assert http(server, b"SELECT * FROM `/etc/hostname`")[2] == "60"
+        finally:
+            server.stop()
