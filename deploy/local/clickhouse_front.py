@@ -29,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from deploy.local.clickhouse_engine import MB, Answer, Engine, Request
 from deploy.local.content_encoding import MAX_BODY_BYTES, decompress
@@ -47,7 +48,6 @@ WORKERS = 8
 OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"([^:\[\]]+|\[[0-9a-fA-F:]+\])(?::\d+)?")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 #: user -> the engine's `readonly` setting: 0 everything, 2 reads and settings.
 USERS = {"default": 0, "analyst": 2}
