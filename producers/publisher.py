@@ -51,7 +51,8 @@ class Publisher:
     """Publishes events and dead letters; safe to use from several threads and from an event loop.
 
     `submit*` hand over and return a future at once, `publish`/`dead_letter` wait, `*_async` wait without blocking
-    the event loop. Each ends in a `Receipt` once Kafka has the record (acks=all), or in `Unavailable`.
+    the event loop. Each ends in a `Receipt` once Kafka has the record on all in-sync replicas (of three, at least two:
+    `schemas/admin.py`), or in `Unavailable`.
     """
 
     def __init__(self, settings: ProducerSettings, *, linger_ms: int = 0, enrich: Enrich | None = None) -> None:

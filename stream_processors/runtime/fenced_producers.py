@@ -16,7 +16,9 @@ from collections.abc import Iterable
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
+from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.settings import WorkerSettings
 from stream_processors.runtime.batch_producer import BatchProducer, Fenced
@@ -29,6 +31,8 @@ FENCE_KEY = b"\x00fence"
 #: Brokers forget a producer id that has written nothing for a day (`producer.id.expiration.ms`), and the epochs of a
 #: transactional id after seven (`transactional.id.expiration.ms`). An owner renews its claims long before.
 RENEW_SECONDS = 6 * 3600.0
+#: A claim takes some 50 ms. A coordinator that restarts takes seconds.
+CLAIM_SECONDS, RETRY_SECONDS = 30.0, 0.2
 
 
 class _Claim:
@@ -77,7 +81,7 @@ class FencedProducers:
         that somebody else claimed meanwhile stays fenced off, so that the first batch of it fails.
 
         Raises:
-            Unavailable: Kafka did not acknowledge.
+            Unavailable: Kafka did not acknowledge, or not in `CLAIM_SECONDS`.
             KafkaError: Kafka does not answer, or forbids the transactional id.
         """
         async with self._claiming:
@@ -110,18 +114,29 @@ class FencedProducers:
         producer = _new_producer(self._settings, f"{self._prefix}-{partition}")
         claim = _Claim(producer)
         try:
-            await producer.start()
-            # From here on it is an idempotent producer whose id and epoch happen to be those of the transactional id.
-            producer._txn_manager.transactional_id = None
-            fence = BatchProducer(producer, int(time.time() * 1000))
-            fence.add(self._changelog, partition, FENCE_KEY, None, [("owner", self._settings.worker_id.encode())])
-            await fence.flush()
+            async with asyncio.timeout(CLAIM_SECONDS):
+                await self._fence(producer, partition)
         except Fenced:
             log.warning("claimed by another worker meanwhile", changelog=self._changelog, partition=partition)
-        except BaseException:
+        except BaseException as error:
             self._close([claim])
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"no claim in {CLAIM_SECONDS:.0f} s: has __transaction_state its replicas?") from None
             raise
         return claim
+
+    async def _fence(self, producer: AIOKafkaProducer, partition: int) -> None:
+        while True:
+            try:
+                await producer.start()
+                break
+            except KafkaConnectionError:  # a broker that restarts; the claim has a limit
+                await asyncio.sleep(RETRY_SECONDS)
+        # From here on it is an idempotent producer whose id and epoch happen to be those of the transactional id.
+        producer._txn_manager.transactional_id = None
+        fence = BatchProducer(producer, int(time.time() * 1000))
+        fence.add(self._changelog, partition, FENCE_KEY, None, [("owner", self._settings.worker_id.encode())])
+        await fence.flush()
 
     def _close(self, claims: Iterable[_Claim]) -> None:
         """Disconnects producers once what they are sending was answered; nobody waits for that."""

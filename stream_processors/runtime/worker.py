@@ -40,8 +40,6 @@ from stream_processors.runtime.worker_metrics import WorkerMetrics
 
 log = structlog.get_logger()
 TICK_POLL_SECONDS = 0.1
-#: A claim takes some 50 ms. A coordinator that restarts takes seconds.
-CLAIM_SECONDS = 30.0
 
 
 def end_process(code: int, why: str) -> NoReturn:
@@ -134,9 +132,6 @@ class Worker:
             self.idle.clear()
             try:
                 await self._batch(events)
-            except Fenced as error:
-                message = events[0].message
-                await self._end_unless_lost(message.partition, message.generation_id, str(error))
             except Exception as error:
                 if future := _future(error):
                     end_process(EXIT_PROTECTED, str(future))
@@ -150,8 +145,13 @@ class Worker:
     async def _batch(self, events: list[EventT]) -> None:
         partition, generation = events[0].message.partition, events[0].message.generation_id
         async with self.producers.busy(partition):
-            if not self._lost(partition, generation):
-                await self._write_batch(partition, generation, events, self.producers.of(partition))
+            if self._lost(partition, generation):
+                return
+            producer = self.producers.of(partition)
+            try:
+                await self._write_batch(partition, generation, events, producer)
+            except Fenced as error:
+                await self._end_unless_lost(partition, generation, producer, error)
 
     async def _write_batch(
         self, partition: int, generation: int, events: list[EventT], producer: AIOKafkaProducer
@@ -199,13 +199,13 @@ class Worker:
             or TP(self.source, partition) not in self.app.consumer.assignment()
         )
 
-    async def _end_unless_lost(self, partition: int, generation: int, why: str) -> None:
-        """Returns once a rebalance has taken the partition away since `generation`; ends the process if none does.
+    async def _end_unless_lost(self, partition: int, generation: int, producer: AIOKafkaProducer, why: Fenced) -> None:
+        """Returns once a rebalance since `generation` is known, or another claim; ends the process if there is none.
 
         A worker that slept through its session is fenced before its own consumer finds out.
         """
         until = time.monotonic() + self.settings.session_timeout_seconds
-        while not self._lost(partition, generation):
+        while not self._lost(partition, generation) and self.producers.holds(partition, producer):
             if time.monotonic() > until:
                 end_process(EXIT_UNAVAILABLE, f"{self.source}/{partition}: {why}")
             await asyncio.sleep(TICK_POLL_SECONDS)
@@ -234,8 +234,7 @@ class Worker:
         """Fences off the earlier owners of the assigned partitions of this source, before their states are restored."""
         self._recovering()
         try:
-            async with asyncio.timeout(CLAIM_SECONDS):
-                await self.producers.claim({tp.partition for tp in assigned if tp.topic == self.source})
+            await self.producers.claim({tp.partition for tp in assigned if tp.topic == self.source})
         except Exception as error:
             end_process(EXIT_UNAVAILABLE, f"{self.source}: not claimed: {type(error).__name__}: {error}")
         self._recovering()
@@ -296,8 +295,7 @@ class Worker:
         try:
             await self.ticker.append_due(producer, [partition], self.clock.now())
         except Fenced as error:
-            if self.producers.holds(partition, producer):  # otherwise it was this worker that claimed anew
-                await self._end_unless_lost(partition, generation, str(error))
+            await self._end_unless_lost(partition, generation, producer, error)
 
 
 def _future(error: BaseException) -> StateFromTheFuture | None:
