@@ -236,6 +236,11 @@ SINK_DEAD_LETTERED = Counter(
     ["sink", "reason", "kind"],
 )
 DELIVERIES = Counter("deskstream_deliveries_total", "Messages handed to a customer's channel", ["channel", "outcome"])
+FIRST_TIME_RECIPIENTS = Counter(
+    "deskstream_first_time_recipients_total",
+    "Acknowledgements to addresses that did not prove themselves and had none before: let_through, or held_back by the cap",
+    ["outcome"],
+)
 DELIVERY_SECONDS = Histogram("deskstream_delivery_seconds", "From decided to handed over", ["channel"], buckets=_FAST)
 WEBHOOK_DELIVERIES = Counter(
     "deskstream_webhook_deliveries_total", "Attempts to hand a fact to a subscriber", ["subscription", "outcome"]

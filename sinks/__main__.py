@@ -91,7 +91,7 @@ def delivery(check: Check = False) -> None:
     DESKSTREAM_OUTBOX_DIR. The table `deliveries` has the outcome of each message; a message that no service takes goes
     to outbound.dlq.
     """
-    from sinks.delivery import message_delivery
+    from sinks.delivery import first_time, message_delivery
     from sinks.delivery import sink as delivery_sink
     from sinks.delivery.adapter import adapters
 
@@ -101,6 +101,7 @@ def delivery(check: Check = False) -> None:
         say(f"ok: channels {', '.join(found.channels)}")
         return
     message_delivery.begin_at_zero()
+    first_time.begin_at_zero()
     health = _begin(settings, "delivery")
     _serve(settings, health, delivery_sink.run(settings, found, health))
 

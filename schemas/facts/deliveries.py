@@ -9,6 +9,7 @@ class Outbound(Fact, frozen=True, kw_only=True):
     """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
 
     kind     `acknowledgement reply transcript survey thanks`, and `help opt_out opt_in` for what SMS keywords say
+    first_time  goes to an address that did not prove itself and has had no acknowledgement yet: the delivery sink counts these
     headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...); of `social`, `In-Reply-To` is the
              network's id of the post or comment that is answered
     """
@@ -27,6 +28,7 @@ class Outbound(Fact, frozen=True, kw_only=True):
     thread_id: str = ""
     headers: dict[str, str] = {}
     causation_depth: int = 0
+    first_time: bool = False
 
 
 class DeliveryFact(Fact, frozen=True, kw_only=True):

@@ -88,6 +88,11 @@ class ProducerSettings(Settings):
     http_keep_alive_seconds: int = Field(
         120, ge=1, description="seconds that an HTTP connection rests between requests; longer than any proxy keeps it"
     )
+    form_submissions_per_minute: float = Field(
+        5.0,
+        ge=1,
+        description="submissions of the contact form that one network address may send a minute, and that may name one e-mail address",
+    )
     max_body_bytes: int = Field(25_000_000, ge=1, description="bytes of the largest input; larger ones are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     mail_authserv_id: str = Field(

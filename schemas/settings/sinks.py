@@ -65,6 +65,12 @@ class SinkSettings(Settings):
         None, description="channels without an adapter write JSON lines here; unset: dead-lettered"
     )
     delivery_in_flight: int = Field(32, ge=1, description="customers of one partition served at the same time")
+    delivery_first_time_per_minute: float = Field(
+        100.0,
+        gt=0,
+        description="acknowledgements a minute to addresses that did not prove themselves and had none before, over all sinks; "
+        "ten minutes' worth at once. Above it they become dead letters",
+    )
     delivery_retry_seconds: float = Field(
         900.0, gt=0, description="seconds for which a recipient may be refused temporarily"
     )

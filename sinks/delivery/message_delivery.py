@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,7 @@ from schemas.topics import DELIVERIES
 from sinks import kafka
 from sinks.delivery.adapter import Adapters, AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.channel_backoff import ChannelBackoff
+from sinks.delivery.first_time import FirstTimeCap
 from sinks.delivery.history import DeliveryHistory, their_ids
 from sinks.delivery.partition import AssignedPartition
 from sinks.delivery.retries import MessageRetries
@@ -60,7 +62,7 @@ def begin_at_zero() -> None:
 
 
 class MessageDelivery:
-    """Delivers messages, many at once. `backoff` tells which channels are unavailable."""
+    """Delivers messages, many at once. `backoff` tells which channels are unavailable, `assigned()` counts our partitions."""
 
     def __init__(
         self,
@@ -71,9 +73,11 @@ class MessageDelivery:
         sent_log: SentLog,
         watch: KafkaWatch,
         health: Health,
+        assigned: Callable[[], int],
     ) -> None:
         self._settings, self._adapters, self._producer, self._health = settings, adapters, producer, health
         self._dead_letters, self._sent_log, self._watch = dead_letters, sent_log, watch
+        self._assigned, self._first_time = assigned, FirstTimeCap(settings)
         self.backoff = ChannelBackoff()
 
     async def deliver(
@@ -89,6 +93,8 @@ class MessageDelivery:
         if (noted := self._sent_log.answer_to(message.outbound_id)) is not None:
             log.info("taken_before_restart", channel=message.channel, outbound_id=message.outbound_id)
             answer, attempts = noted, 1
+        elif held_back := self._first_time.refusal(message, self._assigned(), self._settings.pipeline_clock.now()):
+            answer, attempts = held_back, 0
         else:
             earlier = partition.earlier_attempt(record, message, history)
             answer, attempts = await self._try_until_decided(partition, message, earlier)

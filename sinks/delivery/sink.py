@@ -62,7 +62,14 @@ class DeliverySink:
         self._watch = KafkaWatch(self._consumer.topics, health)
         self._sent_log = SentLog(settings)
         self._messages = MessageDelivery(
-            settings, adapters, self._producer, self._dead_letters, self._sent_log, self._watch, health
+            settings,
+            adapters,
+            self._producer,
+            self._dead_letters,
+            self._sent_log,
+            self._watch,
+            health,
+            lambda: len(self._partitions),
         )
         self._partitions: dict[TopicPartition, AssignedPartition] = {}
         self._stopping = asyncio.Event()

@@ -17,8 +17,8 @@ from schemas.events import CHANNELS, LOCALES
 from schemas.survey_link import SurveyLink
 from schemas.yamlfile import Document, read
 from stream_processors.rules.loop_guards import Cap
-from stream_processors.rules.templates import own_words
 from stream_processors.text import sms
+from stream_processors.text.own_words import own_words
 
 __all__ = ["KINDS", "Signing", "Surveys", "Written"]
 

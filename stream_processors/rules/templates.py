@@ -32,6 +32,7 @@ from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
 from stream_processors.rules.taxonomy import Article
 from stream_processors.text import sms
+from stream_processors.text.own_words import order_number_words, own_words
 
 __all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of", "own_words"]
 
@@ -60,7 +61,6 @@ _NAME_CHARACTERS = 40
 _SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social": 60}
 _SHORTEST_SUBJECT = 6
 _ELLIPSIS = "..."
-_ADVERTISEMENT = re.compile(r"https?:|www\.|@|[\w-]\.(?:[a-z]{2,4}/|(?:com|net|org|info|ru|cn|top|xyz)\b)", re.I)
 
 
 class Situation(NamedTuple):
@@ -131,7 +131,7 @@ class Templates:
         template = self._templates[situation.kind, situation.locale]
         name = own_words(situation.name, _NAME_CHARACTERS)
         subject = own_words(situation.subject, _SUBJECT_CHARACTERS[situation.kind])
-        order_number = own_words(situation.order_number, _NAME_CHARACTERS)
+        order_number = order_number_words(situation.order_number, _NAME_CHARACTERS)
 
         def text(name: str, subject: str) -> str:
             values = (
@@ -156,18 +156,6 @@ def kind_of(channel: str, address: str) -> str:
     """Returns the kind of template for a channel. A channel that cannot be answered on itself is answered by mail or SMS."""
     kind = _KIND_OF.get(channel, "email")
     return "sms" if kind == "email" and address.startswith("+") and "@" not in address else kind
-
-
-def own_words(text: str, limit: int) -> str:
-    """Returns the customer's words on one line; '' where they hold a link or an address, which we do not spread."""
-    if not text:
-        return ""
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else " " for character in text)
-    text = " ".join(text.split())
-    if _ADVERTISEMENT.search(text):
-        return ""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + _ELLIPSIS
 
 
 def _shorter(text: Callable[[str, str], str], name: str, subject: str) -> Iterator[str]:

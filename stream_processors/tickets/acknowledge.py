@@ -2,8 +2,8 @@
 
 A contact that opens a ticket or reopens it is acknowledged once; what follows in the same episode is not. The answer
 repeats the subject, promises a time that the policy in force really means, and offers help articles where the tags
-are for self-service. Of what is stored it tells nothing to an unverified contact (`told`). What a guard suppresses is
-recorded with the reason.
+are for self-service. To an unverified contact it tells nothing of what is stored, and to an address that did not prove
+itself nothing of what the contact says (`told`). What a guard suppresses is recorded with the reason.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ KEPT_REFERENCES = 10
 #: Nothing else goes into a header: whatever a sender calls an id.
 MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x20\x7f-\x9f]{1,250}>")
 KEPT_MESSAGE_IDS = 20
+#: Of a mail to an address that did not prove itself: nothing that its sender wrote.
+_FIXED_SUBJECTS = {
+    "en": "We have received your message",
+    "zh-Hans": "我们已收到您的来信",
+    "zh-Hant": "我們已收到您的來信",
+    "ja": "お問い合わせを承りました",
+}
 SUBJECT_CHARACTERS = 200
 #: So long (micros) a dead letter is kept.
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
@@ -72,11 +79,11 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
 
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
     customer = context.customer
-    told = told_to(context, ticket, event)
+    told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
     promised_at = context.policy_on(context.channel_of_event, context.team).promised_at(_seen_at(context, event))
     locale = told.language if told.language in LOCALES else "en"
     written = _write(context, ticket, event, told, locale, promised_at)
-    outbound = _outbound(context, ticket, event, told.name, locale, written.text)
+    outbound = _outbound(context, ticket, event, told, locale, written.text)
     fact = AcknowledgementFact(
         **context.base,
         event_id=event.event_id,
@@ -123,11 +130,14 @@ def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
 
 
 def _outbound(
-    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, name: str, locale: str, text: str
+    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, told: Told, locale: str, text: str
 ) -> Outbound:
     identity, domain = context.ticket_id, context.rules.mail_domain
     channel = carrier(_channel(ticket, event), event.address)
     mail = channel in MAIL_CHANNELS
+    subject = (
+        f"{_FIXED_SUBJECTS[locale]} {subject_token(identity)}" if told.fixed else reply_subject(told.subject, identity)
+    )
     return Outbound(
         **context.base,
         outbound_id=event_id("acknowledgement", identity, str(ticket.episode)),
@@ -136,14 +146,15 @@ def _outbound(
         channel=channel,
         address=event.address,
         sender=reply_address(identity, domain) if mail else "",
-        customer_name=_one_line(name),
-        subject=reply_subject(getattr(event, "subject", ""), identity) if mail else "",
+        customer_name=_one_line(told.name),
+        subject=subject if mail else "",
         text=text,
         locale=locale,
         message_id=mail_message_id(identity, f"ack.{ticket.episode}", domain) if mail else "",
         thread_id=getattr(event, "thread_id", ""),
         headers=_headers(event, domain) if mail else answered_post(channel, event),
         causation_depth=event.causation_depth + 1,
+        first_time=told.fixed and not context.customer.acknowledgements,
     )
 
 
@@ -167,7 +178,7 @@ def _write(
             locale=locale,
             ticket=context.ticket_id,
             name=told.name,
-            subject="" if public else _bare(getattr(event, "subject", "")),
+            subject="" if public else _bare(told.subject),
             order_number="" if public else told.order_number,
             promised_time=full,
             promised_time_short=short,

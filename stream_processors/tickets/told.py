@@ -2,6 +2,10 @@
 
 An unverified contact with somebody's address must not learn their name, their order, what else they wrote about, how they
 scored us, or which language and time zone they have: it may come from anybody.
+
+Nor does an address that did not prove itself learn what the contact said, or we would be somebody's relay: what goes to a
+mailbox or a telephone has a fixed subject then, and neither names nor words nor links. An answer that stays in the chat or the
+network where it was asked for reaches who wrote it.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from schemas.events import CallEnded, MessageReceived
+from schemas.events import UNVERIFIED, CallEnded, MessageReceived
 from stream_processors.text.language import detect
 from stream_processors.tickets import trust
 from stream_processors.tickets.context import FoldContext
@@ -18,23 +22,31 @@ from stream_processors.tickets.state import Ticket
 __all__ = ["Told", "told_to"]
 
 
+#: Channels on which an answer goes to whatever address somebody gave.
+_TO_STRANGERS = frozenset(("email", "form", "in_person", "sms"))
+
+
 class Told(NamedTuple):
-    """Holds what an acknowledgement may say of the customer and the ticket."""
+    """Holds what an acknowledgement may say of the customer and the ticket; `fixed`: none of the sender's own words."""
 
     name: str
+    subject: str
     order_number: str
     time_zone: str
     language: str
     tags: tuple[str, ...]
     dissatisfied: bool
+    fixed: bool = False
 
 
-def told_to(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded) -> Told:
-    """Returns what the sender of a contact may be told."""
+def told_to(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, carrier: str) -> Told:
+    """Returns what the sender of a contact may be told; `carrier` is the channel that takes the answer."""
     customer, request = context.customer, ticket.request
+    subject = getattr(event, "subject", "")
     if trust.may_be_told(customer, event):
         return Told(
             getattr(event, "customer_name", "") or customer.name,
+            subject,
             request.order_number,
             request.time_zone,
             ticket.language,
@@ -49,7 +61,17 @@ def told_to(context: FoldContext, ticket: Ticket, event: MessageReceived | CallE
         tags = tuple(match.slug for match in reading.matches if match.slug in ticket.tags)
         dissatisfied = bool(reading.dissatisfied)
     language = _language(context, ticket, event, _said(event, "language"))
-    return Told(_said(event, "customer_name"), order_number, _said(event, "time_zone"), language, tags, dissatisfied)
+    time_zone = _said(event, "time_zone")
+    if carrier in _TO_STRANGERS and not _wrote_from_there(event):
+        return Told("", "", "", time_zone, language, (), dissatisfied, fixed=True)
+    return Told(_said(event, "customer_name"), subject, order_number, time_zone, language, tags, dissatisfied)
+
+
+def _wrote_from_there(event: MessageReceived | CallEnded) -> bool:
+    """Returns true when it is proved that whoever is answered wrote: by the sender's domain, or because the number sent it."""
+    if event.channel == "sms":
+        return True
+    return event.verified != UNVERIFIED and trust.reaches_sender(event.customer_id, event)
 
 
 def _said(event: MessageReceived | CallEnded, name: str) -> str:

@@ -14,6 +14,7 @@ from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
 from tests.conftest import Endpoints, run_sql
 from tests.support.integration.pipeline_under_test import PipelineUnderTest, asking_at_once, mail, ready
+from tests.support.secrets import secrets
 from tests.support.timeouts import eventually
 
 
@@ -28,6 +29,7 @@ def pipeline(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "DESKSTREAM_CLICKHOUSE_DATABASE": name,
         "DESKSTREAM_HTTP_PORT": str(http_port),
         "DESKSTREAM_SMTP_PORT": str(smtp_port),
+        "DESKSTREAM_FORM_SUBMISSIONS_PER_MINUTE": "100000",  # all tests have one address
     }
     environ["DESKSTREAM_CONFIG_DIR"] = str(asking_at_once(tmp_path_factory.mktemp("rules") / "config"))
     with Pipeline(Plan(tmp_path_factory.mktemp("pipeline"), environ=environ)) as running:
@@ -35,6 +37,7 @@ def pipeline(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iter
         eventually(lambda: all(ready(address) for address in running.metrics.values()))
         driven.drop(mail("warm@example.org", "Warm up", "Where is my order?"))
         eventually(lambda: driven.answers("warm@example.org") and driven.ticket_of("warm@example.org"))
-        yield driven
+        with secrets(running.env["DESKSTREAM_TAG_SECRETS"], tokens=(running.env["DESKSTREAM_TOKEN_SECRETS"],)):
+            yield driven
     admin.delete_topics(settings_of(Settings, running.env))
     run_sql(stack.clickhouse_url, f"DROP DATABASE IF EXISTS {name}")

@@ -85,7 +85,7 @@ def test_a_dropped_mail_is_acknowledged_in_its_language_within_two_seconds(
     [answer], [ticket] = pipeline.answers(address), pipeline.ticket_of(address)
     assert answer["In-Reply-To"] == ids[address]
     assert ids[address] in answer["References"]
-    assert subject in answer["Subject"]
+    assert subject not in answer["Subject"]  # nobody proved that this address wrote
     assert subject_token(ticket["ticket_id"]) in answer["Subject"]
     assert answer["Auto-Submitted"] == "auto-replied"
     assert WRITTEN_IN[language] in body_of(answer)

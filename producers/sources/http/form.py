@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -12,11 +13,12 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from producers.channels import form, generic
 from producers.mail import charsets
+from producers.security.ratelimit import RateLimit
 from schemas.dead_letter.headers import InputContext
 from schemas.errors import Refused
 from schemas.events import Event
 
-__all__ = ["take", "values"]
+__all__ = ["Limited", "take", "values"]
 
 T = TypeVar("T")
 _MOST_FIELDS = 50
@@ -33,6 +35,41 @@ def take(raw: bytes, given: InputContext, *, user_secrets: Sequence[str] = ()) -
     """
     typed = values(raw, given.headers.get("content-type", ""))
     return [form.normalise(typed, now=given.received_at, source=given.source, user_secrets=user_secrets)]
+
+
+class Limited:
+    """Limits how often the form is sent from one network address, and with one e-mail address in it.
+
+    The latter is answered by us, and may be a stranger's. A replay of dead letters is not limited.
+    """
+
+    def __init__(self, per_minute: float, user_secrets: Sequence[str]) -> None:
+        self._user_secrets = user_secrets
+        self._senders, self._named = (RateLimit(per_minute / 60, per_minute) for _ in range(2))
+
+    def require(self, client: str) -> None:
+        """Takes one submission of a client's share.
+
+        Raises:
+            Refused: `form_limited`.
+        """
+        _require(self._senders, client)
+
+    def take(self, raw: bytes, given: InputContext) -> Sequence[Event]:
+        """Returns the event of a form.
+
+        Raises:
+            Refused: as `take`, and `form_limited`.
+        """
+        events = take(raw, given, user_secrets=self._user_secrets)
+        for event in events:
+            _require(self._named, str(getattr(event, "address", "")).lower())
+        return events
+
+
+def _require(limit: RateLimit, who: str) -> None:
+    if wait := limit.wait_seconds(who, time.monotonic()):
+        raise Refused("form_limited", f"too many messages in a short time; send this one again in {wait:.0f} s")
 
 
 def values(raw: bytes, content_type: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _STATUS = {
     "client_gone": 400,
     "too_large": 413,
     "too_slow": 408,
+    "form_limited": 429,
     "too_many_bytes": 429,
     "too_many_bytes_in_all": 503,
     "too_many_requests": 429,
@@ -86,7 +87,7 @@ BODY_BEGINS_SECONDS, BODY_BYTES_PER_SECOND = 10.0, 1_000
 _HANG_UP = {"Connection": "close"}
 _UNREAD = frozenset(("too_large", "too_slow", "too_many_bytes", "too_many_bytes_in_all"))
 #: Refusals of what may be sent again after this many seconds.
-_LATER_SECONDS = {"too_many_bytes": 5, "too_many_bytes_in_all": 5, "too_many_requests": 1}
+_LATER_SECONDS = {"too_many_bytes": 5, "too_many_bytes_in_all": 5, "too_many_requests": 1, "form_limited": 60}
 #: Where the scope of a request has its `limits.HeldBody`, which counts the bytes of its client.
 HELD = "deskstream.held_body"
 

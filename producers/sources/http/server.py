@@ -13,7 +13,6 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from typing import Any
 
 import structlog
@@ -28,7 +27,7 @@ from producers.endpoint import endpoints
 from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.grants import EVENT_SCOPES, Grant, granted
-from producers.security.proxies import Proxies
+from producers.security.proxies import Proxies, share_of
 from producers.security.ratelimit import RateLimit
 from producers.sources.connections import Connections
 from producers.sources.http import form as http_form
@@ -105,16 +104,15 @@ def create_app(
 
     intake = _Intake(publisher, settings, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
-    user_secrets = secrets_of(settings, "user_secrets")
-    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), user_secrets)
+    forms = http_form.Limited(settings.form_submissions_per_minute, secrets_of(settings, "user_secrets"))
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms)
     systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
     _add_events(app, intake, limit, systems)
     return app
 
 
-def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, user_secrets: Sequence[str]) -> None:
+def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, forms: http_form.Limited) -> None:
     """Adds the contact form: its page, and where it is sent to."""
-    take = partial(http_form.take, user_secrets=user_secrets)
 
     @app.get("/form.js", include_in_schema=False)
     async def form_script() -> Response:
@@ -135,8 +133,9 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
         locale = _locale(request)
         try:
             require_share(limit, request)
+            forms.require(share_of(request.client.host) if request.client else "")
             body = await read_body(request, most_bytes)
-            event, receipt = await intake.take(request, body, take, form.CHANNEL)
+            event, receipt = await intake.take(request, body, forms.take, form.CHANNEL)
         except TooMany as error:
             return too_many(form.CHANNEL, error)
         except Refused as refused:

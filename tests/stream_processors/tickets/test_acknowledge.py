@@ -242,7 +242,7 @@ def test_what_is_no_time_of_a_replay_changes_no_promise(story: Story, claimed: s
 
 
 def test_a_question_for_self_service_gets_the_article_and_a_way_to_a_person(story: Story) -> None:
-    story.message(0, "I forgot my password.")
+    story.message(0, "I forgot my password.", verified="dmarc")
     assert "https://help.support.example/en/reset-password" in sent(story)[0].text
     assert "reach a person" in sent(story)[0].text
 
@@ -281,7 +281,8 @@ def test_who_writes_on_somebody_elses_ticket_is_not_acknowledged(story: Story) -
 
 
 def test_a_mail_is_threaded_and_says_that_it_is_automatic(story: Story) -> None:
-    story.message(0, subject="Kettle", message_id="<3@example.org>", references=["<1@example.org>", "<2@example.org>"])
+    story.message(0, subject="Kettle", message_id="<3@example.org>", references=["<1@example.org>", "<2@example.org>"],
+                  verified="dmarc")  # fmt: skip
     mail, ticket = sent(story)[0], story.ticket_id()
     assert mail.headers == {
         "Auto-Submitted": "auto-replied",
@@ -345,7 +346,7 @@ def test_long_references_keep_the_first_and_the_last(story: Story) -> None:
     ],
 )
 def test_the_subject_is_answered_with_one_re_and_one_token(story: Story, subject: str, answered: str) -> None:
-    story.message(0, subject=subject)
+    story.message(0, subject=subject, verified="dmarc")
     assert sent(story)[0].subject == answered.format(f"[#{story.ticket_id()}]")
 
 
@@ -371,5 +372,6 @@ def test_a_participant_is_answered_by_their_own_name(story: Story) -> None:
         0, customer_name="Ann Smith", verified="dkim", recipients=["support@support.example", "bo@example.org"]
     )
     story.solve(60)
-    story.more(2 * 24 * HOUR, customer_id="email:bo@example.org", address="bo@example.org", customer_name="Bo")
+    story.more(2 * 24 * HOUR, customer_id="email:bo@example.org", address="bo@example.org", customer_name="Bo",
+               verified="dkim")  # fmt: skip
     assert [each.customer_name for each in sent(story)] == ["Ann Smith", "Bo"]
