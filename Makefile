@@ -74,7 +74,7 @@ tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests
 	$(BIN)/python -m deploy.tools
 
 clean: ## Remove the environment, caches and build output; what the pipeline stored in .data stays
-	rm -rf $(VENV) .tools .bench .mutants dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .tools .bench .mutants .fuzz dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
 
 lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
