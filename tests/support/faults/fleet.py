@@ -67,7 +67,7 @@ class Fleet:
         if not kill:
             [code] = self.terminate(name).values()
             # before it has begun to listen to signals, there is nothing to drain
-            assert code in (0, -signal.SIGTERM), f"{name} ended with {code}"
+            assert code in (0, -signal.SIGTERM), f"{name}: {code}: {self.log_of(name).read_text()[-600:]}"
             return
         process = self.running.pop(name)
         process.kill()
