@@ -14,7 +14,7 @@ __all__ = ["order_number_words", "own_words"]
 _ELLIPSIS = "..."
 #: Read as a dot between Latin letters, where no language puts one inside of a word.
 _DOTS = str.maketrans(dict.fromkeys("。·∙⋅・۔ꓸ܁܂᛫•‧⸳᎐", "."))
-_LETTERS = r"[^\W\d_]"
+_ALPHABETIC = r"[^\W\d_]"
 _LINK = re.compile(
     "|".join(
         (
@@ -22,8 +22,8 @@ _LINK = re.compile(
             r"\]\s*\(",  # a link in Markdown
             r"\b(?:https?|hxxps?|ftps?|mailto|tel|sms|javascript|data|file|magnet|intent|tg|skype|whatsapp)\s*:",
             r"\bwww\b",
-            rf"\bxn--|(?<=[^\s.])\.{_LETTERS}[-\w]",  # a dot inside of a word: every top-level domain
-            rf"(?<=\w)\s\.{_LETTERS}{{2}}",  # a blank before the dot, none behind it
+            rf"\bxn--|(?<=[^\s.])\.{_ALPHABETIC}[-\w]",  # a dot inside of a word: every top-level domain
+            rf"(?<=\w)\s\.{_ALPHABETIC}{{2}}",  # a blank before the dot, none behind it
             r"[\[({]\s*(?:\.|dot|punkt)\s*[\])}]|\sdot\s+[a-z]{2,}\b",
             r"\.\s+(?:com|net|org|info|biz|io|me|cc|tv|ru|cn|tk|xyz|top|shop|site|online|club|app|dev|link)\b",
             r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\[[0-9a-f]*:[0-9a-f:]*:",  # IPv4, IPv6
