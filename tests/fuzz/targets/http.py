@@ -66,6 +66,7 @@ def _settings() -> ProducerSettings:
         public_url=PUBLIC_URL,
         endpoint_requests_per_second=1e9,
         endpoint_burst_requests=1e9,
+        form_submissions_per_minute=1e9,
         **secrets,  # type: ignore[arg-type]
     )
 
