@@ -6,6 +6,7 @@ import shutil
 
 from tests.support.faults.fleet import SINK, WORKER
 from tests.support.faults.row import Scene, Size, row
+from tests.support.timeouts import eventually
 
 
 @row(short=Size(contacts=1_200, faults=3, per_second=250.0), soak=Size(contacts=15_000, faults=100, per_second=80.0))
@@ -37,5 +38,6 @@ def test_a_lost_volume_is_restored_from_the_changelog(scene: Scene, size: Size) 
             scene.wait(1.0, 3.0)
             name = scene.dice.choice(["worker-0", "worker-1"])
             volume = scene.folder / "state" / name
+            eventually(volume.exists, "its volume")
             scene.fleet.kill(name, lambda volume=volume: shutil.rmtree(volume))  # type: ignore[misc]
             scene.faults += 1
