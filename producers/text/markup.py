@@ -72,10 +72,13 @@ _EMPTY = frozenset(["br", "hr"])
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _MOST_QUOTED = 8
 
+#: Controls that stand in no page; the cleaning library takes two microseconds for each.
+_C1 = re.compile("[\x80-\x9f]+")
+
 
 def to_text(markup: str) -> str:
     """Returns plain text with paragraphs; links become their words, images disappear."""
-    markup = markup[:MAX_HTML_CHARS].replace("\u00a0", " ")
+    markup = _C1.sub(" ", markup[:MAX_HTML_CHARS].replace("\u00a0", " "))
     if _is_costly(markup):
         words = _LONG_NUMBER.sub("\ufffd", _ANY_TAG.sub(" ", _BREAK.sub("\n", markup)))
         return entities.unescape(words).strip()

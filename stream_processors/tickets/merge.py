@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.errors import Refused
+from schemas.errors import Refused, StateFromTheFuture
 from schemas.events import (
     EVENTS,
     UNVERIFIED,
@@ -272,7 +272,7 @@ def _adopted(context: FoldContext, event: TicketAdopted) -> FoldContext:
     known = max(gone.moves if gone else 0, held.adopted.moves if held and held.adopted else 0)
     if known >= event.moves:
         return context.replace(forwarded=True)  # written again after a crash: it was here, and may be elsewhere by now
-    brought = _known_in(event)
+    brought = _carried(event.ticket)
     if history.merged_into is not None:
         moves, merged_into = event.moves + 1, history.merged_into
         onward = _addressed(
@@ -314,10 +314,15 @@ def ended_here(customer: Customer, before: tuple[Ticket, ...]) -> Customer:
     )
 
 
-def _known_in(event: TicketAdopted) -> Customer:
-    """Returns the ticket, and what may still come of the times that it was solved."""
-    known: Customer = _CODEC.load(b"c", event.ticket)
-    return known
+def _carried(state: bytes) -> Customer:
+    """Returns the customer that an event carries; raises `Refused` (`bad_state`) for bytes that are none."""
+    try:
+        customer: Customer = _CODEC.load(b"c", state)
+    except StateFromTheFuture:
+        raise
+    except Exception as error:  # DecodeError, UnicodeDecodeError, IndexError, ... on bad bytes
+        raise Refused("bad_state", f"{type(error).__name__}: {error}") from error
+    return customer
 
 
 def _adoption_id(ticket: str, moves: int) -> str:
@@ -331,7 +336,7 @@ def _learned(customer: Customer, known: bytes) -> Customer:
     """Fills gaps with what was known of the other one; what they said and heard lately counts for both."""
     if not known:
         return customer
-    other: Customer = _CODEC.load(b"c", known)
+    other = _carried(known)
     reasons = dict(sorted((*other.reasons, *customer.reasons), key=lambda each: each[1]))
     heard = sorted((*customer.acknowledgements, *other.acknowledgements), key=lambda each: each.at)
     lows = [at for at in (customer.last_low_csat_at, other.last_low_csat_at) if at is not None]
@@ -350,10 +355,8 @@ def _learned(customer: Customer, known: bytes) -> Customer:
 
 def _names_in(known: bytes) -> tuple[str, ...]:
     """Returns the tags that had been merged into the other one before."""
-    if not known:
-        return ()
-    other: Customer = _CODEC.load(b"c", known)
-    return () if other.merge_history is None else other.merge_history.merged_from
+    history = _carried(known).merge_history if known else None
+    return () if history is None else history.merged_from
 
 
 def _called(customer: Customer, customer_id: str) -> Customer:

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from schemas import codec, facts
-from schemas.events import AgentReplied, Assigned, MessageReceived, PresenceChanged, RoutingUpdate, StatusChanged
+from schemas.events import (
+    AgentReplied,
+    Assigned,
+    MessageReceived,
+    PresenceChanged,
+    RoutingUpdate,
+    StatusChanged,
+    TicketAdopted,
+)
 from schemas.identity import customer_tag
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.rules.ruleset import Rules
@@ -97,3 +105,10 @@ def test_a_ticket_goes_on_whatever_the_id_of_its_agent(rules: Rules) -> None:
         )
         assert agent in {fact.assignee_id for fact in worker.records(facts.TicketFact)}
     assert worker.dead_letters == []
+
+
+@pytest.mark.parametrize("state", [b"", b"\x06", b"\x86" + bytes(16) + b"\xc1", b"\x86" + bytes(16) + b"\x93\x01"])
+def test_a_broken_state_in_an_adoption_is_refused(rules: Rules, state: bytes) -> None:
+    worker = MemoryWorker(TicketsProcessor(rules))
+    worker.feed([message(1), example(TicketAdopted, **base(2, NOW), ticket=state), message(3)])
+    assert "defect" not in [reason for _, _, reason, _ in worker.dead_letters]
