@@ -13,6 +13,8 @@ __all__ = ["EXAMPLES", "Mutator", "Target", "input_of", "targets"]
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+#: Rows of rows grow beyond all bounds.
+_MOST_BYTES = 4_000_000
 #: Breaks an input; the third argument holds the seeds, for parts of another one.
 Mutator = Callable[[Random, bytes, Sequence[bytes]], bytes]
 #: Takes one input and returns its outcome in a bounded word. Whatever it raises is a crash, `AssertionError` included.
@@ -42,7 +44,7 @@ def input_of(target: Target, seeds: Sequence[bytes], seed: int, number: int) -> 
     chance = Random(f"{seed}:{target.name}:{number}")
     raw = chance.choice(seeds)
     for _ in range(chance.choice((1, 1, 2, 3, 4))):
-        raw = chance.choice(target.mutators)(chance, raw, seeds)
+        raw = chance.choice(target.mutators)(chance, raw, seeds)[:_MOST_BYTES]
     return raw
 
 
