@@ -74,6 +74,8 @@ def read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigurationError(f"is not YAML: {getattr(error, 'problem', error)}", where=where) from error
+    except ValueError as error:  # a number of thousands of digits, a day that does not exist
+        raise ConfigurationError(f"holds a value that cannot be read: {error}", where=str(path)) from error
     if twice := _key_given_twice(root):
         raise ConfigurationError(f"{twice.value!r} is given twice", where=f"{path}:{twice.start_mark.line + 1}")
     return Document(path, data, sha256(raw).hexdigest()[:12], root)

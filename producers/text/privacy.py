@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -52,9 +52,10 @@ _NARROW_RAW = re.compile(rf"(?:{_ESCAPED}|[{_BLANK}{_INVISIBLE}+\x00\udca0])*")
 #: Groups of digits as printed on cards.
 _PRINTED = frozenset(((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (4, 4, 5), (8, 8)))
 _SHORTEST, _LONGEST, _SHOWN = 13, 19, 4
+_ROUNDS = 4
 _PORTION = 4096
-#: Digits with something between each two cost most, 1.8 microseconds each: so many cost 0.1 s.
-_MOST_DIGITS = 60_000
+#: Digits with something between each two cost most, 1.8 microseconds each: so many cost 0.07 s, and half as much again when masked twice.
+_MOST_DIGITS = 40_000
 _FEW_DIGITS = 1_000
 _DIGITS = b"0123456789"
 _INDUSTRIES = (2, 3, 4, 5, 6)
@@ -75,9 +76,22 @@ def luhn(digits: str) -> bool:
 def mask(text: str) -> str:
     """Returns the text with every card number's digits but the last four replaced by `*`; its length does not change."""
     if len(text) >= _SHORTEST:
-        text = _TEXT_RUN.sub(lambda run: _mask_run(run[0], _TEXT_PIECE, _NARROW), text)
+        text = _until_unchanged(text, lambda text: _TEXT_RUN.sub(_masked_run, text))
     for pattern in _others:
         text = pattern.sub(_mask_secret, text)
+    return text
+
+
+def _masked_run(run: re.Match[str]) -> str:
+    return _mask_run(run[0], _TEXT_PIECE, _NARROW)
+
+
+def _until_unchanged(text: str, masked: Callable[[str], str]) -> str:
+    """Masks again what was masked: the last four digits of a card, and what follows, may be those of another."""
+    for _ in range(_ROUNDS):
+        before, text = text, masked(text)
+        if text == before:
+            break
     return text
 
 
@@ -139,15 +153,19 @@ def mask_bytes(raw: bytes, *, keep_ids: bool = False) -> bytes:
     """
     text = raw.decode("utf-8", "surrogateescape")
     ids = {(start - 1, end - 1) for start, end in map(_span_of_id, _ID.finditer("&" + text))} if keep_ids else set()
+    masked = _until_unchanged(text, lambda text: _mask_chains(text, ids))
+    for pattern in _others:
+        masked = pattern.sub(_mask_secret, masked)
+    return raw if masked == text else masked.encode("utf-8", "surrogateescape")
+
+
+def _mask_chains(text: str, ids: Collection[tuple[int, int]]) -> str:
     done, until = list[str](), 0
     for start, end in _chains(text):
         if end - start >= _SHORTEST and (start, end) not in ids:
             done += (text[until:start], _mask_run(text[start:end], _RAW_PIECE, _NARROW_RAW))
             until = end
-    masked = "".join((*done, text[until:])) if done else text
-    for pattern in _others:
-        masked = pattern.sub(_mask_secret, masked)
-    return raw if masked == text else masked.encode("utf-8", "surrogateescape")
+    return "".join((*done, text[until:])) if done else text
 
 
 def _span_of_id(found: re.Match[str]) -> tuple[int, int]:

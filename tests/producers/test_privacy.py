@@ -183,3 +183,18 @@ def test_a_pattern_that_is_none_is_refused_with_its_line(tmp_path: Path, line: s
 def test_a_file_of_patterns_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         privacy.read_patterns(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111-1111\uff11\uff11-15 5 5 5 5 5 5 5 5 5 5 5 5111-1111",
+        "5 5 5 5 5 5 5 5 5 5 41115 5 5 5 5 5 5 5 \uff11\uff115 5 5 5 5 5 5 5 5",
+    ],
+)
+def test_a_card_that_begins_in_the_last_digits_of_another_is_masked(text: str) -> None:
+    masked = privacy.mask(text)
+    assert masked != text
+    assert privacy.mask(masked) == masked
+    raw = privacy.mask_bytes(text.encode())
+    assert privacy.mask_bytes(raw) == raw

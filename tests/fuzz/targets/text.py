@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from producers.mail.attachments import clean_name
+from producers.mail.event import MAX_FULL_TEXT
 from producers.text import fields, locales, privacy
 from schemas import identity
 from schemas.errors import Refused
@@ -58,7 +59,7 @@ def _decoded(raw: bytes) -> str:
 
 def _mask() -> Callable[[bytes], str]:
     def take(raw: bytes) -> str:
-        text = _decoded(raw)
+        text = _decoded(raw)[: MAX_FULL_TEXT + privacy.MARGIN]  # no longer text is masked
         masked = privacy.mask(text)
         assert len(masked) == len(text)
         assert privacy.mask(masked) == masked
@@ -69,6 +70,7 @@ def _mask() -> Callable[[bytes], str]:
 
 def _mask_bytes() -> Callable[[bytes], str]:
     def take(raw: bytes) -> str:
+        raw = raw[: privacy.maskable(raw)]
         masked = privacy.mask_bytes(raw)
         privacy.mask_bytes(raw, keep_ids=True)
         assert privacy.mask_bytes(masked) == masked

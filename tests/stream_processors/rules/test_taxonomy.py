@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencc import OpenCC
 
+from schemas import yamlfile
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
 from stream_processors.rules import ruleset as rules_module
@@ -312,3 +313,11 @@ def test_the_first_ten_thousand_characters_are_read() -> None:
     assert len(filled) == 10_000
     assert found(phrase) == found(filled) == found("", filled) != set()
     assert found(" " + filled) == found("", " " + filled) == set()
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "2026-02-31"])
+def test_a_value_that_python_cannot_read_is_refused(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(f"a: {value}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="a value that cannot be read"):
+        yamlfile.read(path)
