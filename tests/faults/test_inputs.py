@@ -56,7 +56,7 @@ def damage_is_noticed(scene: Scene) -> None:
     """The oracle itself: a row less, a row too many, a fact too many, an event without a fact, a missing dead letter."""
     client = connection.connect(scene.deployment.settings(SinkSettings))
     for damage, says in (
-        ("DELETE FROM tags WHERE version = (SELECT max(version) FROM tags)", "tags: 1 rows lost, 0 too many"),
+        ("DELETE FROM tags WHERE version = (SELECT max(version) FROM tags)", r"tags: [1-9]\d* rows lost, 0 too many"),
         ("INSERT INTO tags (ticket_id, tag, version) VALUES ('ABCDEFGHIJKL-9', 'x', 1)", "0 rows lost, 1 too many"),
         ("ALTER TABLE contacts UPDATE text = 'x' WHERE kind = 'agent_replied'", "contacts: .* rows differ"),
     ):

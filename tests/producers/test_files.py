@@ -314,6 +314,8 @@ def test_a_run_over_an_empty_folder_counts_nothing(tmp_path: Path) -> None:
 class Away(Connected):
     """A publisher whose Kafka does not answer."""
 
+    connected = False
+
     def connect(self) -> None:
         raise Unavailable("Kafka does not answer")
 

@@ -17,4 +17,6 @@ def test_the_status_of_each_refusal() -> None:
         "too_large": 413,
         "too_slow": 408,
         "bad_media_type": 415,
+        "too_many_bytes": 429,
+        "too_many_bytes_in_all": 503,
     }
