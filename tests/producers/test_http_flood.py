@@ -136,8 +136,8 @@ def test_a_body_of_tiny_chunks_is_refused_after_a_few(server: Server) -> None:
     async def attack() -> list[bytes]:
         async with together(server.port, 20) as strangers:
             await asyncio.gather(*(each.send(head + b"1\r\na\r\n" * 150_000) for each in strangers))
-            answers = [await each.answer() for each in strangers]
-            assert submit(server.port).status == 202
+            answers = await asyncio.gather(*(each.answer() for each in strangers))
+            assert (await asyncio.to_thread(submit, server.port)).status == 202
             return answers
 
     before = server.process.cpu_times().user
