@@ -134,7 +134,7 @@ def test_texts_with_too_many_digits_are_listed_and_not_stored(tmp_path: Path) ->
 def test_a_dead_letter_of_digits_holds_what_was_searched() -> None:
     raw = b"4111 1111 1111 1111\n" * 200_000
     searched = privacy.maskable(raw)
-    assert 100_000 < searched < 200_000
+    assert 70_000 < searched < 100_000
     assert b"4111" not in privacy.mask_bytes(raw[:searched])[: searched - privacy.MARGIN]
     assert privacy.maskable(b"2026-03-02 10:00 Where is it?\n" * 2_000) == 60_000
 
