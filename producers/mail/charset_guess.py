@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import chardet
 
-__all__ = ["EAST_ASIAN", "MOST_GUESSES", "at_most", "everyday", "guess", "is_nearly_utf_8", "is_western"]
+__all__ = ["EAST_ASIAN", "MOST_GUESSES", "SUPERSETS", "at_most", "everyday", "guess", "is_nearly_utf_8", "is_western"]
 
 EAST_ASIAN = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
 #: What mail comes in, by the names that Python has for it.
@@ -25,14 +25,15 @@ _CANDIDATES = (
     *("iso8859-7", "cp1254", "iso8859-9", "cp1255", "iso8859-8", "cp1256", "iso8859-6", "cp1257", "iso8859-13"),
     *("cp874", "gb18030", "big5hkscs", "cp932", "euc-jp", "cp949"),
 )
-_SUPERSETS = {
+#: What senders mean by these, who name the smaller set.
+SUPERSETS = {
     "big5": "big5hkscs",
     "shift_jis": "cp932",
     "euc_kr": "cp949",
     "gb2312": "gb18030",
     "iso8859-1": "cp1252",
-    "tis-620": "cp874",
 }
+_FOUND = SUPERSETS | {"tis-620": "cp874"}
 #: One costs up to five milliseconds, and a mail may have a thousand names and parts.
 MOST_GUESSES = 20
 _SAMPLE_BYTES = 2000
@@ -137,7 +138,7 @@ def _detected(sample: bytes) -> str:
         found = chardet.detect(piece, include_encodings=_CANDIDATES)
         if found["encoding"] and not piece.isascii():
             name = codecs.lookup(found["encoding"]).name
-            votes[_SUPERSETS.get(name, name)] += found["confidence"]
+            votes[_FOUND.get(name, name)] += found["confidence"]
     return max(votes, key=votes.__getitem__) if votes else "cp1252"
 
 

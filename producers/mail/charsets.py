@@ -16,14 +16,9 @@ from producers.mail import charset_guess
 __all__ = ["clean", "decode"]
 
 #: Declared → the superset that mailers mean by it.
-_SUPERSETS = {
-    "iso8859-1": "cp1252",
+_SUPERSETS = charset_guess.SUPERSETS | {
     "ascii": "cp1252",
-    "gb2312": "gb18030",
     "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    "big5": "big5hkscs",
     "iso2022_jp": "iso2022_jp_ext",
     "iso8859-9": "cp1254",
     "iso8859-11": "cp874",
