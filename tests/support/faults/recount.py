@@ -68,6 +68,15 @@ def fold_offline(settings: Settings, *processors: Processor) -> tuple[Facts, dic
     """As `facts_offline`, and the dead letters: `topic/partition/offset` of the record, and the reason."""
     facts: Facts = {}
     refused: dict[str, str] = {}
+    for worker in folded_offline(settings, *processors):
+        place = f"{settings.topic(worker.processor.topic)}/{worker.partition}"
+        refused |= {f"{place}/{offset}": reason for offset, _, reason, _ in worker.dead_letters}
+        facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
+    return facts, refused
+
+
+def folded_offline(settings: Settings, *processors: Processor) -> Iterator[MemoryWorker]:
+    """A worker for each partition of each processor that has folded its log from offset 0, without any fault."""
     for processor in processors:
         logs: dict[int, list[Record]] = {}
         for record in read(settings, processor.topic):
@@ -76,10 +85,7 @@ def fold_offline(settings: Settings, *processors: Processor) -> tuple[Facts, dic
             worker = MemoryWorker(processor, partition)
             worker.log = log
             worker.run()
-            topic = settings.topic(processor.topic)
-            refused |= {f"{topic}/{partition}/{offset}": reason for offset, _, reason, _ in worker.dead_letters}
-            facts.update((identity, value) for identity, value in worker.facts().items() if _is_fact(identity))
-    return facts, refused
+            yield worker
 
 
 def same(value: bytes, other: bytes) -> bool:

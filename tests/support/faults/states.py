@@ -8,8 +8,8 @@ from schemas.settings import Settings
 from schemas.topics import changelog
 from stream_processors.runtime.processor import Processor
 from stream_processors.runtime.state_codec import stored_offset
-from tests.support.faults.recount import Facts, read
-from tests.support.memory_worker import IDS, MemoryWorker, Record
+from tests.support.faults.recount import Facts, folded_offline, read
+from tests.support.memory_worker import IDS
 
 #: Processor, partition and key of a state -> its stored value.
 States = dict[tuple[str, int, bytes], bytes]
@@ -44,17 +44,10 @@ def offline(settings: Settings, *processors: Processor) -> tuple[States, Facts]:
     states: States = {}
     facts: Facts = {}
     kinds = {kind.__name__ for kind in IDS}
-    for processor in processors:
-        logs: dict[int, list[Record]] = {}
-        for record in read(settings, processor.topic):
-            logs.setdefault(record.partition, []).append(Record(record.offset, record.key, record.value))
-        for partition, log in logs.items():
-            worker = MemoryWorker(processor, partition)
-            worker.log = log
-            worker.run()
-            assert worker.dead_letters == []
-            states |= {(processor.name, partition, key): value for key, value in worker.store.items()}
-            facts |= {identity: value for identity, value in worker.facts().items() if identity[0] in kinds}
+    for worker in folded_offline(settings, *processors):
+        assert worker.dead_letters == []
+        states |= {(worker.processor.name, worker.partition, key): value for key, value in worker.store.items()}
+        facts |= {identity: value for identity, value in worker.facts().items() if identity[0] in kinds}
     return states, facts
 
 
