@@ -11,27 +11,19 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from deploy.local.clickhouse import ClickHouseServer
-from tests.support.deploy.embedded_clickhouse import connect, http
+from tests.support.deploy.embedded_clickhouse import http, running, with_table
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("front"))
-    try:
-        server.launch()
-        server.wait()
+    with running(tmp_path_factory.mktemp("front")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def client(server: ClickHouseServer) -> Iterator[Client]:
-    client = connect(server)
-    client.command("DROP TABLE IF EXISTS t")
-    client.command("CREATE TABLE t (n Int64, s String, c LowCardinality(String)) ENGINE = MergeTree ORDER BY n")
-    yield client
-    client.close()
+    with with_table(server) as client:
+        yield client
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from deploy.local.clickhouse import ClickHouseServer
 from deploy.local.content_encoding import decompress
 from deploy.local.engine_errors import EngineError
 from deploy.local.sql_statements import parse_insert, require_one_statement
-from tests.support.deploy.embedded_clickhouse import connect, http
+from tests.support.deploy.embedded_clickhouse import connect, http, running, with_table
 from tests.support.timeouts import eventually
 
 QUERY_WAS_CANCELLED = 394
@@ -29,22 +29,14 @@ ROWS = [[1, "a'b\\c", "x"], [2, "日本", "y"], [3, "", "x"]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("front"))
-    try:
-        server.launch()
-        server.wait()
+    with running(tmp_path_factory.mktemp("front")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def client(server: ClickHouseServer) -> Iterator[Client]:
-    client = connect(server)
-    client.command("DROP TABLE IF EXISTS t")
-    client.command("CREATE TABLE t (n Int64, s String, c LowCardinality(String)) ENGINE = MergeTree ORDER BY n")
-    yield client
-    client.close()
+    with with_table(server) as client:
+        yield client
 
 
 # --- what is pure -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.fuzz.target import Mutator
 
 __all__ = ["BINARY", "TEXT", "inserting", "nesting"]
 
-#: Bytes of the longest row: a door takes more of some inputs, and `tests/producers/test_mail_costs.py` sends it.
+#: Bytes of the longest row: an endpoint takes more of some inputs, and `tests/producers/test_mail_costs.py` sends it.
 _ROWS = (300, 3_000, 3_000, 30_000, 30_000, 300_000)
 _UNICODE = [
     "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\x00", "\x1b", "\x7f", "\u0085", "\u2028", "e\u0301", "\u0301" * 40, "\U0001f468\u200d\U0001f469",

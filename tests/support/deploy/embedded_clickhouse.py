@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -11,6 +14,27 @@ from clickhouse_connect.driver.client import Client
 from deploy.local.clickhouse import ClickHouseServer
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[ClickHouseServer]:
+    server = ClickHouseServer(data_dir)
+    try:
+        server.launch()
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def with_table(server: ClickHouseServer) -> Iterator[Client]:
+    """A client, and an empty table `t`."""
+    client = connect(server)
+    client.command("DROP TABLE IF EXISTS t")
+    client.command("CREATE TABLE t (n Int64, s String, c LowCardinality(String)) ENGINE = MergeTree ORDER BY n")
+    yield client
+    client.close()
 
 
 def connect(server: ClickHouseServer, **options: object) -> Client:
