@@ -109,6 +109,13 @@ class ChatServer:
         found = [match for line in lines if (match := pattern.match(line)) and float(match[2])]
         return {",".join(re.findall(r'"([^"]*)"', match[1] or "")): float(match[2]) for match in found}
 
+    def connections(self) -> int:
+        """How many connections the server holds."""
+        page = httpx.get(self.metrics_url + "/metrics", trust_env=False, timeout=60).text
+        found = re.search(r'^deskstream_listener_connections\{listener="chat"\} (.*)$', page, re.M)
+        assert found
+        return int(float(found[1]))
+
     def on_offer(self) -> tuple[int, int]:
         """What Prometheus is told: whether chat is within its hours, and whether it is offered."""
         page = httpx.get(self.metrics_url + "/metrics", trust_env=False, timeout=60).text
