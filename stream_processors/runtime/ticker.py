@@ -56,22 +56,23 @@ class Ticker:
         for key, value in values.items():
             timers.set(key, None if value is None else self._codec.deadline(key, value))
 
-    async def append_due(self, producer: AIOKafkaProducer, assigned: Iterable[int], now: int) -> None:
-        """Appends a tick for each timer that is due by `now` (pipeline micros) in these partitions, each to its own.
+    async def append_due(self, producer: AIOKafkaProducer, partition: int, now: int) -> None:
+        """Appends a tick for each timer of a partition that is due by `now` (pipeline micros).
 
         Raises:
             Unavailable: Kafka did not acknowledge.
         """
-        held, writes = set(assigned), BatchProducer(producer, int(time.time() * 1000))
-        for partition, timers in self._timers.items():
-            if partition not in held:
-                continue
-            for deadline, key in timers.due(now, TICKS_AT_ONCE):
+        due = self._timers[partition].due(now, TICKS_AT_ONCE) if partition in self._timers else []
+        if due:
+            writes = BatchProducer(producer, int(time.time() * 1000))
+            for deadline, key in due:
                 tick = tick_for(key, deadline, now)
                 writes.add(self._topic, partition, tick.customer_tag.encode() or key, codec.encode(tick))
-        if writes.records:
             await writes.flush()
-            metrics.TICKS_APPENDED.labels(self._name).inc(writes.records)
+            metrics.TICKS_APPENDED.labels(self._name).inc(len(due))
+
+    def report(self) -> None:
+        """Sets the gauge of the deadlines whose tick is not appended yet."""
         metrics.DEADLINES_PENDING.labels(self._name).set(sum(map(len, self._timers.values())))
 
 

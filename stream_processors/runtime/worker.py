@@ -289,11 +289,12 @@ class Worker:
     async def _append_due(self) -> None:
         held = [partition for partition in self.assigned() if partition in self.producers]
         await asyncio.gather(*(self._append_due_of(partition, self.app.consumer_generation_id) for partition in held))
+        self.ticker.report()
 
     async def _append_due_of(self, partition: int, generation: int) -> None:
         producer = self.producers.of(partition)
         try:
-            await self.ticker.append_due(producer, [partition], self.clock.now())
+            await self.ticker.append_due(producer, partition, self.clock.now())
         except Fenced as error:
             await self._end_unless_lost(partition, generation, producer, error)
 

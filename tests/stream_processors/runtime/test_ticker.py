@@ -101,7 +101,9 @@ def test_a_tick_is_appended_for_every_deadline_that_is_due() -> None:
     ticker.update(1, {b"cLATER": b"%d" % (NOW + 1), b"xSTATE": b"%d" % NOW, b"cGONE": b"5"})
     ticker.update(1, {b"cGONE": None})
     ticker.update(2, {b"cOTHER": b"5"})
-    asyncio.run(ticker.append_due(producer, [0, 1], NOW))  # type: ignore[arg-type]
+    for partition in (0, 1, 7):
+        asyncio.run(ticker.append_due(producer, partition, NOW))  # type: ignore[arg-type]
+    ticker.report()
     written = {place: [(key, codec.decode(value)) for key, value, _, _ in log] for place, log in producer.log.items()}
     assert written == {
         ("events", 0): [(b"TAG0", tick_for(b"cTAG0", NOW, NOW))],
