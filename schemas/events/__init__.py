@@ -7,7 +7,7 @@ read each other.
 
 from __future__ import annotations
 
-from schemas.events.agents import AgentReplied, NoteAdded, StatusChanged, TagCorrected, Transferred
+from schemas.events.agents import AgentReplied, NoteAdded, QuotedMessage, StatusChanged, TagCorrected, Transferred
 from schemas.events.base import (
     CHANNELS,
     LOCALES,
@@ -65,6 +65,7 @@ __all__ = [
     "OrderChanged",
     "OrderPlaced",
     "PresenceChanged",
+    "QuotedMessage",
     "RoutingUpdate",
     "StatusChanged",
     "SurveyAnswered",

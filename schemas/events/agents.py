@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from schemas.events.base import Event
+import msgspec
+
+from schemas.events.base import Event, Micros
+from schemas.events.messages import Attachment
+
+
+class QuotedMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message of the conversation that a mail quotes below the answer; `at` is when it was written."""
+
+    author: str = ""
+    at: Micros | None = None
+    text: str = ""
 
 
 class AgentReplied(Event, frozen=True, kw_only=True):
@@ -10,6 +21,14 @@ class AgentReplied(Event, frozen=True, kw_only=True):
 
     thread_ref    here and below: instead of a `ticket_id`, which is '' then, the `thread_id` of the conversation. Who
                   imports a history, or has a help desk of its own, does not know our ticket ids.
+    text          what channels without HTML carry; of an answer with `html` it says the same
+    html          a fragment of the subset that `schemas.safe_html` lets through; its images are `cid:N`, the Nth attachment
+    attachments   in the store of attachments, below the customer of the ticket
+    cc, bcc       mailboxes that get the same mail; nobody but the mail server is told of `bcc`
+    quoted        messages to quote below the answer, the newest first
+    agent_name    by which the customer may know the agent; the signature of the team may name it
+
+    Only a mail carries `html`, `attachments`, `cc`, `bcc` and `quoted`.
     """
 
     ticket_id: str
@@ -18,6 +37,12 @@ class AgentReplied(Event, frozen=True, kw_only=True):
     public: bool = True
     message_id: str = ""
     thread_ref: str = ""
+    html: str = ""
+    attachments: list[Attachment] = []
+    cc: list[str] = []
+    bcc: list[str] = []
+    quoted: list[QuotedMessage] = []
+    agent_name: str = ""
 
 
 class NoteAdded(Event, frozen=True, kw_only=True):

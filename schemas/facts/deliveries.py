@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schemas.events import Attachment
 from schemas.facts.base import Fact
 
 
@@ -12,6 +13,8 @@ class Outbound(Fact, frozen=True, kw_only=True):
     first_time  goes to an address that did not prove itself and has had no acknowledgement yet: the delivery sink counts these
     headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...); of `social`, `In-Reply-To` is the
              network's id of the post or comment that is answered
+    html     of a mail: the fragment that says what `text` says; its images are `cid:N`, the Nth of `attachments`
+    cc, bcc  of a mail: further mailboxes that get it; `bcc` is for the mail server only
     """
 
     outbound_id: str
@@ -29,6 +32,10 @@ class Outbound(Fact, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     causation_depth: int = 0
     first_time: bool = False
+    html: str = ""
+    attachments: list[Attachment] = []
+    cc: list[str] = []
+    bcc: list[str] = []
 
 
 class DeliveryFact(Fact, frozen=True, kw_only=True):

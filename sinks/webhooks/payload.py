@@ -5,7 +5,8 @@ type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact 
              outbound delivery_fact`
 occurred_at  ISO 8601, UTC, as are all times in `data`
 version      offset of the event that caused it: of two facts of one customer, the later one has the higher version
-data         every field of the fact (schemas/facts/); null is undefined and never 0
+data         every field of the fact (schemas/facts/) but `bcc`, which is for the mail server only; null is undefined and
+             never 0
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = ["KINDS", "body", "fact_id", "kinds_by_header", "name_of"]
 
 #: The facts that can be subscribed to, by name. Without `WebhookDelivered`: each webhook would cause the next.
 KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind is not WebhookDelivered}
+
+_WITHHELD = frozenset(("bcc",))
 
 
 def name_of(kind: type) -> str:
@@ -45,7 +48,7 @@ def fact_id(fact: Fact) -> str:
 def body(fact: Fact) -> bytes:
     """Returns the JSON of a fact, the same bytes for the same fact."""
     times = time_fields(type(fact))
-    data = {name: getattr(fact, name) for name in fact.__struct_fields__}
+    data = {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _WITHHELD}
     for name in times:
         data[name] = _time(data[name])
     message = {

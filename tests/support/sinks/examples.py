@@ -43,9 +43,12 @@ def _value(hint: Any, name: str, number: int) -> Any:
         return number + 0.1
     if hint is bool:
         return True
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return example(hint, number)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
-        return [_value(arguments[0], name, number), "", _value(arguments[0], name, number + 1)]
+        some = [_value(arguments[0], name, number), _value(arguments[0], name, number + 1)]
+        return [some[0], "", some[1]] if arguments[0] is str else some
     if origin is dict:
         return {"k": _value(arguments[1], name, number), "": ""}
     return _value(next(a for a in arguments if a is not type(None)), name, number)
