@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from schemas import secret_check
-from schemas.errors import DeskstreamError, Unavailable
+from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, help_text, load
@@ -84,7 +84,12 @@ def clickhouse(check: Check = False) -> None:
 
 
 @app.command(epilog=EXIT_CODES)
-def delivery(check: Check = False) -> None:
+def delivery(
+    check: Check = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="with --check: also connect to the SMTP server, encrypt and log in")
+    ] = False,
+) -> None:
     """Sends acknowledgements and replies over the customers' channels, each once, until SIGTERM.
 
     E-mail goes to the SMTP server of DESKSTREAM_SMTP_HOST and _PORT; channels without an adapter write JSON lines to
@@ -98,8 +103,12 @@ def delivery(check: Check = False) -> None:
     settings = load(SinkSettings)
     found = adapters(settings)
     if check:
-        say(f"ok: channels {', '.join(found.channels)}")
+        lines = asyncio.run(found.check()) if connect else []
+        for line in [f"ok: channels {', '.join(found.channels)}", *lines]:
+            say(plain(line))
         return
+    if connect:
+        raise ConfigurationError("it does nothing without --check", where="--connect")
     message_delivery.begin_at_zero()
     first_time.begin_at_zero()
     health = _begin(settings, "delivery")

@@ -24,6 +24,10 @@ class SinkSettings(Settings):
     smtp_host: str = Field("127.0.0.1", description="SMTP server that acknowledgements and replies are handed over to")
     smtp_port: int = Field(2525, ge=1, le=65535, description="port of the SMTP server that mail is handed over to")
     smtp_starttls: bool = Field(False, description="require STARTTLS")
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="authorities that the outgoing SMTP server's certificate is checked against; unset: the system's",
+    )
     smtp_username: str = Field("", description="SMTP user, empty for none")
     smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password")
     smtp_connections: int = Field(8, ge=1, description="SMTP connections kept open at most")
@@ -101,7 +105,7 @@ class SinkSettings(Settings):
         False, description="allow subscribers in private address ranges, and without TLS"
     )
 
-    @field_validator("outbox_dir", "webhooks_file", "delivery_sent_log_dir", mode="before")
+    @field_validator("outbox_dir", "webhooks_file", "delivery_sent_log_dir", "smtp_ca_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

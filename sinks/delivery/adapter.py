@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from schemas import plugins
 from schemas.errors import DeskstreamError
@@ -83,6 +83,18 @@ class Adapter(Protocol):
         """Closes the connections."""
 
 
+@runtime_checkable
+class Checkable(Protocol):
+    """An adapter whose connection can be tried without a message."""
+
+    async def check(self) -> str:
+        """Connects as for a message; returns a line about the server.
+
+        Raises:
+            Unavailable: with the next step to take.
+        """
+
+
 class Adapters:
     """Holds the adapter of every channel."""
 
@@ -99,6 +111,15 @@ class Adapters:
         if adapter is None:
             raise Undeliverable("refused", "no_adapter", f"no adapter for the channel {channel!r}")
         return adapter
+
+    async def check(self) -> list[str]:
+        """Tries the connection of every adapter that has one to try; returns a line about each.
+
+        Raises:
+            Unavailable: with the next step to take.
+        """
+        each_once = {id(adapter): adapter for adapter in self._by_channel.values()}.values()
+        return [await adapter.check() for adapter in each_once if isinstance(adapter, Checkable)]
 
     @property
     def channels(self) -> list[str]:

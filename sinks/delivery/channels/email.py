@@ -20,12 +20,11 @@ import aiosmtplib
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from schemas.text import named_error_line, one_line
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.mail import address, compose
+from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
 
 CHANNELS = ("email", "form")
-_IMPLICIT_TLS = 465
 #: Answers about our connection and not about the message: closing, login wanted, login failed, encryption wanted.
 _ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
 _CLOSING, _SEND_THE_MAIL = 421, 354
@@ -38,6 +37,7 @@ class Email:
     def __init__(self, settings: SinkSettings) -> None:
         self._settings = settings
         self._sender = address(settings.mail_from)
+        self._tls = tls_context(settings)
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
 
@@ -65,6 +65,14 @@ class Email:
                     connection.close()
             return answer
 
+    async def check(self) -> str:
+        """Opens a connection as for a mail; returns a line about the server.
+
+        Raises:
+            Unavailable: with the next step to take.
+        """
+        return await try_connection(self._settings, self._sender.spec)
+
     async def close(self) -> None:
         """Closes the idle connections, with QUIT."""
         while self._idle:
@@ -79,25 +87,7 @@ class Email:
                 if connection.is_connected:
                     return connection
             connection.close()
-        settings = self._settings
-        connection = aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            use_tls=settings.smtp_port == _IMPLICIT_TLS,
-            start_tls=settings.smtp_starttls,
-            username=settings.smtp_username or None,
-            password=settings.smtp_password.get_secret_value() or None,
-            timeout=settings.smtp_timeout_seconds,
-        )
-        try:
-            await connection.connect()
-            if connection.is_ehlo_or_helo_needed:
-                await connection.ehlo()
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise ServiceUnavailable(
-                f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {_error_text(error)}"
-            ) from error
-        return connection
+        return await opened(self._settings, self._tls)
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
         """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
@@ -110,9 +100,9 @@ class Email:
                 response = await connection.execute_command(command)
                 if response.code not in expected:
                     await _reset(connection)
-                    raise _failure_of(response.code, _answer_text(response.code, response.message))
+                    raise _failure_of(response.code, answer_text(response.code, response.message))
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise ServiceUnavailable(f"SMTP: {_error_text(error)}") from error
+            raise ServiceUnavailable(f"SMTP: {error_text(error)}") from error
         return await self._hand_over_content(connection, mail)
 
     async def _hand_over_content(self, connection: aiosmtplib.SMTP, mail: bytes) -> str:
@@ -123,12 +113,12 @@ class Email:
         try:
             protocol.write(_wire_form(mail))
         except aiosmtplib.SMTPException as error:
-            raise ServiceUnavailable(f"SMTP: {_error_text(error)}") from error
+            raise ServiceUnavailable(f"SMTP: {error_text(error)}") from error
         try:
             response = await protocol.read_response(timeout=self._settings.smtp_answer_timeout_seconds)
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise AnswerLost(f"SMTP, after the mail: {_error_text(error)}") from error
-        answer = _answer_text(response.code, response.message)
+            raise AnswerLost(f"SMTP, after the mail: {error_text(error)}") from error
+        answer = answer_text(response.code, response.message)
         if response.code == _CLOSING:
             raise AnswerLost(f"SMTP, after the mail: {answer}")
         if not 200 <= response.code < 300:
@@ -140,7 +130,7 @@ def connect(settings: SinkSettings) -> Email:
     """Returns the adapter.
 
     Raises:
-        ConfigurationError: DESKSTREAM_MAIL_FROM is not one e-mail address.
+        ConfigurationError: DESKSTREAM_MAIL_FROM is not one e-mail address, or a file of certificates cannot be read.
     """
     try:
         return Email(settings)
@@ -166,13 +156,3 @@ def _failure_of(code: int, answer: str) -> Exception:
     if 400 <= code < 500:
         return TryLater(answer)
     return Undeliverable("bounced", "smtp_permanent", answer)
-
-
-def _answer_text(code: int, message: str) -> str:
-    return one_line(f"{code} {message}", 500)
-
-
-def _error_text(error: Exception) -> str:
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return _answer_text(error.code, error.message)
-    return named_error_line(error, 500)
