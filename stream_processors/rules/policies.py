@@ -41,6 +41,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_SECONDS = 3660 * 86400
 _REMEMBERED = 10_000
+_MINUTE = 60 * MICROS
+#: A promise looks no further ahead, however long somebody waited.
+_LONGEST_WAIT_SECONDS = 30 * 86400
 _SOME_TIME = 1_800_000_000 * MICROS
 _THANKS_CHARACTERS = 80
 
@@ -74,13 +77,21 @@ class Policy:
     at_risk: tuple[int, ...] = ()
     measured_in: Calendar | None = None
 
-    def promised_at(self, received_at: int) -> int | None:
+    def promised_at(self, received_at: int, queue_seconds: float = 0.0) -> int | None:
         """Returns until when (micros) we promise an answer to a message of `received_at`; None where no target exists.
 
-        The promise is the first-response target plus a margin: promise less, deliver more.
+        The promise is the first-response target plus a margin: promise less, deliver more. Where customers wait longer than
+        the target at present (`queue_seconds`, of the calendar's time) it is that wait plus the margin. With a calendar it
+        lies in working time, as the customer reads it: in whole minutes, and not at the very moment of closing.
         """
         target = self.targets.get("first_response")
-        return None if target is None else due_at(received_at, target + self.margin_seconds, self.calendar)
+        if target is None:
+            return None
+        seconds = max(target, min(queue_seconds, _LONGEST_WAIT_SECONDS)) + self.margin_seconds
+        promised = due_at(received_at, seconds, self.calendar)
+        if self.calendar is None or self.calendar.is_open(minute := -(-promised // _MINUTE) * _MINUTE):
+            return promised
+        return self.calendar.opens_at(minute)
 
     def fits(self, wanted: Attributes) -> bool:
         """Returns true when all conditions hold."""

@@ -1,14 +1,15 @@
 """Writes a promised time in words: in the customer's time zone and language, by the patterns of Babel.
 
-Minutes round up, so that the time named is never before the one promised. The date is formatted once per day and
-locale, the zone's name once per offset; a time costs little more than putting the two together.
+Minutes round up, so that the time named is never before the one promised. The zone's name is the one of the instant
+itself: on the day of a change of the clocks 00:15 GMT is not 00:15 BST. The date is formatted once per day and locale, the
+zone's name once per offset; a time costs little more than putting the two together.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, get_timezone_gmt, get_timezone_name
@@ -45,7 +46,8 @@ def _words(minute: int, time_zone: str, otherwise: ZoneInfo, locale: str) -> Pro
     moment = datetime.fromtimestamp(minute * 60, UTC).astimezone(own or otherwise)
     _, _, _, full, short = _WORDING[locale]
     long_date, short_date = _dates(moment.date(), locale)
-    long_zone, short_zone = _zone_names(moment.tzinfo or UTC, moment.tzname() or "", moment.date(), locale)
+    offset = moment.utcoffset() or timedelta()
+    long_zone, short_zone = _zone_names((own or otherwise).key, offset, _is_summer(moment, own or otherwise), locale)
     time = f"{moment.hour:02}:{moment.minute:02}"
     return PromisedTime(
         full.format(date=long_date, time=time, zone=long_zone),
@@ -67,12 +69,43 @@ def _dates(day: date, locale: str) -> tuple[str, str]:
     return format_date(day, full, locale=babel_locale), format_date(day, short, locale=babel_locale)
 
 
-@lru_cache(maxsize=1024)
-def _zone_names(zone: tzinfo, _abbreviation: str, day: date, locale: str) -> tuple[str, str]:
-    """Returns the zone's name in full and in short; the abbreviation is a key because a day may have two."""
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone)
+class _Instant(tzinfo):
+    """Stands for a zone at one instant: Babel asks for its name, for the offset then and for nothing else."""
+
+    def __init__(self, key: str, offset: timedelta) -> None:
+        self.key, self._offset = key, offset
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        return self._offset
+
+    def dst(self, _: datetime | None) -> timedelta:
+        return timedelta()
+
+    def tzname(self, _: datetime | None) -> str:
+        return self.key
+
+
+@lru_cache(maxsize=2048)
+def _zone_names(zone: str, offset: timedelta, is_summer: bool, locale: str) -> tuple[str, str]:
+    """Returns the zone's name in full and in short, at an instant with this offset from UTC."""
+    instant = datetime(2000, 1, 1, tzinfo=_Instant(zone, offset))
     babel_locale = _WORDING[locale][0]
-    short = get_timezone_name(noon, width="short", locale=babel_locale)
+    variant: Literal["daylight", "standard"] = "daylight" if is_summer else "standard"
+    short = get_timezone_name(instant, width="short", locale=babel_locale, zone_variant=variant)
     if short[:1] in "+-":
-        short = get_timezone_gmt(noon, width="long", locale=babel_locale)
-    return get_timezone_name(noon, width="long", locale=babel_locale), short
+        short = get_timezone_gmt(instant, width="long", locale=babel_locale)
+    return get_timezone_name(instant, width="long", locale=babel_locale, zone_variant=variant), short
+
+
+def _is_summer(moment: datetime, zone: ZoneInfo) -> bool:
+    """Returns true when the clocks are ahead of winter.
+
+    Of Ireland the time zone database says that summer is the standard and winter an hour less; Babel names it as all others.
+    """
+    saving = moment.dst() or timedelta()
+    return not saving if _has_negative_winter(zone, moment.year) else bool(saving)
+
+
+@lru_cache(maxsize=1024)
+def _has_negative_winter(zone: ZoneInfo, year: int) -> bool:
+    return any((datetime(year, month, 1, tzinfo=zone).dst() or timedelta()) < timedelta() for month in (1, 4, 7, 10))
