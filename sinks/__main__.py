@@ -104,7 +104,7 @@ def delivery(
     found = adapters(settings)
     if check:
         lines = asyncio.run(found.check()) if connect else []
-        for line in [f"ok: channels {', '.join(found.channels)}", *lines]:
+        for line in [f"ok: channels {', '.join(found.channels)}", *found.to_publish, *lines]:
             say(plain(line))
         return
     if connect:

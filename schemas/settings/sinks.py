@@ -36,6 +36,11 @@ class SinkSettings(Settings):
         120.0, gt=0, description="the answer to a whole mail may take so long; then nobody knows if it was taken"
     )
     mail_from: str = Field("support@support.example", description="sender of our mail")
+    dkim_keys: str = Field(
+        "",
+        description="keys that mail is signed with: `selector@domain=file.pem`, separated by commas; all of the sender's domain sign. "
+        "Empty: mail is not signed here",
+    )
     sms_account: str = Field(
         "", description="account id of the SMS service; empty: SMS go where channels without adapter go"
     )

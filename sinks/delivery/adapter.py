@@ -87,6 +87,10 @@ class Adapter(Protocol):
 class Checkable(Protocol):
     """An adapter whose connection can be tried without a message."""
 
+    @property
+    def to_publish(self) -> list[str]:
+        """The DNS records that it needs, a line each."""
+
     async def check(self) -> str:
         """Connects as for a message; returns a line about the server.
 
@@ -118,8 +122,17 @@ class Adapters:
         Raises:
             Unavailable: with the next step to take.
         """
+        return [await adapter.check() for adapter in self._checkable]
+
+    @property
+    def to_publish(self) -> list[str]:
+        """The DNS records that the adapters need, a line each."""
+        return [record for adapter in self._checkable for record in adapter.to_publish]
+
+    @property
+    def _checkable(self) -> list[Checkable]:
         each_once = {id(adapter): adapter for adapter in self._by_channel.values()}.values()
-        return [await adapter.check() for adapter in each_once if isinstance(adapter, Checkable)]
+        return [adapter for adapter in each_once if isinstance(adapter, Checkable)]
 
     @property
     def channels(self) -> list[str]:

@@ -17,10 +17,12 @@ from contextlib import suppress
 
 import aiosmtplib
 
+from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
+from sinks.delivery.dkim_keys import MailSigner, read_keys
 from sinks.delivery.mail import address, compose
 from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
 
@@ -38,6 +40,7 @@ class Email:
         self._settings = settings
         self._sender = address(settings.mail_from)
         self._tls = tls_context(settings)
+        self._signer = MailSigner(read_keys(settings.dkim_keys, self._sender.domain))
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
 
@@ -49,6 +52,7 @@ class Email:
         """
         now = self._settings.pipeline_clock.now()
         recipient, mail = compose(message, sender=self._sender, now=now)
+        mail = self._signer.sign(mail, now // MICROS)
         async with self._slots:
             connection = await self._connection()
             usable = False
@@ -64,6 +68,11 @@ class Email:
                 else:
                     connection.close()
             return answer
+
+    @property
+    def to_publish(self) -> list[str]:
+        """The DNS records of the keys that sign."""
+        return self._signer.records
 
     async def check(self) -> str:
         """Opens a connection as for a mail; returns a line about the server.
@@ -130,7 +139,7 @@ def connect(settings: SinkSettings) -> Email:
     """Returns the adapter.
 
     Raises:
-        ConfigurationError: DESKSTREAM_MAIL_FROM is not one e-mail address, or a file of certificates cannot be read.
+        ConfigurationError: DESKSTREAM_MAIL_FROM is not one e-mail address, or a file of certificates or a key is wrong.
     """
     try:
         return Email(settings)
