@@ -1,4 +1,4 @@
-"""Calls and chats: their beginning, their answer, their end. `verified` is as in `MessageReceived`."""
+"""Calls and chats: their beginning, their answer, their end. `verified` and `brand` are as in `MessageReceived`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class CallStarted(Event, frozen=True, kw_only=True):
     call_id: str
     language: str = ""
     verified: str = "none"
+    brand: str = ""
 
 
 class CallAnswered(Event, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class CallAnswered(Event, frozen=True, kw_only=True):
     agent_id: str = ""
     wait_seconds: float = 0.0
     verified: str = "none"
+    brand: str = ""
 
 
 class CallEnded(Event, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ class CallEnded(Event, frozen=True, kw_only=True):
     language: str = ""
     call_id: str = ""
     verified: str = "none"
+    brand: str = ""
 
 
 class ChatEnded(Event, frozen=True, kw_only=True):
@@ -60,6 +63,7 @@ class ChatEnded(Event, frozen=True, kw_only=True):
     wait_seconds: float = 0.0
     lines: int = 0
     verified: str = "none"
+    brand: str = ""
 
 
 class TranscriptRequested(Event, frozen=True, kw_only=True):
@@ -72,6 +76,7 @@ class TranscriptRequested(Event, frozen=True, kw_only=True):
     customer_name: str = ""
     language: str = ""
     verified: str = "none"
+    brand: str = ""
 
 
 class TypingChanged(Event, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     verified      here and below: how it was verified that the customer is who it says, one of `VERIFICATIONS`
     sender        the mailbox that wrote it, where `address` is another (a mail with a Reply-To), or ''
     directory     the fields that the directory filled in: the sender did not say them
+    brand         here and below: what the customer wrote to, a slug of `brands.yaml`; '' where the producer does not know
     """
 
     customer_id: str
@@ -65,6 +66,7 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     verified: str = "none"
     sender: str = ""
     directory: list[str] = []
+    brand: str = ""
 
 
 class ConsentChanged(Event, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class ConsentChanged(Event, frozen=True, kw_only=True):
     language: str = ""
     answered: bool = False
     verified: str = "none"
+    brand: str = ""
 
 
 class DeliveryReported(Event, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     products: list[str] = []
     order_id: str = ""
     verified: str = "none"
+    brand: str = ""
 
 
 class OrderChanged(Event, frozen=True, kw_only=True):
@@ -31,3 +32,4 @@ class OrderChanged(Event, frozen=True, kw_only=True):
     reason: str = ""
     order_id: str = ""
     verified: str = "none"
+    brand: str = ""

@@ -14,6 +14,7 @@ class ArticleViewed(Event, frozen=True, kw_only=True):
     language: str = ""
     results: int | None = None
     verified: str = "none"
+    brand: str = ""
 
 
 class BotAnswered(Event, frozen=True, kw_only=True):
@@ -27,3 +28,4 @@ class BotAnswered(Event, frozen=True, kw_only=True):
     language: str = ""
     resolved: bool = False
     verified: str = "none"
+    brand: str = ""

@@ -12,6 +12,7 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     scanner     the vote looks like a machine's that opens every link
     episode     which time the ticket was solved, from 1; 0 when unknown
     agent_id    who solved it then: a late answer counts for them
+    brand       that of the ticket, as the link says
     address     the browser of the visitor who answers in a chat's window; `thread_ref` is then their conversation
     """
 
@@ -28,3 +29,4 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     agent_id: str = ""
     address: str = ""
     verified: str = "none"
+    brand: str = ""

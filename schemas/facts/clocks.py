@@ -41,6 +41,7 @@ class ClockFact(Fact, frozen=True, kw_only=True):
     threshold: int = 0
     reason: str = ""
     ticket_policy: str = ""
+    brand: str = ""
 
 
 class TicketClocks(Fact, frozen=True, kw_only=True):
@@ -106,6 +107,7 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     full_resolution_seconds: float | None = None
     full_resolution_business_seconds: float | None = None
     calendar_version: str = ""
+    brand: str = ""
 
 
 class ClockShare(Fact, frozen=True, kw_only=True):
@@ -129,3 +131,4 @@ class ClockShare(Fact, frozen=True, kw_only=True):
     policy: str = ""
     calendar: str = ""
     policy_version: str = ""
+    brand: str = ""

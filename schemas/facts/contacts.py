@@ -35,6 +35,7 @@ class ContactFact(Fact, frozen=True, kw_only=True):
     detail: str = ""
     verified: str = ""
     third_party: bool = False
+    brand: str = ""
 
 
 class AcknowledgementFact(Fact, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class AcknowledgementFact(Fact, frozen=True, kw_only=True):
     locale: str = ""
     promised_at: Micros | None = None
     outbound_id: str = ""
+    brand: str = ""
 
 
 class TagFact(Fact, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ class TagFact(Fact, frozen=True, kw_only=True):
     valence: str = ""
     owner_team: str = ""
     channel: str = ""
+    brand: str = ""
 
 
 class ConversationFact(Fact, frozen=True, kw_only=True):
@@ -89,6 +92,7 @@ class ConversationFact(Fact, frozen=True, kw_only=True):
     wait_seconds: float | None = None
     handle_seconds: float | None = None
     imported: bool = False
+    brand: str = ""
 
 
 class RepeatFact(Fact, frozen=True, kw_only=True):
@@ -106,3 +110,4 @@ class RepeatFact(Fact, frozen=True, kw_only=True):
     team: str = ""
     quadrant: str = ""
     imported: bool = False
+    brand: str = ""

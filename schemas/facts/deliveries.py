@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.events import Attachment
+from schemas.events import Attachment, Micros
 from schemas.facts.base import Fact
 
 
@@ -15,6 +15,10 @@ class Outbound(Fact, frozen=True, kw_only=True):
              network's id of the post or comment that is answered
     html     of a mail: the fragment that says what `text` says; its images are `cid:N`, the Nth of `attachments`
     cc, bcc  of a mail: further mailboxes that get it; `bcc` is for the mail server only
+    sender   where answers go to: an address, or the number or page of the brand; '' for that of the settings. Beside it
+             `sender_name`, which is shown
+    window_ends_at  of WhatsApp: until then the text may be sent as it stands; later only `template` (its ContentSid) with
+             `template_variables`, where there is one
     """
 
     outbound_id: str
@@ -36,6 +40,11 @@ class Outbound(Fact, frozen=True, kw_only=True):
     attachments: list[Attachment] = []
     cc: list[str] = []
     bcc: list[str] = []
+    brand: str = ""
+    sender_name: str = ""
+    window_ends_at: Micros | None = None
+    template: str = ""
+    template_variables: dict[str, str] = {}
 
 
 class DeliveryFact(Fact, frozen=True, kw_only=True):
@@ -48,6 +57,7 @@ class DeliveryFact(Fact, frozen=True, kw_only=True):
     outcome: str
     attempts: int = 1
     detail: str = ""
+    brand: str = ""
 
 
 class WebhookDelivered(Fact, frozen=True, kw_only=True):

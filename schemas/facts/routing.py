@@ -15,6 +15,7 @@ class AssignmentFact(Fact, frozen=True, kw_only=True):
     agent_id: str = ""
     reason: str = ""
     wait_seconds: float | None = None
+    brand: str = ""
 
 
 class PresenceFact(Fact, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class SurveyFact(Fact, frozen=True, kw_only=True):
     thanked: str = ""
     follow_up: bool = False
     imported: bool = False
+    brand: str = ""
 
 
 class InvitationFact(Fact, frozen=True, kw_only=True):
@@ -57,6 +58,7 @@ class InvitationFact(Fact, frozen=True, kw_only=True):
     outbound_id: str = ""
     solved_at: Micros | None = None
     expires_at: Micros | None = None
+    brand: str = ""
 
 
 class FollowUpFact(Fact, frozen=True, kw_only=True):
@@ -81,3 +83,4 @@ class FollowUpFact(Fact, frozen=True, kw_only=True):
     done_at: Micros | None = None
     done_by: str = ""
     done_seconds: float | None = None
+    brand: str = ""

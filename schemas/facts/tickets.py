@@ -12,6 +12,8 @@ class TicketFact(Fact, frozen=True, kw_only=True):
     verified              how it was verified that whoever is answered on it is the customer, one of `VERIFICATIONS`;
                           '' in rows from before that was recorded
     third_party_messages  messages of senders who take no part in it
+    brand                 what the customer wrote to, a slug of `brands.yaml`; '' where none is configured, and in rows from
+                          before there were brands. It is in all facts of a ticket
     """
 
     ticket_id: str
@@ -56,6 +58,7 @@ class TicketFact(Fact, frozen=True, kw_only=True):
     ces: int | None = None
     verified: str = ""
     third_party_messages: int = 0
+    brand: str = ""
 
 
 class ResolutionFact(Fact, frozen=True, kw_only=True):
@@ -85,3 +88,4 @@ class ResolutionFact(Fact, frozen=True, kw_only=True):
     decided_at: Micros | None = None
     reason: str = ""
     imported: bool = False
+    brand: str = ""

@@ -7,7 +7,9 @@ from schemas.facts.base import Fact
 
 
 class PaneFact(Fact, frozen=True, kw_only=True):
-    """Five minutes of one combination of dimensions, as an absolute partial. Id: `partition, part, start, channel, team, priority, policy`.
+    """Five minutes of one combination of dimensions, as an absolute partial.
+
+    Id: `partition, part, start, channel, team, priority, policy, brand`.
 
     Windows of 1 h, 24 h and 7 d are sums of panes. `part` is the offset that opened this partial, so that a pane
     whose state was dropped can receive late data in a new part; sum over parts and partitions. A partial may be
@@ -93,12 +95,13 @@ class PaneFact(Fact, frozen=True, kw_only=True):
     ces_6: int = 0
     ces_7: int = 0
     surveys_answered_invited: int = 0
+    brand: str = ""
 
 
 class PaneBucketFact(Fact, frozen=True, kw_only=True):
     """How many durations of one measure fell into one bucket of one pane.
 
-    Id: `start, measure, channel, team, priority, policy, partition, part, bucket`.
+    Id: `start, measure, channel, team, priority, policy, brand, partition, part, bucket`.
 
     measure  `first_response next_response resolution answer requester_wait handled`
     bucket   0 up to a millisecond; b for durations above γ^(b-1) and up to γ^b milliseconds, γ = 101/99; read back as
@@ -114,3 +117,4 @@ class PaneBucketFact(Fact, frozen=True, kw_only=True):
     team: str = ""
     priority: str = ""
     policy: str = ""
+    brand: str = ""

@@ -174,6 +174,7 @@ class MessageDelivery:
             outcome=outcome,
             attempts=attempts,
             detail=detail[:500],
+            brand=message.brand,
         )
         await self._write_durably(encode(fact), record)
         channel = bounded_channel(message.channel)

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from schemas.brands import Brands
 from schemas.errors import ConfigurationError
 from stream_processors.rules import taxonomy_file
 from stream_processors.rules.calendars_file import Calendars
@@ -34,7 +35,7 @@ MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
 _LATER = ("calendars.yaml", "notices.yaml", "surveys.yaml")
 _DEPTH = 3
-_GUARDS = "acknowledgements.yaml"
+_GUARDS, _BRANDS = "acknowledgements.yaml", "brands.yaml"
 _made: dict[tuple[Any, str], Any] = {}
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class Rules:
     calendars: Calendars
     notices: Notices
     surveys: Surveys
+    brands: Brands
     version: str = ""
 
 
@@ -128,6 +130,12 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
     def named(*names: str, and_ics: bool = False) -> Callable[[str], bool]:
         return lambda name: name in names or (and_ics and name.endswith(".ics"))
 
+    # Rules that were published before there were brands have no such file, and name none.
+    brands = (
+        made_of(Brands.load, root / _BRANDS, mail_domain, files_of=named(_BRANDS))
+        if _BRANDS in files
+        else Brands.nameless(mail_domain)
+    )
     teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
     calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
     taxonomy = made_of(taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
@@ -145,6 +153,7 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
         mail_domain=mail_domain,
         notices=made_of(Notices.load, root / "notices.yaml", mail_domain, files_of=named("notices.yaml")),
         surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
+        brands=brands,
         version=content_version(files, mail_domain),
     )
 

@@ -18,6 +18,7 @@ from stream_processors.tickets.observations import Observation
 from stream_processors.tickets.state import Clock, Customer, Episode, Pane, Ticket
 
 if TYPE_CHECKING:
+    from schemas.brands import Brand
     from stream_processors.rules.calendars import Calendar
     from stream_processors.rules.policies import Policy
     from stream_processors.rules.ruleset import Rules
@@ -132,6 +133,17 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
         return ticket.team or self.rules.teams.choose(self.rules.taxonomy.owner(ticket.tags), ticket.language)
 
     @property
+    def brand_of_event(self) -> str:
+        """Returns the slug of the brand that the event came to; that of the default brand where it names none that we know."""
+        return self.rules.brands.slug_of(getattr(self.event, "brand", ""))
+
+    @property
+    def brand(self) -> Brand:
+        """Returns the brand that speaks to the customer here: that of the ticket, if there is one."""
+        ticket = self.ticket
+        return self.rules.brands.get(self.brand_of_event if ticket is None else ticket.brand)
+
+    @property
     def policy(self) -> Policy:
         """Returns the policy that fits the ticket as it is now. Only for a fold with a ticket."""
         assert self.ticket is not None
@@ -171,13 +183,14 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     # -- facts --------------------------------------------------------------------------------------------------------
 
     def fact_header(self, about: Ticket | Episode | None = None) -> dict[str, Any]:
-        """Returns the four fields that every fact carries; a fact about a ticket or an episode has its versions."""
+        """Returns the fields that every fact of a customer carries; one about a ticket or an episode has its versions and brand."""
         offset = self.position.offset
         return {
             "customer_tag": self.event.customer_tag,
             "version": offset if about is None else about.version_at(offset),
             "partition": self.position.partition,
             "at": self.now,
+            "brand": self.brand_of_event if about is None else about.brand,
         }
 
     @property

@@ -41,8 +41,9 @@ def find(customer: Customer, reference: str, tag: str) -> Ticket | None:
     return None
 
 
-def by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
-    """Returns the ticket that a contact names, answers or refers to."""
+def by_reference(context: FoldContext, event: MessageReceived | CallEnded) -> Ticket | None:
+    """Returns the ticket that a contact names, or that it answers or refers to within its brand."""
+    customer = context.customer
     if not customer.tickets:
         return None
     if event.ticket_ref and (found := find(customer, event.ticket_ref, event.customer_tag)) is not None:
@@ -52,17 +53,21 @@ def by_reference(customer: Customer, event: MessageReceived | CallEnded) -> Tick
     if event.in_reply_to or event.references:
         answered = {*event.references, event.in_reply_to}
         for ticket in reversed(customer.tickets):
-            if not answered.isdisjoint(ticket.conversation.message_ids):
+            if not answered.isdisjoint(ticket.conversation.message_ids) and _is_of_brand(context, ticket):
                 return ticket
     if event.thread_id:
         for ticket in reversed(customer.tickets):
-            if event.thread_id in ticket.conversation.thread_ids and ticket.channel == event.channel:
+            if (
+                event.thread_id in ticket.conversation.thread_ids
+                and ticket.channel == event.channel
+                and _is_of_brand(context, ticket)
+            ):
                 return ticket
     return None
 
 
 def by_conversation(context: FoldContext, event: MessageReceived | CallEnded | CallAnswered) -> Ticket | None:
-    """Returns the newest recent ticket of this channel and address, an unsolved one first."""
+    """Returns the newest recent ticket of this channel, address and brand, an unsolved one first."""
     if event.channel not in CONVERSATIONAL or _tells_conversations_apart(event):
         return None
     recent = [
@@ -70,12 +75,18 @@ def by_conversation(context: FoldContext, event: MessageReceived | CallEnded | C
         for ticket in context.customer.tickets
         if _same_channel(ticket.channel, event.channel)
         and ticket.request.address == event.address
+        and _is_of_brand(context, ticket)
         and (not isinstance(event, MessageReceived) or ticket.request.public == event.public)
         and context.now - ticket.updated_at <= context.rules.policies.reopen_micros
         and ticket.status != "closed"
     ]
     unsolved = [ticket for ticket in recent if ticket.status != "solved"]
     return next(reversed(unsolved or recent), None)
+
+
+def _is_of_brand(context: FoldContext, ticket: Ticket) -> bool:
+    """Returns true for a ticket of the brand that the event came to. One from before there were brands is the default brand's."""
+    return context.rules.brands.slug_of(ticket.brand) == context.brand_of_event
 
 
 def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered) -> bool:

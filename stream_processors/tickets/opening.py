@@ -16,7 +16,7 @@ from stream_processors.tickets.state import Customer, Ticket, TicketRequest
 __all__ = ["MOST_TICKETS", "awaits_answer", "join_or_open"]
 
 #: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another; those
-#: that are answered elsewhere than at the customer's own address count apart.
+#: that are answered elsewhere than at the customer's own address count apart, and so do those of each brand.
 MOST_TICKETS = 50
 KEPT_UNANSWERED = 20
 
@@ -32,7 +32,7 @@ def join_or_open(
         and (own := customer_tag(event.customer_id)) != event.customer_tag
     ):
         return _forward(context, event, own)
-    if (newest := _newest_of_too_many(context.customer, event)) is not None:
+    if (newest := _newest_of_too_many(context, event)) is not None:
         return context.with_ticket(newest)
     return _open(context, event, at)
 
@@ -43,7 +43,7 @@ def _forward(context: FoldContext, event: MessageReceived | CallEnded, own: str)
     return context.replace(forwarded=True).send(Output(moved, own))
 
 
-def _newest_of_too_many(customer: Customer, event: MessageReceived | CallEnded) -> Ticket | None:
+def _newest_of_too_many(context: FoldContext, event: MessageReceived | CallEnded) -> Ticket | None:
     """Returns the ticket that a contact joins where too many are unsolved: one that is answered where the contact is.
 
     Who begins chats with the address of somebody else has as many as the customer, and apart from them: neither uses up
@@ -52,11 +52,17 @@ def _newest_of_too_many(customer: Customer, event: MessageReceived | CallEnded) 
     Raises:
         Refused: `too_many_tickets`, there are too many and none is answered there.
     """
+    customer = context.customer
     if len(customer.tickets) < MOST_TICKETS:
         return None
+    brands, brand = context.rules.brands, context.brand_of_event
     own = trust.reaches_sender(event.customer_id, event)
     unsolved = [
-        ticket for ticket in customer.tickets if finished_at(ticket) is None and trust.is_own(customer, ticket) == own
+        ticket
+        for ticket in customer.tickets
+        if finished_at(ticket) is None
+        and trust.is_own(customer, ticket) == own
+        and brands.slug_of(ticket.brand) == brand
     ]
     if len(unsolved) < MOST_TICKETS:
         return None
@@ -84,6 +90,7 @@ def _open(context: FoldContext, event: MessageReceived | CallEnded, at: int) -> 
         imported=event.imported,
         updated_at=context.now,
         request=request,
+        brand=context.brand_of_event,
     )
     customer = replace(context.customer, customer_id=event.customer_id, next_number=number + 1)
     return context.replace(customer=customer, ticket=ticket, opened=True)

@@ -161,6 +161,7 @@ def _ticket(context: FoldContext, ticket: Ticket) -> TicketFact:
         ces=ticket.survey.ces,
         verified=ticket.request.verified,
         third_party_messages=ticket.counts.third_party_messages,
+        brand=ticket.brand,
     )
 
 

@@ -144,6 +144,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     invitation: Invitation = Invitation()
     survey: Survey | None = None
     follow_up: FollowUp | None = None
+    brand: str = ""
 
     def version_at(self, offset: int) -> int:
         """Returns the version of a fact about the episode that comes of the record at `offset`."""
@@ -204,9 +205,10 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     opted_out   addresses that nothing may be sent to; after an erasure digests of them
     episodes    what was solved lately, oldest first
     invited     when this customer was invited to surveys, for the cap
+    whatsapp    (address, brand, when) of their last WhatsApp message to each brand: for 24 hours we may answer freely
     """
 
-    VERSION: ClassVar[int] = 7
+    VERSION: ClassVar[int] = 8
 
     customer_id: str = ""
     name: str = ""
@@ -222,6 +224,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     opted_out: tuple[str, ...] = ()
     episodes: tuple[Episode, ...] = ()
     invited: tuple[int, ...] = ()
+    whatsapp: tuple[tuple[str, str, int], ...] = ()
 
     @staticmethod
     def upgrade(version: int, fields: list[Any]) -> list[Any]:
@@ -268,7 +271,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     def forgotten(self) -> Customer:
         """Returns the customer without their name and id. What they opted out of stays so: as digests."""
         digests = tuple(each if each.startswith(_SEAL) else _SEAL + seals(each)[0] for each in self.opted_out)
-        return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests)
+        return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests, whatsapp=())
 
 
 class Pane(State, frozen=True, kw_only=True, array_like=True):
@@ -279,7 +282,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     buckets      measure → bucket → how many durations fell into it; see `sketch`
     """
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     part: int = 0
     start: int = 0
@@ -291,6 +294,7 @@ class Pane(State, frozen=True, kw_only=True, array_like=True):
     touched_at: int = 0
     postponed: int = 0
     buckets: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    brand: str = ""
 
 
 def _plain(address: str) -> str:

@@ -6,6 +6,7 @@ A customer's message belongs to, in this order,
   3. the ticket of its channel's own thread,
   4. on conversational channels, the newest open ticket of the same address, while it is recent,
   5. a new one.
+All but the first only within the brand that the message came to: who writes to two brands has tickets of each.
 A message that names a ticket whose sender takes no part in it (`trust`) is recorded there, and changes nothing else.
 A solved ticket takes a message within the reopen window and reopens with a new episode, unless the message only
 says thanks. After the window, and when closed, a new ticket follows up. What a machine answers on a ticket (out of
@@ -96,7 +97,7 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
-    found = by_reference(context.customer, event) or by_conversation(context, event)
+    found = by_reference(context, event) or by_conversation(context, event)
     only_thanks = False
     if found is not None and (solved := finished_at(found)) is not None:
         too_late = context.now - solved > context.rules.policies.reopen_micros and not says_history(event, found)
@@ -161,7 +162,7 @@ def _call(context: FoldContext, event: CallEnded) -> FoldContext:
     if event.outcome not in OUTCOMES:
         raise Refused("bad_outcome", f"{event.outcome!r} is not one of {', '.join(OUTCOMES)}")
     known = _heard_of(context.customer, event)
-    named = by_reference(context.customer, event)
+    named = by_reference(context, event)
     if named is not None and not trust.takes_part(context.customer, named, event):
         named = None  # a call is a matter of its own
     found = known or named or by_conversation(context, event)

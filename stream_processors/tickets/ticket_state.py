@@ -275,6 +275,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     clocks         at most one of each name: running, or the last that stopped
     follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
+    brand          what its customer wrote to; '' where none was configured then
     """
 
     number: int
@@ -300,6 +301,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     milestones: Milestones = Milestones()
     sla: TicketSla = TicketSla()
     survey: TicketSurvey = TicketSurvey()
+    brand: str = ""
 
     def id_at(self, tag: str) -> str:
         """Returns the ticket's id; `tag` is that of the customer who has it."""

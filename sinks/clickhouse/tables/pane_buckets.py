@@ -6,5 +6,5 @@ from sinks.clickhouse.table import Table
 TABLE = Table(
     "pane_buckets",
     PaneBucketFact,
-    key=("start", "measure", "channel", "team", "priority", "policy", "partition", "part", "bucket"),
+    key=("start", "measure", "channel", "team", "priority", "policy", "partition", "part", "bucket", "brand"),
 )

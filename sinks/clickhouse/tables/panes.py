@@ -3,4 +3,4 @@
 from schemas.facts import PaneFact
 from sinks.clickhouse.table import Table
 
-TABLE = Table("panes", PaneFact, key=("partition", "part", "start", "channel", "team", "priority", "policy"))
+TABLE = Table("panes", PaneFact, key=("partition", "part", "start", "channel", "team", "priority", "policy", "brand"))

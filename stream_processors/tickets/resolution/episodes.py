@@ -50,6 +50,7 @@ def remember(context: FoldContext) -> Episode:
         touched_at=context.now,
         imported=ticket.imported,
         version_offset=0 if ticket.adopted is None else ticket.adopted.version_offset,
+        brand=ticket.brand,
     )
 
 
@@ -77,6 +78,7 @@ def as_then(episode: Episode) -> Ticket:
         priority=episode.priority,
         imported=episode.imported,
         sla=TicketSla(policy=episode.policy),
+        brand=episode.brand,
     )
 
 

@@ -304,6 +304,7 @@ def _fact(
         threshold=threshold,
         reason=reason,
         ticket_policy=ticket.sla.policy,
+        brand=ticket.brand,
     )
 
 

@@ -179,6 +179,7 @@ def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> Ti
         calendar=ticket.sla.calendar,
         calendar_version=ticket.sla.calendar_version,
         next_responses=0 if waits is None else waits.count,
+        brand=ticket.brand,
         **measures,
     )
 
@@ -320,4 +321,5 @@ def _share(context: FoldContext, ticket: Ticket, clock: Clock, share: ClockShare
         policy=clock.terms.policy,
         policy_version=clock.terms.policy_version,
         calendar=clock.terms.calendar,
+        brand=ticket.brand,
     )

@@ -84,7 +84,8 @@ def _episode(context: FoldContext, event: SurveyAnswered) -> Episode:
     ticket = context.ticket
     channel = event.channel if ticket is None else ticket.channel
     team = "" if ticket is None else ticket.team
-    return Episode(event.ticket_id, event.episode, channel, team, event.agent_id, touched_at=context.now)
+    brand = context.brand_of_event if ticket is None else ticket.brand
+    return Episode(event.ticket_id, event.episode, channel, team, event.agent_id, touched_at=context.now, brand=brand)
 
 
 def _answers_before(context: FoldContext, episode: Episode) -> int:

@@ -1,6 +1,6 @@
 """Counts what was observed in panes of five minutes of event time.
 
-A pane is one combination of channel, team, priority and policy in one partition; windows of 1 h, 24 h and 7 d are
+A pane is one combination of channel, team, priority, policy and brand in one partition; windows of 1 h, 24 h and 7 d are
 sums of panes (ADR 0003). Every record that changes a pane writes its metrics out in full, and those buckets of its
 durations that it changed (ADR 0017), so facts do not depend on how the log was cut into batches. A pane is forgotten an
 hour after its last event, one with CSAT scores not before they are a week old: the gauges of a week are rebuilt from
@@ -29,9 +29,10 @@ KEPT_MICROS = 3600 * MICROS
 WEEK_MICROS = 7 * 86_400 * MICROS
 
 
-def pane_key(start: int, channel: str, team: str, priority: str, policy: str) -> bytes:
-    """Returns the key under which a pane is stored."""
-    return b"p" + start.to_bytes(8, "big") + "\0".join((channel, team, priority, policy)).encode()
+def pane_key(start: int, channel: str, team: str, priority: str, policy: str, brand: str = "") -> bytes:
+    """Returns the key under which a pane is stored: without a brand the one that it had before there were brands."""
+    place = (channel, team, priority, policy, brand) if brand else (channel, team, priority, policy)
+    return b"p" + start.to_bytes(8, "big") + "\0".join(place).encode()
 
 
 def forget_at(pane: Pane) -> int:
@@ -97,7 +98,7 @@ def step(context: FoldContext) -> FoldContext:
             counts = pane.buckets[name] = dict(pane.buckets.get(name, ()))
             counts[bucket] = counts.get(bucket, 0) + once
             measured[key, name, bucket] = None
-    header = context.fact_header()
+    header = _header(context)
     facts = [Output(PaneFact(**header, **_place(pane), **pane.metrics)) for pane in panes.values()]  # type: ignore[arg-type]
     facts += [Output(_bucket_fact(header, panes[key], measure, bucket)) for key, measure, bucket in measured]
     return context.replace(panes=panes, outputs=(*context.outputs, *facts))
@@ -113,7 +114,7 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
             touched_at=max(stored.touched_at, touched),
             postponed=0,
         )
-    channel, team, priority, policy = dimensions
+    channel, team, priority, policy, brand = dimensions
     return Pane(
         offset=offset,
         part=offset,
@@ -122,8 +123,16 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
         team=team,
         priority=priority,
         policy=policy,
+        brand=brand,
         touched_at=touched,
     )
+
+
+def _header(context: FoldContext) -> dict[str, Any]:
+    """Returns the header of facts of panes, each of which has a brand of its own."""
+    header = context.fact_header()
+    del header["brand"]
+    return header
 
 
 def _place(pane: Pane) -> dict[str, Any]:
@@ -135,6 +144,7 @@ def _place(pane: Pane) -> dict[str, Any]:
         "team": pane.team,
         "priority": pane.priority,
         "policy": pane.policy,
+        "brand": pane.brand,
     }
 
 

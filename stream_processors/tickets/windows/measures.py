@@ -19,8 +19,8 @@ from stream_processors.tickets.surveys.score import LOW_CSAT
 __all__ = ["MEASURES", "Dimensions", "Metrics", "count", "counted"]
 
 Metrics = dict[str, int | float]
-#: Channel, team, priority, policy.
-Dimensions = tuple[str, str, str, str]
+#: Channel, team, priority, policy, brand.
+Dimensions = tuple[str, str, str, str, str]
 
 #: Kind of observation → the metric that counts it, and the step.
 _COUNTS: dict[type[Observation], tuple[str, int]] = {
@@ -89,7 +89,7 @@ def counted(context: FoldContext) -> Iterator[tuple[Observation, Dimensions]]:
         if type(observation) in _COUNTS:
             then = observation.ticket
             if then is None:
-                yield observation, (context.event.channel, "", "", "")
+                yield observation, (context.event.channel, "", "", "", context.brand_of_event)
                 continue
             if (not then.team or not then.sla.policy) and now is not None and now.number == then.number:
                 then = now
@@ -176,7 +176,7 @@ _DETAILS: dict[type[Observation], Callable[[Metrics, Any, bool], None]] = {
 
 
 def _dimensions(ticket: Ticket) -> Dimensions:
-    return ticket.channel, ticket.team, ticket.priority, ticket.sla.policy
+    return ticket.channel, ticket.team, ticket.priority, ticket.sla.policy, ticket.brand
 
 
 def _backlog(context: FoldContext, before: Customer, after: Customer) -> Iterator[tuple[Observation, Dimensions]]:

@@ -294,4 +294,5 @@ def test_what_an_episode_is_before_anything_is_known_of_it() -> None:
         "invitation": Invitation(asked=False, invite_at=None, invited=False),
         "survey": None,
         "follow_up": None,
+        "brand": "",
     }
