@@ -15,6 +15,8 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.utils import format_datetime
 
+import idna
+
 from schemas.clock import from_micros
 from schemas.facts import Outbound
 from schemas.identity import mail_message_id
@@ -22,6 +24,8 @@ from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
 
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+#: RFC 6532 lets any other character than ASCII stand in an atom; whether it is printable is asked apart.
+_UTF8_DOT_ATOM = re.compile(_DOT_ATOM.pattern.replace("`{", "`\\u0080-\\U0010ffff{"))
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _MESSAGE_IDS = re.compile(r"<[!-;=?-~]{3,900}>")  # visible ASCII, no angle brackets inside
@@ -36,7 +40,7 @@ _ENCODED_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 character
 
 @dataclass(frozen=True, slots=True)
 class MailAddress:
-    """Holds one address; `spec` is ASCII and safe to put into a header and an SMTP command."""
+    """Holds one address, safe to put into a header and an SMTP command; its local part may be international (RFC 6531)."""
 
     local: str
     domain: str
@@ -48,7 +52,9 @@ class MailAddress:
 
 
 def compose(message: Outbound, *, sender: MailAddress, now: int) -> tuple[str, bytes]:
-    """Returns `(recipient, the mail as ASCII bytes with CRLF)`. `now` in pipeline micros becomes the Date.
+    """Returns `(recipient, the mail as bytes with CRLF)`. `now` in pipeline micros becomes the Date.
+
+    It is ASCII, but for international addresses in its header.
 
     `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out.
 
@@ -77,11 +83,11 @@ def compose(message: Outbound, *, sender: MailAddress, now: int) -> tuple[str, b
         "",
         body,
     ]
-    return recipient.spec, "\r\n".join(lines).encode("ascii")
+    return recipient.spec, "\r\n".join(lines).encode()
 
 
 def address(text: str) -> MailAddress:
-    """Parses one e-mail address without a name; gives an international domain its ASCII form.
+    """Parses one e-mail address without a name; gives an international domain its ASCII form (IDNA 2008).
 
     Raises:
         Undeliverable: the text is no address, or more than one.
@@ -89,16 +95,27 @@ def address(text: str) -> MailAddress:
     local, _, domain = text.strip().rpartition("@")
     try:
         if not domain.isascii():
-            domain = domain.encode("idna").decode()
-        if len(local) > 64 or len(domain) > 255 or not _DOMAIN.fullmatch(domain):
+            domain = _ascii_domain(domain)
+        if len(local.encode()) > 64 or len(domain) > 255 or not _DOMAIN.fullmatch(domain):
             raise ValueError("it is not one address")
-        if not _DOT_ATOM.fullmatch(local):  # rare: "a quoted local part"
-            if not local.isascii() or not local.isprintable():
-                raise ValueError("it is not one address in ASCII")
+        if not local.isascii():
+            if not (_UTF8_DOT_ATOM.fullmatch(local) and local.isprintable()):
+                raise ValueError("it is not one address")
+        elif not _DOT_ATOM.fullmatch(local):  # rare: "a quoted local part"
+            if not local.isprintable():
+                raise ValueError("it is not one address")
             local = Address(addr_spec=f"{local}@{domain}").addr_spec.rpartition("@")[0]
         return MailAddress(local, domain)
     except (MessageError, ValueError, IndexError) as error:  # a broken address can be an IndexError in the parser
         raise Undeliverable("refused", "bad_address", f"{text[:200]!r}: {error}") from error
+
+
+def _ascii_domain(domain: str) -> str:
+    """Returns the form of IDNA 2008; that of 2003 for what it forbids, such as emoji, which are registered nevertheless."""
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return domain.encode("idna").decode()
 
 
 def _named(name: str, recipient: MailAddress) -> str:

@@ -79,3 +79,41 @@ def test_the_wire_form_is_that_of_the_standard_library(text: str) -> None:
     mail = text.replace("\n", "\r\n").encode()
     ended = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
     assert _wire_form(mail) == smtplib._quote_periods(ended) + b".\r\n"  # type: ignore[attr-defined]
+
+
+def answer_to_the_international(extensions: str, **fields: object) -> tuple[object, list[str], list[bytes]]:
+    """What becomes of a message, the MAIL and RCPT commands, and the mails; the server offers these extensions."""
+
+    async def run() -> tuple[object, list[str], list[bytes]]:
+        async with scripted_smtp({"EHLO": f"250-hello\r\n{extensions}250 SIZE"}) as smtp:
+            adapter = connect(SinkSettings(smtp_port=smtp.port))
+            try:
+                end: object = await adapter.deliver(outbound(**fields))
+            except Undeliverable as error:
+                end = error
+            await adapter.close()
+            return end, [line for line in smtp.commands if line[:4] in ("MAIL", "RCPT")], smtp.mails
+
+    return asyncio.run(run())
+
+
+def test_an_international_address_is_answered_where_the_server_can() -> None:
+    end, commands, mails = answer_to_the_international("250-SMTPUTF8\r\n250-8BITMIME\r\n", address="用户@例え.example")
+    assert end == "ok"
+    assert commands == [
+        "MAIL FROM:<support@support.example> SMTPUTF8 BODY=8BITMIME",
+        "RCPT TO:<用户@xn--r8jz45g.example>",
+    ]
+    assert len(mails) == 1
+
+
+def test_an_international_address_is_refused_with_the_reason_where_it_cannot() -> None:
+    end, commands, mails = answer_to_the_international("250-8BITMIME\r\n", address="用户@例え.example")
+    assert isinstance(end, Undeliverable)
+    assert (end.outcome, end.reason, commands, mails) == ("refused", "smtputf8", [], [])
+    assert str(end) == "the address has characters beyond ASCII, and the SMTP server offers no SMTPUTF8"
+
+
+def test_an_address_in_ascii_needs_no_extension() -> None:
+    end, commands, _ = answer_to_the_international("250-SMTPUTF8\r\n250-8BITMIME\r\n", address="ann@例え.example")
+    assert (end, commands[0]) == ("ok", "MAIL FROM:<support@support.example>")

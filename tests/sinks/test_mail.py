@@ -92,15 +92,29 @@ def test_a_message_without_an_id_gets_a_stable_one():
     assert mail["Message-ID"] == f"<ds.{TICKET}.OUT1@support.example>"
 
 
-def test_an_international_domain_is_written_in_ascii():
-    assert read(outbound(address="ann@bücher.example"))[0] == "ann@xn--bcher-kva.example"
+@pytest.mark.parametrize(
+    ("domain", "ascii_form"),
+    [("bücher.example", "xn--bcher-kva.example"), ("faß.example", "xn--fa-hia.example"), ("例え.example", "xn--r8jz45g.example"), ("BÜCHER。example", "xn--bcher-kva.example"), ("💩.example", "xn--ls8h.example")],
+)  # fmt: skip
+def test_an_international_domain_is_written_in_ascii(domain, ascii_form):
+    assert read(outbound(address=f"ann@{domain}"))[0] == f"ann@{ascii_form}"
+
+
+@pytest.mark.parametrize(
+    "local", ["änn", "用户", "пользователь", "उपयोगकर्ता", "müller.größe+tag", "josé", "ユーザー", "ä" * 32]
+)
+def test_an_international_address_stands_in_utf_8_in_the_header(local):
+    recipient, raw = compose(outbound(address=f"{local}@bücher.example"), sender=SENDER, now=NOW)
+    assert recipient == f"{local}@xn--bcher-kva.example"
+    assert f"To: {recipient}\r\n".encode() in raw
+    assert raw.replace(local.encode(), b"").isascii(), "nothing else is beyond ASCII"
 
 
 @pytest.mark.parametrize(
     "bad",
     [
         "", "ann", "@example.org", "ann@", "a@b, c@d", "a@b;c@d", "a b@example.org", "ann@example.org\r\nBcc: x@y", "<ann@example.org>",
-        "Ann <ann@example.org>", "ann@exa mple.org", "änn@example.org", "+15550100", "a@b@c,d", "ann@example.org\0",
+        "Ann <ann@example.org>", "ann@exa mple.org", "än n@example.org", "än\u2028n@example.org", "ä@b@example.org", "ä,b@example.org", "ä" * 40 + "@example.org", "ä..b@example.org", "+15550100", "a@b@c,d", "ann@example.org\0",
     ],
 )  # fmt: skip
 def test_what_is_not_exactly_one_address_is_refused(bad):

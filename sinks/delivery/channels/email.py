@@ -99,10 +99,11 @@ class Email:
         return await opened(self._settings, self._tls)
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
-        """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked ASCII, so they go out as they are."""
+        """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked, so they go out as they are."""
         try:
+            parameters = _parameters(connection, f"{self._sender.spec}{recipient}", mail)
             for command, expected in (
-                (b"MAIL FROM:<" + self._sender.spec.encode() + b">", range(200, 300)),
+                (b"MAIL FROM:<" + self._sender.spec.encode() + b">" + parameters, range(200, 300)),
                 (b"RCPT TO:<" + recipient.encode() + b">", range(200, 300)),
                 (b"DATA", range(_SEND_THE_MAIL, _SEND_THE_MAIL + 1)),
             ):
@@ -145,6 +146,23 @@ def connect(settings: SinkSettings) -> Email:
         return Email(settings)
     except Undeliverable as error:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
+
+
+def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> bytes:
+    """Returns the parameters of MAIL: what the server has to be told of characters beyond ASCII (RFC 6152, RFC 6531).
+
+    Raises:
+        Undeliverable: an address is international, and the server takes none such.
+    """
+    found = b""
+    if not (addresses.isascii() and mail.partition(b"\r\n\r\n")[0].isascii()):
+        if not connection.supports_extension("smtputf8"):
+            detail = "the address has characters beyond ASCII, and the SMTP server offers no SMTPUTF8"
+            raise Undeliverable("refused", "smtputf8", detail)
+        found += b" SMTPUTF8"
+    if not mail.isascii() and connection.supports_extension("8bitmime"):
+        found += b" BODY=8BITMIME"
+    return found
 
 
 async def _reset(connection: aiosmtplib.SMTP) -> None:

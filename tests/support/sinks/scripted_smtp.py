@@ -17,6 +17,7 @@ class ScriptedSmtp:
 
     script: dict[str, str]
     mails: list[bytes] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
     port: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,6 +25,7 @@ class ScriptedSmtp:
             going_on = await self._say("greeting", writer)
             while going_on and (line := await reader.readline()):
                 stage = line[:4].decode().strip().upper()
+                self.commands.append(line.decode().strip())
                 going_on = await self._say(stage, writer)
                 if going_on and stage == "DATA" and self.script.get("DATA", "354").startswith("354"):
                     self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
