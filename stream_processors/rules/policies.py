@@ -88,9 +88,9 @@ class Policy:
         if target is None:
             return None
         seconds = max(target, min(queue_seconds, _LONGEST_WAIT_SECONDS)) + self.margin_seconds
-        promised = due_at(received_at, seconds, self.calendar)
-        if self.calendar is None or self.calendar.is_open(minute := -(-promised // _MINUTE) * _MINUTE):
-            return promised
+        at = due_at(received_at, seconds, self.calendar)
+        if self.calendar is None or self.calendar.is_open(minute := -(-at // _MINUTE) * _MINUTE):
+            return at
         return self.calendar.opens_at(minute)
 
     def fits(self, wanted: Attributes) -> bool:

@@ -89,10 +89,10 @@ def test_every_promise_of_a_year_lies_in_staffed_time(locale: str) -> None:
         target = TARGETS[channel] if priority == "normal" else 60
         open_next, promised_within = (finder(staffed(HOURS[channel])) for _ in range(2))
         for at in hours:
-            promised = policy.promised_at(at)
-            assert promised is not None and promised >= max(at, open_next(at)[0]) + target * MICROS
-            opens, closes = promised_within(promised)
-            assert opens <= promised < closes, (channel, datetime.fromtimestamp(at / MICROS, LONDON))
+            promised_at = policy.promised_at(at)
+            assert promised_at is not None and promised_at >= max(at, open_next(at)[0]) + target * MICROS
+            opens, closes = promised_within(promised_at)
+            assert opens <= promised_at < closes, (channel, datetime.fromtimestamp(at / MICROS, LONDON))
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -101,10 +101,10 @@ def test_the_words_of_a_promise_name_its_own_minute(locale: str) -> None:
     pattern = {"en": "%H:%M on %A {0} %B", "ja": "{1}月{0}日", "zh-Hans": "{1}月{0}日", "zh-Hant": "{1}月{0}日"}[locale]
     begins = datetime(YEAR, 1, 1, tzinfo=UTC)
     for hour in range(0, 365 * 24, 3):
-        promised = policy.promised_at(micros(begins + timedelta(hours=hour)))
-        assert promised is not None
-        moment = datetime.fromtimestamp(promised / MICROS, LONDON)
-        full = promised_time(promised, "", LONDON, locale).full
+        promised_at = policy.promised_at(micros(begins + timedelta(hours=hour)))
+        assert promised_at is not None
+        moment = datetime.fromtimestamp(promised_at / MICROS, LONDON)
+        full = promised_time(promised_at, "", LONDON, locale).full
         assert full.startswith(moment.strftime(pattern.format(moment.day, moment.month)))
         assert f"{moment:%H:%M}" in full
         summer = {"en": "British Summer Time", "ja": "英国夏時間", "zh-Hans": "英国夏令时间", "zh-Hant": "英國夏令時間"}
@@ -132,9 +132,9 @@ def test_a_promise_by_hand() -> None:
         ("in_person", "2026-11-23T19:50"): "2026-11-24T08:05",
     }
     policies = load().policies
-    for (channel, received), promised in cases.items():
+    for (channel, received), promised_at in cases.items():
         policy = policies.match(channel, "normal", (), "", "support", "en")
-        assert policy.promised_at(london(received)) == london(promised), (channel, received)
+        assert policy.promised_at(london(received)) == london(promised_at), (channel, received)
 
 
 def test_a_promise_is_not_sooner_than_the_queue_allows() -> None:
@@ -173,12 +173,12 @@ def test_a_promise_of_any_calendar_lies_in_its_time(calendars: Calendars, data: 
     target, margin = data.draw(st.integers(1, 40 * 3600)), data.draw(st.integers(0, 7200))
     policy = Policy("p", "v", {"first_response": float(target)}, float(margin), calendar=calendar)
     queue = data.draw(st.integers(0, 80 * 3600))
-    promised = policy.promised_at(received, queue)
-    assert promised is not None and promised > received
-    assert calendar.is_open(promised)
-    assert calendar.is_open(-(-promised // (60 * MICROS)) * 60 * MICROS), "as it is written, in whole minutes"
-    assert calendar.business_micros(received, promised) >= (max(target, queue) + margin) * MICROS
-    assert promised >= calendar.opens_at(received) + target * MICROS
+    promised_at = policy.promised_at(received, queue)
+    assert promised_at is not None and promised_at > received
+    assert calendar.is_open(promised_at)
+    assert calendar.is_open(-(-promised_at // (60 * MICROS)) * 60 * MICROS), "as it is written, in whole minutes"
+    assert calendar.business_micros(received, promised_at) >= (max(target, queue) + margin) * MICROS
+    assert promised_at >= calendar.opens_at(received) + target * MICROS
 
 
 def test_all_that_ships_promises_in_working_time() -> None:
