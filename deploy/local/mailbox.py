@@ -30,15 +30,18 @@ class MaildirHandler:
             (maildir / part).mkdir(parents=True, exist_ok=True)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """Stores a message; returns the answer to the sender."""
+        """Stores a message, one file for each recipient; returns the answer to the sender.
+
+        Each mailbox gets a copy of its own, as everywhere: who reads one does not learn of a blind copy.
+        """
         content = envelope.original_content or b""
-        head = f"Return-Path: <{envelope.mail_from or ''}>\r\n"
-        head += "".join(f"Delivered-To: {recipient}\r\n" for recipient in envelope.rcpt_tos)
-        name = f"{time.time_ns() // 1000}.P{os.getpid()}Q{next(self._count)}.{socket.gethostname()}"
         try:
-            written = self._maildir / "tmp" / name
-            written.write_bytes(head.encode("utf-8", "surrogateescape") + content)
-            written.rename(self._maildir / "new" / name)
+            for recipient in envelope.rcpt_tos:
+                head = f"Return-Path: <{envelope.mail_from or ''}>\r\nDelivered-To: {recipient}\r\n"
+                name = f"{time.time_ns() // 1000}.P{os.getpid()}Q{next(self._count)}.{socket.gethostname()}"
+                written = self._maildir / "tmp" / name
+                written.write_bytes(head.encode("utf-8", "surrogateescape") + content)
+                written.rename(self._maildir / "new" / name)
         except OSError as error:
             return f"451 cannot store the message: {error.strerror}"
         return "250 kept"

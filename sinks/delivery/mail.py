@@ -1,5 +1,7 @@
 """Composes the e-mail of an outbound message: pure, UTF-8; its texts cannot add a header or a recipient.
 
+`compose.py` writes the content below the headers that are written here.
+
 Written by hand after RFC 5322, 2045 and 2047: the standard library's EmailMessage takes more than a millisecond for
 such a mail (this: 40 microseconds), and folds a long Message-ID into an encoded word, which mail programs do not recognise as
 the id of the mail that is being answered. The tests read every mail back with the standard library.
@@ -7,9 +9,8 @@ the id of the mail that is being answered. The tests read every mail back with t
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -22,6 +23,7 @@ from schemas.facts import Outbound
 from schemas.identity import mail_message_id
 from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
+from sinks.delivery.compose import File, content, encoded_words
 
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 #: RFC 6532 lets any other character than ASCII stand in an atom; whether it is printable is asked apart.
@@ -30,12 +32,9 @@ _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _MESSAGE_IDS = re.compile(r"<[!-;=?-~]{3,900}>")  # visible ASCII, no angle brackets inside
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ]{1,60}")
-_NOT_7BIT = re.compile(r"[^\t\n\r -~]")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _THREADING = {"message-id": "Message-ID", "in-reply-to": "In-Reply-To", "references": "References"}
 _OURS = frozenset({"from", "to", "cc", "bcc", "sender", "return-path", "subject", "date", "reply-to", "mime-version"})
 _MAX_REFERENCES, _MAX_LINE, _MAX_NAME = 40, 900, 120
-_ENCODED_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,22 @@ class MailAddress:
         return f"{self.local}@{self.domain}"
 
 
-def compose(message: Outbound, *, sender: MailAddress, now: int) -> tuple[str, bytes]:
-    """Returns `(recipient, the mail as bytes with CRLF)`. `now` in pipeline micros becomes the Date.
+def compose(
+    message: Outbound, *, sender: MailAddress, now: int, files: Sequence[File] = (), eight_bit: bool = False
+) -> tuple[str, bytes]:
+    """Returns `(recipient, the mail with CRLF)`. `now` in pipeline micros becomes the Date.
 
-    It is ASCII, but for international addresses in its header.
-
-    `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out.
+    `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out. `files` are
+    those of `message.attachments`. The mail is ASCII, but for international addresses in its header, unless it is for a
+    server that takes `eight_bit` content.
 
     Raises:
-        Undeliverable: the address is not exactly one e-mail address, or a header has an impossible name.
+        Undeliverable: an address is not exactly one e-mail address, or a header has an impossible name.
     """
     recipient = address(message.address)
     lines = [f"From: {sender.spec}", f"To: {_named(message.customer_name, recipient)}"]
+    if shown := _specs(message.cc, but=(recipient.spec,)):
+        lines.append("Cc: " + ",\r\n ".join(shown))
     if message.sender and message.sender != sender.spec:
         lines.append(f"Reply-To: {address(message.sender).spec}")
     lines += [f"Subject: {_text(message.subject)}", f"Date: {format_datetime(from_micros(now))}"]
@@ -75,15 +78,29 @@ def compose(message: Outbound, *, sender: MailAddress, now: int) -> tuple[str, b
         if not (lower in _OURS or lower in _THREADING or lower in seen or lower.startswith("content-")):
             seen.add(lower)
             lines.append(f"{name}: {_text(value)}")
-    encoding, body = _body(message.text)
-    lines += [
-        "MIME-Version: 1.0",
-        'Content-Type: text/plain; charset="utf-8"',
-        f"Content-Transfer-Encoding: {encoding}",
-        "",
-        body,
-    ]
-    return recipient.spec, "\r\n".join(lines).encode()
+    lines.append("MIME-Version: 1.0\r\n")
+    return recipient.spec, "\r\n".join(lines).encode() + content(
+        message, files, domain=sender.domain, eight_bit=eight_bit
+    )
+
+
+def copies(message: Outbound) -> tuple[str, ...]:
+    """Returns the addresses that get the same mail as the customer, each once: `cc`, then `bcc`.
+
+    Raises:
+        Undeliverable: one is not exactly one e-mail address.
+    """
+    return _specs([*message.cc, *message.bcc], but=(address(message.address).spec,))
+
+
+def _specs(addresses: Sequence[str], but: tuple[str, ...]) -> tuple[str, ...]:
+    known = {each.lower() for each in but}
+    found = []
+    for spec in (address(each).spec for each in addresses):
+        if spec.lower() not in known:
+            known.add(spec.lower())
+            found.append(spec)
+    return tuple(found)
 
 
 def address(text: str) -> MailAddress:
@@ -122,7 +139,7 @@ def _named(name: str, recipient: MailAddress) -> str:
     name = printable_line(name)[:_MAX_NAME]
     if not name:
         return recipient.spec
-    return f"{name if _PLAIN_NAME.fullmatch(name) else _encoded(name)}\r\n <{recipient.spec}>"
+    return f"{name if _PLAIN_NAME.fullmatch(name) else encoded_words(name)}\r\n <{recipient.spec}>"
 
 
 def _threading(message: Outbound, sender: MailAddress) -> list[str]:
@@ -139,33 +156,9 @@ def _threading(message: Outbound, sender: MailAddress) -> list[str]:
     return lines
 
 
-def _body(text: str) -> tuple[str, str]:
-    """Seven bits on the wire, whatever the next server can do; readable in transit where the text is mostly ASCII."""
-    lines = _NEWLINE.split(text)
-    if not _NOT_7BIT.search(text) and max(map(len, lines)) <= _MAX_LINE:
-        return "7bit", "\r\n".join(lines)
-    data = "\r\n".join(lines).encode("utf-8", "replace")
-    if len(_NOT_7BIT.findall(text)) * 6 < len(text):
-        return "quoted-printable", _NEWLINE.sub("\r\n", binascii.b2a_qp(data, istext=True).decode())
-    return "base64", base64.encodebytes(data).decode().replace("\n", "\r\n")
-
-
 def _text(value: str) -> str:
     """Unstructured text as a header value: one line of ASCII, or encoded words."""
     line = printable_line(value)
     if line.isascii() and len(line) <= _MAX_LINE and "=?" not in line:
         return line
-    return _encoded(line)
-
-
-def _encoded(line: str) -> str:
-    """RFC 2047 encoded words, each with whole characters, one a line."""
-    words, chunk = [], b""
-    for character in line:
-        part = character.encode("utf-8", "replace")
-        if len(chunk) + len(part) > _ENCODED_BYTES:
-            words.append(chunk)
-            chunk = b""
-        chunk += part
-    words.append(chunk)
-    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words)
+    return encoded_words(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,3 +118,62 @@ def test_an_international_address_is_refused_with_the_reason_where_it_cannot() -
 def test_an_address_in_ascii_needs_no_extension() -> None:
     end, commands, _ = answer_to_the_international("250-SMTPUTF8\r\n250-8BITMIME\r\n", address="ann@例え.example")
     assert (end, commands[0]) == ("ok", "MAIL FROM:<support@support.example>")
+
+
+# -- copies, and servers that take seven bits only ------------------------------------------------------------------------
+
+
+def delivered(script: dict[str, str], **fields: Any) -> tuple[object, ScriptedSmtp]:
+    """Delivers one message; returns the answer or error."""
+
+    async def run() -> tuple[object, ScriptedSmtp]:
+        async with scripted_smtp(script) as smtp:
+            adapter = connect(SinkSettings(smtp_host="127.0.0.1", smtp_port=smtp.port, smtp_timeout_seconds=5))
+            try:
+                end: object = await adapter.deliver(outbound(**fields))
+            except Exception as error:
+                end = error
+            await adapter.close()
+            return end, smtp
+
+    return asyncio.run(run())
+
+
+EIGHT_BIT = {"EHLO": "250-hello\r\n250 8BITMIME"}
+
+
+def test_a_server_is_told_of_eight_bits_and_one_without_gets_seven() -> None:
+    _, wide = delivered(EIGHT_BIT, text="您好，我们已收到您的来信。\n")
+    assert "MAIL FROM:<support@support.example> BODY=8BITMIME" in wide.commands
+    assert "您好，我们已收到您的来信。\r\n".encode() in wide.mails[0]
+    _, ascii_only = delivered(EIGHT_BIT, text="Hello.\n")
+    _, seven = delivered({}, text="您好，我们已收到您的来信。\n")
+    for smtp in (ascii_only, seven):
+        assert "MAIL FROM:<support@support.example>" in smtp.commands
+        assert smtp.mails[0].isascii()
+
+
+def test_copies_are_recipients_of_the_same_mail() -> None:
+    end, smtp = delivered({}, cc=["bob@x.org"], bcc=["boss@x.org", "ann@example.org"])
+    assert end == "ok"
+    assert [line for line in smtp.commands if line.startswith("RCPT")] == [
+        "RCPT TO:<ann@example.org>",
+        "RCPT TO:<bob@x.org>",
+        "RCPT TO:<boss@x.org>",
+    ]
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize("answer", ["550 no such mailbox", "450 later"])
+def test_a_refused_copy_holds_up_nobody_and_is_told(answer: str) -> None:
+    script = {"RCPT TO:<bob@x.org>": answer, "RCPT TO:<boss@x.org>": f"{answer} boss@x.org"}
+    end, smtp = delivered(script, cc=["bob@x.org", "eve@x.org"], bcc=["boss@x.org"])
+    assert end == f"ok; refused: bob@x.org ({answer}), 1 bcc"
+    assert len(smtp.mails) == 1
+
+
+def test_without_the_customer_nobody_gets_it() -> None:
+    end, smtp = delivered({"RCPT TO:<ann@example.org>": "550 no such mailbox"}, cc=["bob@x.org"])
+    assert isinstance(end, Undeliverable)
+    assert smtp.mails == []
+    assert "RCPT TO:<bob@x.org>" not in smtp.commands

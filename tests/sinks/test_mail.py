@@ -53,8 +53,8 @@ def test_a_mail_program_reads_what_was_decided():
     [
         ("Plain.\n", "7bit"),
         ("Grüße aus Köln, wir melden uns bis morgen früh.\n", "quoted-printable"),
-        ("お問い合わせありがとうございます。\n", "base64"),
-        ("您好，我们已收到您的来信。\n", "base64"),
+        ("お問い合わせありがとうございます。\n", "quoted-printable"),
+        ("您好，我们已收到您的来信。\n", "quoted-printable"),
         ("Grüße ohne Zeilenende " * 60, "quoted-printable"),
         ("x" * 5000 + "\n", "quoted-printable"),
     ],

@@ -6,6 +6,7 @@
 | does not connect, breaks off or answers 421, 454, 53x   | ServiceUnavailable: nothing was sent                  |
 | answers 4xx                                             | TryLater: nothing was taken                           |
 | answers 5xx                                             | Undeliverable `bounced`, `smtp_permanent`             |
+| refuses a copy (cc, bcc) only                           | taken; the outcome says so                            |
 | breaks off, is silent or answers 421 after the mail     | AnswerLost: it may have taken the mail (RFC 1047)     |
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 
 import aiosmtplib
@@ -21,9 +23,10 @@ from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
+from schemas.text import one_line
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.dkim_keys import MailSigner, read_keys
-from sinks.delivery.mail import address, compose
+from sinks.delivery.mail import address, compose, copies
 from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
 
 CHANNELS = ("email", "form")
@@ -45,19 +48,23 @@ class Email:
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
-        """Sends a message; returns the server's answer.
+        """Sends a message; returns the server's answer, and which of the copies it refused.
 
         Raises:
             ServiceUnavailable, TryLater, AnswerLost, Undeliverable
         """
         now = self._settings.pipeline_clock.now()
-        recipient, mail = compose(message, sender=self._sender, now=now)
-        mail = self._signer.sign(mail, now // MICROS)
+        others = copies(message)
         async with self._slots:
             connection = await self._connection()
             usable = False
             try:
-                answer = await self._hand_over(connection, recipient, mail)
+                # a server after the next one may take seven bits only, and what it converts is no longer what was signed
+                eight_bit = connection.supports_extension("8bitmime") and not self._signer.records
+                recipient, mail = compose(message, sender=self._sender, now=now, eight_bit=eight_bit)
+                mail = self._signer.sign(mail, now // MICROS)
+                refused = await self._open(connection, recipient, others, mail)
+                answer = await self._hand_over_content(connection, mail)
                 usable = True
             except (TryLater, Undeliverable):
                 usable = True  # the server answered, and the library reset the dialogue
@@ -67,7 +74,7 @@ class Email:
                     self._idle.append(connection)
                 else:
                     connection.close()
-            return answer
+            return _with_refusals(answer, message, refused)
 
     @property
     def to_publish(self) -> list[str]:
@@ -98,22 +105,27 @@ class Email:
             connection.close()
         return await opened(self._settings, self._tls)
 
-    async def _hand_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> str:
-        """Runs one SMTP transaction: MAIL, RCPT, DATA. The addresses are checked, so they go out as they are."""
+    async def _open(
+        self, connection: aiosmtplib.SMTP, recipient: str, others: Sequence[str], mail: bytes
+    ) -> list[tuple[str, str]]:
+        """Begins an SMTP transaction: MAIL, RCPT, DATA. The addresses are checked, so they go out as they are.
+
+        Returns those of the others that the server refused, with its answers: they hold up nobody.
+        """
+        refused = []
         try:
-            parameters = _parameters(connection, f"{self._sender.spec}{recipient}", mail)
-            for command, expected in (
-                (b"MAIL FROM:<" + self._sender.spec.encode() + b">" + parameters, range(200, 300)),
-                (b"RCPT TO:<" + recipient.encode() + b">", range(200, 300)),
-                (b"DATA", range(_SEND_THE_MAIL, _SEND_THE_MAIL + 1)),
-            ):
-                response = await connection.execute_command(command)
-                if response.code not in expected:
-                    await _reset(connection)
-                    raise _failure_of(response.code, answer_text(response.code, response.message))
+            parameters = _parameters(connection, "".join((self._sender.spec, recipient, *others)), mail)
+            await _commanded(connection, f"MAIL FROM:<{self._sender.spec}>{parameters}")
+            await _commanded(connection, f"RCPT TO:<{recipient}>")
+            for other in others:
+                try:
+                    await _commanded(connection, f"RCPT TO:<{other}>", resets=False)
+                except (TryLater, Undeliverable) as error:
+                    refused.append((other, str(error)))
+            await _commanded(connection, "DATA", expected=_SEND_THE_MAIL)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise ServiceUnavailable(f"SMTP: {error_text(error)}") from error
-        return await self._hand_over_content(connection, mail)
+        return refused
 
     async def _hand_over_content(self, connection: aiosmtplib.SMTP, mail: bytes) -> str:
         """Sends the mail itself, after which only a clear answer says whether the server has it."""
@@ -148,21 +160,41 @@ def connect(settings: SinkSettings) -> Email:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
 
 
-def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> bytes:
+def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> str:
     """Returns the parameters of MAIL: what the server has to be told of characters beyond ASCII (RFC 6152, RFC 6531).
 
     Raises:
         Undeliverable: an address is international, and the server takes none such.
     """
-    found = b""
+    found = ""
     if not (addresses.isascii() and mail.partition(b"\r\n\r\n")[0].isascii()):
         if not connection.supports_extension("smtputf8"):
             detail = "the address has characters beyond ASCII, and the SMTP server offers no SMTPUTF8"
             raise Undeliverable("refused", "smtputf8", detail)
-        found += b" SMTPUTF8"
+        found += " SMTPUTF8"
     if not mail.isascii() and connection.supports_extension("8bitmime"):
-        found += b" BODY=8BITMIME"
+        found += " BODY=8BITMIME"
     return found
+
+
+async def _commanded(
+    connection: aiosmtplib.SMTP, command: str, *, expected: int | None = None, resets: bool = True
+) -> None:
+    """Gives an SMTP command; raises for an answer other than 2xx, or the expected one. A refusal ends the transaction."""
+    response = await connection.execute_command(command.encode())
+    if response.code != expected if expected is not None else not 200 <= response.code < 300:
+        if resets:
+            await _reset(connection)
+        raise _failure_of(response.code, answer_text(response.code, response.message))
+
+
+def _with_refusals(answer: str, message: Outbound, refused: Sequence[tuple[str, str]]) -> str:
+    """Returns the answer with the copies that were refused. Who is told of it does not learn of a `bcc`."""
+    shown = {address(each).spec.lower() for each in message.cc}
+    told = [f"{spec} ({why})" for spec, why in refused if spec.lower() in shown]
+    hidden = len(refused) - len(told)
+    told += [f"{hidden} bcc"] if hidden else []
+    return one_line(f"{answer}; refused: {', '.join(told)}", 500) if told else answer
 
 
 async def _reset(connection: aiosmtplib.SMTP) -> None:

@@ -13,7 +13,10 @@ _USUAL = {"greeting": "220 hello", "EHLO": "250 hello", "DATA": "354 go on"}
 
 @dataclass
 class ScriptedSmtp:
-    """`script` maps a stage (greeting, EHLO, MAIL, RCPT, DATA, content) to an answer, DROP or SILENCE; others go well."""
+    """`script` maps a stage (greeting, EHLO, MAIL, RCPT, DATA, content) to an answer, DROP or SILENCE; others go well.
+
+    A whole line of the client, such as `RCPT TO:<x@y.org>`, goes before its stage.
+    """
 
     script: dict[str, str]
     mails: list[bytes] = field(default_factory=list)
@@ -24,9 +27,9 @@ class ScriptedSmtp:
         try:
             going_on = await self._say("greeting", writer)
             while going_on and (line := await reader.readline()):
-                stage = line[:4].decode().strip().upper()
                 self.commands.append(line.decode().strip())
-                going_on = await self._say(stage, writer)
+                stage = line[:4].decode().strip().upper()
+                going_on = await self._say(self.commands[-1] if self.commands[-1] in self.script else stage, writer)
                 if going_on and stage == "DATA" and self.script.get("DATA", "354").startswith("354"):
                     self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
                     going_on = await self._say("content", writer)
