@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from producers.intake import Intake
 from producers.mail import authentication
 from producers.mail.event import CHANNEL, check_size, message_received
 from producers.mail.parse import parse
+from producers.mail.repeats import HEADER, RepeatedTexts
 from producers.mail.reports import delivery_report
 from producers.publisher import Publisher
 from producers.storage.attachments import AttachmentStore, store_attachments
@@ -39,7 +42,7 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
     The function raises `Refused` for what is no mail or too large, and `Unavailable` when the attachment store does
     not answer.
     """
-    servers = authentication.names(settings.mail_authserv_id)
+    servers, repeated = authentication.names(settings.mail_authserv_id), RepeatedTexts()
 
     def event(raw: bytes, context: InputContext) -> Event:
         check_size(raw, settings.max_body_bytes)
@@ -51,6 +54,9 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
         message = message_received(
             mail, now=context.received_at, source=context.source, imported=context.imported, servers=servers
         )
+        sender = message.sender or message.address
+        if not context.imported and repeated.is_repeated(sender, message.subject, message.text, context.received_at):
+            message = replace(message, headers={**message.headers, HEADER: "yes"})
         if store is None or not mail.files:
             return message
         return store_attachments(message, (file.content() for file in mail.files), store)

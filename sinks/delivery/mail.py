@@ -55,15 +55,17 @@ def compose(
 ) -> tuple[str, bytes]:
     """Returns `(recipient, the mail with CRLF)`. `now` in pipeline micros becomes the Date.
 
-    `message.sender` becomes the Reply-To. Headers that would change the sender or a recipient are left out. `files` are
-    those of `message.attachments`. The mail is ASCII, but for international addresses in its header, unless it is for a
+    `message.sender` becomes the Reply-To, and of a mail that nobody wrote the From as well: there are machines that answer
+    no other address, and their answer must name the ticket. Headers that would change the sender or a recipient are left out.
+    `files` are those of `message.attachments`. The mail is ASCII, but for international addresses in its header, unless it is for a
     server that takes `eight_bit` content.
 
     Raises:
         Undeliverable: an address is not exactly one e-mail address, or a header has an impossible name.
     """
     recipient = address(message.address)
-    lines = [f"From: {sender.spec}", f"To: {_named(message.customer_name, recipient)}"]
+    author = envelope_sender(message, sender) if _is_automatic(message) else sender
+    lines = [f"From: {author.spec}", f"To: {_named(message.customer_name, recipient)}"]
     if shown := _specs(message.cc, but=(recipient.spec,)):
         lines.append("Cc: " + ",\r\n ".join(shown))
     if message.sender and message.sender != sender.spec:
@@ -82,6 +84,20 @@ def compose(
     return recipient.spec, "\r\n".join(lines).encode() + content(
         message, files, domain=sender.domain, eight_bit=eight_bit
     )
+
+
+def envelope_sender(message: Outbound, sender: MailAddress) -> MailAddress:
+    """Returns the address that bounces and automatic answers go to: the ticket's, where it is at the domain of `sender`.
+
+    Raises:
+        Undeliverable: `message.sender` is no address.
+    """
+    own = address(message.sender) if message.sender else sender
+    return own if own.domain.lower() == sender.domain.lower() else sender
+
+
+def _is_automatic(message: Outbound) -> bool:
+    return any(name.lower() == "auto-submitted" and value != "no" for name, value in message.headers.items())
 
 
 def copies(message: Outbound) -> tuple[str, ...]:

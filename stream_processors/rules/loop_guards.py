@@ -36,6 +36,7 @@ REASONS = (
     "no_reply",
     "own_address",
     "causation_depth",
+    "repeated_text",
     "already_acknowledged",
     "same_subject",
     "rate_cap",
@@ -45,12 +46,17 @@ _MACHINES = frozenset(("auto_submitted", "delivery_report", "empty_return_path")
 #: Acknowledgements remembered per customer; no cap can count higher.
 REMEMBERED = 100
 
+#: The header by which the mail reader says that a domain sends the same text under ever new addresses.
+_REPEATED_TEXT = "x-deskstream-repeated-text"
+
 _MINUTE = 60 * MICROS
 _TOKEN = re.compile(r"\[#[^\]]*\]")
 _PREFIXES = re.compile(
     r"^(?:\s*(?:re|fw|fwd|aw|wg|sv|antwort|回复|答复|回覆|转发|返信|転送)\s*(?:\[\d+\])?\s*[:：]\s*)+"
 )
 _DIGITS = re.compile(r"\d+")
+#: What mail gateways put before a subject: `[EXTERNAL]`.
+_LABEL = r"(?:\[[^\[\]]{1,40}\] ?)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Guards:
     _precedence: frozenset[str]
     _list_headers: tuple[str, ...]
     _auto_reply_headers: tuple[str, ...]
+    _auto_reply_subject: re.Pattern[str]
     _loop_headers: tuple[str, ...]
     _report_headers: tuple[str, ...]
     _report_types: tuple[str, ...]
@@ -128,7 +135,7 @@ class Guards:
             return "no_address"
         if customer.wants_nothing_at(event.address):
             return "opted_out"
-        if isinstance(event, MessageReceived) and event.headers and (reason := self._by_headers(event.headers)):
+        if isinstance(event, MessageReceived) and (reason := self._by_mail(event)):
             return reason
         if "@" in event.address and (reason := self._by_address(event.address.strip().lower())):
             return reason
@@ -146,12 +153,19 @@ class Guards:
 
     def from_machine(self, event: MessageReceived) -> bool:
         """Returns true when a machine wrote this (an out-of-office answer, a delivery report): nobody waits for an answer."""
-        return bool(event.headers) and self._by_headers(event.headers) in _MACHINES
+        return self._by_mail(event) in _MACHINES
 
     def machine(self, address: str, headers: Mapping[str, str]) -> str:
         """Returns why nobody reads what is sent there, one of `REASONS`, or '' when somebody may."""
         reason = self._by_headers(headers) if headers else ""
         return reason or (self._by_address(address.strip().lower()) if "@" in address else "")
+
+    def _by_mail(self, event: MessageReceived) -> str:
+        if event.headers and (reason := self._by_headers(event.headers)):
+            return reason
+        if event.channel == "email" and event.subject and self._auto_reply_subject.fullmatch(normalise(event.subject)):
+            return "auto_submitted"
+        return ""
 
     def _by_headers(self, headers: Mapping[str, str]) -> str:
         def first(name: str) -> str:
@@ -175,7 +189,7 @@ class Guards:
             return "delivery_report"
         if self.refuse_empty_return_path and headers.get("return-path", "-").strip() in ("<>", ""):
             return "empty_return_path"
-        return ""
+        return "repeated_text" if _REPEATED_TEXT in headers else ""
 
     def _by_address(self, address: str) -> str:
         local, _, domain = address.rpartition("@")
@@ -214,6 +228,7 @@ _FIELDS = (
     "precedence",
     "list_headers",
     "auto_reply_headers",
+    "auto_reply_subjects",
     "loop_headers",
     "report_types",
     "report_headers",
@@ -224,6 +239,8 @@ _FIELDS = (
     "same_subject",
     "causation_depth",
 )
+#: Files that were copied before these fields existed do without.
+_LATER = frozenset(("auto_reply_subjects",))
 
 
 def _load(document: Document, mail_domain: str) -> Guards:
@@ -234,7 +251,7 @@ def _load(document: Document, mail_domain: str) -> Guards:
         if name not in _FIELDS:
             document.refuse(f"unknown setting {name!r}", str(name), fix=f"one of {', '.join(_FIELDS)}")
     for name in _FIELDS:
-        if name not in data:
+        if name not in data and name not in _LATER:
             document.refuse(f"{name} is missing")
     own = _texts(document, "own_addresses")
     refuse_empty = data["refuse_empty_return_path"]
@@ -251,6 +268,7 @@ def _load(document: Document, mail_domain: str) -> Guards:
         _precedence=frozenset(_texts(document, "precedence")),
         _list_headers=_texts(document, "list_headers"),
         _auto_reply_headers=_texts(document, "auto_reply_headers"),
+        _auto_reply_subject=_subjects(document),
         _loop_headers=_texts(document, "loop_headers"),
         _report_headers=_texts(document, "report_headers"),
         _report_types=_texts(document, "report_types"),
@@ -261,19 +279,25 @@ def _load(document: Document, mail_domain: str) -> Guards:
 
 
 def _texts(document: Document, field: str) -> tuple[str, ...]:
-    values = document.data[field]
+    values = document.data.get(field, [])
     if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
         document.refuse(f"{field} must be a list of texts", field, fix='write "no" in quotes, and [] for none')
     return tuple(value.lower() for value in values)
 
 
 def _patterns(document: Document, field: str) -> re.Pattern[str]:
-    for number, pattern in enumerate(_texts(document, field)):
+    patterns = _texts(document, field)
+    for number, pattern in enumerate(patterns):
         try:
             re.compile(pattern)
         except re.error as error:
             document.refuse(f"{pattern!r} is not a regular expression: {error}", field, number)
-    return re.compile("|".join(f"(?:{pattern})" for pattern in _texts(document, field)) or "(?!)")
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
+
+
+def _subjects(document: Document) -> re.Pattern[str]:
+    """Returns one pattern for whole subjects in the form that `normalise` gives them."""
+    return re.compile(f"{_LABEL}(?:{normalise(_patterns(document, 'auto_reply_subjects').pattern)})")
 
 
 def _caps(document: Document) -> tuple[Cap, ...]:

@@ -58,7 +58,7 @@ def step(context: FoldContext) -> FoldContext:
             return context
         fingerprint = 0
     else:
-        fingerprint = subject_fingerprint(event.subject)
+        fingerprint = subject_fingerprint(event.subject or (event.text[:200] if event.channel == "email" else ""))
     acknowledged = ticket.milestones.acknowledged_episode >= ticket.episode
     reason = context.rules.guards.suppression(event, context.customer, acknowledged, context.now, fingerprint)
     return _suppress(context, ticket, reason) if reason else _send(context, ticket, event, fingerprint)

@@ -34,7 +34,7 @@ def test_a_mail_program_reads_what_was_decided():
         )
     )
     assert recipient == "ann@example.org"
-    assert mail["From"] == "support@support.example"
+    assert mail["From"] == "support+ABCDEFGHIJKL-1@support.example"
     assert mail["To"] == "Ann Lee <ann@example.org>"
     assert mail["Reply-To"] == f"support+{TICKET}@support.example"
     assert mail["Subject"] == f"Re: Hello [#{TICKET}]"

@@ -26,7 +26,7 @@ from schemas.settings import SinkSettings
 from schemas.text import one_line
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.dkim_keys import MailSigner, read_keys
-from sinks.delivery.mail import address, compose, copies
+from sinks.delivery.mail import address, compose, copies, envelope_sender
 from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
 
 CHANNELS = ("email", "form")
@@ -63,7 +63,9 @@ class Email:
                 eight_bit = connection.supports_extension("8bitmime") and not self._signer.records
                 recipient, mail = compose(message, sender=self._sender, now=now, eight_bit=eight_bit)
                 mail = self._signer.sign(mail, now // MICROS)
-                refused = await self._open(connection, recipient, others, mail)
+                refused = await self._open(
+                    connection, envelope_sender(message, self._sender).spec, recipient, others, mail
+                )
                 answer = await self._hand_over_content(connection, mail)
                 usable = True
             except (TryLater, Undeliverable):
@@ -106,7 +108,7 @@ class Email:
         return await opened(self._settings, self._tls)
 
     async def _open(
-        self, connection: aiosmtplib.SMTP, recipient: str, others: Sequence[str], mail: bytes
+        self, connection: aiosmtplib.SMTP, sender: str, recipient: str, others: Sequence[str], mail: bytes
     ) -> list[tuple[str, str]]:
         """Begins an SMTP transaction: MAIL, RCPT, DATA. The addresses are checked, so they go out as they are.
 
@@ -114,8 +116,8 @@ class Email:
         """
         refused = []
         try:
-            parameters = _parameters(connection, "".join((self._sender.spec, recipient, *others)), mail)
-            await _commanded(connection, f"MAIL FROM:<{self._sender.spec}>{parameters}")
+            parameters = _parameters(connection, "".join((sender, recipient, *others)), mail)
+            await _commanded(connection, f"MAIL FROM:<{sender}>{parameters}")
             await _commanded(connection, f"RCPT TO:<{recipient}>")
             for other in others:
                 try:

@@ -51,6 +51,12 @@ def suppression(
         ({"auto-submitted": "Auto-Generated; owner=cron"}, "auto_submitted"),
         ({"auto-submitted": "auto-notified"}, "auto_submitted"),
         ({"x-autoreply": "yes"}, "auto_submitted"),
+        ({"x-auto-reply": "yes"}, "auto_submitted"),
+        ({"preference": "auto_reply"}, "auto_submitted"),
+        ({"x-ms-exchange-generated-message-source": "Mailbox Rules Agent"}, "auto_submitted"),
+        ({"precedence": "auto-reply"}, "precedence"),
+        ({"x-rt-loop-prevention": "other.example"}, "loop"),
+        ({"x-deskstream-repeated-text": "yes"}, "repeated_text"),
         ({"x-auto-response-suppress": "All"}, "auto_response_suppress"),
         ({"x-auto-response-suppress": "DR, RN, NRN, OOF, AutoReply"}, "auto_response_suppress"),
         ({"x-auto-response-suppress": "None"}, ""),
@@ -75,6 +81,111 @@ def suppression(
 )
 def test_headers_give_a_machine_away(headers: dict[str, str], reason: str) -> None:
     assert suppression(message(headers=headers)) == reason
+
+
+MACHINES = [
+    "Automatic reply: Order 12",
+    "Auto-Reply: hello",
+    "Autoreply",
+    "Auto Response from Bob",
+    "AutoResponder: x",
+    "Out of Office",
+    "Out of the office: Re: x",
+    "OOO: hi",
+    "[EXTERNAL] Automatic reply: Order",
+    "Out of office until 5 May",
+    "Vacation message",
+    "Your request (#123) has been received",
+    "Your ticket ABC-123 has been created",
+    "Ticket #77 created: printer",
+    "[Request received] my printer",
+    "We have received your request",
+    "We've received your message (case 77)",
+    "[#4711] Thank you for contacting Other",
+    "Thank you for contacting us",
+    "Thanks for your email",
+    "[Request 1001] We received your request",
+    "Automatische Antwort: Bestellung",
+    "Abwesenheitsnotiz: Bestellung",
+    "Abwesenheit",
+    "Ihre Anfrage #1001 ist eingegangen",
+    "Ihre Anfrage Nr. 1001 wurde registriert",
+    "Eingangsbestätigung - Ticket 77",
+    "Vielen Dank für Ihre Nachricht",
+    "Réponse automatique : commande",
+    "Accusé de réception de votre demande",
+    "Respuesta automática: pedido",
+    "Hemos recibido su solicitud 77",
+    "Resposta automática: pedido",
+    "Risposta automatica: ordine",
+    "Automatisch antwoord: bestelling",
+    "Autosvar: x",
+    "Automatiskt svar: x",
+    "Automaattinen vastaus: x",
+    "Odpowiedź automatyczna: x",
+    "Automatická odpověď: x",
+    "Otomatik yanıt: x",
+    "Автоматический ответ: заказ",
+    "Αυτόματη απάντηση: x",
+    "自动答复: 订单",
+    "自動回覆: 訂單",
+    "自动回复",
+    "自動応答: 注文",
+    "【自動返信】お問い合わせありがとうございます",
+    "자동 회신: 주문",
+]
+PEOPLE = [
+    "Automatic reply does not work",
+    "Re: Automatic reply: x",
+    "Fwd: Out of office",
+    "AW: Abwesenheitsnotiz: Bestellung",
+    "Office chair out of stock",
+    "Out of office chair order",
+    "Your request form is broken",
+    "Thank you",
+    "Thanks for your help",
+    "Request received but not paid",
+    "Abwesenheit der Lieferung am Montag",
+    "Ihre Anfrage vom Montag",
+    "We have received your parcel but it is broken",
+    "I have received your message but not the parcel",
+    "Message received twice",
+    "E-mail received, but no invoice",
+    "Ticket created twice",
+    "Antwort: Bestellung",
+    "Received the wrong case",
+    "Case opened",
+    "OOO",
+    "Fuera de plazo",
+    "不在のため受け取れませんでした",
+    "自动售货机坏了",
+    "Poissa",
+    "Vacation home booking",
+    "Away kit size",
+    "Absence of order confirmation",
+]
+
+
+@pytest.mark.parametrize("subject", MACHINES)
+def test_the_subject_of_an_automatic_answer_gives_a_machine_away(subject: str) -> None:
+    assert suppression(message(subject=subject)) == "auto_submitted"
+    assert GUARDS.from_machine(message(subject=subject))
+    assert suppression(message(subject=subject, channel="form")) == ""
+    assert suppression(message(subject=f"Re: {subject}")) == ""
+
+
+@pytest.mark.parametrize("subject", PEOPLE)
+def test_people_who_write_about_automatic_answers_are_answered(subject: str) -> None:
+    assert suppression(message(subject=subject)) == ""
+
+
+def test_rules_from_before_subjects_were_read_are_still_read(tmp_path: Path) -> None:
+    text = CONFIG.read_text("utf-8")
+    before, _, rest = text.partition("auto_reply_subjects:")
+    path = tmp_path / "acknowledgements.yaml"
+    path.write_text(before + rest[rest.index("\n# A delivery report") :], "utf-8")
+    guards = Guards.load(path, "support.example")
+    assert not guards.from_machine(message(subject="Automatic reply: Order"))
 
 
 @pytest.mark.parametrize(

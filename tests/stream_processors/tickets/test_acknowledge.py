@@ -118,7 +118,7 @@ def test_what_a_guard_suppresses_is_a_fact_with_its_reason(story: Story, changes
 def test_two_machines_that_answer_each_other_stop_after_two(story: Story) -> None:
     """Every answer opens a ticket, as when the other side drops all headers and tokens."""
     for number in range(6):
-        story.message(number, subject=f"Your request {number} was received")
+        story.message(number, subject=f"Request {number} is being looked at")
     assert outcomes(story) == [("sent", "")] * 2 + [("suppressed", "same_subject")] * 4
 
 
@@ -152,7 +152,7 @@ def test_nobody_gets_more_than_ten_in_ten_minutes(tell: Callable[..., Story]) ->
 def test_the_memory_for_the_caps_is_bounded(story: Story, rules: Rules) -> None:
     unlimited = Story(replace(rules, guards=replace(rules.guards, caps=())))
     for number in range(REMEMBERED + 5):
-        unlimited.message(number)
+        unlimited.message(number, f"Hello{'!' * number}")
         unlimited.solve(number, number=number + 1)
     assert len(unlimited.customer.acknowledgements) == REMEMBERED
 

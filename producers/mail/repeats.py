@@ -1,0 +1,66 @@
+"""Notices machines that say the same under ever new addresses: the one loop that neither headers nor threading give away.
+
+A ticket system that answers our acknowledgement with a new ticket, from a new address, to the address in its address book,
+without a word about what it answers, is a new customer each time. What it does give away: the text is the same.
+In memory, of this process: a restart begins to count anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from hashlib import blake2b
+
+from schemas.clock import MICROS
+
+__all__ = ["HEADER", "RepeatedTexts"]
+
+#: The header of the event, for the loop guards. A mail's own header of this name is not kept.
+HEADER = "x-deskstream-repeated-text"
+#: So many other addresses of the domain sent this text within the window.
+_OTHERS, _WINDOW_MICROS = 3, 180 * 60 * MICROS
+_TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 2_000, 20
+_VARYING = re.compile(r"\[#[^\]]*\]|<[^<>\s]*>|\S+@\S+|\d+")
+#: Where everybody has a mailbox: a template that many people send is no machine.
+_EVERYBODYS = """
+gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com yahoo.co.jp aol.com icloud.com me.com mac.com gmx.de
+gmx.net gmx.at gmx.ch web.de t-online.de freenet.de orange.fr free.fr laposte.net sfr.fr wanadoo.fr libero.it virgilio.it mail.ru
+yandex.ru rambler.ru qq.com 163.com 126.com sina.com foxmail.com naver.com daum.net hanmail.net docomo.ne.jp ezweb.ne.jp
+softbank.ne.jp uol.com.br bol.com.br terra.com.br proton.me protonmail.com zoho.com comcast.net btinternet.com sky.com ziggo.nl
+kpnmail.nl wp.pl o2.pl onet.pl interia.pl seznam.cz bluewin.ch telia.com
+"""
+_MAIL_SERVICES = frozenset(_EVERYBODYS.split())
+
+
+class RepeatedTexts:
+    """Remembers the digests of texts, the last 20,000, each with the addresses that sent it."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, dict[bytes, int]] = OrderedDict()
+
+    def is_repeated(self, sender: str, subject: str, text: str, now: int) -> bool:
+        """Notes a mail; returns true when three other addresses of its domain said the same in the last three hours."""
+        sender = sender.lower()
+        domain = sender.rpartition("@")[2]
+        said = _bare(text[:_READ_CHARACTERS])
+        if domain in _MAIL_SERVICES or len(said) < _SHORTEST:
+            return False
+        key, address = _digest(f"{domain}\n{_bare(subject)}\n{said}"), _digest(sender)
+        # An entry is taken out while it is changed: of two threads with one text, one begins to count anew.
+        senders = {each: at for each, at in self._seen.pop(key, {}).items() if now - _WINDOW_MICROS < at}
+        others = len(senders) - (address in senders)
+        if others < _OTHERS or address in senders:
+            senders[address] = now
+        self._seen[key] = senders
+        if len(self._seen) > _TEXTS:
+            self._seen.popitem(last=False)
+        return others >= _OTHERS
+
+
+def _bare(text: str) -> str:
+    """Returns a text without what differs from one mail of a machine to the next: numbers, addresses, tokens."""
+    return " ".join(_VARYING.sub(" ", text.lower()).split())
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

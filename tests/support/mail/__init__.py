@@ -1,0 +1,1 @@
+"""Mail as strangers' programs write it, and the servers that carry it."""
