@@ -67,7 +67,7 @@ def wake(fleet: Fleet, settings: Settings, name: str) -> None:
         pytest.param(["states", "outputs"], 100.0, marks=pytest.mark.timeout(600), id="short"),
         pytest.param(
             ["any", "states", "any", "outputs", "any"] * 4,
-            1_500.0,
+            300.0,
             marks=[pytest.mark.soak, pytest.mark.timeout(3600)],
             id="soak",
         ),
