@@ -152,9 +152,9 @@ def subject_token(ticket: str) -> str:
     return f"[#{ticket_token(ticket)}]"
 
 
-def reply_address(ticket: str, domain: str) -> str:
-    """Returns the address that answers about a ticket go to: `support+TOKEN@domain`."""
-    return f"support+{ticket_token(ticket)}@{domain}"
+def reply_address(ticket: str, domain: str, mailbox: str = "support") -> str:
+    """Returns the address that answers about a ticket go to: `mailbox+TOKEN@domain`."""
+    return f"{mailbox}+{ticket_token(ticket)}@{domain}"
 
 
 def mail_message_id(ticket: str, unique: str, domain: str) -> str:

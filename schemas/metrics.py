@@ -132,6 +132,10 @@ FIRST_RESPONSE_SECONDS = Histogram(
     buckets=_ANSWERS,
 )
 CSAT_ANSWERS = Counter(ServiceMetric.CSAT_ANSWERS, "CSAT scores given, 1 to 5", ["channel", "team", "score"])
+BRANDS_UNKNOWN = Counter(
+    ServiceMetric.BRANDS_UNKNOWN,
+    "Events that name a brand which the rules in force do not have; they are taken for the default brand's",
+)
 TAGS_APPLIED = Counter(
     ServiceMetric.TAGS_APPLIED,
     "Why-tags put on tickets, by the taxonomy or by a person; the team owns the tag",

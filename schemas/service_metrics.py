@@ -22,6 +22,7 @@ class ServiceMetric(StrEnum):
     CSAT_ANSWERS = "deskstream_csat_answers_total"
     TAGS_APPLIED = "deskstream_tags_applied_total"
     ACKNOWLEDGEMENTS = "deskstream_acknowledgements_total"
+    BRANDS_UNKNOWN = "deskstream_brands_unknown_total"
 
     # gauges of the states of tickets
     TICKETS_OPEN = "deskstream_tickets_open"

@@ -64,11 +64,12 @@ def compose(
         Undeliverable: an address is not exactly one e-mail address, or a header has an impossible name.
     """
     recipient = address(message.address)
-    author = envelope_sender(message, sender) if _is_automatic(message) else sender
-    lines = [f"From: {author.spec}", f"To: {_named(message.customer_name, recipient)}"]
+    own = _own_address(message, sender)
+    author = envelope_sender(message, sender) if _is_automatic(message) else own
+    lines = [f"From: {_named(message.sender_name, author)}", f"To: {_named(message.customer_name, recipient)}"]
     if shown := _specs(message.cc, but=(recipient.spec,)):
         lines.append("Cc: " + ",\r\n ".join(shown))
-    if message.sender and message.sender != sender.spec:
+    if message.sender and message.sender != own.spec:
         lines.append(f"Reply-To: {address(message.sender).spec}")
     lines += [f"Subject: {_text(message.subject)}", f"Date: {format_datetime(from_micros(now))}"]
     lines += _threading(message, sender)
@@ -87,13 +88,13 @@ def compose(
 
 
 def envelope_sender(message: Outbound, sender: MailAddress) -> MailAddress:
-    """Returns the address that bounces and automatic answers go to: the ticket's, where it is at the domain of `sender`.
+    """Returns the address that bounces and automatic answers go to: the ticket's, where it is at the domain of `sender` or a brand.
 
     Raises:
         Undeliverable: `message.sender` is no address.
     """
     own = address(message.sender) if message.sender else sender
-    return own if own.domain.lower() == sender.domain.lower() else sender
+    return own if message.brand or own.domain.lower() == sender.domain.lower() else sender
 
 
 def _is_automatic(message: Outbound) -> bool:
@@ -149,6 +150,14 @@ def _ascii_domain(domain: str) -> str:
         return idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
         return domain.encode("idna").decode()
+
+
+def _own_address(message: Outbound, sender: MailAddress) -> MailAddress:
+    """Returns whom the mail is from: the address of its brand, which is that of the Reply-To without the token, else ours."""
+    if not message.brand or "@" not in message.sender:
+        return sender
+    local, _, domain = message.sender.rpartition("@")
+    return address(f"{local.partition('+')[0]}@{domain}")
 
 
 def _named(name: str, recipient: MailAddress) -> str:

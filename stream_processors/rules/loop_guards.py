@@ -8,7 +8,7 @@ the most telling one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -108,13 +108,13 @@ class Guards:
     _own_domains: frozenset[str]
 
     @classmethod
-    def load(cls, path: Path, mail_domain: str) -> Guards:
-        """Reads and validates the limits. Every address at `mail_domain` is one of ours.
+    def load(cls, path: Path, mail_domain: str, domains: Iterable[str] = (), addresses: Iterable[str] = ()) -> Guards:
+        """Reads and validates the limits. Every address in these domains is one of ours, and so are these addresses.
 
         Raises:
             ConfigurationError: with file and line of the first mistake.
         """
-        return _load(read(path), mail_domain.lower())
+        return _load(read(path), frozenset((mail_domain.lower(), *domains)), frozenset(addresses))
 
     def suppression(
         self,
@@ -243,7 +243,7 @@ _FIELDS = (
 _LATER = frozenset(("auto_reply_subjects",))
 
 
-def _load(document: Document, mail_domain: str) -> Guards:
+def _load(document: Document, domains: frozenset[str], addresses: frozenset[str]) -> Guards:
     data = document.data
     if not isinstance(data, dict):
         document.refuse("must be a mapping")
@@ -273,8 +273,8 @@ def _load(document: Document, mail_domain: str) -> Guards:
         _report_headers=_texts(document, "report_headers"),
         _report_types=_texts(document, "report_types"),
         _no_reply=_patterns(document, "no_reply"),
-        _own_addresses=frozenset(address for address in own if not address.startswith("*@")),
-        _own_domains=frozenset((mail_domain, *(address[2:] for address in own if address.startswith("*@")))),
+        _own_addresses=addresses.union(address for address in own if not address.startswith("*@")),
+        _own_domains=domains.union(address[2:] for address in own if address.startswith("*@")),
     )
 
 

@@ -34,7 +34,7 @@ CLOCKS = (
     "first_resolution",
     "full_resolution",
 )
-CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language")
+CONDITIONS = ("channel", "priority", "tags", "tier", "team", "language", "brand")
 #: What in a policy names a calendar.
 _CALENDARS = frozenset(("calendar", "measured_in"))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -49,7 +49,7 @@ _THANKS_CHARACTERS = 80
 
 
 class Attributes(NamedTuple):
-    """The attributes that a policy is matched on; `tier` is the customer's."""
+    """The attributes that a policy is matched on; `tier` is the customer's, `brand` the slug of the ticket's."""
 
     channel: str
     priority: str
@@ -57,6 +57,7 @@ class Attributes(NamedTuple):
     tier: str
     team: str
     language: str
+    brand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,11 @@ class Policies:
     version: str
     _remembered: dict[Attributes, Policy] = field(default_factory=dict, compare=False, repr=False)
 
-    def match(self, channel: str, priority: str, tags: tuple[str, ...], tier: str, team: str, language: str) -> Policy:
+    def match(
+        self, channel: str, priority: str, tags: tuple[str, ...], tier: str, team: str, language: str, brand: str = ""
+    ) -> Policy:
         """Returns the first policy that fits. There always is one: the last has no conditions."""
-        wanted = Attributes(channel, priority, tags, tier, team, language)
+        wanted = Attributes(channel, priority, tags, tier, team, language, brand)
         policy = self._remembered.get(wanted)
         if policy is None:
             policy = next(each for each in self.policies if each.fits(wanted))
@@ -164,9 +167,14 @@ class Policies:
 
     @classmethod
     def load(
-        cls, path: Path, teams: Teams, calendars: Calendars | None = None, tags: Iterable[str] | None = None
+        cls,
+        path: Path,
+        teams: Teams,
+        calendars: Calendars | None = None,
+        tags: Iterable[str] | None = None,
+        brands: Iterable[str] = (),
     ) -> Policies:
-        """Reads `policies.yaml`. `calendars` are those that a policy may name, `tags` those that tickets can have (None: any).
+        """Reads `policies.yaml`. A policy may name these calendars and brands, and tags that tickets can have (None: any).
 
         Raises:
             ConfigurationError: with file and line.
@@ -183,7 +191,7 @@ class Policies:
         at_risk = _at_risk(document, data["at_risk"], "at_risk") if "at_risk" in data else ()
         whole = None if tags is None else _with_parents(tags)
         policies = tuple(
-            _policy(document, number, entry, teams, calendars, version, at_risk, whole)
+            _policy(document, number, entry, teams, calendars, version, at_risk, whole, brands)
             for number, entry in enumerate(entries)
         )
         _check_order(document, policies)
@@ -241,6 +249,7 @@ def _policy(
     version: str,
     at_risk: tuple[int, ...],
     tags: frozenset[str] | None,
+    brands: Iterable[str],
 ) -> Policy:
     where = ("policies", number)
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
@@ -260,7 +269,7 @@ def _policy(
         version=version,
         targets=seconds,
         margin_seconds=margin,
-        when=_conditions(document, number, entry.get("when") or {}, teams, tags),
+        when=_conditions(document, number, entry.get("when") or {}, teams, tags, brands),
         calendar=named.get("calendar"),
         measured_in=named.get("measured_in"),
         at_risk=_at_risk(document, entry["at_risk"], *where, "at_risk") if "at_risk" in entry else at_risk,
@@ -298,7 +307,12 @@ def _with_parents(tags: Iterable[str]) -> frozenset[str]:
 
 
 def _conditions(
-    document: yamlfile.Document, number: int, when: Any, teams: Teams, tags: frozenset[str] | None
+    document: yamlfile.Document,
+    number: int,
+    when: Any,
+    teams: Teams,
+    tags: frozenset[str] | None,
+    brands: Iterable[str],
 ) -> dict[str, frozenset[str]]:
     where: tuple[str | int, ...] = ("policies", number, "when")
     if not isinstance(when, dict):
@@ -309,6 +323,7 @@ def _conditions(
         "priority": PRIORITIES,
         "language": LOCALES,
         "team": teams.teams,
+        "brand": tuple(brands),
     }
     conditions = {}
     for name, value in when.items():

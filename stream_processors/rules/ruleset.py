@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from schemas.brands import Brands
+from schemas import brands_file
+from schemas.brands import Brand, Brands
 from schemas.errors import ConfigurationError
 from stream_processors.rules import taxonomy_file
 from stream_processors.rules.calendars_file import Calendars
@@ -55,6 +56,11 @@ class Rules:
     surveys: Surveys
     brands: Brands
     version: str = ""
+    brand_templates: Mapping[str, Templates] = field(default_factory=dict)
+
+    def templates_of(self, brand: Brand) -> Templates:
+        """Returns the acknowledgements of a brand: those in its folder, the common ones for the rest."""
+        return self.brand_templates.get(brand.templates, self.templates)
 
 
 @cache
@@ -132,30 +138,48 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
 
     # Rules that were published before there were brands have no such file, and name none.
     brands = (
-        made_of(Brands.load, root / _BRANDS, mail_domain, files_of=named(_BRANDS))
+        made_of(brands_file.load, root / _BRANDS, mail_domain, files_of=named(_BRANDS))
         if _BRANDS in files
         else Brands.nameless(mail_domain)
     )
     teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
     calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
     taxonomy = made_of(taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
+    common = made_of(Templates.load, root / "templates", files_of=_is_common_template)
+    folders = sorted({each.templates for each in brands.all if each.templates})
+
+    def of_brand(folder: str) -> Templates:
+        def its_own(name: str) -> bool:
+            return name.startswith(f"{folder}/") or _is_common_template(name)
+
+        return made_of(Templates.load, root / folder, common, files_of=its_own)
+
     return Rules(
         calendars=calendars,
         policies=made_of(
             Policies.load,
-            *(root / "policies.yaml", teams, calendars, taxonomy.tags),
-            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", and_ics=True),
+            *(root / "policies.yaml", teams, calendars, taxonomy.tags, brands.brands),
+            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", _BRANDS, and_ics=True),
         ),
         taxonomy=taxonomy,
-        templates=made_of(Templates.load, root / "templates", files_of=lambda name: name.startswith("templates/")),
+        templates=common,
+        brand_templates={folder: of_brand(folder) for folder in folders},
         teams=teams,
-        guards=made_of(Guards.load, root / _GUARDS, mail_domain, files_of=named(_GUARDS)),
+        guards=made_of(
+            Guards.load,
+            *(root / _GUARDS, mail_domain, brands.domains, [own for each in brands.all for own in each.addresses]),
+            files_of=named(_GUARDS, _BRANDS),
+        ),
         mail_domain=mail_domain,
         notices=made_of(Notices.load, root / "notices.yaml", mail_domain, files_of=named("notices.yaml")),
         surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
         brands=brands,
         version=content_version(files, mail_domain),
     )
+
+
+def _is_common_template(name: str) -> bool:
+    return name.startswith("templates/") and name.count("/") == 1
 
 
 def _paths(directory: Path) -> Iterator[Path]:

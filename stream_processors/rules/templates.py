@@ -12,6 +12,7 @@ Variables, each empty when there is nothing to say:
   promised, promised_short      by when we answer, in words
   articles                      (title, address) of help articles
   dissatisfied                  whether the customer is
+  brand, signature              the name of the brand that answers, and what stands below its mails
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import NamedTuple
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from schemas.brands import NAME_CHARACTERS
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
 from stream_processors.rules.taxonomy import Article
@@ -38,7 +40,8 @@ __all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of"
 
 KINDS = ("email", "chat", "sms", "call", "social")
 VARIABLES = (
-    "name", "subject", "order_number", "ticket", "promised", "promised_short", "articles", "dissatisfied",
+    "name", "subject", "order_number", "ticket", "promised", "promised_short", "articles", "dissatisfied", "brand",
+    "signature",
 )  # fmt: skip
 
 _KIND_OF = {
@@ -56,7 +59,7 @@ _PLAIN = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.For, nodes.Tuple, nodes.Not,
     nodes.And, nodes.Or, nodes.Getattr, nodes.Const,
 )  # fmt: skip
-_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short")
+_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short", "brand", "signature")
 _NAME_CHARACTERS = 40
 _SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social": 60}
 _SHORTEST_SUBJECT = 6
@@ -76,6 +79,8 @@ class Situation(NamedTuple):
     promised_time_short: str = ""
     articles: tuple[Article, ...] = ()
     dissatisfied: bool = False
+    brand: str = ""
+    signature: str = ""
 
 
 class Rendered(NamedTuple):
@@ -90,6 +95,7 @@ class _Template(NamedTuple):
     name: str
     version: str
     frame: Callable[[tuple[bool, ...], tuple[Article, ...], bool], str]
+    uses_brand: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,8 @@ class Templates:
     _templates: dict[tuple[str, str], _Template]
 
     @classmethod
-    def load(cls, directory: Path) -> Templates:
-        """Reads, checks and tries every template.
+    def load(cls, directory: Path, common: Templates | None = None) -> Templates:
+        """Reads, checks and tries every template. A brand's folder needs not have them all: the others are the `common` ones.
 
         Raises:
             ConfigurationError: a template is missing, is not Jinja, uses an unknown variable, does not name ticket
@@ -113,10 +119,14 @@ class Templates:
             {
                 (kind, locale): _load(environment, directory / f"{kind}.{locale}.txt")
                 for kind, locale in product(KINDS, LOCALES)
+                if common is None or (directory / f"{kind}.{locale}.txt").exists()
             }
         )
+        if common is not None and not templates._templates:
+            raise ConfigurationError("holds no template", where=str(directory), fix="name one <kind>.<locale>.txt")
         for path in sorted(directory.glob("*.txt")):
-            if tuple(path.stem.split(".", 1)) not in templates._templates:
+            kind, _, locale = path.stem.partition(".")
+            if kind not in KINDS or locale not in LOCALES:
                 raise ConfigurationError(
                     "is not the template of a kind and a locale",
                     where=str(path),
@@ -124,7 +134,7 @@ class Templates:
                 )
         for kind, locale in templates._templates:
             _try(templates, kind, locale, directory / f"{kind}.{locale}.txt")
-        return templates
+        return templates if common is None else cls(common._templates | templates._templates)
 
     def render(self, situation: Situation) -> Rendered:
         """Returns the text for a situation; what the customer wrote is made harmless and short enough for the channel."""
@@ -141,6 +151,8 @@ class Templates:
                 situation.ticket,
                 situation.promised_time,
                 situation.promised_time_short,
+                situation.brand,
+                situation.signature,
             )
             frame = template.frame(tuple(map(bool, values)), situation.articles, situation.dissatisfied)
             return frame.format(*values)
@@ -204,13 +216,15 @@ def _load(environment: ImmutableSandboxedEnvironment, path: Path) -> _Template:
         text = template.render(marks, articles=articles, dissatisfied=dissatisfied).strip()
         return _MARKED.sub(r"{\1}", text.replace("{", "{{").replace("}", "}}"))
 
-    return _Template(path.stem, sha256(source.encode()).hexdigest()[:12], frame)
+    uses_brand = not meta.find_undeclared_variables(tree).isdisjoint(("brand", "signature"))
+    return _Template(path.stem, sha256(source.encode()).hexdigest()[:12], frame, uses_brand)
 
 
 _LOOP = nodes.Name("loop", "load")
 _MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(.)\ue001")
 #: The longest ticket id and promise that can occur in practice.
 _TICKET = "WWWWWWWWWWWW-9999"
+_LONGEST_BRAND = ("W" * NAME_CHARACTERS, "Your team")
 _LONGEST_TIMES = {
     "en": ("23:59 GMT+10:30 on Wednesday 30 September", "Wed 30 Sep 23:59 GMT+10:30"),
     "zh-Hans": ("12月30日星期三 23:59（GMT+10:30）", "12月30日23:59 GMT+10:30"),
@@ -222,10 +236,12 @@ _LONGEST_TIMES = {
 def _try(templates: Templates, kind: str, locale: str, path: Path) -> None:
     """Renders a template in every situation; refuses it when one fails."""
     words: tuple[tuple[str, str], ...] = (("", ""), _LONGEST_TIMES[locale])
-    for name, subject, order, times, articles, dissatisfied in product(
-        ("", "Kim"), ("", "Tea"), ("", "10023"), words, ((), (Article("Help", "https://help"),)), (False, True)
+    brands = (("", ""), _LONGEST_BRAND) if templates._templates[kind, locale].uses_brand else (("", ""),)
+    helpful = ((), (Article("Help", "https://help"),))
+    for name, subject, order, times, articles, dissatisfied, brand in product(
+        ("", "Kim"), ("", "Tea"), ("", "10023"), words, helpful, (False, True), brands
     ):
-        situation = Situation(kind, locale, _TICKET, name, subject, order, *times, articles, dissatisfied)
+        situation = Situation(kind, locale, _TICKET, name, subject, order, *times, articles, dissatisfied, *brand)
         try:
             text = templates.render(situation).text
         except Exception as error:  # whatever a template may do wrong when it runs

@@ -12,14 +12,16 @@ import re
 
 import msgspec
 
+from schemas.brands import Brand
 from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
-from schemas.identity import event_id, mail_message_id, reply_address, subject_token
+from schemas.identity import event_id, mail_message_id, subject_token
 from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
 from stream_processors.text.promised_time import promised_time
+from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Acknowledged, Suppressed
 from stream_processors.tickets.state import SentAcknowledgement, Ticket
@@ -132,7 +134,7 @@ def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
 def _outbound(
     context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, told: Told, locale: str, text: str
 ) -> Outbound:
-    identity, domain = context.ticket_id, context.rules.mail_domain
+    identity, brand = context.ticket_id, context.brand
     channel = carrier(_channel(ticket, event), event.address)
     mail = channel in MAIL_CHANNELS
     subject = (
@@ -145,16 +147,25 @@ def _outbound(
         kind="acknowledgement",
         channel=channel,
         address=event.address,
-        sender=reply_address(identity, domain) if mail else "",
         customer_name=_one_line(told.name),
         subject=subject if mail else "",
         text=text,
         locale=locale,
-        message_id=mail_message_id(identity, f"ack.{ticket.episode}", domain) if mail else "",
+        message_id=mail_message_id(identity, f"ack.{ticket.episode}", brand.mail_domain) if mail else "",
         thread_id=getattr(event, "thread_id", ""),
-        headers=_headers(event, domain) if mail else answered_post(channel, event),
+        headers=_headers(event, brand) if mail else answered_post(channel, event),
         causation_depth=event.causation_depth + 1,
         first_time=told.fixed and not context.customer.acknowledgements,
+        **sent_by(
+            context,
+            brand,
+            mail=mail,
+            address=event.address,
+            ticket=identity,
+            kind="acknowledgement",
+            locale=locale,
+            name=told.name,
+        ),
     )
 
 
@@ -167,12 +178,12 @@ def _write(
     promised_at: int | None,
 ) -> Rendered:
     """Returns the text. In public nothing is repeated that only the customer should read."""
-    rules = context.rules
+    rules, brand = context.rules, context.brand
     full = short = ""
     if promised_at is not None:
         full, short = promised_time(promised_at, told.time_zone, rules.policies.time_zone, locale)
     public = isinstance(event, MessageReceived) and event.public
-    return rules.templates.render(
+    return rules.templates_of(brand).render(
         Situation(
             kind=kind_of(_channel(ticket, event), event.address),
             locale=locale,
@@ -184,6 +195,8 @@ def _write(
             promised_time_short=short,
             articles=rules.taxonomy.articles(told.tags, locale),
             dissatisfied=told.dissatisfied,
+            brand=brand.name,
+            signature=brand.signature(locale),
         )
     )
 
@@ -212,12 +225,12 @@ def answered_post(channel: str, asked: MessageReceived | CallEnded | Ticket) -> 
     return {"In-Reply-To": post} if channel == "social" and post else {}
 
 
-def _headers(event: MessageReceived | CallEnded, domain: str) -> dict[str, str]:
+def _headers(event: MessageReceived | CallEnded, brand: Brand) -> dict[str, str]:
     """Returns headers that make a mail an automatic answer that no machine answers, and part of the customer's thread."""
     headers = {
         "Auto-Submitted": "auto-replied",
         "X-Auto-Response-Suppress": "All",
-        "X-Loop": f"support@{domain}",
+        "X-Loop": brand.address,
     }
     if isinstance(event, MessageReceived) and (answered := MESSAGE_ID.fullmatch(event.message_id)):
         thread = [each for each in event.references if MESSAGE_ID.fullmatch(each) and each != answered[0]]

@@ -82,6 +82,7 @@ def _say(context: FoldContext, event: ConsentChanged, kind: str) -> FoldContext:
         kind=kind,
         channel=channel,
         address=event.address,
+        sender=context.brand.sends_from(event.address),
         text=context.rules.notices.text(kind, locale),
         locale=locale,
         causation_depth=event.causation_depth + 1,

@@ -161,7 +161,13 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
         ticket = self.ticket
         assert ticket is not None
         return self.rules.policies.match(
-            channel, ticket.priority, ticket.tags, self.customer.tier, team, ticket.language
+            channel,
+            ticket.priority,
+            ticket.tags,
+            self.customer.tier,
+            team,
+            ticket.language,
+            self.rules.brands.slug_of(ticket.brand),
         )
 
     def calendar_of(self, clock: Clock) -> Calendar | None:

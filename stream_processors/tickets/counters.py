@@ -35,6 +35,7 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
             for clock in policy.targets:
                 for metric in (ServiceMetric.SLA_MET, ServiceMetric.SLA_BREACHED, ServiceMetric.SLA_CORRECTED):
                     yield metric, (clock, policy.name, channel, team, "normal")
+    yield ServiceMetric.BRANDS_UNKNOWN, ()
     for channel in CHANNELS:
         yield ServiceMetric.FIRST_RESPONSE_SECONDS, (channel, team)
         yield ServiceMetric.ACKNOWLEDGEMENTS, (channel, "sent", "")
@@ -51,6 +52,8 @@ def step(context: FoldContext) -> FoldContext:
     for observation in context.observed:
         if (counted := _COUNTS.get(type(observation))) is not None and _is_live(context, observation):
             counts.append(counted(context, observation))
+    if (brand := getattr(context.event, "brand", "")) and brand not in context.rules.brands:
+        counts.append(Count(ServiceMetric.BRANDS_UNKNOWN, ()))
     return context.replace(counts=tuple(counts)) if counts else context
 
 

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id, reply_address
+from schemas.identity import event_id, mail_message_id
 from stream_processors.tickets.acknowledge import (
     KEPT_REFERENCES,
     MAIL_CHANNELS,
@@ -32,6 +32,7 @@ from stream_processors.tickets.acknowledge import (
     carrier,
     reply_subject,
 )
+from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
@@ -161,11 +162,12 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
     if channel == "chat" and (mailbox := instead_of_chat(context.customer, ticket)):
         channel, address = "email", mailbox
     mail = channel in MAIL_CHANNELS
-    domain = context.rules.mail_domain
+    brand = context.brand
     outbound_id = event_id("reply", event.event_id)
     if context.customer.wants_nothing_at(address):
         return refused(context, outbound_id, context.ticket_id, channel, "reply", "opted_out")
-    message_id = event.message_id or mail_message_id(context.ticket_id, outbound_id, domain) if mail else ""
+    message_id = event.message_id or mail_message_id(context.ticket_id, outbound_id, brand.mail_domain) if mail else ""
+    name = name_for(context.customer, ticket, address)
     outbound = Outbound(
         **context.base,
         outbound_id=outbound_id,
@@ -173,8 +175,7 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         kind="reply",
         channel=channel,
         address=address,
-        sender=reply_address(context.ticket_id, domain) if mail else "",
-        customer_name=name_for(context.customer, ticket, address),
+        customer_name=name,
         subject=reply_subject(ticket.request.subject, context.ticket_id) if mail else "",
         text=event.text,
         locale=ticket.language,
@@ -182,6 +183,16 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         thread_id=ticket.conversation.thread_ids[-1] if ticket.conversation.thread_ids else "",
         headers=threading(ticket) if mail else answered_post(channel, ticket),
         causation_depth=event.causation_depth + 1,
+        **sent_by(
+            context,
+            brand,
+            mail=mail,
+            address=address,
+            ticket=context.ticket_id,
+            kind="reply",
+            locale=ticket.language,
+            name=name,
+        ),
     )
     if mail:
         message_ids = (*ticket.conversation.message_ids, message_id)[-KEPT_IDS:]

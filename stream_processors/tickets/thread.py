@@ -49,6 +49,7 @@ from schemas.events import (
 from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets import trust
+from stream_processors.tickets.brand_voice import is_whatsapp, remember_whatsapp
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import (
     by_conversation,
@@ -116,6 +117,8 @@ def _message(context: FoldContext, event: MessageReceived) -> FoldContext:
     context = join_or_open(context, event, found, context.now)
     if context.forwarded:
         return context
+    if is_whatsapp(event):
+        context = context.replace(customer=remember_whatsapp(context, event))
     from_machine = not context.opened and context.rules.guards.from_machine(event)
     return _said(context, event, answer_expected=not only_thanks and not from_machine)
 
@@ -140,7 +143,7 @@ def _said(context: FoldContext, event: MessageReceived, *, answer_expected: bool
     if event.order_number and not request.order_number:
         request = replace(request, order_number=event.order_number)
     if event.verified != UNVERIFIED and trust.is_customer(context.customer, event):
-        participants = trust.brought_in(ticket, event, context.rules.mail_domain)
+        participants = trust.brought_in(ticket, event, context.rules.brands.is_ours)
         if participants is not conversation.participants:
             changes["participants"] = participants
         if event.address == request.address and trust.may_be_told(context.customer, event):

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from schemas.events import LOCALES, TranscriptRequested
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id, reply_address, subject_token
+from schemas.identity import event_id, mail_message_id, subject_token
+from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.context import FoldContext
 
 __all__ = ["KIND", "step"]
@@ -67,9 +68,9 @@ def step(context: FoldContext) -> FoldContext:
     words = _WORDS[locale]
     name = " ".join(event.customer_name.split())
     greeting = words.named.format(name=name) if name else words.opening
-    ticket, domain = context.ticket_id, context.rules.mail_domain
+    ticket, brand = context.ticket_id, context.brand
     outbound_id = event_id(KIND, event.event_id)
-    message_id = mail_message_id(ticket, outbound_id, domain) if ticket else ""
+    message_id = mail_message_id(ticket, outbound_id, brand.mail_domain) if ticket else ""
     outbound = Outbound(
         **context.base,
         outbound_id=outbound_id,
@@ -77,15 +78,24 @@ def step(context: FoldContext) -> FoldContext:
         kind=KIND,
         channel="email",
         address=event.address,
-        sender=reply_address(ticket, domain) if ticket else "",
         customer_name=name,
         subject=f"{words.subject} {subject_token(ticket)}" if ticket else words.subject,
         text=f"{greeting}\n\n{words.explanation}\n\n{event.transcript}\n",
         locale=locale,
         message_id=message_id,
         thread_id=event.thread_id,
-        headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": f"support@{domain}"},
+        headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": brand.address},
         causation_depth=event.causation_depth + 1,
+        **sent_by(
+            context,
+            brand,
+            mail=True,
+            address=event.address,
+            ticket=ticket,
+            kind=KIND,
+            locale=locale,
+            name=name,
+        ),
     )
     if context.ticket is not None:
         conversation = context.ticket.conversation

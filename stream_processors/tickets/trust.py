@@ -12,6 +12,8 @@ ticket token. So, unless it is verified that the customer wrote (`schemas.events
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from schemas.events import UNVERIFIED, CallEnded, MessageReceived
@@ -74,13 +76,12 @@ def answered_at(customer: Customer, event: MessageReceived, found: Ticket | None
     return replace(event, address=sender)
 
 
-def brought_in(ticket: Ticket, event: MessageReceived, mail_domain: str) -> tuple[str, ...]:
+def brought_in(ticket: Ticket, event: MessageReceived, is_ours: Callable[[str], bool]) -> tuple[str, ...]:
     """Returns the participants of the ticket, with those whom a verified mail of the customer was sent to as well."""
     known = ticket.conversation.participants
     if event.verified == UNVERIFIED or event.channel != "email":
         return known
-    ours = f"@{mail_domain}".lower()
-    others = (each.lower() for each in event.recipients if not each.lower().endswith(ours))
+    others = (each.lower() for each in event.recipients if not is_ours(each))
     new = [tag for each in others if (tag := customer_tag(_mailbox(each))) not in known]
     return tuple(dict.fromkeys((*known, *new)))[-KEPT_PARTICIPANTS:] if new else known
 

@@ -40,10 +40,10 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.ClockShare: ("ticket_id", "episode", "clock", "team", "agent_id"),
     facts.SurveyFact: ("survey_id", "answer"),
     facts.AssignmentFact: ("event_id",),
-    facts.PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy"),
+    facts.PaneFact: ("partition", "part", "start", "channel", "team", "priority", "policy", "brand"),
     facts.PaneBucketFact: (
         *("partition", "part", "start", "channel", "team", "priority", "policy"),
-        *("measure", "bucket"),
+        *("brand", "measure", "bucket"),
     ),
     facts.Outbound: ("outbound_id",),
     facts.DeliveryFact: ("outbound_id",),

@@ -13,6 +13,9 @@ the service's list of messages is read before the message is sent again. A messa
 text and number, is not older than our first attempt, and is not known as another message of ours. The list is also read
 for a message that a killed process may have begun to send (`Attempt`).
 
+WhatsApp takes free text until 24 hours after the customer's last message (`Outbound.window_ends_at`). Later the brand's
+template goes, and where there is none the message is refused, `whatsapp_window`.
+
 A text longer than `sms_characters` UTF-16 units goes in at most `sms_most_parts` numbered parts. To the service each part
 is a message; a part that was taken is not sent again.
 """
@@ -34,6 +37,7 @@ from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
+from sinks.delivery import whatsapp
 from sinks.delivery.adapter import Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.split import split
 
@@ -59,6 +63,7 @@ class Sms:
         self._sms_from, self._whatsapp_from = settings.sms_from, settings.sms_whatsapp_from or settings.sms_from
         self._status_url, self._token = settings.sms_status_url, settings.sms_token.get_secret_value()
         self._most, self._parts = settings.sms_characters, settings.sms_most_parts
+        self._pipeline_clock = settings.pipeline_clock
         self._clock = Clock.parse("")  # the service's times are wall times, whatever ours are
         self._client = httpx.AsyncClient(
             auth=(settings.sms_account, self._token),
@@ -80,14 +85,13 @@ class Sms:
         if not message.text.strip():
             raise Undeliverable("refused", "empty", "there is nothing to say")
         fields = self._fields(message)
-        is_long = _units(message.text) > self._most
-        parts = split(message.text, self._most, self._parts, _units) if is_long else [message.text]
+        parts = self._contents(message)
         sids = self._begun.setdefault(message.outbound_id, [])
         if len(self._begun) > _REMEMBERED:
             self._begun.popitem(last=False)
         for number in range(len(sids), len(parts)):
             part = f"{message.outbound_id}/{number}"
-            sids.append(await self._deliver(part, fields | {"Body": parts[number]}, earlier))
+            sids.append(await self._deliver(part, fields | parts[number], earlier))
         self._begun.pop(message.outbound_id, None)
         return " ".join(sids)
 
@@ -115,6 +119,22 @@ class Sms:
         """Closes the connections."""
         await self._client.aclose()
 
+    def _contents(self, message: Outbound) -> list[dict[str, str]]:
+        """Returns what each part says: its text, or the template that WhatsApp takes when the window has ended.
+
+        Raises:
+            Undeliverable: the window has ended, and there is no template.
+        """
+        until = message.window_ends_at
+        if until is None or self._pipeline_clock.now() <= until:
+            is_long = _units(message.text) > self._most
+            texts = split(message.text, self._most, self._parts, _units) if is_long else [message.text]
+            return [{"Body": text} for text in texts]
+        return [
+            {"ContentSid": message.template, "ContentVariables": variables}
+            for variables in whatsapp.contents(message, self._most, self._parts)
+        ]
+
     def _fields(self, message: Outbound) -> dict[str, str]:
         """Returns the request's fields without the text.
 
@@ -125,7 +145,7 @@ class Sms:
         if not _NUMBER.fullmatch(number):
             raise Undeliverable("refused", "bad_address", f"{message.address[:60]!r} is no number such as +15550100")
         by_whatsapp = message.address.startswith(_WHATSAPP)
-        sender = self._whatsapp_from if by_whatsapp else self._sms_from
+        sender = message.sender or (self._whatsapp_from if by_whatsapp else self._sms_from)
         fields = {"To": message.address}
         if _SERVICE.fullmatch(sender):
             fields["MessagingServiceSid"] = sender
@@ -153,12 +173,7 @@ class Sms:
         for each in [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []:
             sid = str(each.get("sid") or "")
             ours = self._taken.get(sid, part) == part and not (earlier is not None and earlier.is_of_another(sid))
-            if (
-                ours
-                and sid
-                and str(each.get("body")).strip() == fields["Body"].strip()
-                and _sent_at(each) >= since - _SKEW_MICROS
-            ):
+            if ours and sid and _says(each, fields) and _sent_at(each) >= since - _SKEW_MICROS:
                 return sid
         return ""
 
@@ -229,6 +244,14 @@ def _answer_text(answer: httpx.Response) -> str:
 
 def _error_text(error: Exception) -> str:
     return named_error_line(error, 500)
+
+
+def _says(listed: dict[str, Any], fields: dict[str, str]) -> bool:
+    """Returns true when a message in the service's list has this text, or what this template is filled with."""
+    body = str(listed.get("body"))
+    if "Body" in fields:
+        return body.strip() == fields["Body"].strip()
+    return whatsapp.says(body, fields["ContentVariables"])
 
 
 def _units(text: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from schemas.brands import Brand
 from schemas.events import LOCALES
 from schemas.facts import Outbound
-from schemas.identity import event_id, mail_message_id, reply_address
+from schemas.identity import event_id, mail_message_id
 from stream_processors.rules.surveys import Written
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
+from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.progress import instead_of_chat, threading
 from stream_processors.tickets.state import Customer, Episode, Ticket
@@ -41,8 +43,9 @@ def outbound(
     written: Written,
 ) -> Outbound:
     """Returns the message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
-    (channel, address), identity, domain = way, episode.ticket_id, context.rules.mail_domain
+    (channel, address), identity, brand = way, episode.ticket_id, context.rules.brands.get(episode.brand)
     mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
+    name = name_for(context.customer, ticket, address)
     return Outbound(
         **context.fact_header(episode),
         outbound_id=event_id(f"survey-{what}", identity, str(episode.number)),
@@ -50,19 +53,28 @@ def outbound(
         kind=kind,
         channel=channel,
         address=address,
-        sender=reply_address(identity, domain) if mail else "",
-        customer_name=name_for(context.customer, ticket, address),
+        customer_name=name,
         subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
         text=written.text,
         locale=locale,
-        message_id=mail_message_id(identity, f"{kind}.{episode.number}", domain) if mail else "",
+        message_id=mail_message_id(identity, f"{kind}.{episode.number}", brand.mail_domain) if mail else "",
         thread_id=ticket.conversation.thread_ids[-1] if ticket and ticket.conversation.thread_ids else "",
-        headers=_headers(ticket, domain) if mail else {},
+        headers=_headers(ticket, brand) if mail else {},
         causation_depth=context.event.causation_depth + 1,
+        **sent_by(
+            context,
+            brand,
+            mail=mail,
+            address=address,
+            ticket=identity,
+            kind=kind,
+            locale=locale,
+            name=name,
+        ),
     )
 
 
-def _headers(ticket: Ticket | None, domain: str) -> dict[str, str]:
+def _headers(ticket: Ticket | None, brand: Brand) -> dict[str, str]:
     """Part of the customer's thread, and nothing that a machine is to answer."""
-    automatic = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": f"support@{domain}"}
+    automatic = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": brand.address}
     return {**(threading(ticket) if ticket else {}), **automatic}

@@ -289,4 +289,4 @@ def test_a_templates_version_follows_its_content(tmp_path: Path) -> None:
 
 
 def test_a_situation_says_nothing_of_itself() -> None:
-    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False)
+    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "")
