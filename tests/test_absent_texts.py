@@ -1,4 +1,4 @@
-"""A text that is not there is '' in every record, state and value: readers test for that, and views make it NULL."""
+"""What is not there: a text is '', a number 0 and a flag False in records, states and values, but where it is said here."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ WORDS = {
     "events": {"Report.unit"},
     "email": {"Case.channel"},
     "INBOX": {"Account.folder"},
+    "support": {"Brand.mailbox"},
     "login": {"Account.auth"},
     "beginning": {"Subscription.start"},
     "none": {
@@ -53,6 +54,16 @@ WORDS = {
         ]
     },
 }
+
+#: Flags that are set, and numbers of states, events and facts that are not 0, when nobody says otherwise.
+SET = {
+    *("AgentReplied.public", "TagFact.active", "Ended.survey", "WebhookEndpoint.keep"),
+    *("Shop.agents", "Subscription.enabled", "Typing.on"),
+}
+COUNTED = {
+    -1: {"RoutingUpdate.version"} | {f"{kind}.offset" for kind in ("Held", "QueueEntry", "ReadLog", "Team", "Waiting", "State", "Customer", "Pane")},
+    1: {"Customer.next_number", "Clock.episode", "Clock.sequence", "NextResponseTotals.count", "Ticket.episode", "DeliveryFact.attempts", "Count.value"},
+}  # fmt: skip
 
 
 def classes(package: str) -> Iterator[type]:
@@ -85,3 +96,30 @@ def test_a_text_that_is_not_there_is_empty(package):
     assert found
     allowed = {(field, word) for word, names in WORDS.items() for field in names}
     assert {(field, default) for field, default in found if default} <= allowed
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_flag_that_is_not_there_is_not_set(package):
+    found = {
+        f"{kind.__name__}.{name}": defaults(kind)[name]
+        for kind in classes(package)
+        for name, annotation in getattr(kind, "__annotations__", {}).items()
+        if annotation in (bool, "bool") and name in defaults(kind)
+    }
+    known = {name: default for name, default in found.items() if isinstance(default, bool | None)}
+    assert None not in known.values()
+    assert {name for name, default in known.items() if default} <= SET
+
+
+@pytest.mark.parametrize("package", ["schemas.events", "schemas.facts", "stream_processors"])
+def test_a_number_that_is_not_there_is_zero(package):
+    found = {
+        (f"{kind.__name__}.{name}", default)
+        for kind in classes(package)
+        if issubclass(kind, msgspec.Struct)
+        for name, default in defaults(kind).items()
+        if isinstance(default, int | float) and not isinstance(default, bool)
+    }
+    assert found
+    allowed = {(name, number) for number, names in COUNTED.items() for name in names}
+    assert {(name, default) for name, default in found if default} <= allowed

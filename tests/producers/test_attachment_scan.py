@@ -97,6 +97,7 @@ def store_in(folder: Path, scanner: str = "", **settings: object) -> AttachmentS
         (b"<?xml version='1.0'?><x/>", "application/atom+xml", "application/atom+xml"),
         (b"PK\x03\x04docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
         (b"PK\x03\x04", "image/png", "application/zip"),
+        (b"{\\rtf1\\ansi", "", "application/rtf"),
         (b"\x00\x00\x00\x18ftypheic", "image/heic", "image/heic"),
         (CARD, "application/octet-stream", "text/plain"),
         (b"a,b\n1,2\n", "text/csv", "text/csv"),

@@ -81,6 +81,21 @@ def test_a_form_becomes_a_message_to_be_answered_by_mail() -> None:
     assert codec.decode(codec.encode(made)) == made
 
 
+def test_what_a_form_does_not_say_is_empty() -> None:
+    made = form.normalise(CONTACT | {"name": None, "order_number": None}, now=NOW)
+    said = (
+        made.source,
+        made.customer_name,
+        made.subject,
+        made.language,
+        made.time_zone,
+        made.order_number,
+        made.ticket_ref,
+    )
+    assert said == ("",) * 7
+    assert made.fields == {}
+
+
 def test_every_problem_of_a_form_is_reported_at_once() -> None:
     with pytest.raises(FieldProblems) as caught:
         form.normalise({"email": "ann at home", "message": " ", "time_zone": "Mars/Olympus", "age": "9"}, now=NOW)

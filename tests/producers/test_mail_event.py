@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from producers.mail import charsets
 from producers.mail import event as email
+from producers.mail.parse import parse
 from producers.text import privacy
 from schemas import codec, identity
 from schemas.errors import Refused
@@ -65,6 +66,10 @@ def test_without_a_ticket_the_key_is_the_senders_in_any_case() -> None:
 def test_an_imported_mail_happened_when_its_headers_say(headers: bytes, occurred: int) -> None:
     event = email.normalise(mail(headers), now=NOW, imported=True)
     assert (event.occurred_at, event.received_at, event.imported) == (occurred, NOW, True)
+
+
+def test_a_mail_of_no_named_source_has_none() -> None:
+    assert email.message_received(parse(mail()), now=NOW).source == ""
 
 
 def test_a_mail_above_the_limit_is_refused() -> None:

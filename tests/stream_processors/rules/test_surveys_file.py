@@ -68,6 +68,13 @@ def test_a_wrong_cap_is_refused_with_its_own_line(wrong: str, tmp_path: Path) ->
     assert refused.value.where == f"{tmp_path / 'surveys.yaml'}:{line}"
 
 
+def test_a_wrong_count_is_refused_with_the_line_of_the_count(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, "cap: {count: 1, days: 7}", "cap:\n    days: 7\n    count: 99")
+    line = TEXT.split("cap: {count: 1, days: 7}")[0].count("\n") + 3
+    assert refused.value.where == f"{tmp_path / 'surveys.yaml'}:{line}"
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", ["thanks", "sorry"])
 def test_a_short_message_is_one_sms_whatever_the_customer_is_called(kind: str, locale: str, tmp_path: Path) -> None:
