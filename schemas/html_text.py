@@ -19,6 +19,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._end = 0  # of the last line that is not blank; those after it count for nothing
         self._line: list[str] = []
         self._quoted = self._quoted_last = self._verbatim = 0
         self._lists: list[int] = []  # per list the number of its next item; 0 for one without numbers
@@ -61,6 +62,7 @@ class Writer:
         elif tag in _PARAGRAPHS:
             self._paragraph()
             self._quoted -= tag == "blockquote"
+            self._quoted_last = min(self._quoted_last, self._quoted)
             self._verbatim -= tag == "pre"
         elif tag in _LINES:
             self._end_line()
@@ -79,9 +81,7 @@ class Writer:
     def text(self) -> str:
         """Returns all that was written."""
         self._end_line()
-        while self._lines and not self._lines[-1].strip("> "):
-            self._lines.pop()
-        return "\n".join(self._lines).strip("\n")
+        return "\n".join(self._lines[: self._end])
 
     def _open_block(self, tag: str) -> None:
         if tag in _PARAGRAPHS:
@@ -129,11 +129,14 @@ class Writer:
             line = line.replace("\u00a0", " ").rstrip()
         else:
             line = _SPACES.sub(" ", line).strip(" ").replace("\u00a0", " ").replace("\v", "\t").rstrip()
-        if self._apart and self._lines[-1].strip("> "):
+        if self._apart and self._end == len(self._lines):
             self._lines.append(_marks(min(self._quoted, self._quoted_last)).rstrip())
         self._apart = False
-        if line or (self._lines and self._lines[-1].strip("> ")):
-            self._lines.append(f"{_marks(self._quoted)}{self._indent() if line else ''}{line}".rstrip())
+        if line:
+            self._lines.append(f"{_marks(self._quoted)}{self._indent()}{line}")
+            self._end = len(self._lines)
+        elif self._lines and self._end == len(self._lines):
+            self._lines.append(_marks(self._quoted).rstrip())
         self._quoted_last = self._quoted
 
     def _indent(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from producers.channels import replies
 from producers.text.fields import MAX_PROBLEMS, MAX_SHORT, identifier, moment, prose, time_zone_problem
 from schemas import events, identity
 from schemas.codec import snake
@@ -88,6 +89,8 @@ IDS = frozenset(
 #: Kinds whose order number comes from the shop and is an id; in a message the customer typed it.
 NUMBERED = frozenset((events.OrderPlaced, events.OrderChanged))
 _MAX_LIST = 200
+#: What may stand instead of a field that is needed: then the field is made of it.
+_INSTEAD = {"address": "customer_id", "text": "html"}
 _CUSTOMER_ID = re.compile(r"^[a-z][a-z0-9_]{0,19}:\S.{0,253}$")
 PRESENCES = ("online", "away", "offline")
 
@@ -126,7 +129,7 @@ def converted(kind: type[Event], body: dict[str, Any], problems: dict[str, str])
         except (msgspec.ValidationError, ValueError) as error:
             problems[name] = str(error)[:300]
     for name in _NEEDED[kind]:
-        if name not in body and not (name == "address" and "customer_id" in body):
+        if name not in body and _INSTEAD.get(name, name) not in body:
             problems[name] = "is needed"
     if kind in BY_THREAD and "ticket_id" not in body:
         _needed_by_thread(body, problems)
@@ -149,6 +152,8 @@ def check(kind: type[Event], fields: dict[str, Any], problems: dict[str, str]) -
             problems[name] = problem
     if problems:
         return
+    if kind is events.AgentReplied:
+        replies.finish(fields, fields.get("public", True), problems)
     if kind is events.TagCorrected and not (fields.get("add") or fields.get("remove")):
         problems["add"] = "is needed, or remove"
     if kind is events.SurveyAnswered and fields.get("csat") is None and fields.get("ces") is None:
@@ -288,6 +293,8 @@ for _name, _type in KINDS.items():
         field for field in msgspec.structs.fields(_type) if field.name not in _OURS and field.name not in _COMMON
     ]
     _CONVERTERS[_type] = {field.name: _converter(field.name, field.type, _type) for field in _fields}
+    if _type is events.AgentReplied:
+        _CONVERTERS[_type] |= replies.CONVERTERS
     _CONVERTERS[_type]["causation_depth"] = _converter("causation_depth", int, _type)
     _NEEDED[_type] = tuple(
         field.name for field in _fields if field.required and not (field.name == "ticket_id" and _type in BY_THREAD)

@@ -37,6 +37,7 @@ from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
+from stream_processors.tickets.reply_mail import needs_mail, with_copied, written
 from stream_processors.tickets.state import Customer, Milestones, Ticket, TicketConversation
 from stream_processors.tickets.thread import KEPT_IDS
 from stream_processors.tickets.ticket_state import KEPT_THREADS
@@ -177,7 +178,6 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
         address=address,
         customer_name=name,
         subject=reply_subject(ticket.request.subject, context.ticket_id) if mail else "",
-        text=event.text,
         locale=ticket.language,
         message_id=message_id,
         thread_id=ticket.conversation.thread_ids[-1] if ticket.conversation.thread_ids else "",
@@ -193,10 +193,15 @@ def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
             locale=ticket.language,
             name=name,
         ),
+        **(written(context, ticket, event) if mail else {"text": event.text}),
     )
     if mail:
         message_ids = (*ticket.conversation.message_ids, message_id)[-KEPT_IDS:]
         context = context.on_ticket(conversation=replace(ticket.conversation, message_ids=message_ids))
+        context = with_copied(context, outbound.cc)
+    elif needs_mail(event):  # the text goes, and that the rest does not is told as a delivery that was refused
+        rest = event_id("reply-rest", event.event_id)
+        context = refused(context, rest, context.ticket_id, channel, "reply", "only_by_mail")
     return context.write(outbound)
 
 

@@ -162,6 +162,7 @@ def test_the_text_has_the_words_of_the_html_in_their_order(markup: str) -> None:
 
 @given(st.text(max_size=300))
 @example("a\r\nb\rc\n\n\nd")
+@example("a\n\n>\n\n> >")
 @example("  two  spaces\tand a tab ")
 @example('> quoted\n-- \nsignature <b> & "x"')
 def test_a_text_written_as_html_is_read_as_the_same_text(text: str) -> None:
@@ -186,6 +187,7 @@ READ = [
     ("<ol><li>one</li><li>two</li></ol>", "1. one\n2. two"),
     ("<ol start=3><li>three</li></ol>", "3. three"),
     ("<blockquote><p>your words</p></blockquote><p>mine</p>", "> your words\n\nmine"),
+    ("<blockquote>a</blockquote><blockquote>b</blockquote>", "> a\n\n> b"),
     ("<blockquote>a<blockquote>b</blockquote></blockquote>", "> a\n>\n> > b"),
     ("<table><tr><th>Size</th><td>42</td></tr><tr><th>Colour</th><td>red</td></tr></table>", "Size\t42\nColour\tred"),
     ("<pre>a  b\n  c</pre>", "a  b\n  c"),

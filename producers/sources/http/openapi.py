@@ -27,8 +27,11 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "id": "r-9",
         "ticket_id": _TICKET,
         "agent_id": "mei",
-        "text": "Here is the label.",
+        "agent_name": "Mei",
+        "html": "<p>Here is <b>the label</b>.</p>",
         "public": True,
+        "cc": ["bob@example.org"],
+        "quoted": [{"author": "Ann Lee", "at": "2026-03-02T10:00:00+00:00", "text": "Where is my label?"}],
     },
     "note_added": {"id": "n-1", "ticket_id": _TICKET, "agent_id": "mei", "text": "Asked the warehouse."},
     "status_changed": {"id": "s-1", "ticket_id": _TICKET, "agent_id": "mei", "status": "solved"},
@@ -146,6 +149,9 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
     if kind in generic_fields.BY_THREAD:
         properties["customer_id"] = {"type": "string", "description": "whose conversation thread_ref names"}
         named = {"anyOf": [{"required": ["ticket_id"]}, {"required": ["thread_ref", "customer_id"]}]}
+    if kind is events.AgentReplied:
+        left_out = left_out | {"text"}
+        named = {"allOf": [named, {"oneOf": [{"required": ["text"]}, {"required": ["html"]}]}]}
     needed = [field.name for field in msgspec.structs.fields(kind) if field.required and field.name in properties]
     return {
         "title": name,
@@ -175,9 +181,9 @@ def _told(kind: type[events.Event]) -> tuple[str, dict[str, str]]:
 
 
 def _plain(schema: dict[str, Any], kind: Any) -> dict[str, Any]:
-    """Returns the schema without references: the attachment is the only nested record."""
+    """Returns the schema without references: the nested records are attachments and quoted messages."""
     if schema.get("items", {}).get("$ref"):
-        names = [field.name for field in msgspec.structs.fields(events.Attachment)]
+        names = [field.name for field in msgspec.structs.fields(kind.__args__[0])]
         return {"type": "array", "items": {"type": "object", "properties": {name: {} for name in names}}}
     return schema
 

@@ -72,3 +72,33 @@ def test_a_mistake_is_refused_with_its_line(text: str, line: int, problem: str, 
         load(tmp_path, text)
     assert refused.value.where == f"{tmp_path / 'teams.yaml'}:{line}"
     assert refused.value.problem == problem
+
+
+def test_a_signature_is_that_of_the_language_else_the_english_one(tmp_path: Path) -> None:
+    signed = 'fallback: a\nteams:\n  a: {signatures: {en: "{agent}\\nTeam\\n", ja: 係}}\n  b: {signatures: {ja: 係}}\n  c: {}\n'
+    teams = load(tmp_path, signed).teams
+    assert [teams["a"].signature(locale) for locale in ("en", "ja", "zh-Hans", "")] == [
+        "{agent}\nTeam",
+        "係",
+        "{agent}\nTeam",
+        "{agent}\nTeam",
+    ]
+    assert [teams["b"].signature(locale) for locale in ("ja", "en")] == ["係", ""]
+    assert teams["c"].signature("en") == ""
+
+
+@pytest.mark.parametrize(
+    ("signatures", "problem"),
+    [
+        ("[en]", "signatures are not texts by language"),
+        ("{de: x}", "'de' is not a language we answer in"),
+        ("{en: 7}", "is no text of 1 to 2000 characters"),
+        ("{en: ' '}", "is no text of 1 to 2000 characters"),
+        ("{en: '{name}'}", "{name} cannot be filled in"),
+    ],
+)
+def test_a_wrong_signature_is_refused_with_its_line(signatures: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, f"fallback: a\nteams:\n  a:\n    signatures: {signatures}\n")
+    assert refused.value.problem == problem
+    assert refused.value.where.endswith(":4")
