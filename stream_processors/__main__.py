@@ -13,6 +13,7 @@ from schemas.settings import WorkerSettings, help_text, load
 from stream_processors import rekey
 from stream_processors.recompute import cli as recompute_cli
 from stream_processors.rules import cli as rules_cli
+from stream_processors.tagging import evaluate
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
 #: first number is more than a batch keeps alive, some 40,000 objects: what a batch frees need never be walked.
@@ -28,6 +29,7 @@ state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits 
 `python -m stream_processors rules --help`: see, check and publish the rules.
 `python -m stream_processors rekey --help`: move all customers to the tags of another secret.
 `python -m stream_processors recompute --help`: recompute all clocks under other rules.
+`python -m stream_processors evaluate --help`: score the tags of labelled messages.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
@@ -89,6 +91,7 @@ cli.callback(invoke_without_command=True, help=HELP)(run)
 cli.add_typer(rules_cli.cli, name="rules")
 cli.command("rekey", help=rekey.HELP)(_rekey)
 cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
+cli.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 
 if __name__ == "__main__":
     cli()

@@ -25,7 +25,7 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
             ],
         ),
         (sinks, ["clickhouse", "delivery", "migrate", "rewind", "query", "dlq", "recompute", "webhooks"]),
-        (stream_processors, ["rekey", "recompute", "rules"]),
+        (stream_processors, ["rekey", "recompute", "evaluate", "rules"]),
     ],
     ids=["producers", "sinks", "stream_processors"],
 )

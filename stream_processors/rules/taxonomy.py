@@ -54,7 +54,13 @@ class Article(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A reason to contact us. `priority` is the priority that it raises a ticket to; '' for none."""
+    """A reason to contact us.
+
+    priority  the priority that it raises a ticket to; '' for none
+    formerly  slugs that it had, or that it was split from
+    over      less exact tags that it replaces where both are found
+    fallback  counts only where no other tag is found
+    """
 
     slug: str
     parent: str
@@ -63,6 +69,9 @@ class Tag:
     owner: str
     priority: str
     articles: tuple[str, ...]
+    formerly: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,11 @@ class Taxonomy:
     def tag(self, text: str, subject: str = "") -> tuple[Match, ...]:
         """Returns the why-tags of a message, best first, at most `most_tags`."""
         return self.read(text, subject).matches
+
+    def current(self, slug: str) -> tuple[str, ...]:
+        """Returns the tags that a slug means today: itself, and those that were called so or were split from it."""
+        renamed = tuple(tag.slug for tag in self.tags.values() if slug in tag.formerly)
+        return (slug, *renamed) if slug in self.tags or not renamed else renamed
 
     def owner(self, tags: Iterable[str]) -> str | None:
         """Returns the team of the first known tag, or None."""
@@ -138,8 +152,35 @@ class Taxonomy:
             if slug not in evidence or phrase.weight > evidence[slug].weight:
                 evidence[slug] = phrase
             scores[slug] = scores.get(slug, 0) + phrase.weight * (2 if start < subject_length else 1)
+        if len(scores) > 1:
+            scores = self._without_less_exact(scores, hits)
         ranked = sorted(scores, key=scores.__getitem__, reverse=True)[: self.most_tags]
         return tuple(Match(slug, evidence[slug].written) for slug in ranked)
+
+    def _without_less_exact(self, scores: dict[str, int], hits: list[Hit]) -> dict[str, int]:
+        """Returns the tags that no more exact one replaces, and fallbacks only where there is nothing else.
+
+        A tag stays if one of its phrases stands elsewhere than the evidence of the more exact tags: it is said besides.
+        """
+        by: dict[str, list[str]] = {}
+        for slug in scores:
+            for less in self.tags[slug].over:
+                if less in scores:
+                    by.setdefault(less, []).append(slug)
+        if by:
+            kept = {less for less in by if self._is_said_besides(less, by[less], hits)}
+            scores = {slug: score for slug, score in scores.items() if slug not in by or slug in kept}
+        exact = {slug: score for slug, score in scores.items() if not self.tags[slug].fallback}
+        return exact or scores
+
+    def _is_said_besides(self, slug: str, others: list[str], hits: list[Hit]) -> bool:
+        phrases = self._index.phrases
+        spans = [(start, end) for start, end, number in hits if phrases[number].role in others]
+        return any(
+            phrases[number].parts and not any(start < last and first < end for first, last in spans)
+            for start, end, number in hits
+            if phrases[number].role == slug
+        )
 
     def _find_order_number(self, text: str) -> str:
         digits = _DIGITS.search(text)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.events import LOCALES, PRIORITIES
 from schemas.yamlfile import Document, read
-from stream_processors.rules.phrases import Phrase, PhraseIndex
+from stream_processors.rules.phrases import QUESTION, Pattern, Phrase, PhraseIndex, WordClass
+from stream_processors.rules.spelling import misspelt
 from stream_processors.rules.taxonomy import DISSATISFIED, MOODS, QUADRANTS, URGENT, VALENCES, Article, Tag, Taxonomy
+from stream_processors.text.language import normalise
 
 __all__ = ["load"]
 
@@ -42,6 +45,10 @@ class _Loader:
         self._data = self._mapping()
         self._phrases: list[Phrase] = []
         self._slug_of: dict[str, str] = {}
+        self._classes: dict[str, WordClass] = {}
+        self._covering: set[str] = set()
+        self._patterns: list[Pattern] = []
+        self._unless: dict[str, list[str]] = {}
 
     def taxonomy(self) -> Taxonomy:
         unknown = sorted(set(self._data) - _SECTIONS)
@@ -49,6 +56,8 @@ class _Loader:
             self._document.refuse(f"unknown section {unknown[0]!r}", unknown[0], fix=f"one of {_list(_SECTIONS)}")
         titles = {name: self._titles_of(name) for name in self._mapping("articles")}
         groups = self._mapping("groups")
+        if "words" in self._data:
+            self._classes = self._read_words()
         tags = {slug: self._tag(slug, groups, titles) for slug in self._mapping("tags")}
         for role in MOODS:
             self._add_phrases(role, role)
@@ -71,7 +80,7 @@ class _Loader:
                 for locale in LOCALES
             },
             _order_number=self._pattern("order_number"),
-            _index=PhraseIndex(self._phrases),
+            _index=PhraseIndex(self._phrases, tuple(self._classes.values()), self._patterns, self._unless),
         )
 
     def _tag(self, slug: str, groups: Container[str], articles: Container[str]) -> Tag:
@@ -97,11 +106,84 @@ class _Loader:
             owner=self._known(self._teams.names, "team", *at, "owner"),
             priority=self._known(PRIORITIES, "priority", *at, "priority") if "priority" in fields else "",
             articles=tuple(names),
+            formerly=self._former_slugs(slug),
+            over=self._over(slug),
+            fallback=self._truth(*at, "fallback"),
         )
         self._add_phrases(slug, *at, "phrases")
         if "exclusions" in fields:
             self._add_phrases(slug, *at, "exclusions", excludes=True)
+        for number, written in enumerate(self._strings(*at, "patterns") if "patterns" in fields else ()):
+            self._add_patterns(slug, written, *at, "patterns", number)
+        if "unless" in fields:
+            for number, name in enumerate(self._strings(*at, "unless")):
+                self._require_class(name, *at, "unless", number)
+            self._unless[slug] = fields["unless"]
         return tag
+
+    def _word_class(self, name: str) -> WordClass:
+        """Reads the words of a class, and how long ones are misspelt."""
+        words: dict[str, None] = {}
+        for language in self._mapping("words", name):
+            at = ("words", name, language)
+            if language not in LOCALES:
+                self._document.refuse(f"unknown language {language!r}", *at, fix=f"one of {_list(LOCALES)}")
+            for number, written in enumerate(self._strings(*at)):
+                word = normalise(written)
+                if not word.removesuffix("*") or (word.isascii() and len(word) < 2):
+                    self._document.refuse(f"the word {written!r} is too short to mean anything", *at, number)
+                words[word] = None
+        covers = name in self._covering
+        return WordClass(name, (*words, *(wrong for word in words for wrong in misspelt(word))), covers)
+
+    def _read_words(self) -> dict[str, WordClass]:
+        classes = self._mapping("words")
+        if "covering" in self._data:
+            for number, name in enumerate(self._strings("covering")):
+                if name not in classes:
+                    self._document.refuse(f"unknown class of words {name!r}", "covering", number)
+                self._covering.add(name)
+        return {name: self._word_class(name) for name in classes}
+
+    def _add_patterns(self, slug: str, written: str, *at: str | int) -> None:
+        """Adds `cancel|stop order -fee` as a pattern for each of its alternatives."""
+        terms = written.split()
+        bans = [term[1:] for term in terms if term.startswith("-")]
+        needs = [term.split("|") for term in terms if not term.startswith("-")]
+        for name in (*bans, *(name for names in needs for name in names)):
+            self._require_class(name, *at)
+        for chosen in product(*needs):
+            if not set(chosen) - {QUESTION}:
+                self._document.refuse(f"the pattern {written!r} names no class besides questions", *at)
+            self._patterns.append(Pattern(slug, written, tuple(chosen), tuple(bans)))
+
+    def _require_class(self, name: str, *at: str | int) -> None:
+        if name not in self._classes and name != QUESTION:
+            self._document.refuse(f"unknown class of words {name!r}", *at, fix="name one of the section `words`")
+
+    def _former_slugs(self, slug: str) -> tuple[str, ...]:
+        at = ("tags", slug)
+        if "formerly" not in self._mapping(*at):
+            return ()
+        for number, former in enumerate(names := self._strings(*at, "formerly")):
+            if not _SLUG.match(former) or former == slug:
+                self._document.refuse(f"{former!r} is no former slug of {slug!r}", *at, "formerly", number)
+        return tuple(names)
+
+    def _over(self, slug: str) -> tuple[str, ...]:
+        at = ("tags", slug)
+        if "over" not in self._mapping(*at):
+            return ()
+        for number, less in enumerate(names := self._strings(*at, "over")):
+            if less not in self._mapping("tags") or less == slug:
+                self._document.refuse(f"unknown tag {less!r}", *at, "over", number)
+        return tuple(names)
+
+    def _truth(self, *at: str) -> bool:
+        value = self._value(*at)
+        if value not in (None, True, False):
+            self._document.refuse(f"{at[-1]} must be true or false", *at)
+        return bool(value)
 
     def _add_phrases(self, role: str, *at: str, excludes: bool = False) -> None:
         for language in self._mapping(*at):
@@ -186,7 +268,12 @@ class _Loader:
         return value
 
 
-_TAG_FIELDS = frozenset(("parent", "quadrant", "valence", "owner", "priority", "articles", "phrases", "exclusions"))
+_TAG_FIELDS = frozenset(
+    (
+        *("parent", "quadrant", "valence", "owner", "priority", "articles", "phrases", "exclusions"),
+        *("patterns", "unless", "over", "fallback", "formerly"),
+    )
+)
 _SECTIONS = frozenset(
     (
         "most_tags",
@@ -199,6 +286,8 @@ _SECTIONS = frozenset(
         "groups",
         "articles",
         "tags",
+        "words",
+        "covering",
         DISSATISFIED,
         URGENT,
     )
