@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from kafka.errors import KafkaError
 
+from producers.customers.brands import BrandChooser
 from producers.publishing.connection import CONNECT_SECONDS, Connection
 from producers.publishing.deliveries import Deliveries, Delivery
 from producers.publishing.published_ids import PublishedIds
@@ -57,7 +58,7 @@ class Publisher:
 
     def __init__(self, settings: ProducerSettings, *, linger_ms: int = 0, enrich: Enrich | None = None) -> None:
         self.settings = settings
-        self._enrich = enrich
+        self._enrich, self.brands = enrich, BrandChooser(settings.brands_file, settings.mail_domain)
         self._clock = settings.pipeline_clock
         self._connection = Connection(settings, linger_ms)
         self._ids = PublishedIds()
@@ -130,6 +131,7 @@ class Publisher:
         )
 
     def _submit(self, event: Event, *, raw: bytes = b"", replay_of: str = "", **about: Any) -> Future[Receipt]:
+        event = self.brands.decided(event)
         try:
             value = encoded(event)
         except Refused as refused:

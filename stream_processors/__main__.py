@@ -53,7 +53,9 @@ def _check() -> int:
     from stream_processors.rules import ruleset
 
     settings = load(WorkerSettings)
-    loaded = ruleset.load(settings.config_dir, settings.mail_domain)
+    root = settings.config_dir or ruleset.SHIPPED
+    files = ruleset.read_files(root, settings.brands_file)
+    loaded = ruleset.of_files(files, settings.mail_domain, shown_as=str(root))
     print(f"rules are valid: taxonomy {loaded.taxonomy.version}, policies {loaded.policies.version}")
     return 0
 

@@ -31,6 +31,7 @@ FIELDS: dict[str, tuple[bool, int, str]] = {
     "language": (False, 35, "the page's language, such as ja or zh-TW"),
     "time_zone": (False, 64, "the browser's time zone, such as Asia/Tokyo"),
     "submission_id": (False, 100, "your own id of this submission: the same one again is the same contact"),
+    "brand": (False, 40, "which of our brands it is for: its slug"),
     "user_hash": (False, 128, "of a user who is signed in with you: your signature of the address"),
     HONEYPOT: (False, 1_000, "leave it empty"),
 }
@@ -121,6 +122,7 @@ def normalise(
         time_zone=texts.get("time_zone", ""),
         order_number=prose(texts.get("order_number", ""), 64),
         fields={"place": prose(texts["place"], 100)} if texts.get("place") else {},
+        brand=texts.get("brand", ""),
         verified=signed_user.verified(address, texts.get("user_hash", ""), user_secrets),
     )
 

@@ -70,12 +70,13 @@ _Lines = Annotated[list[Line], Meta(max_length=1_000)]
 
 
 class _Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """`id` is your own of this event: the same again is the same event. `occurred_at` is now when left out."""
+    """`id` is your own of this event: the same again is the same event. `occurred_at` is now when left out, `brand` a slug."""
 
     id: _Id
     customer: Customer
     occurred_at: _Short = ""
     language: Annotated[str, Meta(max_length=35)] = ""
+    brand: Annotated[str, Meta(max_length=40)] = ""
 
 
 class Viewed(_Report, frozen=True, kw_only=True, tag="article_viewed"):
@@ -200,6 +201,7 @@ def _common(report: _Report, now: int, source: str) -> tuple[Known, dict[str, An
         "source": source,
         "language": locale_hint(report.language),
         "verified": "platform" if person.signed_in else UNVERIFIED,
+        "brand": report.brand,
     }
 
 

@@ -40,7 +40,7 @@ __all__ = ["ASKS", "CHANNEL", "recording", "signed_at", "status"]
 
 CHANNEL = "phone"
 #: Fields of the callback's address.
-ASKS = ("menu", "caller", "agent")
+ASKS = ("menu", "caller", "agent", "brand")
 VOICEMAIL = "voicemail"
 _RINGING = frozenset(("queued", "initiated", "ringing"))
 _TAKEN = frozenset(("in-progress", "answered"))
@@ -152,6 +152,7 @@ def _base(form: dict[str, str], now: int, source: str) -> tuple[str, dict[str, A
         "address": who.address,
         "call_id": call_id,
         "language": language_of(who.address),
+        "brand": identifier(form.get("brand") or ("" if form.get("ParentCallSid") else form.get("To", "")), 100),
     }
 
 

@@ -132,9 +132,15 @@ def incoming(delivery: Delivery, now: int, source: str) -> list[Event]:
     known = _by_service(form.get("OptOutType", ""))
     keyword = known or keyword_of(body)
     if keyword is not None:
-        word, language = short(body, 100), keyword.language or country
         return [
-            ConsentChanged(**base, wish=keyword.request, keyword=word, language=language, answered=known is not None)
+            ConsentChanged(
+                **base,
+                wish=keyword.request,
+                keyword=short(body, 100),
+                language=keyword.language or country,
+                answered=known is not None,
+                brand=identifier(form.get("To", ""), 100),
+            )
         ]
     text = prose(body.strip() or _place(form))
     return [

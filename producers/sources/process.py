@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from producers.customers import directory
+from producers.customers import brands, directory
 from producers.publisher import Publisher
 from producers.publishing import receipts
 from producers.text import privacy
@@ -39,6 +39,7 @@ def prepare(settings: ProducerSettings) -> None:
     configure_logging(settings)
     secret_check.use(settings)
     directory.check(settings)
+    brands.check(settings.brands_file)
     privacy.also(privacy.read_patterns(settings.mask_file))
 
 

@@ -95,6 +95,11 @@ class ProducerSettings(Settings):
     )
     max_body_bytes: int = Field(25_000_000, ge=1, description="bytes of the largest input; larger ones are refused")
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
+    brands_file: Path | None = Field(
+        None,
+        description="several names under one roof: the `brands.yaml` of the worker's rules; read again when it changes; unset: "
+        "contacts have no brand but what their source says",
+    )
     mail_authserv_id: str = Field(
         "",
         description="name of the mail server whose Authentication-Results are believed (the first word there), "
@@ -201,7 +206,8 @@ class ProducerSettings(Settings):
     smtp_require_starttls: bool = Field(False, description="take no mail without STARTTLS")
 
     @field_validator(
-        "keys_file", "imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", mode="before"
+        *("keys_file", "imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", "brands_file"),
+        mode="before",
     )
     @classmethod
     def _empty_path_is_unset(cls, value: Any) -> Any:

@@ -17,6 +17,9 @@ class WorkerSettings(Settings):
     config_dir: Path | None = Field(
         None, description="policies, taxonomy, templates, teams; default: those that ship with the package"
     )
+    brands_file: Path | None = Field(
+        None, description="takes the place of `brands.yaml` in the rules; the same file as the producers'"
+    )
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     survey_secrets: SecretStr = Field(
         SecretStr(""),

@@ -102,7 +102,7 @@ def recompute(
 def _recompute(config: Path, into: str, begin: str, end: str, within: int, replace: bool, limit: int) -> int:
     settings = load(WorkerSettings)
     secret_check.use(settings)
-    files = ruleset.read_files(config)
+    files = ruleset.read_files(config, settings.brands_file)
     rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
     name = into or rules.version
     span = [*(["--from", begin] if begin else []), *(["--to", end] if end else [])]

@@ -45,7 +45,7 @@ def read_content(settings: WorkerSettings, known: Content | None = None) -> Cont
     """Returns the directory of rules as it is now; `known` when nothing changed. Raises nothing: a problem is a value."""
     root = settings.config_dir or ruleset.SHIPPED
     try:
-        files = ruleset.read_files(root)
+        files = ruleset.read_files(root, settings.brands_file)
         version = ruleset.content_version(files, settings.mail_domain)
         if known is not None and known.version == version:
             return known

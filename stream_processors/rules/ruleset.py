@@ -74,8 +74,10 @@ def load(directory: Path | None = None, mail_domain: str = "support.example") ->
     return of_files(read_files(root), mail_domain, shown_as=str(root))
 
 
-def read_files(directory: Path) -> dict[str, bytes]:
+def read_files(directory: Path, brands_file: Path | None = None) -> dict[str, bytes]:
     """Returns the content of every file of the rules by its path within the directory, in order.
+
+    `brands_file` takes the place of `brands.yaml`.
 
     Raises:
         ConfigurationError: the directory cannot be read, or holds more than `MOST_BYTES`.
@@ -84,6 +86,8 @@ def read_files(directory: Path) -> dict[str, bytes]:
         raise ConfigurationError("is not a directory", where=str(directory), fix="name the directory of policies.yaml")
     try:
         files = {path.relative_to(directory).as_posix(): path.read_bytes() for path in _paths(directory)}
+        if brands_file is not None:
+            files[_BRANDS] = brands_file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
     for name in _LATER:

@@ -50,6 +50,7 @@ BASE: dict[str, Any] = {
     "customer_id": f"tel:{ANN}",
     "address": ANN,
     "verified": "carrier",
+    "brand": "+442079460999",  # the number says it
 }
 
 

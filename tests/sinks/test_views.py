@@ -60,6 +60,7 @@ def test_csat_counts_the_last_answer_to_each_survey(insert, ask):
             ces=ces,
             channel=channel,
             comment="",
+            brand="acme",
             scanner=False,
         )
 

@@ -1,4 +1,4 @@
--- How fast customers hear from us, by channel: the average with its distribution and the longest wait.
+-- How fast customers hear from us, by channel and brand: the average with its distribution and the longest wait.
 CREATE OR REPLACE VIEW acknowledgement_times AS
 SELECT
     channel,
@@ -7,11 +7,12 @@ SELECT
     avgOrNull(seconds) AS seconds_average,
     quantileExactOrNull(0.5)(seconds) AS seconds_median,
     quantileExactOrNull(0.99)(seconds) AS seconds_p99,
-    maxOrNull(seconds) AS seconds_longest
+    maxOrNull(seconds) AS seconds_longest,
+    brand
 FROM (
-    SELECT channel, acknowledged_at, dateDiff('microsecond', created_at, acknowledged_at) / 1e6 AS seconds
+    SELECT channel, brand, acknowledged_at, dateDiff('microsecond', created_at, acknowledged_at) / 1e6 AS seconds
     FROM tickets FINAL
     WHERE NOT imported
 )
-GROUP BY channel
-ORDER BY channel;
+GROUP BY channel, brand
+ORDER BY channel, brand;

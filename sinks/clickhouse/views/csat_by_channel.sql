@@ -1,4 +1,4 @@
--- Satisfaction by channel: the average with its distribution and the worst score. One answer per ticket and resolution
+-- Satisfaction by channel and brand: the average with its distribution and the worst score. One answer per ticket and resolution
 -- episode, the last one of a person (surveys_last), whether in the chat's window or by mail; it counts for the channel that
 -- it came by. A score stands when only words follow it. Votes that look like a mail scanner's count nowhere.
 CREATE OR REPLACE VIEW csat_by_channel AS
@@ -24,7 +24,8 @@ SELECT
     countIf(ces = 5) AS ces_5,
     countIf(ces = 6) AS ces_6,
     countIf(ces = 7) AS ces_7,
-    countIf(comment != '') AS comments
+    countIf(comment != '') AS comments,
+    brand
 FROM surveys_last
-GROUP BY channel
-ORDER BY channel;
+GROUP BY channel, brand
+ORDER BY channel, brand;

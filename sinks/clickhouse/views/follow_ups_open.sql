@@ -11,7 +11,8 @@ SELECT
     f.solved_by AS solved_by,
     f.channel AS channel,
     f.csat AS csat,
-    s.comments AS comments
+    s.comments AS comments,
+    f.brand AS brand
 FROM (SELECT * FROM follow_ups FINAL WHERE status != 'done') AS f
 LEFT JOIN (
     SELECT

@@ -1,4 +1,4 @@
--- Quantiles of durations (seconds) by window, channel, team, priority, policy and measure (first_response,
+-- Quantiles of durations (seconds) by window, channel, team, priority, policy, brand and measure (first_response,
 -- next_response, resolution, answer, requester_wait, handled), each within 1 % of a real duration of that rank. Windows are
 -- those of windows_{window}.
 -- `sketch` is bucket → count. Sketches are merged with sumMap, over windows, teams, anything; the quantile q of n
@@ -25,7 +25,8 @@ SELECT
     seconds(bucket_at(0.5, mapKeys(sketch), mapValues(sketch))) AS p50,
     seconds(bucket_at(0.9, mapKeys(sketch), mapValues(sketch))) AS p90,
     seconds(bucket_at(0.99, mapKeys(sketch), mapValues(sketch))) AS p99,
-    sketch
+    sketch,
+    brand
 FROM
 (
     SELECT
@@ -34,9 +35,10 @@ FROM
         team,
         priority,
         policy,
+        brand,
         measure,
         mapFilter((each, times) -> times > 0, sumMap(map(bucket, toInt64(count)))) AS sketch
     FROM pane_buckets FINAL
-    GROUP BY window_start, channel, team, priority, policy, measure
+    GROUP BY window_start, channel, team, priority, policy, brand, measure
     HAVING notEmpty(sketch)
 );

@@ -1,4 +1,4 @@
--- Reasons that customers contact us about again within 7 days (`repeat_within_days`), most frequent first: a contact that
+-- Reasons that customers contact us about again within 7 days (`repeat_within_days`), by brand, most frequent first: a contact that
 -- opens or reopens a ticket about a why-tag of an earlier contact of that customer, good news aside. Source: repeats.
 CREATE OR REPLACE VIEW repeat_contacts AS
 SELECT
@@ -9,7 +9,8 @@ SELECT
     avg(seconds) / 3600 AS hours_between_average,
     quantileExact(0.5)(seconds) / 3600 AS hours_between_median,
     min(seconds) / 3600 AS hours_between_shortest,
-    max(repeats.at) AS last_at
+    max(repeats.at) AS last_at,
+    brand
 FROM repeats FINAL
-GROUP BY tag
-ORDER BY repeat_contacts DESC, tag;
+GROUP BY tag, brand
+ORDER BY repeat_contacts DESC, tag, brand;

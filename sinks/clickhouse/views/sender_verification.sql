@@ -1,4 +1,4 @@
--- How the senders of contacts were verified, by day (UTC) and channel; without imported history. A share of `none` that rises on
+-- How the senders of contacts were verified, by day (UTC), channel and brand; without imported history. A share of `none` that rises on
 -- e-mail: is DESKSTREAM_MAIL_AUTHSERV_ID still the name that the mail server writes?
 CREATE OR REPLACE VIEW sender_verification AS
 SELECT
@@ -6,8 +6,9 @@ SELECT
     channel,
     verified,
     count() AS contacts,
-    countIf(third_party) AS third_party_messages
+    countIf(third_party) AS third_party_messages,
+    brand
 FROM contacts FINAL
 WHERE kind IN ('message_received', 'call_ended') AND NOT imported
-GROUP BY day, channel, verified
-ORDER BY day, channel, verified;
+GROUP BY day, channel, verified, brand
+ORDER BY day, channel, verified, brand;

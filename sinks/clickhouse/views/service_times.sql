@@ -1,4 +1,4 @@
--- Calls and chats by day (UTC, of their end), channel and team, without imported history. Source: conversations.
+-- Calls and chats by day (UTC, of their end), channel, team and brand, without imported history. Source: conversations.
 --   ASA, average speed of answer = mean seconds that customers waited, of conversations that a person answered
 --   AHT, average handle time     = mean seconds that a person had it: talk time of a call, from first answer to end of a chat
 --   abandonment rate             = abandoned / (answered + abandoned): gave up before a person answered
@@ -22,8 +22,9 @@ SELECT
     avgOrNull(handle_seconds) AS aht_seconds,
     quantileExactOrNull(0.5)(handle_seconds) AS handle_seconds_median,
     maxOrNull(handle_seconds) AS handle_seconds_longest,
-    countIf(outcome = 'abandoned') / nullIf(countIf(outcome IN ('answered', 'abandoned')), 0) AS abandonment_rate
+    countIf(outcome = 'abandoned') / nullIf(countIf(outcome IN ('answered', 'abandoned')), 0) AS abandonment_rate,
+    brand
 FROM conversations FINAL
 WHERE NOT imported
-GROUP BY day, channel, team
-ORDER BY day, channel, team;
+GROUP BY day, channel, team, brand
+ORDER BY day, channel, team, brand;

@@ -13,5 +13,6 @@ SELECT
     if(calendar = '', elapsed_seconds, elapsed_business_seconds) / 60 AS sla_elapsed_time,
     is_running AS is_active_sla,
     is_breached AS is_sla_breach,
-    priority AS priority_applied
+    priority AS priority_applied,
+    brand
 FROM sla_status;

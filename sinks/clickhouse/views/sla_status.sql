@@ -40,6 +40,7 @@ SELECT
     if(is_breached, 100, maxIf(threshold, transition = 'at_risk')) AS risk,
     argMax(reason, order_of) AS cancelled_because,
     countIf(transition = 'pause') AS pauses,
-    argMax(ledger.ticket_policy, order_of) AS ticket_policy
+    argMax(ledger.ticket_policy, order_of) AS ticket_policy,
+    argMax(ledger.brand, order_of) AS brand
 FROM (SELECT *, (sequence, version) AS order_of FROM clocks FINAL) AS ledger
 GROUP BY ticket_id, episode, clock, instance;

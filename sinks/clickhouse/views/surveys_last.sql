@@ -19,7 +19,8 @@ SELECT
     min(surveys.at) AS first_at,
     max(surveys.at) AS last_at,
     max(surveys.follow_up) AS follow_up,
-    max(surveys.imported) AS imported
+    max(surveys.imported) AS imported,
+    argMax(surveys.brand, surveys.answer) AS brand
 FROM surveys FINAL
 WHERE NOT scanner
 GROUP BY ticket_id, episode, if(surveys.episode = 0, surveys.survey_id, '');

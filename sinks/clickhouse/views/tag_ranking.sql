@@ -1,4 +1,4 @@
--- Why customers contact us: the tags on tickets, most frequent first, with what each does to people.
+-- Why customers contact us: the tags on tickets by brand, most frequent first, with what each does to people.
 CREATE OR REPLACE VIEW tag_ranking AS
 SELECT
     tag,
@@ -21,9 +21,10 @@ SELECT
     quantileExactOrNull(0.5)(t.first_response_seconds) AS first_response_seconds_median,
     maxOrNull(t.first_response_seconds) AS first_response_seconds_longest,
     countIf(tags.origin != 'taxonomy') AS set_by_agents,
-    max(tags.at) AS last_at
+    max(tags.at) AS last_at,
+    tags.brand AS brand
 FROM tags FINAL
 LEFT JOIN (SELECT * FROM tickets FINAL) AS t ON t.ticket_id = tags.ticket_id
 WHERE tags.active
-GROUP BY tag
-ORDER BY tickets DESC, tag;
+GROUP BY tag, brand
+ORDER BY tickets DESC, tag, brand;

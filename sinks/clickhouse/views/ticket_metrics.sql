@@ -58,7 +58,8 @@ SELECT
     reopens + (tickets.status IN ('solved', 'closed')) AS count_resolutions,
     transfers AS count_ticket_handoffs,
     assignees AS unique_assignee_count,
-    clocks.at AS measured_at
+    clocks.at AS measured_at,
+    tickets.brand AS ticket_brand
 FROM (SELECT * FROM tickets FINAL) AS tickets
 LEFT JOIN (SELECT * FROM ticket_clocks FINAL) AS clocks ON clocks.ticket_id = tickets.ticket_id
 SETTINGS join_use_nulls = 1;

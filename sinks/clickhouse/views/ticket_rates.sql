@@ -1,4 +1,4 @@
--- Reopened, transferred and scored, by channel and team of the ticket now. Source: tickets, without imported history.
+-- Reopened, transferred and scored, by channel, team and brand of the ticket now. Source: tickets, without imported history.
 --   reopen rate          = tickets that were ever reopened / tickets that were ever solved
 --   transfers per ticket = transfers / tickets, with the most of one ticket
 -- NULL, never 0, where there is nothing to divide by.
@@ -12,8 +12,9 @@ SELECT
     countIf(reopens > 0 AND first_solved_at IS NOT NULL) / nullIf(countIf(first_solved_at IS NOT NULL), 0) AS reopen_rate,
     sum(tickets.transfers) / nullIf(count(), 0) AS transfers_per_ticket,
     max(tickets.transfers) AS transfers_most,
-    countIf(transfers > 0) AS ever_transferred
+    countIf(transfers > 0) AS ever_transferred,
+    brand
 FROM tickets FINAL
 WHERE NOT imported
-GROUP BY channel, team
-ORDER BY channel, team;
+GROUP BY channel, team, brand
+ORDER BY channel, team, brand;

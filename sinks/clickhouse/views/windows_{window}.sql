@@ -1,5 +1,5 @@
 -- Figures of windows of 5 minutes, 1 hour, 24 hours from midnight UTC, and 7 days from Thursday 00:00 UTC, as 1970
--- began: this file makes a view of each. By channel, team, priority and policy: sums over panes, partitions and parts.
+-- began: this file makes a view of each. By channel, team, priority, policy and brand: sums over panes, partitions and parts.
 -- Windows of one length do not overlap, so they may be added up; averages may not, add up their sums. Quantiles are in
 -- quantiles_{window}, the backlog in backlog_{window}. The last window may still be filling.
 -- survey_response_rate is that of survey_response: answers that nobody had invited to (in the chat's window) are not in it. In
@@ -94,6 +94,7 @@ SELECT
     sum(panes.orders_placed) AS orders_placed,
     100 * sum(panes.contacts_received)
         / nullIf(sum(sum(panes.orders_placed)) OVER (PARTITION BY window_start), 0) AS contacts_per_100_orders,
-    sum(panes.articles_viewed) AS articles_viewed
+    sum(panes.articles_viewed) AS articles_viewed,
+    brand
 FROM panes FINAL
-GROUP BY window_start, window_end, channel, team, priority, policy;
+GROUP BY window_start, window_end, channel, team, priority, policy, brand;
