@@ -70,7 +70,7 @@ generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's p
 	$(BIN)/python -m deploy.prometheus --write
 	$(BIN)/python -m deploy.kubernetes.generate --write
 
-tools: $(INSTALLED) ## Fetch the real Prometheus and Alertmanager that the tests use (Debian's, into .tools)
+tools: $(INSTALLED) ## Fetch the real Prometheus, Alertmanager, dovecot and exim that the tests use (Debian's, into .tools)
 	$(BIN)/python -m deploy.tools
 
 clean: ## Remove the environment, caches and build output; what the pipeline stored in .data stays

@@ -55,6 +55,21 @@ CERTIFICATE_EXPIRY_SECONDS = Gauge(
     "When the certificate that is in use ends, Unix time",
     ["listener"],
 )
+CREDENTIAL_EXPIRY_SECONDS = Gauge(
+    "deskstream_credential_expiry_timestamp_seconds",
+    "When a client secret or refresh token of a mailbox or of the outgoing mail server ends, as configured, Unix time",
+    ["source", "credential"],
+)
+OAUTH_TOKEN_REQUESTS = Counter(
+    "deskstream_oauth_token_requests_total",
+    "Requests for access tokens of mail servers by outcome: issued, refused, unavailable",
+    ["source", "outcome"],
+)
+MAILBOX_MAILS = Counter(
+    "deskstream_mailbox_mails_total",
+    "Mails taken from each mailbox by outcome: published, duplicate, dead_lettered",
+    ["source", "outcome"],
+)
 ATTACHMENTS = Counter(
     "deskstream_attachments_total", "Attachments by outcome: stored, known, or why not stored", ["outcome"]
 )

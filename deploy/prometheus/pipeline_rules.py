@@ -24,7 +24,13 @@ def groups(plan: Plan) -> list[Group]:
     alerts = [
         *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
         *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
-        *(_certificate("page", 3), _certificate("ticket", 21), _source_away()),
+        *(
+            _certificate("page", 3),
+            _certificate("ticket", 21),
+            _credential("page", 3),
+            _credential("ticket", 21),
+            _source_away(),
+        ),
         *(_webhook_refused(), _rules_invalid(), _rules_unpublished(), _keys_refused(), *_alerting_invalid()),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
@@ -245,6 +251,17 @@ def _certificate(severity: str, days: int) -> Alert:
         severity,
         "The certificate of {{ $labels.listener }} ends in {{ $value | humanizeDuration }}",
         f"Less than {days} days are left. Afterwards mail servers that check it keep their mail and try for some days.",
+    )
+
+
+def _credential(severity: str, days: int) -> Alert:
+    return _pipeline(
+        "CredentialExpiring",
+        f"min by (namespace, source, credential) (deskstream_credential_expiry_timestamp_seconds) - time() < {days * _DAY}",
+        "15m",
+        severity,
+        "The {{ $labels.credential }} of {{ $labels.source }} ends in {{ $value | humanizeDuration }}",
+        f"Less than {days} days are left. Afterwards this mail server lets us in no more: mail waits there, or is not sent.",
     )
 
 

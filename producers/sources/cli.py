@@ -71,8 +71,8 @@ def imap(
     last UID is remembered in DESKSTREAM_IMAP_STATE_DIR. A mail above DESKSTREAM_MAX_BODY_BYTES stays in its mailbox;
     its first part becomes a dead letter that says where it is kept.
 
-    The setting is a list of URLs, or the path of a .yaml or .json file with such a list; there, `password_file` and
-    `auth: xoauth2` may stand beside the `url`. In a URL, @ in a name is %40 and a comma is %2C.
+    The setting is a list of URLs, or the path of a .yaml or .json file with such a list; there, `password_file`,
+    `brand`, `auth: xoauth2` and `oauth` may stand beside the `url`. In a URL, @ in a name is %40 and a comma is %2C.
 
     Examples
 
@@ -89,8 +89,9 @@ def imap(
         accounts = imap_accounts.parse(settings.imap_accounts.get_secret_value())
         if check:
             with Publisher(settings) as idle_publisher:
-                for name, count in mailboxes.check(accounts, idle_publisher, settings).items():
-                    print(f"{name}: {count} waiting")
+                mailboxes.check(
+                    accounts, idle_publisher, settings, lambda name, count: print(f"{name}: {count} waiting")
+                )
             return 0
         mailboxes.begin_unconnected(accounts)
         with running(settings, "imap") as (publisher, health, stop):

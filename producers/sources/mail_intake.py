@@ -31,12 +31,18 @@ def mail_intake(
     *,
     source: str,
     imported: bool = False,
+    brand: str = "",
 ) -> Intake:
-    """Returns the intake of one mail source. `source` is its name for people: `maildir:/var/mail/support`."""
-    return Intake(publisher, CHANNEL, mail_event(settings, store), source=source, imported=imported)
+    """Returns the intake of one mail source. `source` is its name for people: `maildir:/var/mail/support`.
+
+    `brand` is that of a mailbox which belongs to one.
+    """
+    return Intake(publisher, CHANNEL, mail_event(settings, store, brand), source=source, imported=imported)
 
 
-def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, InputContext], Event]:
+def mail_event(
+    settings: ProducerSettings, store: AttachmentStore | None, brand: str = ""
+) -> Callable[[bytes, InputContext], Event]:
     """Returns the function that makes the event of a raw mail, whatever its source, now or when it is replayed.
 
     The function raises `Refused` for what is no mail or too large, and `Unavailable` when the attachment store does
@@ -54,6 +60,8 @@ def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Cal
         message = message_received(
             mail, now=context.received_at, source=context.source, imported=context.imported, servers=servers
         )
+        if brand:
+            message = replace(message, brand=brand)
         sender = message.sender or message.address
         if not context.imported and repeated.is_repeated(sender, message.subject, message.text, context.received_at):
             message = replace(message, headers={**message.headers, HEADER: "yes"})

@@ -30,6 +30,11 @@ class SinkSettings(Settings):
     )
     smtp_username: str = Field("", description="SMTP user, empty for none")
     smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password")
+    smtp_oauth_file: Path | None = Field(
+        None,
+        description="YAML file that says how access tokens for the SMTP user are got, instead of a password: `token_url`, "
+        "`client_id`, `client_secret_file`, ... (schemas/oauth.py); `auth` is `xoauth2` or `oauthbearer`",
+    )
     smtp_connections: int = Field(8, ge=1, description="SMTP connections kept open at most")
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="seconds that one SMTP command may take")
     smtp_answer_timeout_seconds: float = Field(
@@ -110,7 +115,9 @@ class SinkSettings(Settings):
         False, description="allow subscribers in private address ranges, and without TLS"
     )
 
-    @field_validator("outbox_dir", "webhooks_file", "delivery_sent_log_dir", "smtp_ca_file", mode="before")
+    @field_validator(
+        "outbox_dir", "webhooks_file", "delivery_sent_log_dir", "smtp_ca_file", "smtp_oauth_file", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

@@ -15,6 +15,7 @@ from schemas.settings import SinkSettings
 from schemas.text import named_error_line, one_line
 from sinks.delivery.adapter import ServiceUnavailable
 from sinks.delivery.smtp_advice import next_step
+from sinks.delivery.smtp_oauth import TokenLogin
 
 __all__ = ["answer_text", "error_text", "is_implicit_tls", "opened", "tls_context", "try_connection"]
 
@@ -43,8 +44,12 @@ def tls_context(settings: SinkSettings) -> ssl.SSLContext | None:
         ) from error
 
 
-async def opened(settings: SinkSettings, context: ssl.SSLContext | None) -> aiosmtplib.SMTP:
-    """Returns a connection that is encrypted and logged in, as the settings want it. `context` is that of `tls_context`.
+async def opened(
+    settings: SinkSettings, context: ssl.SSLContext | None, login: TokenLogin | None = None
+) -> aiosmtplib.SMTP:
+    """Returns a connection that is encrypted and logged in, as the settings want it.
+
+    `context` is that of `tls_context`, `login` that of `TokenLogin.of`.
 
     Raises:
         ServiceUnavailable: its cause is the error of the connection.
@@ -55,14 +60,19 @@ async def opened(settings: SinkSettings, context: ssl.SSLContext | None) -> aios
         use_tls=is_implicit_tls(settings),
         start_tls=settings.smtp_starttls and not is_implicit_tls(settings),
         tls_context=context,
-        username=settings.smtp_username or None,
-        password=settings.smtp_password.get_secret_value() or None,
+        username=(settings.smtp_username or None) if login is None else None,
+        password=(settings.smtp_password.get_secret_value() or None) if login is None else None,
         timeout=settings.smtp_timeout_seconds,
     )
     try:
         await connection.connect()
         if connection.is_ehlo_or_helo_needed:
             await connection.ehlo()
+        if login is not None:
+            await login.log_in(connection)
+    except ServiceUnavailable:
+        connection.close()
+        raise
     except (aiosmtplib.SMTPException, OSError) as error:
         connection.close()
         raise ServiceUnavailable(f"SMTP at {settings.smtp_host}:{settings.smtp_port}: {error_text(error)}") from error
@@ -78,7 +88,7 @@ async def try_connection(settings: SinkSettings, sender: str) -> str:
     """
     where = f"SMTP at {settings.smtp_host}:{settings.smtp_port}"
     try:
-        connection = await opened(settings, tls_context(settings))
+        connection = await opened(settings, tls_context(settings), TokenLogin.of(settings))
     except ServiceUnavailable as error:
         raise Unavailable(f"{error}; next: {next_step(error.__cause__, settings)}") from error
     try:

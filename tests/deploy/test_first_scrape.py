@@ -37,6 +37,7 @@ UNKNOWN_AT_THE_START = {
     "deskstream_watchdog_look_timestamp_seconds": "set when the event loop runs; 0 would be a look in 1970",
     "deskstream_sink_lag_records": "a sink knows no partition yet, and 0 would say that it has read everything",
     "deskstream_certificate_expiry_timestamp_seconds": "there is one only where a certificate is configured",
+    "deskstream_credential_expiry_timestamp_seconds": "there is one only where a date is configured",
     "deskstream_rules_info": "the version in force is known once the rules topic is read",
     "deskstream_chat_conversations": "a process of chat counts its conversations once it serves",
     "deskstream_deadlines_pending": "a worker has not restored its deadlines yet",

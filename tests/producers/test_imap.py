@@ -108,9 +108,18 @@ def test_a_wrong_setting_is_one_line_without_secrets(setting: str, says: str) ->
     [
         ("- imaps://a:SECRET@h\n- [", ":2: is not valid YAML"),
         ("password: SECRET", "is not a list of mailboxes"),
-        ("- {url: 'imaps://a@h', pasword: SECRET}", "entry 1: is not a URL, nor an object of auth, password"),
+        (
+            "- {url: 'imaps://a@h', pasword: SECRET}",
+            "entry 1: is not a URL, nor an object of auth, brand, oauth, password",
+        ),
         ("- {url: 'imaps://a@h', password: 12345}", "entry 1: every value must be text"),
-        ("- {url: 'imaps://a@h', password: SECRET, auth: plain}", "entry 1: auth is login or xoauth2"),
+        ("- {url: 'imaps://a@h', password: SECRET, brand: A B}", "entry 1: brand is not a slug"),
+        ("- {url: 'imaps://a@h', oauth: {client_secret: SECRET}}", "entry 1: oauth needs token_url"),
+        ("- {url: 'imaps://a:SECRET@h', oauth: *o}", ":1: is not valid YAML"),
+        (
+            "- {url: 'imaps://a@h', password: SECRET, auth: plain}",
+            "entry 1: auth is one of login, xoauth2, oauthbearer",
+        ),
     ],
 )
 def test_a_wrong_file_of_accounts_is_one_line_without_secrets(tmp_path: Path, text: str, says: str) -> None:

@@ -8,11 +8,20 @@ A `.yaml` or `.json` file is a list whose entries are URLs, or keep the secret e
     - imaps://orders%40shop.example:secret@imap.example.org/INBOX
     - url: imaps://support%40shop.example@imap.example.org/INBOX
       password_file: /run/secrets/support   # read at every login, so a rotated secret needs no restart
-      auth: xoauth2                         # the secret is an access token; default: login
+      brand: acme                           # a slug of `brands.yaml`: what is written to here is written to that brand
+    - url: imaps://help%40shop.example@outlook.office365.com/INBOX
+      auth: xoauth2                         # or oauthbearer; default: login
+      oauth:                                # `schemas.oauth`; without it the password is an access token
+        token_url: https://login.microsoftonline.com/TENANT/oauth2/v2.0/token
+        client_id: 00000000-0000-0000-0000-000000000000
+        client_secret_file: /run/secrets/help
+        client_secret_expires: 2027-03-01   # an alert comes three weeks before
+        scope: https://outlook.office365.com/.default
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +30,16 @@ from urllib.parse import quote, unquote, urlsplit
 
 import yaml
 
+from schemas import oauth
 from schemas.errors import ConfigurationError, Unavailable
 
 __all__ = ["Account", "parse"]
 
 _SETTING = "DESKSTREAM_IMAP_ACCOUNTS"
 _PORTS = {"imaps": 993, "imap+starttls": 143, "imap": 143}
-_KEYS = {"url", "password", "password_file", "auth"}
+_KEYS = {"url", "password", "password_file", "auth", "oauth", "brand"}
+_AUTHS = ("login", "xoauth2", "oauthbearer")
+_BRAND = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _SHAPE = "imaps://user:password@host:993/INBOX"
 
 
@@ -43,6 +55,8 @@ class Account:
     password: str = field(default="", repr=False)
     password_file: Path | None = None
     auth: str = "login"
+    brand: str = ""
+    tokens: oauth.Client | None = None
 
     @property
     def name(self) -> str:
@@ -108,6 +122,8 @@ def _account(entry: Any, where: str) -> Account:
     options = {"url": entry} if isinstance(entry, str) else entry
     if not isinstance(options, dict) or not isinstance(options.get("url"), str) or set(options) - _KEYS:
         raise ConfigurationError(f"is not a URL, nor an object of {', '.join(sorted(_KEYS))}", where=where)
+    options = dict(options)
+    tokens = oauth.configured(options.pop("oauth"), where) if "oauth" in options else None
     if not all(isinstance(value, str) for value in options.values()):
         raise ConfigurationError("every value must be text", where=where, fix="write it in quotation marks")
     try:
@@ -119,10 +135,16 @@ def _account(entry: Any, where: str) -> Account:
         raise ConfigurationError(f"is not {_SHAPE}", where=where, fix="@ in a name is %40, a comma in it is %2C")
     file = options.get("password_file")
     password = options.get("password") or unquote(url.password or "")
-    if bool(file) == bool(password):
-        raise ConfigurationError("needs one of password and password_file", where=where)
-    if (auth := options.get("auth", "login")) not in ("login", "xoauth2"):
-        raise ConfigurationError("auth is login or xoauth2", where=where)
+    if tokens is None and bool(file) == bool(password):
+        raise ConfigurationError("needs one of password and password_file, or oauth", where=where)
+    if tokens is not None and (file or password):
+        raise ConfigurationError("needs no password beside oauth", where=where)
+    if (auth := options.get("auth", "login" if tokens is None else "xoauth2")) not in _AUTHS:
+        raise ConfigurationError(f"auth is one of {', '.join(_AUTHS)}", where=where)
+    if tokens is not None and auth == "login":
+        raise ConfigurationError("auth is xoauth2 or oauthbearer where oauth stands", where=where)
+    if (brand := options.get("brand", "")) and not _BRAND.fullmatch(brand):
+        raise ConfigurationError("brand is not a slug of brands.yaml, such as acme", where=where)
     return Account(
         tls=url.scheme,
         host=host,
@@ -132,6 +154,8 @@ def _account(entry: Any, where: str) -> Account:
         password=password,
         password_file=Path(file) if file else None,
         auth=auth,
+        brand=brand,
+        tokens=tokens,
     )
 
 

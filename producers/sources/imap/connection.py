@@ -20,6 +20,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from producers.sources.imap.accounts import Account
 from schemas.errors import DeskstreamError
+from schemas.oauth import TokenRefused, Tokens
 from schemas.text import error_line
 
 __all__ = ["Connection", "Folder", "ImapProblem", "LoginRefused"]
@@ -49,8 +50,10 @@ class Folder:
 class Connection:
     """A logged-in connection. Every method blocks for `timeout` seconds at most and raises `ImapProblem`."""
 
-    def __init__(self, account: Account, *, timeout: float, ca_file: str | None = None) -> None:
-        self.account, self._timeout = account, timeout
+    def __init__(
+        self, account: Account, *, timeout: float, ca_file: str | None = None, tokens: Tokens | None = None
+    ) -> None:
+        self.account, self._timeout, self._tokens = account, timeout, tokens
         context = ssl.create_default_context(cafile=ca_file)
         with self._problems("connect"):
             self._client: Any = IMAPClient(
@@ -166,11 +169,25 @@ class Connection:
             client.sock.settimeout(self._timeout)
 
     def _log_in(self) -> None:
-        secret = self.account.secret()
-        if self.account.auth == "xoauth2":
-            self._client.oauth2_login(self.account.user, secret)
-        else:
-            self._client.login(self.account.user, secret)
+        user = self.account.user
+        secret = self.account.secret() if self._tokens is None else self._token(self._tokens)
+        try:
+            if self.account.auth == "xoauth2":
+                self._client.oauth2_login(user, secret)
+            elif self.account.auth == "oauthbearer":
+                self._client.oauthbearer_login(user, secret)
+            else:
+                self._client.login(user, secret)
+        except LoginError:
+            if self._tokens is not None:
+                self._tokens.forget()  # it may have been revoked
+            raise
+
+    def _token(self, tokens: Tokens) -> str:
+        try:
+            return tokens.token()
+        except TokenRefused as error:
+            raise LoginRefused(str(error)) from None
 
     def _search(self, criteria: list[Any]) -> set[int]:
         with self._problems("search"):

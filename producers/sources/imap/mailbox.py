@@ -14,15 +14,13 @@ A mail that is taken twice has the same event id, and is dropped downstream. A l
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -30,12 +28,14 @@ import structlog
 from producers.intake import Intake
 from producers.publisher import MAX_RECORD_BYTES, Outcome, Publisher, Receipt
 from producers.sources.imap.accounts import Account
+from producers.sources.imap.checkpoint import UidCheckpoint
 from producers.sources.imap.connection import Connection, Folder, ImapProblem, LoginRefused
 from producers.sources.mail_intake import mail_intake
 from producers.storage.attachments import AttachmentStore
 from schemas import metrics
 from schemas.backoff import Backoff
-from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.errors import ConfigurationError, DeskstreamError, Refused, Unavailable
+from schemas.oauth import Tokens
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
@@ -47,63 +47,6 @@ _SLICE_SECONDS = 0.25
 _KAFKA_RETRY_SECONDS = 1.0
 
 log = structlog.get_logger("producers.imap")
-
-
-class UidCheckpoint:
-    """The position in a mailbox: below `next_uid` everything is in Kafka, as long as `uid_validity` holds.
-
-    Written to a file after every chunk; without a directory it lasts as long as the process.
-    """
-
-    def __init__(self, directory: Path | None, account: Account) -> None:
-        self.uid_validity: int | None = None
-        self.next_uid = 1
-        self._path: Path | None = None
-        self._unwritten = False
-        if directory is not None:
-            name = hashlib.blake2b(account.name.encode(), digest_size=12).hexdigest()
-            self._path = directory / f"{name}.json"
-            self._read(account)
-
-    def _read(self, account: Account) -> None:
-        assert self._path is not None
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            saved = json.loads(self._path.read_text("utf-8"))
-            self.uid_validity, self.next_uid = int(saved["uid_validity"]), int(saved["next_uid"])
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise ConfigurationError(
-                f"{self._path} cannot be used: {error.strerror}",
-                where="DESKSTREAM_IMAP_STATE_DIR",
-                fix="give a directory that the producer may write to, or nothing",
-            ) from error
-        except (ValueError, KeyError, TypeError):
-            log.warning("forgotten", mailbox=account.name, problem=f"{self._path} is not readable")
-
-    def save(self, account: Account, uid_validity: int, next_uid: int) -> None:
-        """Remembers the position and writes it to the file.
-
-        A disk that is full holds no mail up: the position is written with the next save that succeeds. A restart before
-        that reads the same mails again, under the same event ids.
-        """
-        if (uid_validity, next_uid) == (self.uid_validity, self.next_uid) and not self._unwritten:
-            return
-        self.uid_validity, self.next_uid = uid_validity, next_uid
-        if self._path is None:
-            return
-        temporary = self._path.with_suffix(".tmp")
-        saved = {"mailbox": account.name, "uid_validity": uid_validity, "next_uid": next_uid}
-        try:
-            temporary.write_text(json.dumps(saved), "utf-8")
-            temporary.replace(self._path)
-        except OSError as error:
-            if not self._unwritten:
-                log.warning("checkpoint_not_written", mailbox=account.name, problem=f"{self._path}: {error.strerror}")
-            self._unwritten = True
-        else:
-            self._unwritten = False
 
 
 class Mailbox:
@@ -121,7 +64,9 @@ class Mailbox:
         self.connected, self.problem = False, ""
         self.alive_at = time.monotonic()
         self.taken = 0
-        self._intake: Intake = mail_intake(publisher, settings, store, source=f"imap:{account.name}")
+        self._source = f"imap:{account.name}"
+        self._intake: Intake = mail_intake(publisher, settings, store, source=self._source, brand=account.brand)
+        self._tokens = None if account.tokens is None else Tokens(account.tokens, self._source)
         self._checkpoint = UidCheckpoint(settings.imap_state_dir, account)
         self._stop = stop
         self._backoff = Backoff(1.0, settings.imap_retry_seconds)
@@ -186,6 +131,7 @@ class Mailbox:
             self.account,
             timeout=self.settings.imap_timeout_seconds,
             ca_file=str(ca_file) if ca_file else None,
+            tokens=self._tokens,
         )
         self._note_connected(True)
         log.info("mailbox_open", mailbox=self.account.name, idle=connection.can_idle)
@@ -272,6 +218,7 @@ class Mailbox:
 
     def _note(self, uid: int, folder: Folder, receipt: Receipt) -> None:
         self.taken += 1
+        metrics.MAILBOX_MAILS.labels(self._source, receipt.outcome.value).inc()
         if receipt.outcome is Outcome.DEAD_LETTERED:
             log.warning("refused", origin=self.account.message_url(folder.uid_validity, uid), reason=receipt.reason)
 
@@ -288,13 +235,16 @@ class Mailbox:
 
     def _note_connected(self, connected: bool) -> None:
         self.connected = connected
-        metrics.SOURCE_CONNECTED.labels(f"imap:{self.account.name}").set(int(connected))
+        metrics.SOURCE_CONNECTED.labels(self._source).set(int(connected))
 
 
 def begin_unconnected(accounts: Sequence[Account]) -> None:
-    """Shows every mailbox as not connected: one that never answers is noticed, too."""
+    """Shows every mailbox as not connected, and its counts as 0: one that never answers is noticed, too."""
     for account in accounts:
-        metrics.SOURCE_CONNECTED.labels(f"imap:{account.name}").set(0)
+        source = f"imap:{account.name}"
+        metrics.SOURCE_CONNECTED.labels(source).set(0)
+        for outcome in Outcome:
+            metrics.MAILBOX_MAILS.labels(source, outcome.value)
 
 
 def watch(
@@ -335,20 +285,44 @@ def once(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSe
         Unavailable: an IMAP server, Kafka or the attachment store does not answer.
     """
     mailboxes = _mailboxes(accounts, publisher, settings, stop)
-    for box in mailboxes:
-        _plainly(box.once)
+    _each(mailboxes, Mailbox.once)
     return sum(box.taken for box in mailboxes)
 
 
-def check(accounts: Sequence[Account], publisher: Publisher, settings: ProducerSettings) -> dict[str, int]:
-    """Logs in to every mailbox and returns the number of waiting mails. Nothing is taken, marked or published.
+def check(
+    accounts: Sequence[Account],
+    publisher: Publisher,
+    settings: ProducerSettings,
+    tell: Callable[[str, int], None] = lambda _, __: None,
+) -> dict[str, int]:
+    """Logs in to every mailbox, tells and returns the number of waiting mails. Nothing is taken, marked or published.
 
     Raises:
         ConfigurationError: a login is refused, or a setting is wrong.
         Unavailable: an IMAP server does not answer.
     """
-    mailboxes = _mailboxes(accounts, publisher, settings, threading.Event())
-    return {box.account.name: _plainly(box.waiting) for box in mailboxes}
+    counts: dict[str, int] = {}
+
+    def count(box: Mailbox) -> None:
+        counts[box.account.name] = box.waiting()
+        tell(box.account.name, counts[box.account.name])
+
+    _each(_mailboxes(accounts, publisher, settings, threading.Event()), count)
+    return counts
+
+
+def _each(mailboxes: Sequence[Mailbox], work: Callable[[Mailbox], None]) -> None:
+    """Does it to all of them: one that fails holds up none of the others. Raises the first error at the end."""
+    errors: list[DeskstreamError] = []
+    for box in mailboxes:
+        try:
+            _plainly(partial(work, box))
+        except (ConfigurationError, Unavailable) as error:
+            if errors or len(mailboxes) > 1:
+                log.warning("mailbox_lost", mailbox=box.account.name, problem=str(error))
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _mailboxes(

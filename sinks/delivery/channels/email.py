@@ -28,6 +28,7 @@ from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryL
 from sinks.delivery.dkim_keys import MailSigner, read_keys
 from sinks.delivery.mail import address, compose, copies, envelope_sender
 from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
+from sinks.delivery.smtp_oauth import TokenLogin
 
 CHANNELS = ("email", "form")
 #: Answers about our connection and not about the message: closing, login wanted, login failed, encryption wanted.
@@ -43,6 +44,7 @@ class Email:
         self._settings = settings
         self._sender = address(settings.mail_from)
         self._tls = tls_context(settings)
+        self._login = TokenLogin.of(settings)
         self._signer = MailSigner(read_keys(settings.dkim_keys, self._sender.domain))
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
@@ -105,7 +107,7 @@ class Email:
                 if connection.is_connected:
                     return connection
             connection.close()
-        return await opened(self._settings, self._tls)
+        return await opened(self._settings, self._tls, self._login)
 
     async def _open(
         self, connection: aiosmtplib.SMTP, sender: str, recipient: str, others: Sequence[str], mail: bytes
