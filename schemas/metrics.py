@@ -150,6 +150,7 @@ CSAT_ANSWERS = Counter(ServiceMetric.CSAT_ANSWERS, "CSAT scores given, 1 to 5", 
 BRANDS_UNKNOWN = Counter(
     ServiceMetric.BRANDS_UNKNOWN,
     "Events that name a brand which the rules in force do not have; they are taken for the default brand's",
+    ["channel"],
 )
 TAGS_APPLIED = Counter(
     ServiceMetric.TAGS_APPLIED,

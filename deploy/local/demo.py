@@ -171,6 +171,8 @@ def _day(desk: DeskSummary) -> Table:
     table.add_row("contacts", f"{desk.contacts:,}", end_section=True)
     for language, count in sorted(desk.languages.items(), key=lambda item: -item[1]):
         table.add_row(f"tickets in {language or 'an unknown language'}", f"{count:,}")
+    for brand, count in sorted(desk.brands.items(), key=lambda item: -item[1]):
+        table.add_row(f"tickets of {brand or 'no brand'}", f"{count:,}")
     table.add_row("tickets", f"{desk.tickets:,}")
     table.add_row("tickets solved", f"{desk.solved:,}")
     table.add_row("tickets with a why-tag", _part(desk.tagged, desk.tickets), end_section=True)

@@ -75,6 +75,7 @@ class DeskSummary:
     acknowledged: int = 0
     suppressed: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, int] = field(default_factory=dict)
+    brands: Mapping[str, int] = field(default_factory=dict)
     tagged: int = 0
     tags: Sequence[TagCount] = ()
     clocks: Mapping[str, ClockCounts] = field(default_factory=dict)
@@ -127,17 +128,19 @@ def _channels(rows: Rows) -> dict[str, ChannelCounts]:
 
 
 def _with_tickets(summary: DeskSummary, rows: Rows) -> DeskSummary:
-    """Adds statuses, languages, teams, tagged tickets and first response times."""
+    """Adds statuses, languages, brands, teams, tagged tickets and first response times."""
     statuses: dict[str, int] = {}
     teams: dict[str, TeamLoad] = {}
     languages: dict[str, int] = {}
+    brands: dict[str, int] = {}
     tagged = 0
-    for team, status, language, waiting, count, with_tags in rows(
-        "SELECT team, status, language, assignee_id = '' AS waiting, count(), countIf(notEmpty(tags)) "
-        "FROM tickets FINAL GROUP BY team, status, language, waiting"
+    for team, status, language, brand, waiting, count, with_tags in rows(
+        "SELECT team, status, language, brand, assignee_id = '' AS waiting, count(), countIf(notEmpty(tags)) "
+        "FROM tickets FINAL GROUP BY team, status, language, brand, waiting"
     ):
         statuses[status] = statuses.get(status, 0) + count
         languages[language] = languages.get(language, 0) + count
+        brands[brand] = brands.get(brand, 0) + count
         tagged += with_tags
         if status in ("new", "open"):
             load = teams.get(team, TeamLoad())
@@ -150,7 +153,13 @@ def _with_tickets(summary: DeskSummary, rows: Rows) -> DeskSummary:
     )
     first_response = (float(median), float(ninetieth)) if answered else None
     return replace(
-        summary, statuses=statuses, teams=teams, languages=languages, tagged=tagged, first_response=first_response
+        summary,
+        statuses=statuses,
+        teams=teams,
+        languages=languages,
+        brands=brands,
+        tagged=tagged,
+        first_response=first_response,
     )
 
 

@@ -33,6 +33,8 @@ S = TypeVar("S", bound=Settings)
 ROOT = Path(__file__).parents[2]
 HTTP_PORT, SMTP_PORT = 8080, 2525  # taken when they are free
 PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # stages, in the order of stopping
+#: The names under which the simulated shop sells.
+BRANDS = Path(__file__).with_name("brands.yaml")
 LOCAL_KEY = "local"  # signs requests to this deployment, and may do everything
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
@@ -254,6 +256,8 @@ class Pipeline:
             "DESKSTREAM_TAG_SECRETS": self._tag_secret(),
             "DESKSTREAM_TOKEN_SECRETS": kept_secret(places.data / "token-secret"),
         }
+        if self.plan.simulate is not None:
+            env["DESKSTREAM_BRANDS_FILE"] = str(BRANDS)
         env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
         given = {**ours, **(self.plan.environ or {})}

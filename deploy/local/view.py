@@ -136,6 +136,10 @@ def _head(snapshot: Snapshot) -> RenderableType:
         ("  memory ", "dim"),
         (f"{snapshot.rss // MB:,} MB", "bold"),
     )
+    if any(desk.brands):
+        shown = sorted(desk.brands.items(), key=_by_count)
+        second.append("  tickets of ", "dim")
+        second.append(", ".join(f"{name or 'no brand'} {count:,}" for name, count in shown[:3]))
     if flow.dead_letters:
         second.append(f"  {flow.dead_letters:,} dead letters", "red")
     if snapshot.missing:

@@ -17,7 +17,7 @@ import structlog
 from schemas import brands_file, metrics
 from schemas.brands import Brand, Brands
 from schemas.errors import ConfigurationError
-from schemas.events import EVENTS, Event, MessageReceived
+from schemas.events import CHANNELS, EVENTS, Event, MessageReceived
 
 __all__ = ["BrandChooser", "brand_of", "check"]
 
@@ -97,7 +97,7 @@ class BrandChooser:
             return event
         slug = brand_of(event, self.brands if self._path is not None else None)
         if not slug and _SLUG.fullmatch(said):
-            metrics.BRANDS_UNKNOWN.inc()
+            metrics.BRANDS_UNKNOWN.labels(event.channel if event.channel in CHANNELS else "other").inc()
         return event if slug == said else msgspec.structs.replace(event, brand=slug)
 
     def _look(self, path: Path) -> None:

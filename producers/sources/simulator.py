@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.simulation.agents import Director
+from producers.simulation.brands import written_to
 from producers.simulation.day import DAY, people_of, plan_day
 from producers.simulation.load import contacts as load
 from producers.simulation.people import Person, presences
@@ -135,7 +136,7 @@ class _Stage:
 
     def __init__(self, publisher: Publisher, settings: ProducerSettings, shop: Shop, health: Health) -> None:
         self._settings, self._shop, self._clock = settings, shop, settings.pipeline_clock
-        self.sender = _Sender(publisher, health)
+        self.sender, self._brands = _Sender(publisher, health), publisher.brands
         self._director = Director(shop.seed, [], settings.mail_domain)
         self._facts = _Facts(settings) if shop.agents else None
         self._chapters = shop.chapters()
@@ -179,7 +180,7 @@ class _Stage:
                 self._plan(planned._replace(at=now + _LOOKS_AGAIN_MICROS))
                 continue
             try:
-                event = event_of(planned)
+                event = written_to(event_of(planned), self._brands.brands)
             except Refused as error:  # one text that its normaliser does not take must not end the day
                 log.warning("not_published", planned=planned.order, problem=str(error))
                 continue

@@ -35,9 +35,9 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
             for clock in policy.targets:
                 for metric in (ServiceMetric.SLA_MET, ServiceMetric.SLA_BREACHED, ServiceMetric.SLA_CORRECTED):
                     yield metric, (clock, policy.name, channel, team, "normal")
-    yield ServiceMetric.BRANDS_UNKNOWN, ()
     for channel in CHANNELS:
         yield ServiceMetric.FIRST_RESPONSE_SECONDS, (channel, team)
+        yield ServiceMetric.BRANDS_UNKNOWN, (channel,)
         yield ServiceMetric.ACKNOWLEDGEMENTS, (channel, "sent", "")
     for channel in sorted(rules.surveys.channels):
         for score in _SCORES:
@@ -53,7 +53,7 @@ def step(context: FoldContext) -> FoldContext:
         if (counted := _COUNTS.get(type(observation))) is not None and _is_live(context, observation):
             counts.append(counted(context, observation))
     if (brand := getattr(context.event, "brand", "")) and brand not in context.rules.brands:
-        counts.append(Count(ServiceMetric.BRANDS_UNKNOWN, ()))
+        counts.append(Count(ServiceMetric.BRANDS_UNKNOWN, (bounded_channel(context.event.channel),)))
     return context.replace(counts=tuple(counts)) if counts else context
 
 

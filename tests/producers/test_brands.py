@@ -121,10 +121,10 @@ def test_an_unknown_brand_is_counted_and_left_to_the_worker(tmp_path: Path) -> N
     path = tmp_path / "brands.yaml"
     path.write_text(TWO, "utf-8")
     chooser = BrandChooser(path, "support.example")
-    before = metrics.BRANDS_UNKNOWN._value.get()
+    before = metrics.BRANDS_UNKNOWN.labels("chat")._value.get()
     assert chooser.decided(message(brand="nonsense")).brand == ""
     assert chooser.decided(message(brand="+15550100")).brand == ""
-    assert metrics.BRANDS_UNKNOWN._value.get() == before + 1
+    assert metrics.BRANDS_UNKNOWN.labels("chat")._value.get() == before + 1
     assert chooser.decided(message(brand="zen")).brand == "zen"
 
 

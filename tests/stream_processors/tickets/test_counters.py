@@ -12,7 +12,9 @@ from schemas.events import Tick
 from schemas.facts import AcknowledgementFact, ClockFact, TagFact, TicketFact
 from schemas.service_metrics import ServiceMetric
 from stream_processors.rules.ruleset import Rules
+from stream_processors.runtime.metrics import begin_at_zero
 from stream_processors.runtime.processor import Position
+from stream_processors.tickets import counters
 from stream_processors.tickets.state import customer_key
 from tests.stream_processors.tickets.test_replay import FAST, folded, log_of
 from tests.support.gauge_partition import GaugePartition, played
@@ -154,3 +156,7 @@ def test_a_skipped_record_counts_nothing(story: Story) -> None:
     partition.fold(story.worker.log)
     assert partition.counts == before
     assert sum(partition.gauges.open.values()) == 1
+
+
+def test_all_series_that_begin_at_0_have_the_labels_of_their_metric(rules: Rules) -> None:
+    begin_at_zero(counters.series(rules))  # raises at the start of a worker, where one has others
