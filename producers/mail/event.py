@@ -60,8 +60,9 @@ GUARD_HEADERS = frozenset(
         "x-vacation",
     )
 )
-_MAIL_HEADERS = frozenset(
-    ("from", "to", "subject", "date", "message-id", "received", "mime-version", "sender", "return-path", "reply-to")
+_MAIL_HEADERS = re.compile(
+    r"from|to|cc|bcc|subject|date|message-id|received|mime-version|sender|return-path|reply-to|delivered-to|references|in-reply-to"
+    r"|user-agent|(?:content|x|list|dkim|arc|resent|thread)-.+"
 )
 _RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to")
 
@@ -107,7 +108,7 @@ def message_received(
         Refused: `empty`, `undecodable_mime` (no mail header, or nested without end), `no_sender`.
     """
     headers = mail.headers
-    if not _MAIL_HEADERS.intersection(headers):
+    if not any(map(_MAIL_HEADERS.fullmatch, headers)):
         raise mail.problem or Refused("undecodable_mime", "there is no mail header in it")
     name, sender = _sender(headers)
     if mail.problem is not None:

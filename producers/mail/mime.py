@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 
+from producers.mail.mended import read_mended
 from producers.mail.parser import Entity, read_entity
 from schemas.errors import Refused
 
 __all__ = ["parse_mail", "parse_part"]
 
-_BLANK_BEFORE_COLON = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{1,40})[ \t]+:", re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _HAS_PARTS = re.compile(r"multipart/|message/", re.IGNORECASE)
 _HEADER = re.compile(r"([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)\n")
 _HEADERS = re.compile(r"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
 _HEADERS_LOOKED_AT = 20_000
+#: Below the blank line: headers, perhaps, or parts that nobody announced.
+_GOES_ON = re.compile(rb"(?:[ \t]*\r?\n)*+(?:Content-[A-Za-z-]+|From)[ \t]*:", re.IGNORECASE)
 
 
 def parse_mail(raw: bytes) -> Entity:
@@ -29,14 +31,19 @@ def parse_mail(raw: bytes) -> Entity:
     """
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # saved by an editor as UTF-16
         raw = raw.decode("utf-16", "replace").encode()
-    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\x00")
+    is_indented = raw[:1] in (b" ", b"\t")
+    raw = raw.lstrip(b"\r\n \t\x00")
     if not raw:
         raise Refused("empty", "there is nothing in it")
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
-    if _BLANK_BEFORE_COLON.search(raw[:_HEADERS_LOOKED_AT]):
-        raw = _without_blanks_before_colons(raw)
-    return parse_part(raw)
+    if b"\r\r\n" in raw[:_HEADERS_LOOKED_AT]:
+        raw = raw.replace(b"\r\r\n", b"\r\n")
+    mail = None if is_indented else _without_parts(raw)
+    if mail is None or _GOES_ON.match(raw, mail.body_start):
+        return read_mended(raw)
+    return mail
 
 
 def parse_part(raw: bytes) -> Entity:
@@ -47,13 +54,6 @@ def parse_part(raw: bytes) -> Entity:
     """
     mail = _without_parts(raw)
     return read_entity(raw) if mail is None else mail
-
-
-def _without_blanks_before_colons(raw: bytes) -> bytes:
-    """Returns the mail with `Subject: x` for `Subject : x`, which would end the headers."""
-    end = _EMPTY_LINE.search(raw)
-    head = raw[: end.start()] if end else raw
-    return _BLANK_BEFORE_COLON.sub(rb"\1:", head) + raw[len(head) :]
 
 
 def _without_parts(raw: bytes) -> Entity | None:

@@ -33,6 +33,8 @@ __all__ = [
     "MAX_PARAMETER_WORK",
     "MAX_PARTS",
     "Entity",
+    "Reader",
+    "boundary_of",
     "read_entity",
     "read_headers",
 ]
@@ -47,7 +49,7 @@ MAX_PARAMETER_WORK = 100_000_000
 
 _HEADER = re.compile(rb"(?:From |[!-9;-~]*:|[\t ])")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_BLANK_LINES = frozenset((b"\n", b"\r\n", b"\r"))
+BLANK_LINES = frozenset((b"\n", b"\r\n", b"\r"))
 _WHITE = b" \t\r\n"
 _WITH_PARAMETERS = frozenset(("content-type", "content-disposition"))
 
@@ -88,13 +90,13 @@ def read_entity(raw: bytes) -> Entity:
     Raises:
         Refused: `too_costly`, or `undecodable_mime` when its parts are nested without end.
     """
-    return _Reader(raw).entity(0, None)
+    return Reader(raw).entity(0, None, is_mail=True)
 
 
 def read_headers(raw: bytes) -> Entity:
     """Returns the headers alone; raises as `read_entity`."""
     entity = Entity(raw)
-    _Reader(raw).headers(entity)
+    Reader(raw).headers(entity, is_mail=True)
     return entity
 
 
@@ -103,38 +105,38 @@ def too_costly(what: str, most: int) -> Refused:
     return Refused("too_costly", f"the mail has more than {most} {what}")
 
 
-class _Reader:
+class Reader:
     """Reads one mail from its first byte to its last. `at` is the offset of the next line."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.at = raw, 0
         self._parts = self._header_lines = self._header_bytes = self._parameter_work = 0
         #: Boundaries that end the part being read.
-        self._open: set[bytes] = set()
+        self.open: set[bytes] = set()
         #: Offsets of the lines that begin with `--`; those before the cursor lie behind `at`, or end no part.
         self._dashes: list[int] | None = None
         self._cursor = 0
         #: The part whose last line end belongs to the boundary below it.
-        self._last = Entity(raw)
+        self.last = Entity(raw)
 
-    def entity(self, depth: int, default_type: str | None) -> Entity:
-        """Reads headers and body of one part, up to an open boundary or the end."""
+    def entity(self, depth: int, default_type: str | None, *, is_mail: bool = False) -> Entity:
+        """Reads headers and body of one part or mail, up to an open boundary or the end."""
         if depth > MAX_DEPTH:
             raise Refused("undecodable_mime", f"its parts are nested without end: deeper than {MAX_DEPTH}")
         entity = self._new()
         if default_type is not None:
             entity.set_default_type(default_type)
-        self.headers(entity)
+        self.headers(entity, is_mail=is_mail)
         entity.body_start = self.at
         kind = entity.get_content_type()
         if kind == "message/delivery-status":
             self._status_blocks(entity)
         elif kind.startswith("message/"):
-            entity.attach(self.entity(depth + 1, None))
+            entity.attach(self.entity(depth + 1, None, is_mail=True))
         elif kind.startswith("multipart/"):
-            self._multipart(entity, kind, depth)
+            self.multipart(entity, kind, depth)
         else:
-            self.at = self._boundary_below()
+            self.at = self.boundary_below()
         entity.body_end = entity.body_end or self.at
         return entity
 
@@ -142,27 +144,39 @@ class _Reader:
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise too_costly("parts", MAX_PARTS)
-        self._last = Entity(self.raw)
-        return self._last
+        self.last = Entity(self.raw)
+        return self.last
 
     # headers
 
-    def headers(self, entity: Entity, *, blank_line_ends: bool = False) -> None:
+    def headers(self, entity: Entity, *, is_mail: bool) -> None:
         """Reads header lines and the blank line below them; a line that is neither is the first of the body."""
         lines: list[bytes] = []
-        while (line := self._line()) and _HEADER.match(line):
-            lines.append(line)
-            self.at += len(line)
-            self._header_lines += 1
-            self._header_bytes += len(line)
-            if self._header_lines > MAX_HEADERS:
-                raise too_costly("lines of headers", MAX_HEADERS)
-            if self._header_bytes > MAX_HEADER_BYTES:
-                raise too_costly("bytes of headers", MAX_HEADER_BYTES)
+        line = self.head(lines, is_mail=is_mail)
         if len(lines) > 1 and lines[-1].startswith(b"From "):  # it is the first line of the body
             self.at -= len(lines.pop())
-        elif line in _BLANK_LINES and not blank_line_ends:
+        elif line in BLANK_LINES:
             self.at += len(line)
+        self._keep_all(entity, lines)
+
+    def head(self, lines: list[bytes], *, is_mail: bool) -> bytes:
+        """Reads header lines into `lines`. Returns the line below them."""
+        while (line := self.line()) and _HEADER.match(line):
+            lines.append(line)
+            self.take_header(line)
+        return line
+
+    def take_header(self, line: bytes) -> None:
+        """Steps over a line of headers, and counts it."""
+        self.at += len(line)
+        self._header_lines += 1
+        self._header_bytes += len(line)
+        if self._header_lines > MAX_HEADERS:
+            raise too_costly("lines of headers", MAX_HEADERS)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise too_costly("bytes of headers", MAX_HEADER_BYTES)
+
+    def _keep_all(self, entity: Entity, lines: list[bytes]) -> None:
         folded: list[bytes] = []
         for line in lines:
             if line[0] not in b" \t":
@@ -183,7 +197,7 @@ class _Reader:
             if self._parameter_work > MAX_PARAMETER_WORK:
                 raise too_costly("characters of parameters", int(MAX_PARAMETER_WORK**0.5))
 
-    def _line(self) -> bytes:
+    def line(self) -> bytes:
         """Returns the next line with its end, cut where headers are too long; b"" at an open boundary and at the end."""
         found = _LINE.match(self.raw, self.at, self.at + MAX_HEADER_BYTES + 1)
         line = found[0] if found else b""
@@ -193,11 +207,11 @@ class _Reader:
 
     def _ends_part(self, line: bytes) -> bool:
         words = line.rstrip(_WHITE)[2:]
-        return words in self._open or (words.endswith(b"--") and words[:-2] in self._open)
+        return words in self.open or (words.endswith(b"--") and words[:-2] in self.open)
 
-    def _boundary_below(self) -> int:
+    def boundary_below(self) -> int:
         """Returns the offset of the next line that is an open boundary, or of the end of the mail."""
-        if not self._open:
+        if not self.open:
             return len(self.raw)
         dashes = self._lines_with_dashes()
         while self._cursor < len(dashes):
@@ -228,68 +242,81 @@ class _Reader:
         """Reads blocks of fields with a blank line between them, each into a message of its own."""
         while True:
             block = self._new()
-            self.headers(block, blank_line_ends=True)
+            lines: list[bytes] = []
+            Reader.head(self, lines, is_mail=False)
+            if len(lines) > 1 and lines[-1].startswith(b"From "):
+                self.at -= len(lines.pop())
+            self._keep_all(block, lines)
             block.body_start = self.at
             block.body_end = self.at = self._blank_line_below()
             entity.attach(block)
-            self.at += len(self._line())
-            if not self._line():
+            self.at += len(self.line())
+            if not self.line():
                 return
 
     def _blank_line_below(self) -> int:
-        end = self._boundary_below()
-        while self.at < end and (line := self._line()) not in _BLANK_LINES:
+        end = self.boundary_below()
+        while self.at < end and (line := self.line()) not in BLANK_LINES:
             self.at += len(line)
             self._header_lines += 1
             if self._header_lines > MAX_HEADERS:
                 raise too_costly("lines of headers and reports", MAX_HEADERS)
         return min(self.at, end)
 
-    def _multipart(self, entity: Entity, kind: str, depth: int) -> None:
-        boundary = _key(entity.get_boundary())
-        if boundary is None or boundary in self._open:  # none of its own: the body is text
-            self.at = self._boundary_below()
+    def multipart(self, entity: Entity, kind: str, depth: int) -> None:
+        """Reads the parts of a multipart; without a boundary of its own it has none, and its body is text."""
+        boundary = boundary_of(entity)
+        if boundary is None or boundary in self.open:
+            self.at = self.boundary_below()
             return
-        self._open.add(boundary)
-        self.at = self._boundary_below()
-        self._open.discard(boundary)
-        if _is_boundary(self._line(), boundary):
-            if _is_closing(self._line(), boundary):  # before any part
+        self.open.add(boundary)
+        self.at = self.boundary_below()
+        self.open.discard(boundary)
+        if is_boundary(self.line(), boundary):
+            if is_closing(self.line(), boundary):  # before any part
                 entity.body_end = self.at
             else:
-                self._parts_between(entity, boundary, depth, "message/rfc822" if kind == "multipart/digest" else None)
-                self._last = entity
-            self.at = self._boundary_below()
+                self.parts_between(entity, boundary, depth, default_type_in(kind))
+                self.last = entity
+            self.at = self.boundary_below()
 
-    def _parts_between(self, entity: Entity, boundary: bytes, depth: int, default_type: str | None) -> None:
+    def parts_between(self, entity: Entity, boundary: bytes, depth: int, default_type: str | None) -> None:
         """Reads the parts from the first boundary to the closing one, or to one of an outer multipart."""
-        while _is_boundary(line := self._line(), boundary):
+        while is_boundary(line := self.line(), boundary):
             self.at += len(line)
-            if _is_closing(line, boundary):
+            if is_closing(line, boundary):
                 return
-            while _is_boundary(line := self._line(), boundary):  # several in a row count as one
+            while is_boundary(line := self.line(), boundary):  # several in a row count as one
                 self.at += len(line)
-            self._open.add(boundary)
+            self.open.add(boundary)
             part = self.entity(depth + 1, default_type)
-            self._open.discard(boundary)
+            self.open.discard(boundary)
             entity.attach(part)
-            for last in {part, self._last}:
+            for last in {part, self.last}:
                 if last.is_multipart() or last.get_content_maintype() != "multipart":
                     last.end_before_line_end()
 
 
-def _key(boundary: str | None) -> bytes | None:
-    """Returns a boundary as it stands in the mail; None for one that cannot stand there."""
+def boundary_of(entity: Entity) -> bytes | None:
+    """Returns the boundary of a multipart as it stands in the mail; None for one that cannot stand there."""
+    boundary = entity.get_boundary()
     try:
         return None if boundary is None else boundary.encode("ascii", "surrogateescape")
     except UnicodeEncodeError:
         return None
 
 
-def _is_boundary(line: bytes, boundary: bytes) -> bool:
+def is_boundary(line: bytes, boundary: bytes) -> bool:
+    """Returns true for a line that begins a part or closes the list of parts."""
     words = line.rstrip(_WHITE)
     return words[:2] == b"--" and (words[2:] == boundary or (words[-2:] == b"--" and words[2:-2] == boundary))
 
 
-def _is_closing(line: bytes, boundary: bytes) -> bool:
+def is_closing(line: bytes, boundary: bytes) -> bool:
+    """Returns true for a boundary below which there is no part."""
     return line.rstrip(_WHITE)[2:] != boundary
+
+
+def default_type_in(kind: str) -> str | None:
+    """Returns the type of a part without one; None for text."""
+    return "message/rfc822" if kind == "multipart/digest" else None

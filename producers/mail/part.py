@@ -11,13 +11,16 @@ from email.message import Message
 
 from producers.mail import charsets, headers, transfer
 from producers.mail.attachments import clean_name
+from producers.mail.content_type import plain_content_type
 from producers.mail.parser import Entity
 from producers.text import markup
 
-__all__ = ["PLAIN_TYPES", "TEXT_TYPES", "Part", "as_bytes"]
+__all__ = ["PAGE_TYPES", "PLAIN_TYPES", "TEXT_TYPES", "Part", "as_bytes"]
 
 PLAIN_TYPES = frozenset(("text/plain", "text/markdown", "text/x-markdown", "text/enriched", "text/richtext"))
-TEXT_TYPES = PLAIN_TYPES | {"text/html"}
+#: Pages for programs that show some of HTML only, beside the page itself.
+PAGE_TYPES = frozenset(("text/html", "text/x-amp-html", "text/watch-html", "application/xhtml+xml", "application/html"))
+TEXT_TYPES = PLAIN_TYPES | {"text/html", "text/x-amp-html", "text/watch-html"}
 _MAX_TEXT_BYTES = markup.MAX_HTML_CHARS * 4
 _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s{0,3}=\s{0,3}[\"']?\s{0,3}([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE
@@ -37,12 +40,20 @@ class Part:
         self.fields: dict[str, str] = {}
         for name, value in message.raw_items():
             lower = name.lower()
-            if lower.startswith("content-"):
-                self.fields.setdefault(lower, str(value))
-        kind = self.fields.get("content-type", "").partition(";")[0].strip().lower()
+            if lower.startswith("content-") and (said := str(value)):
+                self.fields.setdefault(lower, said)
+        kind = self._mend_type(self.fields.get("content-type", ""))
         if not kind:
             kind = message.get_default_type()
         self.kind = kind if _TYPE.fullmatch(kind) else "text/plain"
+
+    def _mend_type(self, value: str) -> str:
+        """Returns the type in lower case; the field is as it was meant from then on."""
+        kind = value.partition(";")[0].strip().lower()
+        if kind and not _TYPE.fullmatch(kind) and (plain := plain_content_type(value)) is not None:
+            self.fields["content-type"] = plain
+            kind = plain.partition(";")[0].lower()
+        return kind
 
     @property
     def children(self) -> list[Part]:
@@ -59,20 +70,35 @@ class Part:
         """The Content-Disposition in lower case, '' when there is none."""
         return self.fields.get("content-disposition", "").lstrip().lower()
 
+    @property
+    def is_attached(self) -> bool:
+        """Says if the sender calls it an attachment."""
+        return self.disposition.startswith("attachment")
+
+    @property
+    def encoding(self) -> str:
+        """The transfer encoding as it was announced."""
+        return self.fields.get("content-transfer-encoding", "")
+
     def content(self) -> bytes:
         """Returns the bytes, transfer encoding undone; of a message, its source."""
-        if self.is_list:
+        encoding = self.encoding
+        if self.is_list and not self.is_encoded_mail:
             return self._source()
         data = self.message.body()
-        encoding = self.fields.get("content-transfer-encoding", "")
         if "uu" in encoding.lower():
             decoded = self.message.get_payload(decode=True)
             return decoded if isinstance(decoded, bytes) else data
         return transfer.decode(data, encoding) if encoding else data
 
+    @property
+    def is_encoded_mail(self) -> bool:
+        """Says if this is an attached mail in base64 or quoted-printable, which RFC 2046 forbids."""
+        return self.kind.startswith("message/") and transfer.is_encoded(self.encoding)
+
     def size(self) -> int:
         """Returns the number of bytes of its content; of an attached mail without a copy of it."""
-        if self.is_list and self.kind == "message/rfc822":
+        if self.is_list and self.kind == "message/rfc822" and not self.is_encoded_mail:
             mail = self.message
             return mail.body_end - mail.body_start - mail.raw.count(b"\r\n", mail.body_start, mail.body_end)
         return len(self.content())
@@ -84,9 +110,11 @@ class Part:
     def text(self, max_bytes: int = _MAX_TEXT_BYTES) -> str:
         """Returns the words of a text part, of its first `max_bytes`."""
         data = self.content()[: min(max_bytes, _MAX_TEXT_BYTES)]
+        if not transfer.is_encoded(self.encoding):
+            data = transfer.decode_unannounced(data)
         content_type = self.fields.get("content-type", "")
         charset = self._charset(content_type)
-        if self.kind == "text/html" and charset in (None, "us-ascii") and (meta := _META_CHARSET.search(data[:2000])):
+        if self.kind in PAGE_TYPES and charset in (None, "us-ascii") and (meta := _META_CHARSET.search(data[:2000])):
             charset = meta[1].decode()
         text = charsets.decode(data, charset)
         if self.kind in ("text/enriched", "text/richtext"):

@@ -5,13 +5,26 @@ from __future__ import annotations
 import binascii
 import re
 
-__all__ = ["decode", "uuencoded"]
+__all__ = ["decode", "decode_unannounced", "is_encoded", "is_text", "uuencoded"]
 
+_NOT_IN_A_NAME = re.compile("[^a-z0-9]+")
 _WHITE = b" \t\r\n\v\f"
 _BASE64_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=" + _WHITE
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _BLANK_INSIDE = re.compile(rb"(?<=\S)[\t\v\f]*+ [ \t\v\f]*+(?=\S)")
 _BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
+_BASE64_LINES = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+(?:\r?\n|\Z))++\s*+")
+_WEB_ALPHABET = bytes.maketrans(b"-_", b"+/")
+#: Shorter words may be base64 by chance.
+_LEAST_BASE64, _LEAST_SIGNS, _SAMPLE_BYTES = 60, 3, 20_000
+_ESCAPES = re.compile(rb"=[0-9A-F]{2}")
+_HIGH_ESCAPES = re.compile(
+    rb"=(?:C[2-9A-F]|D[0-9A-F])=[89AB][0-9A-F]|=E[0-9A-F](?:=[89AB][0-9A-F]){2}|=F0(?:=[89AB][0-9A-F]){3}"
+)
+_SOFT_BREAKS = re.compile(rb"=[ \t]*(?:\r?\n|\Z)")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+_MOST_PADDINGS = 1000
+_PADDING_INSIDE = re.compile(rb"=++(?=[A-Za-z0-9+/])")
 #: One wrong character in so many is an accident; more of them mean that it is no base64.
 _ACCIDENTS = 60
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n)++)(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
@@ -20,20 +33,70 @@ _MOST_UUENCODED = 20
 
 def decode(data: bytes, encoding: str) -> bytes:
     """Returns the bytes without their transfer encoding, named as in the header; an unknown name means none."""
-    encoding = encoding.strip().lower()
+    encoding = _NOT_IN_A_NAME.sub("", encoding.lower())
     if encoding.startswith("base64"):
         return _base64(data)
-    if encoding.startswith("quoted-printable"):
+    if encoding.startswith("quotedprintable"):
+        if b"\r" in data and b"\n" not in data:
+            data = data.replace(b"\r", b"\n")
         return binascii.a2b_qp(_BLANKS_AFTER_SOFT_BREAK.sub(b"=", data))
     return data
 
 
+def is_encoded(encoding: str) -> bool:
+    """Returns true for base64, quoted-printable and uuencode, in any spelling."""
+    return _NOT_IN_A_NAME.sub("", encoding.lower()).startswith(("base64", "quotedprintable", "uu", "xuu"))
+
+
+def decode_unannounced(data: bytes) -> bytes:
+    """Returns the words of a text that is in base64 or quoted-printable although nobody says so; any other as it is."""
+    sample = data[:_SAMPLE_BYTES]
+    if b"=" in sample and sample.isascii() and _is_quoted_printable(data):
+        return binascii.a2b_qp(_BLANKS_AFTER_SOFT_BREAK.sub(b"=", data))
+    if (
+        len(sample) >= _LEAST_BASE64
+        and b" " not in sample.strip()
+        and _BASE64_LINES.fullmatch(data)
+        and is_text(words := _lenient(data))
+    ):
+        return words
+    return data
+
+
+def _is_quoted_printable(data: bytes) -> bool:
+    """Returns true when every equals sign is one of quoted-printable, and some write UTF-8 or break lines."""
+    signs = data.count(b"=")
+    escapes = len(_ESCAPES.findall(data))
+    breaks = len(_SOFT_BREAKS.findall(data))
+    if escapes + breaks < signs or signs < _LEAST_SIGNS or not data.isascii():
+        return False
+    return _HIGH_ESCAPES.search(data) is not None or (breaks > 0 and b"=3D" in data)
+
+
+def is_text(words: bytes) -> bool:
+    """Returns true for UTF-8 without control characters."""
+    try:
+        return bool(words) and not _CONTROLS.search(words.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
 def _base64(data: bytes) -> bytes:
+    if b"-" in data or b"_" in data:
+        data = _of_the_web(data)
     wrong = data.translate(None, _BASE64_ALPHABET)
     if len(wrong) * _ACCIDENTS > len(data):  # text: all of it, or a footer below
         encoded = _lines_before_words(data, wrong)
         return _lenient(encoded) if encoded.strip() else data
     return _lenient(data)
+
+
+def _of_the_web(data: bytes) -> bytes:
+    """Returns base64 of the alphabet for URLs in the usual one; any other text as it is."""
+    usual = data.translate(_WEB_ALPHABET)
+    if b"+" in data or b"/" in data or not _BASE64_LINES.fullmatch(usual):
+        return data
+    return usual if is_text(_lenient(usual)) else data
 
 
 def _lines_before_words(data: bytes, wrong: bytes) -> bytes:
@@ -50,6 +113,8 @@ def _line_start(data: bytes, at: int) -> int:
 def _lenient(data: bytes) -> bytes:
     """Decodes as much as there is: without the padding, or without the last, incomplete group."""
     digits = data.translate(None, _WHITE)
+    if digits.count(b"=") < _MOST_PADDINGS and _PADDING_INSIDE.search(digits):
+        return b"".join(_lenient(piece) for piece in digits.split(b"=") if piece)
     missing = -len(digits.rstrip(b"=")) % 4
     try:
         return binascii.a2b_base64(digits + b"=" * missing)

@@ -19,14 +19,21 @@ _PARAGRAPHS = frozenset(["p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", 
 _LINES = frozenset(["div", "li", "tr", "dd", "dt", "center", "hr", "br"])
 _TAGS = {*_PARAGRAPHS, *_LINES, "td", "th"}
 _DROPPED_WITH_CONTENT = {"script", "style", "title", "head", "noscript", "template", "svg", "math", "object"}
+#: What stands in these is for programs without frames, as mail programs are; the parser takes it for plain text.
+_FRAMES = re.compile(r"</?(?:noframes|frameset)\b[^<>]*+>", re.IGNORECASE)
 #: Styles of hidden markup: preview text for the list of mails.
 _MAY_HIDE = re.compile(r"display|visibility|font-size|max-height|hidden", re.IGNORECASE)
 _STYLES = {"display", "visibility", "font-size", "max-height", "overflow", "opacity"}
-_INVISIBLE = re.compile(r"display:\s*none|visibility:\s*hidden|(?<![-\w])hidden=", re.IGNORECASE)
-#: Hides nothing alone: layouts set a size of 0 around cells that set their own.
+#: These hide an element with all that is in it.
+_INVISIBLE = re.compile(r"display:\s*none|(?<![-\w])hidden=", re.IGNORECASE)
+_CLIPPED = re.compile(r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"]")
+_TRANSPARENT = re.compile(r"opacity:\s*0(?:%|\.0*)?\s*[;\"]")
+#: These hide the words of an element, and of those in it that do not say otherwise.
 _NO_SIZE = re.compile(r"font-size:\s*[01](?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
 _NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", re.IGNORECASE)
-_CLIPPED = re.compile(r"max-height:\s*0(?:px|pt|em|%)?\s*[;\"]")
+_UNSEEN = re.compile(r"visibility:\s*(?:hidden|collapse)", re.IGNORECASE)
+_SIZE = re.compile(r"font-size:|(?<![-\w])size=", re.IGNORECASE)
+_SEEN = re.compile(r"visibility:\s*visible", re.IGNORECASE)
 #: Invisible characters in a row push the text of the mail out of its preview.
 _PADDING = re.compile("(?:[\u034f\u00ad\u200b\u200c\u200d\u200e\u2060\u2007\ufeff][ \u00a0]*){3,}")
 _OPEN_OR_CLOSE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
@@ -66,9 +73,17 @@ _MANY_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>\s]*+\s++){10000}")
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 #: Character references that are no character; Python reads no number of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")
+#: Markup that nobody reads, when it ends; and where it begins, when it does not.
+_UNREAD = re.compile(
+    r"<!--(?:[^-]++|-(?!->))*+-->|<(script|style|svg|math|template)\b(?:[^<]++|<(?!/\1))*+</\1[^<>]*+>", re.IGNORECASE
+)
+_OPENED = re.compile(r"<!--|<(?:script|style)\b[^<>]*+>[^<]*+", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
 _TOKEN = re.compile(r"<(/?)([a-z0-9]++)((?:[^>\"]++|\"[^\"]*+\")*+)>|([^<]++)")
 _EMPTY = frozenset(["br", "hr"])
+#: Of an element: its words have no size, they are invisible.
+_Faint = tuple[bool, bool]
+_VISIBLE: _Faint = (False, False)
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _MOST_QUOTED = 8
 
@@ -77,43 +92,91 @@ _C1 = re.compile("[\x80-\x9f]+")
 
 
 def to_text(markup: str) -> str:
-    """Returns plain text with paragraphs; links become their words, images disappear."""
+    """Returns plain text with paragraphs; links become their words, images disappear.
+
+    What is hidden is left out, unless all of it is: a page with words is never an empty text.
+    """
     markup = _C1.sub(" ", markup[:MAX_HTML_CHARS].replace("\u00a0", " "))
+    if "<nof" in markup or "<NOF" in markup:
+        markup = _FRAMES.sub(" ", markup)
     if _is_costly(markup):
-        words = _LONG_NUMBER.sub("\ufffd", _ANY_TAG.sub(" ", _BREAK.sub("\n", markup)))
-        return entities.unescape(words).strip()
+        return _crude_text(markup)
+    hides = _MAY_HIDE.search(markup) is not None
+    return _shown(_clean(markup, with_styles=hides)) or (_shown(_clean(markup)) if hides else "") or _salvaged(markup)
+
+
+def _shown(clean: str) -> str:
+    """Returns the text of clean markup without what its styles hide."""
     page = _Page()
     hidden = 0  # depth inside of hidden elements
-    for closing, tag, attributes, words in _TOKEN.findall(_clean(markup)):
+    faint: list[_Faint] = []  # how words are shown in each element inside of one of no size
+    for closing, tag, attributes, words in _TOKEN.findall(clean):
         if hidden:
             hidden += 0 if words or tag in _EMPTY else -1 if closing else 1
         elif words:
-            page.write(_plain(words))
+            if not faint or faint[-1] == _VISIBLE:
+                page.write(_plain(words))
         elif closing:
             page.close(tag)
-        elif attributes and tag not in _EMPTY and _is_hidden(tag, attributes):
+            if faint:
+                faint.pop()
+        elif attributes and tag not in _EMPTY and _is_hidden(attributes):
             hidden = 1
         else:
             page.open(tag)
+            if tag not in _EMPTY and (faint or attributes):
+                state = _faintness(tag, attributes, faint[-1] if faint else _VISIBLE)
+                if faint or state != _VISIBLE:
+                    faint.append(state)
     return page.text()
 
 
-def _clean(markup: str) -> str:
-    if not _MAY_HIDE.search(markup):
+def _clean(markup: str, *, with_styles: bool = False) -> str:
+    if not with_styles:
         return nh3.clean(markup, tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
     return nh3.clean(
         markup,
-        tags=_TAGS | {"span"},
-        attributes={"*": {"style", "hidden"}},
+        tags=_TAGS | {"span", "font"},
+        attributes={"*": {"style", "hidden"}, "font": {"size"}},
         clean_content_tags=_DROPPED_WITH_CONTENT,
         filter_style_properties=_STYLES,
     )
 
 
-def _is_hidden(tag: str, attributes: str) -> bool:
+def _is_hidden(attributes: str) -> bool:
     if _INVISIBLE.search(attributes) or ("overflow" in attributes and _CLIPPED.search(attributes)):
         return True
-    return bool(_NO_SIZE.search(attributes)) and (tag in ("span", "p") or bool(_NO_HEIGHT.search(attributes)))
+    return _TRANSPARENT.search(attributes) is not None and _NO_SIZE.search(attributes) is not None
+
+
+def _faintness(tag: str, attributes: str, around: _Faint) -> _Faint:
+    """Returns if the words of an element are without size, and if they are made invisible.
+
+    Layouts set a size of 0 around cells that set their own, so a size of 0 counts where words stand: in a span or paragraph.
+    """
+    without_size, unseen = around
+    if attributes:
+        if _NO_SIZE.search(attributes):
+            without_size = without_size or tag in ("span", "p") or _NO_HEIGHT.search(attributes) is not None
+        elif _SIZE.search(attributes):
+            without_size = False
+        if _UNSEEN.search(attributes):
+            unseen = True
+        elif _SEEN.search(attributes):
+            unseen = False
+    return without_size, unseen
+
+
+def _salvaged(markup: str) -> str:
+    """Returns the words of a page that shows none because a comment, a style or a quote never ends; mostly there are none."""
+    if not any(map(str.isalnum, _ANY_TAG.sub("", markup))):
+        return ""
+    return _crude_text(_OPENED.sub(" ", _UNREAD.sub(" ", markup)))
+
+
+def _crude_text(markup: str) -> str:
+    words = _LONG_NUMBER.sub("\ufffd", _ANY_TAG.sub(" ", _BREAK.sub("\n", markup)))
+    return entities.unescape(words).strip()
 
 
 def _is_costly(markup: str) -> bool:
@@ -148,7 +211,7 @@ class _Page:
         self._quoted = self._verbatim = 0
 
     def open(self, tag: str) -> None:
-        if tag == "span":
+        if tag in ("span", "font"):
             return
         if tag in _PARAGRAPHS:
             self._paragraph()

@@ -62,13 +62,13 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(email.feedparser.FeedParser, "__init__", counted_init)
     monkeypatch.setattr(email.feedparser.FeedParser, "feed", counted_feed)
-    own_init = parser._Reader.__init__
+    own_init = parser.Reader.__init__
 
-    def counted_own_init(self: parser._Reader, raw: bytes) -> None:
+    def counted_own_init(self: parser.Reader, raw: bytes) -> None:
         lengths.append(len(raw))
         own_init(self, raw)
 
-    monkeypatch.setattr(parser._Reader, "__init__", counted_own_init)
+    monkeypatch.setattr(parser.Reader, "__init__", counted_own_init)
     return lengths
 
 
