@@ -162,6 +162,11 @@ ACKNOWLEDGEMENTS = Counter(
     "Decisions to acknowledge: sent, or suppressed and why",
     ["channel", "outcome", "reason"],
 )
+PROMISES = Counter(
+    ServiceMetric.PROMISES,
+    "Times by which an acknowledgement promised an answer: kept, broken, or corrected (a broken one that counts as kept, too)",
+    ["outcome", "channel", "team", "brand"],
+)
 TICKETS_OPEN = Gauge(
     ServiceMetric.TICKETS_OPEN,
     "Tickets that are neither solved nor closed: new, open, pending or hold",

@@ -23,6 +23,7 @@ class ServiceMetric(StrEnum):
     TAGS_APPLIED = "deskstream_tags_applied_total"
     ACKNOWLEDGEMENTS = "deskstream_acknowledgements_total"
     BRANDS_UNKNOWN = "deskstream_brands_unknown_total"
+    PROMISES = "deskstream_promises_total"
 
     # gauges of the states of tickets
     TICKETS_OPEN = "deskstream_tickets_open"

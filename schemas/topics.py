@@ -94,6 +94,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.ClockFact: CLOCK_FACTS,
     facts.TicketClocks: CLOCK_FACTS,
     facts.ClockShare: CLOCK_FACTS,
+    facts.PromiseFact: CLOCK_FACTS,
     facts.SurveyFact: SURVEY_FACTS,
     facts.PaneFact: PANE_FACTS,
     facts.PaneBucketFact: PANE_FACTS,

@@ -7,7 +7,7 @@ reads keeps the highest version. None means undefined and is never 0.
 from __future__ import annotations
 
 from schemas.facts.base import Fact
-from schemas.facts.clocks import ClockFact, ClockShare, TicketClocks
+from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClocks
 from schemas.facts.contacts import AcknowledgementFact, ContactFact, ConversationFact, RepeatFact, TagFact
 from schemas.facts.deliveries import DeliveryFact, Outbound, WebhookDelivered
 from schemas.facts.routing import AssignmentFact, PresenceFact
@@ -31,6 +31,7 @@ __all__ = [
     "PaneBucketFact",
     "PaneFact",
     "PresenceFact",
+    "PromiseFact",
     "RepeatFact",
     "ResolutionFact",
     "SurveyFact",
@@ -61,4 +62,5 @@ FACTS: tuple[type[Fact], ...] = (
     ConversationFact,
     RepeatFact,
     PresenceFact,
+    PromiseFact,
 )

@@ -110,6 +110,27 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     brand: str = ""
 
 
+class PromiseFact(Fact, frozen=True, kw_only=True):
+    """A time by which an acknowledgement promised an answer. Id: `ticket_id, episode`.
+
+    outcome      `open` · `kept` a person answered by then · `broken` nobody did · `ended` solved or closed before, without an answer
+    channel      the one that the customer wrote on; `team` is the one that had the ticket when this was written
+    given_at     when the acknowledgement was sent
+    answered_at  the first public answer of a person after that, also one that came too late
+    """
+
+    ticket_id: str
+    episode: int
+    channel: str
+    outcome: str
+    given_at: Micros
+    promised_at: Micros
+    answered_at: Micros | None = None
+    team: str = ""
+    policy: str = ""
+    brand: str = ""
+
+
 class ClockShare(Fact, frozen=True, kw_only=True):
     """What of a clock one holder is charged with so far. Id: `ticket_id, episode, clock, team, agent_id`.
 

@@ -13,6 +13,7 @@ import re
 import msgspec
 
 from schemas.brands import Brand
+from schemas.clock import MICROS
 from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
@@ -24,7 +25,7 @@ from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Acknowledged, Suppressed
-from stream_processors.tickets.state import SentAcknowledgement, Ticket
+from stream_processors.tickets.state import Promise, SentAcknowledgement, Ticket
 from stream_processors.tickets.told import Told, told_to
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
@@ -43,6 +44,7 @@ _FIXED_SUBJECTS = {
     "ja": "お問い合わせを承りました",
 }
 SUBJECT_CHARACTERS = 200
+_MINUTE = 60 * MICROS
 #: So long (micros) a dead letter is kept.
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
 _ANSWERED_BY_SMS = ("phone", "voicemail")
@@ -82,7 +84,9 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
     customer = context.customer
     told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
-    promised_at = context.policy_on(context.channel_of_event, context.team).promised_at(_seen_at(context, event))
+    channel = context.channel_of_event
+    policy = context.policy_on(channel, context.team)
+    promised_at = _whole_minute(policy.promised_at(_seen_at(context, event)))
     locale = told.language if told.language in LOCALES else "en"
     written = _write(context, ticket, event, told, locale, promised_at)
     outbound = _outbound(context, ticket, event, told, locale, written.text)
@@ -110,10 +114,11 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
         acknowledged_episode=ticket.episode,
         promised_at=promised_at,
     )
+    promise = None if promised_at is None else Promise(ticket.episode, context.now, promised_at, channel, policy.name)
     sent = SentAcknowledgement(context.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
     return (
-        context.on_ticket(conversation=conversation, milestones=milestones)
+        context.on_ticket(conversation=conversation, milestones=milestones, promise=promise or ticket.promise)
         .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
         .observe(Acknowledged)
@@ -129,6 +134,11 @@ def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
     replayed = event.fields.get(REPLAYED_AT, "") if isinstance(event, MessageReceived) else ""
     at = int(replayed) if replayed.isascii() and replayed.isdigit() and len(replayed) < 20 else 0
     return at if context.now < at <= context.now + _LONGEST_UNSEEN else context.now
+
+
+def _whole_minute(at: int | None) -> int | None:
+    """Returns the time as it is told: rounded up to a minute. By that it is kept or broken."""
+    return None if at is None else -(-at // _MINUTE) * _MINUTE
 
 
 def _outbound(

@@ -29,7 +29,7 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
     Others begin with their first event, which the alert rules count in full. Without these, a dashboard has no data, and an
     alert no series, until something happened.
     """
-    team = rules.teams.fallback
+    team, brand = rules.teams.fallback, rules.brands.slug_of("")
     for policy in rules.policies.policies:
         for channel in sorted(policy.when.get("channel", CHANNELS)):
             for clock in policy.targets:
@@ -39,6 +39,8 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
         yield ServiceMetric.FIRST_RESPONSE_SECONDS, (channel, team)
         yield ServiceMetric.BRANDS_UNKNOWN, (channel,)
         yield ServiceMetric.ACKNOWLEDGEMENTS, (channel, "sent", "")
+        for outcome in ("kept", "broken", "corrected"):
+            yield ServiceMetric.PROMISES, (outcome, channel, team, brand)
     for channel in sorted(rules.surveys.channels):
         for score in _SCORES:
             yield ServiceMetric.CSAT_ANSWERS, (channel, team, score)
@@ -102,6 +104,16 @@ def _csat(context: FoldContext, observation: seen.CsatGiven) -> Count:
     return Count(ServiceMetric.CSAT_ANSWERS, (*_place(context, observation), str(observation.score)))
 
 
+def _promise(outcome: str) -> Callable[[FoldContext, Observation], Count]:
+    def count(context: FoldContext, observation: Observation) -> Count:
+        ticket = observation.ticket
+        assert ticket is not None and ticket.promise is not None
+        channel = bounded_channel(ticket.promise.channel)
+        return Count(ServiceMetric.PROMISES, (outcome, channel, ticket.team, ticket.brand))
+
+    return count
+
+
 def _tag(context: FoldContext, observation: seen.TagApplied) -> Count:
     return Count(ServiceMetric.TAGS_APPLIED, (observation.tag, observation.quadrant, observation.owner_team))
 
@@ -121,6 +133,9 @@ _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.BreachWithdrawn: _clock(ServiceMetric.SLA_CORRECTED),
     seen.FirstResponse: _first_response,
     seen.CsatGiven: _csat,
+    seen.PromiseKept: _promise("kept"),
+    seen.PromiseBroken: _promise("broken"),
+    seen.PromiseCorrected: _promise("corrected"),
     seen.TagApplied: _tag,
     seen.Acknowledged: _acknowledged,
     seen.Suppressed: _suppressed,

@@ -146,6 +146,21 @@ class BreachWithdrawn(ClockObservation, frozen=True, gc=False):
     """An answer from before a deadline came after its breach."""
 
 
+# -- promises ---------------------------------------------------------------------------------------------------------
+
+
+class PromiseKept(Observation, frozen=True, gc=False):
+    """A person answered by the time that an acknowledgement had promised."""
+
+
+class PromiseBroken(Observation, frozen=True, gc=False):
+    """The time that an acknowledgement had promised passed without an answer."""
+
+
+class PromiseCorrected(Observation, frozen=True, gc=False):
+    """A broken promise was kept after all: the answer from before its time arrived late."""
+
+
 # -- calls and chats --------------------------------------------------------------------------------------------------
 
 

@@ -36,7 +36,7 @@ from stream_processors.tickets import (
 from stream_processors.tickets.context import NOTHING_STORED, FoldContext
 from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
-from stream_processors.tickets.sla import clocks, ticket_metrics
+from stream_processors.tickets.sla import clocks, promises, ticket_metrics
 from stream_processors.tickets.state import Customer, MergeHistory, Pane, customer_key
 from stream_processors.tickets.surveys import follow_up, invite, score
 from stream_processors.tickets.windows import buckets
@@ -46,6 +46,7 @@ __all__ = ["STEPS", "TicketsProcessor", "fold"]
 #: All of them, in this order. Why a step stands where it does stands beside it.
 STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("expire", clocks.expire),  # deadlines that have passed, before what came after them
+    ("overdue", promises.expire),  # promises that are broken by now, for the same reason
     ("settle", resolve.settle),  # decisions that are due, for the same reason
     ("merge", merge.step),  # alone: what it hands over is another customer's from here on
     ("consent", consent.step),  # a STOP before all that is sent; a YES may turn out to be a message
@@ -62,11 +63,12 @@ STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("transcript", transcript.step),  # after the ticket, whose Message-IDs it adds to
     ("route", route.step),  # after the tags, which decide the team
     ("ticket_metrics", ticket_metrics.step),  # after routing: it is known who has the ticket now
+    ("promises", promises.step),  # after routing, for the same reason
     ("record", record.step),  # after everything that changes a ticket
     ("windows", buckets.step),  # after the record, which puts the tickets back into the customer
     ("counters", counters.step),  # last: it reads what all others observed
 )
-_PASSING = frozenset(("expire", "settle", "record", "windows", "counters"))
+_PASSING = frozenset(("expire", "overdue", "settle", "record", "windows", "counters"))
 #: A tick is only time passing, and so is what belongs to somebody else by now.
 _TICK_STEPS = tuple(each for each in STEPS if each[0] in _PASSING)
 _MERGE_STEPS = tuple(each for each in STEPS if each[0] in {*_PASSING, "merge"})
@@ -163,10 +165,10 @@ class TicketsProcessor:
         """Returns when a tick is next due: a customer's earliest deadline, invitation or decision, or the end of a pane."""
         if key[:1] != b"c":
             return buckets.forget_at(state)
-        deadline = clocks.next_deadline(state)
-        if not state.episodes or (other := resolve.next_deadline(state)) is None:
-            return deadline
-        return other if deadline is None else min(deadline, other)
+        deadlines = [clocks.next_deadline(state), promises.next_deadline(state)]
+        if state.episodes:
+            deadlines.append(resolve.next_deadline(state))
+        return min((each for each in deadlines if each is not None), default=None)
 
     def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
         key = event.state_key

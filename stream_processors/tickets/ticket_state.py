@@ -19,6 +19,7 @@ __all__ = [
     "ClockTerms",
     "Milestones",
     "NextResponseTotals",
+    "Promise",
     "StatusChange",
     "Ticket",
     "TicketConversation",
@@ -260,6 +261,27 @@ class TicketSla(msgspec.Struct, frozen=True, array_like=True, gc=False):
     abandoned: tuple[int, int] | None = None
 
 
+class Promise(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Holds by when an acknowledgement promised an answer, and what became of it (micros).
+
+    channel    the one that the customer wrote on; `policy` is that of the promise
+    outcome    `open` · `kept` · `broken` · `ended` without an answer, when nobody waited for one any more
+    """
+
+    episode: int
+    given_at: int
+    promised_at: int
+    channel: str
+    policy: str
+    answered_at: int | None = None
+    outcome: str = "open"
+
+    @property
+    def broken_from(self) -> int:
+        """Returns the first instant at which it is too late: the customer was told a whole minute, that minute included."""
+        return self.promised_at + 1
+
+
 class TicketSurvey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Holds the scores that stand now. `answers` counts those of people."""
 
@@ -276,6 +298,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     follow_up      None, or who looks after a low score of it: an agent, or '' while it waits in the queue
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     brand          what its customer wrote to; '' where none was configured then
+    promise        by when an answer was promised last; None while nothing was promised
     """
 
     number: int
@@ -302,6 +325,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sla: TicketSla = TicketSla()
     survey: TicketSurvey = TicketSurvey()
     brand: str = ""
+    promise: Promise | None = None
 
     def id_at(self, tag: str) -> str:
         """Returns the ticket's id; `tag` is that of the customer who has it."""

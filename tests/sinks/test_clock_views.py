@@ -152,3 +152,24 @@ def test_targets_in_working_time_are_compared_in_working_minutes(insert, ask):
     assert ask("SELECT in_business_hours, sla_elapsed_time, is_sla_breach FROM sla_policies") == [
         {"in_business_hours": True, "sla_elapsed_time": 50.0, "is_sla_breach": False}
     ]
+
+
+def test_promises_are_kept_broken_open_or_ended(insert, ask):
+    def promise(version, ticket, outcome, answered=None):
+        return facts.PromiseFact(
+            customer_tag="ABCDEFGHIJKL", version=version, partition=0, at=MIDNIGHT + version, ticket_id=f"T-{ticket}", episode=1,
+            channel="email", team="support", policy="mail", brand="tea", outcome=outcome, given_at=MIDNIGHT,
+            promised_at=MIDNIGHT + 2 * HOUR, answered_at=None if answered is None else MIDNIGHT + answered,
+        )  # fmt: skip
+
+    insert(*(promise(number, number, "open") for number in range(1, 5)))
+    insert(promise(11, 1, "kept", HOUR), promise(12, 2, "broken"), promise(13, 3, "ended"))
+    insert(promise(22, 2, "broken", 3 * HOUR))
+    columns = "ticket_id, is_kept, promised_seconds, answered_seconds, late_seconds, channel, team, brand"
+    rows = [list(row.values()) for row in ask(f"SELECT {columns} FROM promise_kept ORDER BY ticket_id")]
+    assert rows == [
+        ["T-1", True, 7200, 3600, 0, "email", "support", "tea"],
+        ["T-2", False, 7200, 10_800, 3600, "email", "support", "tea"],
+        ["T-3", None, 7200, None, None, "email", "support", "tea"],
+        ["T-4", None, 7200, None, None, "email", "support", "tea"],
+    ]

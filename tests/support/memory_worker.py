@@ -52,6 +52,7 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.ResolutionFact: ("ticket_id", "episode"),
     facts.ConversationFact: ("event_id",),
     facts.RepeatFact: ("event_id", "tag"),
+    facts.PromiseFact: ("ticket_id", "episode"),
     facts.PresenceFact: ("team", "agent_id", "since"),
 }
 

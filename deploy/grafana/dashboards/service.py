@@ -12,6 +12,15 @@ def _kept(window: str) -> str:
     return f"{met} / ({met} + ({breached} or {met} * 0))"
 
 
+def _promises_kept(by: str, window: str) -> str:
+    """Returns the query of the share of kept promises; a broken one that was kept after all counts as both and is taken off."""
+    kept, broken, corrected = (
+        f'sum by ({by}) (increase(deskstream_promises_total{{outcome="{outcome}", {_WHERE}}}[{window}]))'
+        for outcome in ("kept", "broken", "corrected")
+    )
+    return f"{kept} / ({kept} + ({broken} or {kept} * 0) - ({corrected} or {kept} * 0))"
+
+
 def _quantile(share: float) -> str:
     rate = f"sum by (le) (rate(deskstream_first_response_seconds_bucket{{{_WHERE}}}[$__rate_interval]))"
     return f"histogram_quantile({share}, {rate})"
@@ -68,6 +77,23 @@ BOARD = Board(
                     "Burn: share breached in the last hour, by clock",
                     "What the burn-rate alerts see. A step here and none in the pipeline's lag is a matter of people.",
                     (Prom(f"1 - ({_kept('1h')})", "{{clock}}"),),
+                    unit="percentunit",
+                    width=12,
+                ),
+                Number(
+                    "Promises of acknowledgements kept, by channel",
+                    "Share of the times that customers were told (`answer by ...`) by which a person had answered.",
+                    (Prom(_promises_kept("channel", "$__range"), "{{channel}}", now=True),),
+                    unit="percentunit",
+                    width=12,
+                    warn=0.95,
+                    bad=0.8,
+                    decimals=1,
+                ),
+                Lines(
+                    "Promises of acknowledgements kept, by team and brand",
+                    "Over a day. The view promise_kept names the tickets: promised at, answered at, how late.",
+                    (Prom(_promises_kept("team, brand", "1d"), "{{team}} {{brand}}"),),
                     unit="percentunit",
                     width=12,
                 ),

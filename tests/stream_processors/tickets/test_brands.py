@@ -32,7 +32,7 @@ from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory, RulesetVersion
 from stream_processors.tickets import older_states
-from stream_processors.tickets.state import Customer, customer_key
+from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.support.gauge_partition import played
 from tests.support.tickets.story import Story, at
 from tests.support.tickets.survey_story import DUE, SIGNING, solved
@@ -249,9 +249,9 @@ def test_a_customer_of_version_7_has_no_brand(two: Rules) -> None:
     story = Story(two)
     story.message(0, brand="zen")
     fields = msgspec.to_builtins(story.customer)
-    ticket_fields = len(fields[Customer.__struct_fields__.index("tickets")][0])
+    known_then = Ticket.__struct_fields__.index("brand")
     place = Customer.__struct_fields__.index("tickets")
-    fields[place] = [ticket[: ticket_fields - 1] for ticket in fields[place]]
+    fields[place] = [ticket[:known_then] for ticket in fields[place]]
     upgraded = msgspec.convert(Customer.upgrade(7, fields[: Customer.__struct_fields__.index("whatsapp")]), Customer)
     assert [ticket.brand for ticket in upgraded.tickets] == [""] and upgraded.whatsapp == ()
     assert "brand" not in older_states._TICKET

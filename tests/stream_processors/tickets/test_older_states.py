@@ -104,7 +104,9 @@ def lived(tell: Callable[..., Story]) -> Customer:
 
 @pytest.mark.parametrize("version", range(1, 6))
 def test_a_customer_of_an_older_version_is_the_same(lived: Customer, version: int) -> None:
-    assert StateCodec({b"c": Customer}).load(b"cX", as_stored(lived, version)) == lived
+    before_promises = tuple(msgspec.structs.replace(ticket, promise=None) for ticket in lived.tickets)
+    known = msgspec.structs.replace(lived, tickets=before_promises)
+    assert StateCodec({b"c": Customer}).load(b"cX", as_stored(lived, version)) == known
 
 
 def test_so_is_one_of_version_6_whose_groups_were_shorter(lived: Customer) -> None:
@@ -127,7 +129,7 @@ def test_what_an_older_ticket_did_not_have_yet_has_its_default(lived: Customer, 
 
 
 #: What later versions added to a state itself, not to one of its groups.
-LATER: dict[type, set[str]] = {Ticket: {"brand"}, Episode: {"brand"}}
+LATER: dict[type, set[str]] = {Ticket: {"brand", "promise"}, Episode: {"brand"}}
 
 
 def test_every_field_of_version_5_has_one_place_today() -> None:
