@@ -81,10 +81,13 @@ MAIL_PACKAGES = (
         "4.96-15+deb12u11",
         (4, 94),
         ("exim4",),
-        beside=("libnss-wrapper",),  # exim insists on a user of its own
+        beside=(
+            "libnss-wrapper",
+            "libresolv-wrapper",
+        ),  # a user of its own, on which exim insists, and a DNS of the test's own
         closed=True,
         prepare=_run_as_anybody,
-        recipe="1",
+        recipe="2",
     ),
 )
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 import structlog
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producers.sources.imap import mailbox as mailboxes
 from producers.sources.imap.accounts import Account, parse
@@ -30,6 +32,7 @@ from schemas.facts import Outbound
 from schemas.settings import ProducerSettings, SinkSettings
 from sinks.delivery.adapter import ServiceUnavailable
 from sinks.delivery.channels.email import connect
+from sinks.delivery.dkim_keys import read_keys
 from sinks.delivery.smtp import try_connection
 from tests.fuzz.memory_kafka import MemoryKafka, publisher_in_memory
 from tests.support.mail.correspondence import Desk, Post
@@ -282,6 +285,24 @@ def test_a_bounce_comes_back_and_is_recognised(host: MailHost) -> None:
     assert (report.status, report.address, report.customer_tag) == ("failed", "gone@customer.example", TICKET[:12])
     assert report.error_code == "5.0.0"
     assert not [event for event in kafka.last if isinstance(event, MessageReceived) and "failed" in event.subject]
+
+
+def test_exim_verifies_our_signature(host: MailHost, tmp_path: Path) -> None:
+    """With the key that fits into the DNS of the test: the other kind signs the same hash of the same lines."""
+    key, selector = Ed25519PrivateKey.generate(), "s1"
+    file = tmp_path / "key.pem"
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+    ours = sender(host, dkim_keys=f"{selector}@shop.example={file}")
+    (published,) = read_keys(ours.dkim_keys, "shop.example")
+    host.publish(f"{selector}._domainkey.shop.example", published.record)
+    texts = ["Hello.\n", "Grüße\n.\nFrom here on  \n\n\n", "您好\n" * 40, "x" * 5000]
+    about = {"address": "ann@customer.example", "subject": "Grüße", "customer_name": "Ann"}
+    deliver(ours, *(outbound(outbound_id=f"{selector}{n}", text=text, **about) for n, text in enumerate(texts)))
+    signed = f"s={selector};".encode()
+    arrived = eventually(lambda: len(found := [raw for raw in host.mails_of("ann") if signed in raw]) == 4 and found)
+    results = [email.message_from_bytes(raw, policy=SMTP)["Authentication-Results"] for raw in arrived]
+    assert [f"dkim=pass header.d=shop.example header.s={selector}" in each for each in results] == [True] * 4, results
 
 
 def test_a_wrong_password_says_which_setting_to_correct(host: MailHost) -> None:

@@ -99,7 +99,7 @@ primary_hostname = mx.shop.example
 spool_directory = {here}/spool
 log_file_path = {here}/exim-%s.log
 pid_file_path = {here}/exim.pid
-keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
+keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP : RESOLV_WRAPPER_HOSTS
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {smtp}
 tls_advertise_hosts = *
@@ -110,15 +110,13 @@ deliver_drop_privilege = true
 never_users =
 acl_smtp_rcpt = check_rcpt
 acl_smtp_data = check_data
-acl_smtp_mail = check_mail
 begin acl
-check_mail:
-  accept
 check_rcpt:
   deny !authenticated = *
        message = authenticate first
   accept
 check_data:
+  warn add_header = :at_start:${{authresults {{$primary_hostname}}}}
   accept
 begin routers
 mailbox:
@@ -172,6 +170,11 @@ class MailHost:
     def mails_of(self, person: str) -> list[bytes]:
         """Returns what lies in a person's mailbox."""
         return [path.read_bytes() for path in sorted((self.maildir(person) / "new").glob("*"))]
+
+    def publish(self, name: str, text: str) -> None:
+        """Puts a TXT record into the DNS that exim asks."""
+        with (self.here / "dns").open("a") as records:
+            records.write(f"TXT {name} {text}\n")
 
     def log(self) -> str:
         """Returns what both have logged."""
@@ -235,6 +238,7 @@ def _prepare(
         (here / name).mkdir()
     (here / "base" / "modules").symlink_to(dovecot / "usr/lib/dovecot/modules")
     self_signed(here / "certificate.pem")
+    (here / "dns").touch()
     (here / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\nsales@shop.example:{{PLAIN}}{PASSWORD}\n")
     fields = {
         "here": here, "dovecot": dovecot, "exim": exim, "user": person.pw_name, "uid": person.pw_uid, "gid": person.pw_gid,
@@ -254,10 +258,11 @@ def _prepare(
 
 
 def _names(here: Path, exim: Path) -> Mapping[str, str]:
-    """Returns the environment in which exim finds the user that it insists on."""
-    (library,) = exim.glob("usr/lib/*/libnss_wrapper.so")
+    """Returns the environment in which exim finds the user that it insists on, and DNS records that a test publishes."""
+    libraries = [next(exim.glob(f"usr/lib/*/lib{name}_wrapper.so")) for name in ("nss", "resolv")]
     return {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": ":".join(map(str, libraries)),
+        "RESOLV_WRAPPER_HOSTS": str(here / "dns"),
         "NSS_WRAPPER_PASSWD": str(here / "passwd"),
         "NSS_WRAPPER_GROUP": str(here / "group"),
     }
