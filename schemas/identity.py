@@ -95,6 +95,17 @@ def seals(address: str) -> tuple[str, ...]:
     return (*(_tag(f"opted-out:{address}", keyed).lower() for keyed in _keys.tags), unkeyed)
 
 
+def address_keys(address: str) -> tuple[str, ...]:
+    """Returns digests by which a mailbox is known again that is stored nowhere: that of today first, then earlier ones."""
+    plain = f"mailbox:{address.lower()}"
+    return (*(_tag(plain, keyed) for keyed in _keys.tags), _tag(plain, None))
+
+
+def message_key(message_id: str) -> int:
+    """Returns 63 bits by which a Message-ID is known again."""
+    return int.from_bytes(blake2b(_bytes(message_id), digest_size=8).digest(), "big") >> 1
+
+
 def _tag(customer_id: str, keyed: Any) -> str:
     if keyed is None:
         return _base32(blake2b(_bytes(customer_id), digest_size=8).digest(), TAG_LENGTH)

@@ -266,6 +266,12 @@ FIRST_TIME_RECIPIENTS = Counter(
     "Acknowledgements to addresses that did not prove themselves and had none before: let_through, or held_back by the cap",
     ["outcome"],
 )
+MAIL_REPORTS = Counter(
+    "deskstream_mail_reports_total",
+    "Bounces and complaints about our mail: suppressed an address, noted, or unknown (about no mail that we sent there)",
+    ["outcome"],
+)
+SUPPRESSIONS = Counter("deskstream_suppressions_total", "Addresses that were suppressed, by reason", ["reason"])
 DELIVERY_SECONDS = Histogram("deskstream_delivery_seconds", "From decided to handed over", ["channel"], buckets=_FAST)
 WEBHOOK_DELIVERIES = Counter(
     "deskstream_webhook_deliveries_total", "Attempts to hand a fact to a subscriber", ["subscription", "outcome"]

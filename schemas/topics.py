@@ -42,6 +42,8 @@ PANE_FACTS = Topic("pane-facts", "customer tag", retention_ms=30 * DAY_MS, dlq="
 CHAT_SIGNALS = Topic("chat-signals", "customer tag", retention_ms=600_000, dlq="contact-events.dlq")
 OUTBOUND = Topic("outbound", "customer tag", retention_ms=30 * DAY_MS, dlq="outbound.dlq")
 DELIVERIES = Topic("deliveries", "customer tag", retention_ms=30 * DAY_MS, dlq="facts.dlq")
+#: The newest record of each address is kept for ever: what was learned of it outlives the mails.
+SUPPRESSIONS = Topic("suppressions", "address key", partitions=1, cleanup="compact", dlq="facts.dlq")
 #: One log of all versions of the rules (ADR 15). The broker's own time says which of them came in time.
 RULES = Topic(
     "rules",
@@ -66,6 +68,7 @@ FACT_TOPICS: tuple[Topic, ...] = (
     SURVEY_FACTS,
     PANE_FACTS,
     DELIVERIES,
+    SUPPRESSIONS,
 )
 
 TOPICS: tuple[Topic, ...] = (
@@ -101,6 +104,8 @@ TOPIC_OF: dict[type, Topic] = {
     facts.Outbound: OUTBOUND,
     facts.DeliveryFact: DELIVERIES,
     facts.WebhookDelivered: DELIVERIES,
+    facts.MailReport: OUTBOUND,
+    facts.SuppressionFact: SUPPRESSIONS,
     facts.InvitationFact: SURVEY_FACTS,
     facts.FollowUpFact: TICKET_FACTS,
     facts.ResolutionFact: TICKET_FACTS,

@@ -23,6 +23,7 @@ from schemas.settings import SinkSettings, help_text, load
 from schemas.terminal import SINK_EXIT_CODES as EXIT_CODES
 from schemas.terminal import out, plain, say
 from sinks.dead_letters import cli
+from sinks.delivery import cli as delivery_cli
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""
@@ -49,6 +50,7 @@ recompute_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(recompute_app, name="recompute")
+app.add_typer(delivery_cli.app, name="delivery")
 webhooks_app = typer.Typer(invoke_without_command=True)
 app.add_typer(webhooks_app, name="webhooks")
 Check = Annotated[
@@ -83,8 +85,9 @@ def clickhouse(check: Check = False) -> None:
     _serve(settings, health, sink.consume(settings, client, health))
 
 
-@app.command(epilog=EXIT_CODES)
+@delivery_cli.app.callback(epilog=EXIT_CODES)
 def delivery(
+    context: typer.Context,
     check: Check = False,
     connect: Annotated[
         bool, typer.Option("--connect", help="with --check: also connect to the SMTP server, encrypt and log in")
@@ -94,9 +97,11 @@ def delivery(
 
     E-mail goes to the SMTP server of DESKSTREAM_SMTP_HOST and _PORT; channels without an adapter write JSON lines to
     DESKSTREAM_OUTBOX_DIR. The table `deliveries` has the outcome of each message; a message that no service takes goes
-    to outbound.dlq.
+    to outbound.dlq. An address that bounces or complains is suppressed: `suppressed` lists them, `release` ends one.
     """
-    from sinks.delivery import first_time, message_delivery
+    if context.invoked_subcommand:
+        return
+    from sinks.delivery import first_time, mail_reports, message_delivery
     from sinks.delivery import sink as delivery_sink
     from sinks.delivery.adapter import adapters
 
@@ -111,6 +116,7 @@ def delivery(
         raise ConfigurationError("it does nothing without --check", where="--connect")
     message_delivery.begin_at_zero()
     first_time.begin_at_zero()
+    mail_reports.begin_at_zero()
     health = _begin(settings, "delivery")
     _serve(settings, health, delivery_sink.run(settings, found, health))
 

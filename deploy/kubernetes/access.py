@@ -13,7 +13,7 @@ from typing import Any
 from schemas import events
 from schemas.admin import declared
 from schemas.settings import Settings
-from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, SECRETS, TOPIC_OF
+from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, SECRETS, SUPPRESSIONS, TOPIC_OF
 
 #: Strimzi's names of resource types, where they are not ours.
 STRIMZI_TYPES = {"transactional_id": "transactionalId"}
@@ -43,7 +43,8 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     """Returns every role of a deployment."""
     everything = frozenset(declared(settings))
     dead_letters = frozenset(settings.topic(topic) for topic in DEAD_LETTERS)
-    changelogs = everything & {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
+    compacted = {name for name, topic in declared(settings).items() if topic.cleanup == "compact"}
+    changelogs = compacted - {settings.topic(SUPPRESSIONS)}  # which is the sinks'
     secrets = frozenset((settings.topic(SECRETS),))
     workers_own = changelogs | {settings.topic(RULES)} | secrets
     kinds: tuple[type, ...] = (*events.EVENTS, events.PresenceChanged, events.TypingChanged)

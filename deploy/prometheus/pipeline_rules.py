@@ -23,7 +23,7 @@ def groups(plan: Plan) -> list[Group]:
     """Returns the groups of rules."""
     alerts = [
         *(_process_down(plan), *_kafka_away(), _no_commit(), _processor_lagging(), _sink_paused(), _sink_lagging()),
-        *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces()),
+        *(_loss_balance(), _contacts_dead_lettered(), _records_dead_lettered(), _bounces(), _complaints()),
         *(
             _certificate("page", 3),
             _certificate("ticket", 21),
@@ -240,6 +240,21 @@ def _bounces() -> Alert:
         "ticket",
         "{{ $labels.channel }}: {{ $value | humanizePercentage }} of our messages bounce",
         "Customers do not get acknowledgements and answers, and mail servers begin to refuse the rest.",
+    )
+
+
+def _complaints() -> Alert:
+    """Alerts far below the 0.3 % at which large providers begin to refuse all mail of a sender."""
+    counted_complaints = counted('deskstream_suppressions_total{reason="complaint"}', "1d")
+    complaints = f"sum by (namespace) (\n    {counted_complaints}\n  )"
+    mail = 'deskstream_deliveries_total{channel=~"email|form",outcome="delivered"}'
+    return _pipeline(
+        "ComplaintRateHigh",
+        f"(\n  {complaints}\n  /\n  sum by (namespace) (\n    {counted(mail, '1d')}\n  )\n) > 0.001\nand\n  {complaints} > 2.5",
+        "5m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of our mail is reported as spam",
+        "From 0.3 % on large providers refuse all mail of a sender. Who complained gets no more automatic messages.",
     )
 
 

@@ -27,18 +27,22 @@ __all__ = ["Mail", "Report", "parse"]
 
 #: Bytes that are looked at for the headers of a returned mail.
 _MAX_RETURNED_BYTES = 200_000
+_STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+_RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The two machine-readable parts of a `multipart/report` (RFC 3462, RFC 3464).
+    """The two machine-readable parts of a `multipart/report` (RFC 3462), international ones included (RFC 6533).
 
-    blocks    the fields of the delivery status: those of the whole report, then those of each recipient
+    blocks    the fields of the delivery status (RFC 3464): those of the whole report, then those of each recipient
     returned  the headers of the mail that the report is about
+    feedback  the fields of a feedback report (RFC 5965), a complaint, which has no blocks
     """
 
     blocks: tuple[Headers, ...]
     returned: Headers
+    feedback: Headers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,18 @@ def _report(mail: Entity) -> Report | None:
         return None
     blocks: list[Headers] = []
     returned: Headers | None = None
+    feedback: Headers = {}
     for part in _walk(mail):
         kind = part.get_content_type()
-        if kind == "message/delivery-status":
+        if kind in _STATUS_TYPES:
             blocks += map(mail_headers.of, part.children)
-        elif kind in ("message/rfc822", "text/rfc822-headers") and returned is None:
+        elif kind == "message/feedback-report" and part.children and not feedback:
+            feedback = mail_headers.of(part.children[0])
+        elif kind in _RETURNED_TYPES and returned is None:
             returned = _returned(part)
-    return Report(tuple(blocks), returned) if blocks and returned is not None else None
+    if returned is None or not (blocks or feedback):
+        return None
+    return Report(tuple(blocks), returned, {} if blocks else feedback)
 
 
 def _walk(mail: Entity) -> Iterator[Entity]:

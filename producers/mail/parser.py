@@ -129,7 +129,7 @@ class Reader:
         self.headers(entity, is_mail=is_mail)
         entity.body_start = self.at
         kind = entity.get_content_type()
-        if kind == "message/delivery-status":
+        if kind in ("message/delivery-status", "message/global-delivery-status"):
             self._status_blocks(entity)
         elif kind.startswith("message/"):
             entity.attach(self.entity(depth + 1, None, is_mail=True))

@@ -15,6 +15,7 @@ from producers.mail.event import CHANNEL, check_size, message_received
 from producers.mail.parse import parse
 from producers.mail.repeats import HEADER, RepeatedTexts
 from producers.mail.reports import delivery_report
+from producers.mail.unsubscribe import unsubscription
 from producers.publisher import Publisher
 from producers.storage.attachments import AttachmentStore, store_attachments
 from schemas.dead_letter.headers import InputContext
@@ -54,7 +55,8 @@ def mail_event(
         check_size(raw, settings.max_body_bytes)
         mail = parse(raw)
         if not context.imported:
-            report = delivery_report(mail, now=context.received_at, source=context.source)
+            now, source = context.received_at, context.source
+            report = delivery_report(mail, now=now, source=source) or unsubscription(mail, now=now, source=source)
             if report is not None:
                 return report
         message = message_received(

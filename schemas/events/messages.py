@@ -87,10 +87,14 @@ class ConsentChanged(Event, frozen=True, kw_only=True):
 
 
 class DeliveryReported(Event, frozen=True, kw_only=True):
-    """A carrier says what became of a message of ours. `status` is its own word, such as `delivered` or `failed`."""
+    """A carrier says what became of a message of ours. `status` is its own word, such as `delivered` or `failed`.
+
+    recipients  of a mail: addresses that the report may be about, `address` among them
+    """
 
     customer_id: str
     address: str
     message_id: str
     status: str
     error_code: str = ""
+    recipients: list[str] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from schemas.facts.base import Fact
 from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClocks
 from schemas.facts.contacts import AcknowledgementFact, ContactFact, ConversationFact, RepeatFact, TagFact
-from schemas.facts.deliveries import DeliveryFact, Outbound, WebhookDelivered
+from schemas.facts.deliveries import DeliveryFact, MailReport, Outbound, SuppressionFact, WebhookDelivered
 from schemas.facts.routing import AssignmentFact, PresenceFact
 from schemas.facts.surveys import FollowUpFact, InvitationFact, SurveyFact
 from schemas.facts.tickets import ResolutionFact, TicketFact
@@ -27,6 +27,7 @@ __all__ = [
     "Fact",
     "FollowUpFact",
     "InvitationFact",
+    "MailReport",
     "Outbound",
     "PaneBucketFact",
     "PaneFact",
@@ -34,6 +35,7 @@ __all__ = [
     "PromiseFact",
     "RepeatFact",
     "ResolutionFact",
+    "SuppressionFact",
     "SurveyFact",
     "TagFact",
     "TicketClocks",
@@ -63,4 +65,6 @@ FACTS: tuple[type[Fact], ...] = (
     RepeatFact,
     PresenceFact,
     PromiseFact,
+    MailReport,
+    SuppressionFact,
 )

@@ -48,7 +48,11 @@ class Outbound(Fact, frozen=True, kw_only=True):
 
 
 class DeliveryFact(Fact, frozen=True, kw_only=True):
-    """What became of an outbound message. Id: `outbound_id`. `outcome` is `delivered bounced refused`."""
+    """What became of an outbound message. Id: `outbound_id`. `outcome` is `delivered bounced refused`.
+
+    message_key, address_keys  of a mail that was handed over: digests of its Message-ID and of each recipient, by which a
+                               report about it is known
+    """
 
     outbound_id: str
     ticket_id: str
@@ -57,6 +61,52 @@ class DeliveryFact(Fact, frozen=True, kw_only=True):
     outcome: str
     attempts: int = 1
     detail: str = ""
+    brand: str = ""
+    message_key: int = 0
+    address_keys: list[str] = []
+
+
+class MailReport(Fact, frozen=True, kw_only=True):
+    """A report about a mail of ours, for the delivery sink, which knows what it sent. Id: `event_id`.
+
+    recipients  addresses that it may be about
+    status      `failed delayed delivered relayed expanded` of a delivery report (RFC 3464) · `complained feedback` of a feedback
+                report (RFC 5965) · `unsubscribed`
+    error_code  of a delivery report its status code (RFC 3463), of a feedback report its type
+    """
+
+    event_id: str
+    ticket_id: str
+    message_id: str
+    status: str
+    error_code: str = ""
+    recipients: list[str] = []
+    brand: str = ""
+
+
+class SuppressionFact(Fact, frozen=True, kw_only=True):
+    """What is known against writing to an address. Id: `address_key`. `version` is `at`.
+
+    address_key  keyed digest of the address, which stands nowhere in it
+    state        `watched temporary permanent released`
+    reason       `hard_bounce soft_bounces complaint unsubscribed`; '' of one that is watched
+    error_code   that of the report
+    since, until  of a suppression; `until` is None when nothing but a release ends it
+    unsubscribed  wants no surveys, whatever the state
+    bounces      temporary failures that were counted lately
+    counted      digests of the mails that were counted: none counts twice
+    """
+
+    address_key: str
+    state: str
+    reason: str = ""
+    error_code: str = ""
+    since: Micros | None = None
+    until: Micros | None = None
+    unsubscribed: bool = False
+    bounces: int = 0
+    counted: list[int] = []
+    ticket_id: str = ""
     brand: str = ""
 
 

@@ -91,6 +91,12 @@ class SinkSettings(Settings):
     delivery_answer_retries: int = Field(
         2, ge=0, description="how often a message is sent again that may have been taken, because its answer was lost"
     )
+    delivery_suppress_bounces: int = Field(
+        3, ge=0, description="temporary failures of different mails that suppress an address for a while; 0: none do"
+    )
+    delivery_suppress_days: float = Field(
+        7.0, gt=0, description="days for which temporary failures suppress an address"
+    )
     delivery_sent_log_dir: Path | None = Field(
         None,
         description="folder that outlives the process, where what a service took is noted at once; unset: a killed sink "

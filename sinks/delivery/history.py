@@ -21,17 +21,22 @@ from schemas.settings import SinkSettings
 from schemas.topics import DELIVERIES
 from sinks import kafka
 
+#: Reports come within days; so many mails of a partition are remembered for them.
+MOST_MAILS = 100_000
+
 
 class DeliveryHistory:
     """Holds the last outcome of each outbound id of one partition; forgets the oldest beyond `limit`.
 
-    For delivered messages it also holds the service's own ids, where it gives any (`SM...`).
+    For delivered messages it also holds the service's own ids, where it gives any (`SM...`), and for the newest mails to whom
+    they went, as digests: a report about anything else is none of ours.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._outcomes: dict[str, str] = {}
         self._theirs: dict[str, str] = {}  # their id → our outbound id
+        self._mails: dict[int, str] = {}  # key of the Message-ID → keys of the recipients
 
     def __len__(self) -> int:
         return len(self._outcomes)
@@ -46,6 +51,17 @@ class DeliveryHistory:
             del self._outcomes[next(iter(self._outcomes))]
         while len(self._theirs) > self._limit:
             del self._theirs[next(iter(self._theirs))]
+
+    def add_mail(self, message_key: int, address_keys: Iterable[str]) -> None:
+        """Adds a mail that was handed over; forgets the oldest beyond MOST_MAILS."""
+        self._mails.pop(message_key, None)
+        self._mails[message_key] = " ".join(address_keys)
+        while len(self._mails) > min(self._limit, MOST_MAILS):
+            del self._mails[next(iter(self._mails))]
+
+    def recipients(self, message_key: int) -> list[str]:
+        """Returns the keys of the addresses that a mail went to; none of a mail that we do not remember."""
+        return self._mails.get(message_key, "").split()
 
     def is_of_another(self, theirs: str, outbound_id: str) -> bool:
         """Tells whether an id of the service belongs to another message than this one."""
@@ -95,3 +111,5 @@ def add_facts(history: DeliveryHistory, records: Iterable[Any]) -> None:
             continue
         if isinstance(fact, DeliveryFact):
             history.add(fact.outbound_id, fact.outcome, their_ids(fact.channel, fact.outcome, fact.detail))
+            if fact.address_keys:
+                history.add_mail(fact.message_key, fact.address_keys)

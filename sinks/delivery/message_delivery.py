@@ -9,6 +9,8 @@
 | raises Undeliverable (SMTP 5xx) | DeliveryFact `bounced` or `refused`, and a dead letter that can be replayed       |
 | raises anything else (a defect) | the same, `refused` as `defect`: the messages behind it go on                     |
 
+A message to a suppressed address (`mail_reports.py`) is refused before; only a reply becomes a dead letter then.
+
 `retries.py` decides about a message that fails while others of its channel do not.
 """
 
@@ -23,6 +25,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from schemas import identity
 from schemas.clock import MICROS
 from schemas.codec import encode
 from schemas.events import CHANNELS
@@ -38,6 +41,7 @@ from sinks.delivery.adapter import Adapters, AnswerLost, Attempt, ServiceUnavail
 from sinks.delivery.channel_backoff import ChannelBackoff
 from sinks.delivery.first_time import FirstTimeCap
 from sinks.delivery.history import DeliveryHistory, their_ids
+from sinks.delivery.mail_reports import MailReports, recipients_of
 from sinks.delivery.partition import AssignedPartition
 from sinks.delivery.retries import MessageRetries
 from sinks.delivery.sent_log import SentLog
@@ -71,12 +75,14 @@ class MessageDelivery:
         producer: AIOKafkaProducer,
         dead_letters: kafka.DeadLetters,
         sent_log: SentLog,
+        reports: MailReports,
         watch: KafkaWatch,
         health: Health,
         assigned: Callable[[], int],
     ) -> None:
         self._settings, self._adapters, self._producer, self._health = settings, adapters, producer, health
         self._dead_letters, self._sent_log, self._watch = dead_letters, sent_log, watch
+        self._reports = reports
         self._assigned, self._first_time = assigned, FirstTimeCap(settings)
         self.backoff = ChannelBackoff()
 
@@ -90,22 +96,34 @@ class MessageDelivery:
             KafkaError: Kafka does not take the outcome.
         """
         answer: str | Undeliverable
+        allowed = self._reports.allowed(message)
         if (noted := self._sent_log.answer_to(message.outbound_id)) is not None:
             log.info("taken_before_restart", channel=message.channel, outbound_id=message.outbound_id)
             answer, attempts = noted, 1
+        elif isinstance(allowed, Undeliverable):
+            answer, attempts = allowed, 0
         elif held_back := self._first_time.refusal(message, self._assigned(), self._settings.pipeline_clock.now()):
             answer, attempts = held_back, 0
         else:
+            message = allowed
             earlier = partition.earlier_attempt(record, message, history)
             answer, attempts = await self._try_until_decided(partition, message, earlier)
         if isinstance(answer, Undeliverable):
             outcome, detail = answer.outcome, str(answer)
+            if answer.reason != "suppressed" or message.kind == "reply":  # nobody misses what nobody wrote
+                with self._watch.waiting():
+                    await self._dead_letters.write([(record, answer.reason, answer)])
             with self._watch.waiting():
-                await self._dead_letters.write([(record, answer.reason, answer)])
+                await self._reports.refused_by_server(message, answer, record.partition)
         else:
             outcome, detail = "delivered", answer
-        await self._record_outcome(record, message, outcome, detail, attempts)
+        sent_to = recipients_of(message) if outcome == "delivered" else []
+        keys = [identity.address_keys(each)[0] for each in sent_to]
+        message_key = identity.message_key(message.message_id) if keys else 0
+        await self._record_outcome(record, message, outcome, detail, attempts, message_key, keys)
         history.add(message.outbound_id, outcome, their_ids(message.channel, outcome, detail))
+        if keys:
+            history.add_mail(message_key, keys)
 
     async def _try_until_decided(
         self, partition: AssignedPartition, message: Outbound, earlier: Attempt | None
@@ -159,7 +177,16 @@ class MessageDelivery:
         if partition.closing.is_set():
             raise asyncio.CancelledError
 
-    async def _record_outcome(self, record: Any, message: Outbound, outcome: str, detail: str, attempts: int) -> None:
+    async def _record_outcome(
+        self,
+        record: Any,
+        message: Outbound,
+        outcome: str,
+        detail: str,
+        attempts: int,
+        message_key: int,
+        address_keys: list[str],
+    ) -> None:
         """Writes the DeliveryFact to the same partition; its version is the message's offset."""
         now = self._settings.pipeline_clock.now()
         fact = DeliveryFact(
@@ -174,6 +201,8 @@ class MessageDelivery:
             outcome=outcome,
             attempts=attempts,
             detail=detail[:500],
+            message_key=message_key,
+            address_keys=address_keys,
             brand=message.brand,
         )
         await self._write_durably(encode(fact), record)

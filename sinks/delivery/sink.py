@@ -1,5 +1,7 @@
 """Hands `outbound` to the channels, each message once, each customer's in order: `python -m sinks delivery`.
 
+Reports about mail come the same way (`mail_reports.py`), behind the mail that they are about.
+
 Every record becomes a task. A task waits for the one before it with the same key, then until fewer than
 `delivery_in_flight` messages of its partition are being handed over. So customers do not wait for each other, and a slow
 or refused recipient delays no other. `message_delivery.py` hands a message over and records its outcome. An offset is
@@ -22,7 +24,7 @@ from aiokafka.errors import KafkaError
 from schemas.codec import decode
 from schemas.dead_letter.replay_markers import REPLAY_HEADER
 from schemas.errors import CodecError, DeskstreamError
-from schemas.facts import Outbound
+from schemas.facts import MailReport, Outbound
 from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED
@@ -31,9 +33,11 @@ from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, DELIVERIES, OUTBOUND
 from sinks import kafka
 from sinks.delivery.adapter import Adapters
+from sinks.delivery.mail_reports import MailReports
 from sinks.delivery.message_delivery import MessageDelivery, bounded_channel
 from sinks.delivery.partition import MOST_AT_ONCE, AssignedPartition
 from sinks.delivery.sent_log import SentLog
+from sinks.delivery.suppression_list import SuppressionList
 from sinks.signals import stop_on_signals
 
 __all__ = ["DeliverySink", "run"]
@@ -61,12 +65,15 @@ class DeliverySink:
         self._fetches = kafka.Fetches(self._consumer)
         self._watch = KafkaWatch(self._consumer.topics, health)
         self._sent_log = SentLog(settings)
+        self._suppressions = SuppressionList(settings, self._producer)
+        self._reports = MailReports(settings, self._suppressions)
         self._messages = MessageDelivery(
             settings,
             adapters,
             self._producer,
             self._dead_letters,
             self._sent_log,
+            self._reports,
             self._watch,
             health,
             lambda: len(self._partitions),
@@ -89,6 +96,8 @@ class DeliverySink:
         await kafka.start(self._settings, self._consumer, self._producer)
         try:
             await kafka.require(self._settings, self._consumer, (OUTBOUND, DELIVERIES, DLQ))
+            await self._suppressions.load()
+            self._suppressions.follow()
             self._consumer.subscribe([self._settings.topic(OUTBOUND)], listener=_Rebalance(self))
             self._health.ready = True
             self._watch.start()
@@ -101,6 +110,7 @@ class DeliverySink:
             self._fetches.stop()
             for partition in self._partitions.values():
                 partition.cancel()
+            await self._suppressions.close()
             await kafka.stop(self._consumer, self._producer)
             await _within(CLOSE_SECONDS, self._adapters.close())
             self._sent_log.close()
@@ -148,12 +158,16 @@ class DeliverySink:
             await asyncio.wait({before})
         try:
             message = decode(record.value or b"")
-            if not isinstance(message, Outbound):
+            if not isinstance(message, Outbound | MailReport):
                 raise NotOutbound(f"a {type(message).__name__} is no outbound message")
         except (CodecError, NotOutbound) as error:
             await self._dead_letters.write([(record, getattr(error, "reason", "not_outbound"), error)])
             return
         history = await asyncio.shield(partition.history)
+        if isinstance(message, MailReport):
+            with self._watch.waiting():
+                await self._reports.take(message, history)
+            return
         is_replay = any(name == REPLAY_HEADER for name, _ in record.headers)  # `dlq replay` sets it
         if history.done(message.outbound_id, is_replay=is_replay):
             DELIVERIES_TOTAL.labels(bounded_channel(message.channel), "duplicate").inc()

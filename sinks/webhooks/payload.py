@@ -18,13 +18,15 @@ import msgspec
 
 from schemas.clock import from_micros
 from schemas.codec import MARKER, RECORDS, fingerprint, snake, versions
-from schemas.facts import FACTS, Fact, Outbound, WebhookDelivered
+from schemas.facts import FACTS, Fact, MailReport, Outbound, SuppressionFact, WebhookDelivered
 from sinks.clickhouse.table import tables, time_fields
 
 __all__ = ["KINDS", "body", "fact_id", "kinds_by_header", "name_of"]
 
-#: The facts that can be subscribed to, by name. Without `WebhookDelivered`: each webhook would cause the next.
-KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind is not WebhookDelivered}
+#: Each webhook would cause the next; a report is for the delivery sink; suppressions have no customer's order.
+_NOT_FOR_OTHERS = (WebhookDelivered, MailReport, SuppressionFact)
+#: The facts that can be subscribed to, by name.
+KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind not in _NOT_FOR_OTHERS}
 
 _WITHHELD = frozenset(("bcc",))
 

@@ -60,6 +60,7 @@ from stream_processors.tickets.lookup import (
     only_by_address,
     says_history,
 )
+from stream_processors.tickets.mail_report import mail_report
 from stream_processors.tickets.observations import (
     ArticleRead,
     Contact,
@@ -246,7 +247,8 @@ def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
     ticket = next(held, None)
     if ticket is None and (named := ticket_in_mail("", [], [event.message_id])):
         ticket = find(customer, named, event.customer_tag)
-    return context.with_ticket(ticket, customer=customer)
+    context = context.with_ticket(ticket, customer=customer)
+    return context.write(mail_report(context, event)) if event.channel == "email" else context
 
 
 def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:

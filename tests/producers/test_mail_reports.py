@@ -85,9 +85,9 @@ def test_only_a_report_about_a_mail_that_names_its_ticket_is_one(
     assert (event and (event.customer_tag, event.status)) == expected
 
 
-def test_one_golden_mail_is_a_delivery_report() -> None:
+def test_two_golden_mails_are_reports_about_mail_of_ours() -> None:
     found = [path.stem for path in sorted(EXAMPLES.glob("*.eml")) if delivery_report(parse(path.read_bytes()), now=NOW)]
-    assert found == ["bounce_from_exchange"]
+    assert found == ["bounce_from_exchange", "complaint_of_a_feedback_loop"]
 
 
 ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")  # RFC 3464

@@ -64,7 +64,11 @@ def test_rule_versions_are_one_kept_log_with_the_brokers_times() -> None:
     rules = topics.RULES
     assert (rules.partitions, rules.retention_ms, rules.cleanup, rules.dlq) == (1, -1, "delete", "")
     assert ("message.timestamp.type", "LogAppendTime") in rules.configs
-    assert [topic for topic in TOPICS if topic.partitions == 1] == [rules, topics.SECRETS]
+    assert [topic for topic in TOPICS if topic.partitions == 1] == [topics.SUPPRESSIONS, rules, topics.SECRETS]
+
+
+def test_suppressions_are_kept_for_ever_the_newest_of_each_address() -> None:
+    assert (topics.SUPPRESSIONS.cleanup, topics.SUPPRESSIONS.retention_ms) == ("compact", -1)
 
 
 def test_fingerprints_of_secrets_are_one_kept_log() -> None:

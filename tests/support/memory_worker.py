@@ -54,6 +54,8 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.RepeatFact: ("event_id", "tag"),
     facts.PromiseFact: ("ticket_id", "episode"),
     facts.PresenceFact: ("team", "agent_id", "since"),
+    facts.MailReport: ("event_id",),
+    facts.SuppressionFact: ("address_key",),
 }
 
 

@@ -37,6 +37,8 @@ __all__ = [
     "question_page",
     "refused_page",
     "render",
+    "unsubscribe_page",
+    "unsubscribed_page",
     "vote_thanks_page",
 ]
 
@@ -177,6 +179,16 @@ def explained_page(locale: str) -> str:
 def refused_page(locale: str, reason: str) -> str:
     """Returns the page that says why there is no survey to answer."""
     return render("survey_refused.html", locale, reason=reason)
+
+
+def unsubscribe_page(locale: str) -> str:
+    """Returns the page with the button that unsubscribes from surveys."""
+    return render("unsubscribe.html", locale)
+
+
+def unsubscribed_page(locale: str) -> str:
+    """Returns the page that says that it is done."""
+    return render("unsubscribed.html", locale)
 
 
 @cache

@@ -47,6 +47,7 @@ from producers.sources.http.requests import (
     unavailable,
 )
 from producers.sources.http.survey import add_surveys
+from producers.sources.http.unsubscribe import add_unsubscribe
 from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
@@ -99,6 +100,7 @@ def create_app(
     add_endpoints(app, endpoints(process), settings, publisher, admission, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
+        add_unsubscribe(app, settings, publisher, source=source)
     if process:
         return app
 

@@ -3,4 +3,4 @@
 from schemas.facts import DeliveryFact
 from sinks.clickhouse.table import Table
 
-TABLE = Table("deliveries", DeliveryFact, key=("outbound_id",))
+TABLE = Table("deliveries", DeliveryFact, key=("outbound_id",), omit=frozenset(("message_key", "address_keys")))

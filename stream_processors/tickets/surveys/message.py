@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from schemas import unsubscribe_link
 from schemas.brands import Brand
 from schemas.events import LOCALES
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
+from schemas.unsubscribe_link import UnsubscribeLink
 from stream_processors.rules.surveys import Written
 from stream_processors.tickets.acknowledge import MAIL_CHANNELS, carrier, reply_subject
 from stream_processors.tickets.brand_voice import sent_by
@@ -45,7 +47,13 @@ def outbound(
     """Returns the message about an episode, whose ticket may be gone; `what` is `invitation` or `thanks`."""
     (channel, address), identity, brand = way, episode.ticket_id, context.rules.brands.get(episode.brand)
     mail, kind = channel in MAIL_CHANNELS, _KINDS[what]
-    name = name_for(context.customer, ticket, address)
+    name, unique = name_for(context.customer, ticket, address), f"{kind}.{episode.number}"
+    message_id = mail_message_id(identity, unique, brand.mail_domain) if mail else ""
+    sender = sent_by(context, brand, mail=mail, address=address, ticket=identity, kind=kind, locale=locale, name=name)
+    headers = _headers(ticket, brand) if mail else {}
+    if mail:
+        link = UnsubscribeLink(identity, message_id, address)
+        headers |= _unsubscribe(context, link, unique, sender["sender"])
     return Outbound(
         **context.fact_header(episode),
         outbound_id=event_id(f"survey-{what}", identity, str(episode.number)),
@@ -57,20 +65,11 @@ def outbound(
         subject=reply_subject(written.subject, identity).removeprefix("Re: ") if mail else "",
         text=written.text,
         locale=locale,
-        message_id=mail_message_id(identity, f"{kind}.{episode.number}", brand.mail_domain) if mail else "",
+        message_id=message_id,
         thread_id=ticket.conversation.thread_ids[-1] if ticket and ticket.conversation.thread_ids else "",
-        headers=_headers(ticket, brand) if mail else {},
+        headers=headers,
         causation_depth=context.event.causation_depth + 1,
-        **sent_by(
-            context,
-            brand,
-            mail=mail,
-            address=address,
-            ticket=identity,
-            kind=kind,
-            locale=locale,
-            name=name,
-        ),
+        **sender,
     )
 
 
@@ -78,3 +77,9 @@ def _headers(ticket: Ticket | None, brand: Brand) -> dict[str, str]:
     """Part of the customer's thread, and nothing that a machine is to answer."""
     automatic = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All", "X-Loop": brand.address}
     return {**(threading(ticket) if ticket else {}), **automatic}
+
+
+def _unsubscribe(context: FoldContext, link: UnsubscribeLink, unique: str, answers_to: str) -> dict[str, str]:
+    """A way to get no more of these: nobody asked for them."""
+    base, secrets = context.signing or ("", ())
+    return unsubscribe_link.headers(link, unique, answers_to, base, secrets)
