@@ -56,9 +56,10 @@ _SHOWN_IMAGE = re.compile(r'<img src="cid:([1-9][0-9]{0,2})"')
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 #: The parser needs quadratic time in the depth; pages that people write are a tenth as deep.
-_DEEPEST, _MOST_TAGS, _MOST_READINGS = 100, 20_000, 6
+_DEEPEST, _MOST_TAGS, _MOST_ENTITIES, _MOST_READINGS = 100, 20_000, 20_000, 6
 _MANY_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>\s]*+\s++){1000}")
 _ADDRESS_IN_TEXT = re.compile(r"https?://[^\s<>\"'\\`]*[^\s<>\"'\\`.,;:!?)\]。、，）」]")
+_SEPARATORS = re.compile(r"[<>&\s]+")
 _SPACES = re.compile(r"(?<=[ \n]) |^ ", re.MULTILINE)
 
 
@@ -69,8 +70,12 @@ def clean(markup: str) -> str:
         for _ in range(_MOST_READINGS):
             read, markup = markup, _written(markup)
             if read == markup:
+                if _is_costly(markup):  # escaped, it is longer: whoever cleans it again must not find another page
+                    break
                 return markup
-    return from_text(html.unescape(_ANY_TAG.sub(" ", markup)))
+    words = html.unescape(_ANY_TAG.sub(" ", markup))
+    plain = from_text(words)
+    return f"<p>{' '.join(_SEPARATORS.sub(' ', words).split())}</p>" if _is_costly(plain) else plain
 
 
 def to_text(cleaned: str) -> str:
@@ -117,7 +122,7 @@ def _lines(paragraph: str) -> str:
 
 
 def _is_costly(markup: str) -> bool:
-    if markup.count("<") > _MOST_TAGS or _MANY_ATTRIBUTES.search(markup):
+    if markup.count("<") > _MOST_TAGS or markup.count("&") > _MOST_ENTITIES or _MANY_ATTRIBUTES.search(markup):
         return True
     depth = 0
     for closing, tag in _TAG.findall(markup):

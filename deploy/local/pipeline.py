@@ -247,6 +247,7 @@ class Pipeline:
             "DESKSTREAM_CLOCK": self.clock.spec(),
             "DESKSTREAM_STATE_DIR": str(places.data / "state"),
             "DESKSTREAM_OUTBOX_DIR": str(places.outbox),
+            "DESKSTREAM_ATTACHMENTS_URL": str(places.data / "attachments"),
             "DESKSTREAM_DELIVERY_SENT_LOG_DIR": str(places.data / "delivery"),
             "DESKSTREAM_SMTP_HOST": LOOPBACK,
             "DESKSTREAM_SMTP_PORT": str(_port(SMTP_PORT)),

@@ -91,7 +91,9 @@ def _html(value: Any) -> str:
     markup = msgspec.convert(value, str)
     if len(markup) > MAX_TEXT:
         raise ValueError(f"is too long: {len(markup)} characters, at most {MAX_TEXT}")
-    return clean(privacy.mask(clean(markup)))
+    cleaned = clean(markup)
+    masked = privacy.mask(cleaned)
+    return cleaned if masked == cleaned else clean(masked)
 
 
 def _copies(value: Any) -> list[str]:

@@ -17,6 +17,7 @@ event then fails to be published, its source offers it again and finds the bytes
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -34,7 +35,7 @@ from producers.text import privacy
 from producers.text.privacy import Allowance
 from schemas import metrics
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.events import MessageReceived
+from schemas.events import Attachment, MessageReceived
 from schemas.settings import ProducerSettings
 from schemas.text import error_line
 
@@ -45,6 +46,8 @@ _SETTING = "DESKSTREAM_ATTACHMENTS_URL"
 _TEXTUAL = ("text/*", "message/*", "application/json", "application/xml", "application/*+json", "application/*+xml")
 _RETRY_SECONDS = 5.0
 _QUARANTINE = "quarantine/"
+#: A file within the store, not in quarantine.
+_STORED = re.compile(r"[A-Za-z0-9]+/[0-9a-f]{64}")
 
 log = structlog.get_logger("producers.attachments")
 
@@ -161,6 +164,26 @@ class AttachmentStore:
             FileNotFoundError: they were erased.
         """
         return bytes(self._files.cat_file(self._files._strip_protocol(reference)))
+
+    def require(self, attachment: Attachment) -> int:
+        """Accepts an attachment that refers to a file of this store, and returns the bytes of that file.
+
+        Raises:
+            Refused: `unknown_attachment`, there is none; `refused_type`, for its name or declared type.
+            Unavailable: the store does not answer.
+        """
+        path = str(self._files._strip_protocol(attachment.reference))
+        within = path.removeprefix(f"{self._root}/")
+        if within == path or not _STORED.fullmatch(within):
+            raise Refused("unknown_attachment", "it is no file of the store")
+        try:
+            size = self._size(path)
+        except Exception as error:
+            raise self._no_answer(error) from error
+        if size < 0:
+            raise Refused("unknown_attachment", "there is no such file in the store, or it was erased")
+        self._allow(size, attachment.name, attachment.media_type)
+        return size
 
     def erase(self, customer_tag: str) -> int:
         """Removes everything of a customer, in quarantine too, and returns the number of objects.

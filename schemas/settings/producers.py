@@ -140,6 +140,11 @@ class ProducerSettings(Settings):
     attachments_max_bytes: int = Field(
         20_000_000, ge=1, description="bytes of the largest attachment that is stored; larger ones are only listed"
     )
+    mail_attachments_max_bytes: int = Field(
+        18_000_000,
+        ge=1,
+        description="bytes of all files of one answer; as mail they are a third more, and many mailboxes take 25 MB",
+    )
     attachments_refused: str = Field(
         "application/x-msdownload,application/x-msdos-program,application/x-sh,application/x-executable,"
         "application/x-mach-binary,application/x-ms-shortcut,*.exe,*.bat,*.cmd,*.com,*.scr,*.pif,"

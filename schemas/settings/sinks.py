@@ -46,6 +46,14 @@ class SinkSettings(Settings):
         description="keys that mail is signed with: `selector@domain=file.pem`, separated by commas; all of the sender's domain sign. "
         "Empty: mail is not signed here",
     )
+    attachments_url: str = Field(
+        "", description="where attachments are stored: a folder, file:///path, s3://bucket/prefix; empty: only listed"
+    )
+    mail_attachments_max_bytes: int = Field(
+        18_000_000,
+        ge=1,
+        description="bytes of all files of one answer; as mail they are a third more, and many mailboxes take 25 MB",
+    )
     sms_account: str = Field(
         "", description="account id of the SMS service; empty: SMS go where channels without adapter go"
     )

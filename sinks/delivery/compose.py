@@ -30,7 +30,7 @@ __all__ = ["File", "content", "encoded_words"]
 _MAX_LINE = 900
 _MAX_FILE_NAME = 120
 _ENCODED_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 characters
-_Q_CHARACTERS = 60
+_Q_CHARACTERS, _Q_MAY_BE_LONGER = 60, 1.3
 _PERCENT_CHARACTERS = 60  # of a file's name in one parameter
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _NOT_7BIT = re.compile(r"[^\t\n\r -~]")
@@ -43,7 +43,15 @@ _UNKNOWN = "application/octet-stream"
 _IN_NAMES = re.compile(r'[\\/:*?"<>|]')
 #: An image of the HTML, with the number of its attachment.
 _IMAGE = re.compile(r'<img src="cid:([0-9]{1,3})"')
-_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{2,4})?")
+#: What an image of each of these types begins with.
+_IMAGES = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+}
+#: Locales whose characters are drawn by the language; in any other the agent may have written another than the ticket's.
+_HAN = ("ja", "zh-Hans", "zh-Hant")
 _BLOCK_END = re.compile(r"(</(?:p|div|li|ul|ol|h[1-6]|blockquote|tr|table|pre)>|<br>|<hr>)(?=.)", re.DOTALL)
 _VERBATIM = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL)
 
@@ -83,7 +91,7 @@ def content(message: Outbound, files: Sequence[File], *, domain: str, eight_bit:
         inline = {
             number: f"{number}.{message.outbound_id}@{domain}"
             for number in dict.fromkeys(images(page))
-            if number <= len(files) and files[number - 1].media_type.startswith("image/")
+            if number <= len(files) and _is_image(files[number - 1])
         }
         rich = _text_part("html", _document(page, message.locale, inline), eight_bit)
         if inline:
@@ -95,8 +103,9 @@ def content(message: Outbound, files: Sequence[File], *, domain: str, eight_bit:
 
 
 def encoded_words(line: str) -> str:
-    """Returns RFC 2047 encoded words, each with whole characters, one a line: `q` where that is mostly readable."""
-    return _b_words(line) if len(_NOT_7BIT.findall(line)) * 3 > len(line) else _q_words(line)
+    """Returns RFC 2047 encoded words, each with whole characters, one a line: `q`, which can be read, unless it is much longer."""
+    plain, dense = _q_words(line), _b_words(line)
+    return plain if len(plain) <= len(dense) * _Q_MAY_BE_LONGER else dense
 
 
 def _b_words(line: str) -> str:
@@ -154,9 +163,14 @@ def _document(fragment: str, locale: str, inline: dict[int, str]) -> str:
     fragment = _IMAGE.sub(shown, fragment)
     pieces = _VERBATIM.split(fragment)
     pieces[::2] = [_BLOCK_END.sub(r"\1\n", piece) for piece in pieces[::2]]
-    language = f' lang="{locale}"' if _LOCALE.fullmatch(locale) else ""
+    language = f' lang="{locale}"' if locale in _HAN else ""
     head = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
     return f"<!DOCTYPE html>\n<html{language}>\n<head>{head}</head>\n<body>\n{''.join(pieces)}\n</body>\n</html>\n"
+
+
+def _is_image(file: File) -> bool:
+    """Returns true for what every mail program shows as an image and as nothing else."""
+    return any(file.media_type == kind and beginning.match(file.data) for kind, beginning in _IMAGES.items())
 
 
 def _file_part(file: File, number: int, content_id: str = "") -> _Part:

@@ -182,8 +182,14 @@ def _threading(message: Outbound, sender: MailAddress) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """Unstructured text as a header value: one line of ASCII, or encoded words."""
+    """Returns unstructured text as a header value: one line of ASCII; encoded words from the first word that needs it to the last."""
     line = printable_line(value)
     if line.isascii() and len(line) <= _MAX_LINE and "=?" not in line:
         return line
-    return encoded_words(line)
+    words = line.split(" ")
+    coded = [number for number, word in enumerate(words) if not word.isascii()]
+    if not coded or "=?" in line or len(line) > _MAX_LINE:
+        return encoded_words(line)
+    first, last = coded[0], coded[-1] + 1
+    parts = (" ".join(words[:first]), encoded_words(" ".join(words[first:last])), " ".join(words[last:]))
+    return "\r\n ".join(filter(None, parts))

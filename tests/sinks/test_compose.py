@@ -12,9 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producers.mail import parse
+from producers.mail import headers, parse
 from schemas.events import Attachment
 from schemas.safe_html import clean, from_text, to_text
+from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.compose import File
 from sinks.delivery.mail import address, compose, copies
@@ -85,10 +86,27 @@ def test_the_encoding_is_what_the_text_and_the_server_need(text: str, eight_bit:
         assert mail.get_content().replace("\r\n", "\n") == text
 
 
-def test_headers_that_are_mostly_latin_can_be_read_as_well() -> None:
-    raw = composed(subject="Re: Rücksendung [#ABCDEFGHIJKL-1]", customer_name="Jürgen Groß")
-    assert b"Re=3A_R=C3=BCcksendung" in raw
+def test_headers_can_be_read_as_well_as_far_as_they_are_latin() -> None:
+    raw = composed(subject="Re: Rücksendung für Bestellung [#ABCDEFGHIJKL-1]", customer_name="Jürgen Groß")
+    assert b"Subject: Re:\r\n =?utf-8?q?R=C3=BCcksendung_f=C3=BCr?=\r\n Bestellung [#ABCDEFGHIJKL-1]\r\n" in raw
     assert b"J=C3=BCrgen_Gro=C3=9F" in raw
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["Re:", "ü", "日本語", "[#ABC-1]", "=?", "?=", "=?utf-8?q?x?=", "x" * 300, "🙂", "a_b", "=41", "\t", "\r\n"]
+        )
+        | st.text(max_size=9),
+        max_size=20,
+    ).map(" ".join)
+)
+def test_any_subject_arrives_as_it_was_written(subject: str) -> None:
+    raw = composed(subject=subject)
+    assert_can_travel(raw, eight_bit=False)
+    written = printable_line(subject.encode("utf-8", "replace").decode())
+    assert str(email.message_from_bytes(raw, policy=default)["Subject"]) == written
+    assert headers.text(parse.parse(raw).headers, "subject") == written
 
 
 anything = st.text(max_size=200) | st.lists(

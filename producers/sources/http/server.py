@@ -36,6 +36,7 @@ from producers.sources.http.admission import Admission
 from producers.sources.http.connections import bounded_protocol
 from producers.sources.http.docs import add_docs
 from producers.sources.http.limits import ClientLimits
+from producers.sources.http.reply_files import ReplyFiles, add_uploads
 from producers.sources.http.requests import (
     Json,
     TooMany,
@@ -97,14 +98,17 @@ def create_app(
     admission = Admission(settings)
     _add_error_answers(app)
     add_docs(app)
-    add_endpoints(app, endpoints(process), settings, publisher, admission, source=source)
+    files = ReplyFiles(settings)
+    add_endpoints(app, endpoints(process), settings, publisher, admission, files, source=source)
+    if process in ("", "agents"):
+        add_uploads(app, settings, files, admission)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
         add_unsubscribe(app, settings, publisher, source=source)
     if process:
         return app
 
-    intake = _Intake(publisher, settings, source)
+    intake = _Intake(publisher, settings, files, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     forms = http_form.Limited(settings.form_submissions_per_minute, secrets_of(settings, "user_secrets"))
     _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms)
@@ -199,8 +203,9 @@ class _Systems:
 class _Intake:
     """Takes the body of a request into Kafka: as an event, or, after a mistake of ours, as a dead letter."""
 
-    def __init__(self, publisher: Publisher, settings: ProducerSettings, source: str) -> None:
+    def __init__(self, publisher: Publisher, settings: ProducerSettings, files: ReplyFiles, source: str) -> None:
         self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
+        self._files = files
 
     async def take(
         self, request: Request, body: bytes, take: Take, channel: str, grant: Grant | None = None
@@ -217,7 +222,8 @@ class _Intake:
         about: dict[str, Any] = {"given": given, "producer": channel, "origin": self._source}
         try:
             [event] = take(body, given)
-        except Refused:
+            await self._files.require((event,))
+        except (Refused, Unavailable):
             raise
         except Exception as error:
             log.exception("normaliser_failed", producer=channel)

@@ -34,6 +34,7 @@ from producers.security.grants import Grant
 from producers.security.ratelimit import RateLimit
 from producers.sources.http import openapi
 from producers.sources.http.admission import Admission, Admitted
+from producers.sources.http.reply_files import ReplyFiles
 from producers.sources.http.requests import (
     JSON_PROBLEM,
     TooMany,
@@ -64,6 +65,7 @@ def add_endpoints(
     settings: ProducerSettings,
     publisher: Publisher,
     admission: Admission,
+    files: ReplyFiles,
     *,
     source: str,
 ) -> None:
@@ -73,7 +75,7 @@ def add_endpoints(
         secrets = secrets_of(settings, endpoint.secrets)
         if not secrets and not (endpoint.scope and admission.has_file):
             log.warning("endpoint_closed", endpoint=endpoint.name, fix=f"{_opening(endpoint)} to open {endpoint.path}")
-        handler = _Handler(endpoint, secrets, settings, publisher, admission, limit, source)
+        handler = _Handler(endpoint, secrets, settings, publisher, admission, files, limit, source)
         app.add_api_route(
             endpoint.path,
             handler.post,
@@ -103,10 +105,11 @@ class _Handler:
         settings: ProducerSettings,
         publisher: Publisher,
         admission: Admission,
+        files: ReplyFiles,
         limit: RateLimit,
         source: str,
     ) -> None:
-        self.admission = admission
+        self.admission, self.files = admission, files
         self.endpoint, self.secrets, self.settings, self.publisher = endpoint, secrets, settings, publisher
         self.limit, self.source, self.clock = limit, source, settings.pipeline_clock
 
@@ -185,6 +188,9 @@ class _Handler:
         try:
             self._require_recent(delivery)
             events = endpoint.take(delivery.body, given)
+            await self.files.require(events)
+        except Unavailable:
+            raise
         except Refused as refused:
             if not endpoint.keep:
                 raise

@@ -25,6 +25,8 @@ from schemas.facts import Outbound
 from schemas.settings import SinkSettings
 from schemas.text import one_line
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
+from sinks.delivery.attachments import AttachmentReader
+from sinks.delivery.compose import File
 from sinks.delivery.dkim_keys import MailSigner, read_keys
 from sinks.delivery.mail import address, compose, copies, envelope_sender
 from sinks.delivery.smtp import answer_text, error_text, opened, tls_context, try_connection
@@ -34,6 +36,8 @@ CHANNELS = ("email", "form")
 #: Answers about our connection and not about the message: closing, login wanted, login failed, encryption wanted.
 _ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
 _CLOSING, _SEND_THE_MAIL = 421, 354
+#: Mails with files that are in memory at once, each of them several times.
+_WITH_FILES = 2
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -48,6 +52,7 @@ class Email:
         self._signer = MailSigner(read_keys(settings.dkim_keys, self._sender.domain))
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
+        self._attachments, self._with_files = AttachmentReader.of(settings), asyncio.Semaphore(_WITH_FILES)
 
     async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
         """Sends a message; returns the server's answer, and which of the copies it refused.
@@ -55,15 +60,21 @@ class Email:
         Raises:
             ServiceUnavailable, TryLater, AnswerLost, Undeliverable
         """
-        now = self._settings.pipeline_clock.now()
         others = copies(message)
+        if not message.attachments:
+            return await self._send(message, others, ())
+        async with self._with_files:
+            return await self._send(message, others, await self._attachments.files(message))
+
+    async def _send(self, message: Outbound, others: Sequence[str], files: Sequence[File]) -> str:
+        now = self._settings.pipeline_clock.now()
         async with self._slots:
             connection = await self._connection()
             usable = False
             try:
                 # a server after the next one may take seven bits only, and what it converts is no longer what was signed
                 eight_bit = connection.supports_extension("8bitmime") and not self._signer.records
-                recipient, mail = compose(message, sender=self._sender, now=now, eight_bit=eight_bit)
+                recipient, mail = compose(message, sender=self._sender, now=now, files=files, eight_bit=eight_bit)
                 mail = self._signer.sign(mail, now // MICROS)
                 refused = await self._open(
                     connection, envelope_sender(message, self._sender).spec, recipient, others, mail

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from producers.mail.attachments import clean_name
 from producers.mail.event import MAX_FULL_TEXT
 from producers.text import fields, locales, privacy
-from schemas import identity
+from schemas import identity, safe_html
 from schemas.errors import Refused
 from sinks.delivery import split
 from stream_processors.rules import loop_guards, ruleset, templates
@@ -135,6 +136,36 @@ def _split() -> Callable[[bytes], str]:
     return take
 
 
+def _reply_html() -> Callable[[bytes], str]:
+    """Cleans the HTML of an answer: what is clean stays as it is, and nothing that runs or is fetched gets through."""
+
+    def take(raw: bytes) -> str:
+        cleaned = safe_html.clean(_decoded(raw)[: fields.MAX_TEXT])
+        assert safe_html.clean(cleaned) == cleaned
+        assert not _LIVE.search(cleaned)
+        said = safe_html.to_text(cleaned)
+        assert safe_html.to_text(safe_html.from_text(said)).split() == said.split()
+        return "nothing" if not said else "page"
+
+    return take
+
+
+_LIVE = re.compile(
+    r"<(?:script|style|svg|iframe|form|meta|link|base)\b"
+    r'|<[a-z0-9]+(?: [a-z]+="[^"]*")*(?: (?:style|srcset|on[a-z]+)=| src="(?!cid:)| href="(?!https?:|mailto:|tel:))',
+    re.IGNORECASE,
+)
+_PAGES = [
+    b"<p>Dear Ann,</p><ul><li>one</li><li>two</li></ul><p><img src='cid:1' alt='photo'> <a href='https://shop.example/?a=1&amp;b=2'>shop</a></p>",
+    b"<table><tr><td>a</td><td><pre>\n\nb</pre></td></tr></table><blockquote><p>q<br>r</p></blockquote><hr><h2>x</h2>",
+    b"<svg><style><img src=x onerror=alert(1)></style></svg><math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1&gt;'>",
+    b"<a href='java\tscript:x'>a</a><img src='//t.example/p.gif' alt='b'><p style='display:none' onclick=x>c</p><form><noscript><p title='</noscript>'>",
+]  # fmt: skip
+_TAGS = mutators.inserting(
+    b"<p>", b"</p>", b"<table>", b"<svg>", b"</svg>", b"<math>", b"<style>", b"<!--", b"-->", b"<pre>\n", b"<a href='https://x.example'>", b"</a>",
+    b"<img src=cid:1>", b"<blockquote>", b"<![CDATA[", b"<select>", b"<template>", b"&lt;", b"&nbsp;", b"\"", b"'", b"<b>", b"</b>", b"<li>", b"<noscript>",
+)  # fmt: skip
+
 _SHORT = [
     b"ann@example.org", b"o'neill+x@Example.ORG", b"Asia/Tokyo", b"zh-Hant;q=0.8, ja", b"[ABCDEFGHIJKL-12] Re: x", b"<ABCDEFGHIJKL-1.x@shop.example>", b"+819012345678", b"bill.pdf",
     b"2026-03-02T10:00:00+09:00", b"support+ABCDEFGHIJKL-1@shop.example", "荷物@例.jp".encode(), b"../../../etc/passwd\x00.png", b"2026-03-02T10:00:60Z", b"Etc/GMT-9",
@@ -145,5 +176,6 @@ TARGETS = [
     Target("masking_bytes", lambda: _CARDS + MAILS[::20], (*mutators.TEXT, *[_DIGITS] * 8), _mask_bytes, 2.0),
     Target("tagger", _texts, mutators.TEXT, _tagger, 2.0),
     Target("short_texts", lambda: _SHORT, mutators.TEXT, _small_texts, 3.0),
+    Target("reply_html", lambda: _PAGES, (*mutators.TEXT, *[_TAGS] * 8), _reply_html, 2.0),
     Target("own_words", _texts, mutators.TEXT, _split, 1.0),
 ]
