@@ -25,8 +25,6 @@ CHANNEL = "email"
 #: Characters kept of the new words, and of the whole text.
 MAX_TEXT, MAX_FULL_TEXT = 100_000, 200_000
 MAX_MAIL_BYTES = 25_000_000
-#: Subjects of forwarded mails: the text below a block of mail headers is the content.
-_FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|转发|轉寄|轉發|転送)\s*[:：]", re.IGNORECASE)
 _MAX_SUBJECT, _MAX_HEADER, _MAX_IDS, _MAX_RECIPIENTS = 1000, 500, 100, 50
 
 #: Headers that the loop guards read, beside the content type of a report.
@@ -115,11 +113,11 @@ def message_received(
         raise mail.problem
     subject = privacy.mask(mail_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
     full_text = privacy.mask(charsets.clean(mail.text).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
-    text = quotes.newest_part(full_text[:MAX_FULL_TEXT], forwarded=_FORWARDED.match(subject) is not None)
-
     message_id = mail_headers.ids(headers, "message-id", 1)
     references = mail_headers.ids(headers, "references", _MAX_IDS)
     in_reply_to = mail_headers.ids(headers, "in-reply-to", 1)
+    thread = quotes.Thread.of(subject, sender, refers=bool(references or in_reply_to))
+    text = quotes.newest_part(full_text[:MAX_FULL_TEXT], thread=thread)
     recipients = _recipients(headers)
     customer_id = identity.canonical_customer_id("email", sender)
     ticket = identity.ticket_in_mail(subject, recipients, [*references, *in_reply_to])

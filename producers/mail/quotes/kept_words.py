@@ -1,0 +1,109 @@
+"""Holds the customer's words while a mail is read, and decides what at their end is none of them."""
+
+from __future__ import annotations
+
+import re
+
+from producers.mail.quotes import app_lines, header_block, signature
+
+__all__ = ["KeptWords"]
+
+#: The words above say that the answers stand below, in the quoted mail.
+_BELOW = re.compile(
+    r"\bbelow\b|\binline\b|\bin-line\b|\bin\s(?:red|blue|green|bold|capitals)\b|underneath|\bunten\b|untenstehend|im\stext|rot\s(?:markiert|geschrieben)|\bin\s(?:rot|blau|fett)\b"
+    r"|ci-dessous|plus\sbas|dans\sle\stexte|en\s(?:rouge|bleu|gras)\b|\babajo\b|a\scontinuación|en\s(?:rojo|azul|negrita)\b|\babaixo\b|a\svermelho|em\svermelho|\bsotto\b|di\sseguito|in\s(?:rosso|blu|grassetto)\b"
+    r"|hieronder|onderstaand|in\shet\s(?:rood|blauw)|poniżej|na\sczerwono|ниже|красным|nedan|nedenfor|nedenunder|med\s?rød|i\srött|\balla\b|alempana|punaisella|níže|červeně|aşağıda|kırmızı"
+    r"|아래|빨간|下記|以下|文中|赤字|下面|下方|如下|红字|紅字|红色|紅色",
+    re.IGNORECASE,
+)
+_SHORT = 400
+_RULES_BEGIN = "-_=*—－–‐─━"
+
+
+class KeptWords:
+    """The lines that are kept so far.
+
+    lines  with one empty line between paragraphs
+    floor  where the words began that are not yet closed by a quote
+    drawn  the delimiters and ruled lines among these: a signature may stand below
+    """
+
+    __slots__ = ("drawn", "floor", "lines")
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.floor = 0
+        self.drawn: list[int] = []
+
+    def end_paragraph(self) -> None:
+        """Adds an empty line, where words stand above."""
+        if self.lines and self.lines[-1]:
+            self.lines.append("")
+
+    def are_apart(self) -> bool:
+        """Returns true when an empty line, or nothing, stands last."""
+        return not self.lines or not self.lines[-1]
+
+    def close(self) -> None:
+        """Removes what stands at the end of the words and is none of them."""
+        lines, floor, drawn = self.lines, self.floor, self.drawn
+        while True:
+            while len(lines) > floor and not lines[-1].strip():
+                lines.pop()
+            if len(lines) <= floor:
+                return
+            while drawn and drawn[-1] >= len(lines):
+                drawn.pop()
+            if app_lines.is_app_line(lines[-1]):
+                lines.pop()
+                app_lines.drop_card(lines)
+            elif not (drawn and signature.drop_signature(lines, floor, drawn)):
+                return
+
+    def close_before_quote(self) -> None:
+        """Closes the words above a quote; others may follow below it."""
+        self.close()
+        self.end_paragraph()
+        self.floor, self.drawn = len(self.lines), []
+
+    def drop_rules(self, *, original: bool) -> None:
+        """Removes lines that are drawn, or only lines of "Original message", from the end of the words."""
+        lines = self.lines
+        while lines:
+            bare = lines[-1].strip()
+            if bare:
+                rule = header_block.rule_of(bare) if bare[0] in _RULES_BEGIN else None
+                if rule is None or (original and not rule.original):
+                    return
+            lines.pop()
+
+    def drop_address(self, address: str) -> None:
+        """Removes the writer's own address, which Foxmail puts above the quoted mail."""
+        lines = self.lines
+        if (
+            address
+            and len(lines) > 2
+            and not lines[-2]
+            and lines[-1].strip(" \t<>()[]").casefold() == address.casefold()
+        ):
+            lines.pop()
+
+    def may_introduce(self) -> bool:
+        """Returns true when the words may only introduce what is below them: then that is the customer's, too."""
+        words = [line for line in self.lines if line]
+        if self.only_greet():
+            return True
+        if words[-1].rstrip()[-1] in ":：" and not header_block.greets(words[-1]):
+            return True
+        return sum(map(len, words)) <= _SHORT and any(_BELOW.search(line) for line in words)
+
+    def only_greet(self) -> bool:
+        """Returns true when there is nothing, or no more than a greeting."""
+        if len(self.lines) > 10:
+            return False
+        words = [line.strip() for line in self.lines if line]
+        return len(words) <= 2 and all(_is_greeting(line) for line in words)
+
+
+def _is_greeting(line: str) -> bool:
+    return len(line) <= 60 and line[-1] not in ".?。？" and len(line.split()) <= 5 and header_block.greets(line)

@@ -1,0 +1,298 @@
+"""Recognises a signature at the end of the words, below a delimiter or a ruled line.
+
+Order sheets, forms and paragraphs between dashes look much like it, so every line must be one of a signature: a name, an
+office, a way to reach somebody, a disclaimer. A question, a postscript, a list, a sentence or a label like "Size:" keep it all.
+"""
+
+from __future__ import annotations
+
+import re
+
+from producers.mail.quotes.app_lines import is_app_line
+from producers.mail.quotes.wording import any_of, any_word_of
+
+__all__ = ["DRAWN", "drop_signature", "is_delimiter", "is_drawn"]
+
+#: What a delimiter or a ruled line may begin with.
+DRAWN = "-–—－ー_=*~#+━─═＝＿＊～・…◆◇■□☆★┏┓┗┛┌┐└┘|<>○●◎♪:：."
+_DELIMITERS = frozenset(("--", "—", "---", "－－", "ーー", "––", "__", "___"))
+_RULE = re.compile(r"[-=_*~#+━─═＝－＿＊～・…◆◇■□☆★┏┓┗┛┌┐└┘|<>○●◎♪:：.。\s]{8,}$")
+_MOST_LINES, _MOST_FRAMED, _LONGEST_LINE, _LONGEST_DISCLAIMED = 20, 14, 160, 3000
+#: A way to reach somebody, or what companies must state.
+_CONTACT = re.compile(
+    r"[@＠〒]|https?:|www\.|\b\w{2,}\.(?:com|org|net|example|de|fr|es|it|nl|pl|se|dk|no|fi|cz|jp|cn|tw|kr|ru|tr|uk|eu|br|pt)\b"
+    r"|\+?\d[\d\s()/.\-–]{6,}\d|株式会社|有限公司|㈜|주식회사"
+    r"|\b(?:tel|fax|phone|mobile?|e-?mail|url|gmbh|ltd|inc|llc|s\.?a\.?r\.?l|b\.?v|s\.?p\.?a|oyj?|a/s|sp\.\sz\so|s\.r\.o|a\.ş)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"\s*([^\W\d_][^:：|]{0,30}?)\s?[:：](?!//)\s*(\S?)")
+_CONTACT_LABELS = re.compile(
+    any_of("""
+t|tel|tél|telephone|phone|ph|p|mobile|mob|m|cell|c|fax|f|e|e-mail|email|mail|w|web|website|url|internet|homepage|skype|whatsapp
+wechat|line
+line id|linkedin|twitter|x|facebook|instagram|xing|telegram|signal|office|direct|direct line|d|o|a|address|addr|adr
+telefon|handy|mobil|büro|durchwahl|adresse|anschrift|geschäftsführer|geschäftsführung|geschäftsführerin|amtsgericht|registergericht
+handelsregister|sitz
+sitz der gesellschaft|ust-idnr|ust-id|ust-id-nr|ustid|steuernummer|vorstand|aufsichtsratsvorsitzender|hrb|iban|bic
+téléphone|portable|télécopie|courriel|site|siret|siren|rcs|tva|dirección|teléfono|móvil|correo|correo electrónico|cif|nif|endereço
+telefone
+telemóvel|celular|cnpj|nipc|indirizzo|telefono|cellulare|cell|pec|p.iva|p. iva|partita iva|adres|telefoon|mobiel|kvk|btw|tel. kom
+kom|komórka
+nip|regon|krs|тел|телефон|моб|факс|почта|эл. почта|сайт|адрес|инн|огрн|mobiltelefon|växel|org.nr|org nr|orgnr|cvr|hjemmeside|mobilnr
+puhelin|puh|gsm|y-tunnus|osoite|sähköposti|ič|ičo|dič|adresa|cep|cep tel|faks|e-posta|adres|vergi no|전화|전화번호|휴대폰|휴대전화
+핸드폰|팩스|이메일|메일|주소|홈페이지
+電話|電話番号|携帯|携帯電話|住所|所在地|内線|直通|メール|e-mail|ホームページ|サイト|电话|电话号码|手机|手机号|手機|傳真|传真|地址
+邮箱|郵箱|電子郵件|信箱|网址|網址|微信|qq|邮编|行動電話
+""")
+    + r"[\s.]{0,3}$",
+    re.IGNORECASE,
+)
+#: What a delivery address, a form or a request has in or above it.
+_GIVES = re.compile(
+    any_word_of(
+        """
+address|deliver|delivery|ship|shipping|send|contact|data|details|form|order|following|follows|below|here is|here are
+list|change|new|change to|update
+adresse|anschrift|liefern|lieferung|schicken|senden|daten|kontaktdaten|formular|bestell|folgende|folgend|unten|neue|ändern|verteiler|liste
+livrer|livraison|envoyer|coordonnées|formulaire|commande|suivant|suivante|ci-dessous|nouvelle|dirección|enviar|envíen|entregar|datos|formulario|pedido|siguiente|abajo|nueva
+endereço|entrega|dados|encomenda|seguinte|abaixo|indirizzo|spedire|inviare|dati|modulo|ordine|seguente|sotto|adres|leveren|bezorgen|gegevens|formulier|bestelling|volgende
+adres|dostawa|dane|formularz|zamówienie|następujący|poniżej|адрес|доставк|данные|заказ|следующ|ниже|adress|leverans|uppgifter|beställ|följande|nedan|levering|oplysninger|følgende|nedenfor
+osoite|toimitus|tiedot|tilaus|seuraava|alla|adresa|doručení|údaje|objednávk|následující|níže|adres|teslimat|bilgi|sipariş|aşağıda
+주소|배송지|연락처|주문|아래|다음|住所|宛先|送り先|届け先|お届け|配送先|連絡先|下記|以下|次の|注文|新しい|情報|変更|地址|联系方式|聯絡方式|收货|收貨|信息|資料|资料|订单|訂單|如下|以下|下面|下列|新的
+""",
+        stems=True,
+    ),
+    re.IGNORECASE,
+)
+_REQUESTS = frozenset(
+    [
+        "please",
+        "pls",
+        "bitte",
+        "s'il",
+        "favor",
+        "alstublieft",
+        "graag",
+        "proszę",
+        "пожалуйста",
+        "snälla",
+        "vänligen",
+        "venligst",
+        "vennligst",
+        "ystävällisesti",
+        "prosím",
+        "lütfen",
+        "i",
+        "we",
+        "you",
+        "ich",
+        "wir",
+        "je",
+        "nous",
+        "yo",
+        "ik",
+        "wij",
+        "jag",
+        "jeg",
+        "minä",
+        "nie",
+        "not",
+        "nicht",
+        "pas",
+        "niet",
+        "ikke",
+        "inte",
+        "is",
+        "are",
+        "was",
+        "ist",
+        "sind",
+        "est",
+        "sont",
+        "cancel",
+        "refund",
+    ]
+)
+_REQUEST_WITHOUT_BLANKS = re.compile(
+    r"ください|下さい|です[。が]|ます[。が]|ません|たい|請|请|麻烦|麻煩|我要|我想|需要|没有|沒有|不|주세요|합니다|입니다|싶|않"
+)
+_DISCLAIMS = re.compile(
+    r"confidential|intended\s(?:recipient|solely|only)|privileged|disclaimer|environment\sbefore|before\sprinting|virus|unsubscribe|company\s(?:number|registration)|registered\s(?:in|office)"
+    r"|vertraulich|adressat|unbefugt|ausdrucken|confidentiel|destinataire|imprimer|confidencial|destinatari[oa]|imprimir|riservat|vertrouwelijk|geadresseerde|poufn|adresat|конфиденциальн"
+    r"|konfidentiel|fortrolig|konfidensiell|luottamuksel|důvěrn|gizli|기밀|비밀|機密|秘密|本邮件|本郵件|本メール|保密",
+    re.IGNORECASE,
+)
+#: A postscript, or an item of a list.
+_ADDED = re.compile(
+    r"\s*(?:(?:p\.?\s?p?\.?\s?s\b\.?|n\.?b\b\.?|з\.?ы|追伸|又及|附言|추신)|[-*•·>＞→✓☑☐□■]\s|\d{1,3}[.)、]\s?\D|[①-⑳])",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!。！;:：]\s*$")
+_CLOSING = re.compile(
+    any_word_of("""
+regards|sincerely|best|thanks|thank you|cheers|yours|faithfully|greetings|wishes
+grüße|grüßen|gruß|grüsse|gruss|mfg|danke|vielen dank|hochachtungsvoll|cordialement|salutations|merci|bien à vous|saludos|atentamente
+gracias
+cumprimentos|obrigado|obrigada|atenciosamente|saluti|cordiali|grazie|groet|groeten|bedankt|pozdrawiam|pozdrowienia|dziękuję
+уважением|спасибо|hälsningar|tack
+hilsen|tak|takk|terveisin|kiitos|pozdravem|děkuji|saygılarımla|teşekkürler|감사합니다|드림|올림|よろしく|宜しく|お願い|ありがとう
+敬具|以上|草々|谢谢|謝謝|此致|敬礼|敬禮|祝好|順頌
+"""),
+    re.IGNORECASE,
+)
+_LOWER_START = re.compile(r"[a-zß-öø-ÿа-яё]")
+_PARTICLES = frozenset(
+    [
+        "von",
+        "van",
+        "der",
+        "den",
+        "de",
+        "da",
+        "di",
+        "do",
+        "dos",
+        "du",
+        "la",
+        "le",
+        "el",
+        "und",
+        "and",
+        "et",
+        "e",
+        "y",
+        "i",
+        "of",
+        "for",
+        "für",
+        "for",
+        "the",
+        "at",
+        "im",
+        "am",
+        "zu",
+        "zur",
+        "och",
+        "og",
+        "ja",
+        "a",
+        "bei",
+        "per",
+        "c/o",
+        "www",
+        "tel",
+        "fax",
+    ]
+)
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def is_drawn(line: str) -> bool:
+    """Returns true for a line that is a delimiter or a ruled line."""
+    bare = line.strip()
+    return bare in _DELIMITERS or (8 <= len(bare) <= 200 and _RULE.match(bare) is not None)
+
+
+def is_delimiter(line: str) -> bool:
+    """Returns true for the line that mailers and people put above a signature."""
+    return line.strip() in _DELIMITERS
+
+
+def drop_signature(kept: list[str], floor: int, drawn: list[int]) -> bool:
+    """Removes a signature at the end of the words from `floor` on; returns false when there is none.
+
+    `drawn` are the indexes of delimiters and ruled lines among the words. Words between two of them stay.
+    """
+    framed = len(drawn) == 2 and drawn[-1] == len(kept) - 1 and not is_delimiter(kept[-1])
+    if len(drawn) != 1 and not framed:
+        return False
+    top = drawn[0]
+    if len(kept) - top > _MOST_LINES:
+        return False
+    block = [line for line in kept[top + 1 : -1 if framed else None] if line.strip()]
+    exact = kept[top] == "-- "
+    above = [line for line in kept[floor:top] if line.strip()]
+    delimited = is_delimiter(kept[top])
+    if not (_is_signature(block, above, exact=exact) if delimited else _is_contact_block(block, above, framed=framed)):
+        return False
+    del kept[top:]
+    return True
+
+
+def _is_signature(block: list[str], above: list[str], *, exact: bool) -> bool:
+    disclaimed = _from_disclaimer(block)
+    lines = block[:disclaimed]
+    if not all(map(_may_belong, lines)):
+        return False
+    if exact:
+        return not any(len(line.split()) > 2 and _requests(line) and not _DISCLAIMS.search(line) for line in lines)
+    if not lines:
+        return True
+    contacts = sum(_CONTACT.search(line[:300]) is not None for line in lines)
+    if _announces(above) or _LABEL.match(lines[0]):
+        return False
+    return all(_is_named(line, bool(contacts)) for line in lines)
+
+
+def _is_contact_block(block: list[str], above: list[str], *, framed: bool) -> bool:
+    """Returns true for ways to reach somebody below a ruled line, which stands right below a closing."""
+    if not 1 <= len(block) <= _MOST_FRAMED or not above or _announces(above):
+        return False
+    closes = _CLOSING.search(above[-1][-60:]) is not None
+    if not closes and not (_CJK.search(above[-1]) and above[-1].rstrip()[-1] in "。！"):
+        return False
+    contacts = sum(_CONTACT.search(line[:300]) is not None for line in block)
+    if contacts < (1 if framed else 2) or _LABEL.match(block[0]):
+        return False
+    return all(_may_belong(line) and _is_named(line, True) for line in block)
+
+
+def _announces(above: list[str]) -> bool:
+    """Returns true when the last words before the delimiter speak of what is below."""
+    if not above:
+        return True
+    if above[-1].rstrip()[-1] in ":：":
+        return True
+    if _CLOSING.search(above[-1]) or is_app_line(above[-1]):
+        return False
+    return any(_GIVES.search(line[-200:]) for line in above[-3:] if line.rstrip()[-1] not in "?？")
+
+
+def _from_disclaimer(block: list[str]) -> int:
+    """Returns the index of the first line that is a long disclaimer; it and all that follows belong to the signature."""
+    for index, line in enumerate(block):
+        if len(line) > 60 and _DISCLAIMS.search(line[:_LONGEST_DISCLAIMED]):
+            return index
+    return len(block)
+
+
+def _requests(line: str) -> bool:
+    """Returns true for a line with a word that requests have, and names have not."""
+    if not _REQUESTS.isdisjoint(line.lower().replace(",", " ").replace(".", " ").split()):
+        return True
+    return not line.isascii() and _REQUEST_WITHOUT_BLANKS.search(line) is not None
+
+
+def _may_belong(line: str) -> bool:
+    if len(line) > _LONGEST_LINE or "?" in line or "？" in line or "¿" in line or _ADDED.match(line):
+        return False
+    if ":" not in line and "：" not in line:
+        return True
+    label = _LABEL.match(line)
+    return label is None or _CONTACT_LABELS.match(label[1].strip()) is not None or _DISCLAIMS.search(line) is not None
+
+
+def _is_named(line: str, has_contacts: bool) -> bool:
+    """Returns true for a line of names: no sentence, no request, every word of it in capitals or a particle."""
+    if _CONTACT.search(line) or _LABEL.match(line) or _DISCLAIMS.search(line):
+        return True
+    if _CLOSING.search(line) and len(line.split()) <= 4:
+        return True
+    if _requests(line) or _SENTENCE_END.search(line):
+        return False
+    if _CJK.search(line):
+        return has_contacts and len(line.strip()) <= 40
+    words = [word.strip("()|,.-–/&\"'") for word in line.split()]
+    if len(words) > 8 or (not has_contacts and any(character.isdigit() for character in line)):
+        return False
+    return not any(word and _LOWER_START.match(word) and word.casefold() not in _PARTICLES for word in words)
