@@ -36,7 +36,7 @@ from schemas import metrics
 from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
 from schemas.text import error_line, one_line
 
-__all__ = ["KEYS", "Client", "TokenRefused", "Tokens", "configured"]
+__all__ = ["KEYS", "Client", "TokenRefused", "Tokens", "begin_at_zero", "configured"]
 
 KEYS = frozenset(
     (
@@ -158,6 +158,14 @@ def _instant(text: str, name: str, where: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def begin_at_zero(client: Client, name: str) -> None:
+    """Shows when the secrets end, and lets the counts of requests begin at 0."""
+    for credential, moment in client.expires.items():
+        metrics.CREDENTIAL_EXPIRY_SECONDS.labels(name, credential).set(moment)
+    for outcome in ("issued", "refused", "unavailable"):
+        metrics.OAUTH_TOKEN_REQUESTS.labels(name, outcome)
+
+
 class Tokens:
     """Holds the access token of one mailbox or server; `name` is that of the logs and metrics. Safe for several threads."""
 
@@ -167,10 +175,7 @@ class Tokens:
         self._token, self._until = "", 0.0
         #: The refresh token that the server gave us, and the one in the configuration that it replaces.
         self._renewed, self._replaces = "", ""
-        for credential, moment in client.expires.items():
-            metrics.CREDENTIAL_EXPIRY_SECONDS.labels(name, credential).set(moment)
-        for outcome in ("issued", "refused", "unavailable"):
-            metrics.OAUTH_TOKEN_REQUESTS.labels(name, outcome)
+        begin_at_zero(client, name)
 
     def token(self) -> str:
         """Returns an access token that is valid for a while; blocks for 20 s at most.

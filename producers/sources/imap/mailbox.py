@@ -35,7 +35,7 @@ from producers.storage.attachments import AttachmentStore
 from schemas import metrics
 from schemas.backoff import Backoff
 from schemas.errors import ConfigurationError, DeskstreamError, Refused, Unavailable
-from schemas.oauth import Tokens
+from schemas.oauth import Tokens, begin_at_zero
 from schemas.process import Health
 from schemas.settings import ProducerSettings
 
@@ -245,6 +245,8 @@ def begin_unconnected(accounts: Sequence[Account]) -> None:
         metrics.SOURCE_CONNECTED.labels(source).set(0)
         for outcome in Outcome:
             metrics.MAILBOX_MAILS.labels(source, outcome.value)
+        if account.tokens is not None:
+            begin_at_zero(account.tokens, source)
 
 
 def watch(

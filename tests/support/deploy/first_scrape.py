@@ -36,7 +36,11 @@ SUBSCRIPTIONS = """
 subscriptions:
   - {name: crm, url: "https://crm.example/hook", secret: 0123456789abcdef0123456789abcdef, facts: "*"}
 """
-MAILBOXES = "- imaps://support:secret@mail.example:993/INBOX\n"
+MAILBOXES = """
+- imaps://support:secret@mail.example:993/INBOX
+- url: imaps://help@mail.example:993/INBOX
+  oauth: {token_url: "https://mail.example/token", client_id: "1", client_secret: secret, scope: mail}
+"""
 #: What runs for ever in production, by its command.
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "worker": ("stream_processors",),

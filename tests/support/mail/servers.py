@@ -6,6 +6,7 @@ one directory, which goes away with them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -213,6 +214,8 @@ def mail_host(servers: MailServers, tokens: TokenServer) -> Iterator[MailHost]:
                 process.send_signal(signal.SIGTERM)
             for process in started:
                 process.wait(30)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # children that would write a last line
     finally:
         shutil.rmtree(here, ignore_errors=True)
 
@@ -278,6 +281,6 @@ def _start(
             [str(home / command[0]), *command[1:]],
             cwd=here,
             env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": ":".join(map(str, libraries)), **env},
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             **as_user,  # type: ignore[arg-type]
         )  # fmt: skip
