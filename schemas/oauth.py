@@ -233,9 +233,8 @@ class Tokens:
 
     def _answer(self, form: Mapping[str, str]) -> dict[str, Any]:
         try:
-            context = ssl.create_default_context(cafile=self.client.ca_file)
             # no proxy or netrc of the environment, and no redirect: the secret goes to the server of the setting alone
-            with httpx.Client(timeout=_REQUEST_SECONDS, verify=context, trust_env=False) as http:
+            with httpx.Client(timeout=_REQUEST_SECONDS, verify=self._tls(), trust_env=False) as http:
                 answer = http.post(self.client.token_url, data=form, headers={"Accept": "application/json"})
         except (httpx.HTTPError, OSError, ValueError) as error:
             raise Unavailable(f"{self.name}: no token from {self._host}: {error_line(error, 200)}") from error
@@ -250,6 +249,11 @@ class Tokens:
         if kind in _ADVICE or answer.status_code in (400, 401, 403):
             raise TokenRefused(f"{self.name}: {self._host} refuses a token: {self._told(answer, said, form)}")
         raise Unavailable(f"{self.name}: no token from {self._host}: {answer.status_code}")
+
+    def _tls(self) -> ssl.SSLContext:
+        if self.client.token_url.startswith("https:"):
+            return ssl.create_default_context(cafile=self.client.ca_file)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not used; without the system's authorities, which take time
 
     def _told(self, answer: httpx.Response, said: Mapping[str, Any], form: Mapping[str, str]) -> str:
         """Returns what the server said, without our secrets, and what to do."""

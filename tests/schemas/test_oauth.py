@@ -14,6 +14,7 @@ from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.oauth import TokenRefused, Tokens, configured
 from tests.support.mail.token_server import CLIENT, REFRESH, SECRET, TokenServer, token_server
+from tests.support.producers.certificate import self_signed
 from tests.support.producers.log_reader import free_port
 
 OPTIONS = {"token_url": "https://login.example/token", "client_id": CLIENT, "client_secret": SECRET, "scope": "mail"}
@@ -163,6 +164,15 @@ def test_a_token_server_that_is_not_there_is_tried_again() -> None:
     client = configured(OPTIONS | {"token_url": f"http://127.0.0.1:{free_port()}/"}, "test")
     with pytest.raises(Unavailable, match=r"no token from 127\.0\.0\.1"):
         Tokens(client, "imap:a@b").token()
+
+
+def test_the_token_server_is_checked_against_the_given_authority(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path / "certificate.pem")
+    with token_server(certificate=certificate) as server:
+        url = f"https://localhost:{server.port}/token"
+        assert tokens(server, token_url=url, ca_file=str(certificate)).token() == "token-1"
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            tokens(server, token_url=url).token()
 
 
 def test_the_dates_of_secrets_are_metrics(server: TokenServer) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_processors.rules import ruleset
 from tests.support.mail.correspondence import MOST, Correspondent, Desk, Post, correspond, read
 from tests.support.mail.responders import ANSWERED, AUTHORS, BODIES, MARKS, SUBJECTS, THREADS, Responder
 from tests.support.secrets import FIRST, secrets
@@ -81,6 +82,27 @@ def test_whatever_answers_an_address_of_ours_is_answered_once(
     with secrets(FIRST):
         desk = Desk("support.example", verifies=verifies)
         assert_ends(desk, responder, writer.write(desk.support, None, 1), most=1)
+
+
+BRANDS = """
+default: acme
+brands:
+  acme: {name: Acme, mail_domain: acme.example, addresses: [hello@tea.example]}
+  zen: {name: Zen, mailbox: zen}
+"""
+
+
+@pytest.mark.parametrize(
+    "to", ["support@acme.example", "hello@tea.example", "zen@support.example", "support@support.example"]
+)
+def test_a_brand_answers_a_machine_once_too(tmp_path_factory: pytest.TempPathFactory, to: str) -> None:
+    file = tmp_path_factory.mktemp("brands") / "brands.yaml"
+    file.write_text(BRANDS)
+    rules = ruleset.of_files(ruleset.read_files(ruleset.SHIPPED, file), "support.example")
+    for answers, author, subject in itertools.product(ANSWERED, AUTHORS, ("fixed", "echo", "empty")):
+        desk = Desk("support.example", verifies=True, rules=rules)
+        responder = Responder(answers, author, subject, "none", book=to)
+        assert_ends(desk, responder, responder.write(to, None, 1), most=most_of(responder))
 
 
 # two Deskstreams

@@ -71,9 +71,9 @@ def _settings(domain: str) -> ProducerSettings:
 class Desk:
     """A whole Deskstream. `verifies`: its mail server vouches for every sender, so that it answers in their own words."""
 
-    def __init__(self, domain: str, *, verifies: bool = False) -> None:
+    def __init__(self, domain: str, *, verifies: bool = False, rules: Rules | None = None) -> None:
         self.domain, self.verifies = domain, verifies
-        self.worker = MemoryWorker(TicketsProcessor(_rules(domain)))
+        self.worker = MemoryWorker(TicketsProcessor(rules or _rules(domain)))
         self.sent: list[Outbound] = []
         self._read = mail_event(_settings(domain), None)
 
@@ -83,7 +83,8 @@ class Desk:
         return f"support@{self.domain}"
 
     def owns(self, recipient: str) -> bool:
-        return recipient.lower().endswith(f"@{self.domain}")
+        """Says so of every address at its domain, and of those of its brands."""
+        return recipient.lower().rpartition("@")[2] in (self.domain, "acme.example", "tea.example")
 
     def receive(self, post: Post, now: int) -> list[Post]:
         """Takes a mail as its mail server delivers it, folds it, and returns the mails that are sent because of it."""

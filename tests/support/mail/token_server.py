@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -67,7 +69,7 @@ class TokenServer:
 
 
 @contextmanager
-def token_server(user: str = "support@shop.example") -> Iterator[TokenServer]:
+def token_server(user: str = "support@shop.example", certificate: Path | None = None) -> Iterator[TokenServer]:
     state = TokenServer(user)
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,6 +91,10 @@ def token_server(user: str = "support@shop.example") -> Iterator[TokenServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.port = server.server_port
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
