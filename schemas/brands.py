@@ -25,7 +25,6 @@ class Look(NamedTuple):
 
     colour: str = ""
     text_colour: str = ""
-    logo: str = ""
     title: Mapping[str, str] = {}
     greeting: Mapping[str, str] = {}
 

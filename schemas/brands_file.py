@@ -30,7 +30,7 @@ _FIELDS = (
     "name", "sender_name", "mail_domain", "mailbox", "addresses", "numbers", "accounts", "sites", "templates",
     "signatures", "help_centre", "survey_url", "look", "whatsapp",
 )  # fmt: skip
-_LOOK = ("colour", "text_colour", "logo", "title", "greeting")
+_LOOK = ("colour", "text_colour", "title", "greeting")
 #: What a value of a WhatsApp template may name.
 PLACES = ("text", "name", "ticket", "brand")
 
@@ -126,7 +126,6 @@ def _look(fields: _Fields) -> Look:
     return Look(
         look.matching("colour", _COLOUR, 'a colour such as "#0a7d5a"'),
         look.matching("text_colour", _COLOUR, 'a colour such as "#ffffff"'),
-        look.url("logo"),
         look.texts("title", 80),
         look.texts("greeting", 300),
     )

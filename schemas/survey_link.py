@@ -1,6 +1,6 @@
 """Links to a survey, for the worker that writes them and the server of the survey pages.
 
-A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale]`, encrypted
+A link is `<survey url>/s/<token>`; a token is the JSON array `[1, ticket id, episode, agent, expiry, locale, brand]`, encrypted
 (`schemas/signed_token.py`) with the first of the secrets: who sees the link learns neither the agent nor the ticket. While a
 secret is rotated out, the others still read what they encrypted. Whoever has the token may vote on that episode of that ticket
 until it expires, and may do nothing else. Links of before, whose array was signed and readable, work until they expire.
@@ -31,6 +31,7 @@ class SurveyLink:
     agent_id  who solved it: a late answer counts for them; '' when nobody did
     expires   pipeline microseconds; from then on the link is of no use
     locale    one of `schemas.events.LOCALES`
+    brand     the slug of whom the customer wrote to, which the pages show; '' for none, and in links of before
     """
 
     ticket_id: str
@@ -38,6 +39,7 @@ class SurveyLink:
     agent_id: str
     expires: int
     locale: str = "en"
+    brand: str = ""
 
 
 def survey_id(link: SurveyLink) -> str:
@@ -53,6 +55,7 @@ def url(base: str, link: SurveyLink, secrets: Sequence[str]) -> str:
 def token(link: SurveyLink, secrets: Sequence[str]) -> str:
     """Returns the link's token, encrypted with the first of the secrets."""
     fields = [_FORMAT, link.ticket_id, link.episode, link.agent_id, link.expires, link.locale]
+    fields += [link.brand] if link.brand else []  # a server of the release before knows no seventh
     return signed_token.encrypt(_LINK, msgspec.json.encode(fields), secrets)
 
 
@@ -76,15 +79,25 @@ def read(text: str, secrets: Sequence[str], *, now: int) -> SurveyLink:
     return link
 
 
+class _Link(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Decodes the array of a token."""
+
+    format: int
+    ticket: str
+    episode: int
+    agent: str
+    expires: int
+    locale: str
+    brand: str = ""
+
+
 def _link(payload: bytes) -> SurveyLink:
     """Returns the link of a payload. What we signed is well-formed, unless another version of ours signed it."""
     try:
-        version, ticket, episode, agent, expires, locale = msgspec.json.decode(payload, type=_Fields)
+        given = msgspec.json.decode(payload, type=_Link)
     except msgspec.DecodeError as error:
         raise Refused("garbled_link", str(error)) from error
-    if version != _FORMAT or identity.split_ticket_id(ticket) is None:
-        raise Refused("garbled_link", f"format {version}, ticket {ticket[:40]!r}")
-    return SurveyLink(ticket, episode, agent, expires, locale if locale in LOCALES else "en")
-
-
-_Fields = tuple[int, str, int, str, int, str]
+    if given.format != _FORMAT or identity.split_ticket_id(given.ticket) is None:
+        raise Refused("garbled_link", f"format {given.format}, ticket {given.ticket[:40]!r}")
+    locale = given.locale if given.locale in LOCALES else "en"
+    return SurveyLink(given.ticket, given.episode, given.agent, given.expires, locale, given.brand)

@@ -162,11 +162,18 @@ class Offer(Frame, frozen=True, tag="offer", kw_only=True):
     """Says if a conversation can be started now.
 
     `reason` is `` when it can, else `closed` outside business hours, `busy` while no agent is free, or `starting`.
+
+    `brand` is the name of whose page it is, with its `colours` (`colour`, `text_colour`) and, by language, the window's `titles`
+    and `greetings`; all are left out where no brand is configured.
     """
 
     available: bool
     reason: Literal["", "closed", "busy", "starting"] = ""
     opens_at: Millis | None = None
+    brand: str = ""
+    colours: dict[str, str] = {}
+    titles: dict[str, str] = {}
+    greetings: dict[str, str] = {}
 
 
 class Welcome(Frame, frozen=True, tag="welcome", kw_only=True):

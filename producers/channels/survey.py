@@ -144,6 +144,7 @@ def _answered(
         scanner=scanner,
         episode=link.episode,
         agent_id=link.agent_id,
+        brand=link.brand,
         verified="signed_link",
     )
 

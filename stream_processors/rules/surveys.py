@@ -46,9 +46,9 @@ class Signing(NamedTuple):
         each = tuple(secret.strip() for secret in secrets.split(",") if secret.strip())
         return cls(url, each) if each else None
 
-    def link(self, link: SurveyLink) -> str:
-        """Returns the address to send to the customer."""
-        return survey_link.url(self.url, link, self.secrets)
+    def link(self, link: SurveyLink, url: str = "") -> str:
+        """Returns the address to send to the customer: on these pages, of a brand, or on those of the settings."""
+        return survey_link.url(url or self.url, link, self.secrets)
 
 
 class Written(NamedTuple):

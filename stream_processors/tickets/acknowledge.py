@@ -22,7 +22,7 @@ from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.templates import Rendered, Situation, kind_of
 from stream_processors.text.promised_time import promised_time
-from stream_processors.tickets.brand_voice import sent_by
+from stream_processors.tickets.brand_voice import automatic_signature, in_help_centre, sent_by
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Acknowledged, Suppressed
 from stream_processors.tickets.state import Promise, SentAcknowledgement, Ticket
@@ -203,10 +203,10 @@ def _write(
             order_number="" if public else told.order_number,
             promised_time=full,
             promised_time_short=short,
-            articles=rules.taxonomy.articles(told.tags, locale),
+            articles=in_help_centre(rules.taxonomy.articles(told.tags, locale), brand),
             dissatisfied=told.dissatisfied,
             brand=brand.name,
-            signature=brand.signature(locale),
+            signature=automatic_signature(brand, locale),
         )
     )
 

@@ -17,15 +17,24 @@ from schemas.clock import MICROS
 from schemas.events import Event, MessageReceived
 from schemas.identity import reply_address
 from schemas.text import printable_line
+from stream_processors.rules.taxonomy import Article
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.state import Customer
 
-__all__ = ["WHATSAPP_WINDOW_MICROS", "is_whatsapp", "remember_whatsapp", "sent_by"]
+__all__ = [
+    "WHATSAPP_WINDOW_MICROS",
+    "automatic_signature",
+    "in_help_centre",
+    "is_whatsapp",
+    "remember_whatsapp",
+    "sent_by",
+]
 
 WHATSAPP_WINDOW_MICROS = 24 * 3600 * MICROS
 _WHATSAPP = "whatsapp:"
 #: Pairs of a number of theirs and a brand that are remembered: far more than anybody has.
 _MOST_NUMBERS = 20
+_PERSON, _HOST = re.compile(r"\{(agent|team)\}"), re.compile(r"^https?://[^/]*")
 _PLACE = re.compile(r"\{(name|ticket|brand)\}")
 _BRACES = str.maketrans("{}", "()")
 
@@ -68,6 +77,20 @@ def remember_whatsapp(context: FoldContext, event: MessageReceived) -> Customer:
 def is_whatsapp(event: Event) -> bool:
     """Returns true for a message of a customer that came by WhatsApp."""
     return type(event) is MessageReceived and event.channel == "sms" and event.address.startswith(_WHATSAPP)
+
+
+def automatic_signature(brand: Brand, locale: str) -> str:
+    """Returns the brand's signature below what nobody wrote: without the lines that would name an agent or a team."""
+    lines = brand.signature(locale).replace("{brand}", brand.name).split("\n")
+    return "\n".join(line for line in lines if not _PERSON.search(line)).strip()
+
+
+def in_help_centre(articles: tuple[Article, ...], brand: Brand) -> tuple[Article, ...]:
+    """Returns the articles with their addresses in the brand's help centre: its host, and the path that they have."""
+    if not brand.help_centre:
+        return articles
+    base = brand.help_centre.rstrip("/")
+    return tuple(each._replace(url=f"{base}{_HOST.sub('', each.url, count=1)}") for each in articles)
 
 
 def _window_ends_at(context: FoldContext, brand: Brand, address: str) -> int | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.channels import form, generic, phone, sms
+from producers.channels import chat_protocol as frames
+from producers.channels import form, generic, phone, sms, survey
 from producers.customers import brands as module
 from producers.customers.brands import BrandChooser, brand_of, check
 from producers.endpoint import Delivery
 from producers.mail import event as mail_event
-from schemas import brands_file, metrics
+from producers.sources.chat.offers import dressed
+from producers.sources.http import pages
+from schemas import brands_file, metrics, survey_link
 from schemas.brands import Brands
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import CallEnded, CallStarted, MessageReceived
@@ -155,3 +161,50 @@ def test_a_broken_file_is_refused_at_the_start(tmp_path: Path) -> None:
 def test_a_form_refuses_a_brand_that_is_no_slug() -> None:
     with pytest.raises(Refused):
         form.normalise({"email": "a@b.example", "message": "Hi", "brand": "x" * 41}, now=NOW)
+
+
+# -- pages and the chat window -------------------------------------------------------------------------------------------
+
+
+def test_pages_show_name_and_colours_of_their_brand(tmp_path: Path) -> None:
+    path = tmp_path / "brands.yaml"
+    path.write_text(TWO + '    look: {colour: "#6b2d5c", text_colour: "#fefefe"}\n', "utf-8")
+    zen = brands_file.load(path, "support.example").get("zen")
+    for page in (
+        pages.form_page(brand=zen),
+        pages.form_thanks_page("T", brand=zen),
+        pages.question_page("ja", "T-1", "token", {}, brand=zen),
+        pages.vote_thanks_page("en", brand=zen),
+        pages.explained_page("en", zen),
+    ):
+        assert "Zen Kettles" in page and "--blue: #6b2d5c; --on-blue: #fefefe" in page
+        style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+        assert style is not None
+        digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in pages.headers_of(page)["Content-Security-Policy"]
+    assert 'name="brand" value="zen"' in pages.form_page(brand=zen)
+    assert "brand" not in re.sub(r"<style>.*?</style>", "", pages.form_page(), flags=re.DOTALL)
+
+
+def test_a_name_in_a_page_is_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "brands.yaml"
+    path.write_text("default: a\nbrands:\n  a: {name: '<b>A & B</b>'}\n", "utf-8")
+    page = pages.form_page(brand=brands_file.load(path, "support.example").default)
+    assert "<b>" not in page and "&lt;b&gt;A &amp; B" in page
+
+
+def test_a_chat_window_is_told_the_look_of_its_page(two: Brands) -> None:
+    offer = frames.Offer(available=True)
+    assert dressed(offer, Brands.nameless("x.example").default) is offer
+    assert frames.encode(dressed(offer, two.get("zen"))) == '{"type":"offer","available":true,"brand":"Zen Kettles"}'
+
+
+def test_a_survey_link_names_the_brand_and_links_of_before_do_not() -> None:
+    secrets = ["s" * 20]
+    for brand in ("", "zen"):
+        link = survey_link.SurveyLink("ABCDEFGHIJKL-1", 1, "mei", NOW, "en", brand)
+        assert survey_link.read(survey_link.token(link, secrets), secrets, now=0) == link
+        vote = survey.vote(
+            link, {"csat": "5", "page": survey.page_token(link, secrets, wall=0.0)}, secrets, now=1, wall=9.0
+        )
+        assert vote.brand == brand

@@ -117,7 +117,7 @@ def test_a_shared_domain_belongs_to_nobody_alone(tmp_path: Path) -> None:
         ("default: a\nbrands:\n  a:\n    name: A\n    numbers: [442071838750]", 5, "is not a number"),
         ("default: a\nbrands:\n  a:\n    name: A\n    addresses:\n      - x@y.example\n      - y", 7, "not an address"),
         ("default: a\nbrands:\n  a:\n    name: A\n    look: {colour: red}", 5, "is not a colour"),
-        ("default: a\nbrands:\n  a:\n    name: A\n    look: {logo: 'javascript:x'}", 5, "is not an address that"),
+        ("default: a\nbrands:\n  a:\n    name: A\n    help_centre: 'javascript:x'", 5, "is not an address that"),
         ("default: a\nbrands:\n  a:\n    name: A\n    signatures: {de: Hallo}", 5, "'de' is not known here"),
         ("default: a\nbrands:\n  a:\n    name: A\n    templates: ../other", 5, "is not a folder"),
         ("default: a\nbrands:\n  a: {name: A}\n  b: {name: B}", 4, "'support@support.example' belongs to 'a' already"),

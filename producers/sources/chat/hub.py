@@ -19,7 +19,7 @@ from producers.channels import chat_protocol as frames
 from producers.channels.chat_hours import Hours
 from producers.publisher import Outcome, Publisher
 from producers.sources.chat.conversations import Connection, Conversations, Live
-from producers.sources.chat.offers import Offers
+from producers.sources.chat.offers import Offers, dressed
 from schemas import metrics
 from schemas.errors import Refused, Unavailable
 from schemas.events import (
@@ -56,9 +56,10 @@ class Hub:
 
     # -- whether chat is on offer -------------------------------------------------------------------------------
 
-    def offer(self) -> frames.Offer:
-        """Returns whether a conversation can begin now, and why not."""
-        return self._offers.offer(self._clock.now(), ready=self._can_begin)
+    def offer(self, origin: str = "") -> frames.Offer:
+        """Returns whether a conversation can begin now, and why not; with the look of the brand whose page it is."""
+        offer = self._offers.offer(self._clock.now(), ready=self._can_begin)
+        return dressed(offer, self._publisher.brands.of_site(origin))
 
     def show_offer(self) -> None:
         """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""

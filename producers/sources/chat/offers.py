@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from msgspec.structs import replace
+
 from producers.channels import chat_protocol as frames
 from producers.channels.chat_capacity import ChatCapacity
 from producers.channels.chat_hours import Hours
 from schemas import metrics
+from schemas.brands import Brand
 from schemas.clock import MICROS
 
-__all__ = ["Offers"]
+__all__ = ["Offers", "dressed"]
 
 #: A conversation that the router does not know after so long has its place taken no more.
 _UNPLACED_MICROS = 60 * MICROS
@@ -53,3 +56,18 @@ class Offers:
         """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""
         metrics.CHAT_OPEN.set(int(self._hours.open_at(now)))
         metrics.CHAT_OFFERED.set(int(self.offer(now, ready=ready).available))
+
+
+def dressed(offer: frames.Offer, brand: Brand) -> frames.Offer:
+    """Returns the offer with the look of the brand whose page it is for; as it is for the nameless one."""
+    if not brand.name:
+        return offer
+    look = brand.look
+    colours = {"colour": look.colour, "text_colour": look.text_colour}
+    return replace(
+        offer,
+        brand=brand.name,
+        colours={name: colour for name, colour in colours.items() if colour},
+        titles=dict(look.title),
+        greetings=dict(look.greeting),
+    )

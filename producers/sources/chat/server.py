@@ -213,7 +213,7 @@ class Server:
         metrics.CHAT_SOCKETS.inc()
         writing = asyncio.create_task(visitor.write())
         try:
-            visitor.send(self.hub.offer())
+            visitor.send(self.hub.offer(connection.request.headers.get("Origin", "")))
             await visitor.read()
         except ConnectionClosed as closed:
             if closed.sent is not None and (reason := _REASONS.get(closed.sent.code)):

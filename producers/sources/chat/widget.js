@@ -204,6 +204,7 @@
     offer(frame) {
       offer = frame;
       wait = FIRST_WAIT;
+      dress(frame);
       if (memory.start) send(memory.start); // until its line is acknowledged: it resumes as well
       else if (memory.token) send({ type: "resume", token: memory.token, after: memory.after });
       show();
@@ -370,10 +371,11 @@
   const body = element("div", { class: "body" });
   const foot = element("div");
   const closer = element("button", { type: "button", "aria-label": words.close, onclick: close }, "✕");
+  const heading = element("h2", { id: "title" }, words.title);
   const panel = element(
     "section",
     { class: "panel", role: "dialog", "aria-modal": "true", "aria-labelledby": "title", hidden: true, onkeydown: keys },
-    element("header", {}, element("h2", { id: "title" }, words.title), closer),
+    element("header", {}, heading, closer),
     state,
     body,
     foot,
@@ -386,12 +388,20 @@
   } catch {
     shadow.append(element("style", {}, STYLE));
   }
-  shadow.append(element("div", { class: `root ${scheme}`, lang }, launcher, panel, live));
-  let unread = 0, log = null, view = "";
+  const root = element("div", { class: `root ${scheme}`, lang }, launcher, panel, live);
+  shadow.append(root);
+  let unread = 0, log = null, view = "", greeting = "";
 
   const announce = (text) => (live.textContent = text);
   const status = (text) => state.textContent !== text && (state.textContent = text);
   const typing = (on) => memory.phase === "answered" && status(on ? words.typing : words.answered);
+
+  function dress({ brand, colours = {}, titles = {}, greetings = {} }) { // in the look of the brand whose page this is
+    heading.textContent = titles[lang] || titles.en || brand || words.title;
+    if (colours.colour) root.style.setProperty("--blue", colours.colour);
+    if (colours.text_colour) root.style.setProperty("--on-blue", colours.text_colour);
+    greeting = greetings[lang] || greetings.en || "";
+  }
 
   function drawLauncher() {
     const more = unread ? ` · ${say(words.unread, { n: unread })}` : "";
@@ -473,6 +483,7 @@
     },
     form() {
       status(words.intro);
+      if (greeting) body.append(element("p", {}, greeting));
       body.append(form("start", words.start, start));
     },
     leave() {

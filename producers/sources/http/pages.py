@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from producers.channels.form import FIELDS, HONEYPOT
 from producers.channels.survey import HIGHEST_CES, LONGEST_COMMENT
+from schemas.brands import Brand
 from schemas.events import LOCALES
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
+_NAMELESS = Brand("", "")
 #: What the contact form's page runs; its address is `/form.js`.
 FORM_SCRIPT = (_HERE / "templates" / "form.js").read_text("utf-8")
 #: A page is kept nowhere, and its address (which may be a secret) is told to nobody.
@@ -80,9 +82,9 @@ def headers_of(page: str, *, may_connect: bool = False) -> dict[str, str]:
     return {"Content-Security-Policy": "; ".join(policy)} | _HEADERS
 
 
-def render(template: str, locale: str = "en", **values: Any) -> str:
-    """Returns the page of a template, in one of our locales."""
-    return _environment(locale).get_template(template).render(values)
+def render(template: str, locale: str = "en", *, brand: Brand | None = None, **values: Any) -> str:
+    """Returns the page of a template, in one of our locales and with the name and colour of a brand."""
+    return _environment(locale).get_template(template).render(values, brand=brand or _NAMELESS)
 
 
 def form_page(
@@ -92,6 +94,7 @@ def form_page(
     *,
     locale: str = "en",
     unavailable: bool = False,
+    brand: Brand | None = None,
 ) -> str:
     """Returns the contact form, after a refusal with what was typed and what is wrong beside each field.
 
@@ -102,6 +105,7 @@ def form_page(
     return render(
         "form.html",
         locale,
+        brand=brand,
         values=values,
         problems=problems or {},
         words=words or {},
@@ -112,9 +116,9 @@ def form_page(
     )
 
 
-def form_thanks_page(hint: str, *, locale: str = "en") -> str:
+def form_thanks_page(hint: str, *, locale: str = "en", brand: Brand | None = None) -> str:
     """Returns the page that a person sees once Kafka has the message; `hint` is the beginning of the ticket's number."""
-    return render("form_thanks.html", locale, number=hint.removesuffix("-*"))
+    return render("form_thanks.html", locale, brand=brand, number=hint.removesuffix("-*"))
 
 
 def question_page(
@@ -125,6 +129,7 @@ def question_page(
     problems: Mapping[str, str] | None = None,
     *,
     unavailable: bool = False,
+    brand: Brand | None = None,
 ) -> str:
     """Returns the survey's questions.
 
@@ -134,6 +139,7 @@ def question_page(
     return render(
         "survey.html",
         locale,
+        brand=brand,
         ticket=ticket,
         token=token,
         values=values,
@@ -153,6 +159,7 @@ def vote_thanks_page(
     action: str = "",
     again: str = "",
     unavailable: bool = False,
+    brand: Brand | None = None,
 ) -> str:
     """Returns the page after a vote; with the `token` of a low one it asks what went wrong, and posts to `action`.
 
@@ -161,6 +168,7 @@ def vote_thanks_page(
     return render(
         "survey_thanks.html",
         locale,
+        brand=brand,
         token=token,
         values=values or {},
         problems=problems or {},
@@ -171,9 +179,9 @@ def vote_thanks_page(
     )
 
 
-def explained_page(locale: str) -> str:
+def explained_page(locale: str, brand: Brand | None = None) -> str:
     """Returns the page after a customer said what went wrong."""
-    return render("survey_explained.html", locale)
+    return render("survey_explained.html", locale, brand=brand)
 
 
 def refused_page(locale: str, reason: str) -> str:

@@ -18,6 +18,7 @@ from producers.security.ratelimit import RateLimit
 from producers.sources.http import pages
 from producers.text.fields import FieldProblems
 from schemas import metrics
+from schemas.brands import Brand
 from schemas.errors import Refused, Unavailable
 
 __all__ = [
@@ -162,7 +163,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = None, *, locale: str = "en") -> Response:
+def refusal(
+    channel: str,
+    refused: Refused,
+    typed: Mapping[str, Any] | None = None,
+    *,
+    locale: str = "en",
+    brand: Brand | None = None,
+) -> Response:
     """Answers and counts a refusal; with what was `typed`, as the form's page in that language."""
     count_refusal(channel, refused)
     problems = refused.fields if isinstance(refused, FieldProblems) else {}
@@ -171,7 +179,7 @@ def refusal(channel: str, refused: Refused, typed: Mapping[str, Any] | None = No
         values = {name: str(value) for name, value in typed.items()}
         shown = problems or {"form": refused.detail or refused.reason}
         words = refused.words if isinstance(refused, FormProblems) else {}
-        return pages.Page(pages.form_page(values, shown, words, locale=locale), status, hang_up(refused))
+        return pages.Page(pages.form_page(values, shown, words, locale=locale, brand=brand), status, hang_up(refused))
     answer: dict[str, Any] = {"reason": refused.reason, "detail": refused.detail}
     if problems:
         answer["problems"] = [{"field": name, "problem": problem} for name, problem in problems.items()]
@@ -195,7 +203,12 @@ def count_refusal(channel: str, refused: Refused) -> None:
 
 
 def unavailable(
-    channel: str, error: Unavailable, typed: Mapping[str, Any] | None = None, *, locale: str = "en"
+    channel: str,
+    error: Unavailable,
+    typed: Mapping[str, Any] | None = None,
+    *,
+    locale: str = "en",
+    brand: Brand | None = None,
 ) -> Response:
     """Answers 503: the sender keeps the contact; with what was `typed`, as the form's page, to send it again."""
     count_refusal(channel, Refused("unavailable"))
@@ -203,6 +216,6 @@ def unavailable(
     retry = {"Retry-After": str(max(1, round(error.retry_after)))}
     if typed is not None:
         values = {name: str(value) for name, value in typed.items()}
-        return pages.Page(pages.form_page(values, locale=locale, unavailable=True), 503, retry)
+        return pages.Page(pages.form_page(values, locale=locale, unavailable=True, brand=brand), 503, retry)
     answer = {"reason": "unavailable", "detail": "we cannot store this right now; please send the same again"}
     return Json(answer, 503, headers=retry)

@@ -53,6 +53,7 @@ from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
 from producers.text.locales import negotiated
 from schemas import signature
+from schemas.brands import Brand
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
@@ -127,7 +128,7 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
-        return pages.Page(pages.form_page(locale=_locale(request)))
+        return pages.Page(pages.form_page(locale=_locale(request), brand=intake.brand_of(request)))
 
     @app.post(
         "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
@@ -136,7 +137,7 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
         """Submit the contact form, form-encoded or as JSON."""
         body = b""
         as_page = "text/html" in request.headers.get("accept", "")
-        locale = _locale(request)
+        locale, brand = _locale(request), intake.brand_of(request)
         try:
             require_share(limit, request)
             forms.require(share_of(request.client.host) if request.client else "")
@@ -147,11 +148,15 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
         except Refused as refused:
             if refused.reason == "honeypot":  # a program is told nothing that it could learn from
                 count_refusal(form.CHANNEL, refused)
-                return _thanks("", locale) if as_page else Json(_accepted_body("", "", "", duplicate=False), 202)
-            return refusal(form.CHANNEL, refused, _typed(request, body) if as_page else None, locale=locale)
+                return _thanks("", locale, brand) if as_page else Json(_accepted_body("", "", "", duplicate=False), 202)
+            return refusal(
+                form.CHANNEL, refused, _typed(request, body) if as_page else None, locale=locale, brand=brand
+            )
         except Unavailable as error:
-            return unavailable(form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale)
-        return _accepted(event, receipt, page_locale=locale if as_page else "")
+            return unavailable(
+                form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale, brand=brand
+            )
+        return _accepted(event, receipt, page_locale=locale if as_page else "", brand=brand)
 
 
 def _add_events(app: FastAPI, intake: _Intake, limit: RateLimit, systems: _Systems) -> None:
@@ -206,6 +211,10 @@ class _Intake:
     def __init__(self, publisher: Publisher, settings: ProducerSettings, files: ReplyFiles, source: str) -> None:
         self._publisher, self._clock, self._source = publisher, settings.pipeline_clock, source
         self._files = files
+
+    def brand_of(self, request: Request) -> Brand:
+        """Returns the brand whose page this is: the one that its address names, or that its host belongs to."""
+        return self._publisher.brands.of_site(request.headers.get("host", ""), request.query_params.get("brand", ""))
 
     async def take(
         self, request: Request, body: bytes, take: Take, channel: str, grant: Grant | None = None
@@ -303,16 +312,18 @@ def _typed(request: Request, body: bytes) -> dict[str, Any]:
     return {}
 
 
-def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "") -> Response:
+def _accepted(event: Event | None, receipt: Receipt, *, page_locale: str = "", brand: Brand | None = None) -> Response:
     if event is None:  # we have it, and only we can mend what is wrong: sending it again would change nothing
-        return _thanks("", page_locale) if page_locale else Json(_accepted_body("", "", "", duplicate=False), 202)
+        return (
+            _thanks("", page_locale, brand) if page_locale else Json(_accepted_body("", "", "", duplicate=False), 202)
+        )
     if receipt.outcome is Outcome.DEAD_LETTERED:
         detail = "it cannot be stored as it is; it is kept for a person to look at"
         return Json({"reason": receipt.reason, "detail": detail}, 422)
     known = getattr(event, "ticket_id", "") or getattr(event, "ticket_ref", "")
     hint = known or (f"{event.customer_tag}-*" if event.customer_tag else "")
     if page_locale:
-        return _thanks(hint, page_locale)
+        return _thanks(hint, page_locale, brand)
     duplicate = receipt.outcome is Outcome.DUPLICATE
     return Json(_accepted_body(event.event_id, event.customer_tag, hint, duplicate=duplicate), 202)
 
@@ -321,8 +332,8 @@ def _accepted_body(event_id: str, customer_tag: str, hint: str, *, duplicate: bo
     return {"event_id": event_id, "duplicate": duplicate, "customer_tag": customer_tag, "ticket_hint": hint}
 
 
-def _thanks(hint: str, locale: str) -> Response:
-    return pages.Page(pages.form_thanks_page(hint, locale=locale), 202)
+def _thanks(hint: str, locale: str, brand: Brand | None) -> Response:
+    return pages.Page(pages.form_thanks_page(hint, locale=locale, brand=brand), 202)
 
 
 def _locale(request: Request) -> str:

@@ -33,6 +33,7 @@ from producers.sources.http.webhooks import secrets_of
 from producers.text.fields import FieldProblems
 from producers.text.locales import negotiated
 from schemas import identity, survey_link
+from schemas.brands import Brand
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import LOCALES, SurveyAnswered
@@ -163,28 +164,33 @@ class _Survey:
         return self._thanks(link, voted, request.path_params["token"])
 
     async def went_wrong(self, request: Request) -> HTMLResponse:
-        locale = negotiated(request.headers.get("accept-language", ""))
+        locale, brand = negotiated(request.headers.get("accept-language", "")), None
         values: dict[str, str] = {}
         try:
             link = self._link(request)
-            locale = link.locale
+            locale, brand = link.locale, self._brand(link)
             values = await self._values(request)
             await self._publish(survey.went_wrong, link, values)
         except FieldProblems as refused:
             count_refusal(survey.CHANNEL, refused)
-            return _html(pages.vote_thanks_page(locale, values.get("vote", ""), values, refused.fields), 422)
+            return _html(
+                pages.vote_thanks_page(locale, values.get("vote", ""), values, refused.fields, brand=brand), 422
+            )
         except (TooMany, Refused) as error:
             return _sorry(locale, error)
         except Unavailable as error:
-            page = pages.vote_thanks_page(locale, values.get("vote", ""), values, unavailable=True)
+            page = pages.vote_thanks_page(locale, values.get("vote", ""), values, unavailable=True, brand=brand)
             return _html(page, 503, _later(error))
-        return _html(pages.explained_page(locale))
+        return _html(pages.explained_page(locale, brand))
 
     def _link(self, request: Request) -> SurveyLink:
         require_share(self.limit, request)
         if not self.secrets:
             raise Refused("no_secret_configured", "set DESKSTREAM_SURVEY_SECRETS")
         return survey_link.read(request.path_params["token"], self.secrets, now=self.clock.now())
+
+    def _brand(self, link: SurveyLink) -> Brand:
+        return self.publisher.brands.brands.get(link.brand)
 
     async def _values(self, request: Request) -> dict[str, str]:
         body = await read_body(request, self.most_bytes)
@@ -210,13 +216,16 @@ class _Survey:
     ) -> HTMLResponse:
         # What was sent and not taken keeps its page's token: sending it again is the same vote.
         token = values.get("page") or survey.page_token(link, self.secrets, wall=time.time())
-        page = pages.question_page(link.locale, link.ticket_id, token, values, problems, unavailable=unavailable)
+        page = pages.question_page(
+            link.locale, link.ticket_id, token, values, problems, unavailable=unavailable, brand=self._brand(link)
+        )
         return _html(page, status, headers)
 
     def _thanks(self, link: SurveyLink, voted: SurveyAnswered, here: str) -> HTMLResponse:
         low = voted.csat is not None and voted.csat <= survey.LOW_CSAT
         token = survey.vote_token(link, voted, self.secrets, wall=time.time()) if low else ""
-        page = pages.vote_thanks_page(link.locale, token, action=f"{here}/{_MORE}", again=here)
+        action = f"{here}/{_MORE}"
+        page = pages.vote_thanks_page(link.locale, token, action=action, again=here, brand=self._brand(link))
         return _html(page)
 
 

@@ -126,7 +126,10 @@ def _send(context: FoldContext, episode: Episode, ticket: Ticket) -> FoldContext
     way = way_to(customer, ticket)
     locale = locale_of(ticket.language, customer.language)
     expires = context.now + surveys.link_micros
-    link = signing.link(SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale))
+    brand = context.rules.brands.get(episode.brand)
+    link = signing.link(
+        SurveyLink(episode.ticket_id, episode.number, episode.agent, expires, locale, brand.slug), brand.survey_url
+    )
     written = surveys.write(
         "invitation", locale, name_for(customer, ticket, way[1]), mail=way[0] in MAIL_CHANNELS, link=link
     )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas import codec, events
+from schemas import codec, events, survey_link
 from schemas.facts import (
     AcknowledgementFact,
     ClockFact,
@@ -35,7 +35,7 @@ from stream_processors.tickets import older_states
 from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.support.gauge_partition import played
 from tests.support.tickets.story import Story, at
-from tests.support.tickets.survey_story import DUE, SIGNING, solved
+from tests.support.tickets.survey_story import DUE, SIGNING, sent, solved
 
 SID = "HX" + "0" * 32
 TWO = f"""
@@ -55,6 +55,9 @@ brands:
     mailbox: care
     numbers: ["whatsapp:+4930123456"]
     templates: templates/zen
+    help_centre: https://help.zen.example/
+    survey_url: https://zen.example/feedback
+    signatures: {{ja: "{{brand}}\\n{{agent}}"}}
 """
 ZEN_CHAT = "Zen here! {{ ticket }}{% if promised_short %} {{ promised_short }}{% endif %}"
 DAY = 86_400
@@ -149,6 +152,28 @@ def test_an_acknowledgement_ends_with_the_signature_of_the_brand(story: Story) -
     assert story.last(Outbound).text.endswith("\n\nYour Acme Tea team")
     story.message(1, brand="zen")
     assert story.last(Outbound).text.endswith("Kind regards,\nCustomer Support")
+    story.message(2, "荷物が届きません", brand="zen", subject="荷物が届きません")
+    assert story.last(Outbound).text.endswith("\n\nZen Kettles")  # without the line that would name a person
+
+
+def test_help_articles_and_surveys_are_on_the_pages_of_the_brand(two: Rules) -> None:
+    for brand, help_host, survey in (
+        ("zen", "https://help.zen.example/en/", "https://zen.example/feedback/s/"),
+        ("acme", "https://help.support.example/en/", SIGNING.url),
+    ):
+        story = Story(two, signing=SIGNING)
+        solved(
+            story,
+            brand=brand,
+            text="Where is my order? Can I track it?",
+            subject="Where is my order?",
+            verified="dmarc",
+        )
+        story.until(DUE)
+        acknowledgement, invitation = story.all(Outbound)[0], sent(story)[0]
+        assert help_host in acknowledgement.text and survey in invitation.text
+        token = invitation.text.partition("/s/")[2].split()[0]
+        assert survey_link.read(token, SIGNING.secrets, now=0).brand == brand
 
 
 def test_a_brand_may_have_templates_of_its_own(two: Rules) -> None:
