@@ -5,8 +5,8 @@ type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact 
              outbound delivery_fact`
 occurred_at  ISO 8601, UTC, as are all times in `data`
 version      offset of the event that caused it: of two facts of one customer, the later one has the higher version
-data         every field of the fact (schemas/facts/) but `bcc`, which is for the mail server only; null is undefined and
-             never 0
+data         every field of the fact (schemas/facts/) but `bcc`, `message_key` and `address_keys`, which are for delivery
+             only; null is undefined and never 0
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _NOT_FOR_OTHERS = (WebhookDelivered, MailReport, SuppressionFact)
 #: The facts that can be subscribed to, by name.
 KINDS: dict[str, type[Fact]] = {snake(kind.__name__): kind for kind in FACTS if kind not in _NOT_FOR_OTHERS}
 
-_WITHHELD = frozenset(("bcc",))
+#: What is for the mail server and the delivery sink: who gets a blind copy is told nobody, nor by a digest of the address.
+_WITHHELD = frozenset(("bcc", "message_key", "address_keys"))
 
 
 def name_of(kind: type) -> str:
