@@ -32,7 +32,10 @@ _TOKEN_FLAGS = re.IGNORECASE | re.ASCII
 _SUBJECT_TOKEN = re.compile(rf"\[#{_TOKEN}\]", _TOKEN_FLAGS)
 _ADDRESS_TOKEN = re.compile(rf"\+{_TOKEN}@", _TOKEN_FLAGS)
 _MESSAGE_ID_TOKEN = re.compile(rf"<ds\.{_TOKEN}\.[^@>\s]+@", _TOKEN_FLAGS)
+#: Characters of the proof that a report about a mail comes from who had the mail.
+PROOF_LENGTH = 16
 _TAGS_PURPOSE, _TOKENS_PURPOSE = b"ds-customer-tag", b"deskstream-ticket-token\n"
+_REPORTS_PURPOSE = b"deskstream-mail-report\n"
 
 
 class _Keys(NamedTuple):
@@ -104,6 +107,22 @@ def address_keys(address: str) -> tuple[str, ...]:
 def message_key(message_id: str) -> int:
     """Returns 63 bits by which a Message-ID is known again."""
     return int.from_bytes(blake2b(_bytes(message_id), digest_size=8).digest(), "big") >> 1
+
+
+def report_proof(message_id: str) -> str:
+    """Returns what a mail of ours carries in a header: who gives it back has had the mail, and not only an answer to it."""
+    return _proof(_keys.tokens[0] if _keys.tokens else b"", message_id)
+
+
+def is_report_proof(proof: str, message_id: str) -> bool:
+    """Returns true for the proof of a mail, made with any of the secrets."""
+    given = _bytes(proof)
+    matches = [hmac.compare_digest(_bytes(_proof(secret, message_id)), given) for secret in _keys.tokens or (b"",)]
+    return any(matches)
+
+
+def _proof(secret: bytes, message_id: str) -> str:
+    return _base32(hmac.digest(secret, _REPORTS_PURPOSE + _bytes(message_id), "sha256")[:10], PROOF_LENGTH)
 
 
 def _tag(customer_id: str, keyed: Any) -> str:

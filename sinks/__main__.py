@@ -180,7 +180,8 @@ def query(
     """Runs a query on ClickHouse, read-only.
 
     Useful views: tickets_current, sla_status, ticket_metrics, ticket_summary, tag_ranking, csat_by_channel,
-    acknowledgement_times, customer_timeline, sender_verification; windows_1h, quantiles_1h and backlog_1h, the same of 5m, 24h and 7d.
+    acknowledgement_times, customer_timeline, sender_verification, suppressed_addresses; windows_1h, quantiles_1h and
+    backlog_1h, the same of 5m, 24h and 7d.
 
     Example: python -m sinks query "SELECT tag, tickets, quadrant FROM tag_ranking LIMIT 10"
     """

@@ -26,7 +26,7 @@ __all__ = ["delivery_report"]
 _ACTIONS = frozenset(("failed", "delayed", "delivered", "relayed", "expanded"))
 #: Feedback that is no complaint: the recipient took one back, or a receiver tells of a failed signature (RFC 6591).
 _NO_COMPLAINTS = frozenset(("not-spam", "auth-failure"))
-_MOST_RECIPIENTS = 50
+_MOST_RECIPIENTS, _LONGEST_PROOF = 50, 64
 _STATUS_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _TYPE = re.compile(r"[a-z][a-z-]{0,19}")
 #: A character beyond ASCII in an address of the type `utf-8` (RFC 6533, section 3).
@@ -65,6 +65,7 @@ def delivery_report(mail: Mail, *, now: int, source: str = "") -> DeliveryReport
         status=status,
         error_code=code,
         recipients=recipients,
+        proof=mail_headers.text(returned, "x-report-proof")[:_LONGEST_PROOF],
     )
 
 

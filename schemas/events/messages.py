@@ -90,6 +90,7 @@ class DeliveryReported(Event, frozen=True, kw_only=True):
     """A carrier says what became of a message of ours. `status` is its own word, such as `delivered` or `failed`.
 
     recipients  of a mail: addresses that the report may be about, `address` among them
+    proof       that stood in the header of the mail, which who knows only its Message-ID does not know
     """
 
     customer_id: str
@@ -98,3 +99,4 @@ class DeliveryReported(Event, frozen=True, kw_only=True):
     status: str
     error_code: str = ""
     recipients: list[str] = []
+    proof: str = ""

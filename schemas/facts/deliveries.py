@@ -70,6 +70,7 @@ class MailReport(Fact, frozen=True, kw_only=True):
     """A report about a mail of ours, for the delivery sink, which knows what it sent. Id: `event_id`.
 
     recipients  addresses that it may be about
+    proof       that stood in the header of the mail
     status      `failed delayed delivered relayed expanded` of a delivery report (RFC 3464) · `complained feedback` of a feedback
                 report (RFC 5965) · `unsubscribed`
     error_code  of a delivery report its status code (RFC 3463), of a feedback report its type
@@ -82,6 +83,7 @@ class MailReport(Fact, frozen=True, kw_only=True):
     error_code: str = ""
     recipients: list[str] = []
     brand: str = ""
+    proof: str = ""
 
 
 class SuppressionFact(Fact, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ import idna
 
 from schemas.clock import from_micros
 from schemas.facts import Outbound
-from schemas.identity import mail_message_id
+from schemas.identity import mail_message_id, report_proof
 from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.compose import File, content, encoded_words
@@ -33,7 +33,21 @@ _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _MESSAGE_IDS = re.compile(r"<[!-;=?-~]{3,900}>")  # visible ASCII, no angle brackets inside
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ]{1,60}")
 _THREADING = {"message-id": "Message-ID", "in-reply-to": "In-Reply-To", "references": "References"}
-_OURS = frozenset({"from", "to", "cc", "bcc", "sender", "return-path", "subject", "date", "reply-to", "mime-version"})
+_OURS = frozenset(
+    {
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "sender",
+        "return-path",
+        "subject",
+        "date",
+        "reply-to",
+        "mime-version",
+        "x-report-proof",
+    }
+)
 _MAX_REFERENCES, _MAX_LINE, _MAX_NAME = 40, 900, 120
 
 
@@ -178,6 +192,8 @@ def _threading(message: Outbound, sender: MailAddress) -> list[str]:
         ids = ids[:1] + ids[1:][-(_MAX_REFERENCES - 1) :] if name == "references" else ids[:1]
         if ids:
             lines.append(f"{label}: " + "\r\n ".join(ids))
+        if name == "message-id" and ids:
+            lines.append(f"X-Report-Proof: {report_proof(ids[0])}")
     return lines
 
 

@@ -20,7 +20,7 @@ from schemas.settings import SinkSettings
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.history import DeliveryHistory
 from sinks.delivery.mail import address
-from sinks.delivery.suppression import MAIL_CHANNELS, Evidence, Limits, after, refuses, status_code
+from sinks.delivery.suppression import MAIL_CHANNELS, Evidence, Limits, after, ends, refuses, revived, status_code
 from sinks.delivery.suppression_list import SuppressionList
 
 __all__ = ["MailReports", "begin_at_zero", "recipients_of"]
@@ -94,11 +94,21 @@ class MailReports:
             )
         )
 
-    def allowed(self, message: Outbound) -> Outbound | Undeliverable:
-        """Returns the message without copies to suppressed addresses; a refusal where its addressee is suppressed."""
+    async def allowed(self, message: Outbound) -> Outbound | Undeliverable:
+        """Returns the message without copies to suppressed addresses; a refusal where its addressee is suppressed.
+
+        An acknowledgement of what the customer wrote since ends a temporary suppression.
+
+        Raises:
+            KafkaError: Kafka does not take that.
+        """
         if message.channel not in MAIL_CHANNELS:
             return message
         now = self._settings.pipeline_clock.now()
+        plain = _canonical(message.address)
+        mailbox = self._list.of(plain) if plain else None
+        if mailbox is not None and ends(mailbox, message.kind, message.at, now):
+            await self._list.put(revived(mailbox, now))
         if known := self._against(message.address, message.kind, now):
             return Undeliverable("refused", "suppressed", _explained(known))
         copies = (*message.cc, *message.bcc)
@@ -125,6 +135,7 @@ class MailReports:
             partition=report.partition,
             ticket_id=report.ticket_id,
             brand=report.brand,
+            proven=identity.is_report_proof(report.proof, report.message_id),
         )
 
     async def _learn(self, evidence: Evidence) -> bool:

@@ -96,7 +96,8 @@ class MessageDelivery:
             KafkaError: Kafka does not take the outcome.
         """
         answer: str | Undeliverable
-        allowed = self._reports.allowed(message)
+        with self._watch.waiting():
+            allowed = await self._reports.allowed(message)
         if (noted := self._sent_log.answer_to(message.outbound_id)) is not None:
             log.info("taken_before_restart", channel=message.channel, outbound_id=message.outbound_id)
             answer, attempts = noted, 1
@@ -117,7 +118,7 @@ class MessageDelivery:
                 await self._reports.refused_by_server(message, answer, record.partition)
         else:
             outcome, detail = "delivered", answer
-        sent_to = recipients_of(message) if outcome == "delivered" else []
+        sent_to = recipients_of(message) if outcome == "delivered" and message.message_id else []
         keys = [identity.address_keys(each)[0] for each in sent_to]
         message_key = identity.message_key(message.message_id) if keys else 0
         await self._record_outcome(record, message, outcome, detail, attempts, message_key, keys)

@@ -9,7 +9,8 @@
 | unsubscribed                                             | wish                    | permanent: no surveys and no thanks      |
 
 A mail counts once. Of a mail with several recipients each could write a report that names another one: none counts. What the SMTP
-server answers itself is no report and is believed.
+server answers itself is no report and is believed. A report without the proof that stood in the header of the mail may be of
+somebody who has seen an answer to it: it suppresses for days only. A temporary suppression ends when the customer writes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,18 @@ from msgspec.structs import replace
 from schemas.clock import MICROS
 from schemas.facts import SuppressionFact
 
-__all__ = ["MAIL_CHANNELS", "Evidence", "Limits", "after", "is_suppressed", "refuses", "released", "status_code"]
+__all__ = [
+    "MAIL_CHANNELS",
+    "Evidence",
+    "Limits",
+    "after",
+    "ends",
+    "is_suppressed",
+    "refuses",
+    "released",
+    "revived",
+    "status_code",
+]
 
 MAIL_CHANNELS = ("email", "form")
 _DAY = 86_400 * MICROS
@@ -36,8 +48,8 @@ _BY_PEOPLE, _OF_SURVEYS = frozenset(("reply",)), frozenset(("survey", "thanks"))
 _COUNTED = frozenset(("hard_bounce", "soft_bounces"))
 #: Temporary failures are forgotten after so many times the days of a suppression without another one.
 _MEMORY_PAUSES = 3
-#: A reason gives way only to one that stops more.
-_RANKS = {"": 0, "unsubscribed": 1, "soft_bounces": 2, "complaint": 3, "hard_bounce": 4}
+#: A permanent reason gives way only to one that stops more.
+_RANKS = {"complaint": 1, "hard_bounce": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Evidence:
     address_key  of the recipient
     mail_key     digest of the Message-ID
     at           pipeline micros
+    proven       who says it has had the mail itself
     """
 
     address_key: str
@@ -66,6 +79,7 @@ class Evidence:
     partition: int
     ticket_id: str
     brand: str = ""
+    proven: bool = True
 
 
 def status_code(text: str) -> str:
@@ -84,8 +98,9 @@ def after(known: SuppressionFact | None, evidence: Evidence, limits: Limits) -> 
         return None
     if kind == "unsubscribed" and fact.unsubscribed:
         return None
-    in_force = _is_in_force(fact, evidence.at)
-    if kind != "unsubscribed" and in_force and _RANKS[kind] <= _RANKS[fact.reason]:
+    lasts = kind != "soft_bounces" and evidence.proven
+    in_force = _is_in_force(fact, evidence.at) and fact.reason != "unsubscribed"
+    if kind != "unsubscribed" and in_force and not (lasts and _outranks(kind, fact)):
         return None
     at = max(evidence.at, fact.at + 1)
     fresh = replace(
@@ -102,14 +117,16 @@ def after(known: SuppressionFact | None, evidence: Evidence, limits: Limits) -> 
     if kind == "unsubscribed":
         fresh = replace(fresh, unsubscribed=True)
         return fresh if in_force else replace(fresh, state="permanent", reason=kind, since=at, until=None)
-    if kind != "soft_bounces":
+    until = at + int(limits.days * _DAY)
+    if lasts:
         return replace(fresh, state="permanent", reason=kind, since=at, until=None)
+    if kind != "soft_bounces":
+        return replace(fresh, state="temporary", reason=kind, since=at, until=until)
     bounces = fact.bounces + 1 if evidence.at - fact.at <= _MEMORY_PAUSES * limits.days * _DAY else 1
     if not limits.bounces or bounces < limits.bounces:
         if fact.unsubscribed:
             return replace(fresh, state="permanent", reason="unsubscribed", until=None, bounces=bounces)
         return replace(fresh, state="watched", reason="", since=None, until=None, bounces=bounces)
-    until = at + int(limits.days * _DAY)
     return replace(fresh, state="temporary", reason=kind, since=at, until=until, bounces=bounces)
 
 
@@ -122,6 +139,17 @@ def refuses(known: SuppressionFact | None, kind: str, now: int) -> bool:
     if known.reason == "unsubscribed" or not _is_in_force(known, now):
         return False
     return known.reason != "complaint" or kind not in _BY_PEOPLE
+
+
+def ends(known: SuppressionFact | None, kind: str, written_at: int, now: int) -> bool:
+    """Tells whether a message shows that the customer has written from the address since: somebody reads there."""
+    return (
+        known is not None
+        and kind == "acknowledgement"
+        and known.state == "temporary"
+        and _is_in_force(known, now)
+        and written_at > known.at
+    )
 
 
 def released(known: SuppressionFact, at: int) -> SuppressionFact:
@@ -141,6 +169,14 @@ def released(known: SuppressionFact, at: int) -> SuppressionFact:
     )
 
 
+def revived(known: SuppressionFact, at: int) -> SuppressionFact:
+    """Returns the address after its customer wrote: released, but for the wish to get no surveys."""
+    free = released(known, at)
+    if not known.unsubscribed:
+        return free
+    return replace(free, state="permanent", reason="unsubscribed", since=free.at, unsubscribed=True)
+
+
 def is_suppressed(known: SuppressionFact, now: int) -> bool:
     """Tells whether anything is not sent to the address."""
     return known.unsubscribed or _is_in_force(known, now)
@@ -148,6 +184,10 @@ def is_suppressed(known: SuppressionFact, now: int) -> bool:
 
 def _is_in_force(known: SuppressionFact, now: int) -> bool:
     return known.state == "permanent" or (known.state == "temporary" and now < (known.until or 0))
+
+
+def _outranks(kind: str, known: SuppressionFact) -> bool:
+    return known.state == "temporary" or _RANKS[kind] > _RANKS[known.reason]
 
 
 def _kind(evidence: Evidence) -> str:

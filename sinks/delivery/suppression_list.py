@@ -102,7 +102,7 @@ class SuppressionList:
         while True:
             try:
                 await self._read(self._consumer)
-            except KafkaError as error:
+            except Exception as error:  # what is known stays in force; the topic is read on when it can be
                 log.warning("suppressions_away", error=repr(error))
                 await asyncio.sleep(_WAIT_SECONDS)
 

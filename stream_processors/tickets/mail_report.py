@@ -19,4 +19,5 @@ def mail_report(context: FoldContext, event: DeliveryReported) -> MailReport:
         recipients=event.recipients or [address for address in (event.address,) if address],
         status=event.status,
         error_code=event.error_code,
+        proof=event.proof,
     )

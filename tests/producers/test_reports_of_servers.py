@@ -15,6 +15,7 @@ To: Ann <ann@example.org>
 Subject: Your order [#{TICKET}]
 Message-ID: {MESSAGE_ID}
 Date: Mon, 30 Nov 2026 10:00:00 +0000
+X-Report-Proof: ABCDEFGHIJKLMNOP
 """
 
 
@@ -193,6 +194,7 @@ def test_a_report_says_whom_it_is_about_and_why(raw: bytes, recipients: list[str
         assert isinstance(event, DeliveryReported)
         assert (event.message_id, event.customer_tag) == (MESSAGE_ID, "ABCDEFGHIJKL")
         assert (event.recipients, event.status, event.error_code) == (recipients, status, code)
+        assert event.proof == "ABCDEFGHIJKLMNOP"
         assert event.address == (recipients[0] if recipients else "")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas import codec
+from schemas import codec, identity
 from schemas.facts import MailReport, SuppressionFact
 from schemas.settings import SinkSettings
 from schemas.topics import SUPPRESSIONS, Topic
@@ -27,6 +27,7 @@ def bounce(message, **fields):
         "customer_tag": message.customer_tag, "version": 9, "partition": 0, "at": SinkSettings().pipeline_clock.now(),
         "event_id": f"R {message.outbound_id}", "ticket_id": message.ticket_id, "message_id": message.message_id,
         "recipients": [message.address], "status": "failed", "error_code": "5.1.1",
+        "proof": identity.report_proof(message.message_id),
     }  # fmt: skip
     return MailReport(**told | fields)
 

@@ -173,7 +173,7 @@ def test_no_text_of_a_customer_adds_a_header_or_a_recipient(subject, name, refer
         return
     mail = email.message_from_bytes(raw)
     allowed = {"message-id", "in-reply-to", "references", "from", "to", "subject", "date", "x-loop", "content-type",
-               "content-transfer-encoding", "mime-version"}  # fmt: skip
+               "content-transfer-encoding", "mime-version", "x-report-proof"}  # fmt: skip
     names = [header.lower() for header in mail.keys()]  # noqa: SIM118 - the order and the doubles matter
     assert set(names) <= allowed
     assert len(names) == len(set(names))

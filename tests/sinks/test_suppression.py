@@ -15,7 +15,17 @@ from schemas.settings import SinkSettings
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.history import DeliveryHistory
 from sinks.delivery.mail_reports import MailReports, recipients_of
-from sinks.delivery.suppression import Evidence, Limits, after, is_suppressed, refuses, released, status_code
+from sinks.delivery.suppression import (
+    Evidence,
+    Limits,
+    after,
+    ends,
+    is_suppressed,
+    refuses,
+    released,
+    revived,
+    status_code,
+)
 from tests.support.sinks.examples import NOW, outbound
 
 LIMITS = Limits(bounces=3, days=7)
@@ -113,6 +123,7 @@ _reports = st.builds(
     at=st.integers(NOW, NOW + 60 * DAY),
     status=st.sampled_from(["failed", "delayed", "complained", "unsubscribed", "feedback"]),
     code=_codes,
+    proven=st.booleans(),
 )
 
 
@@ -139,6 +150,26 @@ def test_versions_rise_and_what_is_stopped_is_shown(reports: list[Evidence]) -> 
 )  # fmt: skip
 def test_the_status_code_of_an_answer_is_found(answer: str, code: str) -> None:
     assert status_code(answer) == code
+
+
+def test_a_report_of_who_may_have_seen_only_an_answer_suppresses_for_days() -> None:
+    for fields in ({}, {"status": "complained", "code": "abuse"}):
+        doubtful = learned(evidence(proven=False, **fields))
+        assert doubtful is not None and doubtful.until == NOW + 7 * DAY
+        assert "survey" in stopped(doubtful) and stopped(doubtful, NOW + 7 * DAY) == []
+        assert after(doubtful, evidence(2, proven=False), LIMITS) is None, "nobody prolongs it"
+        sure = learned(evidence(3), known=doubtful)
+        assert sure is not None and sure.state == "permanent"
+
+
+def test_what_a_customer_writes_ends_a_temporary_suppression() -> None:
+    doubtful = learned(evidence(proven=False), evidence(status="unsubscribed", code=""))
+    assert doubtful is not None
+    assert not ends(doubtful, "acknowledgement", NOW - 1, NOW + 9), "it was written before"
+    assert not ends(doubtful, "reply", NOW + 8, NOW + 9), "an agent wrote it"
+    assert ends(doubtful, "acknowledgement", NOW + 8, NOW + 9)
+    assert stopped(revived(doubtful, NOW + 9), NOW + 10) == ["survey", "thanks"]
+    assert not ends(learned(evidence()), "acknowledgement", NOW + 8, NOW + 9), "a dead mailbox"
 
 
 # -- the sink's part: only what was sent counts -----------------------------------------------------------------------
@@ -176,10 +207,11 @@ class Desk:
     def hears(self, **fields: Any) -> None:
         told = {"customer_tag": "ABCDEFGHIJKL", "version": 1, "partition": 0, "at": SinkSettings().pipeline_clock.now(), "event_id": "E", "ticket_id": "T",
                 "message_id": outbound().message_id, "recipients": ["ann@example.org"], "status": "failed", "error_code": "5.1.1"}  # fmt: skip
+        told["proof"] = identity.report_proof(str((told | fields)["message_id"]))
         asyncio.run(self.reports.take(MailReport(**told | fields), self.history))
 
     def refuses(self, **fields: Any) -> str:
-        answer = self.reports.allowed(outbound(**fields))
+        answer = asyncio.run(self.reports.allowed(outbound(**fields)))
         return answer.reason if isinstance(answer, Undeliverable) else ""
 
 
@@ -230,11 +262,25 @@ def test_a_complaint_that_hides_its_author_is_about_the_only_recipient() -> None
     assert (desk.refuses(kind="survey"), desk.refuses(kind="reply")) == ("suppressed", "")
 
 
+def test_a_forger_who_knows_message_and_recipient_is_undone_by_the_next_mail_of_the_customer() -> None:
+    desk = Desk()
+    desk.sends()
+    desk.hears(proof="")
+    desk.hears(proof="AAAAAAAAAAAAAAAA")
+    assert desk.refuses(kind="reply") == "suppressed"
+    assert desk.refuses(kind="acknowledgement", at=SinkSettings().pipeline_clock.now()) == ""
+    assert desk.refuses(kind="reply") == ""
+    desk.hears(proof="")
+    assert desk.refuses(kind="reply") == "", "the same mail counts once"
+
+
 def test_a_copy_to_a_suppressed_address_is_left_out() -> None:
     desk = Desk()
     desk.sends(address="bob@example.org")
     desk.hears(recipients=["bob@example.org"])
-    allowed = desk.reports.allowed(outbound(cc=["Bob@example.org", "cid@example.org"], bcc=["bob@EXAMPLE.org"]))
+    allowed = asyncio.run(
+        desk.reports.allowed(outbound(cc=["Bob@example.org", "cid@example.org"], bcc=["bob@EXAMPLE.org"]))
+    )
     assert isinstance(allowed, Outbound)
     assert (allowed.cc, allowed.bcc) == (["cid@example.org"], [])
 
