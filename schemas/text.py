@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["error_line", "named_error_line", "one_line", "printable_line"]
+import re
+
+__all__ = ["NOT_A_PATTERN", "error_line", "named_error_line", "one_line", "printable_line"]
+
+
+#: What `re.compile` raises for a text that is no regular expression, or one that is too large.
+NOT_A_PATTERN = (re.error, ValueError, OverflowError, RecursionError)
 
 
 def one_line(text: str, longest: int | None = None) -> str:

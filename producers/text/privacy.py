@@ -19,6 +19,7 @@ from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
 from schemas.errors import ConfigurationError
+from schemas.text import NOT_A_PATTERN
 
 __all__ = ["MARGIN", "Allowance", "also", "luhn", "mask", "mask_bytes", "maskable", "read_patterns"]
 
@@ -196,7 +197,7 @@ def read_patterns(path: Path | None) -> tuple[re.Pattern[str], ...]:
             continue
         try:
             pattern = re.compile(line)
-        except re.error as error:
+        except NOT_A_PATTERN as error:
             raise ConfigurationError(f"is no regular expression: {error}", where=f"{path}:{number}") from error
         if pattern.fullmatch(""):
             raise ConfigurationError("matches nothing at all, which is everywhere", where=f"{path}:{number}")

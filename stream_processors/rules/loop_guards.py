@@ -8,7 +8,7 @@ the most telling one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from schemas.clock import MICROS
 from schemas.events import CallEnded, ConsentChanged, MessageReceived
+from schemas.text import NOT_A_PATTERN
 from schemas.yamlfile import Document, read
 from stream_processors.text.language import normalise
 
@@ -268,7 +269,7 @@ def _load(document: Document, domains: frozenset[str], addresses: frozenset[str]
         _precedence=frozenset(_texts(document, "precedence")),
         _list_headers=_texts(document, "list_headers"),
         _auto_reply_headers=_texts(document, "auto_reply_headers"),
-        _auto_reply_subject=_subjects(document),
+        _auto_reply_subject=_patterns(document, "auto_reply_subjects", normalise, _LABEL),
         _loop_headers=_texts(document, "loop_headers"),
         _report_headers=_texts(document, "report_headers"),
         _report_types=_texts(document, "report_types"),
@@ -285,19 +286,20 @@ def _texts(document: Document, field: str) -> tuple[str, ...]:
     return tuple(value.lower() for value in values)
 
 
-def _patterns(document: Document, field: str) -> re.Pattern[str]:
-    patterns = _texts(document, field)
+def _patterns(document: Document, field: str, form: Callable[[str], str] = str, before: str = "") -> re.Pattern[str]:
+    """Returns one pattern for what any pattern of the field fits, each in that form."""
+    patterns = [form(pattern) for pattern in _texts(document, field)]
     for number, pattern in enumerate(patterns):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            document.refuse(f"{pattern!r} is not a regular expression: {error}", field, number)
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
+        _compiled(document, pattern, field, number)
+    either = "|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)"
+    return _compiled(document, f"{before}(?:{either})", field)
 
 
-def _subjects(document: Document) -> re.Pattern[str]:
-    """Returns one pattern for whole subjects in the form that `normalise` gives them."""
-    return re.compile(f"{_LABEL}(?:{normalise(_patterns(document, 'auto_reply_subjects').pattern)})")
+def _compiled(document: Document, pattern: str, *at: str | int) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except NOT_A_PATTERN as error:
+        document.refuse(f"{pattern[:200]!r} is not a regular expression: {error}", *at)
 
 
 def _caps(document: Document) -> tuple[Cap, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.events import LOCALES, PRIORITIES
+from schemas.text import NOT_A_PATTERN
 from schemas.yamlfile import Document, read
 from stream_processors.rules.phrases import QUESTION, Pattern, Phrase, PhraseIndex, WordClass
 from stream_processors.rules.spelling import misspelt
@@ -223,7 +224,7 @@ class _Loader:
         written = self._string(*at)
         try:
             pattern = re.compile(written)
-        except re.error as error:
+        except NOT_A_PATTERN as error:
             self._document.refuse(f"is not a regular expression: {error}", *at)
         if pattern.groups != 1:
             self._document.refuse("must have exactly one group, which is the order number", *at)

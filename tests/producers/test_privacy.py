@@ -171,7 +171,14 @@ def test_without_a_file_nothing_else_is_masked() -> None:
     assert privacy.mask("STAFF-123456") == "STAFF-123456"
 
 
-@pytest.mark.parametrize(("line", "wrong"), [("(", "is no regular expression"), ("a*", "matches nothing at all")])
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("(", "is no regular expression"),
+        ("a{99999999999}", "is no regular expression"),
+        ("a*", "matches nothing at all"),
+    ],
+)
 def test_a_pattern_that_is_none_is_refused_with_its_line(tmp_path: Path, line: str, wrong: str) -> None:
     path = tmp_path / "mask.txt"
     path.write_text(f"# ours\n\n{line}\n", "utf-8")

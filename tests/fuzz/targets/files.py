@@ -16,6 +16,7 @@ from producers.imports.report import Report
 from producers.intake import Intake
 from producers.replay.handlers import replay_handlers
 from producers.replay.replay_one import replay_one
+from producers.sources.imap.accounts import parse as mailboxes
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import DeadLetter
@@ -42,6 +43,19 @@ _DIRECTORY = b"""address,customer_id,name,language,time_zone,tier
 ann@example.org,4711,Ann Lee,en,Europe/Dublin,gold
 +15550100,4711,"Lee, Ann",ja,Asia/Tokyo,
 x:@mei,,Mei,zh-Hans,Asia/Taipei,
+"""
+_MAILBOXES = b"""
+- imaps://orders%40shop.example:s3cr3t@imap.example.org/INBOX
+- {url: "imaps://a@imap.example.org:993/Help%20desk", password: s3cr3t, brand: acme, auth: login}
+- url: imaps://help%40shop.example@outlook.example/INBOX
+  auth: oauthbearer
+  oauth:
+    token_url: https://login.example/token
+    client_id: "1"
+    client_secret: s3cr3t
+    refresh_token: s3cr3t
+    client_secret_expires: 2027-03-01
+    scope: https://outlook.example/.default
 """
 _YAML = mutators.inserting(
     b"&a [*a]", b"&a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n", b"!!python/object/apply:os.system [id]", b"<<: *a", b"? ", b"- ", b": ", b"\n  ", b"null", b"~", b"1e999", b".inf",
@@ -135,6 +149,20 @@ def _rules(name: str) -> Callable[[], Callable[[bytes], str]]:
     return opened
 
 
+def _mailboxes() -> Callable[[bytes], str]:
+    path = _file(".mailboxes.yaml")
+
+    def take(raw: bytes) -> str:
+        path.write_bytes(raw)
+        try:
+            return f"{min(3, len(mailboxes(str(path))))} mailboxes"
+        except ConfigurationError as error:
+            assert "s3cr3t" not in str(error), error
+            return "refused"
+
+    return take
+
+
 def _dead_letters() -> Sequence[bytes]:
     """Returns dead letters of each producer, as JSON headers on the first line and the raw bytes below it."""
     found = []
@@ -201,6 +229,7 @@ TARGETS = [
     Target("import_jsonl", _history, structured.JSON, _jsonl, 2.0),
     Target("directory_csv", lambda: [_DIRECTORY], _CSV, _directory, 1.0),
     Target("dead_letter_replay", _dead_letters, (*mutators.TEXT, *[structured.line_of(structured.json_value)] * 8), _replay, 2.0),
+    Target("mailboxes", lambda: [_MAILBOXES], _RULES, _mailboxes, 0.3),
     *(
         Target(f"rules_{name}", lambda name=name: [(CONFIG / f"{name}.yaml").read_bytes()], _RULES, _rules(name), weight)  # type: ignore[misc]
         for name, weight in (("calendars", 0.3), ("policies", 0.2), ("taxonomy", 0.02), ("teams", 0.3), ("acknowledgements", 0.15), ("notices", 0.2), ("surveys", 0.15))

@@ -275,6 +275,7 @@ def line_of(text: str, part: str) -> int:
         (", ja: 支払い}", "}", "article 'pay' has no title in ja", "pay: {en"),
         ("most_tags: 3", "most_tags: 0", "must be a whole number", "most_tags: 0"),
         ("order ([0-9]", "order (([0-9]", "is not a regular expression", "order (("),
+        ("order ([0-9]", "order (a{99999999999}[0-9]", "is not a regular expression", "a{99999999999}"),
         ("order ([0-9]{4,9})", "order [0-9]", "exactly one group", "order [0-9]"),
         ("{locale}/{article}", "{locale}/{slug}", "{locale} and {article} only", "help.example"),
         ("dissatisfied: high", "sad: high", "unknown reason 'sad'", "sad: high"),
