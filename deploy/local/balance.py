@@ -322,11 +322,15 @@ def read_ledger(client: Client) -> Ledger:
 
 
 def read_received(maildir: Path, outbox: Path) -> Received:
-    """Reads the maildir and the outbox files."""
-    mails: Counter[str] = Counter()
+    """Reads the maildir and the outbox files. Of a mail to several, what any of them received most often counts."""
+    copies: Counter[tuple[str, str]] = Counter()
     for path in messages(maildir):
         with path.open("rb") as file:
-            mails[str(BytesHeaderParser().parse(file).get("Message-ID", "")).strip()] += 1
+            headers = BytesHeaderParser().parse(file)
+            copies[str(headers.get("Message-ID", "")).strip(), str(headers.get("Delivered-To", ""))] += 1
+    mails: Counter[str] = Counter()
+    for (message_id, _), count in copies.items():
+        mails[message_id] = max(mails[message_id], count)
     lines: Counter[str] = Counter()
     for path in sorted(outbox.glob("*.jsonl")):
         with path.open("rb") as file:

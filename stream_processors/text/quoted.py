@@ -19,7 +19,7 @@ _WORDING = {
     "en": ("en_GB", "d MMMM y", "On {date} at {time}, {author} wrote:", "{author} wrote:", "On {date} at {time}:"),
     "zh-Hans": ("zh_Hans", "y年M月d日", "{date} {time}，{author} 写道：", "{author} 写道：", "{date} {time}："),
     "zh-Hant": ("zh_Hant", "y年M月d日", "{date} {time}，{author} 寫道：", "{author} 寫道：", "{date} {time}："),
-    "ja": ("ja", "y年M月d日(E)", "{date} {time} {author}:", "{author}:", "{date} {time}:"),
+    "ja": ("ja", "y年M月d日(E)", "{date} {time}、{author}のメール:", "{author}のメール:", "{date} {time}:"),
 }
 
 

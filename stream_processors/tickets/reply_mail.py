@@ -1,7 +1,6 @@
 """Writes the mail that an agent's answer becomes: the answer, the signature of the team or brand, what is quoted.
 
-The signature stands behind `-- `, by which mail programs know one; not where a quote follows, for they would take that for a
-part of it. In the HTML stands the same as in the text.
+The signature stands behind `-- `, by which mail programs know one. In the HTML stands the same as in the text.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def with_copied(context: FoldContext, cc: Sequence[str]) -> FoldContext:
 
 def _framed(context: FoldContext, ticket: Ticket, event: AgentReplied, signature: str) -> dict[str, str]:
     locale, zone = _locale(ticket), _zone(ticket.request.time_zone, context.rules.policies.time_zone)
-    if signature and not event.quoted:
+    if signature:
         signature = f"-- \n{signature}"
     below = quoted.as_text(event.quoted, locale, zone)
     fields = {"text": "\n\n".join(filter(None, (event.text.rstrip("\n"), signature, below))) + "\n"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,14 +12,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
+from aiosmtpd.smtp import Envelope
 from clickhouse_connect import get_client
 
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
 from deploy.local.demo import MARK, prepare
+from deploy.local.mailbox import MaildirHandler, messages
 from deploy.local.process import free_ports
 from producers.simulation.people import STAFF
 from schemas.errors import ConfigurationError
@@ -190,6 +193,16 @@ def test_the_maildir_and_the_outbox_files_are_read_with_their_copies(tmp_path: P
     received = read_received(maildir, outbox)
     assert received.mails == {"<a@b>": 2}
     assert received.lines == {"o1": 2}
+
+
+def test_each_recipient_of_a_mail_has_a_file_that_names_no_other(tmp_path: Path) -> None:
+    envelope = Envelope()
+    envelope.mail_from, envelope.rcpt_tos = "support@support.example", ["ann@x.org", "boss@x.org"]
+    envelope.original_content = b"Message-ID: <a@b>\r\nTo: ann@x.org\r\n\r\nHello\r\n"
+    asyncio.run(MaildirHandler(tmp_path / "mail").handle_DATA(cast(Any, None), cast(Any, None), envelope))
+    ann, boss = (path.read_bytes() for path in messages(tmp_path / "mail"))
+    assert (b"boss" in ann, b"Delivered-To: boss@x.org\r\n" in boss) == (False, True)
+    assert read_received(tmp_path / "mail", tmp_path).mails == {"<a@b>": 1}
 
 
 def test_the_demo_empties_only_its_own_directory(tmp_path: Path) -> None:

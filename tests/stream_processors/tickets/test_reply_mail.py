@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from producers.mail import parse
+from producers.mail import event, parse
 from schemas.brands import Brand
 from schemas.events import LOCALES, Attachment, QuotedMessage
 from schemas.facts import ContactFact, DeliveryFact, Outbound
@@ -97,7 +97,7 @@ def test_no_name_is_filled_in_again(rules: Rules, name: str) -> None:
         ("en", "On 2 March 2026 at 10:00, Ann Lee wrote:", "Ann Lee wrote:", "On 2 March 2026 at 10:00:"),
         ("zh-Hans", "2026年3月2日 10:00，Ann Lee 写道：", "Ann Lee 写道：", "2026年3月2日 10:00："),
         ("zh-Hant", "2026年3月2日 10:00，Ann Lee 寫道：", "Ann Lee 寫道：", "2026年3月2日 10:00："),
-        ("ja", "2026年3月2日(月) 10:00 Ann Lee:", "Ann Lee:", "2026年3月2日(月) 10:00:"),
+        ("ja", "2026年3月2日(月) 10:00、Ann Leeのメール:", "Ann Leeのメール:", "2026年3月2日(月) 10:00:"),
         ("xx", "On 2 March 2026 at 10:00, Ann Lee wrote:", "Ann Lee wrote:", "On 2 March 2026 at 10:00:"),
     ],
 )
@@ -113,7 +113,7 @@ def test_quotes_stand_below_the_signature_in_the_customers_time(rules: Rules) ->
     about = {"time_zone": "America/New_York"}
     sent = answered(signed, text="Here.", html="<p>Here.</p>", quoted=[ASKED, QuotedMessage(text="Hi")], about=about)
     assert sent.text == (
-        "Here.\n\nTeam\n\nOn 2 March 2026 at 05:00, Ann Lee wrote:\n> Where is <it>?\n>\n> > earlier\n> 4 > 3\n\n> Hi\n"
+        "Here.\n\n-- \nTeam\n\nOn 2 March 2026 at 05:00, Ann Lee wrote:\n> Where is <it>?\n>\n> > earlier\n> 4 > 3\n\n> Hi\n"
     )
     assert "<blockquote><p>Where is &lt;it&gt;?</p>" in sent.html
     assert to_text(sent.html).split() == sent.text.split()
@@ -133,6 +133,27 @@ def test_who_gets_a_copy_takes_part_and_who_gets_a_blind_one_does_not(rules: Rul
     for seconds, who, takes_part in ((120, "boss@x.org", False), (180, "bob@x.org", True)):
         story.more(seconds, customer_id=f"email:{who}", address=who, sender=who)
         assert story.last(ContactFact).third_party is not takes_part
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("Here is your label.", "Where is it?"),
+        ("お荷物は発送済みです。", "よろしくお願いします。"),
+        ("您的包裹已经寄出。", "请问您好，谢谢你们。"),
+        ("您的包裹已經寄出。", "請問您好，謝謝你們。"),
+    ],
+)
+@pytest.mark.parametrize("html", [False, True])
+def test_a_reader_of_mail_finds_the_answer_apart_from_signature_and_quote(
+    rules: Rules, said: str, asked: str, html: bool
+) -> None:
+    signed = with_signatures(rules, {"en": "{agent}\n{team}"})
+    fields = {"html": from_text(said)} if html else {}
+    quote = [QuotedMessage(author="Ann Lee", at=at(0), text=asked)]
+    sent = answered(signed, text=said, quoted=quote, agent_name="Mei", about={"text": asked}, **fields)
+    raw = compose(sent, sender=address("support@support.example"), now=NOW, eight_bit=True)[1]
+    assert event.normalise(raw, now=NOW).text == said
 
 
 @pytest.mark.parametrize("channel", ["chat", "sms", "social"])
