@@ -42,7 +42,7 @@ from producers.sources.mail_intake import mail_intake
 from producers.sources.reconnect import keep_connected
 from producers.sources.smtp_session import REST_SECONDS, BoundedSession, peer_of
 from producers.storage.attachments import AttachmentStore
-from schemas import metrics
+from schemas import brands_file, metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import Health
 from schemas.settings import ProducerSettings
@@ -72,9 +72,12 @@ def with_envelope(content: bytes, sender: str, recipients: Sequence[str]) -> byt
 
 
 def our_domains(settings: ProducerSettings) -> frozenset[str]:
-    """Returns the domains that mail is taken for, in lower-case ASCII."""
-    named = settings.smtp_listen_domains or settings.mail_domain
-    return frozenset(_ascii_domain(domain) for domain in named.split(",") if domain.strip())
+    """Returns the domains that mail is taken for, in lower-case ASCII: those of the setting, else ours and those of the brands."""
+    named = [each.strip() for each in (settings.smtp_listen_domains or settings.mail_domain).split(",") if each.strip()]
+    if not settings.smtp_listen_domains and settings.brands_file is not None:
+        brands = brands_file.load(settings.brands_file, settings.mail_domain)
+        named += [*brands.domains, *(own.rpartition("@")[2] for each in brands.all for own in each.addresses)]
+    return frozenset(map(_ascii_domain, named))
 
 
 def tls_context(settings: ProducerSettings) -> ssl.SSLContext | None:

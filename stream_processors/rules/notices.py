@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 
 from schemas.events import LOCALES
 from schemas.yamlfile import Document, read
@@ -23,11 +25,11 @@ class Notices:
     """Holds the texts in force. `version` is 12 hex characters of the file's content."""
 
     version: str
-    _texts: Mapping[tuple[str, str], str]
+    _texts: Mapping[tuple[str, str, str], str]
 
     @classmethod
-    def load(cls, path: Path, mail_domain: str) -> Notices:
-        """Reads and checks every text. Our support is `support@mail_domain`.
+    def load(cls, path: Path, mail_domain: str, contacts: Mapping[str, str] = MappingProxyType({})) -> Notices:
+        """Reads and checks every text. Our support is `support@mail_domain`, or by brand one of `contacts`.
 
         Raises:
             ConfigurationError: with file and line of the first mistake: a kind or locale is missing, no text of it fits
@@ -37,15 +39,18 @@ class Notices:
         data = document.data
         if not isinstance(data, dict) or set(data) != set(KINDS):
             document.refuse(f"must hold {', '.join(KINDS)}, and nothing else")
-        contact = f"support@{mail_domain}"
+        every = {"": f"support@{mail_domain}", **contacts}
         return cls(
             document.version,
-            {(kind, locale): _fitting(document, kind, locale, contact) for kind in KINDS for locale in LOCALES},
+            {
+                (kind, locale, brand): _fitting(document, kind, locale, contact)
+                for kind, locale, (brand, contact) in product(KINDS, LOCALES, every.items())
+            },
         )
 
-    def text(self, kind: str, locale: str) -> str:
-        """Returns the text of a kind, in English where there is none in that locale."""
-        return self._texts.get((kind, locale)) or self._texts[kind, "en"]
+    def text(self, kind: str, locale: str, brand: str = "") -> str:
+        """Returns the text of a kind with the address of a brand, in English where there is none in that locale."""
+        return self._texts.get((kind, locale, brand)) or self._texts[kind, "en", brand]
 
 
 def _fitting(document: Document, kind: str, locale: str, contact: str) -> str:

@@ -175,7 +175,11 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
             files_of=named(_GUARDS, _BRANDS),
         ),
         mail_domain=mail_domain,
-        notices=made_of(Notices.load, root / "notices.yaml", mail_domain, files_of=named("notices.yaml")),
+        notices=made_of(
+            Notices.load,
+            *(root / "notices.yaml", mail_domain, {slug: each.address for slug, each in brands.brands.items()}),
+            files_of=named("notices.yaml", _BRANDS),
+        ),
         surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
         brands=brands,
         version=content_version(files, mail_domain),

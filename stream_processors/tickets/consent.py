@@ -83,7 +83,7 @@ def _say(context: FoldContext, event: ConsentChanged, kind: str) -> FoldContext:
         channel=channel,
         address=event.address,
         sender=context.brand.sends_from(event.address),
-        text=context.rules.notices.text(kind, locale),
+        text=context.rules.notices.text(kind, locale, context.brand.slug),
         locale=locale,
         causation_depth=event.causation_depth + 1,
     )

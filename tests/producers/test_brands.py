@@ -18,12 +18,14 @@ from producers.customers import brands as module
 from producers.customers.brands import BrandChooser, brand_of, check
 from producers.endpoint import Delivery
 from producers.mail import event as mail_event
+from producers.sources import smtp
 from producers.sources.chat.offers import dressed
 from producers.sources.http import pages
 from schemas import brands_file, metrics, survey_link
 from schemas.brands import Brands
 from schemas.errors import ConfigurationError, Refused
 from schemas.events import CallEnded, CallStarted, MessageReceived
+from schemas.settings import ProducerSettings
 
 NOW = 1_772_442_000_000_000
 TWO = """
@@ -208,3 +210,12 @@ def test_a_survey_link_names_the_brand_and_links_of_before_do_not() -> None:
             link, {"csat": "5", "page": survey.page_token(link, secrets, wall=0.0)}, secrets, now=1, wall=9.0
         )
         assert vote.brand == brand
+
+
+def test_the_mail_listener_takes_mail_of_every_brand(tmp_path: Path) -> None:
+    path = tmp_path / "brands.yaml"
+    path.write_text(TWO + "    addresses: [hello@kettles.example]\n", "utf-8")
+    settings = ProducerSettings(brands_file=path)
+    assert smtp.our_domains(settings) == {"support.example", "acme.example", "zen.example", "kettles.example"}
+    assert smtp.our_domains(ProducerSettings(brands_file=path, smtp_listen_domains="a.example")) == {"a.example"}
+    assert smtp.our_domains(ProducerSettings()) == {"support.example"}

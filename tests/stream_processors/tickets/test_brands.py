@@ -196,6 +196,25 @@ def test_no_address_of_any_brand_is_acknowledged(two: Rules) -> None:
         assert story.last(AcknowledgementFact).reason == "own_address"
 
 
+def test_words_of_sms_are_answered_from_the_number_and_with_the_address_of_the_brand(two: Rules) -> None:
+    story = by_whatsapp(two)
+    for brand, sender, address in (
+        ("acme", "+442071838751", "support@acme.example"),
+        ("zen", "+4930123456", "care@zen.example"),
+    ):
+        story.tell(
+            events.ConsentChanged(
+                **story.base(0),
+                customer_id=story.customer_id,
+                address="whatsapp:+819012345678",
+                wish="help",
+                brand=brand,
+            )
+        )
+        said = story.last(Outbound)
+        assert (said.sender, said.brand) == (sender, brand) and address in said.text
+
+
 # -- threading ---------------------------------------------------------------------------------------------------------
 
 
