@@ -116,7 +116,7 @@ def message_received(
     message_id = mail_headers.ids(headers, "message-id", 1)
     references = mail_headers.ids(headers, "references", _MAX_IDS)
     in_reply_to = mail_headers.ids(headers, "in-reply-to", 1)
-    thread = quotes.Thread.of(subject, sender, refers=bool(references or in_reply_to))
+    thread = quotes.Thread.of(subject, sender, name, refers=bool(references or in_reply_to))
     text = quotes.newest_part(full_text[:MAX_FULL_TEXT], thread=thread)
     recipients = _recipients(headers)
     customer_id = identity.canonical_customer_id("email", sender)

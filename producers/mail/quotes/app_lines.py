@@ -9,7 +9,7 @@ from producers.mail.quotes.wording import any_of
 __all__ = ["drop_card", "is_app_line", "is_picture"]
 
 _DEVICES = any_of("""
-iphone|ipad|ipod|macbook|apple watch|apple mail|android|galaxy|samsung|huawei|honor|xiaomi|redmi|mi phone|poco|oppo|vivo|oneplus
+ios|iphone|ipad|ipod|macbook|apple watch|apple mail|android|galaxy|samsung|huawei|honor|xiaomi|redmi|mi phone|poco|oppo|vivo|oneplus
 realme
 nokia|lumia|xperia|htc|motorola|moto|pixel|blackberry|windows phone|fairphone|zenfone|smartphone|smart phone|mobile|cell phone
 cellphone|phone|tablet
@@ -21,7 +21,7 @@ outlook|yahoo mail|yahoo|iphon|gmail|mail for windows|windows|proton mail|proton
 fairemail|mail.ru|yandex
 яндекс|почты|zoho mail|zoho|gmx|web.de|t-online|freenet|aol|thunderbird|em client|mailbird|airmail|edison|mymail|typeapp|libero mail
 mail orange|wp poczta|e-mail app|mail app|mail-app|mobile mail|superhuman|fastmail|icloud mail|application mail
-手机|手機|携帯|スマートフォン|スマホ|アプリ|邮箱|郵箱|邮件|郵件|飞书|钉钉|企业微信|华为|小米|苹果|平板|휴대폰|스마트폰|아이폰|갤럭시
+手机|手機|携帯|スマートフォン|スマホ|アプリ|邮箱|郵箱|邮件|郵件|飞书|钉钉|企业微信|华为|小米|苹果|盖乐世|三星|平板|휴대폰|스마트폰|아이폰|갤럭시
 삼성|네이버|태블릿
 """)
 #: The line begins with it. A word like "from" belongs to it: "Sent the iPhone back" is a sentence.
@@ -49,6 +49,7 @@ _BEGINS_SENT = re.compile(
     rf"\W{{0,3}}(?:{_BEGINS.replace(chr(10), '').replace(' ', chr(92) + 's')})\b{_AROUND}{{0,40}}?{_DEVICE}{_TAIL}\W{{0,3}}$",
     re.IGNORECASE,
 )
+_GERMAN_TAIL = r"(?:\s?(?:(?-i:[A-ZÄÖÜ0-9])[\w.-]{0,20}|mit|der|dem|app|aus))"
 #: "Sent" stands last: "Von meinem iPhone gesendet", "iPhoneから送信", "iPhone'umdan gönderildi".
 _ENDS_SENT = re.compile(
     r"\W{0,3}(?:"
@@ -56,10 +57,11 @@ _ENDS_SENT = re.compile(
     rf"|(?:发|發|寄|发送|發送|傳送|传送)自(?:我的)?{_AROUND}{{0,12}}?{_DEVICE}{_AROUND}{{0,20}}"
     rf"|来自(?:我的)?{_AROUND}{{0,12}}?{_DEVICE}{_AROUND}{{0,15}}|來自(?:我的)?{_AROUND}{{0,12}}?{_DEVICE}{_AROUND}{{0,15}}"
     r"|(?:von\smein\w{1,3}(?:/\w{1,9})?|mit\smein\w{1,3}|von|vom|diese\s(?:nachricht|e-?mail|mail)\swurde\s(?:von|mit))"
-    rf"\s[^?!,;:\n]{{0,50}}?{_DEVICE}[^?!,;:\n]{{0,40}}\s(?:gesendet|geschickt|versendet|verschickt)"
+    rf"\s[^?!,;:\n]{{0,50}}?{_DEVICE}(?:-?{_GERMAN_TAIL}){{0,4}}\s(?:gesendet|geschickt|versendet|verschickt)"
     rf"|(?:私の)?[\w!\s・]{{0,10}}?{_DEVICE}{_AROUND}{{0,25}}から(?:送信|送信されました|送信しました)"
     rf"|(?:나의\s|내\s|제\s)?{_DEVICE}{_AROUND}{{0,25}}에서\s?(?:보냄|보냈습니다|보낸\s메일입니다|발송됨|전송됨)"
     rf"|{_DEVICE}{_AROUND}{{0,30}}\s?(?:gönderildi|gönderilmiştir|yollandı)"
+    r"|provenance\s?:\scourrier\spour\swindows(?:\s\d{1,2})?"
     r"|签名由.{0,20}定制"
     r")\W{0,3}$",
     re.IGNORECASE,
@@ -68,13 +70,13 @@ _OUTLOOK = r"outlook(?:\smobile)?(?:\s?\w{0,12}\s?(?:ios|android|windows|mac)(?:
 _GET_OUTLOOK = re.compile(
     rf"\W{{0,3}}(?:(?:get|download|holen\ssie\ssich|télécharger|obtenez|obtenir|obtener|descargar|obtenga|obter|obtenha|baixar|scarica|ottieni|pobierz|pobierz\saplikację"
     rf"|скачать|загрузить|получить|hämta|hent|skaff|hanki|lataa|získat|získejte|stáhnout|stiahnuť|获取|下载|取得|下載)\s?(?:o\s|het\s|de\s)?(?:(?:ios|android)\s?版\s?)?outlook[^.?!,;:。？！\n]{{0,40}}"
-    rf"|{_OUTLOOK}\s?(?:を入手|を取得|をダウンロード|downloaden|다운로드|받기|indirin|edinin)(?:する|します)?"
+    rf"|{_OUTLOOK}\s?(?:を入手|を取得|をダウンロード|downloaden(?:\svoor\s\w{2, 8})?|다운로드|받기|indirin|edinin)(?:する|します)?"
     r"|(?:ios|android|windows)(?:용|\siçin)\soutlook\W{0,2}\w{0,3}\s(?:다운로드|받기|edinin|indirin|alın))\W{0,3}$",
     re.IGNORECASE,
 )
 #: What one of these lines has, so that most others need no further look.
 _HINT = re.compile(
-    r"^\W{0,3}(?:sent|this|diese|gesend|geschi|versen|versch|von|vom|mit|envoy|envia|invia|vers|verz|gestu|wysł|отпр|skick|sendt|lähe|odes|odos|get|down|holen|télé|obte|desc|obte|baix|scar|otti|pobi|скач|загр|полу"
+    r"^\W{0,3}(?:sent|this|prove|ios|diese|gesend|geschi|versen|versch|von|vom|mit|envoy|envia|invia|vers|verz|gestu|wysł|отпр|skick|sendt|lähe|odes|odos|get|down|holen|télé|obte|desc|obte|baix|scar|otti|pobi|скач|загр|полу"
     r"|hämt|hent|skaf|hank|lata|získ|stáh|stia)|送|发|發|寄|自|入手|取得|获取|下|定制|보|발송|전송|다운|받|gönder|yolla|indir|edin|alın|downloaden",
     re.IGNORECASE,
 )

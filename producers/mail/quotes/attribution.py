@@ -101,7 +101,9 @@ class Attribution:
         """Returns true when it has all that mailers write, so that the mail below needs no marks."""
         if not self.begins or date_in(self.text) is None or not time_in(self.text) or _is_told(self.text):
             return False
-        return _address_in(self.text) is not None or (self.framed and _verb_in(self.text) is not None)
+        if _verb_in(self.text) is None:
+            return self.text.rstrip(":： ").endswith(">")
+        return self.framed or _address_in(self.text) is not None
 
 
 def ends_attribution(line: str) -> bool:
@@ -170,9 +172,19 @@ def ending_at(lines: list[str], index: int) -> Attribution | None:
         found = _judged(bare, count, framed=joined[0] in "-_–—" and joined[-1] in "-_–—")
         if found is not None and not _holds_sentence(bare):
             if found.begins:
-                return found
+                return _with_name_above(found, lines, index)
             first_choice = first_choice or found
     return first_choice
+
+
+def _with_name_above(found: Attribution, lines: list[str], index: int) -> Attribution:
+    """Returns the attribution with the line above it, where that is no more than a name and its address."""
+    above = lines[index - found.lines].strip() if index >= found.lines else ""
+    if above[-1:] == ">" and above[0] not in ">＞" and len(above) <= _LONGEST_LINE and _address_in(found.text) is None:
+        address = _address_in(above)
+        if address is not None and address[1] == len(above) - 1 and _is_name(above[: address[0]]):
+            return Attribution(found.lines + 1, f"{above} {found.text}", found.framed, begins=True)
+    return found
 
 
 def _holds_sentence(joined: str) -> bool:

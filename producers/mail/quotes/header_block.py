@@ -14,6 +14,7 @@ a block cuts off what is below only with two of them:
 | 1      | the subject in it begins with "Re:"                                                          |
 | 1      | what is below begins as mails do                                                             |
 | -1     | its date has no time of day                                                                  |
+| -2     | its sender is the customer: a form of a web site, or a mail of the customer's own            |
 """
 
 from __future__ import annotations
@@ -161,6 +162,7 @@ def ends_reply(block: HeaderBlock, lines: list[str], rule: Rule | None, thread: 
     if (subject := values.get("subject", "")) and thread.subject and thread.answers:
         points += 1 if bare_subject(subject[:300]) == bare_subject(thread.subject[:300]) else -1
     points += is_answer(subject)
+    points -= 2 if thread.sender and thread.sender.lower() in values["from"].lower() else 0
     points += _is_mail(lines, block.end)
     return points >= _NEEDED
 

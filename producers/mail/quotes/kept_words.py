@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from producers.mail.quotes import app_lines, header_block, signature
+from producers.mail.quotes.thread import Thread
 
 __all__ = ["KeptWords"]
 
@@ -13,7 +14,18 @@ _BELOW = re.compile(
     r"\bbelow\b|\binline\b|\bin-line\b|\bin\s(?:red|blue|green|bold|capitals)\b|underneath|\bunten\b|untenstehend|im\stext|rot\s(?:markiert|geschrieben)|\bin\s(?:rot|blau|fett)\b"
     r"|ci-dessous|plus\sbas|dans\sle\stexte|en\s(?:rouge|bleu|gras)\b|\babajo\b|a\scontinuación|en\s(?:rojo|azul|negrita)\b|\babaixo\b|a\svermelho|em\svermelho|\bsotto\b|di\sseguito|in\s(?:rosso|blu|grassetto)\b"
     r"|hieronder|onderstaand|in\shet\s(?:rood|blauw)|poniżej|na\sczerwono|ниже|красным|nedan|nedenfor|nedenunder|med\s?rød|i\srött|\balla\b|alempana|punaisella|níže|červeně|aşağıda|kırmızı"
+    r"|\b(?:my|see|the|our|some)\s(?:answers?|comments?|replies|responses?|remarks?|notes?)\b|in\scapitals|in\scaps\b|\bmarked\b|highlighted|between\sthe\slines"
+    r"|(?:meine|siehe|unsere)\s(?:antwort|kommentar|anmerkung)|(?:mes|nos)\s(?:réponses|commentaires|remarques)|(?:mis|nuestras)\s(?:respuestas|comentarios)"
+    r"|(?:minhas|as)\srespostas|meus\scomentários|(?:mie|nostre)\srisposte|miei\scommenti|mijn\s(?:antwoorden|opmerkingen)|moje\s(?:odpowiedzi|komentarze|odpovědi)"
+    r"|мои\s(?:ответы|комментарии)|mina\s(?:svar|kommentarer)|mine\s(?:svar|kommentarer)|vastaukseni|kommenttini|cevaplarım|yanıtlarım|답변은|답변을|回答は|返答は|答案|回复如下|批注"
     r"|아래|빨간|下記|以下|文中|赤字|下面|下方|如下|红字|紅字|红色|紅色",
+    re.IGNORECASE,
+)
+#: A first mail presents what is pasted below.
+_PRESENTS = re.compile(
+    r"\b(?:following|happened|received|got|get|see|here|this\s(?:is|mail|e-?mail|message)|copy|copied|pasted|attached|wrote|sent\sme|quote)\b"
+    r"|folgende|erhalten|bekommen|siehe|kopie|diese\s(?:e-?)?mail|voici|reçu|ci-joint|recibid|recib|copio|adjunto|recebi|segue|copiei|ricevut|copio|ecco|ontvangen|kreeg|hierbij"
+    r"|otrzyma|dostał|пришло|получил|вот|копирую|fick|fått|här\s(?:är|kommer)|fik|fått|her\s(?:er|kommer)|sain|tässä|dostal|přišl|kopíruji|aldım|geldi|işte|받았|왔습니다|届き|届いた|受け取|転記|收到|如下|复制",
     re.IGNORECASE,
 )
 _SHORT = 400
@@ -28,9 +40,10 @@ class KeptWords:
     drawn  the delimiters and ruled lines among these: a signature may stand below
     """
 
-    __slots__ = ("drawn", "floor", "lines")
+    __slots__ = ("_thread", "drawn", "floor", "lines")
 
-    def __init__(self) -> None:
+    def __init__(self, thread: Thread) -> None:
+        self._thread = thread
         self.lines: list[str] = []
         self.floor = 0
         self.drawn: list[int] = []
@@ -57,7 +70,7 @@ class KeptWords:
             if app_lines.is_app_line(lines[-1]):
                 lines.pop()
                 app_lines.drop_card(lines)
-            elif not (drawn and signature.drop_signature(lines, floor, drawn)):
+            elif not (drawn and signature.drop_signature(lines, floor, drawn, self._thread.names())):
                 return
 
     def close_before_quote(self) -> None:
@@ -77,9 +90,9 @@ class KeptWords:
                     return
             lines.pop()
 
-    def drop_address(self, address: str) -> None:
+    def drop_address(self) -> None:
         """Removes the writer's own address, which Foxmail puts above the quoted mail."""
-        lines = self.lines
+        lines, address = self.lines, self._thread.sender
         if (
             address
             and len(lines) > 2
@@ -94,6 +107,8 @@ class KeptWords:
         if self.only_greet():
             return True
         if words[-1].rstrip()[-1] in ":：" and not header_block.greets(words[-1]):
+            return True
+        if self._thread.answers is False and _PRESENTS.search(words[-1][-200:]):
             return True
         return sum(map(len, words)) <= _SHORT and any(_BELOW.search(line) for line in words)
 

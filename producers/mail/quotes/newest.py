@@ -62,7 +62,7 @@ class _Reader:
 
     def __init__(self, lines: list[str], thread: Thread, forwarded: bool, marks: Mapping[int, Mark]) -> None:
         self._lines, self._thread, self._forwarded, self._marks = lines, thread, forwarded, marks
-        self._kept = KeptWords()
+        self._kept = KeptWords(thread)
         self._index = 0
         #: A quote was found: further marked lines are likely of it, too. `_attributed`: its attribution stands right above.
         self._quoting = self._attributed = False
@@ -223,7 +223,7 @@ class _Reader:
         kept = self._kept
         held, drawn = list(kept.lines), list(kept.drawn)
         kept.drop_rules(original=False)
-        kept.drop_address(self._thread.sender)
+        kept.drop_address()
         kept.close()
         if kept.may_introduce():
             kept.lines, kept.drawn = held, drawn

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
+from producers.mail.quotes import signature_words as words
 from producers.mail.quotes.app_lines import is_app_line
-from producers.mail.quotes.wording import any_of, any_word_of
+from producers.mail.quotes.wording import any_of, any_word_of, entries
 
 __all__ = ["DRAWN", "drop_signature", "is_delimiter", "is_drawn"]
 
@@ -26,93 +27,10 @@ _CONTACT = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\s*([^\W\d_][^:：|]{0,30}?)\s?[:：](?!//)\s*(\S?)")
-_CONTACT_LABELS = re.compile(
-    any_of("""
-t|tel|tél|telephone|phone|ph|p|mobile|mob|m|cell|c|fax|f|e|e-mail|email|mail|w|web|website|url|internet|homepage|skype|whatsapp
-wechat|line
-line id|linkedin|twitter|x|facebook|instagram|xing|telegram|signal|office|direct|direct line|d|o|a|address|addr|adr
-telefon|handy|mobil|büro|durchwahl|adresse|anschrift|geschäftsführer|geschäftsführung|geschäftsführerin|amtsgericht|registergericht
-handelsregister|sitz
-sitz der gesellschaft|ust-idnr|ust-id|ust-id-nr|ustid|steuernummer|vorstand|aufsichtsratsvorsitzender|hrb|iban|bic
-téléphone|portable|télécopie|courriel|site|siret|siren|rcs|tva|dirección|teléfono|móvil|correo|correo electrónico|cif|nif|endereço
-telefone
-telemóvel|celular|cnpj|nipc|indirizzo|telefono|cellulare|cell|pec|p.iva|p. iva|partita iva|adres|telefoon|mobiel|kvk|btw|tel. kom
-kom|komórka
-nip|regon|krs|тел|телефон|моб|факс|почта|эл. почта|сайт|адрес|инн|огрн|mobiltelefon|växel|org.nr|org nr|orgnr|cvr|hjemmeside|mobilnr
-puhelin|puh|gsm|y-tunnus|osoite|sähköposti|ič|ičo|dič|adresa|cep|cep tel|faks|e-posta|adres|vergi no|전화|전화번호|휴대폰|휴대전화
-핸드폰|팩스|이메일|메일|주소|홈페이지
-電話|電話番号|携帯|携帯電話|住所|所在地|内線|直通|メール|e-mail|ホームページ|サイト|电话|电话号码|手机|手机号|手機|傳真|传真|地址
-邮箱|郵箱|電子郵件|信箱|网址|網址|微信|qq|邮编|行動電話
-""")
-    + r"[\s.]{0,3}$",
-    re.IGNORECASE,
-)
-#: What a delivery address, a form or a request has in or above it.
-_GIVES = re.compile(
-    any_word_of(
-        """
-address|deliver|delivery|ship|shipping|send|contact|data|details|form|order|following|follows|below|here is|here are
-list|change|new|change to|update
-adresse|anschrift|liefern|lieferung|schicken|senden|daten|kontaktdaten|formular|bestell|folgende|folgend|unten|neue|ändern|verteiler|liste
-livrer|livraison|envoyer|coordonnées|formulaire|commande|suivant|suivante|ci-dessous|nouvelle|dirección|enviar|envíen|entregar|datos|formulario|pedido|siguiente|abajo|nueva
-endereço|entrega|dados|encomenda|seguinte|abaixo|indirizzo|spedire|inviare|dati|modulo|ordine|seguente|sotto|adres|leveren|bezorgen|gegevens|formulier|bestelling|volgende
-adres|dostawa|dane|formularz|zamówienie|następujący|poniżej|адрес|доставк|данные|заказ|следующ|ниже|adress|leverans|uppgifter|beställ|följande|nedan|levering|oplysninger|følgende|nedenfor
-osoite|toimitus|tiedot|tilaus|seuraava|alla|adresa|doručení|údaje|objednávk|následující|níže|adres|teslimat|bilgi|sipariş|aşağıda
-주소|배송지|연락처|주문|아래|다음|住所|宛先|送り先|届け先|お届け|配送先|連絡先|下記|以下|次の|注文|新しい|情報|変更|地址|联系方式|聯絡方式|收货|收貨|信息|資料|资料|订单|訂單|如下|以下|下面|下列|新的
-""",
-        stems=True,
-    ),
-    re.IGNORECASE,
-)
-_REQUESTS = frozenset(
-    [
-        "please",
-        "pls",
-        "bitte",
-        "s'il",
-        "favor",
-        "alstublieft",
-        "graag",
-        "proszę",
-        "пожалуйста",
-        "snälla",
-        "vänligen",
-        "venligst",
-        "vennligst",
-        "ystävällisesti",
-        "prosím",
-        "lütfen",
-        "i",
-        "we",
-        "you",
-        "ich",
-        "wir",
-        "je",
-        "nous",
-        "yo",
-        "ik",
-        "wij",
-        "jag",
-        "jeg",
-        "minä",
-        "nie",
-        "not",
-        "nicht",
-        "pas",
-        "niet",
-        "ikke",
-        "inte",
-        "is",
-        "are",
-        "was",
-        "ist",
-        "sind",
-        "est",
-        "sont",
-        "cancel",
-        "refund",
-    ]
-)
+_CONTACT_LABELS = re.compile(any_of(words.CONTACT_LABELS) + r"[\s.]{0,3}$", re.IGNORECASE)
+_INTRODUCES = re.compile(any_word_of(words.INTRODUCES), re.IGNORECASE)
+_GIVES = re.compile(any_word_of(words.GIVES, stems=True), re.IGNORECASE)
+_REQUESTS = entries(words.REQUESTS)
 _REQUEST_WITHOUT_BLANKS = re.compile(
     r"ください|下さい|です[。が]|ます[。が]|ません|たい|請|请|麻烦|麻煩|我要|我想|需要|没有|沒有|不|주세요|합니다|입니다|싶|않"
 )
@@ -124,66 +42,14 @@ _DISCLAIMS = re.compile(
 )
 #: A postscript, or an item of a list.
 _ADDED = re.compile(
-    r"\s*(?:(?:p\.?\s?p?\.?\s?s\b\.?|n\.?b\b\.?|з\.?ы|追伸|又及|附言|추신)|[-*•·>＞→✓☑☐□■]\s|\d{1,3}[.)、]\s?\D|[①-⑳])",
+    r"\s*(?:\d{1,4}\s?(?:[x×]\s)?\s?(?-i:[a-zа-я]{3})|(?:p\.?\s?p?\.?\s?s\b\.?|n\.?b\b\.?|з\.?ы|追伸|又及|附言|추신)|[-*•·>＞→✓☑☐□■]\s|\d{1,3}[.)、]\s?\D|[①-⑳])",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!。！;:：]\s*$")
-_CLOSING = re.compile(
-    any_word_of("""
-regards|sincerely|best|thanks|thank you|cheers|yours|faithfully|greetings|wishes
-grüße|grüßen|gruß|grüsse|gruss|mfg|danke|vielen dank|hochachtungsvoll|cordialement|salutations|merci|bien à vous|saludos|atentamente
-gracias
-cumprimentos|obrigado|obrigada|atenciosamente|saluti|cordiali|grazie|groet|groeten|bedankt|pozdrawiam|pozdrowienia|dziękuję
-уважением|спасибо|hälsningar|tack
-hilsen|tak|takk|terveisin|kiitos|pozdravem|děkuji|saygılarımla|teşekkürler|감사합니다|드림|올림|よろしく|宜しく|お願い|ありがとう
-敬具|以上|草々|谢谢|謝謝|此致|敬礼|敬禮|祝好|順頌
-"""),
-    re.IGNORECASE,
-)
+_CLOSING = re.compile(any_word_of(words.CLOSINGS), re.IGNORECASE)
 _LOWER_START = re.compile(r"[a-zß-öø-ÿа-яё]")
-_PARTICLES = frozenset(
-    [
-        "von",
-        "van",
-        "der",
-        "den",
-        "de",
-        "da",
-        "di",
-        "do",
-        "dos",
-        "du",
-        "la",
-        "le",
-        "el",
-        "und",
-        "and",
-        "et",
-        "e",
-        "y",
-        "i",
-        "of",
-        "for",
-        "für",
-        "for",
-        "the",
-        "at",
-        "im",
-        "am",
-        "zu",
-        "zur",
-        "och",
-        "og",
-        "ja",
-        "a",
-        "bei",
-        "per",
-        "c/o",
-        "www",
-        "tel",
-        "fax",
-    ]
-)
+_PARTICLES = entries(words.PARTICLES)
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{3,100}")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -198,10 +64,11 @@ def is_delimiter(line: str) -> bool:
     return line.strip() in _DELIMITERS
 
 
-def drop_signature(kept: list[str], floor: int, drawn: list[int]) -> bool:
+def drop_signature(kept: list[str], floor: int, drawn: list[int], names: frozenset[str]) -> bool:
     """Removes a signature at the end of the words from `floor` on; returns false when there is none.
 
-    `drawn` are the indexes of delimiters and ruled lines among the words. Words between two of them stay.
+    `drawn` are the indexes of delimiters and ruled lines among the words. Words between two of them stay. `names` are
+    the words of the sender's name, in small letters.
     """
     framed = len(drawn) == 2 and drawn[-1] == len(kept) - 1 and not is_delimiter(kept[-1])
     if len(drawn) != 1 and not framed:
@@ -210,28 +77,37 @@ def drop_signature(kept: list[str], floor: int, drawn: list[int]) -> bool:
     if len(kept) - top > _MOST_LINES:
         return False
     block = [line for line in kept[top + 1 : -1 if framed else None] if line.strip()]
-    exact = kept[top] == "-- "
     above = [line for line in kept[floor:top] if line.strip()]
-    delimited = is_delimiter(kept[top])
-    if not (_is_signature(block, above, exact=exact) if delimited else _is_contact_block(block, above, framed=framed)):
-        return False
-    del kept[top:]
-    return True
+    if len({address.lower() for line in block for address in _ADDRESS.findall(line[:_LONGEST_LINE])}) > 1:
+        return False  # several people: a list
+    if is_delimiter(kept[top]):
+        is_one = _is_signature(block, above, names, exact=kept[top] == "-- ")
+    else:
+        is_one = _is_contact_block(block, above, framed=framed)
+    if is_one:
+        del kept[top:]
+    return is_one
 
 
-def _is_signature(block: list[str], above: list[str], *, exact: bool) -> bool:
-    disclaimed = _from_disclaimer(block)
-    lines = block[:disclaimed]
+def _is_signature(block: list[str], above: list[str], names: frozenset[str], *, exact: bool) -> bool:
+    """Returns true for a signature below a delimiter.
+
+    Mailers put a blank behind their delimiter (`exact`), people do not: below theirs there must be a way to reach somebody,
+    or the sender's own name.
+    """
+    lines = block[: _from_disclaimer(block)]
     if not all(map(_may_belong, lines)):
         return False
     if exact:
         return not any(len(line.split()) > 2 and _requests(line) and not _DISCLAIMS.search(line) for line in lines)
     if not lines:
         return True
-    contacts = sum(_CONTACT.search(line[:300]) is not None for line in lines)
+    has_contacts = any(_CONTACT.search(line) for line in lines)
+    if not has_contacts and names.isdisjoint(lines[0].lower().replace(",", " ").split()):
+        return False
     if _announces(above) or _LABEL.match(lines[0]):
         return False
-    return all(_is_named(line, bool(contacts)) for line in lines)
+    return all(_is_named(line, has_contacts) for line in lines)
 
 
 def _is_contact_block(block: list[str], above: list[str], *, framed: bool) -> bool:
@@ -251,11 +127,14 @@ def _announces(above: list[str]) -> bool:
     """Returns true when the last words before the delimiter speak of what is below."""
     if not above:
         return True
-    if above[-1].rstrip()[-1] in ":：":
-        return True
-    if _CLOSING.search(above[-1]) or is_app_line(above[-1]):
+    if is_app_line(above[-1]):
         return False
-    return any(_GIVES.search(line[-200:]) for line in above[-3:] if line.rstrip()[-1] not in "?？")
+    last = above[-1].rstrip()
+    if last[-1] in ":：" or any(
+        _INTRODUCES.search(line[-200:]) for line in above[-3:] if line.rstrip()[-1] not in "?？"
+    ):
+        return True
+    return last[-1] not in ".!。！?？" and not _CLOSING.search(last) and _GIVES.search(last[-200:]) is not None
 
 
 def _from_disclaimer(block: list[str]) -> int:

@@ -21,18 +21,27 @@ class Thread:
     answers    true, when the mail is a reply; None, when that is not known
     forwarded  true, when a block of mail headers begins the content
     sender     the customer's own address
+    name       the customer's own name
     """
 
     subject: str = ""
     answers: bool | None = None
     forwarded: bool = False
     sender: str = ""
+    name: str = ""
 
     @classmethod
-    def of(cls, subject: str, sender: str, *, refers: bool) -> Thread:
+    def of(cls, subject: str, sender: str, name: str = "", *, refers: bool) -> Thread:
         """Returns the thread of a mail with this subject; `refers`: it has In-Reply-To or References."""
         prefix = _prefix(subject)[0]
-        return cls(subject, refers or prefix in _REPLY, prefix in _FORWARD, sender)
+        return cls(subject, refers or prefix in _REPLY, prefix in _FORWARD, sender, name)
+
+    def names(self) -> frozenset[str]:
+        """Returns the words of the customer's name, in small letters, those of the address included."""
+        local = self.sender.partition("@")[0].replace(".", " ").replace("_", " ").replace("-", " ")
+        return frozenset(
+            f"{self.name} {self.name.replace(' ', '')} {local}".lower().replace(",", " ").replace('"', " ").split()
+        )
 
 
 NOTHING_KNOWN = Thread()

@@ -148,7 +148,8 @@ message d'origine|message d’origine|message original|message initial|courriel 
 mensaje original|mensagem original|mensagem de origem|messaggio originale|messaggio originario
 oorspronkelijk bericht|oorspronkelijke bericht|origineel bericht
 oryginalna wiadomość|wiadomość oryginalna|wiadomość pierwotna|исходное сообщение|оригинальное сообщение|исходное письмо
-ursprungligt meddelande|originalmeddelande|ursprungligt brev|oprindelig meddelelse|original besked|den oprindelige meddelelse
+ursprungligt meddelande|originalmeddelande|ursprungligt brev
+oprindelig meddelelse|original besked|oprindelig besked|den oprindelige meddelelse
 opprinnelig melding|original melding|alkuperäinen viesti|původní zpráva|původní e-mail|původní mail|původní email|pôvodná správa
 özgün ileti|orijinal ileti|orijinal mesaj|özgün mesaj|원본 메시지|원본 메일|원본메시지|원본 이메일
 元のメッセージ|オリジナルメッセージ|元のメール|原始邮件|原始郵件|原邮件|原郵件|邮件原件|原始信件|回复的原邮件|回覆的原郵件|回复邮件
