@@ -8,19 +8,22 @@ from collections.abc import Iterator
 
 import aiosmtplib
 
+from schemas.errors import Unavailable
+from schemas.oauth import TokenRefused
 from schemas.settings import SinkSettings
 
 __all__ = ["next_step"]
 
 _IMPLICIT_TLS_PORT = 465
 #: SMTP answers about how we are, not about a message: login wanted, too weak a login, login failed, encryption wanted.
+_NO_SUCH_COMMAND = (500, 501, 502, 503, 504)
 _LOGIN_WANTED, _NO_SUCH_LOGIN, _TOO_WEAK, _ENCRYPTION_WANTED = 530, 535, 534, 538
 
 
 def next_step(error: BaseException | None, settings: SinkSettings) -> str:
     """Returns one sentence that names the setting to change or the thing to look at."""
     causes = list(_causes(error))
-    for advise in (_by_kind, _by_words):
+    for advise in (_by_token, _by_kind, _by_words):
         for cause in causes:
             if found := advise(cause, settings):
                 return found
@@ -28,6 +31,22 @@ def next_step(error: BaseException | None, settings: SinkSettings) -> str:
     if any(isinstance(cause, OSError) for cause in causes):
         return f"look whether this machine reaches {where} (route, firewall, NetworkPolicy)"
     return f"look into the log of the server at {where}"
+
+
+def _by_token(cause: BaseException, settings: SinkSettings) -> str:
+    """Says what to do about an access token, or about a mail server that does not take it."""
+    file = settings.smtp_oauth_file
+    if file is None:
+        return ""
+    if isinstance(cause, TokenRefused):
+        return f"correct or renew what {file} names, as the token server says"
+    if isinstance(cause, Unavailable):
+        return f"look whether the token server that {file} names answers, and whether this machine reaches it"
+    if isinstance(cause, aiosmtplib.SMTPAuthenticationError):
+        if cause.code in _NO_SUCH_COMMAND:
+            return "the server takes no access tokens on this port: use its submission port (587 or 465), or a password"
+        return f"let the client of {file} send as {settings.smtp_username}, and allow SMTP AUTH for that mailbox; or correct its scope"
+    return ""
 
 
 def _by_kind(cause: BaseException, settings: SinkSettings) -> str:

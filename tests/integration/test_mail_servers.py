@@ -240,15 +240,25 @@ def test_a_refused_client_secret_is_one_line_of_what_to_do(host: MailHost, token
     assert "wr0ng" not in str(error.value)
 
 
-def test_exim_takes_our_access_token(host: MailHost, tokens: TokenServer, tmp_path: Path) -> None:
-    ours = sender(host, smtp_password="", smtp_oauth_file=token_file(tmp_path, tokens, "xoauth2"))
-    deliver(ours, outbound(outbound_id="TOKEN", address="ann@customer.example", subject="By token"))
-    eventually(lambda: any(b"By token" in raw for raw in host.mails_of("ann")), host.log())
+@pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer"])
+def test_exim_takes_our_access_token(host: MailHost, tokens: TokenServer, tmp_path: Path, auth: str) -> None:
+    ours = sender(host, smtp_password="", smtp_oauth_file=token_file(tmp_path, tokens, auth))
+    deliver(ours, outbound(outbound_id=auth, address="ann@customer.example", subject=f"By {auth}"))
+    eventually(lambda: any(f"By {auth}".encode() in raw for raw in host.mails_of("ann")), host.log())
     assert "logged in as" in asyncio.run(try_connection(ours, USER))
     tokens.answer = (200, {"access_token": "stolen"})
     with pytest.raises(ServiceUnavailable, match="535") as error:
         deliver(ours, outbound(outbound_id="STOLEN", address="ann@customer.example"))
     assert "stolen" not in str(error.value)
+    tokens.answer = (200, {"access_token": "stolen"})
+    with pytest.raises(Unavailable, match=f"let the client of .* send as {USER}"):
+        asyncio.run(try_connection(ours, USER))
+    tokens.answer = (401, {"error": "invalid_client"})
+    with pytest.raises(Unavailable, match=r"make a new one.*correct or renew what .*oauth\.yaml names"):
+        asyncio.run(try_connection(ours, USER))
+    tokens.answer = (503, {})
+    with pytest.raises(Unavailable, match="look whether the token server"):
+        asyncio.run(try_connection(ours, USER))
 
 
 # exim

@@ -185,3 +185,36 @@ def test_the_command_says_ok_or_the_next_step(cli: Callable[..., Outcome]) -> No
     assert (failed.returncode, "next: nothing listens there" in failed.stderr) == (3, True)
     assert cli(env, "delivery", "--check").returncode == 0, "without --connect it connects to nothing"
     assert cli(env, "delivery", "--connect").returncode == 2
+
+
+def oauth_file(
+    folder: Path, text: str = "{token_url: 'https://a/', client_id: a, client_secret: SECRET, scope: s}"
+) -> Path:
+    (folder / "oauth.yaml").write_text(text)
+    return folder / "oauth.yaml"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "says"),
+    [
+        ({}, None, "needs DESKSTREAM_SMTP_USERNAME"),
+        ({"smtp_username": "a", "smtp_password": "SECRET"}, None, "and no DESKSTREAM_SMTP_PASSWORD"),
+        ({"smtp_username": "a", "smtp_host": "mail.example"}, None, "would travel in plain text"),
+        ({"smtp_username": "a"}, "[SECRET", "is not valid YAML"),
+        ({"smtp_username": "a"}, "- SECRET", "is not an object"),
+        ({"smtp_username": "a"}, "{auth: login, client_secret: SECRET}", "auth is one of xoauth2, oauthbearer"),
+        ({"smtp_username": "a"}, "{client_secret: SECRET}", "oauth needs token_url"),
+    ],
+)
+def test_a_wrong_file_for_tokens_is_told_at_the_start(
+    tmp_path: Path, fields: dict[str, Any], text: str | None, says: str
+) -> None:
+    file = oauth_file(tmp_path) if text is None else oauth_file(tmp_path, text)
+    with pytest.raises(ConfigurationError, match=says) as error:
+        connect(SinkSettings(smtp_oauth_file=file, **fields))
+    assert "SECRET" not in str(error.value)
+
+
+def test_a_file_for_tokens_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"DESKSTREAM_SMTP_OAUTH_FILE: .*cannot be read"):
+        connect(SinkSettings(smtp_oauth_file=tmp_path / "none.yaml", smtp_username="a"))

@@ -150,7 +150,14 @@ xoauth2:
   public_name = XOAUTH2
   server_prompts = :
   server_condition = ${{if match{{$auth1}}{{\N^user={user}\x01auth=Bearer token-[0-9]+\x01\x01$\N}}}}
-  server_set_id = $auth1
+  server_set_id = token
+  server_advertise_condition = ${{if def:tls_cipher}}
+oauthbearer:
+  driver = plaintext
+  public_name = OAUTHBEARER
+  server_prompts = :
+  server_condition = ${{if match{{$auth1}}{{\N^n,a={user},\x01auth=Bearer token-[0-9]+\x01\x01$\N}}}}
+  server_set_id = token
   server_advertise_condition = ${{if def:tls_cipher}}
 """
 
