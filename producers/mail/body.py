@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from producers.mail import charsets, headers, invitations, mime, parser, rtf, smime, tnef, transfer
 from producers.mail.attachments import File, clean_name
-from producers.mail.parser import Entity
+from producers.mail.entity import Entity
 from producers.mail.part import PAGE_TYPES, PLAIN_TYPES, TEXT_TYPES, Part
 from producers.text import markup
 from schemas.errors import Refused
@@ -86,6 +86,8 @@ class Body:
     files: list[File] = field(default_factory=list)
     parts: int = 0
     left: _Allowance = field(default_factory=_Allowance)
+    #: False where a plain text says the same: then pages are not decoded.
+    wants_pages: bool = True
     #: What is read when there are no words: `(rank, how to get them)`.
     substitutes: list[tuple[int, Callable[[], str]]] = field(default_factory=list)
 
@@ -233,17 +235,19 @@ def _alternatives(children: list[Part], body: Body, depth: int) -> None:
     A plain text that only says that there is a page is not taken. A second plain text that says something else is.
     """
     branches: list[tuple[Part, Body]] = []
+    wants_pages = body.wants_pages
     for child in children:
-        branch = Body(parts=body.parts, left=body.left)
+        branch = Body(parts=body.parts, left=body.left, wants_pages=wants_pages)
         _collect(child, branch, depth + 1)
         body.parts = branch.parts
         body.files += branch.files
         body.substitutes += branch.substitutes
         if _has_text(branch):
             branches.append((child, branch))
+            wants_pages = wants_pages and (any(is_html for is_html, _ in branch.texts) or _is_stub(branch))
     plain = [(child, branch) for child, branch in branches if _has_text(branch, plain_only=True)]
     page = next((branch for _, branch in branches if not _has_text(branch, plain_only=True)), None)
-    if plain and page is not None and all(_says_nothing(text) for _, text in plain[0][1].texts):
+    if plain and page is not None and _is_stub(plain[0][1]):
         body.texts += page.texts
         body.substitutes.append((_CONTAINER, lambda: plain[0][1].text()))
     elif plain:
@@ -255,6 +259,10 @@ def _alternatives(children: list[Part], body: Body, depth: int) -> None:
                 body.texts += branch.texts
     elif page is not None:
         body.texts += page.texts
+
+
+def _is_stub(branch: Body) -> bool:
+    return all(_says_nothing(text) for _, text in branch.texts)
 
 
 def _says_nothing(text: str) -> bool:
@@ -271,7 +279,7 @@ def _has_text(body: Body, *, plain_only: bool = False) -> bool:
 def _report(children: list[Part], body: Body, depth: int) -> None:
     """Collects a report without the mail that it is about: that one is ours, and not what the sender writes."""
     for child in children:
-        found = Body(parts=body.parts, left=body.left)
+        found = Body(parts=body.parts, left=body.left, wants_pages=body.wants_pages)
         _collect(child, found, depth + 1)
         body.parts = found.parts
         body.texts += found.texts
@@ -308,6 +316,8 @@ def _words(part: Part, body: Body) -> str:
 
 
 def _text(part: Part, body: Body) -> None:
+    if part.kind in PAGE_TYPES and not body.wants_pages:
+        return
     text = _words(part, body)
     is_html = part.kind in PAGE_TYPES
     if not is_html:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from datetime import datetime, timedelta
-from email.message import Message
 from email.utils import parsedate_tz
 
 from producers.mail import charsets
 from producers.mail.addresses import addresses
 from producers.mail.encoded_words import decode, raw_text
+from producers.mail.entity import Entity
 from schemas.clock import MICROS
 
 __all__ = ["Headers", "addresses", "date", "decode", "ids", "of", "text"]
@@ -25,12 +25,9 @@ _TWO_DAYS = 2 * 86400
 _ZONES = {"JST": 9, "HKT": 8, "SGT": 8, "KST": 9, "CET": 1, "CEST": 2, "BST": 1, "EET": 2, "EEST": 3, "AEST": 10}
 
 
-def of(mail: Message) -> Headers:
+def of(mail: Entity) -> Headers:
     """Returns all headers of a mail."""
-    found: Headers = {}
-    for name, value in mail.raw_items():
-        found.setdefault(name.rstrip().lower(), []).append(str(value))
-    return found
+    return mail.fields
 
 
 def text(headers: Headers, name: str) -> str:

@@ -70,9 +70,11 @@ _INDENTED = re.compile(
 )
 
 
-def read_mended(raw: bytes) -> Entity:
-    """Returns the tree of parts of a mail; raises as `parser.read_entity`."""
-    return MendingReader(raw).entity(0, None, is_mail=True)
+def read_mended(raw: bytes, *, is_indented: bool = False) -> Entity:
+    """Returns the tree of parts of a mail, whose first line was perhaps indented; raises as `parser.read_entity`."""
+    reader = MendingReader(raw)
+    reader.is_indented = is_indented
+    return reader.entity(0, None, is_mail=True)
 
 
 class MendingReader(Reader):
@@ -81,8 +83,17 @@ class MendingReader(Reader):
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
         self._looks_left = _MOST_LOOKS
+        self.is_indented = False
 
     # headers
+
+    def goes_on_below(self, at: int) -> bool:
+        """Returns true when a header, perhaps, stands below the blank line of a head."""
+        return self.is_indented or _HEADER.match(self.raw, at) is not None
+
+    def is_well_formed(self, name: str, value: str) -> bool:
+        """Returns true for a Content-Type that says what it means, and for any other header."""
+        return name.lower() != "content-type" or (bool(value.strip()) and plain_content_type(value) is None)
 
     def head(self, lines: list[bytes], *, is_mail: bool) -> bytes:
         """Reads header lines into `lines`, mended. Returns the line below them."""

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 
 from producers.mail.mended import read_mended
-from producers.mail.parser import Entity, read_entity
+from producers.mail.parser import Entity, headers_in, read_entity
 from schemas.errors import Refused
 
 __all__ = ["parse_mail", "parse_part"]
 
-_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
-_HAS_PARTS = re.compile(r"multipart/|message/", re.IGNORECASE)
-_HEADER = re.compile(r"([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)\n")
-_HEADERS = re.compile(r"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+")
+_HEADERS = re.compile(r"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++")
 _HEADERS_LOOKED_AT = 20_000
 #: Below the blank line: headers, perhaps, or parts that nobody announced.
 _GOES_ON = re.compile(rb"(?:[ \t]*\r?\n)*+(?:Content-[A-Za-z-]+|From)[ \t]*:", re.IGNORECASE)
@@ -42,7 +39,7 @@ def parse_mail(raw: bytes) -> Entity:
         raw = raw.replace(b"\r\r\n", b"\r\n")
     mail = None if is_indented else _without_parts(raw)
     if mail is None or _GOES_ON.match(raw, mail.body_start):
-        return read_mended(raw)
+        return read_mended(raw, is_indented=is_indented)
     return mail
 
 
@@ -61,14 +58,23 @@ def _without_parts(raw: bytes) -> Entity | None:
 
     Returns None for any other mail. Most mails with words only are of this kind, and their headers are most of the work.
     """
-    end = _EMPTY_LINE.search(raw, 0, _HEADERS_LOOKED_AT)
-    if end is None:
+    end = _end_of_head(raw)
+    if end < 0:
         return None
-    head = raw[: end.start()].decode("ascii", "surrogateescape").replace("\r\n", "\n") + "\n"
-    if "\r" in head or _HAS_PARTS.search(head) or not _HEADERS.fullmatch(head):
+    if b"multipart/" in raw[:end] or b"multipart/" in (lower := raw[:end].lower()) or b"message/" in lower:
+        return None
+    head = raw[: end + 1].decode("ascii", "surrogateescape").replace("\r\n", "\n")
+    if "\r" in head or not _HEADERS.fullmatch(head):
         return None
     mail = Entity(raw)
-    for name, value in _HEADER.findall(head):
-        mail.set_raw(name, value)
-    mail.body_start, mail.body_end = end.end(), len(raw)
+    mail.set_all_raw(headers_in(head))
+    mail.body_start, mail.body_end = end + (3 if raw[end + 1 : end + 2] == b"\r" else 2), len(raw)
     return mail
+
+
+def _end_of_head(raw: bytes) -> int:
+    """Returns the offset of the line end above the first blank line, -1 when there is none nearby."""
+    marks = (b"\n\r\n", b"\n\n") if raw[: raw.find(b"\n") + 1].endswith(b"\r\n") else (b"\n\n", b"\n\r\n")
+    end = raw.find(marks[0], 0, _HEADERS_LOOKED_AT)
+    before = raw.find(marks[1], 0, end if end >= 0 else _HEADERS_LOOKED_AT)
+    return before if before >= 0 else end

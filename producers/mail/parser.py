@@ -18,11 +18,9 @@ The limits are on what costs time per piece. They are counted while the mail is 
 
 from __future__ import annotations
 
-import email.policy
 import re
-from email.message import Message
-from typing import Any
 
+from producers.mail.entity import Entity
 from schemas.errors import Refused
 
 __all__ = [
@@ -51,37 +49,11 @@ _HEADER = re.compile(rb"(?:From |[!-9;-~]*:|[\t ])")
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 BLANK_LINES = frozenset((b"\n", b"\r\n", b"\r"))
 _WHITE = b" \t\r\n"
+#: A well-formed head with its blank line, of a bounded length: pieces that are read at once cost memory.
+_WHOLE_HEAD = re.compile(rb"((?:[!-9;-~]++:[^\r\n]*+\r?\n(?:[ \t][^\r\n]*+\r?\n)*+)++)\r?\n")
+_UNFOLDED, _UNFOLDED_CRLF = re.compile(r"\n(?![ \t])"), re.compile(r"\r?\n(?![ \t])")
+_MAX_WHOLE_HEAD = 50_000
 _WITH_PARAMETERS = frozenset(("content-type", "content-disposition"))
-
-
-class Entity(Message):
-    """A mail or a part of one: the library's message, whose body stays where it is until somebody asks for it."""
-
-    def __init__(self, raw: bytes) -> None:
-        super().__init__(email.policy.compat32)
-        self.raw = raw
-        self.body_start = self.body_end = 0
-
-    def get_payload(self, i: int | None = None, decode: bool = False) -> Any:
-        """Returns what the library's method returns."""
-        if getattr(self, "_payload", None) is None:
-            self.set_payload(self.body().decode("ascii", "surrogateescape"))
-        return super().get_payload(i, decode)  # type: ignore[call-overload]
-
-    @property
-    def children(self) -> list[Entity]:
-        """The parts inside of this one."""
-        payload = getattr(self, "_payload", None)
-        return payload if isinstance(payload, list) else []
-
-    def body(self) -> bytes:
-        """Returns the bytes below the headers, without the line end that belongs to the boundary below them."""
-        return self.raw[self.body_start : self.body_end]
-
-    def end_before_line_end(self) -> None:
-        """Leaves the last line end of the body to the boundary below it (RFC 2046, 5.1.1)."""
-        last = self.raw[max(self.body_start, self.body_end - 2) : self.body_end]
-        self.body_end -= 2 if last == b"\r\n" else 1 if last[-1:] in (b"\r", b"\n") else 0
 
 
 def read_entity(raw: bytes) -> Entity:
@@ -98,6 +70,13 @@ def read_headers(raw: bytes) -> Entity:
     entity = Entity(raw)
     Reader(raw).headers(entity, is_mail=True)
     return entity
+
+
+def headers_in(head: str) -> list[tuple[str, str]]:
+    """Returns name and value of each header of a well-formed head, which ends with the end of its last line."""
+    lines = (_UNFOLDED_CRLF if "\r" in head else _UNFOLDED).split(head)
+    lines.pop()
+    return [(name, value.lstrip(" \t")) for name, _, value in [line.partition(":") for line in lines]]
 
 
 def too_costly(what: str, most: int) -> Refused:
@@ -151,6 +130,8 @@ class Reader:
 
     def headers(self, entity: Entity, *, is_mail: bool) -> None:
         """Reads header lines and the blank line below them; a line that is neither is the first of the body."""
+        if self._whole_head(entity):
+            return
         lines: list[bytes] = []
         line = self.head(lines, is_mail=is_mail)
         if len(lines) > 1 and lines[-1].startswith(b"From "):  # it is the first line of the body
@@ -158,6 +139,34 @@ class Reader:
         elif line in BLANK_LINES:
             self.at += len(line)
         self._keep_all(entity, lines)
+
+    def _whole_head(self, entity: Entity) -> bool:
+        """Reads a head that is well-formed, as nearly all are, at once; returns false for any other."""
+        found = _WHOLE_HEAD.match(self.raw, self.at, self.at + _MAX_WHOLE_HEAD)
+        if found is None or b"\n--" in found[1] or found[1].startswith(b"--"):
+            return False
+        if self.goes_on_below(found.end()):
+            return False
+        headers = headers_in(found[1].decode("ascii", "surrogateescape"))
+        with_parameters = [
+            (name, value) for name, value in headers if name[0] in "Cc" and name.lower() in _WITH_PARAMETERS
+        ]
+        if not all(self.is_well_formed(name, value) for name, value in with_parameters):
+            return False
+        entity.set_all_raw(headers)
+        self.at = found.end()
+        self._count(found[1].count(b"\n"), len(found[1]))
+        for _, value in with_parameters:
+            self._count_parameters(value)
+        return True
+
+    def is_well_formed(self, name: str, value: str) -> bool:
+        """Returns true when a header with parameters needs no mending: always, in a mail that is read as it stands."""
+        return True
+
+    def goes_on_below(self, at: int) -> bool:
+        """Returns true when the headers may go on below the blank line: never, in a mail that is read as it stands."""
+        return False
 
     def head(self, lines: list[bytes], *, is_mail: bool) -> bytes:
         """Reads header lines into `lines`. Returns the line below them."""
@@ -169,8 +178,11 @@ class Reader:
     def take_header(self, line: bytes) -> None:
         """Steps over a line of headers, and counts it."""
         self.at += len(line)
-        self._header_lines += 1
-        self._header_bytes += len(line)
+        self._count(1, len(line))
+
+    def _count(self, lines: int, size: int) -> None:
+        self._header_lines += lines
+        self._header_bytes += size
         if self._header_lines > MAX_HEADERS:
             raise too_costly("lines of headers", MAX_HEADERS)
         if self._header_bytes > MAX_HEADER_BYTES:
@@ -193,9 +205,12 @@ class Reader:
         value = value.lstrip(" \t").rstrip("\r\n")
         entity.set_raw(name, value)
         if name.lower() in _WITH_PARAMETERS:
-            self._parameter_work += len(value) ** 2
-            if self._parameter_work > MAX_PARAMETER_WORK:
-                raise too_costly("characters of parameters", int(MAX_PARAMETER_WORK**0.5))
+            self._count_parameters(value)
+
+    def _count_parameters(self, value: str) -> None:
+        self._parameter_work += len(value) ** 2
+        if self._parameter_work > MAX_PARAMETER_WORK:
+            raise too_costly("characters of parameters", int(MAX_PARAMETER_WORK**0.5))
 
     def line(self) -> bytes:
         """Returns the next line with its end, cut where headers are too long; b"" at an open boundary and at the end."""
@@ -227,12 +242,12 @@ class Reader:
     def _lines_with_dashes(self) -> list[int]:
         if self._dashes is None:
             offsets = [0] if self.raw.startswith(b"--") else []
-            for mark in (b"\n--", b"\r--"):
-                if self.raw.count(mark) > MAX_BOUNDARY_LINES:
-                    raise too_costly("lines that begin with --", MAX_BOUNDARY_LINES)
-                at = -1
+            for mark in (b"\n--", b"\r--") if b"\r" in self.raw else (b"\n--",):
+                at, first = -1, len(offsets)
                 while (at := self.raw.find(mark, at + 1)) >= 0:
                     offsets.append(at + 1)
+                    if len(offsets) - first > MAX_BOUNDARY_LINES:
+                        raise too_costly("lines that begin with --", MAX_BOUNDARY_LINES)
             self._dashes = sorted(offsets)
         return self._dashes
 

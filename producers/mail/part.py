@@ -12,7 +12,7 @@ from email.message import Message
 from producers.mail import charsets, headers, transfer
 from producers.mail.attachments import clean_name
 from producers.mail.content_type import plain_content_type
-from producers.mail.parser import Entity
+from producers.mail.entity import Entity
 from producers.text import markup
 
 __all__ = ["PAGE_TYPES", "PLAIN_TYPES", "TEXT_TYPES", "Part", "as_bytes"]
@@ -26,6 +26,7 @@ _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s{0,3}=\s{0,3}[\"']?\s{0,3}([a-zA-Z0-9_.:-]{1,40})", re.IGNORECASE
 )
 _CHARSET = re.compile(r"charset\s*=\s*[\"']*([^\"';,\s]+)", re.IGNORECASE)
+_FIELDS = ("content-type", "content-transfer-encoding", "content-disposition")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _ENRICHED = re.compile(r"<param>[^<]{0,1000}</param>|<(/?[a-zA-Z][^<>]{0,60})>|<<", re.IGNORECASE)
 
@@ -37,11 +38,10 @@ class Part:
 
     def __init__(self, message: Entity) -> None:
         self.message = message
-        self.fields: dict[str, str] = {}
-        for name, value in message.raw_items():
-            lower = name.lower()
-            if lower.startswith("content-") and (said := str(value)):
-                self.fields.setdefault(lower, said)
+        fields = message.fields
+        self.fields = {
+            name: value for name in _FIELDS if name in fields and (value := next(filter(None, fields[name]), ""))
+        }
         kind = self._mend_type(self.fields.get("content-type", ""))
         if not kind:
             kind = message.get_default_type()

@@ -113,7 +113,11 @@ def _line_start(data: bytes, at: int) -> int:
 def _lenient(data: bytes) -> bytes:
     """Decodes as much as there is: without the padding, or without the last, incomplete group."""
     digits = data.translate(None, _WHITE)
-    if digits.count(b"=") < _MOST_PADDINGS and _PADDING_INSIDE.search(digits):
+    if (
+        0 <= digits.find(b"=") < len(digits) - 2
+        and digits.count(b"=") < _MOST_PADDINGS
+        and _PADDING_INSIDE.search(digits)
+    ):
         return b"".join(_lenient(piece) for piece in digits.split(b"=") if piece)
     missing = -len(digits.rstrip(b"=")) % 4
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html as entities
 import re
+from functools import lru_cache
 
 import nh3
 
@@ -17,7 +18,8 @@ __all__ = ["to_text"]
 MAX_HTML_CHARS = 400_000
 _PARAGRAPHS = frozenset(["p", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre"])
 _LINES = frozenset(["div", "li", "tr", "dd", "dt", "center", "hr", "br"])
-_TAGS = {*_PARAGRAPHS, *_LINES, "td", "th"}
+_CELLS = frozenset(["td", "th"])
+_TAGS = {*_PARAGRAPHS, *_LINES, *_CELLS}
 _DROPPED_WITH_CONTENT = {"script", "style", "title", "head", "noscript", "template", "svg", "math", "object"}
 #: What stands in these is for programs without frames, as mail programs are; the parser takes it for plain text.
 _FRAMES = re.compile(r"</?(?:noframes|frameset)\b[^<>]*+>", re.IGNORECASE)
@@ -34,6 +36,13 @@ _NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", r
 _UNSEEN = re.compile(r"visibility:\s*(?:hidden|collapse)", re.IGNORECASE)
 _SIZE = re.compile(r"font-size:|(?<![-\w])size=", re.IGNORECASE)
 _SEEN = re.compile(r"visibility:\s*visible", re.IGNORECASE)
+_WITHOUT_STYLES = nh3.Cleaner(tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
+_WITH_STYLES = nh3.Cleaner(
+    tags=_TAGS | {"span", "font"},
+    attributes={"*": {"style", "hidden"}, "font": {"size"}},
+    clean_content_tags=_DROPPED_WITH_CONTENT,
+    filter_style_properties=_STYLES,
+)
 #: Invisible characters in a row push the text of the mail out of its preview.
 _PADDING = re.compile("(?:[\u034f\u00ad\u200b\u200c\u200d\u200e\u2060\u2007\ufeff][ \u00a0]*){3,}")
 _OPEN_OR_CLOSE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
@@ -69,7 +78,8 @@ _MOST_TAGS = 50_000
 #: It takes 10 microseconds for an ampersand.
 _MOST_ENTITIES = 20_000
 #: It compares each attribute of a tag with all others of that tag.
-_MANY_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>\s]*+\s++){10000}")
+_MOST_ATTRIBUTES = 10_000
+_MANY_ATTRIBUTES = re.compile(rf"<[a-zA-Z](?:[^<>\s]*+\s++){{{_MOST_ATTRIBUTES}}}")
 _ANY_TAG = re.compile(r"<[^<>]*+>")
 #: Character references that are no character; Python reads no number of more than 4,300 digits.
 _LONG_NUMBER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")
@@ -78,6 +88,8 @@ _UNREAD = re.compile(
     r"<!--(?:[^-]++|-(?!->))*+-->|<(script|style|svg|math|template)\b(?:[^<]++|<(?!/\1))*+</\1[^<>]*+>", re.IGNORECASE
 )
 _OPENED = re.compile(r"<!--|<(?:script|style)\b[^<>]*+>[^<]*+", re.IGNORECASE)
+#: A style sheet: nothing in it looks like markup, or like the end of a comment that begins above it.
+_STYLES_APART = re.compile(r"<style\b[^<>]*+>\s*+(?:<!--)?(?:[^<>-]++|-(?!->)|>)*+(?:-->)?\s*+</style\s*+>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
 _TOKEN = re.compile(r"<(/?)([a-z0-9]++)((?:[^>\"]++|\"[^\"]*+\")*+)>|([^<]++)")
 _EMPTY = frozenset(["br", "hr"])
@@ -96,7 +108,9 @@ def to_text(markup: str) -> str:
 
     What is hidden is left out, unless all of it is: a page with words is never an empty text.
     """
-    markup = _C1.sub(" ", markup[:MAX_HTML_CHARS].replace("\u00a0", " "))
+    markup = markup[:MAX_HTML_CHARS]
+    if not markup.isascii() and b"\xc2" in markup.encode("utf-8", "surrogatepass"):  # of Latin-1 beyond ASCII, half
+        markup = _C1.sub(" ", markup.replace("\u00a0", " "))
     if "<nof" in markup or "<NOF" in markup:
         markup = _FRAMES.sub(" ", markup)
     if _is_costly(markup):
@@ -115,7 +129,7 @@ def _shown(clean: str) -> str:
             hidden += 0 if words or tag in _EMPTY else -1 if closing else 1
         elif words:
             if not faint or faint[-1] == _VISIBLE:
-                page.write(_plain(words))
+                page.write(words)
         elif closing:
             page.close(tag)
             if faint:
@@ -132,23 +146,19 @@ def _shown(clean: str) -> str:
 
 
 def _clean(markup: str, *, with_styles: bool = False) -> str:
-    if not with_styles:
-        return nh3.clean(markup, tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
-    return nh3.clean(
-        markup,
-        tags=_TAGS | {"span", "font"},
-        attributes={"*": {"style", "hidden"}, "font": {"size"}},
-        clean_content_tags=_DROPPED_WITH_CONTENT,
-        filter_style_properties=_STYLES,
-    )
+    if "<style" in markup:  # the parser takes its time for them
+        markup = _STYLES_APART.sub("", markup)
+    return (_WITH_STYLES if with_styles else _WITHOUT_STYLES).clean(markup)
 
 
+@lru_cache(maxsize=1024)
 def _is_hidden(attributes: str) -> bool:
     if _INVISIBLE.search(attributes) or ("overflow" in attributes and _CLIPPED.search(attributes)):
         return True
     return _TRANSPARENT.search(attributes) is not None and _NO_SIZE.search(attributes) is not None
 
 
+@lru_cache(maxsize=1024)
 def _faintness(tag: str, attributes: str, around: _Faint) -> _Faint:
     """Returns if the words of an element are without size, and if they are made invisible.
 
@@ -182,7 +192,9 @@ def _crude_text(markup: str) -> str:
 def _is_costly(markup: str) -> bool:
     if markup.count("<") > _MOST_TAGS or markup.count("&") > _MOST_ENTITIES:
         return True
-    return _too_deep(markup) or _MANY_ATTRIBUTES.search(markup) is not None
+    if markup.count("<") - markup.count("</") > _DEEPEST and _too_deep(markup):
+        return True
+    return len(markup) > 2 * _MOST_ATTRIBUTES and _MANY_ATTRIBUTES.search(markup) is not None
 
 
 def _too_deep(markup: str) -> bool:
@@ -197,13 +209,13 @@ def _too_deep(markup: str) -> bool:
 
 def _plain(words: str) -> str:
     """Decodes the four entities that `nh3` writes; `html.unescape` takes ten times as long."""
-    if "&" in words:
-        words = words.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    return words
+    return words.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 class _Page:
     """Writes lines from a stream of clean tags and words."""
+
+    __slots__ = ("_line", "_lines", "_quoted", "_verbatim")
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -211,38 +223,40 @@ class _Page:
         self._quoted = self._verbatim = 0
 
     def open(self, tag: str) -> None:
-        if tag in ("span", "font"):
-            return
-        if tag in _PARAGRAPHS:
+        if tag in _LINES:
+            if tag == "br":
+                self._break()
+                return
+            if self._line:
+                self._end_line()
+            if tag == "li":
+                self._line.append("- ")
+        elif tag in _PARAGRAPHS:
             self._paragraph()
             self._quoted += tag == "blockquote"
             self._verbatim += tag == "pre"
-        elif tag == "br":
-            self._break()
-        elif tag in _LINES:
-            self._end_line()
-            if tag == "li":
-                self._line.append("- ")
-        elif self._line:  # a table cell after another
+        elif self._line and tag in _CELLS:  # behind another
             self._line.append(" ")
 
     def close(self, tag: str) -> None:
-        if tag in _PARAGRAPHS:
+        if tag in _LINES:
+            if self._line:
+                self._end_line()
+        elif tag in _PARAGRAPHS:
             self._paragraph()
             self._quoted -= tag == "blockquote"
             self._verbatim -= tag == "pre"
-        elif tag in _LINES:
-            self._end_line()
 
     def write(self, words: str) -> None:
-        if self._verbatim:
+        if "&" in words:
+            words = _plain(words)
+        if self._verbatim and "\n" in words:
             *whole, rest = words.split("\n")
             for line in whole:
                 self._line.append(line)
                 self._break()
-            self._line.append(rest)
-        else:
-            self._line.append(_SPACES.sub(" ", words if words.isascii() else _PADDING.sub("", words)))
+            words = rest
+        self._line.append(words)
 
     def text(self) -> str:
         self._end_line()
@@ -251,22 +265,27 @@ class _Page:
         return "\n".join(self._lines).strip()
 
     def _end_line(self) -> None:
-        if "".join(self._line).strip():
+        """Ends the line, if there are words in it."""
+        line = "".join(self._line)
+        if line and not line.isspace():
             self._break()
         else:
             self._line.clear()
 
     def _break(self) -> None:
         line = "".join(self._line)
-        line = line.rstrip() if self._verbatim else _SPACES.sub(" ", line).strip()
         self._line.clear()
+        line = (
+            line.rstrip()
+            if self._verbatim
+            else _SPACES.sub(" ", line if line.isascii() else _PADDING.sub("", line)).strip()
+        )
         if line or (self._lines and self._lines[-1].strip("> ")):
-            self._lines.append(self._marks() + line if line else self._marks().rstrip())
+            marks = "> " * min(self._quoted, _MOST_QUOTED)
+            self._lines.append(marks + line if line else marks.rstrip())
 
     def _paragraph(self) -> None:
-        self._end_line()
+        if self._line:
+            self._end_line()
         if self._lines and self._lines[-1].strip("> "):
-            self._lines.append(self._marks().rstrip())
-
-    def _marks(self) -> str:
-        return "> " * min(self._quoted, _MOST_QUOTED)
+            self._lines.append(("> " * min(self._quoted, _MOST_QUOTED)).rstrip())

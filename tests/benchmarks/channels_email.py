@@ -1,8 +1,9 @@
-"""Plain mails to events on one core, beside the standard library's own way to the same words.
+"""Mails to events on one core: plain ones beside the standard library's own way to the same words, and real sizes.
 
 The mails are what a support mailbox gets: replies with a quote and a signature, in four languages and the charsets of
 their countries, with the headers of three relays, DKIM and ARC. The peer parses with `policy.default`, takes the
-decoded headers and `get_body().get_content()`; it strips no quote, masks no card, finds no ticket.
+decoded headers and `get_body().get_content()`; it strips no quote, masks no card, finds no ticket. Mails of real sizes,
+with pages and files, are those of `tests.benchmarks.real_mails`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from email.message import EmailMessage
 
 from producers.mail import event as channel
+from tests.benchmarks import real_mails
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.harness import Bench
 
@@ -70,8 +72,10 @@ def figures(bench: Bench) -> list[Figure]:
     mails = [_mail(number) for number in range(MAILS)]
     ours = _rate(mails, lambda raw: channel.normalise(raw, now=NOW))
     peer = _rate(mails, _with_the_standard_library)
+    real = _rate(real_mails.mails(MAILS), lambda raw: channel.normalise(raw, now=NOW))
     return [
         Figure("email_normalise_per_s", round(ours), "mails/s", at_least=1500),
+        Figure("email_real_per_s", round(real), "mails/s", at_least=2000),
         Figure("email_standard_library_per_s", round(peer), "mails/s"),
         Figure("email_vs_standard_library", round(ours / peer, 2), "ratio", at_least=1.0),
     ]
