@@ -6,7 +6,7 @@ The one place where the outcome of a normaliser is turned into a Kafka record, f
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 import structlog
@@ -28,7 +28,7 @@ log = structlog.get_logger("producers.intake")
 class Intake:
     """Takes inputs of one producer. `producer` is the normaliser's CHANNEL, which its dead letters name.
 
-    source, imported  of every input, as `InputContext` says
+    source, imported, headers  of every input, as `InputContext` says
     """
 
     def __init__(
@@ -39,9 +39,10 @@ class Intake:
         *,
         source: str = "",
         imported: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.publisher, self.producer, self._normalise = publisher, producer, normalise
-        self._source, self._imported = source, imported
+        self._source, self._imported, self._headers = source, imported, headers or {}
         self._clock = publisher.settings.pipeline_clock
 
     def take(
@@ -55,7 +56,7 @@ class Intake:
         total_bytes  its whole length when `raw` is only the first part
         """
         trace = ""
-        given = InputContext(received_at=self._clock.now(), source=self._source, imported=self._imported)
+        given = InputContext(self._clock.now(), self._source, self._imported, self._headers)
         if refused is None:
             try:
                 event = self._normalise(raw, given)

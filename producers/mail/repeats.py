@@ -20,7 +20,8 @@ HEADER = "x-deskstream-repeated-text"
 #: So many other addresses of the domain sent this text within the window.
 _OTHERS, _WINDOW_MICROS = 3, 180 * 60 * MICROS
 _TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 2_000, 20
-_VARYING = re.compile(r"\[#[^\]]*\]|<[^<>\s]*>|\S+@\S+|\d+")
+#: Each place of a text is looked at once, whatever it holds.
+_VARYING = re.compile(r"\[#[^\[\]]*+\]|<[^<>\s]*+>|(?<!\S)[^\s@]++@\S++|\d++")
 #: Where everybody has a mailbox: a template that many people send is no machine.
 _EVERYBODYS = """
 gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com yahoo.co.jp aol.com icloud.com me.com mac.com gmx.de

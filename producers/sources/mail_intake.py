@@ -24,6 +24,9 @@ from schemas.settings import ProducerSettings
 
 __all__ = ["mail_event", "mail_intake"]
 
+#: What the mailbox says beside the mail, in `InputContext.headers`.
+_BRAND = "brand"
+
 
 def mail_intake(
     publisher: Publisher,
@@ -36,14 +39,13 @@ def mail_intake(
 ) -> Intake:
     """Returns the intake of one mail source. `source` is its name for people: `maildir:/var/mail/support`.
 
-    `brand` is that of a mailbox which belongs to one.
+    `brand` is that of a mailbox which belongs to one. A dead letter keeps it for its replay.
     """
-    return Intake(publisher, CHANNEL, mail_event(settings, store, brand), source=source, imported=imported)
+    headers = {_BRAND: brand} if brand else {}
+    return Intake(publisher, CHANNEL, mail_event(settings, store), source=source, imported=imported, headers=headers)
 
 
-def mail_event(
-    settings: ProducerSettings, store: AttachmentStore | None, brand: str = ""
-) -> Callable[[bytes, InputContext], Event]:
+def mail_event(settings: ProducerSettings, store: AttachmentStore | None) -> Callable[[bytes, InputContext], Event]:
     """Returns the function that makes the event of a raw mail, whatever its source, now or when it is replayed.
 
     The function raises `Refused` for what is no mail or too large, and `Unavailable` when the attachment store does
@@ -62,7 +64,7 @@ def mail_event(
         message = message_received(
             mail, now=context.received_at, source=context.source, imported=context.imported, servers=servers
         )
-        if brand:
+        if brand := context.headers.get(_BRAND, ""):
             message = replace(message, brand=brand)
         sender = message.sender or message.address
         if not context.imported and repeated.is_repeated(sender, message.subject, message.text, context.received_at):
