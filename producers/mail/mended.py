@@ -49,6 +49,18 @@ _TRACE = re.compile(
 _FROM_WITH_BLANKS = re.compile(rb"From[ \t]+:")
 _PARAMETER = re.compile(rb"[A-Za-z0-9*-]{2,40}[ \t]*=(?!\?)[^\r\n]")
 _BLANK_LINES_AND_HEADER = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n)){1,20}+(?=[!-9;-~]+[ \t]*:)")
+#: What a header says at least: "Date: Friday" in a body whose blank line was lost is none.
+_ANYTHING = re.compile(rb"")
+_MAILBOX, _ID = re.compile(rb"[^\r\n]*(?:@|=\?)|[ \t]*\r?\n"), re.compile(rb"[ \t]*(?:<|\r?\n)")
+_PLAUSIBLE = {
+    **dict.fromkeys((b"from", b"to", b"cc", b"sender", b"reply-to"), _MAILBOX),
+    **dict.fromkeys((b"message-id", b"in-reply-to", b"references"), _ID),
+    b"date": re.compile(rb"[^\r\n]*\d[^\r\n]*:"),
+    b"mime-version": re.compile(rb"[ \t]*\d"),
+    b"content-type": re.compile(rb"[^\r\n]*/"),
+    b"content-transfer-encoding": re.compile(rb"[ \t\"]*(?:[78] ?-?bit|base|quoted|binary|x-|uu)", re.IGNORECASE),
+    b"content-disposition": re.compile(rb"[ \t\"]*(?:inline|attachment|form)", re.IGNORECASE),
+}
 _LONGEST_CONTINUATION = 300
 #: What the continuations of a header look like that was wrapped; those of a subject may look like anything.
 _NOTHING = re.compile(rb"(?!)")
@@ -240,7 +252,8 @@ def _last_known(before: list[bytes], ahead: list[bytes], *, is_mail: bool) -> in
         elif header := _HEADER.match(line):
             name = header[1].lower()
             known = name not in seen if name in _ONCE else is_mail and _MORE.fullmatch(name) is not None
-            if known and (is_mail or _CONTENT.fullmatch(name)):
+            said = line[header.end() : header.end() + _LONGEST_CONTINUATION]
+            if known and (is_mail or _CONTENT.fullmatch(name)) and _PLAUSIBLE.get(name, _ANYTHING).match(said):
                 last = index
             seen.add(name)
     return last

@@ -70,10 +70,11 @@ HEAD = b"From: Ann <a@x.example>\nTo: support@support.example\nSubject: Hi\n"
         (HEAD + b"\nFrom: Bob <b@y.example>\nTo: c@z.example\nSubject: Other\n\nWhat is it?\n", "From: Bob <b@y.example>\nTo: c@z.example\nSubject: Other\n\nWhat is it?"),
         (HEAD + b"\nContent: five lamps\nColour: red\n", "Content: five lamps\nColour: red"),
         (HEAD + b"\nDate: Friday\nSize: 42\n\nIs that right?\n", "Date: Friday\nSize: 42\n\nIs that right?"),
+        (HEAD + b"What I ordered:\nDate: Friday\nCc: red\nReferences: none\n", "What I ordered:\nDate: Friday\nCc: red\nReferences: none"),
         (HEAD + b"X-Long: " + b"x" * 70 + b"\n" + b"y" * 70 + b"\nis the first line\n", "y" * 70 + "\nis the first line"),
         (HEAD + b"One\nTwo\nThree\nFour\nFive\nX-Mailer: y\n\nSix\n", "One\nTwo\nThree\nFour\nFive\nX-Mailer: y\n\nSix"),
     ],
-    ids=["no blank line", "a pasted head", "a pasted head first", "a list of words", "a form", "long lines", "many lines"],
+    ids=["no blank line", "a pasted head", "a pasted head first", "a list of words", "a form", "a form, no blank line", "long lines", "many lines"],
 )  # fmt: skip
 def test_words_of_the_body_stay_in_the_body(raw: bytes, text: str) -> None:
     event = email.normalise(raw, now=NOW)
