@@ -57,6 +57,7 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     first_response    from creation to the first public answer of a person
     next_response     from the oldest unanswered message after an answer (or a reopening) to the next answer: how
                       often, the longest, the sum, and the last
+    reply             until the first response and all next responses; no minute counts twice
     new open on_hold agent_wait   time in the states new, open, hold and pending
     requester_wait    new + open + hold     agent_work   new + open
     unassigned        time in any of these states in nobody's hands
@@ -108,6 +109,8 @@ class TicketClocks(Fact, frozen=True, kw_only=True):
     full_resolution_business_seconds: float | None = None
     calendar_version: str = ""
     brand: str = ""
+    reply_seconds: float | None = None
+    reply_business_seconds: float | None = None
 
 
 class PromiseFact(Fact, frozen=True, kw_only=True):

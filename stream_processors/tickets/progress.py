@@ -7,6 +7,8 @@
 - Nothing reopens a closed ticket. An agent who takes a solved ticket up again opens a new episode.
 - A status that arrives late undoes nothing that happened after it: it reopens no later solve, overrides no later status,
   and a solve or a pause from before a message that waits leaves the ticket open. Its time in that state stays uncharged.
+  An `open` from before an answer does not undo the `pending` that the answer set. A solve from before the one that is
+  known is the one that counts, unless somebody wrote or answered in between.
   Nor does a transfer that arrives late take the ticket from the team that it was transferred to after it.
 - An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
   tells the router.
@@ -112,7 +114,7 @@ def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
     changes: dict[str, Any] = {
         "conversation": conversation,
         "counts": replace(ticket.counts, public_replies=ticket.counts.public_replies + 1),
-        "milestones": _first_response(ticket, at),
+        "milestones": _responded(ticket, at),
         "updated_at": context.now,
     }
     # after this answer, or the call that it was: it is open for a reason
@@ -127,14 +129,25 @@ def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
 
 def _heard(ticket: Ticket, at: int) -> TicketConversation:
     """Returns the conversation in which everything up to `at` is answered."""
-    unanswered = tuple(each for each in ticket.conversation.unanswered if each > at)
-    waiting_since = unanswered[0] if unanswered else None
-    return replace(ticket.conversation, unanswered=unanswered, waiting_since=waiting_since)
+    conversation = ticket.conversation
+    unanswered = tuple(each for each in conversation.unanswered if each > at)
+    changes: dict[str, Any] = {"unanswered": unanswered, "waiting_since": unanswered[0] if unanswered else None}
+    if conversation.unanswered_at_solve:
+        changes["unanswered_at_solve"] = tuple(each for each in conversation.unanswered_at_solve if each > at)
+    return replace(conversation, **changes)
 
 
-def _first_response(ticket: Ticket, at: int) -> Milestones:
-    first = ticket.milestones.first_response_at
-    return ticket.milestones if first is not None and first <= at else replace(ticket.milestones, first_response_at=at)
+def _responded(ticket: Ticket, at: int) -> Milestones:
+    """Returns the milestones with an answer at `at`, which may be the first, the last or one between them."""
+    milestones = ticket.milestones
+    first, last = milestones.first_response_at, milestones.last_response_at
+    if first is not None and last is not None and first <= at <= last:
+        return milestones
+    return replace(
+        milestones,
+        first_response_at=at if first is None or at < first else first,
+        last_response_at=at if last is None or at > last else last,
+    )
 
 
 def _conversation(ticket: Ticket, at: int) -> str | None:
@@ -152,7 +165,7 @@ def _speaks(context: FoldContext, at: int, agent: str) -> FoldContext:
     ticket = context.ticket
     assert ticket is not None
     status = "open" if ticket.status == "new" else ticket.status
-    heard = replace(ticket, status=status, conversation=_heard(ticket, at), milestones=_first_response(ticket, at))
+    heard = replace(ticket, status=status, conversation=_heard(ticket, at), milestones=_responded(ticket, at))
     return context.replace(ticket=_held_by(heard, agent, at) if agent and not ticket.assignee else heard)
 
 
@@ -241,6 +254,8 @@ def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
     if known is None or context.now > known:
         ticket = replace(ticket, milestones=replace(ticket.milestones, status_at=context.now))
     if status == ticket.status:
+        if event.status == "solved" and _solves_earlier(ticket, context.now):
+            ticket = _solved_at(ticket, context.now)
         return context.replace(ticket=ticket)
     if ticket.status == "closed":
         raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
@@ -257,7 +272,8 @@ def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
 
 
 def _all_answered(ticket: Ticket) -> TicketConversation:
-    return replace(ticket.conversation, unanswered=(), waiting_since=None)
+    conversation = ticket.conversation
+    return replace(conversation, unanswered=(), waiting_since=None, unanswered_at_solve=conversation.unanswered)
 
 
 def _overtaken(ticket: Ticket, status: str, at: int) -> str:
@@ -270,7 +286,46 @@ def _overtaken(ticket: Ticket, status: str, at: int) -> str:
         return "solved"
     if status in ("solved", "pending", "hold") and any(each > at for each in ticket.conversation.unanswered):
         return "open"
-    return ticket.status if status_at is not None and at < status_at else status
+    if status_at is not None and at < status_at:
+        return ticket.status
+    answered_at = ticket.milestones.last_response_at
+    is_before_answer = answered_at is not None and at < answered_at  # which put the ticket on pending, if it was open
+    return "pending" if status in ("new", "open") and ticket.status == "pending" and is_before_answer else status
+
+
+def _solves_earlier(ticket: Ticket, at: int) -> bool:
+    """Returns true when a solve at `at` that arrives late is the one that counts.
+
+    The ticket was solved later in the same episode, and nobody wrote in between: a message would have reopened it.
+    """
+    solved_at, answered_at = ticket.milestones.last_solved_at, ticket.milestones.last_response_at
+    if ticket.status != "solved" or solved_at is None or not _taken_up_at(ticket) <= at < solved_at:
+        return False
+    if answered_at is not None and answered_at > at:
+        return False
+    return not any(each > at for each in ticket.conversation.unanswered_at_solve)
+
+
+def _taken_up_at(ticket: Ticket) -> int:
+    """Returns since when the ticket's last episode goes on."""
+    changes, since = ticket.sla.status_history, ticket.created_at
+    for before, change in pairwise(changes):
+        if before.status in ("solved", "closed") and change.status not in ("solved", "closed"):
+            since = change.at
+    return since
+
+
+def _solved_at(ticket: Ticket, at: int) -> Ticket:
+    """Returns the ticket as solved at `at`, and not when it was solved again."""
+    milestones, changes = ticket.milestones, ticket.sla.status_history
+    first = milestones.first_solved_at
+    milestones = replace(
+        milestones, last_solved_at=at, first_solved_at=at if first == milestones.last_solved_at else first
+    )
+    if changes and changes[-1].status == "solved":
+        kept = tuple(each for each in changes[:-1] if each.at < at) or changes[:1]
+        changes = (*kept, replace(changes[-1], at=max(at, kept[-1].at)))
+    return replace(ticket, milestones=milestones, sla=replace(ticket.sla, status_history=changes))
 
 
 def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:

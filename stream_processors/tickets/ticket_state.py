@@ -66,6 +66,8 @@ class NextResponseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False)
     """Holds how often and how long (micros) the customer waited for a next response.
 
     started_at, answered_at   of the last one, which a late answer may still restate; the sums are of those before it
+    previous_at               when the one before it was answered, 0 for none
+    overlap, overlap_business the part of the sums that an earlier answer's wait covers as well
     """
 
     started_at: int
@@ -75,6 +77,9 @@ class NextResponseTotals(msgspec.Struct, frozen=True, array_like=True, gc=False)
     business: int = 0
     longest: int = 0
     longest_business: int = 0
+    previous_at: int = 0
+    overlap: int = 0
+    overlap_business: int = 0
 
 
 class ClockTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -193,6 +198,7 @@ class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False)
     answers        public answers of people, all lines of one chat conversation being one
     answered_conversations  the chat conversations in which a person answered: episode and thread
     participants   the customer tags of others who take part: the customer's verified mails were sent to them as well
+    unanswered_at_solve  what was unanswered when the ticket was solved last: an answer from before that may still arrive
     """
 
     unanswered: tuple[int, ...] = ()
@@ -206,6 +212,7 @@ class TicketConversation(msgspec.Struct, frozen=True, array_like=True, gc=False)
     answers: int = 0
     answered_conversations: tuple[tuple[int, str], ...] = ()
     participants: tuple[str, ...] = ()
+    unanswered_at_solve: tuple[int, ...] = ()
 
 
 class TicketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -225,6 +232,7 @@ class Milestones(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     acknowledged_episode  the episode that was acknowledged last
     promised_at           until when we promised an answer
+    last_response_at      when a person answered publicly last
     status_at             of when the newest `StatusChanged` is that arrived, so that an older one does not undo it
     """
 
@@ -236,6 +244,7 @@ class Milestones(msgspec.Struct, frozen=True, array_like=True, gc=False):
     first_solved_at: int | None = None
     last_solved_at: int | None = None
     status_at: int | None = None
+    last_response_at: int | None = None
 
 
 class TicketSla(msgspec.Struct, frozen=True, array_like=True, gc=False):

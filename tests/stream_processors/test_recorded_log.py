@@ -70,8 +70,8 @@ def test_states_of_an_older_build_fold_on_to_the_same_facts(version):
     log = read(HERE / f"log_{version}.zst")  # in which stand the ticks that the older build appended
     first = fold(log, FIRST)
     stored: Stores = stored_states(HERE / f"states_{version}.zst")
-    upgraded = fold(log, SECOND, {name: as_promised_then(states) for name, states in stored.items()})
-    folded = fold(log, SECOND, {name: as_promised_then(states) for name, states in first.stores.items()})
+    upgraded = fold(log, SECOND, {name: as_known_then(states) for name, states in stored.items()})
+    folded = fold(log, SECOND, {name: as_known_then(states) for name, states in first.stores.items()})
     assert without(" deadlines", upgraded.facts) == without(" deadlines", folded.facts)
     assert without(" p", upgraded.states) == without(" p", folded.states)
 
@@ -81,21 +81,27 @@ def without(end: str, digests: Digests) -> Digests:
     return {what: digest for what, digest in digests.items() if not what.endswith(end)}
 
 
-def as_promised_then(states: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Leaves out what an older build did not keep: what became of a promise, and that it was for a whole minute."""
+def as_known_then(states: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Leaves out what builds before version 8 did not keep, and rounds what they promised up to a minute, as it is now."""
     codec, known = StateCodec({b"c": Customer}), dict(states)
     for key, value in states.items():
         if key[:1] == b"c" and (customer := codec.load(key, value)).tickets:
-            tickets = tuple(map(_as_promised_then, customer.tickets))
+            tickets = tuple(map(_as_known_then, customer.tickets))
             known[key] = codec.dump(key, msgspec.structs.replace(customer, tickets=tickets))
     return known
 
 
-def _as_promised_then(ticket: Ticket) -> Ticket:
-    at = ticket.milestones.promised_at
+def _as_known_then(ticket: Ticket) -> Ticket:
+    change, at, waits = msgspec.structs.replace, ticket.milestones.promised_at, ticket.sla.next_responses
     whole = None if at is None else -(-at // MINUTE) * MINUTE
-    return msgspec.structs.replace(
-        ticket, promise=None, milestones=msgspec.structs.replace(ticket.milestones, promised_at=whole)
+    if waits is not None:
+        waits = change(waits, previous_at=0, overlap=0, overlap_business=0)
+    return change(
+        ticket,
+        promise=None,
+        milestones=change(ticket.milestones, promised_at=whole, last_response_at=None),
+        conversation=change(ticket.conversation, unanswered_at_solve=()),
+        sla=change(ticket.sla, next_responses=waits),
     )
 
 

@@ -19,7 +19,9 @@ SELECT
     csat AS ticket_satisfaction_score,
     tickets.first_response_seconds / 60 AS first_reply_time_calendar_minutes,
     clocks.first_response_business_seconds / 60 AS first_reply_time_business_minutes,
-    (tickets.first_response_seconds + coalesce(clocks.next_response_sum_seconds, 0)) / 60 AS total_reply_time_calendar_minutes,
+    -- rows from before `reply_seconds` was measured count the minutes twice that were both until the first answer and a later one
+    coalesce(clocks.reply_seconds, tickets.first_response_seconds + coalesce(clocks.next_response_sum_seconds, 0)) / 60
+        AS total_reply_time_calendar_minutes,
     first_solved_at,
     last_solved_at,
     tickets.first_resolution_seconds / 60 AS first_resolution_calendar_minutes,

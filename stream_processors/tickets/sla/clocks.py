@@ -14,7 +14,7 @@ What the clocks follow is the ticket, not the kind of event: this step compares 
 - Before it, the clock warns at each percentage of its policy's `at_risk`, stamped with the exact instant.
 - An answer from before the deadline that arrives after the breach withdraws it: `correct`, then `fulfil`; so does whatever
   else stops the clock before its deadline: a solve, a pause, a visitor who left.
-- An answer that arrives late and is older than the one that stopped a clock restates it in the same way.
+- An answer or a solve that arrives late and is older than the one that stopped a clock restates it in the same way.
 - A message is unanswered when it arrives after an answer, even if it was written before: nobody can have read it.
 - Where the policy names a calendar, targets count its working time, and rows hold both: seconds and business seconds.
 - A clock keeps the policy and the calendar with which it started; a change of priority, tags or team counts for later clocks.
@@ -126,6 +126,8 @@ def step(context: FoldContext) -> FoldContext:
         _stands(ledger)
     elif before is not None and ticket.status != before.status:
         _finished(ledger, context.now)
+    elif before is not None and ticket.milestones.last_solved_at != before.milestones.last_solved_at:
+        _finished_earlier(ledger, before)
     return ledger.close().replace(ticket=ledger.ticket)
 
 
@@ -260,6 +262,19 @@ def _stands(ledger: Ledger) -> None:
             ledger.resume(name, at)
         else:
             ledger.pause(name, at)
+
+
+def _finished_earlier(ledger: Ledger, before: Ticket) -> None:
+    """A solve from before the one that is known arrived: what that one stopped, stopped then."""
+    at, stopped_at = ledger.ticket.milestones.last_solved_at, before.milestones.last_solved_at
+    assert at is not None
+    for clock in before.clocks:
+        if clock.stopped_at != stopped_at or clock.episode != before.episode:
+            continue
+        if clock.cancelled:
+            ledger.cancel_earlier(clock.name, at)
+        elif clock.name in _UNTIL_SOLVED:
+            ledger.fulfil(clock.name, at)
 
 
 def _finished(ledger: Ledger, now: int) -> None:

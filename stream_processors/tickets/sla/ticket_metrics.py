@@ -84,11 +84,12 @@ def _waited(context: FoldContext, ticket: Ticket, since: int | None, calendar: C
     if at is None or context.ticket_before is None:
         return ticket
     if since is not None:
-        waits = (
-            NextResponseTotals(since, at, 1)
-            if waits is None
-            else NextResponseTotals(since, at, waits.count + 1, *_sums(waits, calendar))
-        )
+        if waits is None:
+            waits = NextResponseTotals(since, at, 1)
+        else:
+            twice = _overlap(ticket, waits, calendar)
+            sums = (*_sums(waits, calendar), waits.answered_at, *twice)
+            waits = NextResponseTotals(since, at, waits.count + 1, *sums)
     elif waits is not None and waits.started_at <= at < waits.answered_at:
         waits = replace(waits, answered_at=at)
     else:
@@ -106,6 +107,8 @@ def _waited_since(context: FoldContext, ticket: Ticket) -> int | None:
     if at is None or before is None or (before.milestones.first_response_at is None and ticket.episode == 1):
         return None
     since = [each for each in before.conversation.unanswered if each <= at]
+    if (finished := finished_at(before)) is not None and at <= finished:  # it was answered before it was solved
+        since += [each for each in before.conversation.unanswered_at_solve if each <= at]
     if isinstance(event, CallEnded) and not heard_of(before, event):
         since.append(called_at(event, context.now))
     return min(since, default=None)
@@ -120,6 +123,18 @@ def _sums(waits: NextResponseTotals, calendar: Calendar | None) -> tuple[int, in
         max(waits.longest, micros),
         max(waits.longest_business, business),
     )
+
+
+def _overlap(ticket: Ticket, waits: NextResponseTotals, calendar: Calendar | None) -> Time:
+    """Returns how much of all waits, the last one included, an earlier wait covers as well: that until the first response, or another.
+
+    A reopened ticket that nobody had answered waits for both; a message that arrives after an answer that is younger than it
+    has waited since before that answer.
+    """
+    first = ticket.milestones.first_response_at or 0
+    covered = min(waits.answered_at, max(first, waits.previous_at))
+    last = Time.between(waits.started_at, covered, calendar)
+    return Time(waits.overlap, waits.overlap_business).plus(last)
 
 
 def _live(context: FoldContext, ticket: Ticket) -> Ticket:
@@ -203,9 +218,21 @@ def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[
         found.append(("next_response_last", Time.between(waits.started_at, waits.answered_at, calendar)))
         found.append(("next_response_sum", Time(micros, business)))
         found.append(("next_response_longest", Time(longest, longest_business)))
+    if ticket.milestones.first_response_at is not None:
+        found.append(("reply", _waited_in_all(ticket, dict(found)["first_response"], calendar)))
     if began(ticket):
         found += _states(time_in_status(ticket, at, calendar))
     return found
+
+
+def _waited_in_all(ticket: Ticket, first: Time, calendar: Calendar | None) -> Time:
+    """Returns the time for which the customer waited for an answer in all; no minute counts twice."""
+    waits = ticket.sla.next_responses
+    if waits is None:
+        return first
+    micros, business, _, _ = _sums(waits, calendar)
+    twice = _overlap(ticket, waits, calendar)
+    return Time(first.micros + micros - twice.micros, first.business + business - twice.business)
 
 
 def _states(found: dict[str, TimeInStatus]) -> list[tuple[str, Time]]:

@@ -87,6 +87,13 @@ def as_stored(customer: Customer, version: int, fields: int = 99) -> bytes:
     return struct.pack(">Bq", version, customer.offset) + msgspec.msgpack.encode(list(values.values()))
 
 
+def known_to_version_7(ticket: Ticket) -> Ticket:
+    """Leaves out what version 8 keeps besides: promises, the last answer and what a solve left unanswered."""
+    milestones = msgspec.structs.replace(ticket.milestones, last_response_at=None)
+    conversation = msgspec.structs.replace(ticket.conversation, unanswered_at_solve=())
+    return msgspec.structs.replace(ticket, promise=None, milestones=milestones, conversation=conversation)
+
+
 @pytest.fixture
 def lived(tell: Callable[..., Story]) -> Customer:
     """A customer with a ticket of nearly everything: answered, solved, rated low, reopened."""
@@ -104,8 +111,7 @@ def lived(tell: Callable[..., Story]) -> Customer:
 
 @pytest.mark.parametrize("version", range(1, 6))
 def test_a_customer_of_an_older_version_is_the_same(lived: Customer, version: int) -> None:
-    before_promises = tuple(msgspec.structs.replace(ticket, promise=None) for ticket in lived.tickets)
-    known = msgspec.structs.replace(lived, tickets=before_promises)
+    known = msgspec.structs.replace(lived, tickets=tuple(map(known_to_version_7, lived.tickets)))
     assert StateCodec({b"c": Customer}).load(b"cX", as_stored(lived, version)) == known
 
 

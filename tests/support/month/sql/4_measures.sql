@@ -25,6 +25,21 @@ FROM
     SELECT ticket, 'next_response', waiting_before, answered_at
     FROM every WHERE answered_at > 0 AND waiting_before > 0 AND (replied_before > 0 OR episode > 1)
     UNION ALL
+    -- of all waits for an answer, in the order in which they began, what no earlier one covers
+    SELECT ticket, 'reply', greatest(start, covered), stop
+    FROM
+    (
+        SELECT *, max(stop) OVER (PARTITION BY ticket ORDER BY start, stop ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
+        FROM
+        (
+            SELECT ticket, any(created) AS start, min(answered_at) AS stop FROM every WHERE answered_at > 0 GROUP BY ticket
+            UNION ALL
+            SELECT ticket, waiting_before, answered_at
+            FROM every WHERE answered_at > 0 AND waiting_before > 0 AND (replied_before > 0 OR episode > 1)
+        )
+    )
+    WHERE stop > greatest(start, covered) OR covered = 0
+    UNION ALL
     SELECT ticket, arrayJoin(multiIf(status = 'new', ['new', 'agent_work', 'requester_wait'],
                                      status = 'open', ['open', 'agent_work', 'requester_wait'],
                                      status = 'hold', ['on_hold', 'requester_wait'], ['agent_wait'])),
