@@ -196,7 +196,17 @@ def _column(name: str) -> str:
 
 #: What identifies a pane, what is compared elsewhere, and what is not recomputed: the shop imports no history.
 _NOT_COMPARED = frozenset(
-    (*Fact.__struct_fields__, "part", "start", "channel", "team", "priority", "policy", "backlog_created_change")
+    (
+        *Fact.__struct_fields__,
+        "part",
+        "start",
+        "channel",
+        "team",
+        "priority",
+        "policy",
+        "brand",
+        "backlog_created_change",
+    )
 ) | {"csat_answers_imported", "csat_sum_imported"}
 
 
