@@ -21,7 +21,10 @@ from zoneinfo import ZoneInfo
 
 from schemas.clock import MICROS
 
-__all__ = ["Calendar", "Era", "NeverOpen"]
+__all__ = ["CLOSED", "Calendar", "Era", "NeverOpen"]
+
+#: Why nobody works at an instant.
+CLOSED = ("out_of_hours", "weekend", "holiday")
 
 DAY_SECONDS = 86_400
 #: Before and after these years nobody works.
@@ -117,6 +120,18 @@ class Calendar:
         table = self._year(_year_of(at))
         place = bisect_right(table.starts, at) - 1
         return place >= 0 and at < table.ends[place]
+
+    def closed_because(self, at: int) -> str:
+        """Returns why `at` is no working time, one of `CLOSED`; '' when it is working time."""
+        if self.is_open(at):
+            return ""
+        local = datetime.fromtimestamp(at / MICROS, self.zone).date()
+        holding = [era for era in reversed(self.eras) if era.holds(local)]
+        is_holiday = next((era.is_holiday for era in holding if era.is_holiday), None)
+        if is_holiday and is_holiday(local):
+            return "holiday"
+        is_weekend = local.weekday() >= 5 and not (holding and holding[0].week[local.weekday()])
+        return "weekend" if is_weekend else "out_of_hours"
 
     def opens_at(self, at: int) -> int:
         """Returns `at` when it is working time, otherwise the next instant that is.

@@ -1,9 +1,9 @@
-"""Holds the short texts that answer STOP, START and HELP: data (`config/notices.yaml`), each one SMS in every locale."""
+"""Holds the short texts of `config/notices.yaml`: those that answer STOP, START and HELP, and the one of an incident."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ KINDS = ("help", "opt_out", "opt_in")
 #: The word that every text of a kind has to name: how to get out of it.
 _NAMED = {"help": "STOP", "opt_out": "START", "opt_in": "STOP"}
 _CONTACT = "{contact}"
+_INCIDENT_CHARACTERS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Notices:
 
     version: str
     _texts: Mapping[tuple[str, str, str], str]
+    _incident: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, mail_domain: str, contacts: Mapping[str, str] = MappingProxyType({})) -> Notices:
@@ -37,8 +39,8 @@ class Notices:
         """
         document = read(path)
         data = document.data
-        if not isinstance(data, dict) or set(data) != set(KINDS):
-            document.refuse(f"must hold {', '.join(KINDS)}, and nothing else")
+        if not isinstance(data, dict) or set(data) - {"incident"} != set(KINDS):
+            document.refuse(f"must hold {', '.join(KINDS)}, perhaps `incident`, and nothing else")
         every = {"": f"support@{mail_domain}", **contacts}
         return cls(
             document.version,
@@ -46,11 +48,30 @@ class Notices:
                 (kind, locale, brand): _fitting(document, kind, locale, contact)
                 for kind, locale, (brand, contact) in product(KINDS, LOCALES, every.items())
             },
+            _incident(document),
         )
 
     def text(self, kind: str, locale: str, brand: str = "") -> str:
         """Returns the text of a kind with the address of a brand, in English where there is none in that locale."""
         return self._texts.get((kind, locale, brand)) or self._texts[kind, "en", brand]
+
+    def incident(self, locale: str) -> str:
+        """Returns what is said of the incident that goes on, in English where it has no text in that locale; '' without one."""
+        return self._incident.get(locale) or self._incident.get("en", "")
+
+
+def _incident(document: Document) -> dict[str, str]:
+    """Returns the text of the incident by locale. It is one line, and there is one in English."""
+    texts = document.data.get("incident") or {}
+    if not isinstance(texts, dict) or (texts and "en" not in texts):
+        document.refuse("needs a text in `en`, and may have one in others", "incident")
+    for locale, text in texts.items():
+        if locale not in LOCALES:
+            document.refuse(f"{locale!r} is not a locale", "incident", locale, fix=", ".join(LOCALES))
+        whole = isinstance(text, str) and text.strip() and text.strip().isprintable()
+        if not whole or len(text.strip()) > _INCIDENT_CHARACTERS:
+            document.refuse(f"must be one line of at most {_INCIDENT_CHARACTERS} characters", "incident", locale)
+    return {locale: text.strip() for locale, text in texts.items()}
 
 
 def _fitting(document: Document, kind: str, locale: str, contact: str) -> str:

@@ -12,6 +12,8 @@ Variables, each empty when there is nothing to say:
   promised, promised_short      by when we answer, in words
   articles                      (title, address) of help articles
   dissatisfied                  whether the customer is
+  out_of_hours, weekend, holiday   true when nobody works now, for this reason
+  incident                      what is out of order now, and that we know (`incident` of notices.yaml)
   brand, signature              the name of the brand that answers, and what stands below its mails
 """
 
@@ -22,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from schemas.brands import NAME_CHARACTERS
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
+from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
 from stream_processors.text import sms
 from stream_processors.text.own_words import order_number_words, own_words
@@ -41,7 +44,7 @@ __all__ = ["KINDS", "VARIABLES", "Rendered", "Situation", "Templates", "kind_of"
 KINDS = ("email", "chat", "sms", "call", "social")
 VARIABLES = (
     "name", "subject", "order_number", "ticket", "promised", "promised_short", "articles", "dissatisfied", "brand",
-    "signature",
+    "signature", "incident", *CLOSED,
 )  # fmt: skip
 
 _KIND_OF = {
@@ -59,7 +62,7 @@ _PLAIN = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.For, nodes.Tuple, nodes.Not,
     nodes.And, nodes.Or, nodes.Getattr, nodes.Const,
 )  # fmt: skip
-_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short", "brand", "signature")
+_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short", "brand", "signature", "incident")
 _NAME_CHARACTERS = 40
 _SUBJECT_CHARACTERS = {"email": 100, "chat": 60, "sms": 60, "call": 60, "social": 60}
 _SHORTEST_SUBJECT = 6
@@ -67,7 +70,11 @@ _ELLIPSIS = "..."
 
 
 class Situation(NamedTuple):
-    """The facts that an acknowledgement is written from. `promised_time` is by when we answer, in words; '' for no promise."""
+    """The facts that an acknowledgement is written from.
+
+    promised_time   by when we answer, in words; '' for no promise
+    closed          one of `CLOSED` when nobody works now, '' otherwise
+    """
 
     kind: str
     locale: str
@@ -81,6 +88,8 @@ class Situation(NamedTuple):
     dissatisfied: bool = False
     brand: str = ""
     signature: str = ""
+    closed: str = ""
+    incident: str = ""
 
 
 class Rendered(NamedTuple):
@@ -94,7 +103,7 @@ class Rendered(NamedTuple):
 class _Template(NamedTuple):
     name: str
     version: str
-    frame: Callable[[tuple[bool, ...], tuple[Article, ...], bool], str]
+    frame: Callable[[tuple[bool, ...], tuple[Article, ...], bool, str], str]
     uses_brand: bool
 
 
@@ -153,8 +162,10 @@ class Templates:
                 situation.promised_time_short,
                 situation.brand,
                 situation.signature,
+                situation.incident,
             )
-            frame = template.frame(tuple(map(bool, values)), situation.articles, situation.dissatisfied)
+            given = tuple(map(bool, values))
+            frame = template.frame(given, situation.articles, situation.dissatisfied, situation.closed)
             return frame.format(*values)
 
         written = text(name, subject)
@@ -210,10 +221,11 @@ def _load(environment: ImmutableSandboxedEnvironment, path: Path) -> _Template:
         raise ConfigurationError(f"is not a template: {error.message}", where=str(path)) from error
 
     @lru_cache(maxsize=1024)
-    def frame(given: tuple[bool, ...], articles: tuple[Article, ...], dissatisfied: bool) -> str:
+    def frame(given: tuple[bool, ...], articles: tuple[Article, ...], dissatisfied: bool, closed: str) -> str:
         """The text with `{0}`, `{1}`, ... where the values go; empty ones are left out."""
         marks = {name: _MARK.format(number) if given[number] else "" for number, name in enumerate(_FILLED)}
-        text = template.render(marks, articles=articles, dissatisfied=dissatisfied).strip()
+        why = {reason: reason == closed for reason in CLOSED}
+        text = template.render(marks, articles=articles, dissatisfied=dissatisfied, **why).strip()
         return _MARKED.sub(r"{\1}", text.replace("{", "{{").replace("}", "}}"))
 
     uses_brand = not meta.find_undeclared_variables(tree).isdisjoint(("brand", "signature"))
@@ -224,6 +236,7 @@ _LOOP = nodes.Name("loop", "load")
 _MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(.)\ue001")
 #: The longest ticket id and promise that can occur in practice.
 _TICKET = "WWWWWWWWWWWW-9999"
+_INCIDENT = "Our card payments are out of order."
 _LONGEST_BRAND = ("W" * NAME_CHARACTERS, "Your team")
 _LONGEST_TIMES = {
     "en": ("23:59 GMT+10:30 on Wednesday 30 September", "Wed 30 Sep 23:59 GMT+10:30"),
@@ -238,10 +251,12 @@ def _try(templates: Templates, kind: str, locale: str, path: Path) -> None:
     words: tuple[tuple[str, str], ...] = (("", ""), _LONGEST_TIMES[locale])
     brands = (("", ""), _LONGEST_BRAND) if templates._templates[kind, locale].uses_brand else (("", ""),)
     helpful = ((), (Article("Help", "https://help"),))
-    for name, subject, order, times, articles, dissatisfied, brand in product(
-        ("", "Kim"), ("", "Tea"), ("", "10023"), words, helpful, (False, True), brands
-    ):
-        situation = Situation(kind, locale, _TICKET, name, subject, order, *times, articles, dissatisfied, *brand)
+    told = product(("", "Kim"), ("", "Tea"), ("", "10023"), words, helpful, (False, True), brands, (("", ""),))
+    moments = product(("",), ("",), ("",), words, ((),), (False, True), brands, product(CLOSED, ("", _INCIDENT)))
+    for name, subject, order, times, articles, dissatisfied, brand, moment in chain(told, moments):
+        situation = Situation(
+            kind, locale, _TICKET, name, subject, order, *times, articles, dissatisfied, *brand, *moment
+        )
         try:
             text = templates.render(situation).text
         except Exception as error:  # whatever a template may do wrong when it runs

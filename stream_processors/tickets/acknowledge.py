@@ -20,6 +20,7 @@ from schemas.identity import event_id, mail_message_id, subject_token
 from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
+from stream_processors.rules.policies import Policy
 from stream_processors.rules.templates import Rendered, Situation, kind_of
 from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.brand_voice import automatic_signature, in_help_centre, sent_by
@@ -45,6 +46,8 @@ _FIXED_SUBJECTS = {
 }
 SUBJECT_CHARACTERS = 200
 _MINUTE = 60 * MICROS
+#: Customers of these tiers are offered a person and no help articles, as are those who are dissatisfied.
+_WITHOUT_ARTICLES = frozenset(("vip", "gold"))
 #: So long (micros) a dead letter is kept.
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
 _ANSWERED_BY_SMS = ("phone", "voicemail")
@@ -86,9 +89,9 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
     channel = context.channel_of_event
     policy = context.policy_on(channel, context.team)
-    promised_at = _whole_minute(policy.promised_at(_seen_at(context, event)))
+    promised_at, closed = _promise(context, event, policy)
     locale = told.language if told.language in LOCALES else "en"
-    written = _write(context, ticket, event, told, locale, promised_at)
+    written = _write(context, ticket, event, told, locale, promised_at, closed)
     outbound = _outbound(context, ticket, event, told, locale, written.text)
     fact = AcknowledgementFact(
         **context.base,
@@ -125,6 +128,18 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     )
 
 
+def _promise(context: FoldContext, event: MessageReceived | CallEnded, policy: Policy) -> tuple[int | None, str]:
+    """Returns by when we promise an answer, and why nobody works now, '' when somebody does."""
+    seen_at = _seen_at(context, event)
+    at = policy.promised_at(seen_at)
+    if at is not None and at <= event.received_at:  # it was under way for longer than that
+        seen_at = event.received_at
+        at = policy.promised_at(seen_at)
+    # as it is told, rounded up to a minute: by that it is kept or broken
+    whole = None if at is None else -(-at // _MINUTE) * _MINUTE
+    return whole, "" if policy.calendar is None else policy.calendar.closed_because(seen_at)
+
+
 def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
     """Returns from when we promise an answer.
 
@@ -134,11 +149,6 @@ def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
     replayed = event.fields.get(REPLAYED_AT, "") if isinstance(event, MessageReceived) else ""
     at = int(replayed) if replayed.isascii() and replayed.isdigit() and len(replayed) < 20 else 0
     return at if context.now < at <= context.now + _LONGEST_UNSEEN else context.now
-
-
-def _whole_minute(at: int | None) -> int | None:
-    """Returns the time as it is told: rounded up to a minute. By that it is kept or broken."""
-    return None if at is None else -(-at // _MINUTE) * _MINUTE
 
 
 def _outbound(
@@ -186,6 +196,7 @@ def _write(
     told: Told,
     locale: str,
     promised_at: int | None,
+    closed: str,
 ) -> Rendered:
     """Returns the text. In public nothing is repeated that only the customer should read."""
     rules, brand = context.rules, context.brand
@@ -193,6 +204,7 @@ def _write(
     if promised_at is not None:
         full, short = promised_time(promised_at, told.time_zone, rules.policies.time_zone, locale)
     public = isinstance(event, MessageReceived) and event.public
+    is_vip = context.customer.tier in _WITHOUT_ARTICLES
     return rules.templates_of(brand).render(
         Situation(
             kind=kind_of(_channel(ticket, event), event.address),
@@ -203,10 +215,14 @@ def _write(
             order_number="" if public else told.order_number,
             promised_time=full,
             promised_time_short=short,
-            articles=in_help_centre(rules.taxonomy.articles(told.tags, locale), brand),
+            articles=()
+            if told.dissatisfied or is_vip
+            else in_help_centre(rules.taxonomy.articles(told.tags, locale), brand),
             dissatisfied=told.dissatisfied,
             brand=brand.name,
             signature=automatic_signature(brand, locale),
+            closed=closed,
+            incident=rules.notices.incident(locale),
         )
     )
 

@@ -37,6 +37,7 @@ from stream_processors.tickets.acknowledge import (
 from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.late_status import all_answered, overtaken, solved_at, solves_earlier
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
 from stream_processors.tickets.reply_mail import needs_mail, with_copied, written
@@ -250,12 +251,12 @@ def _noted(context: FoldContext, ticket: Ticket, event: NoteAdded | AgentReplied
 def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
     if event.status not in STATUSES:
         raise Refused("bad_status", f"{event.status!r} is not one of {', '.join(STATUSES)}")
-    status, known = _overtaken(ticket, event.status, context.now), ticket.milestones.status_at
+    status, known = overtaken(ticket, event.status, context.now), ticket.milestones.status_at
     if known is None or context.now > known:
         ticket = replace(ticket, milestones=replace(ticket.milestones, status_at=context.now))
     if status == ticket.status:
-        if event.status == "solved" and _solves_earlier(ticket, context.now):
-            ticket = _solved_at(ticket, context.now)
+        if event.status == "solved" and solves_earlier(ticket, context.now):
+            ticket = solved_at(ticket, context.now)
         return context.replace(ticket=ticket)
     if ticket.status == "closed":
         raise Refused("closed_ticket", f"{event.ticket_id} is closed for good")
@@ -263,69 +264,12 @@ def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
     if status == "solved":
         return _solved(context, ticket, event)
     if status == "closed":
-        return context.replace(ticket=replace(ticket, conversation=_all_answered(ticket)))
+        return context.replace(ticket=replace(ticket, conversation=all_answered(ticket)))
     if was == "solved":
         counts = replace(ticket.counts, reopens=ticket.counts.reopens + 1)
         ticket = replace(ticket, episode=ticket.episode + 1, counts=counts)
         return context.replace(ticket=ticket).observe(TicketReopened)
     return context.replace(ticket=ticket)
-
-
-def _all_answered(ticket: Ticket) -> TicketConversation:
-    conversation = ticket.conversation
-    return replace(conversation, unanswered=(), waiting_since=None, unanswered_at_solve=conversation.unanswered)
-
-
-def _overtaken(ticket: Ticket, status: str, at: int) -> str:
-    """Returns what a status of `at` has become by now, if it arrives after a later solve, message or status."""
-    if status == "closed":
-        return status
-    at = max(at, ticket.created_at)  # an agent's clock may be a little slow
-    solved_at, status_at = ticket.milestones.last_solved_at, ticket.milestones.status_at
-    if ticket.status == "solved" and solved_at is not None and at < solved_at:
-        return "solved"
-    if status in ("solved", "pending", "hold") and any(each > at for each in ticket.conversation.unanswered):
-        return "open"
-    if status_at is not None and at < status_at:
-        return ticket.status
-    answered_at = ticket.milestones.last_response_at
-    is_before_answer = answered_at is not None and at < answered_at  # which put the ticket on pending, if it was open
-    return "pending" if status in ("new", "open") and ticket.status == "pending" and is_before_answer else status
-
-
-def _solves_earlier(ticket: Ticket, at: int) -> bool:
-    """Returns true when a solve at `at` that arrives late is the one that counts.
-
-    The ticket was solved later in the same episode, and nobody wrote in between: a message would have reopened it.
-    """
-    solved_at, answered_at = ticket.milestones.last_solved_at, ticket.milestones.last_response_at
-    if ticket.status != "solved" or solved_at is None or not _taken_up_at(ticket) <= at < solved_at:
-        return False
-    if answered_at is not None and answered_at > at:
-        return False
-    return not any(each > at for each in ticket.conversation.unanswered_at_solve)
-
-
-def _taken_up_at(ticket: Ticket) -> int:
-    """Returns since when the ticket's last episode goes on."""
-    changes, since = ticket.sla.status_history, ticket.created_at
-    for before, change in pairwise(changes):
-        if before.status in ("solved", "closed") and change.status not in ("solved", "closed"):
-            since = change.at
-    return since
-
-
-def _solved_at(ticket: Ticket, at: int) -> Ticket:
-    """Returns the ticket as solved at `at`, and not when it was solved again."""
-    milestones, changes = ticket.milestones, ticket.sla.status_history
-    first = milestones.first_solved_at
-    milestones = replace(
-        milestones, last_solved_at=at, first_solved_at=at if first == milestones.last_solved_at else first
-    )
-    if changes and changes[-1].status == "solved":
-        kept = tuple(each for each in changes[:-1] if each.at < at) or changes[:1]
-        changes = (*kept, replace(changes[-1], at=max(at, kept[-1].at)))
-    return replace(ticket, milestones=milestones, sla=replace(ticket.sla, status_history=changes))
 
 
 def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
@@ -334,7 +278,7 @@ def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
         ticket = _held_by(ticket, event.agent_id, context.now)
     first = ticket.milestones.first_solved_at
     solved = {"first_solved_at": context.now if first is None else first, "last_solved_at": context.now}
-    ticket = replace(ticket, conversation=_all_answered(ticket), milestones=replace(ticket.milestones, **solved))
+    ticket = replace(ticket, conversation=all_answered(ticket), milestones=replace(ticket.milestones, **solved))
     seconds = max(0, context.now - ticket.created_at) / _MICROS
     return context.replace(ticket=ticket).observe(Solved, seconds)
 

@@ -269,7 +269,7 @@ def _finished_earlier(ledger: Ledger, before: Ticket) -> None:
     at, stopped_at = ledger.ticket.milestones.last_solved_at, before.milestones.last_solved_at
     assert at is not None
     for clock in before.clocks:
-        if clock.stopped_at != stopped_at or clock.episode != before.episode:
+        if clock.stopped_at != stopped_at or clock.episode != before.episode or at < clock.started_at:
             continue
         if clock.cancelled:
             ledger.cancel_earlier(clock.name, at)

@@ -183,10 +183,7 @@ class Ledger:
 
     def cancel_earlier(self, name: str, at: int) -> None:
         """Restates a clock that a solve cancelled: an earlier solve is the one that counts."""
-        clock = self._clocks[name]
-        if at < clock.started_at:
-            return
-        self._correct(clock, at)
+        self._correct(self._clocks[name], at)
         self._row(self._clocks[name], "cancel", at, reason="solved", stopped_at=at, cancelled=True, alert_at=None)
 
     def observe(self, kind: type[Observation], at: int, *values: Any) -> None:

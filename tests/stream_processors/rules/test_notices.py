@@ -84,3 +84,21 @@ def test_rules_without_notices_get_the_shipped_ones(tmp_path: Path) -> None:
             (tmp_path / path.relative_to(ruleset.SHIPPED)).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path.relative_to(ruleset.SHIPPED)).write_bytes(path.read_bytes())
     assert ruleset.load(tmp_path).notices == ruleset.load().notices
+
+
+@pytest.mark.parametrize(
+    ("incident", "problem"),
+    [
+        ("{ja: 障害です}", "needs a text in `en`"),
+        ("[down]", "needs a text in `en`"),
+        ("{en: It is down., fr: En panne.}", "'fr' is not a locale"),
+        ('{en: ""}', "must be one line"),
+        ('{en: "one\\ntwo"}', "must be one line"),
+        (f"{{en: {'x' * 241}}}", "must be one line"),
+    ],
+)
+def test_an_incident_is_one_line_in_english_at_least(incident: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "notices.yaml"
+    path.write_text(f"{SHIPPED.read_text()}\nincident: {incident}\n")
+    with pytest.raises(ConfigurationError, match=problem):
+        Notices.load(path, "support.example")

@@ -17,6 +17,7 @@ from schemas.clock import to_micros
 from schemas.errors import ConfigurationError
 from schemas.events import CHANNELS, LOCALES
 from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.templates import KINDS, Situation, Templates, kind_of
 from stream_processors.text import sms
@@ -289,4 +290,58 @@ def test_a_templates_version_follows_its_content(tmp_path: Path) -> None:
 
 
 def test_a_situation_says_nothing_of_itself() -> None:
-    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "")
+    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "", "", "")
+
+
+# -- when nobody works, and when something is out of order --------------------------------------------------------------
+
+#: What each situation says, and no other one does.
+SAID = {
+    "holiday": {"en": "holiday", "zh-Hans": "假", "zh-Hant": "假", "ja": ("祝日", "休業日")},
+    "weekend": {"en": "weekend", "zh-Hans": "周末", "zh-Hant": "週末", "ja": "週末"},
+    "out_of_hours": {
+        "en": ("working hours", "closed"),
+        "zh-Hans": ("非工作时间", "下班"),
+        "zh-Hant": ("非上班時間", "下班"),
+        "ja": "営業時間外",
+    },
+}
+#: Nothing of the kind is known when an acknowledgement is written.
+UNTRUE = (
+    "front of the queue",
+    "priority",
+    "优先",
+    "優先",
+    "unfortunately",
+    "right away",
+    "马上处理",
+    "馬上處理",
+    "すぐに担当",
+)
+
+
+def says(text: str, words: str | tuple[str, ...]) -> bool:
+    return any(word in text for word in ((words,) if isinstance(words, str) else words))
+
+
+@pytest.mark.parametrize(("kind", "locale"), ALL)
+@pytest.mark.parametrize("dissatisfied", [False, True])
+def test_each_closed_hour_has_words_of_its_own(kind: str, locale: str, dissatisfied: bool) -> None:
+    """An unhappy customer gets the apology instead, where one message has no room for both."""
+    short = kind in ("sms", "call") and locale != "en" and dissatisfied
+    time = promised_time(at("2026-11-30T10:00:00"), "", LONDON, locale)
+    for closed in ("", *CLOSED):
+        situation = Situation(kind, locale, TICKET, "", "", "", *time, dissatisfied=dissatisfied, closed=closed)
+        text = TEMPLATES.render(situation).text
+        said = {each for each, words in SAID.items() if says(text, words[locale])}
+        assert said == ({closed} if closed and not short else set()), text
+        assert not says(text.lower(), UNTRUE)
+        assert time.full in text or time.short in text
+
+
+@pytest.mark.parametrize(("kind", "locale"), [each for each in ALL if each[0] in ("email", "chat")])
+def test_an_incident_is_told_as_it_was_written(kind: str, locale: str) -> None:
+    incident = "Card payments fail since 10:00; {we} are on it."
+    text = TEMPLATES.render(Situation(kind, locale, TICKET, "Ann", "Kettle", incident=incident)).text
+    assert incident in text
+    assert "on it" not in TEMPLATES.render(Situation(kind, locale, TICKET, "Ann", "Kettle")).text
