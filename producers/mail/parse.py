@@ -27,6 +27,7 @@ __all__ = ["Mail", "Report", "parse"]
 
 #: Bytes that are looked at for the headers of a returned mail.
 _MAX_RETURNED_BYTES = 200_000
+_MAX_WORDS = 8_000
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
@@ -38,11 +39,13 @@ class Report:
     blocks    the fields of the delivery status (RFC 3464): those of the whole report, then those of each recipient
     returned  the headers of the mail that the report is about
     feedback  the fields of a feedback report (RFC 5965), a complaint, which has no blocks
+    words     the beginning of what the report says to people
     """
 
     blocks: tuple[Headers, ...]
     returned: Headers
     feedback: Headers = field(default_factory=dict)
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,12 @@ def _report(mail: Entity) -> Report | None:
     blocks: list[Headers] = []
     returned: Headers | None = None
     feedback: Headers = {}
+    words = ""
     for part in _walk(mail):
         kind = part.get_content_type()
-        if kind in _STATUS_TYPES:
+        if kind == "text/plain" and not (words or blocks or returned):
+            words = Part(part).content()[:_MAX_WORDS].decode("utf-8", "replace")
+        elif kind in _STATUS_TYPES:
             blocks += map(mail_headers.of, part.children)
         elif kind == "message/feedback-report" and part.children and not feedback:
             feedback = mail_headers.of(part.children[0])
@@ -96,7 +102,7 @@ def _report(mail: Entity) -> Report | None:
             returned = _returned(part)
     if returned is None or not (blocks or feedback):
         return None
-    return Report(tuple(blocks), returned, {} if blocks else feedback)
+    return Report(tuple(blocks), returned, {} if blocks else feedback, words)
 
 
 def _walk(mail: Entity) -> Iterator[Entity]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 
 from producers.mail import headers as mail_headers
+from producers.mail.bounce_words import status_code
 from producers.mail.headers import Headers
 from producers.mail.parse import Mail, Report
 from schemas import identity
@@ -26,8 +27,7 @@ __all__ = ["delivery_report"]
 _ACTIONS = frozenset(("failed", "delayed", "delivered", "relayed", "expanded"))
 #: Feedback that is no complaint: the recipient took one back, or a receiver tells of a failed signature (RFC 6591).
 _NO_COMPLAINTS = frozenset(("not-spam", "auth-failure"))
-_MOST_RECIPIENTS, _LONGEST_PROOF = 50, 64
-_STATUS_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_MOST_RECIPIENTS, _LONGEST_PROOF, _LONGEST_CODE = 50, 64, 20
 _TYPE = re.compile(r"[a-z][a-z-]{0,19}")
 #: A character beyond ASCII in an address of the type `utf-8` (RFC 6533, section 3).
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
@@ -71,7 +71,7 @@ def delivery_report(mail: Mail, *, now: int, source: str = "") -> DeliveryReport
 
 def _told(report: Report) -> tuple[list[str], str, str] | None:
     """Returns the recipients, the status and its code; None for a report that says nothing of a recipient."""
-    found = _complaint(report.feedback) if report.feedback else _first_status(report.blocks)
+    found = _complaint(report.feedback) if report.feedback else _first_status(report.blocks, report.words)
     if found is None:
         return None
     recipients, status, code = found
@@ -91,7 +91,7 @@ def _complaint(feedback: Headers) -> tuple[list[str], str, str] | None:
     return recipients, "feedback" if kind in _NO_COMPLAINTS else "complained", kind
 
 
-def _first_status(blocks: tuple[Headers, ...]) -> tuple[list[str], str, str] | None:
+def _first_status(blocks: tuple[Headers, ...], words: str) -> tuple[list[str], str, str] | None:
     """Returns the first recipient for whom the report names an action, and others for whom it names the same one."""
     recipients: list[str] = []
     status = code = ""
@@ -107,7 +107,7 @@ def _first_status(blocks: tuple[Headers, ...]) -> tuple[list[str], str, str] | N
             continue
         recipients += found
         if not status:
-            status, code = action, _code(block)
+            status, code = action, _code(block, words)
     return (recipients, status, code) if status else None
 
 
@@ -121,9 +121,7 @@ def _character(digits: str) -> str:
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
 
 
-def _code(block: Headers) -> str:
-    """Returns the status code of a recipient; the one in the answer of the server where that of the report says nothing."""
-    code = next(iter(mail_headers.text(block, "status").split()), "")
-    if code in ("", "5.0.0", "4.0.0") and (found := _STATUS_CODE.search(mail_headers.text(block, "diagnostic-code"))):
-        code = found[0]
-    return code[:20]
+def _code(block: Headers, words: str) -> str:
+    """Returns the status code of a recipient; where it is general, what the server's answer or the report's text means."""
+    code = next(iter(mail_headers.text(block, "status").split()), "")[:_LONGEST_CODE]
+    return status_code(code, mail_headers.text(block, "diagnostic-code"), words)

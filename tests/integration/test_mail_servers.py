@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from producers.sources.imap import mailbox as mailboxes
 from producers.sources.imap.accounts import Account, parse
 from producers.sources.imap.mailbox import Mailbox, once
-from schemas import metrics
+from schemas import identity, metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.events import DeliveryReported, MessageReceived
 from schemas.facts import Outbound
@@ -293,7 +293,10 @@ def test_a_bounce_comes_back_and_is_recognised(host: MailHost) -> None:
         eventually(lambda: any(isinstance(event, DeliveryReported) for event in kafka.last), host.log())
     (report,) = [event for event in kafka.last if isinstance(event, DeliveryReported)]
     assert (report.status, report.address, report.customer_tag) == ("failed", "gone@customer.example", TICKET[:12])
-    assert report.error_code == "5.0.0"
+    assert (report.error_code, report.recipients) == ("5.1.1", ["gone@customer.example"]), (
+        "exim says: unrouteable address"
+    )
+    assert identity.is_report_proof(report.proof, gone.message_id)
     assert not [event for event in kafka.last if isinstance(event, MessageReceived) and "failed" in event.subject]
 
 
