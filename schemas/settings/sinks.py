@@ -40,7 +40,10 @@ class SinkSettings(Settings):
     smtp_answer_timeout_seconds: float = Field(
         120.0, gt=0, description="the answer to a whole mail may take so long; then nobody knows if it was taken"
     )
-    mail_from: str = Field("support@support.example", description="sender of our mail")
+    mail_from: str = Field(
+        "support@support.example",
+        description="sender of our mail; what nobody wrote comes from the address of its ticket, where it is at the same domain",
+    )
     dkim_keys: str = Field(
         "",
         description="keys that mail is signed with: `selector@domain=file.pem`, separated by commas; all of the sender's domain sign. "

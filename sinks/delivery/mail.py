@@ -65,21 +65,27 @@ class MailAddress:
 
 
 def compose(
-    message: Outbound, *, sender: MailAddress, now: int, files: Sequence[File] = (), eight_bit: bool = False
+    message: Outbound,
+    *,
+    sender: MailAddress,
+    now: int,
+    files: Sequence[File] = (),
+    eight_bit: bool = False,
+    by_ticket: bool = True,
 ) -> tuple[str, bytes]:
     """Returns `(recipient, the mail with CRLF)`. `now` in pipeline micros becomes the Date.
 
     `message.sender` becomes the Reply-To, and of a mail that nobody wrote the From as well: there are machines that answer
-    no other address, and their answer must name the ticket. Headers that would change the sender or a recipient are left out.
-    `files` are those of `message.attachments`. The mail is ASCII, but for international addresses in its header, unless it is for a
-    server that takes `eight_bit` content.
+    no other address, and their answer must name the ticket. Not `by_ticket`: the server refuses such a sender. Headers that
+    would change the sender or a recipient are left out. `files` are those of `message.attachments`. The mail is ASCII, but for
+    international addresses in its header, unless it is for a server that takes `eight_bit` content.
 
     Raises:
         Undeliverable: an address is not exactly one e-mail address, or a header has an impossible name.
     """
     recipient = address(message.address)
     own = _own_address(message, sender)
-    author = envelope_sender(message, sender) if _is_automatic(message) else own
+    author = envelope_sender(message, sender, by_ticket=by_ticket) if _is_automatic(message) else own
     lines = [f"From: {_named(message.sender_name, author)}", f"To: {_named(message.customer_name, recipient)}"]
     if shown := _specs(message.cc, but=(recipient.spec,)):
         lines.append("Cc: " + ",\r\n ".join(shown))
@@ -101,12 +107,16 @@ def compose(
     )
 
 
-def envelope_sender(message: Outbound, sender: MailAddress) -> MailAddress:
+def envelope_sender(message: Outbound, sender: MailAddress, *, by_ticket: bool = True) -> MailAddress:
     """Returns the address that bounces and automatic answers go to: the ticket's, where it is at the domain of `sender` or a brand.
+
+    Not `by_ticket`: the plain one.
 
     Raises:
         Undeliverable: `message.sender` is no address.
     """
+    if not by_ticket:
+        return _own_address(message, sender)
     own = address(message.sender) if message.sender else sender
     return own if message.brand or own.domain.lower() == sender.domain.lower() else sender
 

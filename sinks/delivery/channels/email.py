@@ -5,6 +5,7 @@
 | answers 2xx to the end of the mail                      | taken                                                 |
 | does not connect, breaks off or answers 421, 454, 53x   | ServiceUnavailable: nothing was sent                  |
 | answers 4xx                                             | TryLater: nothing was taken                           |
+| refuses the ticket's address as the sender              | sent with the plain sender, as all mail from then on  |
 | answers 5xx                                             | Undeliverable `bounced`, `smtp_permanent`             |
 | refuses a copy (cc, bcc) only                           | taken; the outcome says so                            |
 | breaks off, is silent or answers 421 after the mail     | AnswerLost: it may have taken the mail (RFC 1047)     |
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import aiosmtplib
+import structlog
 
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
@@ -38,7 +40,12 @@ _ABOUT_US = frozenset({421, 530, 534, 535, 538, 454})
 _CLOSING, _SEND_THE_MAIL = 421, 354
 #: Mails with files that are in memory at once, each of them several times.
 _WITH_FILES = 2
+#: A login that may send as its own address only: the sender that names a ticket (`support+TOKEN@`) is another one.
+_SENDER_REFUSED = re.compile(r"\b5\.2\.252\b|\b5\.7\.60\b|send ?as|sender|not owned", re.IGNORECASE)
 _LEADING_DOT = re.compile(rb"(?m)^\.")
+
+
+log = structlog.get_logger("sinks.email")
 
 
 class Email:
@@ -52,6 +59,7 @@ class Email:
         self._signer = MailSigner(read_keys(settings.dkim_keys, self._sender.domain))
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[aiosmtplib.SMTP] = []
+        self._by_ticket = True
         self._attachments, self._with_files = AttachmentReader.of(settings), asyncio.Semaphore(_WITH_FILES)
 
     async def deliver(self, message: Outbound, earlier: Attempt | None = None) -> str:
@@ -67,6 +75,23 @@ class Email:
             return await self._send(message, others, await self._attachments.files(message))
 
     async def _send(self, message: Outbound, others: Sequence[str], files: Sequence[File]) -> str:
+        by_ticket = self._by_ticket
+        try:
+            return await self._send_once(message, others, files, by_ticket=by_ticket)
+        except Undeliverable as error:
+            if not by_ticket or not _SENDER_REFUSED.search(str(error)):
+                raise
+            refusal = str(error)
+        answer = await self._send_once(message, others, files, by_ticket=False)
+        if self._by_ticket:
+            log.warning("ticket_sender_refused", answer=refusal, then="all mail has the plain sender until a restart")
+        self._by_ticket = False
+        return answer
+
+    async def _send_once(
+        self, message: Outbound, others: Sequence[str], files: Sequence[File], *, by_ticket: bool
+    ) -> str:
+        sender = envelope_sender(message, self._sender, by_ticket=by_ticket).spec
         now = self._settings.pipeline_clock.now()
         async with self._slots:
             connection = await self._connection()
@@ -74,11 +99,11 @@ class Email:
             try:
                 # a server after the next one may take seven bits only, and what it converts is no longer what was signed
                 eight_bit = connection.supports_extension("8bitmime") and not self._signer.records
-                recipient, mail = compose(message, sender=self._sender, now=now, files=files, eight_bit=eight_bit)
-                mail = self._signer.sign(mail, now // MICROS)
-                refused = await self._open(
-                    connection, envelope_sender(message, self._sender).spec, recipient, others, mail
+                recipient, mail = compose(
+                    message, sender=self._sender, now=now, files=files, eight_bit=eight_bit, by_ticket=by_ticket
                 )
+                mail = self._signer.sign(mail, now // MICROS)
+                refused = await self._open(connection, sender, recipient, others, mail)
                 answer = await self._hand_over_content(connection, mail)
                 usable = True
             except (TryLater, Undeliverable):
