@@ -1,0 +1,1 @@
+"""Labelled messages for the tests of tagging."""
