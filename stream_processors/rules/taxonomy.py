@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.events import PRIORITIES
-from stream_processors.rules.phrases import Hit, Phrase, PhraseIndex
+from stream_processors.rules.phrase_index import PhraseIndex, spaced
+from stream_processors.rules.phrases import Hit, Phrase
 from stream_processors.text.language import normalise
 
 __all__ = ["DISSATISFIED", "MOODS", "QUADRANTS", "URGENT", "VALENCES", "Article", "Match", "Reading", "Tag", "Taxonomy"]
@@ -91,18 +92,24 @@ class Taxonomy:
 
     def read(self, text: str, subject: str = "") -> Reading:
         """Returns all that the taxonomy finds in a message. Phrases in the subject count double."""
-        head = normalise(subject[:_READ_CHARACTERS])
+        head = normalise(subject[:_READ_CHARACTERS]) if subject else ""
         body = normalise(text[:_READ_CHARACTERS])
-        whole = f"{head}。{body}" if head else body
-        order = self._find_order_number(whole)
+        order = self._find_order_number(f"{head}。{body}" if head else body)
+        subject_length = 0
+        whole = spaced(body)
+        if head:
+            head = spaced(head)
+            subject_length = len(head)
+            whole = f"{head}。{whole}"
         hits = self._index.find(whole)
         if not hits:
             return Reading((), "", "", order)
         said: dict[str, str] = {}
+        phrases = self._index.phrases
         for _, _, number in hits:
-            phrase = self._index.phrases[number]
+            phrase = phrases[number]
             said.setdefault(phrase.role, phrase.written)
-        best = self._best(hits, len(head))
+        best = self._best(hits, subject_length)
         return Reading(best, said.get(DISSATISFIED, ""), said.get(URGENT, ""), order)
 
     def tag(self, text: str, subject: str = "") -> tuple[Match, ...]:
@@ -162,27 +169,35 @@ class Taxonomy:
 
         A tag stays if one of its phrases stands elsewhere than the evidence of the more exact tags: it is said besides.
         """
-        by: dict[str, list[str]] = {}
+        replaced: dict[str, set[str]] = {}
         for slug in scores:
             for less in self.tags[slug].over:
                 if less in scores:
-                    by.setdefault(less, []).append(slug)
-        if by:
-            kept = {less for less in by if self._is_said_besides(less, by[less], hits)}
-            scores = {slug: score for slug, score in scores.items() if slug not in by or slug in kept}
+                    replaced.setdefault(less, set()).add(slug)
+        if replaced:
+            kept = self._said_besides(replaced, hits)
+            scores = {slug: score for slug, score in scores.items() if slug not in replaced or slug in kept}
         exact = {slug: score for slug, score in scores.items() if not self.tags[slug].fallback}
         return exact or scores
 
-    def _is_said_besides(self, slug: str, others: list[str], hits: list[Hit]) -> bool:
+    def _said_besides(self, replaced: dict[str, set[str]], hits: list[Hit]) -> set[str]:
+        """Returns those of the replaced tags that have a phrase where the tags that replace them have no evidence."""
         phrases = self._index.phrases
-        spans = [(start, end) for start, end, number in hits if phrases[number].role in others]
-        return any(
-            phrases[number].parts and not any(start < last and first < end for first, last in spans)
-            for start, end, number in hits
-            if phrases[number].role == slug
-        )
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for start, end, number in hits:
+            spans.setdefault(phrases[number].role, []).append((start, end))
+        kept: set[str] = set()
+        for start, end, number in hits:
+            phrase = phrases[number]
+            slug = phrase.role
+            if phrase.parts and slug in replaced and slug not in kept:
+                taken = (span for other in replaced[slug] for span in spans[other])
+                if not any(start < last - 1 and first < end - 1 for first, last in taken):
+                    kept.add(slug)
+        return kept
 
     def _find_order_number(self, text: str) -> str:
-        digits = _DIGITS.search(text)
+        first = min((at for digit in "0123456789" if (at := text.find(digit)) >= 0), default=-1)
+        digits = _DIGITS.search(text, first) if first >= 0 else None
         found = self._order_number.search(text, max(0, digits.start() - _ANNOUNCED)) if digits else None
         return found[1].upper() if found else ""

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from schemas.events import LOCALES, PRIORITIES
 from schemas.text import NOT_A_PATTERN
 from schemas.yamlfile import Document, read
-from stream_processors.rules.phrases import QUESTION, Pattern, Phrase, PhraseIndex, WordClass
+from stream_processors.rules.phrase_index import PhraseIndex
+from stream_processors.rules.phrases import QUESTION, Pattern, Phrase, WordClass
 from stream_processors.rules.spelling import misspelt
 from stream_processors.rules.taxonomy import DISSATISFIED, MOODS, QUADRANTS, URGENT, VALENCES, Article, Tag, Taxonomy
 from stream_processors.text.language import normalise

@@ -113,6 +113,8 @@ def _folded(character: str) -> str | int | None:
     return ord(folded) if len(folded) == 1 else folded
 
 
+#: White space of ASCII becomes a space, an apostrophe nothing.
+_ASCII = str.maketrans(dict.fromkeys("\t\n\r\v\f\x1c\x1d\x1e\x1f", " ")) | {ord("'"): None}
 #: Full-width punctuation stays: no phrase holds any, and a Chinese text then often has nothing to fold at all.
 _KEPT = "，。、！？：；（）「」『』【】～\u3000"
 #: `str.translate` is fastest with a list; what stands beyond it (emoji, rare characters) stays as it is.
@@ -128,7 +130,10 @@ def normalise(text: str) -> str:
     Apostrophes are dropped, and so is white space between two CJK characters (a wrapped line).
     """
     if text.isascii():
-        return " ".join(text.lower().replace("'", "").split())
+        text = text.lower().translate(_ASCII)
+        while "  " in text:
+            text = text.replace("  ", " ")
+        return text.strip(" ")
     if _COMPOSED.search(text):
         text = unicodedata.normalize("NFKC", text)
     if _FOLDABLE.search(text):

@@ -1,0 +1,293 @@
+"""Finds the phrases and patterns of the taxonomy in a text, sentence by sentence, with one Aho-Corasick automaton.
+
+Reading a text costs the same with four thousand phrases or forty thousand: the price is that of what is found in it.
+
+- `spaced` puts one space around every Latin word, and words are looked for with their spaces: an automaton that runs in
+  compiled code then reports whole words only, and none of "app" in "happy".
+- A class of words is a bit, the words of a sentence are a mask, so that a pattern is compared in one step. It is compared
+  only where a word of its rarest class stands; how rare a class is shows in the taxonomy's own phrases.
+- What a sentence holds is remembered for a while: greetings, footers, labels of forms and what everybody asks come again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+from stream_processors.rules.phrases import QUESTION, SPAN_CJK, SPAN_LATIN, Hit, Pattern, Phrase, WordClass
+
+__all__ = ["REMEMBERED", "REMEMBERED_CHARACTERS", "PhraseIndex", "spaced"]
+
+_ANY_ENDING = "*"
+#: What makes a sentence a question, as `spaced` writes it.
+_QUESTION_MARKS = (" ? ", "？")
+_COVERS, _QUESTION = 1, 2
+#: What stands between sentences in a spaced text.
+_BETWEEN = "\n"
+#: Sentences that are remembered, and how long one may be.
+REMEMBERED, REMEMBERED_CHARACTERS = 8_192, 300
+_PUNCTUATION = ',:;-"()/&*#+=<>@[]\\^_`{|}~$%'
+_TO_SPACES = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
+_LATIN = re.compile(" ?([a-z0-9](?:[a-z0-9 ]*[a-z0-9])?) ?")
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+#: What a word of the automaton is, as bits: a phrase, a word of a class, a part of a phrase with a gap.
+_IS_PHRASE, _IS_CLASS, _IS_GAP = 1, 2, 4
+#: A word in a sentence: index in the automaton, start, end.
+_Heard = tuple[int, int, int]
+
+
+def spaced(text: str) -> str:
+    """Returns a normalised text with spaces around Latin words, no other punctuation, and a line per sentence."""
+    if text.isascii():
+        text = f" {text.translate(_TO_SPACES)} "
+    else:
+        for mark in _PUNCTUATION:
+            if mark in text:
+                text = text.replace(mark, " ")
+        text = _LATIN.sub(r" \1 ", f" {text} ")
+        for mark in "。！？；":
+            if mark in text:
+                text = text.replace(mark, mark + _BETWEEN)
+    if "." in text:
+        text = text.replace(". ", " \r\n ").replace(".", " ").replace("\r", ". ")
+    if "?" in text:
+        text = text.replace("?", " ? \n ")
+    return text.replace("!", " ! \n ") if "!" in text else text
+
+
+class PhraseIndex:
+    """Holds phrases and patterns, numbered in their order, and the automaton that finds them in spaced texts.
+
+    `unless` maps a role to the classes whose words, in the same sentence, hide its phrases.
+    """
+
+    __slots__ = (
+        "_automaton",
+        "_classes",
+        "_gaps",
+        "_kinds",
+        "_patterns",
+        "_phrases",
+        "_remembered",
+        "_unless",
+        "phrases",
+    )
+
+    def __init__(
+        self,
+        phrases: Sequence[Phrase],
+        classes: Sequence[WordClass] = (),
+        patterns: Sequence[Pattern] = (),
+        unless: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.phrases = (*phrases, *(pattern.phrase for pattern in patterns))
+        bits = _bits(classes)
+
+        def mask(names: Iterable[str]) -> int:
+            return reduce(or_, (bits[name] for name in names), 0)
+
+        hidden = {role: mask(names) for role, names in (unless or {}).items()}
+        self._unless = {n: hidden[p.role] for n, p in enumerate(phrases) if p.role in hidden and not p.excludes}
+        self._remembered: dict[str, list[Hit]] = {}
+        words = _Words(phrases, classes)
+        self._automaton = AhoCorasick(words.texts, implementation=Implementation.ContiguousNFA)
+        self._phrases, self._gaps, self._kinds = words.phrases, words.gaps, words.kinds()
+        self._classes = [
+            mask(names) | (_COVERS if index in words.covers else 0) for index, names in enumerate(words.classes)
+        ]
+        common = self._common(phrases, words.classes)
+        keyed: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        for number, pattern in enumerate(patterns, len(phrases)):
+            key = min((name for name in pattern.needs if name != QUESTION), key=lambda name: (common[name], name))
+            bans = mask(pattern.bans) | hidden.get(pattern.role, 0)
+            keyed[key].append((mask(pattern.needs), bans, number))
+        #: By word: what is compared where it stands (classes needed, classes banned, number of the pattern).
+        self._patterns = [tuple(entry for name in names for entry in keyed.get(name, ())) for names in words.classes]
+
+    def find(self, text: str) -> list[Hit]:
+        """Returns where phrases and patterns occur in a spaced text, without what a longer one covers, in order."""
+        hits: list[Hit] = []
+        remembered = self._remembered
+        begin = 0
+        for sentence in text.split(_BETWEEN):
+            found = remembered.get(sentence)
+            if found is None:
+                found = self._read(sentence)
+                if len(sentence) <= REMEMBERED_CHARACTERS:
+                    if len(remembered) >= REMEMBERED:
+                        remembered.clear()
+                    remembered[sentence] = found
+            if found:
+                hits += [(begin + start, begin + end, number) for start, end, number in found] if begin else found
+            begin += len(sentence) + 1
+        return hits
+
+    def _read(self, sentence: str) -> list[Hit]:
+        """Returns the hits in one sentence."""
+        hits: list[Hit] = []
+        words: list[_Heard] = []
+        opened: dict[int, tuple[int, int]] = {}
+        kinds, phrases_of = self._kinds, self._phrases
+        for match in self._matches(sentence):
+            index = match[0]
+            kind = kinds[index]
+            if kind & _IS_CLASS:
+                words.append(match)
+                if kind == _IS_CLASS:
+                    continue
+            _, start, end = match
+            if kind & _IS_PHRASE:
+                for number in phrases_of[index]:
+                    hits.append((start, end, number))
+            if kind & _IS_GAP:
+                closes, opens = self._gaps[index]
+                for number, first, gap in closes:
+                    if first in opened and -1 <= start - opened[first][1] <= gap:  # words share the space between them
+                        hits.append((opened[first][0], end, number))
+                if opens:
+                    opened[index] = (start, end)
+        if len(hits) > 1:
+            hits = self._uncovered(hits)
+        return self._with_patterns(sentence, hits, words) if words else hits
+
+    def _matches(self, text: str) -> list[tuple[int, int, int]]:
+        try:
+            return self._automaton.find_matches_as_indexes(text, overlapping=True)
+        except UnicodeEncodeError:  # half a surrogate pair, from a source that cut a text at the wrong place
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return self._automaton.find_matches_as_indexes(text, overlapping=True)
+
+    def _common(self, phrases: Sequence[Phrase], classes: Sequence[Sequence[str]]) -> Counter[str]:
+        """Returns how often words of each class occur in the phrases."""
+        found: Counter[int] = Counter()
+        for phrase in phrases:
+            found.update(index for index, _, _ in self._matches(spaced(" ".join(phrase.parts)).replace(_BETWEEN, " ")))
+        counted: Counter[str] = Counter()
+        for index, count in found.items():
+            counted.update(dict.fromkeys(classes[index], count))
+        return counted
+
+    def _uncovered(self, hits: list[Hit]) -> list[Hit]:
+        """Returns the hits without those that a longer one covers. A phrase with a gap covers none."""
+        uncovered: list[Hit] = []
+        cover_start = cover_end = -1
+        for hit in sorted(hits, key=_outermost_first):
+            start, end, number = hit
+            phrase = self.phrases[number]
+            if not phrase.coverable:
+                uncovered.append(hit)
+                continue
+            if end > cover_end or (start == cover_start and end == cover_end):
+                uncovered.append(hit)
+                if not phrase.gap:
+                    cover_start, cover_end = start, end
+        return uncovered
+
+    def _with_patterns(self, sentence: str, hits: list[Hit], words: list[_Heard]) -> list[Hit]:
+        """Returns the phrases that no word of the sentence hides, and the patterns."""
+        classes_of, patterns_of = self._classes, self._patterns
+        mask = reduce(or_, [classes_of[word[0]] for word in words])
+        if mask & _COVERS and len(words) > 1:
+            words = self._not_covered(words)
+            mask = reduce(or_, [classes_of[word[0]] for word in words])
+        found: list[Hit] = []
+        for word in words:
+            for needs, bans, number in patterns_of[word[0]]:
+                if needs & mask == needs and not bans & mask:
+                    place = self._place(sentence, words, needs & ~_QUESTION)
+                    if place is not None:
+                        found.append((*place, number))
+        unless = self._unless
+        hits = [hit for hit in hits if hit[2] not in unless or not unless[hit[2]] & mask]
+        return sorted((*hits, *found), key=_outermost_first) if found else hits
+
+    def _not_covered(self, sentence: list[_Heard]) -> list[_Heard]:
+        """Returns the words of a sentence without those that a covering word holds."""
+        spans = [(start, end) for index, start, end in sentence if self._classes[index] & _COVERS]
+        return [
+            word
+            for word in sentence
+            if not any(start <= word[1] and word[2] <= end and (start, end) != word[1:] for start, end in spans)
+        ]
+
+    def _place(self, text: str, sentence: list[_Heard], needs: int) -> tuple[int, int] | None:
+        """Returns the first place where words of all these classes stand close together."""
+        classes_of = self._classes
+        for first, (_, begin, _) in enumerate(sentence):
+            most = begin + (SPAN_LATIN if text[begin].isascii() else SPAN_CJK)
+            missing = needs
+            for index, start, end in sentence[first:]:
+                if start <= most:
+                    missing &= ~classes_of[index]
+                    if not missing:
+                        return begin, end
+        return None
+
+
+class _Words:
+    """Lists the words of the automaton, and what each of them is, by index.
+
+    texts    what is looked for: a Latin edge is a space
+    phrases  numbers of the phrases that a word is
+    gaps     (number, index of the first part, gap) of the phrases whose second part it is, and whether it is a first part
+    classes  names of the classes that it is a word of
+    covers   the words that hide shorter ones in them
+    """
+
+    def __init__(self, phrases: Sequence[Phrase], classes: Sequence[WordClass]) -> None:
+        self._numbers: dict[str, int] = {}
+        self.phrases: dict[int, list[int]] = defaultdict(list)
+        self.gaps: dict[int, tuple[list[tuple[int, int, int]], bool]] = {}
+        self.covers: set[int] = set()
+        named: dict[int, dict[str, None]] = defaultdict(dict)
+        for number, phrase in enumerate(phrases):
+            indexes = [self._index_of(part) for part in phrase.parts]
+            if len(indexes) == 1:
+                self.phrases[indexes[0]].append(number)
+            else:
+                closes, opens = self.gaps.get(indexes[1], ([], False))
+                self.gaps[indexes[1]] = ([*closes, (number, indexes[0], phrase.gap)], opens)
+                self.gaps[indexes[0]] = (self.gaps.get(indexes[0], ([], True))[0], True)
+        for each in classes:
+            for word in each.words:
+                index = self._index_of(word)
+                named[index][each.name] = None
+                if each.covers:
+                    self.covers.add(index)
+        for mark in _QUESTION_MARKS:
+            named[self._numbers.setdefault(mark, len(self._numbers))][QUESTION] = None
+        self.texts = list(self._numbers)
+        self.classes = [tuple(named.get(index, ())) for index in range(len(self.texts))]
+        self.phrases = dict(self.phrases)
+
+    def kinds(self) -> list[int]:
+        """Returns what each word is, as bits."""
+        return [
+            (_IS_PHRASE if index in self.phrases else 0)
+            | (_IS_CLASS if self.classes[index] else 0)
+            | (_IS_GAP if index in self.gaps else 0)
+            for index in range(len(self.texts))
+        ]
+
+    def _index_of(self, written: str) -> int:
+        word = written.removesuffix(_ANY_ENDING)
+        text = spaced(word).replace(_BETWEEN, "").strip()
+        left = " " if text[:1] in _WORD else ""
+        right = " " if text[-1:] in _WORD and word == written else ""
+        return self._numbers.setdefault(f"{left}{text}{right}", len(self._numbers))
+
+
+def _bits(classes: Sequence[WordClass]) -> dict[str, int]:
+    """Returns a bit for each class; `question` always has its own."""
+    names = dict.fromkeys((QUESTION, *(each.name for each in classes)))
+    return {name: _QUESTION << number for number, name in enumerate(names)}
+
+
+def _outermost_first(hit: Hit) -> tuple[int, int]:
+    return hit[0], -hit[1]
