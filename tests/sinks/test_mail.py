@@ -180,3 +180,23 @@ def test_no_text_of_a_customer_adds_a_header_or_a_recipient(subject, name, refer
     assert recipient == "ann@example.org"
     parsed = email.message_from_bytes(raw, policy=default)
     assert [a.addr_spec for a in parsed["To"].addresses] == ["ann@example.org"]
+
+
+@pytest.mark.parametrize("automatic", [{}, {"Auto-Submitted": "auto-replied"}])
+@given(name=st.text(max_size=80))
+@settings(max_examples=30)
+def test_a_mail_of_a_brand_is_from_its_name_and_address_and_nobody_else(automatic, name):
+    sender = "care+ABCDEFGHIJKL-1@zen.example"
+    message = outbound(brand="zen", sender=sender, sender_name=name, headers=automatic)
+    _, mail = compose(message, sender=address("support@support.example"), now=NOW)
+    read_back = email.message_from_bytes(mail, policy=default)
+    [author] = read_back["From"].addresses
+    assert author.addr_spec == (sender if automatic else "care@zen.example")
+    assert [each.addr_spec for each in read_back["Reply-To"].addresses] == [sender]
+    assert len(read_back.get_all("From")) == len(read_back.get_all("To")) == 1 and read_back["Bcc"] is None
+
+
+def test_a_mail_of_no_brand_is_from_the_address_of_the_settings():
+    message = outbound(brand="", sender="support+ABCDEFGHIJKL-1@support.example", sender_name="", headers={})
+    _, mail = compose(message, sender=address("help@support.example"), now=NOW)
+    assert email.message_from_bytes(mail, policy=default)["From"] == "help@support.example"

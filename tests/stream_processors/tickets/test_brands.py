@@ -32,6 +32,7 @@ from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory, RulesetVersion
 from stream_processors.tickets import older_states
+from stream_processors.tickets.opening import MOST_TICKETS
 from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.support.gauge_partition import played
 from tests.support.tickets.story import Story, at
@@ -232,6 +233,24 @@ def test_a_token_leads_to_its_ticket_from_any_brand(story: Story) -> None:
     [ticket] = story.customer.tickets
     assert (ticket.brand, ticket.counts.customer_messages) == ("acme", 2)
     assert story.contact_facts()[-1].brand == "acme"
+
+
+def test_too_many_tickets_of_one_brand_take_no_message_to_another(story: Story) -> None:
+    for number in range(MOST_TICKETS):
+        story.message(number, brand="acme")
+    story.message(100, brand="zen")
+    story.message(101, brand="acme")
+    assert (len(story.customer.tickets), story.customer.tickets[-1].brand) == (MOST_TICKETS + 1, "zen")
+    assert story.customer.tickets[-1].counts.customer_messages == 1
+
+
+def test_panes_of_two_brands_are_counted_apart(two: Rules) -> None:
+    for order in (("acme", "zen"), ("zen", "acme")):
+        story = Story(two, channel="social")
+        for number, brand in enumerate(order):
+            story.message(number, brand=brand, address=brand)
+        newest = {fact.brand: fact for fact in story.all(PaneFact) if fact.team}
+        assert {brand: fact.tickets_created for brand, fact in newest.items()} == {"acme": 1, "zen": 1}
 
 
 LIVES = st.lists(
