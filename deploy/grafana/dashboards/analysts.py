@@ -51,6 +51,20 @@ BOARD = Board(
                     ),
                     width=9,
                 ),
+                Stacked(
+                    "Tickets opened, by brand",
+                    "Under which of several names customers write; one line where none is configured.",
+                    (
+                        Sql(
+                            "SELECT $__timeInterval(created_at) AS time, if(brand = '', 'no brand', brand) AS name, count() AS tickets\n"
+                            "FROM tickets FINAL\n"
+                            "WHERE $__timeFilter(created_at)\n"
+                            "GROUP BY time, name ORDER BY time",
+                            series=True,
+                        ),
+                    ),
+                    width=24,
+                ),
             ),
         ),
         Row(
@@ -195,11 +209,11 @@ BOARD = Board(
                     width=12,
                 ),
                 Lines(
-                    "Contacts per 100 orders, by the day",
-                    "The contact rate: growth of the shop taken out.",
+                    "Contacts per 100 orders, by the day and brand",
+                    "The contact rate: growth of the shop taken out. An order that names no brand is the default one's.",
                     (
                         Sql(
-                            "SELECT toDateTime(day, 'UTC') AS time, contacts_per_100_orders\n"
+                            "SELECT toDateTime(day, 'UTC') AS time, if(brand = '', 'all', brand) AS name, contacts_per_100_orders\n"
                             "FROM contact_rate WHERE $__timeFilter(day) ORDER BY time",
                             series=True,
                         ),
