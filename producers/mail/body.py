@@ -75,7 +75,7 @@ class _Allowance:
         """Returns the text of a page, of as much of it as may still be read."""
         page = page[: self.html_chars]
         self.html_chars -= len(page)
-        return markup.to_text(page)
+        return markup.to_text(page, with_marks=True)
 
 
 @dataclass(slots=True)

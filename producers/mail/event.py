@@ -112,12 +112,11 @@ def message_received(
     if mail.problem is not None:
         raise mail.problem
     subject = privacy.mask(mail_headers.text(headers, "subject")[: _MAX_SUBJECT + privacy.MARGIN])[:_MAX_SUBJECT]
-    full_text = privacy.mask(charsets.clean(mail.text).strip()[: MAX_FULL_TEXT + privacy.MARGIN])
     message_id = mail_headers.ids(headers, "message-id", 1)
     references = mail_headers.ids(headers, "references", _MAX_IDS)
     in_reply_to = mail_headers.ids(headers, "in-reply-to", 1)
     thread = quotes.Thread.of(subject, sender, name, refers=bool(references or in_reply_to))
-    text = quotes.newest_part(full_text[:MAX_FULL_TEXT], thread=thread)
+    text, full_text = _words(mail, thread)
     recipients = _recipients(headers)
     customer_id = identity.canonical_customer_id("email", sender)
     ticket = identity.ticket_in_mail(subject, recipients, [*references, *in_reply_to])
@@ -158,6 +157,13 @@ def message_received(
 def mail_event_id(message_id: str, sender: str) -> str:
     """Returns the event id of a mail with a Message-ID. The sender is part of it: nobody can use up another's Message-ID."""
     return identity.event_id("email", message_id, sender.lower())
+
+
+def _words(mail: Mail, thread: quotes.Thread) -> tuple[str, str]:
+    """Returns what the customer wrote now, and all of it, a little more than is kept."""
+    whole, marks = quotes.read_marks(charsets.clean(mail.marked_text).strip())
+    masked = privacy.mask(whole[: MAX_FULL_TEXT + privacy.MARGIN])
+    return quotes.newest_part(masked[:MAX_FULL_TEXT], thread=thread, marks=marks), masked
 
 
 def _sender(headers: Headers) -> tuple[str, str]:

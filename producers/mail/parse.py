@@ -21,6 +21,7 @@ from producers.mail.attachments import File
 from producers.mail.headers import Headers
 from producers.mail.parser import Entity, read_headers
 from producers.mail.part import Part
+from producers.mail.quotes import read_marks
 from schemas.errors import Refused
 
 __all__ = ["Mail", "Report", "parse"]
@@ -58,6 +59,7 @@ class Mail:
     files    what came along, in the order of the parts
     report   only of a mail that is a delivery report by its form
     problem  the reason why the bytes, or the parts below the headers, are no mail
+    marked_text  the text with the marks that mailers left in HTML; for `producers.mail.quotes` only
     """
 
     raw: bytes
@@ -66,6 +68,7 @@ class Mail:
     files: tuple[File, ...] = ()
     report: Report | None = None
     problem: Refused | None = None
+    marked_text: str = ""
 
 
 @charset_guess.at_most()
@@ -78,7 +81,8 @@ def parse(raw: bytes) -> Mail:
     headers, report = mail_headers.of(message), _report(message)
     try:
         body = bodies.read(message)
-        return Mail(raw, headers, body.text(), tuple(body.files), report)
+        marked = body.text()
+        return Mail(raw, headers, read_marks(marked)[0], tuple(body.files), report, marked_text=marked)
     except Refused as problem:
         return Mail(raw, headers, report=report, problem=problem)
 

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import nh3
 
+from producers.text import quote_marks
+
 __all__ = ["to_text"]
 
 #: Longer markup is cut first: its text is cut to less than this anyway.
@@ -36,10 +38,12 @@ _NO_HEIGHT = re.compile(r"(?:max-height|opacity):\s*0(?:px|pt|em|%)?\s*[;\"]", r
 _UNSEEN = re.compile(r"visibility:\s*(?:hidden|collapse)", re.IGNORECASE)
 _SIZE = re.compile(r"font-size:|(?<![-\w])size=", re.IGNORECASE)
 _SEEN = re.compile(r"visibility:\s*visible", re.IGNORECASE)
-_WITHOUT_STYLES = nh3.Cleaner(tags=_TAGS, attributes={}, clean_content_tags=_DROPPED_WITH_CONTENT)
+_WITHOUT_STYLES = nh3.Cleaner(
+    tags=_TAGS, attributes={"*": {quote_marks.ATTRIBUTE}}, clean_content_tags=_DROPPED_WITH_CONTENT
+)
 _WITH_STYLES = nh3.Cleaner(
     tags=_TAGS | {"span", "font"},
-    attributes={"*": {"style", "hidden"}, "font": {"size"}},
+    attributes={"*": {"style", "hidden", quote_marks.ATTRIBUTE}, "font": {"size"}},
     clean_content_tags=_DROPPED_WITH_CONTENT,
     filter_style_properties=_STYLES,
 )
@@ -103,10 +107,11 @@ _MOST_QUOTED = 8
 _C1 = re.compile("[\x80-\x9f]+")
 
 
-def to_text(markup: str) -> str:
+def to_text(markup: str, *, with_marks: bool = False) -> str:
     """Returns plain text with paragraphs; links become their words, images disappear.
 
-    What is hidden is left out, unless all of it is: a page with words is never an empty text.
+    What is hidden is left out, unless all of it is: a page with words is never an empty text. `with_marks` puts those of
+    `quote_marks` in front of lines.
     """
     markup = markup[:MAX_HTML_CHARS]
     if not markup.isascii() and b"\xc2" in markup.encode("utf-8", "surrogatepass"):  # of Latin-1 beyond ASCII, half
@@ -116,6 +121,8 @@ def to_text(markup: str) -> str:
     if _is_costly(markup):
         return _crude_text(markup)
     hides = _MAY_HIDE.search(markup) is not None
+    if with_marks:
+        markup = quote_marks.with_marks(markup)
     return _shown(_clean(markup, with_styles=hides)) or (_shown(_clean(markup)) if hides else "") or _salvaged(markup)
 
 
@@ -138,6 +145,8 @@ def _shown(clean: str) -> str:
             hidden = 1
         else:
             page.open(tag)
+            if attributes:
+                page.pending_marks += quote_marks.of_attributes(attributes)
             if tag not in _EMPTY and (faint or attributes):
                 state = _faintness(tag, attributes, faint[-1] if faint else _VISIBLE)
                 if faint or state != _VISIBLE:
@@ -215,12 +224,14 @@ def _plain(words: str) -> str:
 class _Page:
     """Writes lines from a stream of clean tags and words."""
 
-    __slots__ = ("_line", "_lines", "_quoted", "_verbatim")
+    __slots__ = ("_line", "_lines", "_quoted", "_verbatim", "pending_marks")
 
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._line: list[str] = []
         self._quoted = self._verbatim = 0
+        #: Marks of elements that have begun, for the next line with words.
+        self.pending_marks = ""
 
     def open(self, tag: str) -> None:
         if tag in _LINES:
@@ -283,6 +294,9 @@ class _Page:
         if line or (self._lines and self._lines[-1].strip("> ")):
             marks = "> " * min(self._quoted, _MOST_QUOTED)
             self._lines.append(marks + line if line else marks.rstrip())
+            if line and self.pending_marks:
+                self._lines[-1] = self.pending_marks + self._lines[-1]
+                self.pending_marks = ""
 
     def _paragraph(self) -> None:
         if self._line:

@@ -38,7 +38,7 @@ def test_there_are_at_least_150_whole_mails_and_frames_for_more() -> None:
 def test_a_first_mail_loses_no_words_whatever_it_looks_like() -> None:
     """With all that is known of a thread against it, a quote may stay, but all lines of the customer do."""
     for example in EXAMPLES:
-        if not example.html:
+        if not example.is_page:
             forwarded = Thread.of(example.subject, "", refers=False).forwarded
             thread = Thread(example.subject, answers=False, forwarded=forwarded, sender="ann@example.org")
             kept = lines_of(newest_part(example.body, thread=thread))
@@ -47,7 +47,7 @@ def test_a_first_mail_loses_no_words_whatever_it_looks_like() -> None:
 
 def test_what_is_new_in_the_new_words_is_all_of_them() -> None:
     for example in EXAMPLES:
-        if not example.html:
+        if not example.is_page:
             once = newest_part(example.body)
             assert newest_part(once) == once, example.name
 
@@ -70,3 +70,14 @@ def test_hostile_text_is_read_in_linear_time() -> None:
         if (took := time.process_time() - began) > 2.0:
             slow[unit] = took
     assert slow == {}
+
+
+def test_no_mark_of_a_page_reaches_the_event() -> None:
+    marks = {chr(code) for code in range(0xFDD0, 0xFDD5)}
+    for example in EXAMPLES:
+        if example.is_page:
+            event = email.normalise(example.raw(), now=NOW)
+            assert marks.isdisjoint(event.full_text), example.name
+            assert marks.isdisjoint(event.text), example.name
+    forged = QuoteExample("", "", "\ufdd2Hello\n\ufdd0> a step\n\ufdd1line\nmy lamp \ufdd2 is broken", "")
+    assert email.normalise(forged.raw(), now=NOW).full_text == "Hello\n> a step\nline\nmy lamp  is broken"

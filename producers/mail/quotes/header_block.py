@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from producers.mail.quotes import attribution, wording
 from producers.mail.quotes.thread import Thread, bare_subject, is_answer
 
-__all__ = ["HeaderBlock", "Rule", "ends_reply", "greets", "is_label", "read_block", "rule_of"]
+__all__ = ["HeaderBlock", "Rule", "ends_reply", "greets", "is_label", "read_block", "resembles_block", "rule_of"]
 
 _KINDS = {
     "".join(word.split()): kind
@@ -165,6 +165,15 @@ def ends_reply(block: HeaderBlock, lines: list[str], rule: Rule | None, thread: 
     points -= 2 if thread.sender and thread.sender.lower() in values["from"].lower() else 0
     points += _is_mail(lines, block.end)
     return points >= _NEEDED
+
+
+def resembles_block(lines: list[str], index: int) -> bool:
+    """Returns true for lines like those of a header block in a language that is not known."""
+    block = [line.strip() for line in lines[index : index + 4]]
+    labels = sum(
+        0 < max(line.find(":", 0, _LONGEST_LABEL), line.find("：", 0, _LONGEST_LABEL)) < len(line) - 1 for line in block
+    )
+    return labels >= 3 and any(attribution.date_in(line) or attribution.time_in(line) for line in block)
 
 
 def _is_mail(lines: list[str], index: int) -> bool:

@@ -198,13 +198,14 @@ class _Reader:
             for number in range(self._index, min(self._index + _MOST_ATTRIBUTED, len(self._lines))):
                 if _is_forwarded(self._lines[number].strip()):
                     return False
-                if number > self._index and self._marks.get(number) is Mark.QUOTE:
+                if number > self._index and quoted_block.is_quoted(self._lines[number]):
                     self._begin_quote(number)
                     return True
-        elif mark is Mark.MAIL:
+        elif mark in (Mark.MAIL, Mark.BORDER):
             if self._take_block(self._index, Rule(3, original=False)):
                 return True
-            return bool(self._thread.answers) and not self._forwarded and self._end_reply()
+            certain = mark is Mark.MAIL or header_block.resembles_block(self._lines, self._index)
+            return certain and bool(self._thread.answers) and not self._forwarded and self._end_reply()
         elif mark is Mark.SIGNATURE:
             last = next(
                 (number for number in range(len(self._kept.lines) - 1, -1, -1) if self._kept.lines[number]), None

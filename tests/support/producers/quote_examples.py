@@ -6,6 +6,7 @@ language and mailer, which are put into mails of several shapes here, and whole 
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,12 @@ class QuoteExample:
     wanted: str
     subject: str = "Re: Your order"
     reply: bool = False
-    html: bool = False
+    is_page: bool = False
 
     def raw(self) -> bytes:
         """Returns the mail."""
         reply = "In-Reply-To: <ds.1@support.example>\n" if self.reply else ""
-        kind = "html" if self.html else "plain"
+        kind = "html" if self.is_page else "plain"
         return (
             f"From: Ann Lee <ann@example.org>\nTo: support@support.example\nSubject: {self.subject}\n{reply}"
             f"MIME-Version: 1.0\nContent-Type: text/{kind}; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{self.body}\n"
@@ -148,12 +149,43 @@ def pages() -> Iterator[QuoteExample]:
         page = "\n".join(line for line in lines if not line.startswith("= "))
         wanted = "\n".join(lines[-1][2:].split("/"))
         subject = "Fwd: Order" if "forwarded" in name else "Re: Your order"
-        yield QuoteExample("HTML", name, page, wanted, subject, html=True)
+        yield QuoteExample("HTML", name, page, wanted, subject, is_page=True)
+
+
+def framed_pages() -> Iterator[QuoteExample]:
+    """Yields replies in HTML by Gmail, Thunderbird, Apple Mail and Outlook in every language."""
+    for number, (label, line) in enumerate(rows("attributions.txt")):
+        first, second, hello, question, team = (html.escape(words) for words in SENTENCES[label.split()[0]])
+        line = html.escape(line).replace("\n", " ")
+        quoted = f"<p>{hello}</p><p>{question}</p><p>{team}</p>"
+        page = (
+            f'<div dir="ltr">{first}<br>{second}</div><br><div class="gmail_quote"><div class="gmail_attr" dir="ltr">{line}<br></div>'
+            f'<blockquote class="gmail_quote" style="margin:0px">{quoted}</blockquote></div>',
+            f'<p>{first}</p><p>{second}</p><div class="moz-cite-prefix">{line}<br></div><blockquote type="cite" cite="mid:1">{quoted}</blockquote>',
+            f'<div class="moz-cite-prefix">{line}<br></div><blockquote type="cite" cite="mid:1">{quoted}</blockquote><p>{first}</p><p>{second}</p>',
+            f'<div>{first}</div><div>{second}</div><div><br><blockquote type="cite"><div>{line}</div><br>{quoted}</blockquote></div>',
+        )[number % 4]
+        yield QuoteExample(
+            "HTML, attribution", f"{label} {number % 4}", page, html.unescape(f"{first}\n{second}"), is_page=True
+        )
+    for number, (label, block) in enumerate(rows("header_blocks.txt")):
+        first, second, hello, question, team = (html.escape(words) for words in SENTENCES[label.split()[0]])
+        head = "<br>".join(map(html.escape, block.split("\n")))
+        quoted = f"<p>{hello}</p><p>{question}</p><p>{team}</p>"
+        page = (
+            f'<div>{first}</div><div>{second}</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg" dir="ltr">{head}</div>{quoted}',
+            f'<p class="MsoNormal">{first}</p><p class="MsoNormal">{second}</p><div style="border:none;border-top:solid #E1E1E1 1.0pt;'
+            f'padding:3.0pt 0cm 0cm 0cm"><p class="MsoNormal">{head}</p></div>{quoted}',
+            f'<div>{first}<br>{second}</div><div class="OutlookMessageHeader"><hr>{head}</div>{quoted}',
+        )[number % 3]
+        yield QuoteExample(
+            "HTML, header block", f"{label} {number % 3}", page, html.unescape(f"{first}\n{second}"), is_page=True
+        )
 
 
 def all_examples() -> list[QuoteExample]:
     """Returns every example."""
-    return [*attributed(), *headed(), *signed(), *forwarded(), *marked(), *pages()]
+    return [*attributed(), *headed(), *signed(), *forwarded(), *marked(), *pages(), *framed_pages()]
 
 
 def _sections(name: str) -> Iterator[tuple[str, list[str]]]:
