@@ -1,8 +1,8 @@
 """Notices machines that say the same under ever new addresses: the one loop that neither headers nor threading give away.
 
 A ticket system that answers our acknowledgement with a new ticket, from a new address, to the address in its address book,
-without a word about what it answers, is a new customer each time. What it does give away: the text is the same.
-In memory, of this process: a restart begins to count anew.
+without a word about what it answers, is a new customer each time. What it does give away: the text is the same, and says what
+machines say. In memory, of this process: a restart begins to count anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["HEADER", "RepeatedTexts"]
 HEADER = "x-deskstream-repeated-text"
 #: So many other addresses of the domain sent this text within the window.
 _OTHERS, _WINDOW_MICROS = 3, 180 * 60 * MICROS
-_TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 2_000, 20
+_TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 500, 20
 #: Each place of a text is looked at once, whatever it holds.
 _VARYING = re.compile(r"\[#[^\[\]]*+\]|<[^<>\s]*+>|(?<!\S)[^\s@]++@\S++|\d++")
 #: Where everybody has a mailbox: a template that many people send is no machine.
@@ -33,6 +33,20 @@ kpnmail.nl wp.pl o2.pl onet.pl interia.pl seznam.cz bluewin.ch telia.com
 _MAIL_SERVICES = frozenset(_EVERYBODYS.split())
 
 
+#: What machines say of themselves or of what they got. People say it, too; they do not say it four times in the same words.
+_SAID_BY_MACHINES = re.compile(
+    r"automat|automát|auto-?(?:reply|respon)|out of (?:the )?office|\baway (?:from|until)|on (?:vacation|holiday|leave)\b"
+    r"|not (?:in the office|available)|not reply\b|no-?reply|(?:ticket|case|request|reference)[ -]?(?:number|no\b|id\b)"
+    r"|your (?:request|ticket|case|e-?mail|message|number|enquiry|inquiry)\b|(?:been|was) (?:received|created|opened)"
+    r"|thank you for (?:contacting|your)|abwesen|nicht im (?:büro|haus)|im urlaub|eingegangen|ihre (?:anfrage|nachricht|e-mail)"
+    r"|(?:vorgangs|ticket|bearbeitungs)nummer|absen(?:t|ce)\b|été (?:reçu|enregistr)|votre (?:demande|message)"
+    r"|fuera de (?:la )?oficina|su (?:solicitud|mensaje)|sua (?:solicitação|mensagem)|fora do escrit|fuori (?:sede|ufficio)"
+    r"|la (?:sua|tua) richiesta|afwezig|uw (?:bericht|verzoek|aanvraag)|frånvar|fravær|nieobecn|otrzymaliśmy|nepřítom|poissa"
+    r"|автоматич|автоответ|ваш[еа] (?:обращени|заявк|письмо|сообщени)|αυτόματ|otomatik|自动|自動|不在|受け付け|承りました|已收到您"
+    r"|我们已收到|자동|부재|접수"
+)
+
+
 class RepeatedTexts:
     """Remembers the digests of texts, the last 20,000, each with the addresses that sent it."""
 
@@ -40,7 +54,7 @@ class RepeatedTexts:
         self._seen: OrderedDict[bytes, dict[bytes, int]] = OrderedDict()
 
     def is_repeated(self, sender: str, subject: str, text: str, now: int) -> bool:
-        """Notes a mail; returns true when three other addresses of its domain said the same in the last three hours."""
+        """Notes a mail; returns true when three other addresses of its domain said the same, as machines do, in three hours."""
         sender = sender.lower()
         domain = sender.rpartition("@")[2]
         said = _bare(text[:_READ_CHARACTERS])
@@ -55,7 +69,7 @@ class RepeatedTexts:
         self._seen[key] = senders
         if len(self._seen) > _TEXTS:
             self._seen.popitem(last=False)
-        return others >= _OTHERS
+        return others >= _OTHERS and _SAID_BY_MACHINES.search(said) is not None
 
 
 def _bare(text: str) -> str:

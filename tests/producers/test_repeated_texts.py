@@ -33,6 +33,12 @@ def test_the_fourth_address_of_a_domain_with_the_same_text_is_a_machine() -> Non
         ([f"ann{number}@gmail.com" for number in range(6)], TEXT, 1),  # a template that many send
         ([f"ann@shop{number}.example" for number in range(6)], TEXT, 1),
         ([f"ann{number}@other.example" for number in range(6)], "Thanks {}", 1),
+        ([f"ann{number}@other.example" for number in range(6)], "Where is my order {}? It has not arrived.", 1),
+        (
+            [f"ann{number}@other.example" for number in range(6)],
+            "先週ケトルを注文しましたが、まだ届いていません。いつ届きますか？",
+            1,
+        ),
         ([f"ann{number}@other.example" for number in range(6)], TEXT, 61),
     ],
 )
@@ -43,7 +49,7 @@ def test_people_are_no_machine_because_they_say_the_same(senders: list[str], tex
 def test_memory_is_bounded() -> None:
     texts = RepeatedTexts()
     for number in range(20_100):
-        texts.is_repeated(f"a{number}@other.example", "", f"{'x' * 20} {chr(0x4E00 + number)}", number)
+        texts.is_repeated(f"a{number}@other.example", "", f"your message was received {chr(0x4E00 + number)}", number)
     assert len(texts._seen) == 20_000
 
 
