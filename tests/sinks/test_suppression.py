@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import identity
-from schemas.facts import MailReport, Outbound, SuppressionFact
+from schemas.facts import Outbound, SuppressionFact
 from schemas.settings import SinkSettings
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.history import DeliveryHistory
-from sinks.delivery.mail_reports import MailReports, recipients_of
 from sinks.delivery.suppression import (
     Evidence,
     Limits,
@@ -27,6 +26,7 @@ from sinks.delivery.suppression import (
     status_code,
 )
 from tests.support.sinks.examples import NOW, outbound
+from tests.support.sinks.report_desk import ReportDesk
 
 LIMITS = Limits(bounces=3, days=7)
 DAY = 86_400_000_000
@@ -175,48 +175,8 @@ def test_what_a_customer_writes_ends_a_temporary_suppression() -> None:
 # -- the sink's part: only what was sent counts -----------------------------------------------------------------------
 
 
-class ListInMemory:
-    """What `SuppressionList` is without Kafka."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, SuppressionFact] = {}
-
-    def of(self, address: str) -> SuppressionFact | None:
-        return next((self.facts[key] for key in identity.address_keys(address) if key in self.facts), None)
-
-    def of_key(self, key: str) -> SuppressionFact | None:
-        return self.facts.get(key)
-
-    async def put(self, fact: SuppressionFact) -> None:
-        self.facts[fact.address_key] = fact
-
-
-class Desk:
-    """The reports of one sink, and the history of what it sent."""
-
-    def __init__(self) -> None:
-        self.list, self.history = ListInMemory(), DeliveryHistory(100)
-        self.reports = MailReports(SinkSettings(), self.list)  # type: ignore[arg-type]
-
-    def sends(self, **fields: Any) -> Outbound:
-        message = outbound(**fields)
-        keys = [identity.address_keys(each)[0] for each in recipients_of(message)]
-        self.history.add_mail(identity.message_key(message.message_id), keys)
-        return message
-
-    def hears(self, **fields: Any) -> None:
-        told = {"customer_tag": "ABCDEFGHIJKL", "version": 1, "partition": 0, "at": SinkSettings().pipeline_clock.now(), "event_id": "E", "ticket_id": "T",
-                "message_id": outbound().message_id, "recipients": ["ann@example.org"], "status": "failed", "error_code": "5.1.1"}  # fmt: skip
-        told["proof"] = identity.report_proof(str((told | fields)["message_id"]))
-        asyncio.run(self.reports.take(MailReport(**told | fields), self.history))
-
-    def refuses(self, **fields: Any) -> str:
-        answer = asyncio.run(self.reports.allowed(outbound(**fields)))
-        return answer.reason if isinstance(answer, Undeliverable) else ""
-
-
 def test_a_bounce_of_a_mail_that_we_sent_suppresses_its_recipient() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     desk.sends()
     desk.hears(recipients=["ANN@Example.ORG"])
     assert desk.refuses(address="Ann@example.org") == "suppressed"
@@ -236,7 +196,7 @@ def test_a_bounce_of_a_mail_that_we_sent_suppresses_its_recipient() -> None:
     ],
 )
 def test_a_forged_bounce_suppresses_nobody(forged: dict[str, Any]) -> None:
-    desk = Desk()
+    desk = ReportDesk()
     desk.sends()
     for code in ("5.1.1", "5.2.2"):
         for status in ("failed", "complained", "unsubscribed"):
@@ -245,7 +205,7 @@ def test_a_forged_bounce_suppresses_nobody(forged: dict[str, Any]) -> None:
 
 
 def test_of_a_mail_to_several_no_report_suppresses_anybody() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     for number in range(5):
         named = f"<ds.ABCDEFGHIJKL-1.{number}@support.example>"
         desk.sends(cc=["bob@example.org"], bcc=["eve@example.org"], message_id=named)
@@ -256,14 +216,14 @@ def test_of_a_mail_to_several_no_report_suppresses_anybody() -> None:
 
 
 def test_a_complaint_that_hides_its_author_is_about_the_only_recipient() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     desk.sends()
     desk.hears(recipients=[], status="complained", error_code="abuse")
     assert (desk.refuses(kind="survey"), desk.refuses(kind="reply")) == ("suppressed", "")
 
 
 def test_a_forger_who_knows_message_and_recipient_is_undone_by_the_next_mail_of_the_customer() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     desk.sends()
     desk.hears(proof="")
     desk.hears(proof="AAAAAAAAAAAAAAAA")
@@ -275,7 +235,7 @@ def test_a_forger_who_knows_message_and_recipient_is_undone_by_the_next_mail_of_
 
 
 def test_a_copy_to_a_suppressed_address_is_left_out() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     desk.sends(address="bob@example.org")
     desk.hears(recipients=["bob@example.org"])
     allowed = asyncio.run(
@@ -286,7 +246,7 @@ def test_a_copy_to_a_suppressed_address_is_left_out() -> None:
 
 
 def test_the_list_finds_an_address_after_its_secret_was_changed() -> None:
-    desk = Desk()
+    desk = ReportDesk()
     try:
         identity.use(["an old secret of tags"])
         desk.sends()
@@ -304,7 +264,7 @@ def test_the_list_finds_an_address_after_its_secret_was_changed() -> None:
     [("550 5.1.1 no such user", True), ("550 no such mailbox", False), ("550 5.7.1 blocked", False), ("553 5.1.8 bad sender", False)],
 )  # fmt: skip
 def test_what_the_server_answers_of_the_mailbox_is_believed(answer: str, suppresses: bool) -> None:
-    desk = Desk()
+    desk = ReportDesk()
     for number in range(4):
         error = Undeliverable("bounced", "smtp_permanent", answer)
         asyncio.run(desk.reports.refused_by_server(outbound(message_id=f"<{number}@x.example>"), error, 0))

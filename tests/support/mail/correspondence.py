@@ -100,7 +100,8 @@ class Desk:
         self.worker.feed([event])
         assert not self.worker.dead_letters, self.worker.dead_letters
         written = self.worker.outputs[seen:]
-        new = [codec.decode(each.value) for each in written if each.topic == TOPIC_OF[Outbound].name]
+        on_outbound = [codec.decode(each.value) for each in written if each.topic == TOPIC_OF[Outbound].name]
+        new = [each for each in on_outbound if isinstance(each, Outbound)]  # beside them reports, for the delivery sink
         self.sent += new
         sender = address(self.support)
         return [Post(envelope_sender(each, sender).spec, *compose(each, sender=sender, now=now)) for each in new]
