@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -26,9 +26,9 @@ _WORDING = {
 def attribution(message: QuotedMessage, locale: str, zone: ZoneInfo) -> str:
     """Returns the line that says who wrote a message, and when in this zone; '' when neither is known."""
     babel_locale, pattern, both, author, time = _WORDING.get(locale) or _WORDING["en"]
-    if message.at is None:
+    at = None if message.at is None else _local(message.at, zone)
+    if at is None:
         return author.format(author=message.author) if message.author else ""
-    at = _local(message.at, zone)
     return (both if message.author else time).format(
         author=message.author,
         date=format_date(at.date(), pattern, locale=babel_locale),
@@ -53,8 +53,9 @@ def as_html(messages: Sequence[QuotedMessage], locale: str, zone: ZoneInfo) -> s
     )
 
 
-def _local(at: int, zone: ZoneInfo) -> datetime:
+def _local(at: int, zone: ZoneInfo) -> datetime | None:
+    """Returns the time in the zone; None where no calendar has it."""
     try:
         return from_micros(at).astimezone(zone)
-    except (OverflowError, ValueError):  # no calendar of that zone has it
-        return from_micros(0).astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None

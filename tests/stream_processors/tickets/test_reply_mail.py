@@ -33,7 +33,7 @@ FILE = Attachment(name="label.pdf", media_type="application/pdf", size_bytes=9, 
 
 
 def with_signatures(rules: Rules, signatures: dict[str, str]) -> Rules:
-    teams = {slug: Team(slug, f"Team {slug}", team.languages, signatures) for slug, team in rules.teams.teams.items()}
+    teams = {slug: Team(slug, "The team", team.languages, signatures) for slug, team in rules.teams.teams.items()}
     return replace(rules, teams=Teams(teams, rules.teams.fallback, "t"))
 
 
@@ -65,16 +65,16 @@ def test_html_files_and_copies_go_with_a_mail(rules: Rules) -> None:
 def test_the_signature_is_that_of_the_team_in_the_language_of_the_ticket(rules: Rules) -> None:
     signed = with_signatures(rules, SIGNATURES)
     sent = answered(signed, text="Here.\n", agent_name="Mei")
-    assert sent.text == "Here.\n\n-- \nMei\nTeam support <help>\nhttps://shop.example/help\n"
+    assert sent.text == "Here.\n\n-- \nMei\nThe team <help>\nhttps://shop.example/help\n"
     assert (
         answered(signed, text="Here.", about={"text": "よろしくお願いします。"}, agent_name="美").text
-        == "Here.\n\n-- \nTeam support 担当 美\n"
+        == "Here.\n\n-- \nThe team 担当 美\n"
     )
     assert answered(signed, text="Here.", about={"text": "よろしくお願いします。"}).text == "Here.", (
         "no name, no line that would name the agent"
     )
     assert answered(signed, text="Here.", about={"text": "请问您好，谢谢你们。"}).text.endswith(
-        "-- \nTeam support <help>\nhttps://shop.example/help\n"
+        "-- \nThe team <help>\nhttps://shop.example/help\n"
     )
 
 
@@ -106,6 +106,8 @@ def test_a_quote_says_who_wrote_and_when(locale: str, line: str, author: str, ti
     assert quoted.attribution(changed(ASKED, at=None), locale, UTC) == author
     assert quoted.attribution(changed(ASKED, author=""), locale, UTC) == time
     assert quoted.attribution(QuotedMessage(text="x"), locale, UTC) == ""
+    for impossible in (2**62, -(2**62), 253_402_300_799_000_000):
+        assert quoted.attribution(changed(ASKED, at=impossible), locale, ZoneInfo("Asia/Tokyo")) == author
 
 
 def test_quotes_stand_below_the_signature_in_the_customers_time(rules: Rules) -> None:
