@@ -20,8 +20,7 @@ HEADER = "x-deskstream-repeated-text"
 #: So many other addresses of the domain sent this text within the window.
 _OTHERS, _WINDOW_MICROS = 3, 180 * 60 * MICROS
 _TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 500, 20
-#: Each place of a text is looked at once, whatever it holds.
-_VARYING = re.compile(r"\[#[^\[\]]*+\]|<[^<>\s]*+>|(?<!\S)[^\s@]++@\S++|\d++")
+_DIGIT_OR_ADDRESS, _DIGITS = re.compile(r"[\d@#<]"), re.compile(r"\d+")
 #: Where everybody has a mailbox: a template that many people send is no machine.
 _EVERYBODYS = """
 gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com yahoo.co.jp aol.com icloud.com me.com mac.com gmx.de
@@ -31,8 +30,6 @@ softbank.ne.jp uol.com.br bol.com.br terra.com.br proton.me protonmail.com zoho.
 kpnmail.nl wp.pl o2.pl onet.pl interia.pl seznam.cz bluewin.ch telia.com
 """
 _MAIL_SERVICES = frozenset(_EVERYBODYS.split())
-
-
 #: What machines say of themselves or of what they got. People say it, too; they do not say it four times in the same words.
 _SAID_BY_MACHINES = re.compile(
     r"automat|automát|auto-?(?:reply|respon)|out of (?:the )?office|\baway (?:from|until)|on (?:vacation|holiday|leave)\b"
@@ -74,7 +71,14 @@ class RepeatedTexts:
 
 def _bare(text: str) -> str:
     """Returns a text without what differs from one mail of a machine to the next: numbers, addresses, tokens."""
-    return " ".join(_VARYING.sub(" ", text.lower()).split())
+    words = text.lower().split()
+    if _DIGIT_OR_ADDRESS.search(text):
+        words = [
+            _DIGITS.sub("", word) if _DIGIT_OR_ADDRESS.search(word) else word
+            for word in words
+            if "@" not in word and "#" not in word and "<" not in word
+        ]
+    return " ".join(words)
 
 
 def _digest(text: str) -> bytes:
