@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import idna
 import msgspec
 
 from producers.text import privacy
@@ -34,6 +35,9 @@ MOST_FILES, MOST_COPIES = 20, 20
 MOST_QUOTED, MOST_QUOTED_CHARACTERS = 20, 40_000
 _NAME_CHARACTERS = 100
 _REFERENCE = re.compile(r"(?:.*/)?(?<!quarantine/)([A-Z2-7]{12})/[0-9a-f]{64}")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_ATOMS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _ATTACHMENT_KEYS = frozenset(Attachment.__struct_fields__)
 _QUOTED_KEYS = frozenset(QuotedMessage.__struct_fields__)
 
@@ -99,10 +103,26 @@ def _html(value: Any) -> str:
 def _copies(value: Any) -> list[str]:
     found = []
     for number, each in enumerate(msgspec.convert(value, list[str])):
-        if (address := each.strip()) and (problem := address_problem(address)):
+        address = each.strip()
+        if problem := address_problem(address) or _delivery_problem(address):
             raise ValueError(f"[{number}] {problem}")
         found.append(address)
-    return list(dict.fromkeys(filter(None, found)))
+    return list(dict.fromkeys(found))
+
+
+def _delivery_problem(address: str) -> str:
+    """Returns why no mail server would be asked to deliver to it, '' for an address that one is asked about.
+
+    A contact may come from any address; a copy that cannot be sent would hold up the answer.
+    """
+    local, _, domain = address.rpartition("@")
+    try:
+        ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return f"{domain[:80]!r} is not a domain"
+    if len(local.encode()) > 64 or not address.isprintable() or not _ATOMS.fullmatch(local):
+        return f"{address[:80]!r} is not an e-mail address such as ann@example.org"
+    return "" if len(ascii_domain) <= 250 and _DOMAIN.fullmatch(ascii_domain) else f"{domain[:80]!r} is not a domain"
 
 
 def _attachments(value: Any) -> list[Attachment]:

@@ -13,9 +13,12 @@ from producers.channels import agents, generic, replies
 from producers.text import privacy
 from producers.text.fields import FieldProblems
 from schemas.codec import decode, encode
+from schemas.errors import Refused
 from schemas.events import AgentReplied, Attachment, QuotedMessage
 from schemas.safe_html import clean, to_text
+from sinks.delivery.mail import copies
 from tests.support.producers.endpoints_agents import TICKET
+from tests.support.sinks.examples import outbound
 
 NOW = 1_772_409_600_000_000
 TAG = TICKET.partition("-")[0]
@@ -138,6 +141,42 @@ def test_html_and_text_of_an_answer_say_the_same(markup: str) -> None:
     assert clean(made.html) == made.html
     assert to_text(made.html).split() == made.text.split()
     assert privacy.mask(made.text) == made.text
+
+
+addresses = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "@",
+            ".",
+            "..",
+            "x.org",
+            "ü",
+            "例え",
+            "-",
+            "\u200b",
+            " ",
+            "'",
+            "+",
+            "bücher",
+            "\ud800",
+            "🙂",
+            "xn--",
+            "_",
+            "b" * 70,
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(addresses | st.emails())
+def test_what_is_taken_as_a_copy_can_be_sent(address: str) -> None:
+    try:
+        made = reply(text="x", cc=[address])
+    except (FieldProblems, Refused):
+        return
+    assert len(copies(outbound(address="nobody@example.org", cc=made.cc))) == 1
 
 
 def test_a_reference_names_one_customer_of_the_store() -> None:

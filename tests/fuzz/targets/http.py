@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from producers.channels import form
 from producers.endpoint import endpoints
-from producers.sources.http import openapi
+from producers.sources.http import openapi, reply_files
 from producers.sources.http.server import create_app
 from schemas import signature, survey_link
 from schemas.errors import Refused
@@ -131,7 +131,7 @@ class Client:
 def _signed(path: str, query: str, body: bytes, key: str) -> tuple[Mapping[str, str], str]:
     """Returns the headers and the query with which the sender of this path sends the body."""
     endpoint = ENDPOINTS.get(path)
-    if path == "/v1/events" or (endpoint is not None and endpoint.scope):
+    if path in ("/v1/events", reply_files.PATH) or (endpoint is not None and endpoint.scope):
         target = f"{path}?{query}" if query else path
         try:
             return {signature.HEADER.lower(): header(target, body, SECRET, time.time(), idempotency_key=key)}, query
@@ -180,6 +180,16 @@ def _events() -> Sequence[bytes]:
     return [
         request("POST /v1/events", json.dumps(each["value"]).encode(), content_type="application/json")
         for each in _EVENTS.values()
+    ]
+
+
+def _uploads() -> Sequence[bytes]:
+    return [
+        request(
+            f"POST /v1/agents/attachments?{about}&name={name}", b"%PDF-1.7\n1 0 obj", content_type="application/pdf"
+        )
+        for about in ("ticket_id=ABCDEFGHIJKL-1", "customer_id=chat:visitor-5")
+        for name in ("label.pdf", "%E7%AE%B1.png", "..%2Fx%00.exe")
     ]
 
 
@@ -239,6 +249,7 @@ _TOKENS: tuple[Mutator, ...] = (*_FORMS, *mutators.TEXT)
 
 TARGETS = [
     Target("http_events", _events, _JSON, opened, 1.0),
+    Target("http_uploads", _uploads, _TOKENS, opened, 0.3),
     Target("http_form", _forms, (*_FORMS, *[structured.body_of(structured.json_value)] * 4, mutators.inserting(b"\r\n--b\r\n", b"--b--", b'name="', b"filename=")), opened, 0.7),
     Target("http_surveys", _surveys, _TOKENS, opened, 0.5),
     Target("http_pages", _pages, mutators.TEXT, opened, 0.4),
