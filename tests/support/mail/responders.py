@@ -30,7 +30,8 @@ SUBJECTS = {
     "empty": "",
 }
 THREADS = ("full", "in_reply_to", "none", "strange")
-BODIES = ("quoted", "own", "html", "clock")
+#: `receipt` is a message disposition notification (RFC 8098), `challenge` wants a click before it passes the mail on.
+BODIES = ("quoted", "own", "html", "clock", "challenge", "receipt")
 #: Headers by which machines show themselves. Vendors' names stand here because that is what they write.
 MARKS: dict[str, tuple[tuple[str, str], ...]] = {
     "none": (),
@@ -60,6 +61,24 @@ MARKS: dict[str, tuple[tuple[str, str], ...]] = {
     "feedback": (("Feedback-ID", "1:2:3:other"),),
     "vacation": (("X-Vacation", "yes"),),
 }
+
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "receipt": "multipart/report; report-type=disposition-notification; boundary=r",
+}
+_RECEIPT = """--r
+Content-Type: text/plain
+
+Your message was displayed. This is no guarantee that it was read.
+--r
+Content-Type: message/disposition-notification
+
+Reporting-UA: other.example; Reader
+Final-Recipient: rfc822;help@other.example
+Original-Message-ID: {about}
+Disposition: automatic-action/MDN-sent-automatically; displayed
+--r--"""
 
 
 @dataclass
@@ -102,10 +121,7 @@ class Responder:
         lines += [f"Subject: {line}"] if line else []
         lines += self._thread(answered)
         lines += [f"{name}: {value}" for name, value in MARKS[self.marks]]
-        lines += [
-            "MIME-Version: 1.0",
-            f"Content-Type: text/{'html' if self.body == 'html' else 'plain'}; charset=utf-8",
-        ]
+        lines += ["MIME-Version: 1.0", f"Content-Type: {_TYPES.get(self.body, 'text/plain; charset=utf-8')}"]
         raw = "\r\n".join([*lines, "", self._text(answered, now), ""]).encode()
         return Post("" if self.bounces else author, recipient, raw)
 
@@ -144,6 +160,10 @@ class Responder:
         words = "I am away until Monday, and will answer your message then."
         if self.body == "html":
             return f"<html><body><p>{words}</p></body></html>"
+        if self.body == "challenge":
+            return f"To deliver your message, confirm that you are a person: https://other.example/c/{self.written}"
+        if self.body == "receipt":
+            return _RECEIPT.format(about="" if answered is None else answered["Message-ID"])
         if self.body == "clock":
             return f"Received at {now}. Your number is {1000 + self.written}."
         if self.body == "quoted" and answered is not None:
