@@ -222,5 +222,7 @@ class _Boundaries:
     def multipart(self, subtype: str, parts: Sequence[_Part], parameter: str = "") -> _Part:
         boundary = f"=_{subtype[0]}_{self._digest}"
         body = b"".join(b"--" + boundary.encode() + b"\r\n" + part.written() + b"\r\n" for part in parts)
-        headers = (f'Content-Type: multipart/{subtype}{parameter};\r\n boundary="{boundary}"',)
-        return _Part(headers, body + b"--" + boundary.encode() + b"--\r\n")
+        headers = [f'Content-Type: multipart/{subtype}{parameter};\r\n boundary="{boundary}"']
+        if not body.isascii():  # RFC 2045, section 6.4: it has the widest encoding of its parts
+            headers.append("Content-Transfer-Encoding: 8bit")
+        return _Part(tuple(headers), body + b"--" + boundary.encode() + b"--\r\n")

@@ -247,6 +247,15 @@ def test_no_text_ends_its_part() -> None:
     assert content(mail, "plain") == text
 
 
+@pytest.mark.parametrize(
+    ("text", "eight_bit", "encoding"), [("日本語", True, "8bit"), ("日本語", False, None), ("Hello", True, None)]
+)
+def test_a_part_says_that_parts_within_it_have_eight_bits(text: str, eight_bit: bool, encoding: str | None) -> None:
+    raw = composed(PHOTO, LABEL, text=text, html=f"<p>{text}<img src='cid:1'></p>", eight_bit=eight_bit)
+    around = [part for part in read(raw).walk() if part.is_multipart()]
+    assert [part["Content-Transfer-Encoding"] for part in around] == [encoding] * 3
+
+
 def test_the_same_message_is_the_same_mail() -> None:
     assert composed(LABEL, html="<p>x</p>") == composed(LABEL, html="<p>x</p>")
 
