@@ -60,7 +60,7 @@ class QuoteExample:
 
 def lines_of(text: str) -> list[str]:
     """Returns the lines with words in them, spaces apart."""
-    return [" ".join(line.split()) for line in text.split("\n") if line.strip(" \t>")]
+    return [joined for line in text.split("\n") if (joined := " ".join(line.split())).strip(" >")]
 
 
 def rows(name: str) -> list[tuple[str, str]]:
