@@ -28,8 +28,8 @@ __all__ = ["read_mended"]
 _MOST_LINES, _MOST_LEFT_OUT = 300, 4
 #: Looks ahead in one mail: each costs a pass over those lines and the head above them.
 _MOST_LOOKS = 100
-_HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_WELL_FORMED = re.compile(rb"[!-9;-~]+:|[\t ]")
+_HEADER = re.compile(rb"([!-9;-~]{1,200}+)[ \t]*+:")
+_WELL_FORMED = re.compile(rb"[!-9;-~]++:|[\t ]")
 _CONTENT = re.compile(rb"content-[a-z-]+|mime-version", re.IGNORECASE)
 _ONCE = frozenset(
     (b"from", b"to", b"subject", b"date", b"message-id", b"sender", b"reply-to", b"cc", b"mime-version", b"in-reply-to",
@@ -48,7 +48,7 @@ _TRACE = re.compile(
 )
 _FROM_WITH_BLANKS = re.compile(rb"From[ \t]+:")
 _PARAMETER = re.compile(rb"[A-Za-z0-9*-]{2,40}[ \t]*=(?!\?)[^\r\n]")
-_BLANK_LINES_AND_HEADER = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n)){1,20}+(?=[!-9;-~]+[ \t]*:)")
+_BLANK_LINES_AND_HEADER = re.compile(rb"(?:[ \t]*+(?:\r\n|\r|\n)){1,20}+(?=[!-9;-~]{1,200}+[ \t]*+:)")
 #: What a header says at least: "Date: Friday" in a body whose blank line was lost is none.
 _ANYTHING = re.compile(rb"")
 _MAILBOX, _ID = re.compile(rb"[^\r\n]*(?:@|=\?)|[ \t]*\r?\n"), re.compile(rb"[ \t]*(?:<|\r?\n)")
@@ -77,16 +77,15 @@ _OF_HEADER = {
 _ENDS_HEAD = re.compile(rb"[\r\n]|--[!-~]{3}")
 #: A line of this length was wrapped, if the next one is no header.
 _WRAPPED = 60
+_INDENTED_FROM = re.compile(rb"\n[ \t]+From[ \t]*:", re.IGNORECASE)
 _INDENTED = re.compile(
     rb"([ \t]+)(?:from|to|subject|date|message-id|mime-version|content-[a-z-]+)[ \t]*:", re.IGNORECASE
 )
 
 
-def read_mended(raw: bytes, *, is_indented: bool = False) -> Entity:
-    """Returns the tree of parts of a mail, whose first line was perhaps indented; raises as `parser.read_entity`."""
-    reader = MendingReader(raw)
-    reader.is_indented = is_indented
-    return reader.entity(0, None, is_mail=True)
+def read_mended(raw: bytes) -> Entity:
+    """Returns the tree of parts of a mail; raises as `parser.read_entity`."""
+    return MendingReader(raw).entity(0, None, is_mail=True)
 
 
 class MendingReader(Reader):
@@ -95,13 +94,23 @@ class MendingReader(Reader):
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
         self._looks_left = _MOST_LOOKS
-        self.is_indented = False
+        self._is_indented = False
 
     # headers
 
+    def headers(self, entity: Entity, *, is_mail: bool) -> None:
+        """Reads header lines and the blank line below them; those of a mail again if its From is indented, as it all is."""
+        begins = self.at
+        super().headers(entity, is_mail=is_mail)
+        if is_mail and "from" not in entity.fields and _INDENTED_FROM.search(self.raw, begins, self.at):
+            entity.set_all_raw([])
+            self.at, self._is_indented = begins, True
+            super().headers(entity, is_mail=is_mail)
+            self._is_indented = False
+
     def goes_on_below(self, at: int) -> bool:
         """Returns true when a header, perhaps, stands below the blank line of a head."""
-        return self.is_indented or _HEADER.match(self.raw, at) is not None
+        return self._is_indented or _HEADER.match(self.raw, at) is not None
 
     def is_well_formed(self, name: str, value: str) -> bool:
         """Returns true for a Content-Type that says what it means, and for any other header."""
@@ -113,7 +122,7 @@ class MendingReader(Reader):
         while self._step_over_break(lines, line, is_mail=is_mail):
             line = super().head(lines, is_mail=is_mail)
         lines[:] = [_FROM_WITH_BLANKS.sub(b"From:", each) if each.startswith(b"From ") else each for each in lines]
-        if lines and (len(lines) > 1 or not is_mail) and (indent := _indent(lines)):
+        if (self._is_indented or not is_mail) and (indent := _indent(lines)):
             lines[:] = [each.removeprefix(indent) for each in lines]
         return line
 
@@ -294,8 +303,6 @@ def _continuation(before: list[bytes], ahead: list[bytes]) -> tuple[list[bytes],
 
 
 def _indent(lines: list[bytes]) -> bytes:
-    """Returns the blanks before every line of a head that was indented as a whole."""
+    """Returns the blanks before every line of a head that was indented as a whole, b"" for any other head."""
     found = [match[1] for line in lines if (match := _INDENTED.match(line))]
-    if not found or any(line[:1] not in b" \t" for line in lines[1:]):
-        return b""
-    return min(found, key=len) if len(found) > 1 or lines[0][:1] in b" \t" else b""
+    return min(found, key=len) if found and (len(found) > 1 or lines[0][:1] in (b" ", b"\t")) else b""

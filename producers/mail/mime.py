@@ -17,7 +17,7 @@ __all__ = ["parse_mail", "parse_part"]
 _HEADERS = re.compile(r"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++")
 _HEADERS_LOOKED_AT = 20_000
 #: Below the blank line: headers, perhaps, or parts that nobody announced.
-_GOES_ON = re.compile(rb"(?:[ \t]*\r?\n)*+(?:Content-[A-Za-z-]+|From)[ \t]*:", re.IGNORECASE)
+_GOES_ON = re.compile(rb"(?:[ \t]*+\r?\n){0,20}+(?:Content-[A-Za-z-]+|From)[ \t]*:", re.IGNORECASE)
 
 
 def parse_mail(raw: bytes) -> Entity:
@@ -28,18 +28,16 @@ def parse_mail(raw: bytes) -> Entity:
     """
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):  # saved by an editor as UTF-16
         raw = raw.decode("utf-16", "replace").encode()
-    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\x00")
-    is_indented = raw[:1] in (b" ", b"\t")
-    raw = raw.lstrip(b"\r\n \t\x00")
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
     if not raw:
         raise Refused("empty", "there is nothing in it")
     if raw.startswith(b"From "):
         raw = raw.partition(b"\n")[2]
     if b"\r\r\n" in raw[:_HEADERS_LOOKED_AT]:
         raw = raw.replace(b"\r\r\n", b"\r\n")
-    mail = None if is_indented else _without_parts(raw)
-    if mail is None or _GOES_ON.match(raw, mail.body_start):
-        return read_mended(raw, is_indented=is_indented)
+    mail = _without_parts(raw)
+    if mail is None or "from" not in mail.fields or _GOES_ON.match(raw, mail.body_start):
+        return read_mended(raw)
     return mail
 
 

@@ -16,7 +16,7 @@ _BLANKS_AFTER_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 _BASE64_LINES = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{4,}+={0,2}[ \t]*+(?:\r?\n|\Z))++\s*+")
 _WEB_ALPHABET = bytes.maketrans(b"-_", b"+/")
 #: Shorter words may be base64 by chance.
-_LEAST_BASE64, _LEAST_SIGNS, _SAMPLE_BYTES = 60, 3, 20_000
+_LEAST_BASE64, _LEAST_SIGNS, _SAMPLE_BYTES = 60, 3, 4_000
 _ESCAPES = re.compile(rb"=[0-9A-F]{2}")
 _HIGH_ESCAPES = re.compile(
     rb"=(?:C[2-9A-F]|D[0-9A-F])=[89AB][0-9A-F]|=E[0-9A-F](?:=[89AB][0-9A-F]){2}|=F0(?:=[89AB][0-9A-F]){3}"
@@ -51,24 +51,23 @@ def is_encoded(encoding: str) -> bool:
 def decode_unannounced(data: bytes) -> bytes:
     """Returns the words of a text that is in base64 or quoted-printable although nobody says so; any other as it is."""
     sample = data[:_SAMPLE_BYTES]
-    if b"=" in sample and sample.isascii() and _is_quoted_printable(data):
-        return binascii.a2b_qp(_BLANKS_AFTER_SOFT_BREAK.sub(b"=", data))
-    if (
-        len(sample) >= _LEAST_BASE64
-        and b" " not in sample.strip()
-        and _BASE64_LINES.fullmatch(data)
-        and is_text(words := _lenient(data))
-    ):
-        return words
-    return data
+    if len(data) > _SAMPLE_BYTES:
+        sample = sample[: sample.rfind(b"\n") + 1]
+    if b"=" in sample and _is_quoted_printable(sample):
+        return binascii.a2b_qp(_BLANKS_AFTER_SOFT_BREAK.sub(b"=", data)) if _is_quoted_printable(data) else data
+    if len(sample) < _LEAST_BASE64 or not _BASE64_LINES.fullmatch(sample) or not is_text(_lenient(sample)):
+        return data
+    return words if _BASE64_LINES.fullmatch(data) and is_text(words := _lenient(data)) else data
 
 
 def _is_quoted_printable(data: bytes) -> bool:
     """Returns true when every equals sign is one of quoted-printable, and some write UTF-8 or break lines."""
     signs = data.count(b"=")
+    if signs < _LEAST_SIGNS or not data.isascii():
+        return False
     escapes = len(_ESCAPES.findall(data))
     breaks = len(_SOFT_BREAKS.findall(data))
-    if escapes + breaks < signs or signs < _LEAST_SIGNS or not data.isascii():
+    if escapes + breaks < signs:
         return False
     return _HIGH_ESCAPES.search(data) is not None or (breaks > 0 and b"=3D" in data)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from producers.mail import event as email
 from producers.mail import mended, parser
 from producers.mail.content_type import plain_content_type
+from producers.sources.smtp import with_envelope
 from schemas.errors import Refused
 from tests.producers.test_mail_parser import EXAMPLES, tree
 from tests.support.producers.mail_heads import BREAKS, Whole, broken_heads, whole_mails
@@ -38,6 +39,19 @@ def read(raw: bytes) -> tuple[str, str, str]:
 def test_a_broken_head_is_read_as_the_whole_one(drawn: tuple[str, Whole, bytes]) -> None:
     _, mail, raw = drawn
     assert read(raw) == (mail.sender, mail.subject, mail.text)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(broken_heads())
+def test_a_broken_head_below_an_envelope_is_read_as_well(drawn: tuple[str, Whole, bytes]) -> None:
+    """Words and a blank line above the head are its exception: below the envelope they are the body of a mail without a head."""
+    name, mail, raw = drawn
+    if name != "words and a blank line above":
+        assert read(with_envelope(raw, "bounce@z.example", ["support@support.example"])) == (
+            mail.sender,
+            mail.subject,
+            mail.text,
+        )
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
