@@ -20,7 +20,7 @@ HEADER = "x-deskstream-repeated-text"
 #: So many other addresses of the domain sent this text within the window.
 _OTHERS, _WINDOW_MICROS = 3, 180 * 60 * MICROS
 _TEXTS, _READ_CHARACTERS, _SHORTEST = 20_000, 500, 20
-_DIGIT_OR_ADDRESS, _DIGITS = re.compile(r"[\d@#<]"), re.compile(r"\d+")
+_VARYING = re.compile(r"[\d@#<]+")
 #: Where everybody has a mailbox: a template that many people send is no machine.
 _EVERYBODYS = """
 gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com yahoo.co.jp aol.com icloud.com me.com mac.com gmx.de
@@ -72,11 +72,12 @@ class RepeatedTexts:
 def _bare(text: str) -> str:
     """Returns a text without what differs from one mail of a machine to the next: numbers, addresses, tokens."""
     words = text.lower().split()
-    if _DIGIT_OR_ADDRESS.search(text):
+    if _VARYING.search(text):
+        # a word in Latin letters with a digit is a number or an id; Chinese and Japanese have a sentence there
         words = [
-            _DIGITS.sub("", word) if _DIGIT_OR_ADDRESS.search(word) else word
+            word if not varies else _VARYING.sub("", word)
             for word in words
-            if "@" not in word and "#" not in word and "<" not in word
+            if not (varies := _VARYING.search(word)) or not word.isascii()
         ]
     return " ".join(words)
 
