@@ -21,12 +21,16 @@ from ahocorasick_rs import AhoCorasick, Implementation
 
 from stream_processors.rules.phrases import QUESTION, SPAN_CJK, SPAN_LATIN, Hit, Pattern, Phrase, WordClass
 
-__all__ = ["REMEMBERED", "REMEMBERED_CHARACTERS", "PhraseIndex", "spaced"]
+__all__ = ["MOST_WORDS", "REMEMBERED", "REMEMBERED_CHARACTERS", "PhraseIndex", "spaced"]
 
 _ANY_ENDING = "*"
 #: What makes a sentence a question, as `spaced` writes it.
 _QUESTION_MARKS = (" ? ", "？")
 _COVERS, _QUESTION = 1, 2
+#: Words of a sentence that are looked at together: a text without any full stop is read in parts.
+MOST_WORDS = 80
+#: So many words that cover may end at or after a word and begin before it.
+_NEAR = 4
 #: What stands between sentences in a spaced text.
 _BETWEEN = "\n"
 #: Sentences that are remembered, and how long one may be.
@@ -191,42 +195,54 @@ class PhraseIndex:
 
     def _with_patterns(self, sentence: str, hits: list[Hit], words: list[_Heard]) -> list[Hit]:
         """Returns the phrases that no word of the sentence hides, and the patterns."""
-        classes_of, patterns_of = self._classes, self._patterns
+        classes_of = self._classes
         mask = reduce(or_, [classes_of[word[0]] for word in words])
         if mask & _COVERS and len(words) > 1:
-            words = self._not_covered(words)
+            words = _not_covered(words, [word for word in words if classes_of[word[0]] & _COVERS])
             mask = reduce(or_, [classes_of[word[0]] for word in words])
-        found: list[Hit] = []
-        for word in words:
-            for needs, bans, number in patterns_of[word[0]]:
-                if needs & mask == needs and not bans & mask:
-                    place = self._place(sentence, words, needs & ~_QUESTION)
-                    if place is not None:
-                        found.append((*place, number))
+        if len(words) <= MOST_WORDS:
+            found = self._patterns_of(sentence, words, mask)
+        else:
+            found = []
+            for first in range(0, len(words), MOST_WORDS):
+                part = words[first : first + MOST_WORDS]
+                found += self._patterns_of(sentence, part, reduce(or_, [classes_of[word[0]] for word in part]))
         unless = self._unless
         hits = [hit for hit in hits if hit[2] not in unless or not unless[hit[2]] & mask]
         return sorted((*hits, *found), key=_outermost_first) if found else hits
 
-    def _not_covered(self, sentence: list[_Heard]) -> list[_Heard]:
-        """Returns the words of a sentence without those that a covering word holds."""
-        spans = [(start, end) for index, start, end in sentence if self._classes[index] & _COVERS]
-        return [
-            word
-            for word in sentence
-            if not any(start <= word[1] and word[2] <= end and (start, end) != word[1:] for start, end in spans)
-        ]
+    def _patterns_of(self, sentence: str, words: list[_Heard], mask: int) -> list[Hit]:
+        """Returns the patterns that these words make, each once. `mask` holds the classes of them all."""
+        patterns_of = self._patterns
+        found: list[Hit] = []
+        looked_at: set[int] = set()
+        for word in words:
+            index = word[0]
+            if index in looked_at:
+                continue
+            looked_at.add(index)
+            for needs, bans, number in patterns_of[index]:
+                if needs & mask == needs and not bans & mask and ~number not in looked_at:
+                    looked_at.add(~number)
+                    place = self._place(sentence, words, needs & ~_QUESTION)
+                    if place is not None:
+                        found.append((*place, number))
+        return found
 
     def _place(self, text: str, sentence: list[_Heard], needs: int) -> tuple[int, int] | None:
         """Returns the first place where words of all these classes stand close together."""
         classes_of = self._classes
-        for first, (_, begin, _) in enumerate(sentence):
+        for first, (index, begin, _) in enumerate(sentence):
+            if not classes_of[index] & needs:
+                continue
             most = begin + (SPAN_LATIN if text[begin].isascii() else SPAN_CJK)
             missing = needs
-            for index, start, end in sentence[first:]:
-                if start <= most:
-                    missing &= ~classes_of[index]
-                    if not missing:
-                        return begin, end
+            for other, start, end in sentence[first:]:
+                if start > most:
+                    break
+                missing &= ~classes_of[other]
+                if not missing:
+                    return begin, end
         return None
 
 
@@ -287,6 +303,19 @@ def _bits(classes: Sequence[WordClass]) -> dict[str, int]:
     """Returns a bit for each class; `question` always has its own."""
     names = dict.fromkeys((QUESTION, *(each.name for each in classes)))
     return {name: _QUESTION << number for number, name in enumerate(names)}
+
+
+def _not_covered(words: list[_Heard], covering: list[_Heard]) -> list[_Heard]:
+    """Returns the words of a sentence without those that a covering word holds. Words are in the order of their ends."""
+    kept: list[_Heard] = []
+    at = 0
+    for word in words:
+        while at < len(covering) and covering[at][2] < word[2]:
+            at += 1
+        near = covering[at : at + _NEAR]
+        if not any(start <= word[1] and word[2] <= end and (start, end) != word[1:] for _, start, end in near):
+            kept.append(word)
+    return kept
 
 
 def _outermost_first(hit: Hit) -> tuple[int, int]:

@@ -25,6 +25,8 @@ DISSATISFIED, URGENT = "dissatisfaction", "urgency"
 MOODS = (DISSATISFIED, URGENT)
 #: Nobody explains a reason in more; beyond is pasted material.
 _READ_CHARACTERS = 10_000
+#: Where tags are said is compared among the first hits: a flood of them says nothing more.
+_COMPARED_HITS = 300
 _DIGITS = re.compile("[0-9]{4}")
 #: How far before its first four digits an order number may be announced.
 _ANNOUNCED = 40
@@ -183,6 +185,7 @@ class Taxonomy:
     def _said_besides(self, replaced: dict[str, set[str]], hits: list[Hit]) -> set[str]:
         """Returns those of the replaced tags that have a phrase where the tags that replace them have no evidence."""
         phrases = self._index.phrases
+        hits = hits[:_COMPARED_HITS]
         spans: dict[str, list[tuple[int, int]]] = {}
         for start, end, number in hits:
             spans.setdefault(phrases[number].role, []).append((start, end))
@@ -191,7 +194,7 @@ class Taxonomy:
             phrase = phrases[number]
             slug = phrase.role
             if phrase.parts and slug in replaced and slug not in kept:
-                taken = (span for other in replaced[slug] for span in spans[other])
+                taken = (span for other in replaced[slug] for span in spans.get(other, ()))
                 if not any(start < last - 1 and first < end - 1 for first, last in taken):
                     kept.add(slug)
         return kept

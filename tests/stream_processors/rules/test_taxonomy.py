@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -322,3 +323,23 @@ def test_a_value_that_python_cannot_read_is_refused(value: str, tmp_path: Path) 
     path.write_text(f"a: {value}\n", "utf-8")
     with pytest.raises(ConfigurationError, match="a value that cannot be read"):
         yamlfile.read(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cancel " * 700 + "x " * 100 + "order " * 700,
+        "refund " * 500 + "zzzz " * 60 + "track where when how long " * 150,
+        "没收到" * 1500 + "啊" * 40 + "订单" * 1500,
+        "取消退款订单快递没收到" * 900,
+        "how do i return " * 300 + "where is my refund " * 300,
+    ],
+)
+def test_a_text_without_a_full_stop_costs_no_seconds(text: str) -> None:
+    began = time.process_time()
+    SHIPPED.read(text)
+    assert time.process_time() - began < 1  # 22 s before words were looked at in parts
+
+
+def test_what_is_said_late_in_a_long_sentence_is_found() -> None:
+    assert "orders.cancel" in found("and you know we talked and talked " * 40 + "so please cancel the order now")
