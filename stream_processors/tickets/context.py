@@ -135,7 +135,8 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     @property
     def brand_of_event(self) -> str:
         """Returns the slug of the brand that the event came to; that of the default brand where it names none that we know."""
-        return self.rules.brands.slug_of(getattr(self.event, "brand", ""))
+        brands = self.rules.brands
+        return brands.slug_of(getattr(self.event, "brand", "")) if brands.brands else ""
 
     @property
     def brand(self) -> Brand:

@@ -86,7 +86,8 @@ def by_conversation(context: FoldContext, event: MessageReceived | CallEnded | C
 
 def _is_of_brand(context: FoldContext, ticket: Ticket) -> bool:
     """Returns true for a ticket of the brand that the event came to. One from before there were brands is the default brand's."""
-    return context.rules.brands.slug_of(ticket.brand) == context.brand_of_event
+    brands = context.rules.brands
+    return not brands.brands or brands.slug_of(ticket.brand) == context.brand_of_event
 
 
 def _tells_conversations_apart(event: MessageReceived | CallEnded | CallAnswered) -> bool:

@@ -130,9 +130,12 @@ def _touched(stored: Pane | None, offset: int, start: int, dimensions: Dimension
 
 def _header(context: FoldContext) -> dict[str, Any]:
     """Returns the header of facts of panes, each of which has a brand of its own."""
-    header = context.fact_header()
-    del header["brand"]
-    return header
+    return {
+        "customer_tag": context.event.customer_tag,
+        "version": context.position.offset,
+        "partition": context.position.partition,
+        "at": context.now,
+    }
 
 
 def _place(pane: Pane) -> dict[str, Any]:
