@@ -9,16 +9,24 @@ from producers.mail.quotes.thread import Thread
 
 __all__ = ["KeptWords"]
 
-#: The words above say that the answers stand below, in the quoted mail.
+#: The words above say that answers stand within the quoted mail.
+_INLINE = re.compile(
+    r"\b(?:my|see|the|our|some)\s(?:answers?|comments?|replies|responses?|remarks?|notes?)\b|\banswer(?:ed|s)?\s(?:below|within|in\s(?:the|your))\b"
+    r"|\binline\b|\bin-line\b|\bin\s(?:red|blue|green|bold|capitals|caps)\b|\bmarked\b|highlighted|between\sthe\slines"
+    r"|(?:meine|siehe|unsere)\s(?:antwort|kommentar|anmerkung)|im\stext|rot\s(?:markiert|geschrieben)|\bin\s(?:rot|blau|fett)\b"
+    r"|(?:mes|nos)\s(?:réponses|commentaires|remarques)|dans\sle\stexte|en\s(?:rouge|bleu|gras)\b"
+    r"|(?:mis|nuestras)\s(?:respuestas|comentarios)|en\s(?:rojo|azul|negrita)\b"
+    r"|(?:minhas|as)\srespostas|meus\scomentários|a\svermelho|em\svermelho"
+    r"|(?:mie|nostre)\srisposte|miei\scommenti|in\s(?:rosso|blu|grassetto)\b|mijn\s(?:antwoorden|opmerkingen)|in\shet\s(?:rood|blauw)"
+    r"|moje\s(?:odpowiedzi|komentarze|odpovědi)|na\sczerwono|мои\s(?:ответы|комментарии)|красным|mina\s(?:svar|kommentarer)|i\srött"
+    r"|mine\s(?:svar|kommentarer)|med\s?rød|vastaukseni|kommenttini|punaisella|červeně|cevaplarım|yanıtlarım|kırmızı"
+    r"|답변은|답변을|빨간|回答は|返答は|文中|赤字|答案|回复如下|批注|红字|紅字|红色|紅色",
+    re.IGNORECASE,
+)
+#: The words above speak of something below.
 _BELOW = re.compile(
-    r"\bbelow\b|\binline\b|\bin-line\b|\bin\s(?:red|blue|green|bold|capitals)\b|underneath|\bunten\b|untenstehend|im\stext|rot\s(?:markiert|geschrieben)|\bin\s(?:rot|blau|fett)\b"
-    r"|ci-dessous|plus\sbas|dans\sle\stexte|en\s(?:rouge|bleu|gras)\b|\babajo\b|a\scontinuación|en\s(?:rojo|azul|negrita)\b|\babaixo\b|a\svermelho|em\svermelho|\bsotto\b|di\sseguito|in\s(?:rosso|blu|grassetto)\b"
-    r"|hieronder|onderstaand|in\shet\s(?:rood|blauw)|poniżej|na\sczerwono|ниже|красным|nedan|nedenfor|nedenunder|med\s?rød|i\srött|\balla\b|alempana|punaisella|níže|červeně|aşağıda|kırmızı"
-    r"|\b(?:my|see|the|our|some)\s(?:answers?|comments?|replies|responses?|remarks?|notes?)\b|in\scapitals|in\scaps\b|\bmarked\b|highlighted|between\sthe\slines"
-    r"|(?:meine|siehe|unsere)\s(?:antwort|kommentar|anmerkung)|(?:mes|nos)\s(?:réponses|commentaires|remarques)|(?:mis|nuestras)\s(?:respuestas|comentarios)"
-    r"|(?:minhas|as)\srespostas|meus\scomentários|(?:mie|nostre)\srisposte|miei\scommenti|mijn\s(?:antwoorden|opmerkingen)|moje\s(?:odpowiedzi|komentarze|odpovědi)"
-    r"|мои\s(?:ответы|комментарии)|mina\s(?:svar|kommentarer)|mine\s(?:svar|kommentarer)|vastaukseni|kommenttini|cevaplarım|yanıtlarım|답변은|답변을|回答は|返答は|答案|回复如下|批注"
-    r"|아래|빨간|下記|以下|文中|赤字|下面|下方|如下|红字|紅字|红色|紅色",
+    r"\bbelow\b|underneath|\bunten\b|untenstehend|ci-dessous|plus\sbas|\babajo\b|a\scontinuación|\babaixo\b|\bsotto\b|di\sseguito"
+    r"|hieronder|onderstaand|poniżej|ниже|nedan|nedenfor|nedenunder|\balla\b|alempana|níže|aşağıda|아래|下記|以下|下面|下方|如下",
     re.IGNORECASE,
 )
 #: A first mail presents what is pasted below.
@@ -110,7 +118,11 @@ class KeptWords:
             return True
         if self._thread.answers is False and _PRESENTS.search(words[-1][-200:]):
             return True
-        return sum(map(len, words)) <= _SHORT and any(_BELOW.search(line) for line in words)
+        return self.speak_of_inline_answers() or (sum(map(len, words)) <= _SHORT and any(map(_BELOW.search, words)))
+
+    def speak_of_inline_answers(self) -> bool:
+        """Returns true when the words say that answers stand within the quoted mail."""
+        return sum(map(len, self.lines)) <= _SHORT and any(map(_INLINE.search, self.lines))
 
     def only_greet(self) -> bool:
         """Returns true when there is nothing, or no more than a greeting."""

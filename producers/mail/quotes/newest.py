@@ -66,6 +66,8 @@ class _Reader:
         self._index = 0
         #: A quote was found: further marked lines are likely of it, too. `_attributed`: its attribution stands right above.
         self._quoting = self._attributed = False
+        #: How many lines stand above the first quote.
+        self._first_quote = 0
         #: How many blocks and attributions are still looked for: no person's mail has more, and each costs.
         self._looks_left = _MOST_LOOKS
         #: Lines before this one were read as a header block, and are none.
@@ -90,6 +92,8 @@ class _Reader:
                 self._attributed = False
                 self._index += 1
         kept.close()
+        if self._quoting and len(kept.lines) <= self._first_quote and kept.speak_of_inline_answers():
+            return ""  # they stand in the lines that were taken for a quote
         return "\n".join(kept.lines).strip()
 
     def _take_marked(self, line: str, bare: str) -> bool:
@@ -153,6 +157,9 @@ class _Reader:
         quoted = below is not None and quoted_block.is_quoted(self._lines[below])
         if not quoted and (self._forwarded or not found.is_complete()):
             return False
+        if quoted and self._forwarded and not is_finnish_answer(self._thread.subject):
+            self._keep_rest()
+            return True
         held = kept.lines[len(kept.lines) - wrapped :]
         del kept.lines[len(kept.lines) - wrapped :]
         if quoted:
@@ -216,6 +223,8 @@ class _Reader:
 
     def _begin_quote(self, index: int) -> None:
         self._kept.close_before_quote()
+        if not self._quoting:
+            self._first_quote = len(self._kept.lines)
         self._quoting = self._attributed = True
         self._index = index
 
