@@ -1,19 +1,17 @@
 """Decides about lines that begin with `>`: a mailer's quote, or steps and examples that the customer marks like that.
 
 Below an attribution they are a quote. Without one they are one only if they show a mailer's hand: an empty marked line, an
-attribution or a header block in it, a greeting, lines wrapped at their full width; or if they ask something.
+attribution or a header block in it, a greeting; or if they ask something.
 """
 
 from __future__ import annotations
-
-import itertools
 
 from producers.mail.quotes import attribution, header_block
 
 __all__ = ["MARKS", "dequoted", "is_quoted", "shows_mailer"]
 
 MARKS = (">", "＞", "&gt;", "|>")
-_MOST_JUDGED, _WRAPPED = 40, 58
+_MOST_JUDGED = 40
 
 
 def is_quoted(line: str) -> bool:
@@ -46,9 +44,4 @@ def shows_mailer(block: list[str], *, apart: bool) -> bool:
     for index, line in enumerate(inner):
         if attribution.ends_attribution(line) and attribution.ending_at(inner, index):
             return True
-    if sum(header_block.is_label(line) for line in inner) >= 3:
-        return True
-    return any(
-        len(line) >= _WRAPPED and line[-1] not in ".!?:;。！？：；" and len(following) >= 1
-        for line, following in itertools.pairwise(inner)
-    )
+    return sum(header_block.is_label(line) for line in inner) >= 3

@@ -92,8 +92,8 @@ def drop_signature(kept: list[str], floor: int, drawn: list[int], names: frozens
 def _is_signature(block: list[str], above: list[str], names: frozenset[str], *, exact: bool) -> bool:
     """Returns true for a signature below a delimiter.
 
-    Mailers put a blank behind their delimiter (`exact`), people do not: below theirs there must be a way to reach somebody,
-    or the sender's own name.
+    Mailers put a blank behind their delimiter (`exact`), people do not: below theirs there must be a name and a way to
+    reach somebody, or the sender's own name.
     """
     lines = block[: _from_disclaimer(block)]
     if not all(map(_may_belong, lines)):
@@ -102,7 +102,7 @@ def _is_signature(block: list[str], above: list[str], names: frozenset[str], *, 
         return not any(len(line.split()) > 2 and _requests(line) and not _DISCLAIMS.search(line) for line in lines)
     if not lines:
         return True
-    has_contacts = any(_CONTACT.search(line) for line in lines)
+    has_contacts = any(map(_CONTACT.search, lines[1:])) and not any(character.isdigit() for character in lines[0])
     if not has_contacts and names.isdisjoint(lines[0].lower().replace(",", " ").split()):
         return False
     if _announces(above) or _LABEL.match(lines[0]):
