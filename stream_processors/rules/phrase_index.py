@@ -38,6 +38,7 @@ REMEMBERED, REMEMBERED_CHARACTERS = 8_192, 300
 _PUNCTUATION = ',:;-"()/&*#+=<>@[]\\^_`{|}~$%'
 _TO_SPACES = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 _LATIN = re.compile(" ?([a-z0-9](?:[a-z0-9 ]*[a-z0-9])?) ?")
+_ALPHANUMERIC = re.compile("[a-z0-9]")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 #: What a word of the automaton is, as bits: a phrase, a word of a class, a part of a phrase with a gap.
@@ -54,7 +55,9 @@ def spaced(text: str) -> str:
         for mark in _PUNCTUATION:
             if mark in text:
                 text = text.replace(mark, " ")
-        text = _LATIN.sub(r" \1 ", f" {text} ")
+        text = f" {text} "
+        if _ALPHANUMERIC.search(text):
+            text = _LATIN.sub(r" \1 ", text)
         for mark in "。！？；":
             if mark in text:
                 text = text.replace(mark, mark + _BETWEEN)
