@@ -55,7 +55,7 @@ def _check() -> int:
     settings = load(WorkerSettings)
     root = settings.config_dir or ruleset.SHIPPED
     files = ruleset.read_files(root, settings.brands_file)
-    loaded = ruleset.of_files(files, settings.mail_domain, shown_as=str(root))
+    loaded = ruleset.of_files(files, settings.mail_domain, shown_as=str(root), brands_file=settings.brands_file)
     print(f"rules are valid: taxonomy {loaded.taxonomy.version}, policies {loaded.policies.version}")
     return 0
 

@@ -103,7 +103,7 @@ def _recompute(config: Path, into: str, begin: str, end: str, within: int, repla
     settings = load(WorkerSettings)
     secret_check.use(settings)
     files = ruleset.read_files(config, settings.brands_file)
-    rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config))
+    rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(config), brands_file=settings.brands_file)
     name = into or rules.version
     span = [*(["--from", begin] if begin else []), *(["--to", end] if end else [])]
     if code := _sink("begin", name, *span, *(["--replace"] if replace else [])):

@@ -92,7 +92,7 @@ def publish(
 
     async def work(settings: WorkerSettings) -> None:
         files = ruleset.read_files(directory, settings.brands_file)
-        rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory))
+        rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory), brands_file=settings.brands_file)
         async with RulesTopic.opened(settings) as topic:
             print(await _publish(topic, settings, files, rules.version, begins, by or _me()))
 
@@ -106,7 +106,7 @@ def check(directory: RulesDirectory) -> None:
     def work() -> None:
         settings = load(WorkerSettings)
         files = ruleset.read_files(directory, settings.brands_file)
-        rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory))
+        rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory), brands_file=settings.brands_file)
         parts = ("policies", rules.policies.version), ("calendars", rules.calendars.version), (
             "taxonomy",
             rules.taxonomy.version,

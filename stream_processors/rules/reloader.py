@@ -50,7 +50,7 @@ def read_content(settings: WorkerSettings, known: Content | None = None) -> Cont
         if known is not None and known.version == version:
             return known
         try:
-            rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(root))
+            rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(root), brands_file=settings.brands_file)
             return Content(files, version, rules, None)
         except ConfigurationError as error:
             return Content(files, version, None, error)

@@ -105,8 +105,10 @@ def content_version(files: Mapping[str, bytes], mail_domain: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = "") -> Rules:
-    """Returns the validated rules of these files and no others. Complaints name a file within `shown_as`.
+def of_files(
+    files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = "", brands_file: Path | None = None
+) -> Rules:
+    """Returns the validated rules of these files and no others. Complaints name a file within `shown_as`, or the `brands_file`.
 
     Raises:
         ConfigurationError: a file is missing or invalid, with file and line of the first mistake.
@@ -124,6 +126,8 @@ def of_files(files: Mapping[str, bytes], mail_domain: str, *, shown_as: str = ""
         except ConfigurationError as error:
             within = error.where.removeprefix(name).lstrip("/")
             where = f"{shown_as.rstrip('/')}/{within}" if shown_as else within
+            if brands_file is not None and within.startswith(_BRANDS):
+                where = f"{brands_file}{within.removeprefix(_BRANDS)}"
             raise ConfigurationError(error.problem, where=where, fix=error.fix) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,6 +148,32 @@ def test_a_mistake_is_refused_with_file_and_line(tmp_path: Path, wrong: str, lin
     assert problem in str(refused.value)
 
 
+FIELD_NAMES = (
+    "name", "sender_name", "mail_domain", "mailbox", "addresses", "numbers", "accounts", "sites", "templates", "signatures",
+    "help_centre", "survey_url", "look", "whatsapp",
+)  # fmt: skip
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["{text}", SID])
+)
+KEYS = st.sampled_from([*FIELD_NAMES, "reply", "en", "colour", "content_sid", "variables", "1"]) | st.integers(0, 9)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
+ENTRIES = st.dictionaries(st.sampled_from(FIELD_NAMES), VALUES, max_size=6)
+
+
+@given(entry=ENTRIES | VALUES, slug=st.sampled_from(["a", "b"]) | SCALARS, default=st.just("a") | SCALARS)
+def test_whatever_a_file_holds_it_is_read_or_refused_with_its_line(
+    entry: object, slug: object, default: object
+) -> None:
+    path = PLACE / "any.yaml"
+    path.write_text(yaml.safe_dump({"default": default, "brands": {slug: entry, "a": {"name": "A"}}}), "utf-8")
+    try:
+        brands = brands_file.load(path, "support.example")
+    except ConfigurationError as refused:
+        assert refused.where.startswith(f"{path}:") or refused.where == str(path)
+    else:
+        assert brands.default.slug in brands or not brands.brands
+
+
 @given(recipients=st.lists(st.text(max_size=60), max_size=5))
 def test_any_recipients_have_a_known_brand_or_none(recipients: list[str]) -> None:
     brands = BRANDS
@@ -157,8 +184,9 @@ def test_any_recipients_have_a_known_brand_or_none(recipients: list[str]) -> Non
 
 @pytest.fixture(scope="module", autouse=True)
 def _brands(tmp_path_factory: pytest.TempPathFactory) -> None:
-    global BRANDS
+    global BRANDS, PLACE
+    PLACE = tmp_path_factory.mktemp("any")
     BRANDS = load(tmp_path_factory.mktemp("brands"), TWO)
 
 
-BRANDS = Brands.nameless("support.example")
+BRANDS, PLACE = Brands.nameless("support.example"), Path()
