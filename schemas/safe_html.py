@@ -91,10 +91,10 @@ def to_text(cleaned: str) -> str:
     return page.text()
 
 
-def from_text(text: str) -> str:
-    """Returns a plain text as markup of the subset: paragraphs and lines as they are, web addresses as links."""
+def from_text(text: str, *, links: bool = True) -> str:
+    """Returns a plain text as markup of the subset: paragraphs and lines as they are, web addresses as `links`."""
     text = _without_unseen(text.encode("utf-8", "replace").decode()).strip("\n")
-    paragraphs = (_lines(paragraph) for paragraph in re.split(r"\n[ \t]*\n[\n \t]*", text) if paragraph.strip())
+    paragraphs = (_lines(paragraph, links) for paragraph in re.split(r"\n[ \t]*\n[\n \t]*", text) if paragraph.strip())
     return "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
 
 
@@ -108,10 +108,10 @@ def _without_unseen(text: str) -> str:
     return text if text.isprintable() else _UNSEEN.sub(" ", text)
 
 
-def _lines(paragraph: str) -> str:
+def _lines(paragraph: str, links: bool) -> str:
     pieces, at = [], 0
     spaced = _SPACES.sub("\u00a0", paragraph.replace("\t", "    ").rstrip())
-    for found in _ADDRESS_IN_TEXT.finditer(spaced):
+    for found in _ADDRESS_IN_TEXT.finditer(spaced) if links else ():
         address = html.escape(found[0], quote=False)
         if href := _link(found[0]):
             pieces.append(html.escape(spaced[at : found.start()], quote=False))

@@ -46,9 +46,10 @@ def as_text(messages: Sequence[QuotedMessage], locale: str, zone: ZoneInfo) -> s
 
 
 def as_html(messages: Sequence[QuotedMessage], locale: str, zone: ZoneInfo) -> str:
-    """Returns the same as HTML."""
+    """Returns the same as HTML. What somebody else wrote becomes no link of ours."""
     return "".join(
-        f"{from_text(attribution(message, locale, zone))}<blockquote>{from_text(message.text)}</blockquote>"
+        f"{from_text(attribution(message, locale, zone), links=False)}"
+        f"<blockquote>{from_text(message.text, links=False)}</blockquote>"
         for message in messages
     )
 

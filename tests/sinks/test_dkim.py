@@ -68,6 +68,11 @@ def mail(**fields: Any) -> bytes:
         {"text": " blanks \t at ends \t\n\n  \n.\n..\n"},
         {"text": "お問い合わせありがとうございます。\n", "subject": "お問い合わせ" * 30, "customer_name": "田中 さん"},
         {"text": "Grüße\n" * 200, "headers": {"References": " ".join(f"<{n}@x.example>" for n in range(60))}},
+        {
+            "text": "Grüße -- \n",
+            "html": "<p>Grüße</p><blockquote>お問い合わせ</blockquote>",
+            "cc": ["bob@x.example", "eve@x.example"],
+        },
         {"headers": {"X-Empty": "", "List-Unsubscribe": "<mailto:a@b.example>", "Auto-Submitted": "auto-replied"}},
     ],
 )

@@ -121,6 +121,15 @@ def test_quotes_stand_below_the_signature_in_the_customers_time(rules: Rules) ->
     assert to_text(sent.html).split() == sent.text.split()
 
 
+def test_what_is_quoted_becomes_no_link_of_ours(rules: Rules) -> None:
+    asked = QuotedMessage(
+        author="https://evil.example", text="see https://evil.example/x <a href='https://evil.example'>y</a>"
+    )
+    sent = answered(rules, text="Here.", html="<p>Here.</p>", quoted=[asked])
+    assert "<a " not in sent.html
+    assert to_text(sent.html).split() == sent.text.split()
+
+
 def test_our_own_addresses_get_no_copy(rules: Rules) -> None:
     ours = [f"support@{rules.mail_domain}", f"Support+ABCDEFGHIJKL-1@{rules.mail_domain.upper()}"]
     sent = answered(rules, cc=[*ours, f"mei@{rules.mail_domain}"], bcc=ours)
