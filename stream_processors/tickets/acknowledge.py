@@ -26,6 +26,7 @@ from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.brand_voice import automatic_signature, in_help_centre, sent_by
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import Acknowledged, Suppressed
+from stream_processors.tickets.sla.queue import expected_seconds
 from stream_processors.tickets.state import Promise, SentAcknowledgement, Ticket
 from stream_processors.tickets.told import Told, told_to
 
@@ -89,7 +90,7 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
     channel = context.channel_of_event
     policy = context.policy_on(channel, context.team)
-    promised_at, closed = _promise(context, event, policy)
+    promised_at, closed = _promise(context, event, policy, expected_seconds(context, channel, context.team))
     locale = told.language if told.language in LOCALES else "en"
     written = _write(context, ticket, event, told, locale, promised_at, closed)
     outbound = _outbound(context, ticket, event, told, locale, written.text)
@@ -128,13 +129,15 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     )
 
 
-def _promise(context: FoldContext, event: MessageReceived | CallEnded, policy: Policy) -> tuple[int | None, str]:
+def _promise(
+    context: FoldContext, event: MessageReceived | CallEnded, policy: Policy, queue_seconds: float
+) -> tuple[int | None, str]:
     """Returns by when we promise an answer, and why nobody works now, '' when somebody does."""
     seen_at = _seen_at(context, event)
-    at = policy.promised_at(seen_at)
+    at = policy.promised_at(seen_at, queue_seconds)
     if at is not None and at <= event.received_at:  # it was under way for longer than that
         seen_at = event.received_at
-        at = policy.promised_at(seen_at)
+        at = policy.promised_at(seen_at, queue_seconds)
     # as it is told, rounded up to a minute: by that it is kept or broken
     whole = None if at is None else -(-at // _MINUTE) * _MINUTE
     return whole, "" if policy.calendar is None else policy.calendar.closed_because(seen_at)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from schemas.events import Event, MessageReceived
-from stream_processors.runtime.processor import Count, Output, Position, Reader
+from stream_processors.runtime.processor import Count, Output, Position, Reader, State
 from stream_processors.tickets.observations import Observation
-from stream_processors.tickets.state import Clock, Customer, Episode, Pane, Ticket
+from stream_processors.tickets.state import Clock, Customer, Episode, Ticket
 
 if TYPE_CHECKING:
     from schemas.brands import Brand
@@ -58,7 +58,7 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     ruleset_history  all versions of the rules, for what began under an earlier one
     signing        what survey links are signed with; None when this worker has no secret
     read           the states of the partition, for the windows
-    panes          those that this event changes, by key
+    panes          those that this event changes, and queues, by key
     counts         what it adds to counters
     """
 
@@ -81,7 +81,7 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
     ruleset_history: RulesetHistory | None = None
     signing: Signing | None = None
     read: Reader = NOTHING_STORED
-    panes: Mapping[bytes, Pane] = {}
+    panes: Mapping[bytes, State] = {}
     counts: tuple[Count, ...] = ()
 
     # -- changed copies -----------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from stream_processors.tickets import (
 from stream_processors.tickets.context import NOTHING_STORED, FoldContext
 from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
-from stream_processors.tickets.sla import clocks, promises, ticket_metrics
+from stream_processors.tickets.sla import clocks, promises, queue, ticket_metrics
 from stream_processors.tickets.state import Customer, MergeHistory, Pane, customer_key
 from stream_processors.tickets.surveys import follow_up, invite, score
 from stream_processors.tickets.windows import buckets
@@ -66,6 +66,7 @@ STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("promises", promises.step),  # after routing, for the same reason
     ("record", record.step),  # after everything that changes a ticket
     ("windows", buckets.step),  # after the record, which puts the tickets back into the customer
+    ("queue", queue.step),  # after the windows, beside whose panes it puts what it changes
     ("counters", counters.step),  # last: it reads what all others observed
 )
 _PASSING = frozenset(("expire", "overdue", "settle", "record", "windows", "counters"))
@@ -117,7 +118,7 @@ def fold(
 
 
 class TicketsProcessor:
-    """Processes `contact-events`. Panes become durable before customers.
+    """Processes `contact-events`. Panes and queues become durable before customers.
 
     After a crash in between, a customer is folded again from its old state and comes to the same facts; the panes
     that already hold those records stand at their offsets and are left alone. `rules` that stand alone are in force
@@ -131,7 +132,7 @@ class TicketsProcessor:
         self, rules: RulesetHistory | Rules, topic: Topic = CONTACT_EVENTS, *, signing: Signing | None = None
     ) -> None:
         self.rules, self.topic, self.signing = RulesetHistory.of(rules), topic, signing
-        self.kinds: Mapping[bytes, type[State]] = {b"p": Pane, b"c": Customer}
+        self.kinds: Mapping[bytes, type[State]] = {b"q": queue.Queue, b"p": Pane, b"c": Customer}
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
         """Fold one event of `contact-events`.
@@ -163,6 +164,8 @@ class TicketsProcessor:
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """Returns when a tick is next due: a customer's earliest deadline, invitation or decision, or the end of a pane."""
+        if key[:1] == b"q":
+            return None
         if key[:1] != b"c":
             return buckets.forget_at(state)
         deadlines = [clocks.next_deadline(state), promises.next_deadline(state)]

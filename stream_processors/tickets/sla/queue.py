@@ -1,0 +1,114 @@
+"""Keeps how long the customers of a channel and team waited lately, for what the next one is promised.
+
+Every answer of a person that ends a wait is remembered for an hour of the log: how long the wait was in the time of its
+policy's calendar, and who answered. Each partition sees its own customers, who are a fair sample of all of them.
+
+A promise is reckoned from what stood in the log before its record. A state that is ahead of it, after a crash, holds answers
+of later records as well: those are left out by their offset, so that a record always comes to the same promise.
+"""
+
+from __future__ import annotations
+
+from statistics import median_low
+from typing import ClassVar
+
+import msgspec
+
+from schemas.clock import MICROS
+from stream_processors.runtime.processor import MOST_BATCH_RECORDS, State
+from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.observations import (
+    FirstResponse,
+    FirstResponseWithdrawn,
+    NextResponse,
+    NextResponseWithdrawn,
+)
+from stream_processors.tickets.state import Ticket
+
+__all__ = ["Answered", "Queue", "expected_seconds", "queue_key", "step"]
+
+HOUR = 3600 * MICROS
+#: More answers of an hour say no more of it.
+MOST_ANSWERS = 100
+#: From fewer nobody can tell how long it takes at present.
+FEWEST_ANSWERS = 3
+#: A wait is expected to be no longer than so many times the median, while several people answer.
+_TIMES_MEDIAN = 2
+_SEVERAL = 2
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Holds one answer: of which record and when (micros), how long was waited for it, and who gave it."""
+
+    offset: int
+    at: int
+    seconds: int
+    agent: str = ""
+
+
+class Queue(State, frozen=True, kw_only=True, array_like=True):
+    """Key: `q` + channel + zero + team. The answers of the last hour, oldest first."""
+
+    VERSION: ClassVar[int] = 1
+
+    answers: tuple[Answered, ...] = ()
+
+
+def queue_key(channel: str, team: str) -> bytes:
+    """Returns the key under which the queue of a channel and team is stored."""
+    return b"q" + f"{channel}\0{team}".encode()
+
+
+def expected_seconds(context: FoldContext, channel: str, team: str) -> float:
+    """Returns how long a customer may have to wait at present, in the time of the policy's calendar; 0 when nobody can tell.
+
+    The longest wait of the last hour, but at most twice the median while more than one person answers: then one that was
+    left lying says little of the next.
+    """
+    queue: Queue | None = context.read.get(queue_key(channel, team))
+    if queue is None:
+        return 0.0
+    offset, since = context.position.offset, context.now - HOUR
+    known = [each for each in queue.answers if each.offset < offset and since <= each.at <= context.now]
+    if len(known) < FEWEST_ANSWERS:
+        return 0.0
+    waits = [each.seconds for each in known]
+    longest = max(waits)
+    if len({each.agent for each in known}) < _SEVERAL:
+        return float(longest)
+    return float(min(longest, _TIMES_MEDIAN * median_low(waits)))
+
+
+def step(context: FoldContext) -> FoldContext:
+    """Remembers the answer of this event, if it ends a wait."""
+    ticket = context.ticket
+    if context.replied_at is None or ticket is None or context.event.imported or ticket.imported:
+        return context
+    found = [
+        each
+        for each in context.observed
+        if isinstance(each, FirstResponse | NextResponse)
+        and not isinstance(each, FirstResponseWithdrawn | NextResponseWithdrawn)
+    ]
+    if not found:
+        return context
+    key = queue_key(ticket.channel, ticket.team)
+    stored: Queue = context.read.get(key) or Queue()
+    offset = context.position.offset
+    if stored.offset >= offset:
+        return context  # it is ahead of this record, after a crash
+    answered = found[-1]
+    seconds = _worked(context, ticket, answered.at - round(answered.seconds * MICROS), answered.at)
+    answer = Answered(offset, answered.at, seconds, getattr(context.event, "agent_id", ""))
+    kept = (*(each for each in stored.answers if _is_needed(each, answer)), answer)[-MOST_ANSWERS:]
+    return context.replace(panes={**context.panes, key: Queue(offset=offset, answers=kept)})
+
+
+def _is_needed(answer: Answered, newest: Answered) -> bool:
+    """Returns false for one that no record will ask for: it is too old, and no batch that reaches it can be folded again."""
+    return answer.at > newest.at - HOUR or answer.offset > newest.offset - MOST_BATCH_RECORDS
+
+
+def _worked(context: FoldContext, ticket: Ticket, since: int, until: int) -> int:
+    calendar = context.policy_on(ticket.channel, ticket.team).calendar
+    return (until - since if calendar is None else calendar.business_micros(since, until)) // MICROS

@@ -1,0 +1,107 @@
+"""The present queue in a promise: the waits of the last hour on a channel, in working time, and who answered them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from schemas.facts import AcknowledgementFact
+from stream_processors.rules import ruleset as rules_module
+from stream_processors.rules.ruleset import Rules
+from stream_processors.tickets.processor import TicketsProcessor
+from stream_processors.tickets.sla.queue import MOST_ANSWERS, queue_key
+from tests.support.memory_worker import Crashed, MemoryWorker
+from tests.support.tickets.story import Story, at
+
+MINUTE, HOUR = 60, 3600
+NOW = 10 * HOUR
+
+
+def day(rules: Rules, waits: list[tuple[float, str]], *, channel: str = "email", until: float = NOW) -> Story:
+    """Customers of one partition who were answered in the minutes up to `until`, each after so long, by these agents."""
+    told = []
+    for number, (wait, agent) in enumerate(waits):
+        answered = until - (len(waits) - number) * MINUTE
+        told += [(answered - wait, number, ""), (answered, number, agent)]
+    worker, stories = MemoryWorker(TicketsProcessor(rules)), {}
+    for seconds, number, agent in sorted(told):
+        story = stories.setdefault(number, Story(rules, channel=channel, customer_id=f"email:c{number}@example.org"))
+        story.worker = worker
+        if agent:
+            story.reply(seconds, agent=agent)
+        else:
+            story.message(seconds)
+    last = Story(rules, channel=channel)
+    last.worker = worker
+    return last
+
+
+def promised_after(story: Story, seconds: float = NOW) -> float:
+    story.message(seconds)
+    return (story.last(AcknowledgementFact).promised_at - at(seconds)) / 1_000_000
+
+
+#: The standard policy promises 1 h and 2 h of margin, whatever is the longer of target and queue.
+CASES = {
+    "nobody was answered": ([], 3 * HOUR),
+    "two waits say nothing yet": ([(5 * HOUR, "mei"), (5 * HOUR, "tom")], 3 * HOUR),
+    "short waits change nothing": ([(600, "mei"), (900, "tom"), (1200, "mei")], 3 * HOUR),
+    "the longest of one person": ([(HOUR, "mei"), (2 * HOUR, "mei"), (5 * HOUR, "mei")], 7 * HOUR),
+    "twice the median of several": ([(HOUR, "mei"), (2 * HOUR, "tom"), (9 * HOUR, "mei")], 6 * HOUR),
+    "the longest of several, where that is less": ([(3 * HOUR, "mei"), (3 * HOUR, "tom"), (4 * HOUR, "mei")], 6 * HOUR),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_promise_takes_the_queue_into_account(case: str, rules: Rules) -> None:
+    waits, seconds = CASES[case]
+    assert promised_after(day(rules, waits)) == seconds
+
+
+def test_what_was_answered_more_than_an_hour_ago_does_not_count(rules: Rules) -> None:
+    story = day(rules, [(5 * HOUR, "mei")] * 3, until=NOW - HOUR)
+    assert promised_after(story) == 3 * HOUR
+
+
+def test_another_channel_has_its_own_queue(rules: Rules) -> None:
+    story = day(rules, [(5 * HOUR, "mei")] * 3)
+    story.channel = "sms"
+    assert promised_after(story) == 3 * HOUR
+
+
+def test_waits_are_counted_in_working_time() -> None:
+    """Mails of Monday 16:00 (second 7 h), answered on Tuesday at noon: 5 working hours, less than the target of 9."""
+    noon = 27 * HOUR
+    story = day(rules_module.load(), [(20 * HOUR, "mei")] * 4, until=noon)
+    # 9 h and 2 of margin: 6 on Tuesday, 5 on Wednesday until 14:00
+    assert promised_after(story, noon) == 26 * HOUR
+
+
+def test_history_says_nothing_of_the_queue(rules: Rules, tell: Callable[..., Story]) -> None:
+    story = tell(imported=True)
+    for number in range(4):
+        story.message(number * 10)
+        story.reply(5 * HOUR + number, number=number + 1)
+    assert story.worker.state(queue_key("email", "support")) is None
+
+
+def test_a_record_comes_to_the_same_promise_after_any_crash(rules: Rules) -> None:
+    """What a batch wrote before a crash, it writes again to the byte (`facts` compares), wherever it was cut off."""
+    story = day(rules, [(HOUR, "mei"), (2 * HOUR, "tom"), (5 * HOUR, "mei"), (5 * HOUR, "tom")])
+    promised_after(story)
+    log, whole = story.worker.log, story.worker.facts()
+    for crash_after in range(0, 60, 3):
+        worker = MemoryWorker(TicketsProcessor(rules))
+        worker.log = log
+        try:
+            worker.run([len(log)], crash_after=crash_after)
+        except Crashed:
+            worker.run([2, 1, 3])
+        assert worker.facts() == whole
+
+
+def test_a_queue_keeps_no_more_than_it_needs(rules: Rules) -> None:
+    story = day(rules, [(HOUR, "mei")] * (MOST_ANSWERS + 20))
+    queue = story.worker.state(queue_key("email", "support"))
+    assert queue is not None and len(queue.answers) == MOST_ANSWERS
