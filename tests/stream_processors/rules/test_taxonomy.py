@@ -343,3 +343,23 @@ def test_a_text_without_a_full_stop_costs_no_seconds(text: str) -> None:
 
 def test_what_is_said_late_in_a_long_sentence_is_found() -> None:
     assert "orders.cancel" in found("and you know we talked and talked " * 40 + "so please cancel the order now")
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("I don't want to cancel my order, just change the address", {"orders.change_address"}),
+        ("不要取消我的订单，只想改地址", {"orders.change_address"}),
+        ("キャンセルはしません、住所だけ変更したい", {"orders.change_address"}),
+        ("I do not want a refund, I want a replacement", {"returns.exchange"}),
+        ("If I cancelled, would there be a fee?", {"orders.cancellation_fee"}),
+        ("如果快递丢了怎么赔", set()),
+        ("the courier was great", {"delivery.courier_praise"}),
+        ("退货运费谁付", {"returns.return_postage"}),
+        ("how could I edit my account?", {"account.update_details"}),
+        ("I want to cancle my order", {"orders.cancel"}),
+        ("could you correct the adress", {"orders.change_address"}),
+    ],
+)
+def test_negation_rules_polarity_and_typos_are_told_apart(text: str, tags: set[str]) -> None:
+    assert found(text) == tags
