@@ -6,6 +6,7 @@ import re
 
 from producers.mail.quotes import app_lines, header_block, signature
 from producers.mail.quotes.thread import Thread
+from producers.mail.quotes.wording import entries
 
 __all__ = ["KeptWords"]
 
@@ -23,6 +24,30 @@ _INLINE = re.compile(
     r"|답변은|답변을|빨간|回答は|返答は|文中|赤字|答案|回复如下|批注|红字|紅字|红色|紅色",
     re.IGNORECASE,
 )
+#: One of these is in every such text: most texts have none, and are not searched.
+_INLINE_WITHOUT_BLANKS = (
+    "답변은",
+    "답변을",
+    "빨간",
+    "回答は",
+    "返答は",
+    "文中",
+    "赤字",
+    "答案",
+    "回复如下",
+    "批注",
+    "红字",
+    "紅字",
+    "红色",
+    "紅色",
+)
+_INLINE_WORDS = entries("""
+answer|answers|answered|comment|comments|reply|replies|response|responses|remark|remarks|note|notes|inline|in-line|red|blue|green|bold
+capitals|caps|marked|highlighted|lines|antwort|antworten|kommentar|kommentare|anmerkung|anmerkungen|text|rot|blau|fett
+réponses|commentaires|remarques|texte|rouge|bleu|gras|respuestas|comentarios|rojo|azul|negrita|respostas|comentários|vermelho
+risposte|commenti|rosso|blu|grassetto|antwoorden|opmerkingen|rood|blauw|odpowiedzi|komentarze|odpovědi|czerwono
+ответы|комментарии|красным|svar|kommentarer|rött|rød|rødt|vastaukseni|kommenttini|punaisella|červeně|cevaplarım|yanıtlarım|kırmızı
+""")
 #: The words above speak of something below.
 _BELOW = re.compile(
     r"\bbelow\b|underneath|\bunten\b|untenstehend|ci-dessous|plus\sbas|\babajo\b|a\scontinuación|\babaixo\b|\bsotto\b|di\sseguito"
@@ -78,7 +103,7 @@ class KeptWords:
             if app_lines.is_app_line(lines[-1]):
                 lines.pop()
                 app_lines.drop_card(lines)
-            elif not (drawn and signature.drop_signature(lines, floor, drawn, self._thread.names())):
+            elif not (drawn and signature.drop_signature(lines, floor, drawn, self._thread)):
                 return
 
     def close_before_quote(self) -> None:
@@ -122,7 +147,14 @@ class KeptWords:
 
     def speak_of_inline_answers(self) -> bool:
         """Returns true when the words say that answers stand within the quoted mail."""
-        return sum(map(len, self.lines)) <= _SHORT and any(map(_INLINE.search, self.lines))
+        if sum(map(len, self.lines)) > _SHORT:
+            return False
+        text = " ".join(self.lines)
+        if not text.isascii() and any(word in text for word in _INLINE_WITHOUT_BLANKS):
+            return True
+        if _INLINE_WORDS.isdisjoint(text.lower().replace(",", " ").replace(".", " ").replace(":", " ").split()):
+            return False
+        return _INLINE.search(text) is not None
 
     def only_greet(self) -> bool:
         """Returns true when there is nothing, or no more than a greeting."""

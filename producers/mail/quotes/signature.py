@@ -10,6 +10,7 @@ import re
 
 from producers.mail.quotes import signature_words as words
 from producers.mail.quotes.app_lines import is_app_line
+from producers.mail.quotes.thread import Thread
 from producers.mail.quotes.wording import any_of, any_word_of, entries
 
 __all__ = ["DRAWN", "drop_signature", "is_delimiter", "is_drawn"]
@@ -64,11 +65,10 @@ def is_delimiter(line: str) -> bool:
     return line.strip() in _DELIMITERS
 
 
-def drop_signature(kept: list[str], floor: int, drawn: list[int], names: frozenset[str]) -> bool:
+def drop_signature(kept: list[str], floor: int, drawn: list[int], thread: Thread) -> bool:
     """Removes a signature at the end of the words from `floor` on; returns false when there is none.
 
-    `drawn` are the indexes of delimiters and ruled lines among the words. Words between two of them stay. `names` are
-    the words of the sender's name, in small letters.
+    `drawn` are the indexes of delimiters and ruled lines among the words. Words between two of them stay.
     """
     framed = len(drawn) == 2 and drawn[-1] == len(kept) - 1 and not is_delimiter(kept[-1])
     if len(drawn) != 1 and not framed:
@@ -78,10 +78,13 @@ def drop_signature(kept: list[str], floor: int, drawn: list[int], names: frozens
         return False
     block = [line for line in kept[top + 1 : -1 if framed else None] if line.strip()]
     above = [line for line in kept[floor:top] if line.strip()]
-    if len({address.lower() for line in block for address in _ADDRESS.findall(line[:_LONGEST_LINE])}) > 1:
+    if (
+        len({address.lower() for line in block if "@" in line for address in _ADDRESS.findall(line[:_LONGEST_LINE])})
+        > 1
+    ):
         return False  # several people: a list
     if is_delimiter(kept[top]):
-        is_one = _is_signature(block, above, names, exact=kept[top] == "-- ")
+        is_one = _is_signature(block, above, thread, exact=kept[top] == "-- ")
     else:
         is_one = _is_contact_block(block, above, framed=framed)
     if is_one:
@@ -89,7 +92,7 @@ def drop_signature(kept: list[str], floor: int, drawn: list[int], names: frozens
     return is_one
 
 
-def _is_signature(block: list[str], above: list[str], names: frozenset[str], *, exact: bool) -> bool:
+def _is_signature(block: list[str], above: list[str], thread: Thread, *, exact: bool) -> bool:
     """Returns true for a signature below a delimiter.
 
     Mailers put a blank behind their delimiter (`exact`), people do not: below theirs there must be a name and a way to
@@ -103,7 +106,7 @@ def _is_signature(block: list[str], above: list[str], names: frozenset[str], *, 
     if not lines:
         return True
     has_contacts = any(map(_CONTACT.search, lines[1:])) and not any(character.isdigit() for character in lines[0])
-    if not has_contacts and names.isdisjoint(lines[0].lower().replace(",", " ").split()):
+    if not has_contacts and thread.names().isdisjoint(lines[0].lower().replace(",", " ").split()):
         return False
     if _announces(above) or _LABEL.match(lines[0]):
         return False
