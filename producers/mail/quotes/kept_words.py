@@ -49,11 +49,11 @@ risposte|commenti|rosso|blu|grassetto|antwoorden|opmerkingen|rood|blauw|odpowied
 ответы|комментарии|красным|svar|kommentarer|rött|rød|rødt|vastaukseni|kommenttini|punaisella|červeně|cevaplarım|yanıtlarım|kırmızı
 """)
 #: The words above speak of something below.
-_BELOW = re.compile(
-    r"\bbelow\b|underneath|\bunten\b|untenstehend|ci-dessous|plus\sbas|\babajo\b|a\scontinuación|\babaixo\b|\bsotto\b|di\sseguito"
-    r"|hieronder|onderstaand|poniżej|ниже|nedan|nedenfor|nedenunder|\balla\b|alempana|níže|aşağıda|아래|下記|以下|下面|下方|如下",
-    re.IGNORECASE,
-)
+_BELOW_WITHOUT_BLANKS = ("아래", "下記", "以下", "下面", "下方", "如下")
+_BELOW = entries("""
+below|underneath|unten|untenstehend|untenstehende|untenstehenden|ci-dessous|dessous|abajo|continuación|abaixo|sotto|seguito
+hieronder|onderstaand|onderstaande|poniżej|ниже|nedan|nedanstående|nedenfor|nedenunder|alla|alempana|níže|aşağıda|aşağıdaki
+""")
 #: A first mail presents what is pasted below.
 _PRESENTS = re.compile(
     r"\b(?:following|happened|received|got|get|see|here|this\s(?:is|mail|e-?mail|message)|copy|copied|pasted|attached|wrote|sent\sme|quote)\b"
@@ -143,18 +143,16 @@ class KeptWords:
             return True
         if self._thread.answers is False and _PRESENTS.search(words[-1][-200:]):
             return True
-        return self.speak_of_inline_answers() or (sum(map(len, words)) <= _SHORT and any(map(_BELOW.search, words)))
+        return self.speak_of_inline_answers() or (
+            sum(map(len, words)) <= _SHORT and _says(" ".join(words), _BELOW, _BELOW_WITHOUT_BLANKS)
+        )
 
     def speak_of_inline_answers(self) -> bool:
         """Returns true when the words say that answers stand within the quoted mail."""
         if sum(map(len, self.lines)) > _SHORT:
             return False
         text = " ".join(self.lines)
-        if not text.isascii() and any(word in text for word in _INLINE_WITHOUT_BLANKS):
-            return True
-        if _INLINE_WORDS.isdisjoint(text.lower().replace(",", " ").replace(".", " ").replace(":", " ").split()):
-            return False
-        return _INLINE.search(text) is not None
+        return _says(text, _INLINE_WORDS, _INLINE_WITHOUT_BLANKS) and _INLINE.search(text) is not None
 
     def only_greet(self) -> bool:
         """Returns true when there is nothing, or no more than a greeting."""
@@ -162,6 +160,13 @@ class KeptWords:
             return False
         words = [line.strip() for line in self.lines if line]
         return len(words) <= 2 and all(_is_greeting(line) for line in words)
+
+
+def _says(text: str, words: frozenset[str], without_blanks: tuple[str, ...]) -> bool:
+    """Returns true for a text with one of the words; those of languages without blanks may stand anywhere."""
+    if not text.isascii() and any(word in text for word in without_blanks):
+        return True
+    return not words.isdisjoint(text.lower().replace(",", " ").replace(".", " ").replace(":", " ").split())
 
 
 def _is_greeting(line: str) -> bool:
