@@ -19,6 +19,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from deploy.local.mailbox import messages
 from schemas import codec
+from schemas.admin import partition_count
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.errors import CodecError
 from schemas.events import Assigned, CallEnded, Event, MessageReceived, PresenceChanged, Tick
@@ -279,7 +280,7 @@ def records(settings: Settings, topic: Topic) -> Iterator[tuple[str, bytes, Any]
     """Yields `(topic, value, headers)` of every record of a topic up to its present end."""
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","), enable_auto_commit=False)
     try:
-        places = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+        places = _places(settings, topic)
         yield from _between(consumer, consumer.beginning_offsets(places), consumer.end_offsets(places))
     finally:
         consumer.close()
@@ -354,7 +355,7 @@ def lag(settings: Settings, app_id: str) -> dict[str, int]:
     try:
         behind = {}
         for group, topics in groups.items():
-            places = [TopicPartition(settings.topic(topic), n) for topic in topics for n in range(settings.partitions)]
+            places = [place for topic in topics for place in _places(settings, topic)]
             committed = {
                 place: max(0, at.offset) for place, at in admin.list_group_offsets({group: places})[group].items()
             }
@@ -365,6 +366,11 @@ def lag(settings: Settings, app_id: str) -> dict[str, int]:
     finally:
         consumer.close()
         admin.close()
+
+
+def _places(settings: Settings, topic: Topic) -> list[TopicPartition]:
+    """Returns the partitions of a topic, some of which have only one."""
+    return [TopicPartition(settings.topic(topic), number) for number in range(partition_count(topic, settings))]
 
 
 def _between(
