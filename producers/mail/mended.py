@@ -7,6 +7,7 @@ What is well-formed is read as `producers.mail.parser` reads it. The rest:
 | a line that is no header, with known headers below it        | left out; a continuation without its blank is joined         |
 | a line that is no header, with none below it                 | it is the first of the body, as in the library               |
 | a blank line below what servers add, or above the Content-*  | the headers go on below it                                   |
+| a line of blanks, with no known header below it               | it is the blank line below the head                          |
 | a few words above the head, with or without a blank line    | left out                                                     |
 | blanks before a colon, headers that are all indented         | taken away                                                   |
 | a multipart inside of another with the same boundary         | it ends at its own closing boundary, the outer one goes on   |
@@ -22,12 +23,13 @@ import re
 from producers.mail.content_type import plain_content_type
 from producers.mail.parser import BLANK_LINES, Entity, Reader, boundary_of, default_type_in, is_boundary, is_closing
 
-__all__ = ["read_mended"]
+__all__ = ["is_doubtful", "read_mended"]
 
 #: Lines without a blank line that are looked at, and words among them that are given up for a header below.
 _MOST_LINES, _MOST_LEFT_OUT = 300, 4
 #: Looks ahead in one mail: each costs a pass over those lines and the head above them.
 _MOST_LOOKS = 100
+_MOST_WHITE_LINES = 3
 _HEADER = re.compile(rb"([!-9;-~]{1,200}+)[ \t]*+:")
 _WELL_FORMED = re.compile(rb"[!-9;-~]++:|[\t ]")
 _CONTENT = re.compile(rb"content-[a-z-]+|mime-version", re.IGNORECASE)
@@ -77,6 +79,7 @@ _OF_HEADER = {
 _ENDS_HEAD = re.compile(rb"[\r\n]|--[!-~]{3}")
 #: A line of this length was wrapped, if the next one is no header.
 _WRAPPED = 60
+_WHITE_LINE = re.compile(rb"\n[ \t]++\r?\n")
 _INDENTED_FROM = re.compile(rb"\n[ \t]+From[ \t]*:", re.IGNORECASE)
 _INDENTED = re.compile(
     rb"([ \t]+)(?:from|to|subject|date|message-id|mime-version|content-[a-z-]+)[ \t]*:", re.IGNORECASE
@@ -86,6 +89,11 @@ _INDENTED = re.compile(
 def read_mended(raw: bytes) -> Entity:
     """Returns the tree of parts of a mail; raises as `parser.read_entity`."""
     return MendingReader(raw).entity(0, None, is_mail=True)
+
+
+def is_doubtful(raw: bytes, begins: int, at: int) -> bool:
+    """Returns true when a header, perhaps, stands below the blank line of a head, or a line of blanks in the head."""
+    return _HEADER.match(raw, at) is not None or _WHITE_LINE.search(raw, begins, at) is not None
 
 
 class MendingReader(Reader):
@@ -108,9 +116,9 @@ class MendingReader(Reader):
             super().headers(entity, is_mail=is_mail)
             self._is_indented = False
 
-    def goes_on_below(self, at: int) -> bool:
-        """Returns true when a header, perhaps, stands below the blank line of a head."""
-        return self._is_indented or _HEADER.match(self.raw, at) is not None
+    def is_doubtful(self, begins: int, at: int) -> bool:
+        """Returns true when a head may end elsewhere, or is to be read as it is indented."""
+        return self._is_indented or is_doubtful(self.raw, begins, at)
 
     def is_well_formed(self, name: str, value: str) -> bool:
         """Returns true for a Content-Type that says what it means, and for any other header."""
@@ -121,6 +129,13 @@ class MendingReader(Reader):
         line = super().head(lines, is_mail=is_mail)
         while self._step_over_break(lines, line, is_mail=is_mail):
             line = super().head(lines, is_mail=is_mail)
+        white = [index for index in range(1, len(lines)) if lines[index].isspace()][:_MOST_WHITE_LINES]
+        for index in white:
+            if _last_known(lines[:index], lines[index + 1 :], is_mail=is_mail) < 0:
+                self.at -= sum(map(len, lines[index + 1 :]))  # it is the blank line below the head
+                del lines[index:]
+                line = self.line()
+                break
         lines[:] = [_FROM_WITH_BLANKS.sub(b"From:", each) if each.startswith(b"From ") else each for each in lines]
         if (self._is_indented or not is_mail) and (indent := _indent(lines)):
             lines[:] = [each.removeprefix(indent) for each in lines]

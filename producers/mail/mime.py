@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from producers.mail.mended import read_mended
+from producers.mail.mended import is_doubtful, read_mended
 from producers.mail.parser import Entity, headers_in, read_entity
 from schemas.errors import Refused
 
@@ -16,8 +16,6 @@ __all__ = ["parse_mail", "parse_part"]
 
 _HEADERS = re.compile(r"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++")
 _HEADERS_LOOKED_AT = 20_000
-#: Below the blank line: headers, perhaps, or parts that nobody announced.
-_GOES_ON = re.compile(rb"(?:[ \t]*+\r?\n){0,20}+(?:Content-[A-Za-z-]+|From)[ \t]*:", re.IGNORECASE)
 
 
 def parse_mail(raw: bytes) -> Entity:
@@ -36,7 +34,7 @@ def parse_mail(raw: bytes) -> Entity:
     if b"\r\r\n" in raw[:_HEADERS_LOOKED_AT]:
         raw = raw.replace(b"\r\r\n", b"\r\n")
     mail = _without_parts(raw)
-    if mail is None or "from" not in mail.fields or _GOES_ON.match(raw, mail.body_start):
+    if mail is None or "from" not in mail.fields or is_doubtful(raw, 0, mail.body_start):
         return read_mended(raw)
     return mail
 

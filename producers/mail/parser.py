@@ -145,7 +145,7 @@ class Reader:
         found = _WHOLE_HEAD.match(self.raw, self.at, self.at + _MAX_WHOLE_HEAD)
         if found is None or b"\n--" in found[1] or found[1].startswith(b"--"):
             return False
-        if self.goes_on_below(found.end()):
+        if self.is_doubtful(self.at, found.end()):
             return False
         headers = headers_in(found[1].decode("ascii", "surrogateescape"))
         with_parameters = [
@@ -164,8 +164,8 @@ class Reader:
         """Returns true when a header with parameters needs no mending: always, in a mail that is read as it stands."""
         return True
 
-    def goes_on_below(self, at: int) -> bool:
-        """Returns true when the headers may go on below the blank line: never, in a mail that is read as it stands."""
+    def is_doubtful(self, begins: int, at: int) -> bool:
+        """Returns true when a head up to there may end elsewhere: never, in a mail that is read as it stands."""
         return False
 
     def head(self, lines: list[bytes], *, is_mail: bool) -> bytes:

@@ -86,9 +86,11 @@ HEAD = b"From: Ann <a@x.example>\nTo: support@support.example\nSubject: Hi\n"
         (HEAD + b"\nDate: Friday\nSize: 42\n\nIs that right?\n", "Date: Friday\nSize: 42\n\nIs that right?"),
         (HEAD + b"What I ordered:\nDate: Friday\nCc: red\nReferences: none\n", "What I ordered:\nDate: Friday\nCc: red\nReferences: none"),
         (HEAD + b"X-Long: " + b"x" * 70 + b"\n" + b"y" * 70 + b"\nis the first line\n", "y" * 70 + "\nis the first line"),
+        (HEAD + b" \t\nEstimados:\nNote: it is broken\n\nAnn\n", "Estimados:\nNote: it is broken\n\nAnn"),
+        (HEAD + b"  \r\nHello\r\n", "Hello"),
         (HEAD + b"One\nTwo\nThree\nFour\nFive\nX-Mailer: y\n\nSix\n", "One\nTwo\nThree\nFour\nFive\nX-Mailer: y\n\nSix"),
     ],
-    ids=["no blank line", "a pasted head", "a pasted head first", "a list of words", "a form", "a form, no blank line", "long lines", "many lines"],
+    ids=["no blank line", "a pasted head", "a pasted head first", "a list of words", "a form", "a form, no blank line", "long lines", "a white line", "a white line, CR LF", "many lines"],
 )  # fmt: skip
 def test_words_of_the_body_stay_in_the_body(raw: bytes, text: str) -> None:
     event = email.normalise(raw, now=NOW)
@@ -137,7 +139,16 @@ def test_a_content_type_is_read_as_it_was_meant(value: str, meant: str | None) -
 
 @pytest.mark.parametrize(
     "piece",
-    [b"x\nX-A: b\n", b">From a\nfoo: b\n", b"\nfoo: b\n", b"x\n\n", b" \n", b"Subject : x\n", b"Content-Type:\n"],
+    [
+        b"x\nX-A: b\n",
+        b">From a\nfoo: b\n",
+        b"\nfoo: b\n",
+        b"x\n\n",
+        b" \n",
+        b" \nX-A: b\n",
+        b"Subject : x\n",
+        b"Content-Type:\n",
+    ],
 )
 def test_a_long_broken_head_is_read_at_once(piece: bytes) -> None:
     began = time.process_time()
