@@ -170,4 +170,8 @@ def _says(text: str, words: frozenset[str], without_blanks: tuple[str, ...]) -> 
 
 
 def _is_greeting(line: str) -> bool:
-    return len(line) <= 60 and line[-1] not in ".?。？" and len(line.split()) <= 5 and header_block.greets(line)
+    if len(line) > 60 or line[-1] in ".?。？" or len(line.split()) > 5 or not header_block.greets(line):
+        return False
+    return (
+        " " in line or line[0].isascii() or len(line) <= 5 or line[-1] in ",，、:：!！"
+    )  # others put no blanks between words
