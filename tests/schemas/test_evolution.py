@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from schemas import codec, evolution
-from schemas.events import Attachment, DeliveryReported, MessageReceived, Micros, NoteAdded, Tick
+from schemas.events import Attachment, MessageReceived, Micros, NoteAdded, RoutingUpdate, Tick
 from tests.schemas.conftest import Registry, forget
 
 
@@ -203,17 +203,17 @@ def test_the_command_prints_the_problems_and_exits_1(registry: Registry, capsys:
 def test_a_field_with_a_default_becomes_the_next_version(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = codec.versions(DeliveryReported)[1]
+    wanted = codec.versions(RoutingUpdate)[1]
     older = json.loads(json.dumps(wanted))
-    drop(older, "error_code")
-    registry.publish(DeliveryReported, 1, older)
+    drop(older, "preferred_agent")
+    registry.publish(RoutingUpdate, 1, older)
     assert [problem.split(";")[0] for problem in evolution.problems()] == [
-        "DeliveryReported: its struct differs from its newest schema"
+        "RoutingUpdate: its struct differs from its newest schema"
     ]
     assert evolution.main(["--write"]) == 0
-    assert capsys.readouterr().out == "new: schemas/avro/delivery_reported.v2.avsc\n"
+    assert capsys.readouterr().out == "new: schemas/avro/routing_update.v2.avsc\n"
     forget()
-    assert codec.versions(DeliveryReported) == {1: older, 2: wanted}
+    assert codec.versions(RoutingUpdate) == {1: older, 2: wanted}
     assert list(evolution.problems()) == []
 
 
