@@ -33,6 +33,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200
 LONGEST_CLOSED_YEARS = 12
 #: No zone has changed its clocks twice within so many seconds.
 _SAMPLE_SECONDS = 6 * 3600
+#: Instants whose place in the working time is remembered.
+_REMEMBERED = 64
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _YEAR_STARTS = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * MICROS for year in range(FIRST_YEAR, LAST_YEAR + 2)]
 
@@ -82,6 +84,8 @@ class Calendar:
     zone: ZoneInfo
     eras: tuple[Era, ...]
     _years: dict[int, _Year] = field(default_factory=dict, compare=False, repr=False)
+    #: instant → its year, and the working time of it before: several clocks start with the same event
+    _begun: dict[int, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def business_micros(self, since: int, until: int) -> int:
         """Returns the working microseconds from `since` to `until`; negative when `until` is earlier."""
@@ -107,8 +111,8 @@ class Calendar:
         """
         if micros == 0:
             return since
-        year = _year_of(since)
-        wanted = self._worked(year, since) + micros
+        year, worked = self._begun.get(since) or self._begin(since)
+        wanted = worked + micros
         return self._forward(year, wanted) if micros > 0 else self._backward(year, wanted)
 
     def subtract_business(self, until: int, micros: int) -> int:
@@ -155,6 +159,13 @@ class Calendar:
             for start, end in zip(table.starts, table.ends, strict=True):
                 if end > since and start < until:
                     yield max(start, since), min(end, until)
+
+    def _begin(self, since: int) -> tuple[int, int]:
+        if len(self._begun) >= _REMEMBERED:
+            self._begun.clear()
+        year = _year_of(since)
+        begun = self._begun[since] = year, self._worked(year, since)
+        return begun
 
     def _worked(self, year: int, at: int) -> int:
         """Returns the working time from the beginning of the year to `at`, which lies in it."""
@@ -237,8 +248,8 @@ def _append(spans: list[tuple[int, int]], start: int, end: int) -> None:
 
 
 def _year_of(at: int) -> int:
-    place = bisect_right(_YEAR_STARTS, at) - 1
-    return FIRST_YEAR + min(max(place, 0), LAST_YEAR - FIRST_YEAR)
+    year = bisect_right(_YEAR_STARTS, at) - 1 + FIRST_YEAR
+    return year if FIRST_YEAR <= year <= LAST_YEAR else FIRST_YEAR if year < FIRST_YEAR else LAST_YEAR
 
 
 def _offsets(zone: ZoneInfo, begins: int, ends: int) -> Iterator[tuple[int, int, int]]:
