@@ -16,6 +16,8 @@ __all__ = ["parse_mail", "parse_part"]
 
 _HEADERS = re.compile(r"(?:[!-9;-~]++:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)++")
 _HEADERS_LOOKED_AT = 20_000
+#: The first line of a mail in an mbox; a From header may have a blank before its colon.
+_ENVELOPE = re.compile(rb"From (?![ \t]{0,200}:)")
 
 
 def parse_mail(raw: bytes) -> Entity:
@@ -29,7 +31,7 @@ def parse_mail(raw: bytes) -> Entity:
     raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
     if not raw:
         raise Refused("empty", "there is nothing in it")
-    if raw.startswith(b"From "):
+    if _ENVELOPE.match(raw):
         raw = raw.partition(b"\n")[2]
     if b"\r\r\n" in raw[:_HEADERS_LOOKED_AT]:
         raw = raw.replace(b"\r\r\n", b"\r\n")

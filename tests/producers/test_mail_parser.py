@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producers.mail import parser
+from producers.mail.parse import parse
 from schemas.errors import Refused
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "email").glob("*.eml"))
@@ -125,3 +126,8 @@ def test_a_mail_costs_no_more_than_its_limits(allowed: bytes, refused: bytes, re
 def test_lines_that_begin_with_dashes_are_free_without_parts() -> None:
     raw = HEAD + b"\n" + b"--n\n" * (parser.MAX_BOUNDARY_LINES + 1)
     assert parser.read_entity(raw).get_payload() == "--n\n" * (parser.MAX_BOUNDARY_LINES + 1)
+
+
+def test_a_from_header_with_a_blank_before_its_colon_may_stand_first() -> None:
+    mail = parse(b"From : Ann <ann@example.org>\r\nTo: support@support.example\r\n\r\nHello\r\n")
+    assert mail.headers["from"] == ["Ann <ann@example.org>"]

@@ -68,8 +68,8 @@ _ENDS_SENT = re.compile(
 )
 _OUTLOOK = r"outlook(?:\smobile)?(?:\s?\w{0,12}\s?(?:ios|android|windows|mac)(?:\s?版)?)?"
 _GET_OUTLOOK = re.compile(
-    rf"\W{{0,3}}(?:(?:get|download|holen\ssie\ssich|télécharger|obtenez|obtenir|obtener|descargar|obtenga|obter|obtenha|baixar|scarica|ottieni|pobierz|pobierz\saplikację"
-    rf"|скачать|загрузить|получить|hämta|hent|skaff|hanki|lataa|získat|získejte|stáhnout|stiahnuť|获取|下载|取得|下載)\s?(?:o\s|het\s|de\s)?(?:(?:ios|android)\s?版\s?)?outlook[^.?!,;:。？！\n]{{0,40}}"
+    rf"\W{{0,3}}(?:(?:get|download|holen\ssie\ssich|télécharger|obtenez|obtenir|obtener|descargar|obtenga|obter|obtenha|baixar|scarica|ottieni|pobierz|pobierz\s(?:aplikację|program)"
+    rf"|скачать|загрузить|получить|hämta|hent|skaff|skaff\sdeg|hanki|lataa|získat|získejte|stáhnout|stiahnuť|获取|下载|取得|下載)\s?(?:o\s|het\s|de\s)?(?:(?:ios|android)\s?版\s?)?outlook[^.?!,;:。？！\n]{{0,40}}"
     rf"|{_OUTLOOK}\s?(?:を入手|を取得|をダウンロード|downloaden(?:\svoor\s\w{2, 8})?|다운로드|받기|indirin|edinin)(?:する|します)?"
     r"|(?:ios|android|windows)(?:용|\siçin)\soutlook\W{0,2}\w{0,3}\s(?:다운로드|받기|edinin|indirin|alın))\W{0,3}$",
     re.IGNORECASE,

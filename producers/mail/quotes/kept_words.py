@@ -62,6 +62,7 @@ _PRESENTS = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 400
+_LONGEST_SENTENCE = 16
 _RULES_BEGIN = "-_=*—－–‐─━"
 
 
@@ -170,6 +171,8 @@ def _says(text: str, words: frozenset[str], without_blanks: tuple[str, ...]) -> 
 
 
 def _is_greeting(line: str) -> bool:
+    if line[-1] == "。":  # a Japanese greeting is a sentence
+        return len(line) <= _LONGEST_SENTENCE and header_block.greets(line)
     if len(line) > 60 or line[-1] in ".?。？" or len(line.split()) > 5 or not header_block.greets(line):
         return False
     return (

@@ -120,7 +120,7 @@ from|von|de|da|van|od|nadawca|от|отправитель|från|avsändare|fra|a
     "sent": """
 sent|gesendet|envoyé|envoyé le|enviado|enviado el|enviada em|enviado em|enviada|inviato|verzonden|wysłano|wysłane|data wysłania
 отправлено|дата отправки|skickat|sendt|lähetetty|odesláno|gönderildi|gönderim tarihi|gönderilme tarihi|보낸 날짜|보낸날짜
-送信日時|发送时间|發送時間|寄件日期|发送日期|發送日期|elküldve|trimis|đã gửi
+送信日時|发送时间|發送時間|寄件日期|傳送時間|傳送日期|发送日期|發送日期|elküldve|trimis|đã gửi
 """,
     "date": """
 date|datum|fecha|data|дата|dato|päiväys|päivämäärä|pvm|päivä|tarih|날짜|日期|时间|時間|日付|日時|dátum|ngày
