@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from schemas.admin import partition_count
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, ROUTING, Topic
 
@@ -91,7 +92,11 @@ def behind(settings: Settings, group: str, topics: tuple[Topic, ...]) -> int:
     servers = settings.kafka_bootstrap_servers.split(",")
     consumer = KafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
     with contextlib.closing(consumer):
-        partitions = [TopicPartition(settings.topic(topic), p) for topic in topics for p in range(settings.partitions)]
+        partitions = [
+            TopicPartition(settings.topic(topic), number)
+            for topic in topics
+            for number in range(partition_count(topic, settings))
+        ]
         ends = consumer.end_offsets(partitions)
         return sum(ends[each] - (consumer.committed(each) or 0) for each in partitions)
 

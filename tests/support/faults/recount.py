@@ -9,6 +9,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from schemas import codec
+from schemas.admin import partition_count
 from schemas.codec import HEADER_BYTES
 from schemas.settings import Settings
 from schemas.topics import FACT_TOPICS, OUTBOUND, Topic
@@ -24,7 +25,8 @@ def read(settings: Settings, topic: Topic) -> Iterator[Any]:
     # the fetch at the end of one partition would hold up the first one of the next for half a second
     servers = settings.kafka_bootstrap_servers.split(",")
     consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, fetch_max_wait_ms=10)
-    partitions = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+    name, count = settings.topic(topic), partition_count(topic, settings)
+    partitions = [TopicPartition(name, number) for number in range(count)]
     ends = consumer.end_offsets(partitions)
     for partition in partitions:
         consumer.assign([partition])
