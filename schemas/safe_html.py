@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import nh3
 
 from schemas.html_text import Writer
-from schemas.text import printable_line
+from schemas.text import encodable, printable_line
 
 __all__ = ["TAGS", "clean", "from_text", "images", "to_text"]
 
@@ -58,6 +58,10 @@ _ANY_TAG = re.compile(r"<[^<>]*+>")
 #: The parser needs quadratic time in the depth; pages that people write are a tenth as deep.
 _DEEPEST, _MOST_TAGS, _MOST_ENTITIES, _MOST_READINGS = 100, 20_000, 20_000, 6
 _MANY_ATTRIBUTES = re.compile(r"<[a-zA-Z](?:[^<>\s]*+\s++){1000}")
+#: The parser opens each of these anew in each block until it is closed, of those with the same attributes three at most.
+_FORMATTING = r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/])"
+_FORMATTING_ATTRIBUTES = re.compile(_FORMATTING + r"""(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>""", re.ASCII | re.IGNORECASE)
+_HAS_FORMATTING_ATTRIBUTES = re.compile(_FORMATTING, re.ASCII | re.IGNORECASE)
 _ADDRESS_IN_TEXT = re.compile(r"https?://[^\s<>\"'\\`]*[^\s<>\"'\\`.,;:!?)\]。、，）」]")
 _SEPARATORS = re.compile(r"[<>&\s]+")
 _SPACES = re.compile(r"(?<=[ \n]) |^ ", re.MULTILINE)
@@ -65,7 +69,7 @@ _SPACES = re.compile(r"(?<=[ \n]) |^ ", re.MULTILINE)
 
 def clean(markup: str) -> str:
     """Returns markup of the subset with the same words. What is clean already comes back as it is."""
-    markup = _without_unseen(markup.encode("utf-8", "replace").decode())
+    markup = _FORMATTING_ATTRIBUTES.sub(r"<\1>", _without_unseen(encodable(markup)))
     if not _is_costly(markup):
         for _ in range(_MOST_READINGS):
             read, markup = markup, _written(markup)
@@ -93,7 +97,7 @@ def to_text(cleaned: str) -> str:
 
 def from_text(text: str, *, links: bool = True) -> str:
     """Returns a plain text as markup of the subset: paragraphs and lines as they are, web addresses as `links`."""
-    text = _without_unseen(text.encode("utf-8", "replace").decode()).strip("\n")
+    text = _without_unseen(encodable(text)).strip("\n")
     paragraphs = (_lines(paragraph, links) for paragraph in re.split(r"\n[ \t]*\n[\n \t]*", text) if paragraph.strip())
     return "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
 
@@ -123,6 +127,8 @@ def _lines(paragraph: str, links: bool) -> str:
 
 def _is_costly(markup: str) -> bool:
     if markup.count("<") > _MOST_TAGS or markup.count("&") > _MOST_ENTITIES or _MANY_ATTRIBUTES.search(markup):
+        return True
+    if _HAS_FORMATTING_ATTRIBUTES.search(markup):
         return True
     depth = 0
     for closing, tag in _TAG.findall(markup):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NOT_A_PATTERN", "error_line", "named_error_line", "one_line", "printable_line"]
+__all__ = ["NOT_A_PATTERN", "encodable", "error_line", "named_error_line", "one_line", "printable_line"]
 
 
 #: What `re.compile` raises for a text that is no regular expression, or one that is too large.
 NOT_A_PATTERN = (re.error, ValueError, OverflowError, RecursionError)
+
+
+def encodable(text: str) -> str:
+    """Returns the text with `?` for what UTF-8 has no bytes for: surrogates, which stand for bytes that could not be read."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def one_line(text: str, longest: int | None = None) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.errors import MessageError
 from email.headerregistry import Address
 from email.utils import format_datetime
 
@@ -131,7 +130,11 @@ def copies(message: Outbound) -> tuple[str, ...]:
     Raises:
         Undeliverable: one is not exactly one e-mail address.
     """
-    return _specs([*message.cc, *message.bcc], but=(address(message.address).spec,))
+    try:
+        hidden = [address(each).spec for each in message.bcc]
+    except Undeliverable:  # the reason is shown to more people than the blind copy is
+        raise Undeliverable("refused", "bad_address", "a bcc is not an e-mail address") from None
+    return _specs([*message.cc, *hidden], but=(address(message.address).spec,))
 
 
 def _specs(addresses: Sequence[str], but: tuple[str, ...]) -> tuple[str, ...]:
@@ -164,7 +167,7 @@ def address(text: str) -> MailAddress:
                 raise ValueError("it is not one address")
             local = Address(addr_spec=f"{local}@{domain}").addr_spec.rpartition("@")[0]
         return MailAddress(local, domain)
-    except (MessageError, ValueError, IndexError) as error:  # a broken address can be an IndexError in the parser
+    except Exception as error:  # the library's parser has errors of many kinds for a broken address
         raise Undeliverable("refused", "bad_address", f"{text[:200]!r}: {error}") from error
 
 

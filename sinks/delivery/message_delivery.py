@@ -35,6 +35,7 @@ from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import DELIVERY_SECONDS
 from schemas.process import Health
 from schemas.settings import SinkSettings
+from schemas.text import encodable
 from schemas.topics import DELIVERIES
 from sinks import kafka
 from sinks.delivery.adapter import Adapters, AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
@@ -110,7 +111,7 @@ class MessageDelivery:
             earlier = partition.earlier_attempt(record, message, history)
             answer, attempts = await self._try_until_decided(partition, message, earlier)
         if isinstance(answer, Undeliverable):
-            outcome, detail = answer.outcome, str(answer)
+            outcome, detail = answer.outcome, encodable(str(answer))
             if answer.reason != "suppressed" or message.kind == "reply":  # nobody misses what nobody wrote
                 with self._watch.waiting():
                     await self._dead_letters.write([(record, answer.reason, answer)])
@@ -140,7 +141,7 @@ class MessageDelivery:
                 async with partition.in_flight:
                     if partition.closing.is_set():
                         raise asyncio.CancelledError
-                    answer = await self._adapters.of(channel).deliver(message, earlier)
+                    answer = encodable(await self._adapters.of(channel).deliver(message, earlier))
                     self._sent_log.note(message.outbound_id, answer)
                 self._channel_works(channel)
                 return answer, retries.attempts + 1

@@ -12,7 +12,7 @@ import aiosmtplib
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings
-from schemas.text import named_error_line, one_line
+from schemas.text import encodable, named_error_line, one_line
 from sinks.delivery.adapter import ServiceUnavailable
 from sinks.delivery.smtp_advice import next_step
 from sinks.delivery.smtp_oauth import TokenLogin
@@ -116,7 +116,7 @@ def _described(connection: aiosmtplib.SMTP, settings: SinkSettings) -> str:
 
 def answer_text(code: int, message: str) -> str:
     """Returns an SMTP answer on one line."""
-    return one_line(f"{code} {message}", 500)
+    return encodable(one_line(f"{code} {message}", 500))
 
 
 def error_text(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -229,6 +230,15 @@ def test_an_attack_by_size_is_quick() -> None:
         cleaned = clean(markup)
         assert_harmless(cleaned) if len(cleaned) < 10_000 else None
         to_text(cleaned)
+
+
+def test_formatting_that_is_never_closed_costs_little() -> None:
+    began = time.process_time()
+    for attribute in ("a={}", "a='>{}'", 'a="<{}"', "a='{}"):
+        for closing in ("</x>", "</p>", "<!--</b>-->"):
+            clean("".join(f"<b {attribute.format(number)}>{closing}<p></p>" for number in range(3000)))
+    assert time.process_time() - began < 5, "seconds of CPU"
+    assert clean("<b title='a>b' id=x>two</b><B/x>three</B><i\tx=1>four</i>") == "<b>two</b><b>three</b><i>four</i>"
 
 
 def test_entities_are_decoded_as_a_browser_does() -> None:

@@ -164,12 +164,29 @@ def test_copies_are_recipients_of_the_same_mail() -> None:
     assert len(smtp.mails) == 1
 
 
-@pytest.mark.parametrize("answer", ["550 no such mailbox", "450 later"])
+@pytest.mark.parametrize("answer", ["550 no such mailbox", "450 later", "454 4.7.1 relay access denied"])
 def test_a_refused_copy_holds_up_nobody_and_is_told(answer: str) -> None:
     script = {"RCPT TO:<bob@x.org>": answer, "RCPT TO:<boss@x.org>": f"{answer} boss@x.org"}
     end, smtp = delivered(script, cc=["bob@x.org", "eve@x.org"], bcc=["boss@x.org"])
     assert end == f"ok; refused: bob@x.org ({answer}), 1 bcc"
     assert len(smtp.mails) == 1
+
+
+def test_a_copy_that_the_server_cannot_reach_holds_up_nobody() -> None:
+    end, smtp = delivered({}, cc=["grün@x.org", "eve@x.org"], bcc=["größe@x.org"])
+    assert end == "ok; refused: grün@x.org (the SMTP server offers no SMTPUTF8), 1 bcc"
+    assert [line for line in smtp.commands if line.startswith("RCPT")] == [
+        "RCPT TO:<ann@example.org>",
+        "RCPT TO:<eve@x.org>",
+    ]
+    assert smtp.mails[0].isascii()
+    assert b"\r\nCc: eve@x.org\r\n" in smtp.mails[0]
+
+
+@pytest.mark.parametrize("script", [{"content": "250 re\udce7u"}, {"RCPT": "550 5.2.2 bo\udceete pleine"}])
+def test_an_answer_in_another_charset_can_be_recorded(script: dict[str, str]) -> None:
+    end, _ = delivered(script)
+    assert str(end).encode() in (b"re?u", b"550 5.2.2 bo?te pleine")
 
 
 def test_without_the_customer_nobody_gets_it() -> None:

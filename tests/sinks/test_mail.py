@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinks.delivery.adapter import Undeliverable
-from sinks.delivery.mail import address, compose
+from sinks.delivery.mail import address, compose, copies
 from tests.support.sinks.examples import NOW, outbound
 
 SENDER = address("support@support.example")
@@ -114,13 +114,20 @@ def test_an_international_address_stands_in_utf_8_in_the_header(local):
     "bad",
     [
         "", "ann", "@example.org", "ann@", "a@b, c@d", "a@b;c@d", "a b@example.org", "ann@example.org\r\nBcc: x@y", "<ann@example.org>",
-        "Ann <ann@example.org>", "ann@exa mple.org", "än n@example.org", "än\u2028n@example.org", "ä@b@example.org", "ä,b@example.org", "ä" * 40 + "@example.org", "ä..b@example.org", "+15550100", "a@b@c,d", "ann@example.org\0",
+        "Ann <ann@example.org>", "ann@exa mple.org", "än n@example.org", "än\u2028n@example.org", "ä@b@example.org", "ä,b@example.org", "ä" * 40 + "@example.org", "ä..b@example.org", "+15550100", "a@b@c,d", "ann@example.org\0", "a@[@x.de", "a@@@x.de",
     ],
 )  # fmt: skip
 def test_what_is_not_exactly_one_address_is_refused(bad):
     with pytest.raises(Undeliverable) as refused:
         compose(outbound(address=bad), sender=SENDER, now=NOW)
     assert (refused.value.outcome, refused.value.reason) == ("refused", "bad_address")
+
+
+def test_a_blind_copy_that_is_no_address_is_not_named() -> None:
+    for bad in ("secret@", "secret@[@x.de", "secret audit@x.de"):
+        with pytest.raises(Undeliverable) as refused:
+            copies(outbound(bcc=["boss@example.org", bad]))
+        assert "secret" not in f"{refused.value} {refused.value.__cause__}", refused.value
 
 
 @pytest.mark.parametrize("name", ["X:Y", "X Y", "X\r\nBcc", "", "X\n", "Ümlaut"])

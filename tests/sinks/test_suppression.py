@@ -204,6 +204,15 @@ def test_a_forged_bounce_suppresses_nobody(forged: dict[str, Any]) -> None:
     assert desk.list.facts == {}
 
 
+def test_no_broken_address_stops_the_sink() -> None:
+    desk = ReportDesk()
+    desk.sends()
+    for broken in ("a@[@x.de", "[@@x.de", "(@x.de", "\ud800@x.de", "a@\ud800.de", "\u00df@" + "\u00e9." * 300):
+        desk.hears(recipients=[broken])
+        assert desk.refuses(address=broken, cc=[broken]) == "", "the adapter refuses it, with the reason"
+    assert desk.list.facts == {}
+
+
 def test_of_a_mail_to_several_no_report_suppresses_anybody() -> None:
     desk = ReportDesk()
     for number in range(5):

@@ -20,12 +20,13 @@ from contextlib import suppress
 
 import aiosmtplib
 import structlog
+from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from schemas.text import one_line
+from schemas.text import encodable, one_line
 from sinks.delivery.adapter import AnswerLost, Attempt, ServiceUnavailable, TryLater, Undeliverable
 from sinks.delivery.attachments import AttachmentReader
 from sinks.delivery.compose import File
@@ -42,6 +43,7 @@ _CLOSING, _SEND_THE_MAIL = 421, 354
 _WITH_FILES = 2
 #: A login that may send as its own address only: the sender that names a ticket (`support+TOKEN@`) is another one.
 _SENDER_REFUSED = re.compile(r"\b5\.2\.252\b|\b5\.7\.60\b|send ?as|sender|not owned", re.IGNORECASE)
+_NO_SMTPUTF8 = "the SMTP server offers no SMTPUTF8"
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -99,11 +101,17 @@ class Email:
             try:
                 # a server after the next one may take seven bits only, and what it converts is no longer what was signed
                 eight_bit = connection.supports_extension("8bitmime") and not self._signer.records
+                reached, out_of_reach = _reached(connection, others)
                 recipient, mail = compose(
-                    message, sender=self._sender, now=now, files=files, eight_bit=eight_bit, by_ticket=by_ticket
+                    _without_copies(message, out_of_reach),
+                    sender=self._sender,
+                    now=now,
+                    files=files,
+                    eight_bit=eight_bit,
+                    by_ticket=by_ticket,
                 )
                 mail = self._signer.sign(mail, now // MICROS)
-                refused = await self._open(connection, sender, recipient, others, mail)
+                refused = await self._open(connection, sender, recipient, reached, mail)
                 answer = await self._hand_over_content(connection, mail)
                 usable = True
             except (TryLater, Undeliverable):
@@ -114,7 +122,7 @@ class Email:
                     self._idle.append(connection)
                 else:
                     connection.close()
-            return _with_refusals(answer, message, refused)
+            return _with_refusals(answer, message, [*((each, _NO_SMTPUTF8) for each in out_of_reach), *refused])
 
     @property
     def to_publish(self) -> list[str]:
@@ -159,8 +167,8 @@ class Email:
             await _commanded(connection, f"RCPT TO:<{recipient}>")
             for other in others:
                 try:
-                    await _commanded(connection, f"RCPT TO:<{other}>", resets=False)
-                except (TryLater, Undeliverable) as error:
+                    await _commanded(connection, f"RCPT TO:<{other}>", is_copy=True)
+                except Undeliverable as error:
                     refused.append((other, str(error)))
             await _commanded(connection, "DATA", expected=_SEND_THE_MAIL)
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -185,7 +193,7 @@ class Email:
             raise AnswerLost(f"SMTP, after the mail: {answer}")
         if not 200 <= response.code < 300:
             raise _failure_of(response.code, answer)
-        return response.message
+        return encodable(response.message)
 
 
 def connect(settings: SinkSettings) -> Email:
@@ -200,6 +208,19 @@ def connect(settings: SinkSettings) -> Email:
         raise ConfigurationError(str(error), where="DESKSTREAM_MAIL_FROM") from error
 
 
+def _reached(connection: aiosmtplib.SMTP, others: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the copies that the server can be asked about, and those whose addresses it does not understand."""
+    international = connection.supports_extension("smtputf8")
+    reached = [each for each in others if international or each.isascii()]
+    return reached, [each for each in others if each not in reached]
+
+
+def _without_copies(message: Outbound, others: Sequence[str]) -> Outbound:
+    if not others:
+        return message
+    return replace(message, cc=[each for each in message.cc if address(each).spec not in others])
+
+
 def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> str:
     """Returns the parameters of MAIL: what the server has to be told of characters beyond ASCII (RFC 6152, RFC 6531).
 
@@ -209,8 +230,7 @@ def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> str
     found = ""
     if not (addresses.isascii() and mail.partition(b"\r\n\r\n")[0].isascii()):
         if not connection.supports_extension("smtputf8"):
-            detail = "the address has characters beyond ASCII, and the SMTP server offers no SMTPUTF8"
-            raise Undeliverable("refused", "smtputf8", detail)
+            raise Undeliverable("refused", "smtputf8", f"the address has characters beyond ASCII, and {_NO_SMTPUTF8}")
         found += " SMTPUTF8"
     if not mail.isascii() and connection.supports_extension("8bitmime"):
         found += " BODY=8BITMIME"
@@ -218,13 +238,17 @@ def _parameters(connection: aiosmtplib.SMTP, addresses: str, mail: bytes) -> str
 
 
 async def _commanded(
-    connection: aiosmtplib.SMTP, command: str, *, expected: int | None = None, resets: bool = True
+    connection: aiosmtplib.SMTP, command: str, *, expected: int | None = None, is_copy: bool = False
 ) -> None:
-    """Gives an SMTP command; raises for an answer other than 2xx, or the expected one. A refusal ends the transaction."""
+    """Gives an SMTP command; raises for an answer other than 2xx, or the expected one.
+
+    A refusal ends the transaction, but for that of a copy, which is about nothing else: the server has taken the recipient.
+    """
     response = await connection.execute_command(command.encode())
     if response.code != expected if expected is not None else not 200 <= response.code < 300:
-        if resets:
-            await _reset(connection)
+        if is_copy and response.code != _CLOSING:
+            raise Undeliverable("bounced", "smtp_copy", answer_text(response.code, response.message))
+        await _reset(connection)
         raise _failure_of(response.code, answer_text(response.code, response.message))
 
 

@@ -42,7 +42,7 @@ class ScriptedSmtp:
             await asyncio.sleep(3600)
         if answer == DROP:
             return False
-        writer.write(answer.encode() + b"\r\n")
+        writer.write(answer.encode("utf-8", "surrogateescape") + b"\r\n")
         await writer.drain()
         return not answer.startswith("421")
 
