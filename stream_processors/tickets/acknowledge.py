@@ -90,7 +90,9 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
     channel = context.channel_of_event
     policy = context.policy_on(channel, context.team)
-    promised_at, closed = _promise(context, event, policy, expected_seconds(context, channel, context.team))
+    promised_at, closed = _promise(
+        context, event, policy, expected_seconds(context, channel, context.team, policy.calendar)
+    )
     locale = told.language if told.language in LOCALES else "en"
     written = _write(context, ticket, event, told, locale, promised_at, closed)
     outbound = _outbound(context, ticket, event, told, locale, written.text)

@@ -2,7 +2,7 @@
 
 - It is kept when a person answers publicly by then, the named minute included; broken when that minute has passed.
 - An answer from before the promised time that arrives late takes the break back: the fact says `kept`, at a higher version.
-- What is solved or closed without an answer before then leaves nothing to keep (`ended`).
+- What is solved or closed without an answer before then leaves nothing to keep (`ended`), and nothing to break later.
 - A reopened ticket that is acknowledged anew has a new promise; each episode has one at most.
 """
 
@@ -25,7 +25,6 @@ _DECIDED: dict[tuple[str, str], tuple[type[Observation], ...]] = {
     ("open", "kept"): (PromiseKept,),
     ("open", "broken"): (PromiseBroken,),
     ("ended", "kept"): (PromiseKept,),
-    ("ended", "broken"): (PromiseBroken,),
     ("broken", "kept"): (PromiseCorrected, PromiseKept),
 }
 
@@ -64,6 +63,8 @@ def step(context: FoldContext) -> FoldContext:
     at = context.replied_at
     if at is not None and promise.given_at <= at and (promise.answered_at is None or at < promise.answered_at):
         outcome = "broken" if at >= promise.broken_from else "kept"
+        if (promise.outcome, outcome) == ("ended", "broken"):
+            return context
         answered = replace(ticket, promise=replace(promise, answered_at=at, outcome=outcome))
         return _decided(context.replace(ticket=answered), answered, promise, at)
     if promise.outcome == "open" and finished_at(ticket) is not None:

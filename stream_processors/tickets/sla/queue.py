@@ -3,14 +3,17 @@
 Every answer of a person that ends a wait is remembered for an hour of the log: how long the wait was in the time of its
 policy's calendar, and who answered. Each partition sees its own customers, who are a fair sample of all of them.
 
-A promise is reckoned from what stood in the log before its record. A state that is ahead of it, after a crash, holds answers
-of later records as well: those are left out by their offset, so that a record always comes to the same promise.
+A promise is reckoned from what stood in the log before its record: from the last `MOST_ANSWERS` answers, as far as they are of
+the last hour. A state that is ahead of it, after a crash, holds answers of later records as well: those are left out by
+their offset, and none that a record of that batch reads gives way to them, so that it always comes to the same promise.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import attrgetter
 from statistics import median_low
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -23,7 +26,9 @@ from stream_processors.tickets.observations import (
     NextResponse,
     NextResponseWithdrawn,
 )
-from stream_processors.tickets.state import Ticket
+
+if TYPE_CHECKING:
+    from stream_processors.rules.calendars import Calendar
 
 __all__ = ["Answered", "Queue", "expected_seconds", "queue_key", "step"]
 
@@ -32,6 +37,9 @@ HOUR = 3600 * MICROS
 MOST_ANSWERS = 100
 #: From fewer nobody can tell how long it takes at present.
 FEWEST_ANSWERS = 3
+#: Beyond `MOST_ANSWERS` in the records that one batch may hold, only answers so far apart are remembered, in offsets or in time.
+_APART, _APART_MICROS = MOST_BATCH_RECORDS // MOST_ANSWERS, 60 * MICROS
+_OFFSET = attrgetter("offset")
 #: A wait is expected to be no longer than so many times the median, while several people answer.
 _TIMES_MEDIAN = 2
 _SEVERAL = 2
@@ -47,29 +55,30 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Queue(State, frozen=True, kw_only=True, array_like=True):
-    """Key: `q` + channel + zero + team. The answers of the last hour, oldest first."""
+    """Key: `q` + channel + zero + team, and with a calendar zero + its name. The last answers, oldest first."""
 
     VERSION: ClassVar[int] = 1
 
     answers: tuple[Answered, ...] = ()
 
 
-def queue_key(channel: str, team: str) -> bytes:
-    """Returns the key under which the queue of a channel and team is stored."""
-    return b"q" + f"{channel}\0{team}".encode()
+def queue_key(channel: str, team: str, calendar: Calendar | None = None) -> bytes:
+    """Returns the key under which the queue of a channel and team is stored, whose waits are counted by a calendar."""
+    return b"q" + (f"{channel}\0{team}" if calendar is None else f"{channel}\0{team}\0{calendar.name}").encode()
 
 
-def expected_seconds(context: FoldContext, channel: str, team: str) -> float:
+def expected_seconds(context: FoldContext, channel: str, team: str, calendar: Calendar | None = None) -> float:
     """Returns how long a customer may have to wait at present, in the time of the policy's calendar; 0 when nobody can tell.
 
     The longest wait of the last hour, but at most twice the median while more than one person answers: then one that was
     left lying says little of the next.
     """
-    queue: Queue | None = context.read.get(queue_key(channel, team))
+    queue: Queue | None = context.read.get(queue_key(channel, team, calendar))
     if queue is None:
         return 0.0
-    offset, since = context.position.offset, context.now - HOUR
-    known = [each for each in queue.answers if each.offset < offset and since <= each.at <= context.now]
+    since, end = context.now - HOUR, bisect_left(queue.answers, context.position.offset, key=_OFFSET)
+    before = queue.answers[max(0, end - MOST_ANSWERS) : end]
+    known = [each for each in before if since <= each.at <= context.now]
     if len(known) < FEWEST_ANSWERS:
         return 0.0
     waits = [each.seconds for each in known]
@@ -92,23 +101,22 @@ def step(context: FoldContext) -> FoldContext:
     ]
     if not found:
         return context
-    key = queue_key(ticket.channel, ticket.team)
+    calendar = context.policy_on(ticket.channel, ticket.team).calendar
+    key = queue_key(ticket.channel, ticket.team, calendar)
     stored: Queue = context.read.get(key) or Queue()
     offset = context.position.offset
     if stored.offset >= offset:
         return context  # it is ahead of this record, after a crash
-    answered = found[-1]
-    seconds = _worked(context, ticket, answered.at - round(answered.seconds * MICROS), answered.at)
-    answer = Answered(offset, answered.at, seconds, getattr(context.event, "agent_id", ""))
-    kept = (*(each for each in stored.answers if _is_needed(each, answer)), answer)[-MOST_ANSWERS:]
+    answered, answers = found[-1], stored.answers
+    recent = bisect_right(answers, offset - MOST_BATCH_RECORDS, key=_OFFSET)
+    if len(answers) - recent >= MOST_ANSWERS and _is_beside(answers[-1], offset, answered.at):
+        return context
+    since = answered.at - round(answered.seconds * MICROS)
+    waited = answered.at - since if calendar is None else calendar.business_micros(since, answered.at)
+    answer = Answered(offset, answered.at, waited // MICROS, getattr(context.event, "agent_id", ""))
+    kept = (*answers[max(0, recent - MOST_ANSWERS) :], answer)
     return context.replace(panes={**context.panes, key: Queue(offset=offset, answers=kept)})
 
 
-def _is_needed(answer: Answered, newest: Answered) -> bool:
-    """Returns false for one that no record will ask for: it is too old, and no batch that reaches it can be folded again."""
-    return answer.at > newest.at - HOUR or answer.offset > newest.offset - MOST_BATCH_RECORDS
-
-
-def _worked(context: FoldContext, ticket: Ticket, since: int, until: int) -> int:
-    calendar = context.policy_on(ticket.channel, ticket.team).calendar
-    return (until - since if calendar is None else calendar.business_micros(since, until)) // MICROS
+def _is_beside(answer: Answered, offset: int, at: int) -> bool:
+    return offset - answer.offset < _APART and abs(at - answer.at) <= _APART_MICROS

@@ -72,6 +72,7 @@ CASES = {
         [("ended", None), ("kept", 600)],
         {"kept": 1},
     ),
+    "an answer long after it ended does not break it": (f"600 solved; {12 * HOUR} reply", [("ended", None)], {}),
     "a status is no answer": ("600 pending; 12h", [("broken", None)], {"broken": 1}),
     "what the customer adds changes nothing": ("600 more; 1200 reply", [("kept", 1200)], {"kept": 1}),
 }

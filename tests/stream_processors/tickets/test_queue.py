@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,9 @@ MINUTE, HOUR = 60, 3600
 NOW = 10 * HOUR
 
 
-def day(rules: Rules, waits: list[tuple[float, str]], *, channel: str = "email", until: float = NOW) -> Story:
+def day(
+    rules: Rules, waits: list[tuple[float, str]], *, channel: str = "email", until: float = NOW, tier: str = ""
+) -> Story:
     """Customers of one partition who were answered in the minutes up to `until`, each after so long, by these agents."""
     told = []
     for number, (wait, agent) in enumerate(waits):
@@ -31,7 +34,7 @@ def day(rules: Rules, waits: list[tuple[float, str]], *, channel: str = "email",
         if agent:
             story.reply(seconds, agent=agent)
         else:
-            story.message(seconds)
+            story.message(seconds, tier=tier)
     last = Story(rules, channel=channel)
     last.worker = worker
     return last
@@ -101,7 +104,61 @@ def test_a_record_comes_to_the_same_promise_after_any_crash(rules: Rules) -> Non
         assert worker.facts() == whole
 
 
+def another(story: Story, number: int) -> Story:
+    other = Story(story.worker.processor.rules, channel="email", customer_id=f"email:d{number}@example.org")
+    other.worker = story.worker
+    return other
+
+
+def test_answers_of_the_same_batch_push_out_none_that_it_reads(rules: Rules) -> None:
+    """A state that is ahead after a crash holds a hundred later answers, and still those that stood before the record."""
+    story = day(rules, [(5 * HOUR, "mei")] * 3)
+    others = [another(story, number) for number in range(MOST_ANSWERS)]
+    for other in others:
+        other.message(NOW - 60)
+    assert promised_after(story) == 7 * HOUR
+    for other in others:
+        other.reply(NOW + 60)
+    assert_same_after_crash(story.worker)
+
+
+def test_a_later_hour_takes_no_answer_from_a_record_before_it(rules: Rules) -> None:
+    story = day(rules, [(5 * HOUR, "mei")] * 3)
+    other = another(story, 0)
+    other.message(NOW)
+    begun = len(story.worker.log)
+    story.worker.offset_step = 2000  # the answers are older than any batch that holds what follows
+    assert promised_after(story, NOW + HOUR / 2) == 7 * HOUR
+    other.reply(NOW + 2 * HOUR)
+    assert_same_after_crash(story.worker, begun)
+
+
+def assert_same_after_crash(done: MemoryWorker, begun: int = 0) -> None:
+    worker = MemoryWorker(done.processor)
+    worker.log = done.log
+    worker.run([begun], batches=1 if begun else 0)
+    kept, outputs = {**worker.store}, [*worker.outputs]
+    worker.run([len(done.log)], batches=1)
+    ahead = {key: value for key, value in worker.store.items() if key[:1] == b"q"}
+    worker.store, worker.committed = {**kept, **ahead}, begun  # it died when queues were durable, and no customer
+    worker.run([1] * len(done.log))
+    assert len(worker.outputs) > len(outputs)
+    assert worker.facts() == done.facts()
+
+
+def test_waits_are_compared_with_those_of_the_same_calendar_only() -> None:
+    """Those of a policy for all hours say nothing of working time."""
+    shipped = rules_module.load()
+    policies = shipped.policies
+    always = replace(policies.policies[-2], calendar=None, when={"tier": frozenset(("vip",))})
+    rules = replace(shipped, policies=replace(policies, policies=(always, policies.policies[-1]), _remembered={}))
+    story = day(rules, [(20 * HOUR, "mei")] * 4, until=27 * HOUR, tier="vip")
+    # 9 h and 2 of margin, from Tuesday noon
+    assert promised_after(story, 27 * HOUR) == 26 * HOUR
+
+
 def test_a_queue_keeps_no_more_than_it_needs(rules: Rules) -> None:
     story = day(rules, [(HOUR, "mei")] * (MOST_ANSWERS + 20))
     queue = story.worker.state(queue_key("email", "support"))
-    assert queue is not None and len(queue.answers) == MOST_ANSWERS
+    # of the last twenty, which a record of the same batch may have to read without, every second
+    assert queue is not None and len(queue.answers) == MOST_ANSWERS + 10
