@@ -45,6 +45,11 @@ _PREAMBLE = re.compile(rb"\bMIME\b|multi-?part", re.IGNORECASE)
 #: A plain text beside a page that is shorter than this may be there for form only.
 _LONGEST_STUB = 400
 _HTML_WORD = re.compile(r"(?<![A-Za-z])HTML(?![A-Za-z])", re.IGNORECASE)
+#: "View this mail in your browser", where a link stands beside it.
+_BROWSER = re.compile(
+    r"browser|navigat(?:eu|o)r|navegador|przegląda|браузер|prohlížeč|webbläsare|selain|tarayıcı|브라우저|ブラウザ|浏览器|瀏覽器",
+    re.IGNORECASE,
+)
 _LINKS = re.compile(r"https?://\S+|\[[^\[\]]{0,200}\]|<[^<>]{0,300}>")
 _DASHED_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]*\r?\n", re.MULTILINE)
 _BOUNDARY_LINE = re.compile(rb"^--(\S[^\r\n]{0,200}?)[ \t]{0,20}+\r?\nContent-[A-Za-z-]++[ \t]*+:", re.MULTILINE)
@@ -269,7 +274,9 @@ def _says_nothing(text: str) -> bool:
     """Returns true for a plain text that stands for a page: a link, a picture, a request for another program."""
     if len(text) > _LONGEST_STUB:
         return False
-    return _HTML_WORD.search(text) is not None or not any(map(str.isalnum, _LINKS.sub("", text)))
+    if _HTML_WORD.search(text) or ("://" in text and _BROWSER.search(text)):
+        return True
+    return not any(map(str.isalnum, _LINKS.sub("", text)))
 
 
 def _has_text(body: Body, *, plain_only: bool = False) -> bool:

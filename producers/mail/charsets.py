@@ -11,7 +11,7 @@ import codecs
 import re
 from functools import lru_cache
 
-from producers.mail import charset_guess
+from producers.mail import charset_guess, charset_twins
 
 __all__ = ["clean", "decode"]
 
@@ -120,7 +120,7 @@ def _as_declared(data: bytes, codec: str, errors: str) -> str | None:
         return None
     if codec in charset_guess.EAST_ASIAN:
         return _of_neighbours(data, text, codec)
-    return text
+    return charset_twins.twin(data, text, codec)
 
 
 def _of_neighbours(data: bytes, text: str, codec: str) -> str:

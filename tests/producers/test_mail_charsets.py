@@ -152,3 +152,22 @@ def test_a_thousand_undeclared_names_cost_no_more_than_twenty(monkeypatch: pytes
     mail = parse(f"From: a@example.org\nSubject: {words}\n\nHello\n".encode())
     assert message_received(mail, now=1).subject.startswith("Заказ 0")
     assert 0 < len(guessed) <= charset_guess.MOST_GUESSES
+
+
+@pytest.mark.parametrize(
+    ("language", "charset", "declared"),
+    [("ru", "cp1251", "koi8-r"), ("ru", "koi8-r", "windows-1251"), ("uk", "koi8-u", "windows-1251"), ("uk", "cp1251", "koi8-u"),
+     ("pl", "cp1250", "iso-8859-2"), ("pl", "iso8859-2", "windows-1250"), ("cs", "cp1250", "iso-8859-2")],
+)  # fmt: skip
+def test_text_declared_as_the_twin_of_its_charset_is_read(language: str, charset: str, declared: str) -> None:
+    for sentence in SENTENCES[language]:
+        raw = sentence.encode(charset, "ignore")
+        assert charsets.decode(raw, charset) == raw.decode(charset)
+    raw = " ".join(SENTENCES[language]).encode(charset, "ignore")
+    assert charsets.decode(raw, declared) == raw.decode(charset)
+
+
+def test_capitals_are_read_in_the_declared_charset() -> None:
+    for charset in ("cp1251", "koi8-r"):
+        for text in ("ГДЕ МОЙ ЗАКАЗ", "ООО Ромашка", "Счёт ИП Иванова", "iPhone в ремонте"):
+            assert charsets.decode(text.encode(charset), charset) == text

@@ -69,15 +69,15 @@ _ENDS_SENT = re.compile(
 _OUTLOOK = r"outlook(?:\smobile)?(?:\s?\w{0,12}\s?(?:ios|android|windows|mac)(?:\s?版)?)?"
 _GET_OUTLOOK = re.compile(
     rf"\W{{0,3}}(?:(?:get|download|holen\ssie\ssich|télécharger|obtenez|obtenir|obtener|descargar|obtenga|obter|obtenha|baixar|scarica|ottieni|pobierz|pobierz\s(?:aplikację|program)"
-    rf"|скачать|загрузить|получить|hämta|hent|skaff|skaff\sdeg|hanki|lataa|získat|získejte|stáhnout|stiahnuť|获取|下载|取得|下載)\s?(?:o\s|het\s|de\s)?(?:(?:ios|android)\s?版\s?)?outlook[^.?!,;:。？！\n]{{0,40}}"
-    rf"|{_OUTLOOK}\s?(?:を入手|を取得|をダウンロード|downloaden(?:\svoor\s\w{2, 8})?|다운로드|받기|indirin|edinin)(?:する|します)?"
+    rf"|скачать|загрузить|получить|hämta|hent|skaff|skaff\sdeg|hanki|lataa|získat|získejte|stáhnout|stiahnuť|获取|下载|取得|下載)\s?(?:o\s|het\s|de\s)?(?:(?:ios|android)\s?版\s?)?outlook(?:\s[^\s.?!,;:。？！]{{1,15}}){{0,3}}"
+    rf"|{_OUTLOOK}\s?(?:を入手|を取得|をダウンロード|downloaden(?:\svoor\s\w{2, 8})?|다운로드|받기|beziehen|indirin|edinin)(?:する|します)?"
     r"|(?:ios|android|windows)(?:용|\siçin)\soutlook\W{0,2}\w{0,3}\s(?:다운로드|받기|edinin|indirin|alın))\W{0,3}$",
     re.IGNORECASE,
 )
 #: What one of these lines has, so that most others need no further look.
 _HINT = re.compile(
     r"^\W{0,3}(?:sent|this|prove|ios|diese|gesend|geschi|versen|versch|von|vom|mit|envoy|envia|invia|vers|verz|gestu|wysł|отпр|skick|sendt|lähe|odes|odos|get|down|holen|télé|obte|desc|obte|baix|scar|otti|pobi|скач|загр|полу"
-    r"|hämt|hent|skaf|hank|lata|získ|stáh|stia)|送|发|發|寄|自|入手|取得|获取|下|定制|보|발송|전송|다운|받|gönder|yolla|indir|edin|alın|downloaden",
+    r"|hämt|hent|skaf|hank|lata|získ|stáh|stia)|送|发|發|寄|自|入手|取得|获取|下|定制|보|발송|전송|다운|받|gönder|yolla|indir|edin|alın|downloaden|beziehen",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\s*[<(\[]https?://[^<>\s]{0,300}[>)\]]\s*")
@@ -85,6 +85,8 @@ _LINK = re.compile(r"\s*[<(\[]https?://[^<>\s]{0,300}[>)\]]\s*")
 _PICTURE = re.compile(r"^\s*(?:\[(?:cid|image):[^\[\]]{0,200}\]|<image\d{1,4}\.\w{2,4}>)\s*$", re.IGNORECASE)
 _CARD_EDGE = re.compile(r"^\s*+\|[\s|]*+$")
 _LONGEST, _LONGEST_CARD = 100, 14
+#: Words of a sentence that no app writes.
+_TOLD = frozenset(("but", "it", "is", "not", "was", "when", "aber", "ist", "nicht", "mais", "est", "pero"))
 
 
 def is_app_line(line: str) -> bool:
@@ -96,8 +98,10 @@ def is_app_line(line: str) -> bool:
     line = line.strip().strip("*_")
     if not 5 <= len(line) <= _LONGEST:
         return False
-    return _HINT.search(line) is not None and bool(
-        _BEGINS_SENT.match(line) or _ENDS_SENT.match(line) or _GET_OUTLOOK.match(line)
+    return (
+        _HINT.search(line) is not None
+        and bool(_BEGINS_SENT.match(line) or _ENDS_SENT.match(line) or _GET_OUTLOOK.match(line))
+        and _TOLD.isdisjoint(line.lower().split())
     )
 
 

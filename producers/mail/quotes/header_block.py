@@ -25,7 +25,17 @@ from dataclasses import dataclass, field
 from producers.mail.quotes import attribution, wording
 from producers.mail.quotes.thread import Thread, bare_subject, is_answer
 
-__all__ = ["HeaderBlock", "Rule", "ends_reply", "greets", "is_label", "read_block", "resembles_block", "rule_of"]
+__all__ = [
+    "HeaderBlock",
+    "Rule",
+    "ends_reply",
+    "greets",
+    "is_foreign",
+    "is_label",
+    "read_block",
+    "resembles_block",
+    "rule_of",
+]
 
 _KINDS = {
     "".join(word.split()): kind
@@ -165,6 +175,12 @@ def ends_reply(block: HeaderBlock, lines: list[str], rule: Rule | None, thread: 
     points -= 2 if thread.sender and thread.sender.lower() in values["from"].lower() else 0
     points += _is_mail(lines, block.end)
     return points >= _NEEDED
+
+
+def is_foreign(block: HeaderBlock, thread: Thread) -> bool:
+    """Returns true for a mail under another subject than the one that is read."""
+    subject = block.values.get("subject", "")[:300]
+    return bool(subject and thread.subject) and bare_subject(subject) != bare_subject(thread.subject[:300])
 
 
 def resembles_block(lines: list[str], index: int) -> bool:

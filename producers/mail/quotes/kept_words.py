@@ -62,6 +62,8 @@ _PRESENTS = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 400
+#: So many lines above a pasted mail may present it.
+_MOST_PRESENTING = 3
 _LONGEST_SENTENCE = 16
 _RULES_BEGIN = "-_=*—－–‐─━"
 
@@ -135,12 +137,17 @@ class KeptWords:
         ):
             lines.pop()
 
-    def may_introduce(self) -> bool:
-        """Returns true when the words may only introduce what is below them: then that is the customer's, too."""
+    def may_introduce(self, *, foreign: bool = False) -> bool:
+        """Returns true when the words may only introduce what is below them: then that is the customer's, too.
+
+        `foreign`: the mail below belongs to another conversation, as one that is pasted does.
+        """
         words = [line for line in self.lines if line]
         if self.only_greet():
             return True
         if words[-1].rstrip()[-1] in ":：" and not header_block.greets(words[-1]):
+            return True
+        if foreign and any(_PRESENTS.search(line[-200:]) for line in words[-_MOST_PRESENTING:]):
             return True
         if self._thread.answers is False and _PRESENTS.search(words[-1][-200:]):
             return True

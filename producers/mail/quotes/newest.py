@@ -109,6 +109,8 @@ class _Reader:
             return True
         if (":" in line[:_LABEL_WITHIN] or "：" in line[:_LABEL_WITHIN]) and self._take_block(self._index, None):
             return True
+        if ":  " in line and not self._marks and self._thread.answers and self._splits_attribution(line):
+            return self._take_attribution()
         if last in _ATTRIBUTIONS_END and attribution.ends_attribution(bare) and self._take_attribution():
             return True
         if first in "[<" and app_lines.is_picture(bare):
@@ -142,8 +144,20 @@ class _Reader:
         below = self._next_words(block.end, _LOOKED_AHEAD)
         if below is not None and quoted_block.is_quoted(lines[below]):
             self._begin_quote(block.end)
-        elif not (header_block.ends_reply(block, lines, rule, self._thread) and self._end_reply()):
+        elif not (
+            header_block.ends_reply(block, lines, rule, self._thread)
+            and self._end_reply(foreign=header_block.is_foreign(block, self._thread))
+        ):
             self._keep_until(block.end)
+        return True
+
+    def _splits_attribution(self, line: str) -> bool:
+        """Puts the quoted words below an attribution that they stand behind, as Yahoo's app writes them."""
+        at = line.index(":  ") + 1
+        found = attribution.ending_at([line[:at]], 0) if "@" in line[:at] and self._may_look() else None
+        if found is None or not found.is_complete():
+            return False
+        self._lines[self._index : self._index + 1] = [line[:at], line[at:].strip()]
         return True
 
     def _take_attribution(self) -> bool:
@@ -155,8 +169,8 @@ class _Reader:
             return False
         below = self._next_words(self._index + 1, _LOOKED_AHEAD)
         quoted = below is not None and quoted_block.is_quoted(self._lines[below])
-        if not quoted and (self._forwarded or not found.is_complete()):
-            return False
+        if not quoted and (self._forwarded or self._thread.answers is False or not found.is_complete()):
+            return False  # a first mail tells of another
         if quoted and self._forwarded and not is_finnish_answer(self._thread.subject):
             self._keep_rest()
             return True
@@ -228,14 +242,14 @@ class _Reader:
         self._quoting = self._attributed = True
         self._index = index
 
-    def _end_reply(self) -> bool:
-        """Ends the words here, unless that is doubtful."""
+    def _end_reply(self, *, foreign: bool = False) -> bool:
+        """Ends the words here, unless that is doubtful; `foreign`: what is below belongs to another conversation."""
         kept = self._kept
         held, drawn = list(kept.lines), list(kept.drawn)
         kept.drop_rules(original=False)
         kept.drop_address()
         kept.close()
-        if kept.may_introduce():
+        if kept.may_introduce(foreign=foreign):
             kept.lines, kept.drawn = held, drawn
             return False
         self._index = len(self._lines)

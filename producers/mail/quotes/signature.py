@@ -20,11 +20,13 @@ DRAWN = "-–—－ー_=*~#+━─═＝＿＊～・…◆◇■□☆★┏┓�
 _DELIMITERS = frozenset(("--", "—", "---", "－－", "ーー", "––", "__", "___"))
 _RULE = re.compile(r"[-=_*~#+━─═＝－＿＊～・…◆◇■□☆★┏┓┗┛┌┐└┘|<>○●◎♪:：.。\s]{8,}$")
 _MOST_LINES, _MOST_FRAMED, _LONGEST_LINE, _LONGEST_DISCLAIMED = 20, 14, 160, 3000
+#: Words of an office: "Responsable des achats".
+_LONGEST_OFFICE = 4
 #: A way to reach somebody, or what companies must state.
 _CONTACT = re.compile(
     r"[@＠〒]|https?:|www\.|\b\w{2,}\.(?:com|org|net|example|de|fr|es|it|nl|pl|se|dk|no|fi|cz|jp|cn|tw|kr|ru|tr|uk|eu|br|pt)\b"
     r"|\+?\d[\d\s()/.\-–]{6,}\d|株式会社|有限公司|㈜|주식회사"
-    r"|\b(?:tel|fax|phone|mobile?|e-?mail|url|gmbh|ltd|inc|llc|s\.?a\.?r\.?l|b\.?v|s\.?p\.?a|oyj?|a/s|sp\.\sz\so|s\.r\.o|a\.ş)\b",
+    r"|\b(?:tel|fax|phone|mobile?|e-?mail|url|gmbh|ltd|inc|llc|s\.?a\.?r\.?l|s\.?r\.?l|s\.l|lda|b\.?v|s\.?p\.?a|oyj?|a/s|sp\.\sz\so|s\.r\.o|a\.ş)\b",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\s*([^\W\d_][^:：|]{0,30}?)\s?[:：](?!//)\s*(\S?)")
@@ -43,7 +45,7 @@ _DISCLAIMS = re.compile(
 )
 #: A postscript, or an item of a list.
 _ADDED = re.compile(
-    r"\s*(?:\d{1,4}\s?(?:[x×]\s)?\s?(?-i:[a-zа-я]{3})|(?:p\.?\s?p?\.?\s?s\b\.?|n\.?b\b\.?|з\.?ы|追伸|又及|附言|추신)|[-*•·>＞→✓☑☐□■]\s|\d{1,3}[.)、]\s?\D|[①-⑳])",
+    r"\s*(?:\d{1,4}\s?(?:[x×]\s)?\s?(?!(?:bis|ter)?,?\s?(?:rue|avenue|boulevard|place|chemin|allée|impasse|quai|route|cours|street|road|улица)\b)(?-i:[a-zа-я]{3})|(?:p\.?\s?p?\.?\s?s\b\.?|n\.?b\b\.?|з\.?ы|追伸|又及|附言|추신)|[-*•·>＞→✓☑☐□■]\s|\d{1,3}[.)、]\s?\D|[①-⑳])",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!。！;:：]\s*$")
@@ -102,7 +104,9 @@ def _is_signature(block: list[str], above: list[str], thread: Thread, *, exact: 
     if not all(map(_may_belong, lines)):
         return False
     if exact:
-        return not any(len(line.split()) > 2 and _requests(line) and not _DISCLAIMS.search(line) for line in lines)
+        if above and above[-1].rstrip()[-1] in ":：" and not _CLOSING.search(above[-1]):
+            return False  # "My new address:"
+        return not any(_is_sentence(line) and not _DISCLAIMS.search(line) for line in lines)
     if not lines:
         return True
     has_contacts = any(map(_CONTACT.search, lines[1:])) and not any(character.isdigit() for character in lines[0])
@@ -110,7 +114,22 @@ def _is_signature(block: list[str], above: list[str], thread: Thread, *, exact: 
         return False
     if _announces(above) or _LABEL.match(lines[0]):
         return False
-    return all(_is_named(line, has_contacts) for line in lines)
+    office = _is_office(lines, thread)
+    return all(_is_named(line, has_contacts) for line in (lines[:1] + lines[2:] if office else lines))
+
+
+def _is_office(lines: list[str], thread: Thread) -> bool:
+    """Returns true when the second line may be an office in small letters: right below the sender's whole name, above contacts."""
+    name = lines[0].lower().replace(",", " ").split()
+    if len(name) < 2 or not thread.names().issuperset(name) or sum(map(_has_contact, lines[2:])) < 2:
+        return False
+    return len(lines[1].split()) <= _LONGEST_OFFICE and not (
+        _requests(lines[1]) or _SENTENCE_END.search(lines[1]) or any(map(str.isdigit, lines[1]))
+    )
+
+
+def _has_contact(line: str) -> bool:
+    return _CONTACT.search(line[:300]) is not None
 
 
 def _is_contact_block(block: list[str], above: list[str], *, framed: bool) -> bool:
@@ -120,7 +139,7 @@ def _is_contact_block(block: list[str], above: list[str], *, framed: bool) -> bo
     closes = _CLOSING.search(above[-1][-60:]) is not None
     if not closes and not (_CJK.search(above[-1]) and above[-1].rstrip()[-1] in "。！"):
         return False
-    contacts = sum(_CONTACT.search(line[:300]) is not None for line in block)
+    contacts = sum(map(_has_contact, block))
     if contacts < (1 if framed else 2) or _LABEL.match(block[0]):
         return False
     return all(_may_belong(line) and _is_named(line, True) for line in block)
@@ -153,6 +172,13 @@ def _requests(line: str) -> bool:
     if not _REQUESTS.isdisjoint(line.lower().replace(",", " ").replace(".", " ").split()):
         return True
     return not line.isascii() and _REQUEST_WITHOUT_BLANKS.search(line) is not None
+
+
+def _is_sentence(line: str) -> bool:
+    """Returns true for a line below a mailer's delimiter that is a request; names may hold one of its words, too."""
+    if _CJK.search(line) and (line.rstrip()[-1] == "。" or _REQUEST_WITHOUT_BLANKS.search(line)):
+        return _CLOSING.search(line) is None
+    return len(line.split()) > 2 and _requests(line)
 
 
 def _may_belong(line: str) -> bool:

@@ -6,7 +6,7 @@ __all__ = ["CLOSINGS", "CONTACT_LABELS", "GIVES", "INTRODUCES", "PARTICLES", "RE
 
 #: Labels in signatures: ways to reach somebody, and what companies must state.
 CONTACT_LABELS = """
-t|tel|tél|telephone|phone|ph|p|mobile|mob|m|cell|c|fax|f|e|e-mail|email|mail|w|web|website|url|internet|homepage|skype
+t|tel|tél|telef|tlf|tfno|télép|telephone|phone|ph|p|mobile|mob|m|cell|c|fax|f|e|e-mail|email|mail|w|web|website|url|internet|homepage|skype
 whatsapp|wechat|line|line id|linkedin|twitter|x|facebook|instagram|xing|telegram|signal|office|direct|direct line|d|o|a|address
 addr|adr|telefon|handy|mobil|büro|durchwahl|adresse|anschrift|geschäftsführer|geschäftsführung|geschäftsführerin|amtsgericht
 registergericht|handelsregister|sitz|sitz der gesellschaft|ust-idnr|ust-id|ust-id-nr|ustid|steuernummer|vorstand
@@ -59,5 +59,5 @@ saygılarımla|teşekkürler|감사합니다|드림|올림|よろしく|宜し�
 
 #: Small words within names, offices and addresses.
 PARTICLES = """
-von|van|der|den|de|da|di|do|dos|du|la|le|el|und|and|et|e|y|i|of|für|for|the|at|im|am|zu|zur|och|og|ja|a|bei|per|c/o|www|tel|fax
+von|van|der|den|de|da|di|do|dos|du|la|le|el|und|and|et|e|y|i|of|für|for|the|at|im|am|zu|zur|och|og|ja|a|bei|per|c/o|www|tel|fax|ul|ул|наб|пр|г|д|оф
 """

@@ -96,10 +96,10 @@ ditt|min|vår|vores|deres|att|teidän|minun|váš|vaše|můj|sizin|benim
 
 #: What a line above a quote begins with, before its date.
 STARTS = """
-on|at
-am
-le
-el
+on|at|in a message dated
+am|in einer email vom|in einer e-mail vom
+le|dans un e-mail daté du|dans un email daté du
+el|en|en un mensaje con fecha
 em|no dia|na|às|a|à
 il|il giorno
 op
@@ -115,18 +115,19 @@ vào|a les|pe|στις|u
 LABELS = {
     "from": """
 from|von|de|da|van|od|nadawca|от|отправитель|från|avsändare|fra|afsender|avsender|lähettäjä|odesílatel|kimden|gönderen
-보낸 사람|보낸사람|발신|差出人|送信者|发件人|發件人|寄件者|寄件人|feladó|expéditeur|remitente|remetente|mittente|afzender|từ|ביצוע
+보낸 사람|보낸사람|보낸이|발신|差出人|送信者|送信元|发件人|發件人|寄件者|寄件人
+feladó|expéditeur|remitente|remetente|mittente|afzender|từ|ביצוע
 """,
     "sent": """
 sent|gesendet|envoyé|envoyé le|enviado|enviado el|enviada em|enviado em|enviada|inviato|verzonden|wysłano|wysłane|data wysłania
 отправлено|дата отправки|skickat|sendt|lähetetty|odesláno|gönderildi|gönderim tarihi|gönderilme tarihi|보낸 날짜|보낸날짜
-送信日時|发送时间|發送時間|寄件日期|傳送時間|傳送日期|发送日期|發送日期|elküldve|trimis|đã gửi
+送信日時|发送时间|發送時間|寄件日期|发件时间|傳送時間|傳送日期|发送日期|發送日期|elküldve|trimis|đã gửi
 """,
     "date": """
 date|datum|fecha|data|дата|dato|päiväys|päivämäärä|pvm|päivä|tarih|날짜|日期|时间|時間|日付|日時|dátum|ngày
 """,
     "to": """
-to|an|à|a|para|aan|do|кому|получатель|till|til|vastaanottaja|komu|kime|alıcı|받는 사람|받는사람|수신|宛先|收件人|收件者|címzett
+to|an|à|a|para|aan|do|кому|получатель|till|til|vastaanottaja|komu|kime|alıcı|받는 사람|받는사람|받는이|수신|宛先|收件人|收件者|címzett
 către|đến
 """,
     "subject": """
@@ -151,7 +152,7 @@ oryginalna wiadomość|wiadomość oryginalna|wiadomość pierwotna|исходн
 ursprungligt meddelande|originalmeddelande|ursprungligt brev
 oprindelig meddelelse|original besked|oprindelig besked|den oprindelige meddelelse
 opprinnelig melding|original melding|alkuperäinen viesti|původní zpráva|původní e-mail|původní mail|původní email|pôvodná správa
-özgün ileti|orijinal ileti|orijinal mesaj|özgün mesaj|원본 메시지|원본 메일|원본메시지|원본 이메일
+özgün ileti|orijinal ileti|orijinal mesaj|özgün mesaj|원본 메시지|원본 메일|원본메시지|원본 이메일|[ 받은 메일 내용 ]|받은 메일 내용
 元のメッセージ|オリジナルメッセージ|元のメール|原始邮件|原始郵件|原邮件|原郵件|邮件原件|原始信件|回复的原邮件|回覆的原郵件|回复邮件
 原始信息
 eredeti üzenet|mesaj original|αρχικό μήνυμα|оригінальне повідомлення|tin nhắn gốc

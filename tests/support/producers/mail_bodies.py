@@ -102,6 +102,7 @@ BODIES: dict[str, Content] = {
     "a text that asks for another program": Content(_many("alternative", _text("Your mail program does not show HTML."), _page()), WORDS),
     "the same in German": Content(_many("alternative", _text("Diese Nachricht ist im HTML-Format."), _page()), WORDS),
     "a text of a link beside a page": Content(_many("alternative", _text("https://x.example/show?id=1"), _page()), WORDS),
+    "a link for a browser beside a page": Content(_many("alternative", _text("View this mail in your browser: https://x.example/1"), _page()), WORDS),
     "a text of a picture beside a page": Content(_many("alternative", _text("[image: logo.png]"), _page()), WORDS),
     "hard blanks beside a page": Content(_many("alternative", _text("\u00a0\u200b\n"), _page()), WORDS),
     "two texts beside a page": Content(_many("alternative", _text(), _text(_SHORT), _page()), f"{WORDS}\n\n{_SHORT}"),
