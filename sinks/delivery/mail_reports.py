@@ -23,7 +23,7 @@ from sinks.delivery.mail import address
 from sinks.delivery.suppression import MAIL_CHANNELS, Evidence, Limits, after, ends, refuses, revived, status_code
 from sinks.delivery.suppression_list import SuppressionList
 
-__all__ = ["MailReports", "begin_at_zero", "recipients_of"]
+__all__ = ["MailReports", "begin_at_zero", "minute", "recipients_of"]
 
 _OUTCOMES = ("suppressed", "noted", "unknown")
 _REASONS = ("hard_bounce", "soft_bounces", "complaint", "unsubscribed")
@@ -71,6 +71,11 @@ class MailReports:
         suppressed = len(sent_to) == 1 and await self._learn(self._evidence(report, about[0], mail_key))
         MAIL_REPORTS.labels("suppressed" if suppressed else "noted").inc()
 
+    def key_of(self, address: str) -> str:
+        """Returns the key of an address: that under which something is known, although its secret was changed since."""
+        known = self._list.of(address)
+        return known.address_key if known else identity.address_keys(address)[0]
+
     async def refused_by_server(self, message: Outbound, error: Undeliverable, partition: int) -> None:
         """Learns from a permanent answer of the SMTP server that is about the mailbox."""
         code = status_code(str(error))
@@ -78,12 +83,10 @@ class MailReports:
         if error.reason != "smtp_permanent" or not code.startswith(_OF_THE_MAILBOX) or len(to) != 1:
             return
         now = self._settings.pipeline_clock.now()
-        key, mail_key = identity.address_keys(to[0])[0], identity.message_key(message.message_id)
-        known = self._list.of(to[0])
         await self._learn(
             Evidence(
-                address_key=known.address_key if known else key,
-                mail_key=mail_key,
+                address_key=self.key_of(to[0]),
+                mail_key=identity.message_key(message.message_id),
                 status="failed",
                 code=code,
                 at=now,
@@ -170,7 +173,7 @@ def _canonical(text: str) -> str:
 
 
 def _explained(known: SuppressionFact) -> str:
-    until = f" until {_day(known.until)}" if known.until else ""
+    until = f" until {minute(known.until)}" if known.until else ""
     reason = "unsubscribed" if known.reason in ("", "unsubscribed") else known.reason
     code = f" {known.error_code}" if known.error_code else ""
     return (
@@ -179,5 +182,6 @@ def _explained(known: SuppressionFact) -> str:
     )
 
 
-def _day(micros: int) -> str:
+def minute(micros: int) -> str:
+    """Returns a time as people read it, to the minute and in UTC."""
     return from_micros(micros).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")

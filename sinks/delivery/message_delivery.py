@@ -120,7 +120,7 @@ class MessageDelivery:
         else:
             outcome, detail = "delivered", answer
         sent_to = recipients_of(message) if outcome == "delivered" and message.message_id else []
-        keys = [identity.address_keys(each)[0] for each in sent_to]
+        keys = [self._reports.key_of(each) for each in sent_to]
         message_key = identity.message_key(message.message_id) if keys else 0
         await self._record_outcome(record, message, outcome, detail, attempts, message_key, keys)
         history.add(message.outbound_id, outcome, their_ids(message.channel, outcome, detail))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC
 
 from schemas import secret_check
-from schemas.clock import from_micros
 from schemas.errors import ConfigurationError
 from schemas.facts import SuppressionFact
 from schemas.settings import SinkSettings
 from sinks import kafka
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.mail import address as parsed
+from sinks.delivery.mail_reports import minute
 from sinks.delivery.suppression import is_suppressed, released
 from sinks.delivery.suppression_list import SuppressionList
 
@@ -86,14 +85,10 @@ def _line(fact: SuppressionFact, now: int) -> str:
     parts = [fact.address_key, state]
     parts += [fact.reason or ("unsubscribed" if fact.unsubscribed else ""), fact.error_code]
     if fact.since is not None:
-        parts.append(f"since {_minute(fact.since)}")
+        parts.append(f"since {minute(fact.since)}")
     if fact.until is not None:
-        parts.append(f"until {_minute(fact.until)}")
+        parts.append(f"until {minute(fact.until)}")
     if fact.bounces:
         parts.append(f"{fact.bounces} temporary failures")
     parts.append(f"ticket {fact.ticket_id or '-'}")
     return "  ".join(part for part in parts if part)
-
-
-def _minute(micros: int) -> str:
-    return from_micros(micros).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -268,6 +268,21 @@ def test_the_list_finds_an_address_after_its_secret_was_changed() -> None:
         identity.use()
 
 
+def test_what_is_known_outlasts_a_change_of_the_secret_and_another_report() -> None:
+    desk = ReportDesk()
+    try:
+        identity.use(["an old secret of tags"])
+        desk.sends()
+        desk.hears(status="complained", error_code="abuse")
+        identity.use(["a new secret of tags", "an old secret of tags"])
+        later = desk.sends(message_id="<ds.ABCDEFGHIJKL-1.later@support.example>")
+        desk.hears(message_id=later.message_id, error_code="4.2.2")
+        assert (desk.refuses(kind="survey"), desk.refuses(kind="reply")) == ("suppressed", "")
+        assert len(desk.list.facts) == 1
+    finally:
+        identity.use()
+
+
 @pytest.mark.parametrize(
     ("answer", "suppresses"),
     [("550 5.1.1 no such user", True), ("550 no such mailbox", False), ("550 5.7.1 blocked", False), ("553 5.1.8 bad sender", False)],

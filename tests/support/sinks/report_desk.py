@@ -45,7 +45,7 @@ class ReportDesk:
 
     def sends_message(self, message: Outbound) -> Outbound:
         """Hands a message over."""
-        keys = [identity.address_keys(each)[0] for each in recipients_of(message)]
+        keys = [self.reports.key_of(each) for each in recipients_of(message)]
         self.history.add_mail(identity.message_key(message.message_id), keys)
         return message
 
