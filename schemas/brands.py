@@ -138,6 +138,12 @@ class Brands:
         plain = address.strip().lower()
         return plain.rpartition("@")[2] in self.domains or bool(self.brands and self.of_mail((plain,)))
 
+    def is_mailbox(self, address: str) -> bool:
+        """Returns true for an address whose mail we read: of each brand its own and its others, with or without `+TOKEN`."""
+        local, _, domain = address.strip().lower().rpartition("@")
+        spellings = {f"{local}@{domain}", f"{local.partition('+')[0]}@{domain}"}
+        return any(each.lower() in spellings for brand in self.all for each in (brand.address, *brand.addresses))
+
     def of_number(self, number: str) -> str:
         """Returns the slug of the brand that this number (`+44...`, `whatsapp:+44...`) belongs to, '' for none."""
         return self._numbers.get(number) or self._numbers.get(number.removeprefix(_WHATSAPP), "")

@@ -85,14 +85,7 @@ def _framed(context: FoldContext, ticket: Ticket, event: AgentReplied, signature
 
 def _others(rules: Rules, addresses: Sequence[str]) -> list[str]:
     """Returns the mailboxes without our own: a copy to us would come back as a message of ours."""
-    return [each for each in addresses if not _is_ours(rules, each.lower())]
-
-
-def _is_ours(rules: Rules, address: str) -> bool:
-    local, _, domain = address.rpartition("@")
-    mailbox = local.partition("+")[0]
-    every = (rules.brands.default, *rules.brands.brands.values())
-    return any((mailbox, domain) == (brand.mailbox, brand.mail_domain) or address in brand.addresses for brand in every)
+    return [each for each in addresses if not rules.brands.is_mailbox(each)]
 
 
 def _locale(ticket: Ticket) -> str:

@@ -136,6 +136,14 @@ def test_our_own_addresses_get_no_copy(rules: Rules) -> None:
     assert (sent.cc, sent.bcc) == ([f"mei@{rules.mail_domain}"], [])
 
 
+def test_an_own_address_is_known_with_a_token_and_in_capitals(rules: Rules) -> None:
+    brand = replace(rules.brands.default, mail_domain="Shop.Example", addresses=("help@acme.example",))
+    brands = replace(rules.brands, default=brand)
+    ours = ["support@shop.example", "support+T@SHOP.example", "help@acme.example", "Help+ABCDEFGHIJKL-1@acme.example"]
+    sent = answered(replace(rules, brands=brands), cc=[*ours, "helpers@acme.example"], bcc=ours)
+    assert (sent.cc, sent.bcc) == (["helpers@acme.example"], [])
+
+
 def test_who_gets_a_copy_takes_part_and_who_gets_a_blind_one_does_not(rules: Rules) -> None:
     story = Story(rules, channel="email", customer_id="email:ann@example.org")
     story.message(0, "Where is it?", address="ann@example.org")
