@@ -16,8 +16,9 @@ from stream_processors.tickets.state import Customer, Ticket, TicketRequest
 __all__ = ["MOST_TICKETS", "awaits_answer", "join_or_open"]
 
 #: Tickets kept per customer. Beyond this many unsolved ones, a message joins the newest instead of opening another; those
-#: that are answered elsewhere than at the customer's own address count apart, and so do those of each brand.
-MOST_TICKETS = 50
+#: that are answered elsewhere than at the customer's own address count apart, and so do those of each brand, while all
+#: brands together have no more than `MOST_OF_ALL_BRANDS`: a state of thousands would be written with every message.
+MOST_TICKETS, MOST_OF_ALL_BRANDS = 50, 500
 KEPT_UNANSWERED = 20
 
 
@@ -57,14 +58,11 @@ def _newest_of_too_many(context: FoldContext, event: MessageReceived | CallEnded
         return None
     brands, brand = context.rules.brands, context.brand_of_event
     own = trust.reaches_sender(event.customer_id, event)
-    unsolved = [
-        ticket
-        for ticket in customer.tickets
-        if finished_at(ticket) is None
-        and trust.is_own(customer, ticket) == own
-        and brands.slug_of(ticket.brand) == brand
+    of_all = [
+        ticket for ticket in customer.tickets if finished_at(ticket) is None and trust.is_own(customer, ticket) == own
     ]
-    if len(unsolved) < MOST_TICKETS:
+    unsolved = [ticket for ticket in of_all if brands.slug_of(ticket.brand) == brand]
+    if not unsolved or (len(unsolved) < MOST_TICKETS and len(of_all) < MOST_OF_ALL_BRANDS):
         return None
     there = next((ticket for ticket in reversed(unsolved) if ticket.request.address == event.address), None)
     if there is None and not own:

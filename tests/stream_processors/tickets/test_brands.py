@@ -31,7 +31,7 @@ from schemas.service_metrics import ServiceMetric
 from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory, RulesetVersion
-from stream_processors.tickets import older_states
+from stream_processors.tickets import older_states, opening
 from stream_processors.tickets.opening import MOST_TICKETS
 from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.support.gauge_partition import played
@@ -242,6 +242,15 @@ def test_too_many_tickets_of_one_brand_take_no_message_to_another(story: Story) 
     story.message(101, brand="acme")
     assert (len(story.customer.tickets), story.customer.tickets[-1].brand) == (MOST_TICKETS + 1, "zen")
     assert story.customer.tickets[-1].counts.customer_messages == 1
+
+
+def test_brands_share_a_limit_of_tickets_and_each_has_one(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "MOST_TICKETS", 3)
+    monkeypatch.setattr(opening, "MOST_OF_ALL_BRANDS", 4)
+    for number, brand in enumerate(("acme", "acme", "acme", "acme", "zen", "zen", "acme")):
+        story.message(number, f"Letter {number}", message_id=f"<{number}@example.org>", brand=brand)
+    assert [ticket.brand for ticket in story.customer.tickets] == ["acme", "acme", "acme", "zen"]
+    assert [ticket.counts.customer_messages for ticket in story.customer.tickets] == [1, 1, 3, 2]
 
 
 def test_panes_of_two_brands_are_counted_apart(two: Rules) -> None:
