@@ -33,7 +33,7 @@ MOST_WORDS = 80
 _NEAR = 4
 #: What stands between sentences in a spaced text.
 _BETWEEN = "\n"
-#: Sentences that are remembered, and how long one may be.
+#: Sentences that are remembered, and as many older ones, and how long one may be.
 REMEMBERED, REMEMBERED_CHARACTERS = 8_192, 300
 _PUNCTUATION = ',:;-"()/&*#+=<>@[]\\^_`{|}~$%'
 _TO_SPACES = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
@@ -79,11 +79,14 @@ class PhraseIndex:
         "_classes",
         "_gaps",
         "_kinds",
+        "_older",
         "_patterns",
         "_phrases",
         "_remembered",
         "_unless",
+        "excluding",
         "phrases",
+        "roles",
     )
 
     def __init__(
@@ -94,6 +97,9 @@ class PhraseIndex:
         unless: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.phrases = (*phrases, *(pattern.phrase for pattern in patterns))
+        #: By number: the role of each phrase, and which of them exclude theirs.
+        self.roles = [phrase.role for phrase in self.phrases]
+        self.excluding = frozenset(number for number, phrase in enumerate(self.phrases) if phrase.excludes)
         bits = _bits(classes)
 
         def mask(names: Iterable[str]) -> int:
@@ -102,6 +108,7 @@ class PhraseIndex:
         hidden = {role: mask(names) for role, names in (unless or {}).items()}
         self._unless = {n: hidden[p.role] for n, p in enumerate(phrases) if p.role in hidden and not p.excludes}
         self._remembered: dict[str, list[Hit]] = {}
+        self._older: dict[str, list[Hit]] = {}
         words = _Words(phrases, classes)
         self._automaton = AhoCorasick(words.texts, implementation=Implementation.ContiguousNFA)
         self._phrases, self._gaps, self._kinds = words.phrases, words.gaps, words.kinds()
@@ -125,10 +132,13 @@ class PhraseIndex:
         for sentence in text.split(_BETWEEN):
             found = remembered.get(sentence)
             if found is None:
-                found = self._read(sentence)
+                found = self._older.get(sentence)
+                if found is None:
+                    found = self._read(sentence)
                 if len(sentence) <= REMEMBERED_CHARACTERS:
                     if len(remembered) >= REMEMBERED:
-                        remembered.clear()
+                        self._older, remembered = remembered, {}
+                        self._remembered = remembered
                     remembered[sentence] = found
             if found:
                 hits += [(begin + start, begin + end, number) for start, end, number in found] if begin else found

@@ -23,6 +23,7 @@ VALENCES = ("good", "bad", "neutral")
 #: The roles of phrases that belong to no tag.
 DISSATISFIED, URGENT = "dissatisfaction", "urgency"
 MOODS = (DISSATISFIED, URGENT)
+_MOODS = frozenset(MOODS)
 #: Nobody explains a reason in more; beyond is pasted material.
 _READ_CHARACTERS = 10_000
 #: Where tags are said is compared among the first hits: a flood of them says nothing more.
@@ -107,10 +108,11 @@ class Taxonomy:
         if not hits:
             return Reading((), "", "", order)
         said: dict[str, str] = {}
-        phrases = self._index.phrases
+        roles = self._index.roles
         for _, _, number in hits:
-            phrase = phrases[number]
-            said.setdefault(phrase.role, phrase.written)
+            role = roles[number]
+            if role in _MOODS and role not in said:
+                said[role] = self._index.phrases[number].written
         best = self._best(hits, subject_length)
         return Reading(best, said.get(DISSATISFIED, ""), said.get(URGENT, ""), order)
 
@@ -147,20 +149,23 @@ class Taxonomy:
 
     def _best(self, hits: list[Hit], subject_length: int) -> tuple[Match, ...]:
         """Returns the tags by the weight of their distinct phrases; of equals, the one that is said first."""
-        phrases = self._index.phrases
-        excluded = {phrases[number].role for _, _, number in hits if phrases[number].excludes}
+        index, tags = self._index, self.tags
+        phrases, roles, excluding = index.phrases, index.roles, index.excluding
+        excluded = {roles[number] for _, _, number in hits if number in excluding}
         scores: dict[str, int] = {}
         evidence: dict[str, Phrase] = {}
         counted: set[int] = set()
         for start, _, number in hits:
-            phrase = phrases[number]
-            slug = phrase.role
-            if number in counted or slug in excluded or slug not in self.tags:
+            slug = roles[number]
+            if number in counted or slug in excluded or slug not in tags:
                 continue
             counted.add(number)
-            if slug not in evidence or phrase.weight > evidence[slug].weight:
+            phrase = phrases[number]
+            weight = phrase.weight
+            known = evidence.get(slug)
+            if known is None or weight > known.weight:
                 evidence[slug] = phrase
-            scores[slug] = scores.get(slug, 0) + phrase.weight * (2 if start < subject_length else 1)
+            scores[slug] = scores.get(slug, 0) + (weight * 2 if start < subject_length else weight)
         if len(scores) > 1:
             scores = self._without_less_exact(scores, hits)
         ranked = sorted(scores, key=scores.__getitem__, reverse=True)[: self.most_tags]
@@ -184,16 +189,15 @@ class Taxonomy:
 
     def _said_besides(self, replaced: dict[str, set[str]], hits: list[Hit]) -> set[str]:
         """Returns those of the replaced tags that have a phrase where the tags that replace them have no evidence."""
-        phrases = self._index.phrases
+        phrases, roles = self._index.phrases, self._index.roles
         hits = hits[:_COMPARED_HITS]
         spans: dict[str, list[tuple[int, int]]] = {}
         for start, end, number in hits:
-            spans.setdefault(phrases[number].role, []).append((start, end))
+            spans.setdefault(roles[number], []).append((start, end))
         kept: set[str] = set()
         for start, end, number in hits:
-            phrase = phrases[number]
-            slug = phrase.role
-            if phrase.parts and slug in replaced and slug not in kept:
+            slug = roles[number]
+            if slug in replaced and slug not in kept and phrases[number].parts:
                 taken = (span for other in replaced[slug] for span in spans.get(other, ()))
                 if not any(start < last - 1 and first < end - 1 for first, last in taken):
                     kept.add(slug)

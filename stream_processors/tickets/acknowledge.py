@@ -88,11 +88,10 @@ def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
 def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, fingerprint: int) -> FoldContext:
     customer = context.customer
     told = told_to(context, ticket, event, carrier(_channel(ticket, event), event.address))
-    channel = context.channel_of_event
-    policy = context.policy_on(channel, context.team)
-    promised_at, closed = _promise(
-        context, event, policy, expected_seconds(context, channel, context.team, policy.calendar)
-    )
+    channel, team = context.channel_of_event, context.team
+    policy = context.policy_on(channel, team)
+    queue_seconds = expected_seconds(context, channel, team, policy.calendar)
+    promised_at, closed = _promise(context, event, policy, queue_seconds)
     locale = told.language if told.language in LOCALES else "en"
     written = _write(context, ticket, event, told, locale, promised_at, closed)
     outbound = _outbound(context, ticket, event, told, locale, written.text)
