@@ -33,7 +33,7 @@ _LABEL = re.compile(r"\s*([^\W\d_][^:：|]{0,30}?)\s?[:：](?!//)\s*(\S?)")
 _CONTACT_LABELS = re.compile(any_of(words.CONTACT_LABELS) + r"[\s.]{0,3}$", re.IGNORECASE)
 _INTRODUCES = re.compile(any_word_of(words.INTRODUCES), re.IGNORECASE)
 _GIVES = re.compile(any_word_of(words.GIVES, stems=True), re.IGNORECASE)
-_REQUESTS = entries(words.REQUESTS)
+_REQUESTS, _ASKS = entries(words.REQUESTS) | entries(words.ASKS), entries(words.ASKS)
 _REQUEST_WITHOUT_BLANKS = re.compile(
     r"ください|下さい|です[。が]|ます[。が]|ません|たい|請|请|麻烦|麻煩|我要|我想|需要|没有|沒有|不|주세요|합니다|입니다|싶|않"
 )
@@ -192,7 +192,11 @@ def _may_belong(line: str) -> bool:
 
 def _is_named(line: str, has_contacts: bool) -> bool:
     """Returns true for a line of names: no sentence, no request, every word of it in capitals or a particle."""
-    if _CONTACT.search(line) or _LABEL.match(line) or _DISCLAIMS.search(line):
+    if _DISCLAIMS.search(line):
+        return True
+    if not _ASKS.isdisjoint(line.lower().split()):
+        return False
+    if _CONTACT.search(line) or _LABEL.match(line):
         return True
     if _CLOSING.search(line) and len(line.split()) <= 4:
         return True

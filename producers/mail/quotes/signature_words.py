@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CLOSINGS", "CONTACT_LABELS", "GIVES", "INTRODUCES", "PARTICLES", "REQUESTS"]
+__all__ = ["ASKS", "CLOSINGS", "CONTACT_LABELS", "GIVES", "INTRODUCES", "PARTICLES", "REQUESTS"]
 
 #: Labels in signatures: ways to reach somebody, and what companies must state.
 CONTACT_LABELS = """
@@ -46,6 +46,12 @@ toimitus|tiedot|tilaus|doručení|údaje|objednávk|teslimat|bilgi|sipariş|주�
 REQUESTS = """
 please|pls|bitte|s'il|favor|alstublieft|graag|proszę|пожалуйста|snälla|vänligen|venligst|vennligst|ystävällisesti|prosím|lütfen
 i|we|you|ich|wir|je|nous|yo|ik|wij|jag|jeg|minä|nie|not|nicht|pas|niet|ikke|inte|is|are|was|ist|sind|est|sont|cancel|refund
+"""
+
+#: Words of who asks to be reached: such a line is a request though a number stands in it.
+ASKS = """
+me|my|call|refund|please|mir|mich|mein|meine|rückruf|anrufen|bitte|moi|appelez|rappelez|llámeme|llamen|llamar|ligar|liguem|chiamatemi
+chiamare|mij|bellen|zadzwonić|позвоните|перезвоните|мне|ringa|mig|meg|soittakaa|zavolejte|arayın
 """
 
 #: How a mail ends.
