@@ -154,7 +154,10 @@ class Brands:
 
     def of_site(self, site: str) -> str:
         """Returns the slug of the brand that a host or an origin (`https://shop.example`) belongs to, '' for none."""
-        host = (urlsplit(site).hostname or "") if "//" in site else site.rpartition(":")[0] or site
+        try:
+            host = (urlsplit(site).hostname or "") if "//" in site else site.rpartition(":")[0] or site
+        except ValueError:  # `https://[`, from whoever sends a form
+            return ""
         return self._sites.get(host.lower(), "")
 
     @classmethod

@@ -93,6 +93,13 @@ def test_numbers_accounts_and_sites_belong_to_brands(two: Brands) -> None:
     assert two.of_number("+1555") == two.of_account("facebook", "44196") == two.of_site("https://zen.example") == ""
 
 
+@pytest.mark.parametrize(
+    "site", ["https://[", "//[x", "https://[::1/", "https://www.acme\u2100.example", "//:", "", "\ud800"]
+)
+def test_what_is_no_address_of_a_page_is_no_brands(site: str, two: Brands) -> None:
+    assert two.of_site(site) == ""
+
+
 def test_a_shared_domain_belongs_to_nobody_alone(tmp_path: Path) -> None:
     brands = load(
         tmp_path,
