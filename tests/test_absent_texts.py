@@ -31,6 +31,7 @@ WORDS = {
     "events": {"Report.unit"},
     "email": {"Case.channel"},
     "INBOX": {"Account.folder"},
+    "open": {"Promise.outcome"},
     "support": {"Brand.mailbox"},
     "login": {"Account.auth"},
     "beginning": {"Subscription.start"},
@@ -58,10 +59,10 @@ WORDS = {
 #: Flags that are set, and numbers of states, events and facts that are not 0, when nobody says otherwise.
 SET = {
     *("AgentReplied.public", "TagFact.active", "Ended.survey", "WebhookEndpoint.keep"),
-    *("Shop.agents", "Subscription.enabled", "Typing.on"),
+    *("Shop.agents", "Subscription.enabled", "Typing.on", "Body.wants_pages", "Evidence.proven"),
 }
 COUNTED = {
-    -1: {"RoutingUpdate.version"} | {f"{kind}.offset" for kind in ("Held", "QueueEntry", "ReadLog", "Team", "Waiting", "State", "Customer", "Pane")},
+    -1: {"RoutingUpdate.version"} | {f"{kind}.offset" for kind in ("Held", "Queue", "QueueEntry", "ReadLog", "Team", "Waiting", "State", "Customer", "Pane")},
     1: {"Customer.next_number", "Clock.episode", "Clock.sequence", "NextResponseTotals.count", "Ticket.episode", "DeliveryFact.attempts", "Count.value"},
 }  # fmt: skip
 

@@ -149,11 +149,11 @@ def test_without_kafka_a_vote_stays_on_the_page(deployment: Deployment) -> None:
         assert server.counted("refused") == {'channel="survey",reason="unavailable"': 1}
 
 
-def test_the_surveys_process_serves_only_surveys_and_its_links(deployment: Deployment) -> None:
+def test_the_surveys_process_serves_surveys_and_unsubscriptions(deployment: Deployment) -> None:
     settings = ProducerSettings(survey_secrets=SecretStr("new-secret"), survey_url="https://help.example")
     url = httpx.URL(link_to(settings, "abcdefghijkl-3", locale="ja"))
     with serving(deployment, process="surveys", **SECRETS) as server:
         shown = server.client.get(url.path)
         assert shown.status_code == 200 and "ABCDEFGHIJKL-3" in shown.text and 'lang="ja"' in shown.text
         assert server.client.post("/v1/form", data={}).status_code == 404
-        assert {path.split("/")[1] for path in server.client.get("/openapi.json").json()["paths"]} == {"s"}
+        assert {path.split("/")[1] for path in server.client.get("/openapi.json").json()["paths"]} == {"s", "u"}

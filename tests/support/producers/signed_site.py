@@ -13,6 +13,7 @@ import httpx
 import yaml
 from pydantic import SecretStr
 
+from producers.customers.brands import BrandChooser
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.sources.http.server import create_app
 from schemas import signature
@@ -44,6 +45,7 @@ class Log:
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
         self.dead_letters: list[tuple[bytes, Refused, InputContext]] = []
+        self.brands = BrandChooser(None, "support.example")
 
     async def publish_async(self, event: Event, **_: Any) -> Receipt:
         duplicate = event.event_id in self.events
