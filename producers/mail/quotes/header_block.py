@@ -178,9 +178,12 @@ def ends_reply(block: HeaderBlock, lines: list[str], rule: Rule | None, thread: 
 
 
 def is_foreign(block: HeaderBlock, thread: Thread) -> bool:
-    """Returns true for a mail under another subject than the one that is read."""
-    subject = block.values.get("subject", "")[:300]
-    return bool(subject and thread.subject) and bare_subject(subject) != bare_subject(thread.subject[:300])
+    """Returns true for a mail under another subject than the one that is read; both may have a ticket's number."""
+    theirs = bare_subject(block.values.get("subject", "")[:300].rstrip("; \t"))
+    ours = bare_subject(thread.subject[:300])
+    if not theirs or not ours or theirs in ours or ours in theirs:
+        return False
+    return set(theirs.split()).isdisjoint(ours.split())
 
 
 def resembles_block(lines: list[str], index: int) -> bool:

@@ -34,6 +34,7 @@ _CONTACT_LABELS = re.compile(any_of(words.CONTACT_LABELS) + r"[\s.]{0,3}$", re.I
 _INTRODUCES = re.compile(any_word_of(words.INTRODUCES), re.IGNORECASE)
 _GIVES = re.compile(any_word_of(words.GIVES, stems=True), re.IGNORECASE)
 _REQUESTS, _ASKS = entries(words.REQUESTS) | entries(words.ASKS), entries(words.ASKS)
+_OWN = entries(words.OWN)
 _REQUEST_WITHOUT_BLANKS = re.compile(
     r"ください|下さい|です[。が]|ます[。が]|ません|たい|請|请|麻烦|麻煩|我要|我想|需要|没有|沒有|不|주세요|합니다|입니다|싶|않"
 )
@@ -106,7 +107,7 @@ def _is_signature(block: list[str], above: list[str], thread: Thread, *, exact: 
     if exact:
         if above and above[-1].rstrip()[-1] in ":：" and not _CLOSING.search(above[-1]):
             return False  # "My new address:"
-        return not any(_is_sentence(line) and not _DISCLAIMS.search(line) for line in lines)
+        return not any(_is_sentence(line) and not _is_disclaimer(line) for line in lines)
     if not lines:
         return True
     has_contacts = any(map(_CONTACT.search, lines[1:])) and not any(character.isdigit() for character in lines[0])
@@ -162,9 +163,14 @@ def _announces(above: list[str]) -> bool:
 def _from_disclaimer(block: list[str]) -> int:
     """Returns the index of the first line that is a long disclaimer; it and all that follows belong to the signature."""
     for index, line in enumerate(block):
-        if len(line) > 60 and _DISCLAIMS.search(line[:_LONGEST_DISCLAIMED]):
+        if len(line) > 60 and _is_disclaimer(line):
             return index
     return len(block)
+
+
+def _is_disclaimer(line: str) -> bool:
+    """Returns true for a line that disclaims, and in which nobody speaks of themselves."""
+    return _DISCLAIMS.search(line[:_LONGEST_DISCLAIMED]) is not None and _OWN.isdisjoint(line.lower().split())
 
 
 def _requests(line: str) -> bool:
@@ -192,7 +198,7 @@ def _may_belong(line: str) -> bool:
 
 def _is_named(line: str, has_contacts: bool) -> bool:
     """Returns true for a line of names: no sentence, no request, every word of it in capitals or a particle."""
-    if _DISCLAIMS.search(line):
+    if _is_disclaimer(line):
         return True
     if not _ASKS.isdisjoint(line.lower().split()):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ASKS", "CLOSINGS", "CONTACT_LABELS", "GIVES", "INTRODUCES", "PARTICLES", "REQUESTS"]
+__all__ = ["ASKS", "CLOSINGS", "CONTACT_LABELS", "GIVES", "INTRODUCES", "OWN", "PARTICLES", "REQUESTS"]
 
 #: Labels in signatures: ways to reach somebody, and what companies must state.
 CONTACT_LABELS = """
@@ -53,6 +53,9 @@ ASKS = """
 me|my|call|refund|please|mir|mich|mein|meine|rückruf|anrufen|bitte|moi|appelez|rappelez|llámeme|llamen|llamar|ligar|liguem|chiamatemi
 chiamare|mij|bellen|zadzwonić|позвоните|перезвоните|мне|ringa|mig|meg|soittakaa|zavolejte|arayın
 """
+
+#: Words of who speaks of themselves, which no disclaimer has.
+OWN = "my|mine|ich|mein|meine|meinen|meiner|mon|ma|mes|je|mijn|moje|moja|mój|мой|моя|моё"
 
 #: How a mail ends.
 CLOSINGS = """

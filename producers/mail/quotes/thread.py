@@ -73,4 +73,4 @@ def _prefix(subject: str) -> tuple[str, str]:
     at = head.find(":")
     if at < 0:
         return "", subject
-    return head[:at].strip().rstrip(_COUNT).lower(), subject[at + 1 :]
+    return head[:at].strip().rstrip(_COUNT).rstrip(".").lower(), subject[at + 1 :]
