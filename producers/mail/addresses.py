@@ -32,6 +32,8 @@ _MAX_PARSED_CHARS = 20_000
 #: Characters of a name, and pieces of one that separators cut.
 _MAX_NAME, _MOST_WAITING = 200, 20
 _LONGEST_DOMAIN = 253
+#: Pieces of a quoted string, cut by what is escaped: of many that never end each would be read to the end.
+_MOST_ESCAPED = 200
 #: Nothing is tried twice: a header of 20,000 blanks would take hours.
 _SIMPLE_ADDRESS = re.compile(r'^\s*+"?+([^"<>@,;:\\(]*+)("?+)\s*+<\s*+([^<>\s@,;"]++@[^<>\s@,;"]++)\s*+>\s*+$')
 _BARE_ADDRESS = re.compile(r"[\w.+=-]{1,64}@(?:[\w-]+\.)*+[\w-]+\Z", re.ASCII)
@@ -41,7 +43,7 @@ _ADDRESS = re.compile(f"{_LOCAL}@{_DOMAIN}")
 _TOKEN = re.compile(
     r"(?P<plain>[^\"<>(),:;=\\]++)"
     rf"|(?P<word>{ENCODED_WORD})"
-    r"|(?P<quoted>\"(?:[^\"\\]++|\\.)*+\")"
+    rf"|(?P<quoted>\"(?:[^\"\\]++|\\.){{0,{_MOST_ESCAPED}}}+\")"
     r"|(?P<angle><[^<>]*+>)"
     r"|(?P<sign>.)",
     re.DOTALL,

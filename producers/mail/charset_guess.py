@@ -59,10 +59,13 @@ _LEAST_HIGH_SHARE = 0.4
 _LEAST_EVERYDAY, _MOST_BROKEN = 0.7, 0.12
 #: Below so many bytes the frequency of characters is no evidence against a word of letters.
 _LEAST_EVIDENT_BYTES = 40
+#: More bytes say no more of whether a text is UTF-8.
+_JUDGED_BYTES = 1_000_000
 
 
 def is_nearly_utf_8(data: bytes, *, declared: bool) -> bool:
     """Returns true for UTF-8 with some broken bytes: no other text has many valid sequences of it."""
+    data = data[:_JUDGED_BYTES]
     rest, sequences = _UTF_8_SEQUENCE.subn(b"", data)
     continuations = len(data) - len(rest) - sequences
     stray = len(rest.translate(None, _ASCII))

@@ -21,7 +21,7 @@ from schemas.errors import StateFromTheFuture
 from stream_processors.runtime.processor import State
 
 _HEAD, _OLD_HEAD, _OFFSET = Layout(">Bqq"), Layout(">Bq"), Layout(">xq")
-_HAS_DEADLINE, _NEVER = 0x80, -(1 << 63)
+_HAS_DEADLINE, _NEVER, _LATEST = 0x80, -(1 << 63), (1 << 63) - 1
 
 #: When (micros) a tick is next due for a state, or None.
 DeadlineOf = Callable[[bytes, Any], int | None]
@@ -46,7 +46,7 @@ class StateCodec:
         """Returns a state as it is stored, with the deadline of its next tick."""
         due = self._deadline(key, state)
         version = self._decoders[key[0]][0] | _HAS_DEADLINE
-        return _HEAD.pack(version, state.offset, _NEVER if due is None else due) + self._encode(state)
+        return _HEAD.pack(version, state.offset, _NEVER if due is None or due > _LATEST else due) + self._encode(state)
 
     def load(self, key: bytes, value: bytes) -> Any:
         """Returns the decoded state.

