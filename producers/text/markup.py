@@ -81,6 +81,8 @@ _DEEPEST = 250
 _MOST_TAGS = 50_000
 #: It takes 10 microseconds for an ampersand.
 _MOST_ENTITIES = 20_000
+#: Each non-breaking space, and what has the same first byte in UTF-8, costs the library the length of its text.
+_SIGNS, _MOST_SIGNS = [chr(code) for code in range(0x80, 0xC0)], 40_000
 #: It compares each attribute of a tag with all others of that tag.
 _MOST_ATTRIBUTES = 10_000
 _MANY_ATTRIBUTES = re.compile(rf"<[a-zA-Z](?:[^<>\s]*+\s++){{{_MOST_ATTRIBUTES}}}")
@@ -202,6 +204,8 @@ def _is_costly(markup: str) -> bool:
     if markup.count("<") > _MOST_TAGS or markup.count("&") > _MOST_ENTITIES:
         return True
     if markup.count("<") - markup.count("</") > _DEEPEST and _too_deep(markup):
+        return True
+    if len(markup) > _MOST_SIGNS and not markup.isascii() and sum(map(markup.count, _SIGNS)) > _MOST_SIGNS:
         return True
     return len(markup) > 2 * _MOST_ATTRIBUTES and _MANY_ATTRIBUTES.search(markup) is not None
 

@@ -235,6 +235,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "decorated": lambda: plain(b"x\n" + b"--------\n" * 22_000),
     "contacts_one_line": lambda: plain(b"a@b.c" * 40_000),
     # html
+    "html_signs": lambda: html(b"<p>" + b"\xc2\xb2" * 400_000),
     "html_nested_200k": lambda: html(b"<div>" * 200_000),
     "html_nested_200k_b": lambda: html(b"<b>" * 200_000),
     "html_nested_249": lambda: html((b"<div>" * 249 + b"x" + b"</div>" * 249) * 150),
