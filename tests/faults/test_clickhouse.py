@@ -29,7 +29,7 @@ def proxy(scene: Scene) -> Iterator[Proxy]:
     proxy.stop()
 
 
-@row(short=Size(contacts=500, faults=3, per_second=150.0), soak=Size(contacts=4_000, faults=40, per_second=25.0))
+@row(short=Size(contacts=600, faults=3, per_second=60.0), soak=Size(contacts=4_000, faults=40, per_second=25.0))
 def test_an_insert_whose_answer_is_lost_counts_once(scene: Scene, proxy: Proxy, size: Size) -> None:
     with scene.under_load(size):
         while scene.faults < size.faults:
