@@ -14,11 +14,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
-
-import idna
 
 from producers.channels.telephone import e164
+from producers.text.domains import ascii_domain
 from schemas.errors import Refused
 from schemas.identity import canonical_customer_id
 
@@ -129,11 +127,6 @@ def _address(text: str) -> str:
     return f"{unicodedata.normalize('NFC', local.lower())}@{_domain(domain)}"
 
 
-@lru_cache(maxsize=4096)
 def _domain(domain: str) -> str:
     """Returns a domain as DNS knows it; one that DNS cannot know in lower case."""
-    domain = domain.lower().rstrip(".")
-    try:
-        return idna.encode(domain, uts46=True, transitional=False).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return domain
+    return ascii_domain(domain.lower().rstrip("."))

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-
-import idna
 
 from producers.mail import charsets
 from producers.mail.encoded_words import ENCODED_WORD, decode, raw_text
+from producers.text.domains import ascii_domain
 
 __all__ = ["addresses"]
 
@@ -277,16 +275,5 @@ def _canonical(address: str) -> str:
     if unquoted := _UNQUOTED.match(local):
         local = unquoted[1]
     domain = domain.strip(". ")
-    address = f"{local}@{domain if domain.isascii() else _ascii(domain)}"
+    address = f"{local}@{domain if domain.isascii() or len(domain) > _LONGEST_DOMAIN else ascii_domain(domain)}"
     return address if _ADDRESS.fullmatch(address) else ""
-
-
-@lru_cache(maxsize=1024)
-def _ascii(domain: str) -> str:
-    """Returns a domain in ASCII; as it is when it has no such form."""
-    if len(domain) > _LONGEST_DOMAIN:
-        return domain
-    try:
-        return idna.encode(domain, uts46=True, transitional=False).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return domain

@@ -24,7 +24,6 @@ from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
 
-import fsspec
 import msgspec
 import structlog
 from fsspec.implementations.local import LocalFileSystem
@@ -33,7 +32,7 @@ from producers.storage.content_type import media_type_of
 from producers.storage.scanner import Scanner
 from producers.text import privacy
 from producers.text.privacy import Allowance
-from schemas import metrics
+from schemas import attachment_store, metrics
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import Attachment, MessageReceived
 from schemas.settings import ProducerSettings
@@ -41,7 +40,6 @@ from schemas.text import error_line
 
 __all__ = ["AttachmentStore", "store_attachments"]
 
-_SETTING = "DESKSTREAM_ATTACHMENTS_URL"
 #: Text, in which card numbers can be found and masked; other formats are stored as they are.
 _TEXTUAL = ("text/*", "message/*", "application/json", "application/xml", "application/*+json", "application/*+xml")
 _RETRY_SECONDS = 5.0
@@ -65,17 +63,7 @@ class AttachmentStore:
     ) -> None:
         self._max_bytes, self._scanner = max_bytes, scanner
         self._refused = [pattern.strip().lower() for pattern in refused if pattern.strip()]
-        try:
-            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-        except (ValueError, ImportError) as error:
-            raise ConfigurationError(
-                f"{url.partition(':')[0]!r} is no kind of store here: {error_line(error, 200)}",
-                where=_SETTING,
-                fix="give a folder, file:///path, or s3://bucket/prefix with the extra `s3` installed",
-            ) from error
-        except Exception as error:  # each kind of store has errors of its own
-            raise ConfigurationError(error_line(error, 200), where=_SETTING) from error
-        self._root = str(root).rstrip("/")
+        self._files, self._root = attachment_store.opened(url)
         self._local = isinstance(self._files, LocalFileSystem)
 
     @classmethod
@@ -109,9 +97,11 @@ class AttachmentStore:
             for place in ("", _QUARANTINE) if self._scanner is not None else ("",):
                 Path(self._root, place).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"{self._root} cannot be made: {error.strerror}", where=_SETTING) from error
+            raise ConfigurationError(
+                f"{self._root} cannot be made: {error.strerror}", where=attachment_store.SETTING
+            ) from error
         if not os.access(self._root, os.W_OK | os.X_OK):
-            raise ConfigurationError(f"{self._root} cannot be written to", where=_SETTING)
+            raise ConfigurationError(f"{self._root} cannot be written to", where=attachment_store.SETTING)
 
     def put(
         self,

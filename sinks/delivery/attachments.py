@@ -11,18 +11,15 @@ import re
 from hashlib import blake2b
 from typing import Any
 
-import fsspec
-
-from schemas.errors import ConfigurationError
+from schemas import attachment_store
 from schemas.facts import Outbound
 from schemas.settings import SinkSettings
-from schemas.text import error_line, named_error_line
+from schemas.text import named_error_line
 from sinks.delivery.adapter import TryLater, Undeliverable
 from sinks.delivery.compose import File
 
 __all__ = ["AttachmentReader"]
 
-_SETTING = "DESKSTREAM_ATTACHMENTS_URL"
 _STORED = re.compile(r"[A-Z2-7]{12}/([0-9a-f]{64})")
 
 
@@ -32,15 +29,7 @@ class AttachmentReader:
     def __init__(self, url: str, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._files: Any
-        try:
-            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False) if url else (None, "")
-        except Exception as error:  # each kind of store has errors of its own
-            raise ConfigurationError(
-                f"{url.partition(':')[0]!r} is no kind of store here: {error_line(error, 200)}",
-                where=_SETTING,
-                fix="give a folder, file:///path, or s3://bucket/prefix with the extra `s3` installed",
-            ) from error
-        self._root = str(root).rstrip("/")
+        self._files, self._root = attachment_store.opened(url) if url else (None, "")
 
     @classmethod
     def of(cls, settings: SinkSettings) -> AttachmentReader:
@@ -64,7 +53,7 @@ class AttachmentReader:
 
     def _read(self, message: Outbound) -> tuple[File, ...]:
         if self._files is None:
-            raise Undeliverable("refused", "no_attachment_store", f"set {_SETTING} for this process")
+            raise Undeliverable("refused", "no_attachment_store", f"set {attachment_store.SETTING} for this process")
         paths = [self._path(attachment.reference) for attachment in message.attachments]
         try:
             size = sum(int(self._files.info(path)["size"]) for path in paths)

@@ -1,4 +1,4 @@
-"""What an answer has beside its text, at the door: HTML that is made safe, files, copies and quotes that are checked."""
+"""What an answer has beside its text, as the API takes it: HTML that is made safe, files, copies and quotes that are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of answers at the door: stored below the ticket's customer, and an answer refers to nothing else."""
+"""Files of answers, as the API takes them: stored below the ticket's customer, and an answer refers to nothing else."""
 
 from __future__ import annotations
 
