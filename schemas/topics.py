@@ -87,6 +87,8 @@ TOPIC_OF: dict[type, Topic] = {
     **dict.fromkeys(events.EVENTS, CONTACT_EVENTS),
     events.PresenceChanged: ROUTING,
     events.RoutingUpdate: ROUTING,
+    events.TeamConfigured: ROUTING,
+    events.RosterChanged: ROUTING,
     events.TypingChanged: CHAT_SIGNALS,
     facts.TicketFact: TICKET_FACTS,
     facts.AssignmentFact: TICKET_FACTS,

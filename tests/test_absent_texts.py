@@ -58,6 +58,7 @@ WORDS = {
 
 #: Flags that are set, and numbers of states, events and facts that are not 0, when nobody says otherwise.
 SET = {
+    *("FollowChanged.on", "RosterChanged.active", "TeamConfigured.active"),
     *("AgentReplied.public", "TagFact.active", "Ended.survey", "WebhookEndpoint.keep"),
     *("Shop.agents", "Subscription.enabled", "Typing.on", "Body.wants_pages", "Evidence.proven"),
 }

@@ -7,7 +7,17 @@ read each other.
 
 from __future__ import annotations
 
-from schemas.events.agents import AgentReplied, NoteAdded, QuotedMessage, StatusChanged, TagCorrected, Transferred
+from schemas.events.agents import (
+    AgentReplied,
+    AssignmentChanged,
+    FollowChanged,
+    NoteAdded,
+    PriorityChanged,
+    QuotedMessage,
+    StatusChanged,
+    TagCorrected,
+    Transferred,
+)
 from schemas.events.base import (
     CHANNELS,
     LOCALES,
@@ -31,7 +41,15 @@ from schemas.events.conversations import (
 from schemas.events.customers import CustomersMerged, CustomersSplit, ErasureRequested, TicketAdopted
 from schemas.events.messages import Attachment, ConsentChanged, DeliveryReported, MessageReceived
 from schemas.events.orders import OrderChanged, OrderPlaced
-from schemas.events.routing import Assigned, PresenceChanged, RoutingUpdate
+from schemas.events.routing import (
+    AgentProfile,
+    Assigned,
+    Overflowed,
+    PresenceChanged,
+    RosterChanged,
+    RoutingUpdate,
+    TeamConfigured,
+)
 from schemas.events.self_service import ArticleViewed, BotAnswered
 from schemas.events.surveys import SurveyAnswered
 
@@ -44,9 +62,11 @@ __all__ = [
     "STATUSES",
     "UNVERIFIED",
     "VERIFICATIONS",
+    "AgentProfile",
     "AgentReplied",
     "ArticleViewed",
     "Assigned",
+    "AssignmentChanged",
     "Attachment",
     "BotAnswered",
     "CallAnswered",
@@ -59,17 +79,22 @@ __all__ = [
     "DeliveryReported",
     "ErasureRequested",
     "Event",
+    "FollowChanged",
     "MessageReceived",
     "Micros",
     "NoteAdded",
     "OrderChanged",
     "OrderPlaced",
+    "Overflowed",
     "PresenceChanged",
+    "PriorityChanged",
     "QuotedMessage",
+    "RosterChanged",
     "RoutingUpdate",
     "StatusChanged",
     "SurveyAnswered",
     "TagCorrected",
+    "TeamConfigured",
     "Tick",
     "TicketAdopted",
     "TranscriptRequested",
@@ -105,4 +130,10 @@ EVENTS: tuple[type[Event], ...] = (
     CustomersSplit,
     TicketAdopted,
     RoutingUpdate,
+    AssignmentChanged,
+    PriorityChanged,
+    FollowChanged,
+    Overflowed,
+    TeamConfigured,
+    RosterChanged,
 )

@@ -82,3 +82,35 @@ class TagCorrected(Event, frozen=True, kw_only=True):
     add: list[str] = []
     remove: list[str] = []
     thread_ref: str = ""
+
+
+class AssignmentChanged(Event, frozen=True, kw_only=True):
+    """An agent gives a ticket to somebody of its team, takes it, or gives it back to the queue.
+
+    `to_agent` has it from now on, '' for nobody; `agent_id` is who says so.
+    """
+
+    ticket_id: str
+    agent_id: str
+    to_agent: str = ""
+    reason: str = ""
+    thread_ref: str = ""
+
+
+class PriorityChanged(Event, frozen=True, kw_only=True):
+    """An agent sets the priority of a ticket, one of `low normal high urgent`; no rule changes it afterwards."""
+
+    ticket_id: str
+    agent_id: str
+    priority: str
+    reason: str = ""
+    thread_ref: str = ""
+
+
+class FollowChanged(Event, frozen=True, kw_only=True):
+    """An agent follows a ticket, or follows it no more; followers are told what becomes of it."""
+
+    ticket_id: str
+    agent_id: str
+    on: bool = True
+    thread_ref: str = ""

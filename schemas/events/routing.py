@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from schemas.events.base import Event, Micros
 
 
 class Assigned(Event, frozen=True, kw_only=True):
-    """The router's answer: written to the ticket's own partition. `agent_id` '' means given back to the queue."""
+    """The router's answer: written to the ticket's own partition. `agent_id` '' means given back to the queue.
+
+    answers   the `event_id` of the `queue` update that is answered: an answer to another one than the last that the
+              ticket sent comes too late (ADR 47); '' of a router from before this was said
+    """
 
     ticket_id: str
     team: str
     agent_id: str
     queued_at: Micros | None = None
     reason: str = ""
+    answers: str = ""
 
 
 class PresenceChanged(Event, frozen=True, kw_only=True):
@@ -38,6 +45,7 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     skills     what the agent should be able to do; a preference while nobody on shift has them
     partition, version   where in `contact-events` the cause stands: an update below the highest seen
                          of its partition was written again after a crash; version -1 when unknown
+    fallback   of a `queue` update: the team that gets the ticket when it waits too long; '' for none
     """
 
     ticket_id: str
@@ -51,3 +59,83 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     skills: list[str] = []
     partition: int = 0
     version: int = -1
+    fallback: str = ""
+
+
+class Overflowed(Event, frozen=True, kw_only=True):
+    """The router's word that a ticket waited too long in a team; written to the ticket's own partition, which moves it.
+
+    `to_team` is the `fallback` of the `queue` update that `answers` names. The ticket is moved by its own partition alone,
+    and stays where it is when this comes too late.
+    """
+
+    ticket_id: str
+    team: str
+    to_team: str
+    answers: str = ""
+    queued_at: Micros | None = None
+    reason: str = ""
+
+
+class AgentProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is configured of an agent in a team.
+
+    capacity   tickets waiting on us that they take, by channel; `default` for the others; empty: as the team has it
+    weights    the part of a person that one ticket takes, by channel; `default` for the others; empty: as the team has it
+    skills     one of a level stands for those below it, too: `refunds` and `refunds.2` of a skill of level 2
+    """
+
+    agent_id: str
+    capacity: dict[str, int] = {}
+    weights: dict[str, float] = {}
+    languages: list[str] = []
+    skills: list[str] = []
+
+
+class TeamConfigured(Event, frozen=True, kw_only=True):
+    """The configuration of a team took effect; written to `routing`, key = team, by each worker that sees it do so.
+
+    number    of the rules among those that were published: one below the last of this team is old news
+    content   identifies what is configured here: the same as the last of this team changes nothing
+    active    false for a team that the rules name no more
+    agents    those of the configuration; whom the last one named and this one does not are taken out
+    fallback  who gets a ticket of it that waited `overflow_seconds`
+    limits, weights   of an agent who has none of their own, as in `AgentProfile`
+
+    The others are by channel, with `default` for those that are not named; a channel without a value has no such limit:
+
+    overflow_seconds   how long a ticket waits before it goes to the fallback
+    affinity_seconds   how long a ticket waits for the previous agent, who is on shift and has no room
+    accept_seconds     how long an agent may take to accept an offer; without: tickets are assigned and not offered
+    silent_seconds     after how long without a report an agent is away
+    """
+
+    team: str
+    number: int = 0
+    content: str = ""
+    active: bool = True
+    agents: list[AgentProfile] = []
+    languages: list[str] = []
+    fallback: str = ""
+    limits: dict[str, int] = {}
+    weights: dict[str, float] = {}
+    overflow_seconds: dict[str, int] = {}
+    affinity_seconds: dict[str, int] = {}
+    accept_seconds: dict[str, int] = {}
+    silent_seconds: dict[str, int] = {}
+
+
+class RosterChanged(Event, frozen=True, kw_only=True):
+    """An agent joins a team, changes what they can do there, or leaves it; written to `routing`, key = team.
+
+    It holds until the configuration says something else of this agent than it did. What is left out stays as it was known.
+    `skills` and the others are as in `AgentProfile`.
+    """
+
+    agent_id: str
+    team: str
+    active: bool = True
+    capacity: dict[str, int] = {}
+    weights: dict[str, float] = {}
+    languages: list[str] = []
+    skills: list[str] = []

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import Refused
-from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick, TypingChanged
+from schemas.events import Event, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, Tick, TypingChanged
 from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
@@ -75,7 +75,7 @@ _TICK_STEPS = tuple(each for each in STEPS if each[0] in _PASSING)
 _MERGE_STEPS = tuple(each for each in STEPS if each[0] in {*_PASSING, "merge"})
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
-_ELSEWHERE = (PresenceChanged, RoutingUpdate, TypingChanged)
+_ELSEWHERE = (PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, TypingChanged)
 
 
 def fold(

@@ -203,17 +203,17 @@ def test_the_command_prints_the_problems_and_exits_1(registry: Registry, capsys:
 def test_a_field_with_a_default_becomes_the_next_version(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = codec.versions(RoutingUpdate)[1]
+    *_, (newest, wanted) = codec.versions(RoutingUpdate).items()
     older = json.loads(json.dumps(wanted))
     drop(older, "preferred_agent")
-    registry.publish(RoutingUpdate, 1, older)
+    registry.publish(RoutingUpdate, newest, older)
     assert [problem.split(";")[0] for problem in evolution.problems()] == [
         "RoutingUpdate: its struct differs from its newest schema"
     ]
     assert evolution.main(["--write"]) == 0
-    assert capsys.readouterr().out == "new: schemas/avro/routing_update.v2.avsc\n"
+    assert capsys.readouterr().out == f"new: schemas/avro/routing_update.v{newest + 1}.avsc\n"
     forget()
-    assert codec.versions(RoutingUpdate) == {1: older, 2: wanted}
+    assert list(codec.versions(RoutingUpdate).items())[-2:] == [(newest, older), (newest + 1, wanted)]
     assert list(evolution.problems()) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import topics
 from schemas.codec import RECORDS
-from schemas.events import EVENTS, PresenceChanged, RoutingUpdate, TypingChanged
+from schemas.events import EVENTS, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, TypingChanged
 from schemas.facts import FACTS
 from schemas.published import RulesPublished, SecretsRegistered
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
@@ -41,12 +41,11 @@ def test_every_topic_but_the_dead_letters_carries_some_kind_of_record() -> None:
 
 
 def test_what_happens_to_a_customer_is_one_log_and_what_teams_do_another() -> None:
-    assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.ROUTING} == {PresenceChanged, RoutingUpdate}
+    routing = {PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured}
+    assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.ROUTING} == routing
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CHAT_SIGNALS} == {TypingChanged}
-    assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CONTACT_EVENTS} == {*EVENTS} - {
-        PresenceChanged,
-        RoutingUpdate,
-        TypingChanged,
+    assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CONTACT_EVENTS} == {*EVENTS} - routing - {
+        TypingChanged
     }
 
 
