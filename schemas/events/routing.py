@@ -10,8 +10,8 @@ from schemas.events.base import Event, Micros
 class Assigned(Event, frozen=True, kw_only=True):
     """The router's answer: written to the ticket's own partition. `agent_id` '' means given back to the queue.
 
-    answers   the `event_id` of the `queue` update that is answered: an answer to another one than the last that the
-              ticket sent comes too late (ADR 47); '' of a router from before this was said
+    answers   the `ref` of the newest update of the ticket that the router had folded: when the ticket has decided something
+              else since, the answer comes too late (ADR 47); '' of a router from before this was said
     """
 
     ticket_id: str
@@ -46,6 +46,9 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     partition, version   where in `contact-events` the cause stands: an update below the highest seen
                          of its partition was written again after a crash; version -1 when unknown
     fallback   of a `queue` update: the team that gets the ticket when it waits too long; '' for none
+    ref        names the decision that the update tells; the router's answers repeat it. A `queue` with the ref that the
+               router knows only changes the place of a ticket that still waits; one with another ref puts it into the queue,
+               whoever it was given to before: the ticket's own partition takes no answer to an older ref (ADR 47)
     """
 
     ticket_id: str
@@ -60,13 +63,14 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     partition: int = 0
     version: int = -1
     fallback: str = ""
+    ref: str = ""
 
 
 class Overflowed(Event, frozen=True, kw_only=True):
     """The router's word that a ticket waited too long in a team; written to the ticket's own partition, which moves it.
 
-    `to_team` is the `fallback` of the `queue` update that `answers` names. The ticket is moved by its own partition alone,
-    and stays where it is when this comes too late.
+    `to_team` is the `fallback` of the `queue` update, `answers` its `ref`. The ticket is moved by its own partition alone, and
+    stays where it is when this comes too late.
     """
 
     ticket_id: str
