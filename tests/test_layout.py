@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.each import each
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "producers", "stream_processors", "sinks")
 ENTRY_POINTS = ("__main__.py", "app.py")
@@ -101,8 +103,8 @@ def too_long(path: Path) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: {node.name}: {lines(node)} lines"
 
 
-every_module = pytest.mark.parametrize("path", modules(*PACKAGES, "deploy"), ids=str)
-every_pure_module = pytest.mark.parametrize("path", pure_modules(), ids=str)
+every_module = each("path", modules(*PACKAGES, "deploy"))
+every_pure_module = each("path", pure_modules())
 
 
 # -- modules ------------------------------------------------------------------------------------------------------

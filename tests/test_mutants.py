@@ -12,6 +12,7 @@ from tests.mutants.__main__ import accepted
 from tests.mutants.changes import mutants
 from tests.mutants.pool import ROOT
 from tests.mutants.reach import sources
+from tests.support.each import each
 
 SOURCE = '''
 """A docstring."""
@@ -59,7 +60,7 @@ def test_a_change_over_lines_with_wide_characters() -> None:
     ]
 
 
-@pytest.mark.parametrize("file", sources(ROOT)[::9])
+@each("file", sources(ROOT)[::9])
 def test_every_change_can_be_compiled(file: str) -> None:
     for mutant in [*mutants((ROOT / file).read_text("utf-8"))][::25]:
         compile(mutant.source, file, "exec")

@@ -19,6 +19,7 @@ from deploy.prometheus.__main__ import HERE, files
 from deploy.tools import Tools
 from schemas import metrics
 from schemas.errors import ConfigurationError
+from tests.support.each import each
 
 PLAN = slos.load()
 RULES = sorted((HERE / "rules").glob("*.yaml"))
@@ -158,7 +159,7 @@ def test_rules_for_a_fast_clock_have_shorter_windows_under_the_same_names() -> N
     )
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["labels"].get("slo") or alert["alert"])
+@each("alert", ALERTS)
 def test_every_alert_says_whom_it_is_for_and_what_to_do(alert: dict[str, Any]) -> None:
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert alert["annotations"]["runbook_url"].endswith(f"/{alert['alert']}.md")

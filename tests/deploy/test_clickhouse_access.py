@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.local.clickhouse import ClickHouseServer
 from tests.support.deploy.embedded_clickhouse import http, running, with_table
+from tests.support.each import each
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +124,8 @@ OUTSIDE = [
 ]
 
 
-@pytest.mark.parametrize("user", ["default", "analyst"])
-@pytest.mark.parametrize("sql", OUTSIDE)
+@each("user", ["default", "analyst"])
+@each("sql", OUTSIDE)
 def test_no_sql_leaves_the_engine(server: ClickHouseServer, client: Client, sql: str, user: str) -> None:
     status, text, code = http(server, sql.encode(), **{"X-ClickHouse-User": user})
     assert status in (403, 404, 400), text

@@ -12,6 +12,7 @@ from deploy.grafana.boards import JSON, boards, stale
 from deploy.grafana.panels import Prom, Sql, queries
 from schemas import metrics
 from tests.conftest import ROOT
+from tests.support.each import each
 
 EVERY = [pytest.param(query, id=f"{board.uid}/{panel.title}") for board, panel, query in queries(boards())]
 _METRIC = re.compile(r"\b(deskstream_\w+|process_\w+|up)\b")
@@ -62,7 +63,7 @@ def test_panels_stand_beside_each_other_and_not_on_each_other():
             taken |= cells
 
 
-@pytest.mark.parametrize("query", [each for each in EVERY if isinstance(each.values[0], Prom)])
+@each("query", [asked.values[0] for asked in EVERY if isinstance(asked.values[0], Prom)])
 def test_a_query_to_prometheus_names_metrics_that_are_declared(query: Prom):
     named = set(_METRIC.findall(re.sub(r"deskstream\.\*", "", query.expr)))
     assert named and named <= exported()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.each import each
 
 DEPLOY = ROOT / "deploy"
 README = ROOT / "README.md"
@@ -16,7 +17,7 @@ ADRS = sorted((DEPLOY / "adr").glob("*.md"))
 PAGES = sorted((DEPLOY / "docs").glob("*.md"))
 DOCUMENTS = [README, *sorted(DEPLOY.rglob("*.md"))]
 TOP = "|".join(("schemas", "producers", "stream_processors", "sinks", "deploy", "tests"))
-every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+every_document = each("path", DOCUMENTS)
 
 
 def test_the_readme_has_at_most_150_lines() -> None:

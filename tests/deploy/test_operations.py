@@ -19,6 +19,7 @@ from schemas.settings import SinkSettings
 from sinks.clickhouse import connection, migrate
 from tests.conftest import ROOT
 from tests.support.deploy.setting_policies import every_variable
+from tests.support.each import each
 
 PAGES = ROOT / "deploy" / "operations"
 EVERY = sorted(PAGES.glob("*.md"))
@@ -32,7 +33,7 @@ COMMAND_LINES = {
 KUBECTL = {"annotate", "apply", "delete", "exec", "get", "patch", "rollout", "scale", "wait"}
 #: What a cluster has beside our manifests: claims by their template, Secrets, and pods of the StatefulSets.
 NOT_OURS = {"deskstream-doors", "deskstream-keys", "deskstream-worker", "state-worker-0", "worker-0", "clickhouse-0"}
-every_page = pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+every_page = each("path", EVERY)
 
 
 def lines(path: Path) -> list[str]:
@@ -46,7 +47,7 @@ def lines(path: Path) -> list[str]:
 ALL = [(path.stem, line) for path in EVERY for line in lines(path)]
 
 
-@pytest.mark.parametrize(("page", "line"), ALL, ids=lambda each: each)
+@each(("page", "line"), ALL)
 def test_a_command_exists_with_the_options_that_it_is_given(page: str, line: str) -> None:
     words = shlex.split(line)
     while (match := re.fullmatch(r"(DESKSTREAM_\w+)=.+", words[0])) is not None:

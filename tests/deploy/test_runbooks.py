@@ -20,6 +20,7 @@ from deploy.grafana.panels import queries as panel_queries
 from deploy.prometheus import cases
 from deploy.tools import Tools
 from schemas import metrics
+from tests.support.each import each
 
 RULES = Path(cases.__file__).parent / "rules"
 ROOT = RULES.parents[2]
@@ -111,7 +112,7 @@ def command_lines() -> list[list[str]]:
     return [shlex.split(line) for line in sorted(set(lines))]
 
 
-@pytest.mark.parametrize("words", command_lines(), ids=" ".join)
+@each("words", command_lines())
 def test_every_command_is_one_that_exists(words: list[str]) -> None:
     if words[:2] == ["python", "-m"]:
         ours = [word for word in words[2:] if re.fullmatch(r"[a-z_.]+", word)]  # module and subcommands

@@ -15,6 +15,7 @@ import pytest
 from tests.fuzz import runner, structured
 from tests.fuzz.runner import balanced, run, shares, table
 from tests.fuzz.target import Take, Target, input_of, targets
+from tests.support.each import each
 
 INPUTS = 5_000
 
@@ -89,7 +90,7 @@ def test_what_offends_is_found_and_kept(tmp_path: Path, take: Take, what: str) -
     assert "x" in table({"x": result}) and balanced(result)
 
 
-@pytest.mark.parametrize("mutator", [*structured.JSON, *structured.FORM, *structured.MAIL, *structured.JSON_LINES])
+@each("mutator", [*structured.JSON, *structured.FORM, *structured.MAIL, *structured.JSON_LINES])
 def test_a_mutator_takes_any_bytes(mutator: Callable[..., bytes]) -> None:
     chance = Random(7)
     examples = [

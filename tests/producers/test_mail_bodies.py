@@ -16,6 +16,7 @@ from producers.mail import event as email
 from producers.mail import transfer
 from producers.text import markup
 from schemas.errors import Refused
+from tests.support.each import each
 from tests.support.producers.mail_bodies import BODIES, PAGES, mail_of, written_bodies
 
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
@@ -26,14 +27,14 @@ MACHINES = frozenset(
 UNREAD = re.compile(r"<!--.*?-->|<(script|style|title)\b.*?</\1\s*>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@each("name", BODIES)
 def test_the_words_of_a_body_are_read(name: str) -> None:
     case = BODIES[name]
     event = email.normalise(mail_of(case.mail), now=NOW)
     assert (event.full_text, tuple(file.name for file in event.attachments)) == (case.text, case.files)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@each("name", PAGES)
 def test_the_words_of_a_page_are_read(name: str) -> None:
     page, text = PAGES[name]
     assert markup.to_text(page) == text

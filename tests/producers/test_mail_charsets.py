@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from producers.mail import charset_guess, charsets
 from producers.mail.event import message_received
 from producers.mail.parse import parse
+from tests.support.each import each
 from tests.support.producers.languages import CHARSETS, SENTENCES
 
 EVERY = [(language, charset) for language, each in CHARSETS.items() for charset in each]
@@ -74,7 +75,7 @@ def most_common(counted: Counter[str]) -> str:
     return counted.most_common(1)[0][0]
 
 
-@pytest.mark.parametrize(("language", "charset"), EVERY, ids=[f"{language}-{charset}" for language, charset in EVERY])
+@each(("language", "charset"), EVERY)
 def test_a_text_as_declared_is_read_as_written(language: str, charset: str) -> None:
     for length in (1, 5, 20, 200):
         raw, text = case(language, charset, length, 0)

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from producers.mail import event as email
 from schemas import codec
 from schemas.errors import Refused
 from schemas.events import MessageReceived
+from tests.support.each import each
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "email").glob("*.eml"))
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
@@ -27,7 +27,7 @@ def everything_but_defaults(event: MessageReceived) -> dict[str, object]:
     return said
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@each("path", EXAMPLES)
 def test_an_example_mail_becomes_what_is_written_beside_it(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text("utf-8"))
     try:

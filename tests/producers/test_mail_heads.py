@@ -16,6 +16,7 @@ from producers.mail.content_type import plain_content_type
 from producers.sources.smtp import with_envelope
 from schemas.errors import Refused
 from tests.producers.test_mail_parser import EXAMPLES, tree
+from tests.support.each import each
 from tests.support.producers.mail_heads import BREAKS, Whole, broken_heads, whole_mails
 
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
@@ -67,7 +68,7 @@ def test_no_mixture_of_breaks_makes_up_a_sender(mail: Whole, breaks: list[tuple[
         assert refused.reason in ("no_sender", "undecodable_mime")
 
 
-@pytest.mark.parametrize("path", WELL_FORMED, ids=lambda path: path.stem)
+@each("path", WELL_FORMED)
 def test_what_is_well_formed_is_read_as_the_library_reads_it(path: Path) -> None:
     raw = path.read_bytes()
     assert tree(mended.read_mended(raw)) == tree(parser.read_entity(raw))

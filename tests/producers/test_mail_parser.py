@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from producers.mail import parser
 from producers.mail.parse import parse
 from schemas.errors import Refused
+from tests.support.each import each
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "email").glob("*.eml"))
 HEAD = b"From: a@b.example\n"
@@ -45,7 +46,7 @@ def reports_parts(message: Message) -> bool:
     return bool(kinds & {"message", "multipart"}) or any(reports_parts(part) for part in payload)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@each("path", EXAMPLES)
 def test_an_example_has_the_parts_that_the_library_finds(path: Path) -> None:
     raw = path.read_bytes()
     assert tree(parser.read_entity(raw)) == tree(message_from_bytes(raw, policy=compat32))

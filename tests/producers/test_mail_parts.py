@@ -16,6 +16,7 @@ from producers.mail import charsets, invitations, mime, quotes, rtf, smime, tnef
 from producers.mail.parse import parse
 from producers.mail.part import Part
 from producers.text import markup
+from tests.support.each import each
 from tests.support.producers import tnef_bytes
 
 names = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=40)
@@ -121,7 +122,7 @@ LIES = ["", "utf-8", "us-ascii", "iso-8859-1", "windows-1252"]
 NEIGHBOURS = ["gb2312", "big5", "shift_jis", "euc-jp"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("real", "declared"),
     [(real, lie) for real in SENTENCES for lie in LIES]
     + [(real, lie) for real in SENTENCES if real != "cp949" for lie in NEIGHBOURS],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from producers.mail import event as email
 from producers.mail.addresses import addresses
 from schemas.errors import Refused
+from tests.support.each import each
 from tests.support.producers.mail_senders import FORMS, UNUSABLE, written_senders
 
 NOW = 1772445600_000000  # 2026-03-02T10:00:00Z
@@ -24,7 +25,7 @@ def in_a_mail(header: str | bytes) -> bytes:
     return b"From: " + (header if isinstance(header, bytes) else header.encode()) + b"\nSubject: x\n\nHello\n"
 
 
-@pytest.mark.parametrize(("header", "name", "address"), FORMS, ids=lambda each: repr(each)[:60])
+@each(("header", "name", "address"), FORMS)
 def test_a_from_header_names_its_sender(header: str | bytes, name: str, address: str) -> None:
     event = email.normalise(in_a_mail(header), now=NOW)
     assert (event.address, event.customer_name) == (address, name)

@@ -21,6 +21,7 @@ from producers.sources.http.server import create_app
 from schemas.settings import ProducerSettings
 from tests.conftest import ROOT
 from tests.producers.test_pages import PAGES
+from tests.support.each import each
 
 HTML = {"accept": "text/html"}
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -86,7 +87,7 @@ def test_what_is_no_page_of_the_chat_server_runs_nothing(path: str) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@each("name", PAGES)
 def test_no_page_holds_a_script_or_a_style_that_is_not_allowed(name: str) -> None:
     page = PAGES[name]
     assert all(not body for body in re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL))

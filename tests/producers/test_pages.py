@@ -22,6 +22,7 @@ from producers.sources.http import docs, openapi, pages, server
 from producers.text.locales import negotiated
 from schemas.events import LOCALES
 from schemas.settings import ProducerSettings
+from tests.support.each import each
 
 TICKET = "ABCDEFGHIJKL-1"
 NASTY = '"><script>alert(1)</script>'
@@ -70,7 +71,7 @@ PAGES = {
     for locale, make in product(LOCALES, (survey_pages, form_pages))
     for kind, html in {f"{make.__name__[:4]} {name}": html for name, html in make(locale).items()}.items()
 }
-every_page = pytest.mark.parametrize("name", PAGES)
+every_page = each("name", PAGES)
 
 
 @every_page
@@ -116,7 +117,7 @@ def test_a_page_that_asks_has_one_form_that_posts(name: str) -> None:
     assert [sent.get("method") for sent in parsed(PAGES[name]).iter("form")] == (["post"] if asks else [])
 
 
-@pytest.mark.parametrize("name", [name for name, html in PAGES.items() if "<form" in html])
+@each("name", [name for name, html in PAGES.items() if "<form" in html])
 def test_a_form_is_sent_by_its_one_button(name: str) -> None:
     [sent] = parsed(PAGES[name]).iter("form")
     [button] = sent.iter("button")

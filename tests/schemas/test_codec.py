@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from schemas import codec, events, facts
 from schemas.errors import BrokenBody, CodecError, NotSingleObject, UnknownFingerprint
 from tests.schemas.conftest import Registry
+from tests.support.each import each
 from tests.support.records import example, records
 
 few = settings(max_examples=10, deadline=None)  # of each of 25 kinds
+of_every_kind = each("kind", codec.RECORDS)
 every_kind = pytest.mark.parametrize("kind", codec.RECORDS, ids=lambda kind: kind.__name__)
 
 
@@ -54,7 +56,7 @@ def test_what_is_encoded_is_decoded_again(kind: type[msgspec.Struct], data: st.D
     assert codec.decode(codec.encode(record)) == record
 
 
-@every_kind
+@of_every_kind
 def test_the_header_is_the_marker_and_the_fingerprint_of_the_canonical_form(kind: type[msgspec.Struct]) -> None:
     written = codec.encode(example(kind))
     schema = schema_of(kind)
@@ -167,7 +169,7 @@ def test_a_fingerprint_of_nobody_is_unknown() -> None:
     assert raised.value.reason == "unknown_fingerprint"
 
 
-@every_kind
+@of_every_kind
 def test_a_body_cut_short_anywhere_is_broken(kind: type[msgspec.Struct]) -> None:
     written = codec.encode(example(kind))
     for length in range(10, len(written)):
@@ -175,7 +177,7 @@ def test_a_body_cut_short_anywhere_is_broken(kind: type[msgspec.Struct]) -> None
             codec.decode(written[:length])
 
 
-@every_kind
+@of_every_kind
 def test_bytes_left_over_are_broken(kind: type[msgspec.Struct]) -> None:
     with pytest.raises(BrokenBody, match="1 bytes after the end") as raised:
         codec.decode(codec.encode(example(kind)) + b"\x00")
@@ -236,7 +238,7 @@ def agrees_with_fastavro(kind: type[msgspec.Struct], body: bytes) -> bool:
     return True
 
 
-@every_kind
+@of_every_kind
 def test_a_changed_byte_is_read_or_broken_as_by_fastavro(kind: type[msgspec.Struct]) -> None:
     body = codec.encode(example(kind))[10:]
     seen = {
@@ -269,7 +271,7 @@ def test_a_body_with_some_bytes_replaced_is_read_or_broken_as_by_fastavro(
     agrees_with_fastavro(kind, body[:start] + data.draw(st.binary(max_size=4)) + body[end:])
 
 
-@every_kind
+@of_every_kind
 def test_a_changed_byte_of_the_header_is_a_codec_error(kind: type[msgspec.Struct]) -> None:
     written = codec.encode(example(kind))
     for place in range(10):

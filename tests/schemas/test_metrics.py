@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from schemas import metrics
 from schemas.metrics_table import table
+from tests.support.each import each
 
 BOUNDED = {
     "agent", "brand", "channel", "clock", "credential", "kind", "listener", "outcome", "partition", "phase", "policy", "priority", "process", "quadrant", "reason",
@@ -20,7 +20,7 @@ BOUNDED = {
 #: Counters of time that adds up (as process_cpu_seconds_total does): no durations of single events.
 TIME_THAT_ADDS_UP = {"deskstream_kafka_away_seconds_total"}
 METRICS = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
-every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+every_metric = each("metric", METRICS.values())
 
 
 def full_name(metric: Counter | Gauge | Histogram) -> str:

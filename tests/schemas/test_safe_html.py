@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.safe_html import TAGS, clean, from_text, images, to_text
+from tests.support.each import each
 
 ATTRIBUTES = {"href", "rel", "src", "alt", "width", "height", "start", "colspan", "rowspan", "dir"}
 HOSTILE = [
@@ -109,7 +110,7 @@ def assert_harmless(markup: str) -> None:
     assert found <= TAGS | {"html", "head", "body", "tbody"}
 
 
-@pytest.mark.parametrize("markup", HOSTILE, ids=range(len(HOSTILE)))
+@each("markup", HOSTILE)
 def test_hostile_markup_becomes_harmless_and_stays_as_it_is(markup: str) -> None:
     cleaned = clean(markup)
     assert_harmless(cleaned)

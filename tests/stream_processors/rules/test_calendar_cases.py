@@ -25,6 +25,7 @@ import yaml
 from schemas.clock import MICROS
 from stream_processors.rules.calendars import Calendar, NeverOpen
 from stream_processors.rules.calendars_file import Calendars
+from tests.support.each import each
 from tests.support.tickets.clock_case import seconds
 
 FOLDER = Path(__file__).parent / "calendar_cases"
@@ -101,7 +102,7 @@ def wrong(question: str, asked: str, expected: Any, calendars: Calendars) -> str
     return "" if expected != "never" and found == instant(str(expected), calendar) else shown(found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.file}: {case.says}" for case in CASES])
+@each("case", CASES)
 def test_the_calendar_says(case: Case, calendars: dict[str, Calendars]) -> None:
     [question] = case.given.keys() & set(QUESTIONS)
     found = wrong(question, case.given[question], case.given["is"], calendars[case.file])

@@ -14,6 +14,7 @@ from schemas.events import CallEnded, MessageReceived
 from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.loop_guards import REASONS, Guards, subject_fingerprint
 from stream_processors.tickets.state import Customer, SentAcknowledgement
+from tests.support.each import each
 
 CONFIG = rules_module.SHIPPED / "acknowledgements.yaml"
 GUARDS = Guards.load(CONFIG, "support.example")
@@ -166,7 +167,7 @@ PEOPLE = [
 ]
 
 
-@pytest.mark.parametrize("subject", MACHINES)
+@each("subject", MACHINES)
 def test_the_subject_of_an_automatic_answer_gives_a_machine_away(subject: str) -> None:
     assert suppression(message(subject=subject)) == "auto_submitted"
     assert GUARDS.from_machine(message(subject=subject))

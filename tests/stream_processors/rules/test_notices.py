@@ -13,15 +13,16 @@ from schemas.events import LOCALES
 from stream_processors.rules import ruleset
 from stream_processors.rules.notices import KINDS, Notices
 from stream_processors.text import sms
+from tests.support.each import each
 
 SHIPPED = ruleset.SHIPPED / "notices.yaml"
 ALL = [(kind, locale) for kind in KINDS for locale in LOCALES]
 
 
-@pytest.mark.parametrize(
+@each(
     "domain", ["support.example", "a-very-long-name-of-a-company-that-sells-everything.example", "x" * 200 + ".example"]
 )
-@pytest.mark.parametrize(("kind", "locale"), ALL)
+@each(("kind", "locale"), ALL)
 def test_every_text_is_one_sms_whatever_our_domain(kind: str, locale: str, domain: str) -> None:
     text = Notices.load(SHIPPED, domain).text(kind, locale)
     assert sms.units(text) <= (160 if sms.is_gsm_7(text) else 70), text

@@ -20,6 +20,7 @@ from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules import taxonomy_file
 from stream_processors.rules.taxonomy import Taxonomy
 from stream_processors.text.language import detect
+from tests.support.each import each
 
 SHIPPED = rules_module.load().taxonomy
 CONFIG = rules_module.SHIPPED / "taxonomy.yaml"
@@ -43,7 +44,7 @@ def found(text: str, subject: str = "") -> set[str]:
 # -- the shipped taxonomy -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("language", "example"), MESSAGES, ids=[f"{name}: {e['text'][:40]}" for name, e in MESSAGES])
+@each(("language", "example"), MESSAGES)
 def test_a_customers_message_gets_the_tags_that_say_why(language: str, example: dict[str, Any]) -> None:
     reading = SHIPPED.read(example["text"], example.get("subject", ""))
     assert {match.slug for match in reading.matches} == set(example["tags"])
@@ -92,12 +93,12 @@ def test_every_phrase_is_found_on_its_own_and_is_its_own_evidence() -> None:
                 )
 
 
-@pytest.mark.parametrize(("language", "example"), [m for m in MESSAGES if m[0] == "zh-Hans"])
+@each(("language", "example"), [m for m in MESSAGES if m[0] == "zh-Hans"])
 def test_traditional_characters_get_the_same_tags(language: str, example: dict[str, Any]) -> None:
     assert found(_TO_TRADITIONAL.convert(example["text"])) == found(example["text"])
 
 
-@pytest.mark.parametrize(("language", "example"), [m for m in MESSAGES if m[0] == "en"])
+@each(("language", "example"), [m for m in MESSAGES if m[0] == "en"])
 def test_full_width_characters_and_capitals_get_the_same_tags(language: str, example: dict[str, Any]) -> None:
     wide = "".join(chr(ord(c) + 0xFEE0) if c.isascii() and c.isalnum() else c for c in example["text"])
     assert found(wide) == found(example["text"]) == found(example["text"].upper())

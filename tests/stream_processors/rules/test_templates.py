@@ -22,6 +22,7 @@ from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.templates import KINDS, Situation, Templates, kind_of
 from stream_processors.text import sms
 from stream_processors.text.promised_time import promised_time
+from tests.support.each import each
 
 DIRECTORY = rules_module.SHIPPED / "templates"
 TEMPLATES = Templates.load(DIRECTORY)
@@ -324,8 +325,8 @@ def says(text: str, words: str | tuple[str, ...]) -> bool:
     return any(word in text for word in ((words,) if isinstance(words, str) else words))
 
 
-@pytest.mark.parametrize(("kind", "locale"), ALL)
-@pytest.mark.parametrize("dissatisfied", [False, True])
+@each(("kind", "locale"), ALL)
+@each("dissatisfied", [False, True])
 def test_each_closed_hour_has_words_of_its_own(kind: str, locale: str, dissatisfied: bool) -> None:
     """An unhappy customer gets the apology instead, where one message has no room for both."""
     short = kind in ("sms", "call") and locale != "en" and dissatisfied

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_processors.text.own_words import order_number_words, own_words
+from tests.support.each import each
 
 LINKS = [
     "https://evil.example", "HTTP:evil.example", "hxxps://evil", "//evil.example/x", "www.evil", "see www evil com",
@@ -24,7 +25,7 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", LINKS)
+@each("text", LINKS)
 def test_what_may_become_a_link_is_left_out(text: str) -> None:
     assert own_words(text, 100) == ""
     assert own_words(f"Hello {text} there", 100) == ""

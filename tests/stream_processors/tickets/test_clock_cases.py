@@ -8,6 +8,7 @@ import pytest
 
 from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.ruleset import Rules
+from tests.support.each import each
 from tests.support.tickets.clock_case import Case, cases, differences, play, rules_of, seconds
 
 CASES = list(cases())
@@ -25,7 +26,7 @@ def rules_for(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Rules
     return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@each("case", CASES)
 def test_the_clocks_say(case: Case, rules_for: dict[str, tuple[Rules, Rules | None]]) -> None:
     story = play(case, *rules_for[case.file])
     assert not (wrong := differences(case, story)), "\n".join((str(case.given["why"]), *wrong))

@@ -25,6 +25,7 @@ import yaml
 from schemas.facts import PaneBucketFact, ResolutionFact, SurveyFact
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.windows.quantile_sketch import quantile
+from tests.support.each import each
 from tests.support.tickets.clock_case import ACTIONS, seconds
 from tests.support.tickets.story import SECOND, T0, Story
 
@@ -105,7 +106,7 @@ def sketch(story: Story, measure: str) -> Counter[int]:
     return counts
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.file}: {case.says}" for case in CASES])
+@each("case", CASES)
 def test_the_figures_say(case: Case, rules: Rules) -> None:
     story, given, why = told(rules, case), case.given, case.given["why"]
     for metric, value in given.get("totals", {}).items():

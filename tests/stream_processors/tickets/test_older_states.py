@@ -14,6 +14,7 @@ from schemas.facts import ClockShare, TicketClocks
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.tickets import older_states
 from stream_processors.tickets.state import Clock, Customer, Episode, StatusChange, Ticket, customer_key
+from tests.support.each import each
 from tests.support.tickets.story import Story, at
 
 
@@ -125,7 +126,7 @@ def test_so_is_one_of_version_6_whose_groups_were_shorter(lived: Customer) -> No
     assert StateCodec({b"c": Customer}).load(b"cX", stored) == lived
 
 
-@pytest.mark.parametrize("fields", range(3, len(older_states._TICKET)))
+@each("fields", range(3, len(older_states._TICKET)))
 def test_what_an_older_ticket_did_not_have_yet_has_its_default(lived: Customer, fields: int) -> None:
     upgraded = StateCodec({b"c": Customer}).load(b"cX", as_stored(lived, 1, fields))
     (ticket,), (now,) = upgraded.tickets, lived.tickets

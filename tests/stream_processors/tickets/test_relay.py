@@ -16,6 +16,7 @@ from schemas.facts import Outbound
 from sinks.delivery.mail import address, compose
 from stream_processors.rules.ruleset import Rules, load
 from stream_processors.tickets.acknowledge import _FIXED_SUBJECTS
+from tests.support.each import each
 from tests.support.secrets import FIRST, secrets
 from tests.support.tickets.story import Story, at
 
@@ -71,9 +72,9 @@ def assert_says_nothing(outbound: Outbound) -> None:
     assert "@" not in outbound.text
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
-@pytest.mark.parametrize("language", ["", *LOCALES, "de", "../../en", f"en{EVIL}"])
-@pytest.mark.parametrize("words", WORDS)
+@each("channel", CHANNELS)
+@each("language", ["", *LOCALES, "de", "../../en", f"en{EVIL}"])
+@each("words", WORDS)
 def test_nothing_that_somebody_typed_reaches_the_victim(channel: str, language: str, words: str) -> None:
     outbound = acknowledgement(RULES, **contact(words, channel, language))
     assert_says_nothing(outbound)
