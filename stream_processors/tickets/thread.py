@@ -361,7 +361,7 @@ def _known(customer: Customer, event: Any) -> Customer:
             return customer
         changes["customer_id"] = event.customer_id
     if isinstance(event, MessageReceived):
-        if event.customer_name and event.customer_name != customer.name:
+        if event.customer_name and event.customer_name != customer.name and trust.may_rename(customer, event):
             changes["name"] = event.customer_name
         if event.tier and event.tier != customer.tier:
             changes["tier"] = event.tier

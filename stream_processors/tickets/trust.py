@@ -28,6 +28,7 @@ __all__ = [
     "is_customer",
     "is_own",
     "may_be_told",
+    "may_rename",
     "name_for",
     "reaches_sender",
     "takes_part",
@@ -108,6 +109,11 @@ def may_be_told(customer: Customer, event: Contact) -> bool:
     if event.verified == UNVERIFIED or getattr(event, "public", False) or not is_customer(customer, event):
         return False
     return event.channel not in MAIL or reaches_sender(event.customer_id, event)
+
+
+def may_rename(customer: Customer, event: MessageReceived) -> bool:
+    """Returns false for who writes another name into a contact without proof: agents' answers and surveys show it."""
+    return not customer.name or event.verified != UNVERIFIED or event.imported or "customer_name" in event.directory
 
 
 def name_for(customer: Customer, ticket: Ticket | None, address: str) -> str:

@@ -360,3 +360,21 @@ def test_no_unverified_contact_is_told_what_is_stored(
     assert not any(secret in shows(automatic) for secret in (name, order, subject))
     if who == EVE:
         assert automatic == [] and story.ticket().episode == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, NAME),
+        ({"verified": "dmarc"}, "Eve"),
+        ({"directory": ["customer_name"]}, "Eve"),
+        ({"imported": True}, "Eve"),
+    ],
+)
+def test_only_the_customer_and_the_directory_change_the_stored_name(
+    rules: Rules, known: dict[str, Any], expected: str
+) -> None:
+    story = ann_wrote(rules)
+    story.message(HOUR, customer_name="Eve", **known)
+    story.message(2 * HOUR, verified="dmarc")
+    assert sent(story)[-1].customer_name == expected
