@@ -23,10 +23,11 @@ class Assigned(Event, frozen=True, kw_only=True):
 
 
 class PresenceChanged(Event, frozen=True, kw_only=True):
-    """An agent comes or goes; written to `routing`, key = team.
+    """An agent comes or goes, or says again that they are there; written to `routing`, key = team.
 
     status    `online away offline`
     capacity  how many tickets waiting on us the agent takes, by channel; `default` for the others
+    valid_seconds  for how long this report holds without another one; 0: as long as the team's configuration says
     """
 
     agent_id: str
@@ -35,6 +36,7 @@ class PresenceChanged(Event, frozen=True, kw_only=True):
     capacity: dict[str, int] = {}
     languages: list[str] = []
     skills: list[str] = []
+    valid_seconds: int = 0
 
 
 class RoutingUpdate(Event, frozen=True, kw_only=True):
@@ -49,6 +51,7 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     ref        names the decision that the update tells; the router's answers repeat it. A `queue` with the ref that the
                router knows only changes the place of a ticket that still waits; one with another ref puts it into the queue,
                whoever it was given to before: the ticket's own partition takes no answer to an older ref (ADR 47)
+    due_at     the nearest deadline of its clocks; None when none runs
     """
 
     ticket_id: str
@@ -64,6 +67,8 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     version: int = -1
     fallback: str = ""
     ref: str = ""
+    due_at: Micros | None = None
+    brand: str = ""
 
 
 class Overflowed(Event, frozen=True, kw_only=True):
@@ -105,6 +110,9 @@ class TeamConfigured(Event, frozen=True, kw_only=True):
     agents    those of the configuration; whom the last one named and this one does not are taken out
     fallback  who gets a ticket of it that waited `overflow_seconds`
     limits, weights   of an agent who has none of their own, as in `AgentProfile`
+    order     the criteria that order waiting tickets, the first first: of `channel priority due_at eligible_at`; empty: these
+    give_back_percent  of the time from the assignment to `due_at`: after so much of it a ticket that its agent left alone
+                       goes back to the queue; 0: never
 
     The others are by channel, with `default` for those that are not named; a channel without a value has no such limit:
 
@@ -127,6 +135,8 @@ class TeamConfigured(Event, frozen=True, kw_only=True):
     affinity_seconds: dict[str, int] = {}
     accept_seconds: dict[str, int] = {}
     silent_seconds: dict[str, int] = {}
+    order: list[str] = []
+    give_back_percent: int = 0
 
 
 class RosterChanged(Event, frozen=True, kw_only=True):
