@@ -86,9 +86,6 @@ class Part:
         if self.is_list and not self.is_encoded_mail:
             return self._source()
         data = self.message.body()
-        if "uu" in encoding.lower():
-            decoded = self.message.get_payload(decode=True)
-            return decoded if isinstance(decoded, bytes) else data
         return transfer.decode(data, encoding) if encoding else data
 
     @property

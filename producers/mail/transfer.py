@@ -29,6 +29,8 @@ _PADDING_INSIDE = re.compile(rb"=++(?=[A-Za-z0-9+/])")
 _ACCIDENTS = 60
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,62}\n)++)(?:`\n|\n)?end[ \t]*$", re.MULTILINE)
 _MOST_UUENCODED = 20
+_UU_BEGIN = re.compile(rb"^begin [0-7]+ [^\r\n]*\r?\n", re.MULTILINE)
+_UU_END = re.compile(rb"^end[ \t\f]*\r?$", re.MULTILINE)
 
 
 def decode(data: bytes, encoding: str) -> bytes:
@@ -40,6 +42,8 @@ def decode(data: bytes, encoding: str) -> bytes:
         if b"\r" in data and b"\n" not in data:
             data = data.replace(b"\r", b"\n")
         return binascii.a2b_qp(_BLANKS_AFTER_SOFT_BREAK.sub(b"=", data))
+    if encoding.startswith(("uu", "xuu")):
+        return _uuencoded_part(data)
     return data
 
 
@@ -126,6 +130,22 @@ def _lenient(data: bytes) -> bytes:
         if len(digits) % 4 == 1:
             digits = digits[:-1]
         return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+
+
+def _uuencoded_part(data: bytes) -> bytes:
+    """Returns the file of a part that is uuencoded; data that is not, or that does not end, as it is."""
+    begin = _UU_BEGIN.search(data)
+    end = _UU_END.search(data, begin.end()) if begin else None
+    if begin is None or end is None:
+        return data
+    lines = data[begin.end() : end.start()].splitlines()
+    try:
+        return b"".join(map(binascii.a2b_uu, lines))
+    except binascii.Error:  # some encoders write more than a line says that it holds
+        try:
+            return b"".join(binascii.a2b_uu(line[: ((line[0] - 32 & 63) * 4 + 5) // 3]) for line in lines if line)
+        except binascii.Error:
+            return data
 
 
 def uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:

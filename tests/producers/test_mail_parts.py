@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import struct
 import time
 
@@ -89,6 +90,21 @@ def test_base64_comes_back_whatever_its_lines_and_padding(data: bytes, gap: byte
 def test_words_that_are_announced_as_base64_stay_words(said: str) -> None:
     sentence = f"Hello, it's me. {said}".encode()
     assert transfer.decode(sentence, "base64") == sentence or base64.b64decode(sentence, validate=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([b"\n", b"\r\n"]), st.sampled_from([b"", b"=", b"0000"]))
+def test_a_uuencoded_part_is_read_whatever_ends_its_lines(content: bytes, ends: bytes, more: bytes) -> None:
+    lines = [binascii.b2a_uu(content[at : at + 45]).rstrip(b"\n") for at in range(0, len(content), 45)]
+    written = ends.join([b"words", b"begin 644 a b.bin", *(line + more for line in lines), b"`", b"end", b"words"])
+    assert transfer.decode(written, "X-UUencode") == content
+
+
+@pytest.mark.parametrize(
+    "broken", [b"words", b"begin 644 a\n#86)C\n`\n", b"begin 644 a\n#\x80\x80\nend\n", b"begin x a\nend\n"]
+)
+def test_a_part_that_is_no_uuencode_stays_as_it_is(broken: bytes) -> None:
+    assert transfer.decode(broken, "uuencode") == broken
 
 
 def test_a_uuencoded_file_comes_back_and_the_words_stay() -> None:
