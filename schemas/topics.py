@@ -92,6 +92,7 @@ TOPIC_OF: dict[type, Topic] = {
     events.TypingChanged: CHAT_SIGNALS,
     facts.TicketFact: TICKET_FACTS,
     facts.AssignmentFact: TICKET_FACTS,
+    facts.FollowerNotice: TICKET_FACTS,
     facts.PresenceFact: TICKET_FACTS,  # beside the assignments; it has no customer, so its key is the team
     facts.ContactFact: CONTACT_FACTS,
     facts.AcknowledgementFact: CONTACT_FACTS,

@@ -87,12 +87,14 @@ class TagCorrected(Event, frozen=True, kw_only=True):
 class AssignmentChanged(Event, frozen=True, kw_only=True):
     """An agent gives a ticket to somebody of its team, takes it, or gives it back to the queue.
 
-    `to_agent` has it from now on, '' for nobody; `agent_id` is who says so.
+    `to_agent` has it from now on, '' for nobody; `agent_id` is who says so. `from_agent` is who has it as far as they know:
+    when somebody else has it by then it is refused. Who takes a ticket that another has must name them so.
     """
 
     ticket_id: str
     agent_id: str
     to_agent: str = ""
+    from_agent: str = ""
     reason: str = ""
     thread_ref: str = ""
 

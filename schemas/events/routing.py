@@ -117,7 +117,7 @@ class TeamConfigured(Event, frozen=True, kw_only=True):
     The others are by channel, with `default` for those that are not named; a channel without a value has no such limit:
 
     overflow_seconds   how long a ticket waits before it goes to the fallback
-    affinity_seconds   how long a ticket waits for the previous agent, who is on shift and has no room
+    affinity_seconds   for how long after their last contact a customer gets the agent they had: `preferred_agent` obeys it
     accept_seconds     how long an agent may take to accept an offer; without: tickets are assigned and not offered
     silent_seconds     after how long without a report an agent is away
     """

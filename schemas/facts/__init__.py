@@ -10,7 +10,7 @@ from schemas.facts.base import Fact
 from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClocks
 from schemas.facts.contacts import AcknowledgementFact, ContactFact, ConversationFact, RepeatFact, TagFact
 from schemas.facts.deliveries import DeliveryFact, MailReport, Outbound, SuppressionFact, WebhookDelivered
-from schemas.facts.routing import AssignmentFact, PresenceFact
+from schemas.facts.routing import AssignmentFact, FollowerNotice, PresenceFact
 from schemas.facts.surveys import FollowUpFact, InvitationFact, SurveyFact
 from schemas.facts.tickets import ResolutionFact, TicketFact
 from schemas.facts.windows import PaneBucketFact, PaneFact
@@ -26,6 +26,7 @@ __all__ = [
     "DeliveryFact",
     "Fact",
     "FollowUpFact",
+    "FollowerNotice",
     "InvitationFact",
     "MailReport",
     "Outbound",
@@ -67,4 +68,5 @@ FACTS: tuple[type[Fact], ...] = (
     PromiseFact,
     MailReport,
     SuppressionFact,
+    FollowerNotice,
 )

@@ -7,7 +7,10 @@ from schemas.facts.base import Fact
 
 
 class AssignmentFact(Fact, frozen=True, kw_only=True):
-    """One assignment or transfer. Id: `event_id`. `wait_seconds` is from eligible to assigned."""
+    """One assignment or transfer. Id: `event_id`. `wait_seconds` is from eligible to assigned.
+
+    team_rule   by what the team was chosen, as in `TicketFact`
+    """
 
     event_id: str
     ticket_id: str
@@ -15,6 +18,24 @@ class AssignmentFact(Fact, frozen=True, kw_only=True):
     agent_id: str = ""
     reason: str = ""
     wait_seconds: float | None = None
+    brand: str = ""
+    team_rule: str = ""
+
+
+class FollowerNotice(Fact, frozen=True, kw_only=True):
+    """One follower of a ticket is told what became of it. Id: `ticket_id, episode, agent_id, outcome`.
+
+    agent_id  the follower; `by` is who did it, '' for nobody
+    outcome   `solved closed reopened`
+    """
+
+    ticket_id: str
+    episode: int
+    agent_id: str
+    outcome: str
+    team: str = ""
+    by: str = ""
+    subject: str = ""
     brand: str = ""
 
 

@@ -14,6 +14,8 @@ class TicketFact(Fact, frozen=True, kw_only=True):
     third_party_messages  messages of senders who take no part in it
     brand                 what the customer wrote to, a slug of `brands.yaml`; '' where none is configured, and in rows from
                           before there were brands. It is in all facts of a ticket
+    team_rule             by what its team was chosen: `rule:NAME` of teams.yaml, `owner` of its tags, `fallback`, `language` or `hours`
+                          where the owner does not answer, `transfer`, `overflow`; '' in rows from before that was recorded
     """
 
     ticket_id: str
@@ -59,6 +61,7 @@ class TicketFact(Fact, frozen=True, kw_only=True):
     verified: str = ""
     third_party_messages: int = 0
     brand: str = ""
+    team_rule: str = ""
 
 
 class ResolutionFact(Fact, frozen=True, kw_only=True):

@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 from schemas import brands_file
 from schemas.brands import Brand, Brands
 from schemas.errors import ConfigurationError
-from stream_processors.rules import taxonomy_file
+from stream_processors.rules import taxonomy_file, teams_file
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.policies import Policies
+from stream_processors.rules.roster import Roster
 from stream_processors.rules.surveys import Surveys
 from stream_processors.rules.taxonomy import Taxonomy
 from stream_processors.rules.teams import Teams
@@ -34,9 +35,9 @@ SHIPPED = Path(__file__).parents[1] / "config"
 SUFFIXES = (".yaml", ".yml", ".txt", ".ics")
 MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
-_LATER = ("calendars.yaml", "notices.yaml", "surveys.yaml")
+_LATER = ("agents.yaml", "calendars.yaml", "notices.yaml", "surveys.yaml")
 _DEPTH = 3
-_GUARDS, _BRANDS = "acknowledgements.yaml", "brands.yaml"
+_AGENTS, _GUARDS, _BRANDS = "agents.yaml", "acknowledgements.yaml", "brands.yaml"
 _made: dict[tuple[Any, str], Any] = {}
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Rules:
     surveys: Surveys
     brands: Brands
     version: str = ""
+    roster: Roster = field(default_factory=Roster)
     brand_templates: Mapping[str, Templates] = field(default_factory=dict)
 
     def templates_of(self, brand: Brand) -> Templates:
@@ -131,28 +133,44 @@ def of_files(
             raise ConfigurationError(error.problem, where=where, fix=error.fix) from error
 
 
-def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
-    def made_of(maker: Callable[..., T], *arguments: Any, files_of: Callable[[str], bool]) -> T:
-        """A part is made once for the same content: versions share what did not change between them."""
-        chosen = {name: content for name, content in files.items() if files_of(name)}
-        key = maker, content_version(chosen, mail_domain)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Makes each part of the rules once for the same content: versions share what did not change between them."""
+
+    files: Mapping[str, bytes]
+    mail_domain: str
+
+    def __call__(self, maker: Callable[..., T], *arguments: Any, files_of: Callable[[str], bool]) -> T:
+        chosen = {name: content for name, content in self.files.items() if files_of(name)}
+        key = maker, content_version(chosen, self.mail_domain)
         if key not in _made:
             _made[key] = maker(*arguments)
         made: T = _made[key]
         return made
 
-    def named(*names: str, and_ics: bool = False) -> Callable[[str], bool]:
-        return lambda name: name in names or (and_ics and name.endswith(".ics"))
 
+def _named(*names: str, and_ics: bool = False) -> Callable[[str], bool]:
+    return lambda name: name in names or (and_ics and name.endswith(".ics"))
+
+
+def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
+    made_of = _Parts(files, mail_domain)
     # Rules that were published before there were brands have no such file, and name none.
     brands = (
-        made_of(brands_file.load, root / _BRANDS, mail_domain, files_of=named(_BRANDS))
+        made_of(brands_file.load, root / _BRANDS, mail_domain, files_of=_named(_BRANDS))
         if _BRANDS in files
         else Brands.nameless(mail_domain)
     )
-    teams = made_of(Teams.load, root / "teams.yaml", files_of=named("teams.yaml"))
-    calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=named("calendars.yaml", and_ics=True))
-    taxonomy = made_of(taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=named("taxonomy.yaml", "teams.yaml"))
+    calendars = made_of(Calendars.load, root / "calendars.yaml", files_of=_named("calendars.yaml", and_ics=True))
+    teams = made_of(
+        teams_file.load,
+        *(root / "teams.yaml", calendars, brands.brands),
+        files_of=_named("teams.yaml", "calendars.yaml", _BRANDS, and_ics=True),
+    )
+    roster = _roster(root, files, made_of, teams, calendars)
+    taxonomy = made_of(
+        taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=_named("taxonomy.yaml", "teams.yaml")
+    )
     common = made_of(Templates.load, root / "templates", files_of=_is_common_template)
     folders = sorted({each.templates for each in brands.all if each.templates})
 
@@ -167,27 +185,35 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
         policies=made_of(
             Policies.load,
             *(root / "policies.yaml", teams, calendars, taxonomy.tags, brands.brands),
-            files_of=named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", _BRANDS, and_ics=True),
+            files_of=_named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", _BRANDS, and_ics=True),
         ),
         taxonomy=taxonomy,
         templates=common,
         brand_templates={folder: of_brand(folder) for folder in folders},
         teams=teams,
+        roster=roster,
         guards=made_of(
             Guards.load,
             *(root / _GUARDS, mail_domain, brands.domains, [own for each in brands.all for own in each.addresses]),
-            files_of=named(_GUARDS, _BRANDS),
+            files_of=_named(_GUARDS, _BRANDS),
         ),
         mail_domain=mail_domain,
         notices=made_of(
             Notices.load,
             *(root / "notices.yaml", mail_domain, {slug: each.address for slug, each in brands.brands.items()}),
-            files_of=named("notices.yaml", _BRANDS),
+            files_of=_named("notices.yaml", _BRANDS),
         ),
-        surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=named("surveys.yaml")),
+        surveys=made_of(Surveys.load, root / "surveys.yaml", files_of=_named("surveys.yaml")),
         brands=brands,
         version=content_version(files, mail_domain),
     )
+
+
+def _roster(root: Path, files: Mapping[str, bytes], made_of: _Parts, teams: Teams, calendars: Calendars) -> Roster:
+    if _AGENTS not in files:
+        return Roster()  # rules that were published before there was one
+    read_by = _named(_AGENTS, "teams.yaml", "calendars.yaml", and_ics=True)
+    return made_of(Roster.load, root / _AGENTS, teams, calendars, files_of=read_by)
 
 
 def _is_common_template(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schemas.events import Event, MessageReceived
+from schemas.events import Event, MessageReceived, OrderPlaced
 from stream_processors.runtime.processor import Count, Output, Position, Reader, State
 from stream_processors.tickets.observations import Observation
 from stream_processors.tickets.state import Clock, Customer, Episode, Ticket
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stream_processors.rules.ruleset import Rules
     from stream_processors.rules.surveys import Signing
     from stream_processors.rules.taxonomy import Reading
+    from stream_processors.rules.teams import Decision
     from stream_processors.rules.versions import RulesetHistory
 
 __all__ = ["NOTHING_STORED", "FoldContext"]
@@ -108,6 +109,10 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
         """Returns a copy with these outputs appended, which have keys of their own."""
         return replace(self, outputs=(*self.outputs, *outputs))
 
+    def with_order(self, order: OrderPlaced) -> FoldContext:
+        """Returns a copy whose customer has one more order."""
+        return replace(self, customer=self.customer.with_order(order.order_number, order.amount))
+
     def observe(self, kind: type[Observation], *values: Any, at: int | None = None) -> FoldContext:
         """Returns a copy that tells the later steps of something, now if not at another time."""
         observation = kind(self.now if at is None else at, self.ticket, *values)
@@ -130,7 +135,22 @@ class FoldContext(msgspec.Struct, frozen=True, gc=False):
         ticket = self.ticket
         if ticket is None:
             return ""
-        return ticket.team or self.rules.teams.choose(self.rules.taxonomy.owner(ticket.tags), ticket.language)
+        return ticket.team or self.decision.team
+
+    @property
+    def decision(self) -> Decision:
+        """Returns the team that the rules choose for the ticket as it is now. Only for a fold with a ticket."""
+        ticket, teams = self.ticket, self.rules.teams
+        assert ticket is not None
+        return teams.decide(
+            self.rules.taxonomy.owner(ticket.tags),
+            ticket.language,
+            tier=self.customer.tier,
+            channel=ticket.channel,
+            brand=self.rules.brands.slug_of(ticket.brand),
+            order_value=self.customer.order_value(ticket.request.order_number) if teams.needs_order_value else 0,
+            now=None if ticket.imported else self.now,
+        )
 
     @property
     def brand_of_event(self) -> str:

@@ -339,7 +339,6 @@ def _learned(customer: Customer, known: bytes) -> Customer:
     other = _carried(known)
     reasons = dict(sorted((*other.reasons, *customer.reasons), key=lambda each: each[1]))
     heard = sorted((*customer.acknowledgements, *other.acknowledgements), key=lambda each: each.at)
-    lows = [at for at in (customer.last_low_csat_at, other.last_low_csat_at) if at is not None]
     return replace(
         customer,
         name=customer.name or other.name,
@@ -347,9 +346,10 @@ def _learned(customer: Customer, known: bytes) -> Customer:
         tier=customer.tier or other.tier,
         reasons=tuple(sorted(reasons.items(), key=lambda each: (each[1], each[0])))[-KEPT_REASONS:],
         acknowledgements=tuple(heard)[-REMEMBERED:],
-        last_low_csat_at=max(lows, default=None),
+        last_low_csat_at=max(customer.last_low_csat_at or 0, other.last_low_csat_at or 0) or None,
         opted_out=tuple(dict.fromkeys((*customer.opted_out, *other.opted_out)))[-MOST_OPTED_OUT:],
         invited=tuple(sorted({*customer.invited, *other.invited}))[-MOST_INVITATIONS:],
+        orders=customer.with_orders(other),
     )
 
 

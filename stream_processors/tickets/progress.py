@@ -9,23 +9,21 @@
   and a solve or a pause from before a message that waits leaves the ticket open. Its time in that state stays uncharged.
   An `open` from before an answer does not undo the `pending` that the answer set. A solve from before the one that is
   known is the one that counts, unless somebody wrote or answered in between.
-  Nor does a transfer that arrives late take the ticket from the team that it was transferred to after it.
-- An assignment that comes too late (the ticket is finished, or another team has it) changes nothing here; `route`
-  tells the router.
+- Who has it is changed by `holding`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
 
 from schemas.errors import Refused
-from schemas.events import STATUSES, AgentReplied, Assigned, CallAnswered, Event, NoteAdded, StatusChanged, Transferred
+from schemas.events import STATUSES, AgentReplied, CallAnswered, Event, NoteAdded, StatusChanged
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
+from stream_processors.tickets import holding
 from stream_processors.tickets.acknowledge import (
     KEPT_REFERENCES,
     MAIL_CHANNELS,
@@ -37,6 +35,7 @@ from stream_processors.tickets.acknowledge import (
 from stream_processors.tickets.brand_voice import sent_by
 from stream_processors.tickets.consent import refused
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.holding import held_by
 from stream_processors.tickets.late_status import all_answered, overtaken, solved_at, solves_earlier
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.observations import Replied, Solved, TicketReopened
@@ -46,11 +45,8 @@ from stream_processors.tickets.thread import KEPT_IDS
 from stream_processors.tickets.ticket_state import KEPT_THREADS
 from stream_processors.tickets.trust import name_for
 
-__all__ = ["ROUTER", "instead_of_chat", "is_stale", "step", "threading"]
+__all__ = ["instead_of_chat", "step", "threading"]
 
-#: `source` of the assignments that the routing agent writes.
-ROUTER = "routing"
-KEPT_ASSIGNEES = 20
 _MICROS = 1_000_000
 
 
@@ -58,7 +54,7 @@ def step(context: FoldContext) -> FoldContext:
     """Change the ticket as the event says.
 
     Raises:
-        Refused: `bad_status`, `closed_ticket`, `unknown_team`.
+        Refused: `bad_status`, `closed_ticket`; those of `holding`.
     """
     if context.ticket is None:
         return context
@@ -68,23 +64,6 @@ def step(context: FoldContext) -> FoldContext:
         return _answered(context, context.replied_at, getattr(context.event, "agent_id", ""))
     handler = _HANDLERS.get(type(context.event))
     return context if handler is None else handler(context, context.ticket, context.event)
-
-
-def is_stale(ticket: Ticket, event: Assigned) -> bool:
-    """Returns true when this assignment comes too late: the ticket is finished, with another team, or in other hands.
-
-    A finished ticket is still handed out while a low score of it waits for somebody to follow up.
-
-    The router hands out what it was last told to queue, so its answer counts while that is the last it was told.
-    """
-    if finished_at(ticket) is not None and ticket.follow_up is None:
-        return True
-    if ticket.team and event.team != ticket.team:
-        return True
-    if event.source != ROUTER:
-        return False
-    told = ticket.routed_as.partition(":")[0]
-    return told != "queue" if event.agent_id else told not in ("queue", "busy")
 
 
 # -- answers ----------------------------------------------------------------------------------------------------------
@@ -124,7 +103,7 @@ def _answered(context: FoldContext, at: int, agent: str) -> FoldContext:
         changes["status"] = "open" if conversation.unanswered else "pending"
     answered = replace(ticket, **changes)
     if agent and not ticket.assignee and finished_at(ticket) is None:
-        answered = _held_by(answered, agent, at)
+        answered = held_by(answered, agent, at)
     return context.replace(ticket=answered).observe(Replied, at=at)
 
 
@@ -167,7 +146,7 @@ def _speaks(context: FoldContext, at: int, agent: str) -> FoldContext:
     assert ticket is not None
     status = "open" if ticket.status == "new" else ticket.status
     heard = replace(ticket, status=status, conversation=_heard(ticket, at), milestones=_responded(ticket, at))
-    return context.replace(ticket=_held_by(heard, agent, at) if agent and not ticket.assignee else heard)
+    return context.replace(ticket=held_by(heard, agent, at) if agent and not ticket.assignee else heard)
 
 
 def _deliver(context: FoldContext, event: AgentReplied) -> FoldContext:
@@ -275,7 +254,7 @@ def _status(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
 def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldContext:
     """Marks the ticket, whose status it is already, as solved now."""
     if event.agent_id and not ticket.assignee:
-        ticket = _held_by(ticket, event.agent_id, context.now)
+        ticket = held_by(ticket, event.agent_id, context.now)
     first = ticket.milestones.first_solved_at
     solved = {"first_solved_at": context.now if first is None else first, "last_solved_at": context.now}
     ticket = replace(ticket, conversation=all_answered(ticket), milestones=replace(ticket.milestones, **solved))
@@ -283,56 +262,9 @@ def _solved(context: FoldContext, ticket: Ticket, event: StatusChanged) -> FoldC
     return context.replace(ticket=ticket).observe(Solved, seconds)
 
 
-# -- who has it -------------------------------------------------------------------------------------------------------
-
-
-def _held_by(ticket: Ticket, agent: str, at: int) -> Ticket:
-    assignees, milestones = ticket.assignees, ticket.milestones
-    if agent not in assignees:
-        assignees = (*assignees, agent)[-KEPT_ASSIGNEES:]
-    if milestones.first_assigned_at is None:
-        milestones = replace(milestones, first_assigned_at=at)
-    return replace(ticket, assignee=agent, assignees=assignees, milestones=milestones)
-
-
-def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> FoldContext:
-    if event.to_team not in context.rules.teams:
-        raise Refused("unknown_team", f"{event.to_team!r} is not a team")
-    if finished_at(ticket) is not None:
-        raise Refused("finished_ticket", f"{event.ticket_id} is {ticket.status}: it cannot be transferred")
-    transfers = ticket.counts.transfers
-    moved = replace(ticket, counts=replace(ticket.counts, transfers=transfers + 1), updated_at=context.now)
-    if transfers and context.now < _with_its_team_since(ticket):
-        return context.replace(ticket=moved)  # it has been transferred again since
-    moved = replace(moved, team=event.to_team, assignee="")
-    return context.replace(ticket=_held_by(moved, event.to_agent, context.now) if event.to_agent else moved)
-
-
-def _with_its_team_since(ticket: Ticket) -> int:
-    """Returns since when (micros) the ticket has been with the team that has it."""
-    since = ticket.created_at
-    for before, change in pairwise(ticket.sla.status_history):
-        if change.team == ticket.team != before.team:
-            since = change.at
-    return since
-
-
-def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldContext:
-    if is_stale(ticket, event):
-        return context
-    if finished_at(ticket) is not None:  # not the ticket is handed out, but the follow-up of its low score
-        return context.on_ticket(follow_up=event.agent_id)
-    if not event.agent_id:
-        return context.on_ticket(assignee="", updated_at=context.now)
-    held = _held_by(ticket, event.agent_id, context.now)
-    status = "open" if ticket.status == "new" else ticket.status
-    return context.replace(ticket=replace(held, status=status, updated_at=context.now))
-
-
 _HANDLERS: dict[type[Event], Callable[[FoldContext, Ticket, Any], FoldContext]] = {
     AgentReplied: _replied,
     NoteAdded: _noted,
     StatusChanged: _status,
-    Transferred: _transferred,
-    Assigned: _assigned,
+    **holding.HANDLERS,
 }

@@ -19,6 +19,7 @@ from schemas.events import (
     AgentReplied,
     ArticleViewed,
     Assigned,
+    AssignmentChanged,
     BotAnswered,
     CallAnswered,
     CallEnded,
@@ -30,10 +31,13 @@ from schemas.events import (
     DeliveryReported,
     ErasureRequested,
     Event,
+    FollowChanged,
     MessageReceived,
     NoteAdded,
     OrderChanged,
     OrderPlaced,
+    Overflowed,
+    PriorityChanged,
     StatusChanged,
     SurveyAnswered,
     TagCorrected,
@@ -162,6 +166,7 @@ def _ticket(context: FoldContext, ticket: Ticket) -> TicketFact:
         verified=ticket.request.verified,
         third_party_messages=ticket.counts.third_party_messages,
         brand=ticket.brand,
+        team_rule=ticket.routing.rule,
     )
 
 
@@ -229,6 +234,22 @@ def _assigned(event: Assigned) -> dict[str, Any]:
 def _transferred(event: Transferred) -> dict[str, Any]:
     where = f"{event.to_team}/{event.to_agent}" if event.to_agent else event.to_team
     return {"author": event.agent_id, "text": event.reason, "detail": where}
+
+
+def _given(event: AssignmentChanged) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.reason, "detail": event.to_agent}
+
+
+def _prioritised(event: PriorityChanged) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.reason, "detail": event.priority}
+
+
+def _followed(event: FollowChanged) -> dict[str, Any]:
+    return {"author": event.agent_id, "detail": "on" if event.on else "off"}
+
+
+def _overflowed(event: Overflowed) -> dict[str, Any]:
+    return {"text": event.reason, "detail": event.to_team}
 
 
 def _tags(event: TagCorrected) -> dict[str, Any]:
@@ -315,6 +336,10 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     StatusChanged: _status,
     Assigned: _assigned,
     Transferred: _transferred,
+    AssignmentChanged: _given,
+    PriorityChanged: _prioritised,
+    FollowChanged: _followed,
+    Overflowed: _overflowed,
     TagCorrected: _tags,
     SurveyAnswered: _survey,
     CallEnded: _call,

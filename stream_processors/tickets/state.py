@@ -28,6 +28,7 @@ from stream_processors.tickets.ticket_state import (
     TicketConversation,
     TicketCounts,
     TicketRequest,
+    TicketRouting,
     TicketSla,
     TicketSurvey,
     TimeInStatus,
@@ -59,6 +60,7 @@ __all__ = [
     "TicketConversation",
     "TicketCounts",
     "TicketRequest",
+    "TicketRouting",
     "TicketSla",
     "TicketSurvey",
     "TimeInStatus",
@@ -67,6 +69,8 @@ __all__ = [
 
 #: Addresses that a customer may have stopped; far more than anybody has.
 MOST_OPTED_OUT = 100
+#: Orders of a customer whose value is remembered.
+KEPT_ORDERS = 5
 _SEAL = "#"
 
 
@@ -208,9 +212,10 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     episodes    what was solved lately, oldest first
     invited     when this customer was invited to surveys, for the cap
     whatsapp    (address, brand, when) of their last WhatsApp message to each brand: for 24 hours we may answer freely
+    orders      (number, amount in the minor unit) of their last orders, the newest last
     """
 
-    VERSION: ClassVar[int] = 8
+    VERSION: ClassVar[int] = 9
 
     customer_id: str = ""
     name: str = ""
@@ -227,6 +232,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     episodes: tuple[Episode, ...] = ()
     invited: tuple[int, ...] = ()
     whatsapp: tuple[tuple[str, str, int], ...] = ()
+    orders: tuple[tuple[str, int], ...] = ()
 
     @staticmethod
     def upgrade(version: int, fields: list[Any]) -> list[Any]:
@@ -239,6 +245,21 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
             if each.number == number:
                 return each
         return None
+
+    def order_value(self, number: str) -> int:
+        """Returns the amount of one of their last orders; 0 for one that is not known."""
+        wanted = number.upper()
+        return next((amount for known, amount in self.orders if known == wanted), 0) if number else 0
+
+    def with_order(self, number: str, amount: int) -> Customer:
+        """Returns the customer with one more order: a rule may choose the team of a ticket by what it is worth."""
+        name = number.upper()
+        others = tuple(each for each in self.orders if each[0] != name)
+        return msgspec.structs.replace(self, orders=(*others, (name, amount))[-KEPT_ORDERS:])
+
+    def with_orders(self, other: Customer) -> tuple[tuple[str, int], ...]:
+        """Returns the last orders of both."""
+        return tuple(dict((*other.orders, *self.orders)).items())[-KEPT_ORDERS:]
 
     def goes_by(self, customer_id: str) -> bool:
         """Returns true for their name, and for one that they had before they were merged into this customer."""
@@ -273,7 +294,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     def forgotten(self) -> Customer:
         """Returns the customer without their name and id. What they opted out of stays so: as digests."""
         digests = tuple(each if each.startswith(_SEAL) else _SEAL + seals(each)[0] for each in self.opted_out)
-        return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests, whatsapp=())
+        return msgspec.structs.replace(self, customer_id="", name="", opted_out=digests, whatsapp=(), orders=())
 
 
 class Pane(State, frozen=True, kw_only=True, array_like=True):

@@ -3,7 +3,8 @@
 - Tags are the union over the messages of a ticket. What a person took away is not found again.
 - Dissatisfied is who says so, who comes back about the same bad news within the days that the taxonomy gives, and
   who scored us low not long ago. It stays with the ticket.
-- The priority only ever rises: by what a tag says, by dissatisfaction (in public more), urgency and the tier.
+- The priority only ever rises: by what a tag says, by dissatisfaction (in public more), urgency and the tier. One that
+  a person set stays.
 - Imported history is tagged as well: reasons are worth counting whenever they were written.
 """
 
@@ -100,6 +101,8 @@ def _scored_low(customer: Customer, now: int, taxonomy: Taxonomy) -> bool:
 
 
 def _priority(context: FoldContext, ticket: Ticket, tags: tuple[str, ...], dissatisfied: bool, urgent: bool) -> str:
+    if ticket.routing.priority_set:
+        return ticket.priority
     taxonomy = context.rules.taxonomy
     raised = taxonomy.raised_priorities
     effects = [ticket.priority, taxonomy.priority(tags), taxonomy.tier_priorities.get(context.customer.tier, "")]

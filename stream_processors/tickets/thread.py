@@ -44,13 +44,13 @@ from schemas.events import (
     TagCorrected,
     Tick,
     TranscriptRequested,
-    Transferred,
 )
 from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets import trust
 from stream_processors.tickets.brand_voice import is_whatsapp, remember_whatsapp
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.holding import HANDLERS
 from stream_processors.tickets.lookup import (
     by_conversation,
     by_reference,
@@ -383,7 +383,7 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _message,
     CallEnded: _call,
     ArticleViewed: _no_ticket(ArticleRead),
-    OrderPlaced: _no_ticket(Ordered),
+    OrderPlaced: lambda context, event: _no_ticket(Ordered)(context.with_order(event), event),
     CallStarted: _no_ticket(),
     CallAnswered: _call_answered,
     **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket()),
@@ -392,5 +392,5 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,
     Tick: lambda context, _: context,
-    **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, Transferred, TagCorrected, Assigned), _about_ticket),
+    **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, TagCorrected, *HANDLERS), _about_ticket),
 }

@@ -25,6 +25,7 @@ __all__ = [
     "TicketConversation",
     "TicketCounts",
     "TicketRequest",
+    "TicketRouting",
     "TicketSla",
     "TicketSurvey",
     "TimeInStatus",
@@ -299,6 +300,23 @@ class TicketSurvey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answers: int = 0
 
 
+class TicketRouting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Holds how a ticket came to its team, and who follows it.
+
+    ref           names the last decision that the router was told of: its answers to others come too late (ADR 47)
+    rule          by what the team was chosen: `rule:NAME`, or one of `rules.teams.CHOSEN_BY`, `transfer`, `overflow`
+    placed        somebody moved it, or it waited too long elsewhere: no rule chooses the team any more
+    priority_set  a person set its priority: no rule changes it any more
+    followers     agents who are told what becomes of it
+    """
+
+    ref: str = ""
+    rule: str = ""
+    placed: bool = False
+    priority_set: bool = False
+    followers: tuple[str, ...] = ()
+
+
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Holds one ticket. `episode` counts from 1 and rises when it is reopened.
 
@@ -335,6 +353,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     survey: TicketSurvey = TicketSurvey()
     brand: str = ""
     promise: Promise | None = None
+    routing: TicketRouting = TicketRouting()
 
     def id_at(self, tag: str) -> str:
         """Returns the ticket's id; `tag` is that of the customer who has it."""

@@ -22,7 +22,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas.clock import MICROS
-from schemas.events import AgentReplied, Assigned, NoteAdded, RoutingUpdate, StatusChanged, SurveyAnswered
+from schemas.events import (
+    AgentReplied,
+    Assigned,
+    AssignmentChanged,
+    NoteAdded,
+    RoutingUpdate,
+    StatusChanged,
+    SurveyAnswered,
+)
 from schemas.facts import FollowUpFact
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
@@ -35,6 +43,7 @@ __all__ = ["begin", "heard", "open_of", "step"]
 
 #: Characters of what the customer said that the task shows.
 LONGEST_COMMENT = 300
+_ABOUT_TASKS = frozenset((AgentReplied, NoteAdded, StatusChanged, Assigned, AssignmentChanged))
 
 
 def open_of(customer: Customer, ticket: str) -> Episode | None:
@@ -65,8 +74,9 @@ def heard(context: FoldContext, event: SurveyAnswered, episode: Episode) -> Fold
 
 def step(context: FoldContext) -> FoldContext:
     """Follow what agents and the router do about it."""
-    event, ticket = context.event, context.ticket
-    if not isinstance(event, AgentReplied | NoteAdded | StatusChanged | Assigned) or not context.customer.episodes:
+    event: Any = context.event
+    ticket = context.ticket
+    if type(event) not in _ABOUT_TASKS or not context.customer.episodes:
         return context
     if ticket is not None and ticket.follow_up is None:
         return context
@@ -74,11 +84,12 @@ def step(context: FoldContext) -> FoldContext:
     if episode is None or episode.follow_up is None:
         return context
     task = episode.follow_up
-    if isinstance(event, Assigned):
-        if (ticket is not None and ticket.follow_up != event.agent_id) or task.agent == event.agent_id:
+    if isinstance(event, Assigned | AssignmentChanged):
+        agent = event.agent_id if isinstance(event, Assigned) else event.to_agent
+        if (ticket is not None and ticket.follow_up != agent) or task.agent == agent:
             return context
-        episode = replace(episode, follow_up=replace(task, agent=event.agent_id))
-        return _record(episodes.put(context, episode), episode, "assigned" if event.agent_id else "open")
+        episode = replace(episode, follow_up=replace(task, agent=agent))
+        return _record(episodes.put(context, episode), episode, "assigned" if agent else "open")
     if event.imported:
         return context
     seconds = max(0, context.now - task.opened_at) / MICROS

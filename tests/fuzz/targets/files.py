@@ -23,14 +23,13 @@ from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import DeadLetter
 from schemas.errors import ConfigurationError
 from schemas.settings import ProducerSettings
-from stream_processors.rules import ruleset
+from stream_processors.rules import ruleset, teams_file
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.surveys import Surveys
 from stream_processors.rules.taxonomy_file import load as load_taxonomy
-from stream_processors.rules.teams import Teams
 from tests.fuzz import mutators, structured
 from tests.fuzz.memory_kafka import publisher_in_memory, received
 from tests.fuzz.target import EXAMPLES, Mutator, Target
@@ -131,7 +130,7 @@ def _rules(name: str) -> Callable[[], Callable[[bytes], str]]:
             "calendars": lambda: Calendars.load(path),
             "policies": lambda: Policies.load(path, shipped.teams, shipped.calendars, shipped.taxonomy.tags),
             "taxonomy": lambda: load_taxonomy(path, shipped.teams),
-            "teams": lambda: Teams.load(path),
+            "teams": lambda: teams_file.load(path),
             "acknowledgements": lambda: Guards.load(path, "support.example"),
             "notices": lambda: Notices.load(path, "support.example"),
             "surveys": lambda: Surveys.load(path),

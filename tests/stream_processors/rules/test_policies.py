@@ -9,11 +9,10 @@ import pytest
 
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
-from stream_processors.rules import ruleset
+from stream_processors.rules import ruleset, teams_file
 from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policies, Policy, due_at
 from stream_processors.rules.ruleset import SHIPPED
-from stream_processors.rules.teams import Teams
 
 HEAD = "time_zone: Europe/London\nreopen: {window: 7d, thanks: [thanks]}\n"
 GOOD = (
@@ -46,13 +45,13 @@ policies:
 def load(tmp_path: Path, text: str) -> Policies:
     path = tmp_path / "policies.yaml"
     path.write_text(text, "utf-8")
-    return Policies.load(path, Teams.load(SHIPPED / "teams.yaml"))
+    return Policies.load(path, teams_file.load(SHIPPED / "teams.yaml"))
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Policies:
     calendars = Calendars.load(SHIPPED / "calendars.yaml")
-    return Policies.load(SHIPPED / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars)
+    return Policies.load(SHIPPED / "policies.yaml", teams_file.load(SHIPPED / "teams.yaml"), calendars)
 
 
 def match(policies: Policies, **wanted: object) -> Policy:
@@ -251,7 +250,7 @@ def test_a_policy_with_a_calendar_promises_working_time(tmp_path: Path) -> None:
         "policies:\n  - {name: mail, targets: {first_response: 4h}, margin: 1h, calendar: office}\n"
     )
     calendars = Calendars.load(tmp_path / "calendars.yaml")
-    [policy] = Policies.load(tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars).policies
+    [policy] = Policies.load(tmp_path / "policies.yaml", teams_file.load(SHIPPED / "teams.yaml"), calendars).policies
     friday = int(datetime(2026, 11, 20, 16, tzinfo=UTC).timestamp()) * MICROS
     # Friday 16:00 + 5 working hours: 2 h on Friday, then Monday 09:00 + 3 h
     assert policy.promised_at(friday) == int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()) * MICROS
@@ -269,7 +268,7 @@ def test_measures_may_be_working_time_beside_calendar_targets(tmp_path: Path) ->
             "policies:\n  - {name: mail, targets: {first_response: 24h}, measured_in: office}\n"
         )
         calendars = Calendars.load(tmp_path / "calendars.yaml")
-        policies = Policies.load(tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), calendars)
+        policies = Policies.load(tmp_path / "policies.yaml", teams_file.load(SHIPPED / "teams.yaml"), calendars)
         [policy] = policies.policies
         assert (policy.calendar, policy.measured_in) == (None, calendars["office"])
         assert policy.promised_at(0) == 24 * 3600 * 1_000_000
@@ -296,7 +295,9 @@ def test_a_policy_names_a_calendar_that_exists_and_opens(tmp_path: Path, hours: 
     )
     with pytest.raises(ConfigurationError) as caught:
         Policies.load(
-            tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
+            tmp_path / "policies.yaml",
+            teams_file.load(SHIPPED / "teams.yaml"),
+            Calendars.load(tmp_path / "calendars.yaml"),
         )
     assert "policies.yaml:6" in str(caught.value) and problem in str(caught.value)
 
@@ -309,7 +310,9 @@ def test_a_target_of_more_working_time_than_there_is_within_reach_is_refused(tmp
     )
     with pytest.raises(ConfigurationError) as caught:
         Policies.load(
-            tmp_path / "policies.yaml", Teams.load(SHIPPED / "teams.yaml"), Calendars.load(tmp_path / "calendars.yaml")
+            tmp_path / "policies.yaml",
+            teams_file.load(SHIPPED / "teams.yaml"),
+            Calendars.load(tmp_path / "calendars.yaml"),
         )
     # 720 hours at one a week are 14 years
     assert "policies.yaml:6: could never be due: x" in str(caught.value)

@@ -13,7 +13,15 @@ import pytest
 from schemas.facts import ClockShare, TicketClocks
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.tickets import older_states
-from stream_processors.tickets.state import Clock, Customer, Episode, StatusChange, Ticket, customer_key
+from stream_processors.tickets.state import (
+    Clock,
+    Customer,
+    Episode,
+    StatusChange,
+    Ticket,
+    TicketRouting,
+    customer_key,
+)
 from tests.support.each import each
 from tests.support.tickets.story import Story, at
 
@@ -89,10 +97,11 @@ def as_stored(customer: Customer, version: int, fields: int = 99) -> bytes:
 
 
 def known_to_version_7(ticket: Ticket) -> Ticket:
-    """Leaves out what version 8 keeps besides: promises, the last answer and what a solve left unanswered."""
+    """Leaves out what version 8 keeps besides (promises, the last answer, what a solve left unanswered), and version 9."""
     milestones = msgspec.structs.replace(ticket.milestones, last_response_at=None)
     conversation = msgspec.structs.replace(ticket.conversation, unanswered_at_solve=())
-    return msgspec.structs.replace(ticket, promise=None, milestones=milestones, conversation=conversation)
+    later = {"promise": None, "routing": TicketRouting()}
+    return msgspec.structs.replace(ticket, milestones=milestones, conversation=conversation, **later)
 
 
 @pytest.fixture
@@ -136,7 +145,7 @@ def test_what_an_older_ticket_did_not_have_yet_has_its_default(lived: Customer, 
 
 
 #: What later versions added to a state itself, not to one of its groups.
-LATER: dict[type, set[str]] = {Ticket: {"brand", "promise"}, Episode: {"brand"}}
+LATER: dict[type, set[str]] = {Ticket: {"brand", "promise", "routing"}, Episode: {"brand"}}
 
 
 def test_every_field_of_version_5_has_one_place_today() -> None:
