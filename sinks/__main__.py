@@ -24,6 +24,7 @@ from schemas.terminal import SINK_EXIT_CODES as EXIT_CODES
 from schemas.terminal import out, plain, say
 from sinks.dead_letters import cli
 from sinks.delivery import cli as delivery_cli
+from sinks.staffing.cli import staffing
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
 HELP = f"""
@@ -196,6 +197,8 @@ def query(
         shown = f", the first {limit} are shown" if limit and rows > limit else ""
         print(f"({rows} row{'' if rows == 1 else 's'}{shown})", file=sys.stderr)
 
+
+app.command(epilog=EXIT_CODES)(staffing)
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the recomputation (`--into`).")]
 Begins = Annotated[str, typer.Option("--from", metavar="ISO_TIME", help="tickets created at or after this")]

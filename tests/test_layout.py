@@ -43,7 +43,7 @@ ROOMS = {
         *("channels", "customers", "endpoints", "imports", "mail", "publishing", "replay", "security", "simulation"),
         *("sources", "storage", "text"),
     },
-    "sinks": {"__main__", "kafka", "signals", "clickhouse", "dead_letters", "delivery", "webhooks"},
+    "sinks": {"__main__", "kafka", "signals", "clickhouse", "dead_letters", "delivery", "staffing", "webhooks"},
 }
 
 

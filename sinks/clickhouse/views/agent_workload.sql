@@ -6,7 +6,7 @@
 --   conversations  calls and chats that they took; of those whose handling time is known its sum, average, median, longest
 --   open_now       unfinished tickets in their hands now, on every row of theirs; waiting_now are those whose customer waits,
 --                  the longest since waiting_since
--- Handling time of what is written is not known, so the time spent is that of conversations alone. What share of the time
+-- The time spent is that of conversations alone: handle_times has that of written answers. What share of the time
 -- that they were available agents had something in their hands is in agent_occupancy_1h and its sisters.
 CREATE OR REPLACE VIEW agent_workload AS
 SELECT
