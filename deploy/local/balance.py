@@ -22,7 +22,7 @@ from schemas import codec
 from schemas.admin import partition_count
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.errors import CodecError
-from schemas.events import Assigned, CallEnded, Event, MessageReceived, PresenceChanged, Tick
+from schemas.events import Assigned, CallEnded, Event, MessageReceived, Overflowed, PresenceChanged, RosterChanged, Tick
 from schemas.facts import Outbound
 from schemas.settings import Settings
 from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, FACT_TOPICS, OUTBOUND, ROUTING, Topic
@@ -32,7 +32,7 @@ HANDED_OVER = ("chat",)
 #: Channels whose messages go out as mail; those of the others are lines in outbox files.
 MAIL_CHANNELS = ("email", "form")
 CUSTOMER_KINDS = (codec.snake(MessageReceived.__name__), codec.snake(CallEnded.__name__))
-_OURS = (Tick, Assigned)  # written to the log by the workers, not by producers
+_OURS = (Tick, Assigned, Overflowed)  # written to the log by the workers, not by producers
 SHOWN = 5
 
 
@@ -253,7 +253,8 @@ def read_log(settings: Settings) -> Log:
                 log.forwarded += 1
             elif not isinstance(event, _OURS):
                 log.produced += 1
-    log.produced += sum(isinstance(_decoded(value), PresenceChanged) for _, value, _ in records(settings, ROUTING))
+    brought = (PresenceChanged, RosterChanged)
+    log.produced += sum(isinstance(_decoded(value), brought) for _, value, _ in records(settings, ROUTING))
     for _, value, _ in records(settings, OUTBOUND):
         message = _decoded(value)
         if isinstance(message, Outbound):

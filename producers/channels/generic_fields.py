@@ -53,6 +53,10 @@ KINDS: dict[str, type[Event]] = {
         events.BotAnswered,
         events.CustomersMerged,
         events.CustomersSplit,
+        events.AssignmentChanged,
+        events.PriorityChanged,
+        events.FollowChanged,
+        events.RosterChanged,
     )
 }
 #: Those that may name a conversation of a customer (`thread_ref`, `customer_id`) instead of the ticket.
@@ -65,6 +69,10 @@ ALIASES = {
     "status": "status_changed",
     "transfer": "transferred",
     "presence": "presence_changed",
+    "assignment": "assignment_changed",
+    "priority": "priority_changed",
+    "follow": "follow_changed",
+    "roster": "roster_changed",
     "survey": "survey_answered",
     "call": "call_ended",
     "article": "article_viewed",
@@ -81,7 +89,7 @@ _PROSE = _LONG | {"subject", "query", "reason"}
 #: Ids and addresses are not masked: masked, two of them could become equal.
 IDS = frozenset(
     (
-        "address", "agent_id", "article_id", "call_id", "customer_id", "from_customer_id", "in_reply_to",
+        "address", "agent_id", "article_id", "call_id", "customer_id", "from_agent", "from_customer_id", "in_reply_to",
         "into_customer_id", "message_id", "order_id", "recipients", "recording", "references", "sender", "survey_id",
         "thread_id", "thread_ref", "ticket_id", "ticket_ids", "ticket_ref", "to_agent", "to_customer_id",
     )
@@ -177,6 +185,10 @@ def _status_problem(kind: type[Event], value: str) -> str:
     return _one_of(*(PRESENCES if kind is events.PresenceChanged else events.STATUSES))(kind, value)
 
 
+def _priority_problem(kind: type[Event], value: str) -> str:
+    return _one_of(*(() if kind is events.PriorityChanged else ("",)), *events.PRIORITIES)(kind, value)
+
+
 def _ticket_problem(kind: type[Event], value: str) -> str:
     return (
         "" if identity.split_ticket_id(value.upper()) else f"{value[:60]!r} is not a ticket id such as ABCDEFGHIJKL-1"
@@ -208,7 +220,8 @@ _OTHER: dict[type[Event], str] = {events.CustomersMerged: "into_customer_id", ev
 _CHECKS: dict[str, Check] = {
     "status": _status_problem,
     "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
-    "priority": _one_of("", *events.PRIORITIES),
+    "priority": _priority_problem,
+    "weights": lambda _, value: "" if all(0 < each <= 1 for each in value.values()) else "must be between 0 and 1",
     "verified": _one_of(*events.VERIFICATIONS),
     "wish": _one_of("stop", "start", "help"),
     "csat": _between(1, 5),

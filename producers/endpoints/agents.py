@@ -28,6 +28,10 @@ _SCOPE_OF = {
     "transfers": "agents:transfer",
     "tags": "agents:tag",
     "presence": "agents:presence",
+    "assignments": "agents:assign",
+    "priority": "agents:priority",
+    "followers": "agents:follow",
+    "roster": "agents:roster",
 }
 _TICKET = "ABCDEFGHIJKL-1"
 _ABOUT: dict[str, tuple[str, dict[str, Any]]] = {
@@ -48,6 +52,22 @@ _ABOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "presence": (
         "Say that an agent comes or goes.",
         {"id": "p-8", "agent_id": "mei", "team": "billing", "status": "online", "capacity": {"default": 5}},
+    ),
+    "assignments": (
+        "Give a ticket to an agent of its team, take it (`to_agent` is `agent_id`), or give it back (no `to_agent`).",
+        {"id": "a-3", "ticket_id": _TICKET, "agent_id": "mei", "to_agent": "tom"},
+    ),
+    "priority": (
+        "Set the priority of a ticket; no rule changes it afterwards.",
+        {"id": "u-6", "ticket_id": _TICKET, "agent_id": "mei", "priority": "high"},
+    ),
+    "followers": (
+        "Follow a ticket, or follow it no more; followers are told what becomes of it.",
+        {"id": "f-7", "ticket_id": _TICKET, "agent_id": "mei", "on": True},
+    ),
+    "roster": (
+        "Say what an agent can do in a team, or that they leave it.",
+        {"id": "e-2", "agent_id": "mei", "team": "billing", "skills": {"refunds": 2}, "languages": ["en"]},
     ),
 }
 

@@ -8,7 +8,7 @@ from schemas.dead_letter import writer
 from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.writer import DeadLetterRecord
 from schemas.errors import BrokenBody, Refused
-from schemas.events import Event, PresenceChanged
+from schemas.events import Event, PresenceChanged, RosterChanged
 
 __all__ = ["MAX_RECORD_BYTES", "dead_letter_of", "encoded", "key_of"]
 
@@ -33,7 +33,7 @@ def encoded(event: Event) -> bytes:
 
 def key_of(event: Event) -> bytes:
     """Returns the record key: the team in `routing`, the customer tag everywhere else."""
-    return (event.team if isinstance(event, PresenceChanged) else event.customer_tag).encode()
+    return (event.team if isinstance(event, PresenceChanged | RosterChanged) else event.customer_tag).encode()
 
 
 def dead_letter_of(

@@ -5,7 +5,7 @@ proved who it is, only our producers may write to its topic, and the proof (a si
 is proved again here; whoever may run the command may bring in what these dead letters hold.
 
 Two kinds are taken only when a person names the dead letter: a `stale_delivery` has a genuine signature, and may have been
-recorded by somebody; who was there then (`PresenceChanged`) would be taken for who is there now.
+recorded by somebody; who was there then (`PresenceChanged`, `RosterChanged`) would be taken for who is there now.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from producers.replay.handlers import ELSEWHERE
 from schemas.dead_letter import headers
 from schemas.dead_letter.record import DeadLetter
 from schemas.errors import Refused, Unavailable
-from schemas.events import Event, PresenceChanged
+from schemas.events import Event, PresenceChanged, RosterChanged
 
 __all__ = ["ReplayedInput", "replay_one"]
 
@@ -58,7 +58,7 @@ def replay_one(dead_letter: DeadLetter, replay_handlers: Mapping[str, Take], *, 
         return ReplayedInput(refused=_masked_perhaps(dead_letter, error))
     try:
         for event in events:
-            if isinstance(event, PresenceChanged) and not named:
+            if isinstance(event, PresenceChanged | RosterChanged) and not named:
                 raise Refused(
                     "outdated", "who was there then would be taken for who is there now; replay it by its name"
                 )

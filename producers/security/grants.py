@@ -33,6 +33,10 @@ SCOPES: Mapping[str, str] = {
     "agents:transfer": "POST /v1/agents/transfers, or transferred at /v1/events",
     "agents:tag": "POST /v1/agents/tags, or tag_corrected at /v1/events",
     "agents:presence": "POST /v1/agents/presence, or presence_changed at /v1/events",
+    "agents:assign": "POST /v1/agents/assignments, or assignment_changed at /v1/events",
+    "agents:priority": "POST /v1/agents/priority, or priority_changed at /v1/events",
+    "agents:follow": "POST /v1/agents/followers, or follow_changed at /v1/events",
+    "agents:roster": "POST /v1/agents/roster, or roster_changed at /v1/events",
     "help:write": "POST /v1/help-centre: articles, searches, turns of the bot, hand-over to a person",
     "kiosk:write": "POST /v1/kiosk: messages of people at a device",
 }
@@ -48,6 +52,10 @@ _SCOPE_OF: Mapping[type[Event], str] = {
     events.Transferred: "agents:transfer",
     events.TagCorrected: "agents:tag",
     events.PresenceChanged: "agents:presence",
+    events.AssignmentChanged: "agents:assign",
+    events.PriorityChanged: "agents:priority",
+    events.FollowChanged: "agents:follow",
+    events.RosterChanged: "agents:roster",
 }
 #: What an agent does, so that one who is not named is not just unknown.
 _BY_AGENTS = frozenset(kind for kind, scope in _SCOPE_OF.items() if scope.startswith(("agents:", "customers:")))

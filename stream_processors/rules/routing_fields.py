@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from schemas import yamlfile
 from schemas.events import CHANNELS, LOCALES
+from schemas.skills import HIGHEST_LEVEL
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.calendars_file import Calendars
-from stream_processors.rules.routing_policy import HIGHEST_LEVEL
 
 __all__ = ["by_channel", "calendar", "languages", "limits", "seconds", "skills", "weights"]
 

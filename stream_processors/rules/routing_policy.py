@@ -19,12 +19,10 @@ from schemas.identity import event_id
 if TYPE_CHECKING:
     from stream_processors.rules.ruleset import Rules
 
-__all__ = ["HIGHEST_LEVEL", "ORDER", "RoutingPolicy", "asked", "configuration", "levels_of"]
+__all__ = ["ORDER", "RoutingPolicy", "configuration"]
 
 #: By what waiting tickets are ordered, the first first.
 ORDER = ("channel", "priority", "due_at", "eligible_at")
-#: The highest level of a skill.
-HIGHEST_LEVEL = 9
 _IDENTIFYING = 16
 
 
@@ -49,20 +47,6 @@ class RoutingPolicy:
     silent: Mapping[str, int] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     give_back: int = 0
-
-
-def asked(skills: Mapping[str, int]) -> list[str]:
-    """Returns what a ticket asks for, as the router compares it: `refunds` of level 1, `refunds.3` of level 3; sorted."""
-    return sorted(_named(skill, level) for skill, level in skills.items())
-
-
-def levels_of(skills: Mapping[str, int]) -> list[str]:
-    """Returns all that an agent with these skills can do, sorted: one of level 3 has `refunds`, `refunds.2`, `refunds.3`."""
-    return sorted(_named(skill, each) for skill, level in skills.items() for each in range(1, level + 1))
-
-
-def _named(skill: str, level: int) -> str:
-    return skill if level == 1 else f"{skill}.{level}"
 
 
 def configuration(

@@ -17,7 +17,7 @@ from schemas.clock import MICROS
 from schemas.events import Assigned, AssignmentChanged, Overflowed, RoutingUpdate, Tick, Transferred
 from schemas.facts import AssignmentFact
 from schemas.identity import event_id
-from stream_processors.rules.routing_policy import asked
+from schemas.skills import asked
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets import follow
 from stream_processors.tickets.context import FoldContext

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from producers.channels import agents, generic
 from producers.endpoint import Delivery, endpoints
+from producers.security import grants
 from producers.text.fields import FieldProblems
 from schemas import events as records
 from schemas import signature
@@ -35,6 +36,10 @@ KINDS = {
     "transfers": records.Transferred,
     "tags": records.TagCorrected,
     "presence": records.PresenceChanged,
+    "assignments": records.AssignmentChanged,
+    "priority": records.PriorityChanged,
+    "followers": records.FollowChanged,
+    "roster": records.RosterChanged,
 }
 
 
@@ -94,6 +99,28 @@ def test_every_wrong_field_is_named() -> None:
     assert set(problems("replies", {"id": "1", "ticket_id": TICKET})) == {"agent_id", "text"}
     assert set(problems("tags", BODIES["tags"] | {"id": "1", "add": []})) == {"add"}
     assert set(problems("presence", BODIES["presence"] | {"id": "1", "status": "asleep"})) == {"status"}
+
+
+def test_skills_with_levels_are_written_as_the_router_reads_them() -> None:
+    for resource in ("roster", "presence"):
+        [made] = take(resource, BODIES[resource] | {"id": "1", "skills": {"refunds": 2, "vip": 1}})
+        assert made.skills == ["refunds", "refunds.2", "vip"]  # type: ignore[attr-defined]
+        for wrong in ({"refunds": 0}, {"refunds": 10}, {"refunds": True}, {"refunds": "2"}, {"refunds": None}):
+            assert set(problems(resource, BODIES[resource] | {"id": "1", "skills": wrong})) == {"skills"}
+
+
+def test_what_agents_do_by_hand_is_checked_and_only_in_their_own_name() -> None:
+    own = grants.Grant("k", frozenset(("agents:assign",)), frozenset(("mei",)))
+    for resource in ("assignments", "priority", "followers", "roster"):
+        mine, other = (take(resource, BODIES[resource] | {"id": "1", "agent_id": who}) for who in ("mei", "tom"))
+        own.require_agents(mine)
+        with pytest.raises(Refused, match="may not speak for agent 'tom'"):
+            own.require_agents(other)
+    own.require(take("assignments", BODIES["assignments"] | {"id": "1"}))
+    with pytest.raises(Refused, match="lacks the scope agents:priority"):
+        own.require(take("priority", BODIES["priority"] | {"id": "1"}))
+    assert set(problems("priority", BODIES["priority"] | {"id": "1", "priority": ""})) == {"priority"}
+    assert set(problems("roster", BODIES["roster"] | {"id": "1", "weights": {"chat": 0}})) == {"weights"}
 
 
 def test_a_problem_in_an_array_has_its_place_and_nothing_is_taken() -> None:

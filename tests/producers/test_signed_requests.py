@@ -184,19 +184,25 @@ def test_a_proxy_with_a_prefix_does_not_break_a_signature(tmp_path: Path) -> Non
 # -- authority ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resource", BODIES)
-def test_every_address_of_agents_needs_its_own_scope(tmp_path: Path, resource: str) -> None:
-    scope = {"replies": "reply", "notes": "note", "transfers": "transfer", "tags": "tag"}.get(resource, resource)
-    others = [f"agents:{name}" for name in ("reply", "note", "status", "transfer", "tag", "presence") if name != scope]
+def test_every_address_of_agents_needs_its_own_scope(tmp_path: Path) -> None:
+    named = {"replies": "reply", "notes": "note", "transfers": "transfer", "tags": "tag"}
+    named |= {"assignments": "assign", "followers": "follow"}
+    scopes = {resource: f"agents:{named.get(resource, resource)}" for resource in BODIES}
     keys = [
-        {"id": "has", "secrets": ["has-0123456789abcdef"], "scopes": [f"agents:{scope}"]},
-        {"id": "lacks", "secrets": ["lacks-0123456789abcdef"], "scopes": [*others, "events:write"]},
+        {"id": f"{what}-{resource}", "secrets": [f"{what}-{resource}-0123456789"], "scopes": granted}
+        for resource, scope in scopes.items()
+        for what, granted in (
+            ("has", [scope]),
+            ("lacks", [*(each for each in scopes.values() if each != scope), "events:write"]),
+        )
     ]
-    site, body = Site(tmp_path, keys), BODIES[resource] | {"id": "1"}
-    target = f"/v1/agents/{resource}"
-    refused = site.post(target, body, "lacks", secret="lacks-0123456789abcdef")
-    assert reason(refused) == (403, "missing_scope") and f"agents:{scope}" in refused.json()["detail"]
-    assert site.post(target, body, "has", secret="has-0123456789abcdef").status_code == 200
+    site = Site(tmp_path, keys)
+    for resource, scope in scopes.items():
+        target, body = f"/v1/agents/{resource}", BODIES[resource] | {"id": "1"}
+        refused = site.post(target, body, f"lacks-{resource}", secret=f"lacks-{resource}-0123456789")
+        assert reason(refused) == (403, "missing_scope") and scope in refused.json()["detail"]
+        answer = site.post(target, body, f"has-{resource}", secret=f"has-{resource}-0123456789")
+        assert answer.status_code == 200, resource
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "status_changed": {"id": "s-1", "ticket_id": _TICKET, "agent_id": "mei", "status": "solved"},
     "transferred": {"id": "t-1", "ticket_id": _TICKET, "agent_id": "mei", "to_team": "delivery", "reason": "lost"},
     "tag_corrected": {"id": "g-1", "ticket_id": _TICKET, "agent_id": "mei", "add": ["payment.card_declined"]},
+    "assignment_changed": {"id": "a-3", "ticket_id": _TICKET, "agent_id": "mei", "to_agent": "tom"},
+    "priority_changed": {"id": "u-6", "ticket_id": _TICKET, "agent_id": "mei", "priority": "high"},
+    "follow_changed": {"id": "f-7", "ticket_id": _TICKET, "agent_id": "mei", "on": True},
+    "roster_changed": {
+        "id": "e-2",
+        "agent_id": "mei",
+        "team": "support",
+        "skills": ["refunds", "refunds.2"],
+        "weights": {"chat": 0.5},
+    },
     "presence_changed": {
         "id": "p-1",
         "agent_id": "mei",

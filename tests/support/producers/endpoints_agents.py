@@ -17,6 +17,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "transfers": {"ticket_id": TICKET, "agent_id": "mei", "to_team": "billing"},
     "tags": {"ticket_id": TICKET, "agent_id": "mei", "add": ["delivery.lost_parcel"]},
     "presence": {"agent_id": "mei", "team": "billing", "status": "online"},
+    "assignments": {"ticket_id": TICKET, "agent_id": "mei", "to_agent": "tom", "from_agent": "ann"},
+    "priority": {"ticket_id": TICKET, "agent_id": "mei", "priority": "high"},
+    "followers": {"ticket_id": TICKET, "agent_id": "mei", "on": False},
+    "roster": {"agent_id": "mei", "team": "billing", "skills": ["refunds"], "weights": {"chat": 0.5}},
 }
 
 

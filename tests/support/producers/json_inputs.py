@@ -53,7 +53,7 @@ def _of_schema(name: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         "boolean": st.booleans(),
         "null": st.none(),
         "array": st.lists(texts, max_size=3) if "properties" not in schema.get("items", {}) else st.just([]),
-        "object": st.dictionaries(texts, st.integers(0, 9) if name == "capacity" else texts, max_size=3),
+        "object": st.dictionaries(texts, st.integers(0, 9) if name in ("capacity", "weights") else texts, max_size=3),
     }
     return kinds[schema["type"]]
 
