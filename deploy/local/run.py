@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -17,10 +19,12 @@ from deploy.local.pipeline import ROOT, Pipeline
 from deploy.local.view import TryIt, page, status_line
 
 REFRESH_SECONDS, STATUS_SECONDS = 0.5, 5.0
+#: Errors of writing to a terminal that was closed, or to a pipe that nobody reads.
+TERMINAL_GONE = (errno.EIO, errno.EPIPE)
 
 
 def run(pipeline: Pipeline, console: Console, *, view: bool) -> int:
-    """Runs until Ctrl-C or SIGTERM, which stop everything; returns the exit code.
+    """Runs until Ctrl-C, SIGTERM or the end of its terminal, which stop everything; returns the exit code.
 
     Raises:
         ConfigurationError, Unavailable, TopicMismatch: the message says in one line what is wrong; nothing runs any more.
@@ -36,6 +40,9 @@ def run(pipeline: Pipeline, console: Console, *, view: bool) -> int:
             (_live if view else _lines)(pipeline, observer, console)
         except KeyboardInterrupt:
             pass
+        except OSError as error:
+            if error.errno not in TERMINAL_GONE:
+                raise
         finally:
             with deaf():
                 last = observer.latest(pipeline.processes())
@@ -64,33 +71,36 @@ def short(path: Path) -> Path:
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[None]:
-    """Treats SIGTERM as Ctrl-C inside its block."""
+    """Treats SIGTERM, and SIGHUP of a terminal that is closed, as Ctrl-C inside its block."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with _handled(interrupt, signal.SIGTERM, signal.SIGHUP):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Ignores Ctrl-C and SIGTERM inside its block, so that the stop is not interrupted."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Ignores Ctrl-C, SIGTERM and SIGHUP inside its block, so that the stop is not interrupted."""
+    with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _handled(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _live(pipeline: Pipeline, observer: Observer, console: Console) -> None:
     commands = try_it(pipeline)
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
+        while console.is_terminal:  # until it is closed
             pipeline.poll()
             snapshot = observer.latest(pipeline.processes())
             live.update(page(snapshot, commands, console.width, console.height), refresh=True)
@@ -110,8 +120,12 @@ def _lines(pipeline: Pipeline, observer: Observer, console: Console) -> None:
 
 
 def say(console: Console, line: str) -> None:
-    """Prints one plain line without markup or wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Prints one plain line without markup or wrapping; nothing where the terminal is gone."""
+    try:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except OSError as error:
+        if error.errno not in TERMINAL_GONE:
+            raise
 
 
 def _stop(pipeline: Pipeline, observer: Observer, console: Console, last: Snapshot) -> None:
