@@ -164,6 +164,8 @@ STAFF: tuple[Agent, ...] = (
 #: Tickets that wait on us, per agent.
 CAPACITY = {"chat": 3, "phone": 1, "voicemail": 3, "sms": 4, "social": 4, "default": 10}
 _LUNCH_SECONDS = 45 * 60
+#: The simulated shop knows its agents' shifts: a report holds until it says something else.
+_VALID_SECONDS = 365 * 86_400
 _HOUR = 3600 * 1_000_000
 
 
@@ -193,6 +195,7 @@ def presences(start: int, end: int, scale: int = 1) -> list[PresenceChanged]:
                     status=status,
                     capacity=capacity,
                     languages=list(agent.languages),
+                    valid_seconds=_VALID_SECONDS,
                 )
             )
     return sorted(events, key=lambda event: event.occurred_at)

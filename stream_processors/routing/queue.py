@@ -1,12 +1,14 @@
 """The queue of one team while one record is folded: reads of the store, changes, and the log of what was read.
 
 A question is answered by the changes of this record, else by the read log of an earlier fold of the same record, else
-by the store. Reading is lazy: only the heads of skill queues are read, so 100,000 waiting tickets cost nothing.
+by the store. Reading is lazy: only the first places of skill queues are read, so 100,000 waiting tickets cost nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -20,19 +22,13 @@ from stream_processors.routing.state import (
     place_of,
     read_log_key,
     skill_queue_prefix,
-    ticket_at,
 )
 from stream_processors.runtime.processor import Reader, State
 
-__all__ = ["TeamQueue", "channel_rank"]
+__all__ = ["TeamQueue"]
 
-#: The order between channels: real time, then messaging, then social, then what can wait a day.
-_RANK = {"chat": 0, "phone": 0, "in_person": 0, "bot": 0, "help_centre": 0, "sms": 1, "voicemail": 1, "social": 2}
-
-
-def channel_rank(channel: str) -> int:
-    """Returns the rank of a channel; the lower is served first."""
-    return _RANK.get(channel, 3)
+#: Ends the places of a skill queue in a read log: no place is empty.
+_END = b""
 
 
 class _SkillQueue:
@@ -44,16 +40,20 @@ class _SkillQueue:
         self.removed: set[bytes] = set()
         self.added: set[bytes] = set()
 
-    def head(self) -> bytes | None:
-        """Returns the place that is served next."""
-        first = next((place for place in self._places() if place not in self.removed), None)
-        return min(self.added | {first}) if first is not None else min(self.added, default=None)
+    def first(self, count: int) -> tuple[list[bytes], bool]:
+        """Returns at most so many places in order, and whether there may be others that no read log tells of."""
+        stored = (place for place in self._places() if place not in self.removed)
+        found = list(islice(merge(stored, sorted(self.added)), count))
+        return found, len(found) < count and self.read[-1:] != [_END]
 
     def _places(self) -> Iterator[bytes]:
-        yield from self.read
+        for place in self.read:
+            if place != _END:
+                yield place
         for place in self._stored:
             self.read.append(place)
-            yield place
+            if place != _END:
+                yield place
 
 
 class TeamQueue:
@@ -81,15 +81,12 @@ class TeamQueue:
             )
         return self._entries[ticket]
 
-    def head(self, skills: str) -> bytes | None:
-        """Returns the place that a skill queue serves next. A place that its ticket's entry does not match is dropped."""
-        queue = self._skill_queue(skills)
-        while (place := queue.head()) is not None:
-            entry = self.entry(ticket := ticket_at(place))
-            if entry and not entry.agent and entry.skill_queue == skills and place_of(entry, ticket) == place:
-                return place
-            self._drop(skills, place)
-        return None
+    def first(self, skills: str, count: int) -> tuple[list[bytes], bool]:
+        """Returns at most so many places of a skill queue in order, and true if more may follow in spite of fewer.
+
+        That is so when a build that read less wrote the read log from which this record is folded again.
+        """
+        return self._skill_queue(skills).first(count)
 
     def held(self, agent: str) -> list[str]:
         """Returns the tickets that an agent held before this record and that wait on us."""
@@ -103,19 +100,25 @@ class TeamQueue:
         return self._held[agent]
 
     def _skill_queue(self, skills: str) -> _SkillQueue:
-        if skills not in self._skill_queues:
-            prefix = skill_queue_prefix(self._team, skills)
-            self._skill_queues[skills] = _SkillQueue(
-                iter(self._known.heads.get(skills, ()))
-                if self._known
-                else (key[len(prefix) :] for key, _ in self._read.scan(prefix))
-            )
-        return self._skill_queues[skills]
+        queue = self._skill_queues.get(skills)
+        if queue is None:
+            queue = self._skill_queues[skills] = _SkillQueue(self._stored(skills))
+        return queue
+
+    def _stored(self, skills: str) -> Iterator[bytes]:
+        """Yields the stored places; only when the first is asked for the store is."""
+        if self._known:
+            yield from self._known.heads.get(skills, ())
+            return
+        prefix = skill_queue_prefix(self._team, skills)
+        for key, _ in self._read.scan(prefix):
+            yield key[len(prefix) :]
+        yield _END
 
     # -- changing -----------------------------------------------------------------------------------------------
 
-    def put(self, ticket: str, entry: QueueEntry) -> None:
-        """Lets a ticket wait, or be held by `entry.agent`. A ticket that has an entry must be removed first."""
+    def put(self, ticket: str, entry: QueueEntry) -> QueueEntry:
+        """Lets a ticket wait, or be held by `entry.agent`. A ticket that has another entry must be removed first."""
         entry = replace(entry, offset=self._offset)
         self._changed_entries[ticket] = entry
         self._changes[entry_key(self._team, ticket)] = entry
@@ -125,6 +128,7 @@ class TeamQueue:
             place = place_of(entry, ticket)
             self._skill_queue(entry.skill_queue).added.add(place)
             self._changes[skill_queue_prefix(self._team, entry.skill_queue) + place] = Waiting(offset=self._offset)
+        return entry
 
     def remove(self, ticket: str) -> QueueEntry | None:
         """Forgets a ticket; returns the entry it had."""
@@ -136,10 +140,11 @@ class TeamQueue:
         if entry.agent:
             self._changes[held_prefix(self._team, entry.agent) + ticket.encode()] = None
         else:
-            self._drop(entry.skill_queue, place_of(entry, ticket))
+            self.drop(entry.skill_queue, place_of(entry, ticket))
         return entry
 
-    def _drop(self, skills: str, place: bytes) -> None:
+    def drop(self, skills: str, place: bytes) -> None:
+        """Removes a place from a skill queue."""
         queue, key = self._skill_queue(skills), skill_queue_prefix(self._team, skills) + place
         if place in queue.added and place not in queue.removed:
             del self._changes[key]  # it came with this record and was never stored
@@ -152,12 +157,8 @@ class TeamQueue:
 
     def states(self) -> dict[bytes, State | None]:
         """Returns the changed states, the read log first. A record that read nothing has no read log."""
-        if not (self._entries or self._held or self._skill_queues):
+        heads = {skills: queue.read for skills, queue in self._skill_queues.items() if queue.read}
+        if not (self._entries or self._held or heads):
             return dict(self._changes)
-        read_log = ReadLog(
-            offset=self._offset,
-            entries=self._entries,
-            heads={skills: queue.read for skills, queue in self._skill_queues.items() if queue.read},
-            held=self._held,
-        )
+        read_log = ReadLog(offset=self._offset, entries=self._entries, heads=heads, held=self._held)
         return {read_log_key(self._team, self._offset): read_log, **self._changes}

@@ -10,8 +10,12 @@ Keys (the team's name first, so that a team's states lie together):
 
 **Why the read log.** States become durable kind by kind, and a crash may leave the queue ahead of the team. The
 records in between are then folded again, and must come to the same assignments, which were written before the crash.
-So the read log is durable before everything else and the team after everything else. A record above the team's offset
-that has a read log answers every question from it instead of from the states, and so repeats itself to the byte.
+So the team, with its agents and configuration, is durable after everything else, and the read log before it. A record
+above the team's offset that has a read log answers every question from it instead of from the states, and so repeats itself
+to the byte.
+
+**Deadlines.** An entry's is the end of its reservation, its overflow, or when its agent left it alone for too long; a
+team's is a moment before which no agent is overdue. A `Tick` makes them true.
 """
 
 from __future__ import annotations
@@ -26,20 +30,38 @@ from stream_processors.runtime.processor import MOST_BATCH_RECORDS, State
 PRESENCES = ("online", "away", "offline")
 #: A read log is kept for so many offsets: until no batch can hold its record any more.
 READ_LOG_SLOTS = MOST_BATCH_RECORDS
+#: So many places at the front of each skill queue stand in the team, so that most assignments scan nothing.
+FRONT = 8
 _PRIORITY_BYTE = {"urgent": b"0", "high": b"1", "normal": b"2", "low": b"3"}
 _TIMES_BEGIN = 1 << 63  # makes times before 1970 sort before later ones
+
+
+class Profile(msgspec.Struct, frozen=True, array_like=True):
+    """What is configured of an agent, or was said of them in a roster event. Empty: nothing said."""
+
+    capacity: dict[str, int] = {}
+    weights: dict[str, float] = {}
+    languages: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
 
 
 class Agent(msgspec.Struct, frozen=True, array_like=True):
     """An agent of a team, as the router knows them.
 
     announced      whether a presence was ever seen; others appear only while a manual assignment counts for them
-    capacity       tickets waiting on us that they take, by channel; `default` for the others; nothing said is 0
-    languages      what they write; empty means every language
+    capacity       tickets waiting on us that they take, by channel; `default` for the others; as reported
+    languages      what they write, as reported; nothing said anywhere means every language
     open           tickets they hold that wait on us, by channel; channels with none are left out
     last_assigned  the number of their last assignment, counting the team's; 0 before the first
     since          when the period of presence began that the last fact described; None before the first (see `presence`)
     status_since   when the first of the latest periods of this status began
+    configured     their profile in the configuration; None when it does not name them
+    roster         what roster events said of them since
+    out            they were taken out of the team
+    reported_at    when their last report was received; None before the first, and after an upgrade until then
+    valid_seconds  how long that report holds; 0: as long as the team's configuration says
+    source         who reported it
+    silent         they are away because no report came
     """
 
     status: str = "offline"
@@ -51,28 +73,23 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     last_assigned: int = 0
     since: int | None = None
     status_since: int = 0
+    configured: Profile | None = None
+    roster: Profile | None = None
+    out: bool = False
+    reported_at: int | None = None
+    valid_seconds: int = 0
+    source: str = ""
+    silent: bool = False
 
     @property
     def busy(self) -> bool:
         """True for an agent online who holds a ticket that waits on us."""
         return self.status == "online" and bool(self.open)
 
-    def has_room(self, channel: str) -> bool:
-        """Returns true if the agent takes one more ticket of this channel now."""
-        return self.status == "online" and self.open.get(channel, 0) < self.limit(channel)
-
-    def limit(self, channel: str) -> int:
-        """Returns how many tickets of this channel the agent takes at most."""
-        return self.capacity.get(channel, self.capacity.get("default", 0))
-
-    def speaks(self, language: str) -> bool:
-        """Returns true if the agent writes the language: `zh` covers `zh-Hans` and `zh-Hant`; '' suits everybody."""
-        known = self.languages
-        return not known or not language or language in known or language.partition("-")[0] in known
-
-    def load(self) -> int:
-        """Returns the number of tickets that they hold and that wait on us."""
-        return sum(self.open.values())
+    @property
+    def known(self) -> bool:
+        """True for an agent who is remembered without holding a ticket."""
+        return self.announced or self.configured is not None or self.roster is not None or self.out
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
@@ -82,24 +99,69 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
     events: tuple[str, ...]
 
 
+class Source(msgspec.Struct, frozen=True, array_like=True):
+    """Who reports presences of a team.
+
+    reported_at   when its last report was received, of any agent
+    silent_since  since when none of its agents was reported any more; None while it reports
+    resumed_at    when it reported again after that; its agents have their full time from then
+    """
+
+    reported_at: int
+    silent_since: int | None = None
+    resumed_at: int = 0
+
+
+class Configuration(msgspec.Struct, frozen=True, array_like=True):
+    """The configuration of a team, as its last `TeamConfigured` says. Mappings are by channel, as there."""
+
+    number: int = 0
+    content: str = ""
+    fallback: str = ""
+    limits: dict[str, int] = {}
+    weights: dict[str, float] = {}
+    overflow_seconds: dict[str, int] = {}
+    affinity_seconds: dict[str, int] = {}
+    silent_seconds: dict[str, int] = {}
+    order: tuple[str, ...] = ()
+    give_back_percent: int = 0
+
+
 class Team(State, frozen=True, kw_only=True, array_like=True):
     """A team. Key: `t` + team.
 
-    waiting      number of tickets in each skill queue; empty ones are left out
-    assignments  how many were made, which orders the agents by their last one
-    seen         the newest updates, by partition of `contact-events`: an older one was written again after a crash
+    waiting        number of tickets in each skill queue; empty ones are left out
+    assignments    how many were made, which orders the agents by their last one
+    seen           the newest updates, by partition of `contact-events`: an older one was written again after a crash
+    fronts         the first places of each skill queue, in order; one that is left out is unknown
+    sources        who reports the presences of its agents
+    next_silence   no agent is overdue before then; None: none can be
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     agents: dict[str, Agent] = msgspec.field(default_factory=dict)
     waiting: dict[str, int] = msgspec.field(default_factory=dict)
     assignments: int = 0
     seen: dict[int, Seen] = msgspec.field(default_factory=dict)
+    fronts: dict[str, list[bytes]] = msgspec.field(default_factory=dict)
+    configuration: Configuration = Configuration()
+    sources: dict[str, Source] = msgspec.field(default_factory=dict)
+    next_silence: int | None = None
 
 
 class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
-    """A ticket that `agent` holds, or that waits in the queue when `agent` is ''."""
+    """A ticket that `agent` holds, or that waits in the queue when `agent` is ''.
+
+    ref             the decision of the ticket's partition that is answered (ADR 47)
+    order           its place in the queue without the ticket; empty in entries from before places had a due time
+    reserved_until  it waits for `preferred` alone until then, as long as they are on shift; 0: it does not
+    overflow_at     it leaves the queue for `fallback` then; None: never
+    silent_at       it leaves its agent then, who did nothing; None: never
+    avoid           the agent who had it and did nothing: gets it again only when nobody else has room
+    """
+
+    VERSION: ClassVar[int] = 3
 
     channel: str = ""
     language: str = ""
@@ -108,11 +170,28 @@ class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
     eligible_at: int = 0
     preferred: str = ""
     agent: str = ""
+    ref: str = ""
+    due_at: int | None = None
+    order: bytes = b""
+    fallback: str = ""
+    reserved_until: int = 0
+    overflow_at: int | None = None
+    silent_at: int | None = None
+    avoid: str = ""
 
     @property
     def skill_queue(self) -> str:
         """The queue in which it waits: its tickets suit the same agents, so only its head is ever looked at."""
-        return "\0".join((self.channel, self.language, "+".join(self.skills)))
+        needs = (self.channel, self.language, "+".join(self.skills))
+        return "\0".join((*needs, self.preferred) if self.reserved_until else needs)
+
+    @property
+    def deadline(self) -> int | None:
+        """When something happens to it by itself; None for never."""
+        if self.agent:
+            return self.silent_at
+        times = (self.reserved_until or None, self.overflow_at)
+        return min((each for each in times if each is not None), default=None)
 
 
 class Waiting(State, frozen=True, kw_only=True, array_like=True):
@@ -127,9 +206,11 @@ class ReadLog(State, frozen=True, kw_only=True, array_like=True):
     """The states that the record at `offset` read.
 
     entries    ticket → its entry before the record (None: unknown)
-    heads      skill queue → the places it looked at, in order
+    heads      skill queue → the places it looked at, in order; an empty one is the end of the queue
     held       agent → the tickets they held
     """
+
+    VERSION: ClassVar[int] = 3
 
     entries: dict[str, QueueEntry | None] = msgspec.field(default_factory=dict)
     heads: dict[str, list[bytes]] = msgspec.field(default_factory=dict)
@@ -137,17 +218,18 @@ class ReadLog(State, frozen=True, kw_only=True, array_like=True):
 
 
 class Needs(NamedTuple):
-    """What the tickets of one skill queue ask of an agent."""
+    """What the tickets of one skill queue ask of an agent. While `preferred` is on shift, they are the only one."""
 
     channel: str
     language: str
     skills: frozenset[str]
+    preferred: str = ""
 
     @classmethod
     def of(cls, skill_queue: str) -> Needs:
         """Returns the needs that a `QueueEntry.skill_queue` names."""
-        channel, language, skills = skill_queue.split("\0")
-        return cls(channel, language, frozenset(skills.split("+")) - {""})
+        channel, language, skills, *preferred = skill_queue.split("\0")
+        return cls(channel, language, frozenset(skills.split("+")) - {""}, *preferred)
 
 
 def team_key(team: str) -> bytes:
@@ -175,12 +257,42 @@ def read_log_key(team: str, offset: int) -> bytes:
     return b"j" + team.encode() + b"\0" + (offset % READ_LOG_SLOTS).to_bytes(2, "big")
 
 
+def team_and_ticket(key: bytes) -> tuple[str, str]:
+    """Returns the team and ticket of the key of a `QueueEntry`, the team and '' of that of a `Team`."""
+    team, _, ticket = key[1:].decode().partition("\0")
+    return team, ticket
+
+
+#: The order between channels: real time, then messaging, then social, then what can wait a day.
+_RANK = {"chat": 0, "phone": 0, "in_person": 0, "bot": 0, "help_centre": 0, "sms": 1, "voicemail": 1, "social": 2}
+ORDER = ("channel", "priority", "due_at", "eligible_at")
+#: The first byte of a place with all four criteria; older places begin with their priority.
+_ORDERED, _ORDERED_LENGTH = b"A", 1 + 1 + 1 + 8 + 8
+_NO_DUE_TIME = b"\xff" * 8
+
+
+def order_of(entry: QueueEntry, criteria: tuple[str, ...]) -> bytes:
+    """Returns what orders a waiting ticket by these criteria: bytes that compare as they do."""
+    parts = {
+        "channel": b"%d" % _RANK.get(entry.channel, 3),
+        "priority": _PRIORITY_BYTE.get(entry.priority, b"2"),
+        "due_at": _NO_DUE_TIME if entry.due_at is None else _time(entry.due_at),
+        "eligible_at": _time(entry.eligible_at),
+    }
+    return _ORDERED + b"".join([parts[each] for each in criteria or ORDER])
+
+
 def place_of(entry: QueueEntry, ticket: str) -> bytes:
-    """Returns a waiting ticket's place in its skill queue: priority, since when it waits, and the ticket to break ties."""
-    since = (entry.eligible_at + _TIMES_BEGIN).to_bytes(8, "big")
-    return _PRIORITY_BYTE.get(entry.priority, b"2") + since + ticket.encode()
+    """Returns a waiting ticket's place in its skill queue: its order, and the ticket to break ties."""
+    if entry.order:
+        return entry.order + ticket.encode()
+    return _PRIORITY_BYTE.get(entry.priority, b"2") + _time(entry.eligible_at) + ticket.encode()
 
 
 def ticket_at(place: bytes) -> str:
     """Returns the ticket at a place."""
-    return place[9:].decode()
+    return place[_ORDERED_LENGTH if place[:1] == _ORDERED else 9 :].decode()
+
+
+def _time(micros: int) -> bytes:
+    return (micros + _TIMES_BEGIN).to_bytes(8, "big")

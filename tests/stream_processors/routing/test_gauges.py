@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from schemas import codec
 from schemas.service_metrics import ServiceMetric
 from stream_processors.routing.gauges import TeamGauges
 from stream_processors.routing.processor import RoutingProcessor
-from tests.stream_processors.routing.test_invariants import Record, logs
+from tests.stream_processors.routing.test_invariants import Record
 from tests.support.gauge_partition import GaugePartition
+from tests.support.routing.logs import logs
 
 
 def shown(*partitions: TeamGauges) -> dict[ServiceMetric, dict[tuple[str, ...], float]]:
@@ -21,7 +23,7 @@ def shown(*partitions: TeamGauges) -> dict[ServiceMetric, dict[tuple[str, ...], 
 
 def follow(router: Any, gauges: TeamGauges, *events: Any) -> None:
     for event in events:
-        before = dict(router.states)
+        before = deepcopy(router.states)  # a team is changed in place
         router.fold(event)
         for key in before.keys() | router.states.keys():
             gauges.changed(key, before.get(key), router.states.get(key))

@@ -18,54 +18,7 @@ from schemas.facts import PresenceFact
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.runtime.batch import BatchFolder, Overlay
 from stream_processors.runtime.state_codec import stored_offset
-
-T0 = 1_772_409_600_000_000
-AGENTS = ("ann", "bob", "cai")
-TICKETS = tuple(f"AAAABBBBCCC{suffix}-{n}" for suffix in "ABC" for n in (1, 2, 3))
-LANGUAGES = ("", "en", "ja")
-
-updates = st.fixed_dictionaries(
-    {
-        "action": st.sampled_from(("queue", "queue", "queue", "busy", "idle", "done")),
-        "ticket_id": st.sampled_from(TICKETS),
-        "channel": st.sampled_from(("chat", "email")),
-        "language": st.sampled_from(LANGUAGES),
-        "priority": st.sampled_from(("normal", "urgent")),
-        "agent_id": st.sampled_from(AGENTS),
-        "preferred_agent": st.sampled_from(("", *AGENTS)),
-    }
-)
-presences = st.fixed_dictionaries(
-    {
-        "agent_id": st.sampled_from(AGENTS),
-        "status": st.sampled_from(("online", "online", "away", "offline")),
-        "capacity": st.sampled_from(({"default": 1}, {"default": 2}, {"chat": 2, "default": 1}, {"chat": 1})),
-        "languages": st.sampled_from(([], ["en"], ["ja"], ["en", "ja"])),
-    }
-)
-teams = st.sampled_from(("delivery", "delivery", "payments"))
-#: Somebody is there, so that most logs assign something.
-OPENING = [
-    ("delivery", {"agent_id": "ann", "status": "online", "capacity": {"default": 1}, "languages": []}),
-    ("delivery", {"agent_id": "bob", "status": "online", "capacity": {"chat": 2}, "languages": ["ja"]}),
-]
-
-
-@st.composite
-def logs(draw: Any, least: int = 0) -> list[Any]:
-    """A log of routing events. A ticket keeps its channel and language, as it does in life."""
-    log: list[Any] = []
-    steps = draw(st.lists(st.tuples(teams, st.one_of(updates, updates, presences)), min_size=least, max_size=60))
-    for number, (team, fields) in enumerate([*OPENING, *steps]):
-        at = T0 + number * 1_000_000
-        base = {"event_id": str(number), "occurred_at": at, "received_at": at, "team": team}
-        if "action" in fields:
-            tag, _, digit = fields["ticket_id"].rpartition("-")
-            fixed = {"channel": ("chat", "email", "email")[int(digit) - 1], "language": LANGUAGES[ord(tag[-1]) - 65]}
-            log.append(RoutingUpdate(customer_tag=tag, eligible_at=at, **base, **{**fields, **fixed}))
-        else:
-            log.append(PresenceChanged(customer_tag="", **base, **fields))
-    return log
+from tests.support.routing.logs import TICKETS, logs, logs_of_all
 
 
 class World:
@@ -306,7 +259,7 @@ def test_a_crash_before_the_team_is_durable_does_not_hide_an_assignment(new_stor
 
 
 @given(
-    log=logs(least=25),
+    log=st.one_of(logs(least=25), logs_of_all(), logs_of_all()),
     batches=st.lists(
         st.tuples(st.integers(3, 12), st.one_of(st.none(), st.integers(20, 100)), st.booleans()), min_size=4, max_size=9
     ),
@@ -323,4 +276,5 @@ def test_batches_and_crashes_change_no_assignment(log: list[Any], batches: Any) 
         troubled.batch(7, None, True)
     troubled.restart(keep_store=False)  # the changelog alone is enough
     assert troubled.outputs == steady.outputs
+    assert_counts_agree(steady.store, steady.folder)
     assert troubled.store.values == steady.store.values

@@ -17,6 +17,14 @@ def test_an_entry_waits_at_once_for_anybody() -> None:
         "eligible_at": 0,
         "preferred": "",
         "agent": "",
+        "ref": "",
+        "due_at": None,
+        "order": b"",
+        "fallback": "",
+        "reserved_until": 0,
+        "overflow_at": None,
+        "silent_at": None,
+        "avoid": "",
     }
 
 

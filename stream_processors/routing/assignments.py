@@ -1,0 +1,205 @@
+"""Gives waiting tickets to agents who have room, and takes them back; entries, agents and queues change together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from schemas.clock import MICROS
+from schemas.events import Event
+from stream_processors.routing import answers
+from stream_processors.routing.live_team import LiveTeam
+from stream_processors.routing.queue import TeamQueue
+from stream_processors.routing.roster import of_channel
+from stream_processors.routing.state import FRONT, QueueEntry, order_of, place_of, ticket_at
+from stream_processors.runtime.processor import Output, Position
+
+__all__ = ["Assignments"]
+
+
+class Assignments:
+    """Changes the entries of one team in one record; `outputs` are what is told of it."""
+
+    def __init__(self, name: str, live: LiveTeam, queue: TeamQueue, event: Event, position: Position) -> None:
+        self.queue, self.live, self.roster = queue, live, live.roster
+        self.outputs: list[Output] = []
+        self._team, self._event, self._position, self._line = name, event, position, live.line
+        self._queued: set[str] = set()  # skill queues in which a ticket waits since this record
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def waiting(self, entry: QueueEntry, at: int) -> QueueEntry:
+        """Returns an entry as it waits from a moment on: its place, and until when it waits for whom."""
+        team, channel = self.live.configuration, entry.channel
+        reserved = entry.eligible_at + (of_channel(team.affinity_seconds, channel) or 0) * MICROS
+        previous = self.roster.get(entry.preferred)
+        there = bool(entry.preferred) and previous.status != "offline" and not previous.out
+        overflow = of_channel(team.overflow_seconds, channel) if entry.fallback not in ("", self._team) else None
+        return replace(
+            entry,
+            order=order_of(entry, team.order),
+            reserved_until=reserved if there and reserved > at else 0,
+            overflow_at=None if overflow is None else entry.eligible_at + overflow * MICROS,
+            silent_at=None,
+        )
+
+    def silent_at(self, entry: QueueEntry, at: int) -> int | None:
+        """Returns when a ticket leaves the agent who has it since a moment and does nothing; None for never."""
+        percent = self.live.configuration.give_back_percent
+        if not percent or entry.due_at is None or entry.due_at <= at:
+            return None
+        return at + (entry.due_at - at) * percent // 100
+
+    def give_back_all(self, name: str, reason: str) -> None:
+        """Lets all tickets of an agent wait again."""
+        for ticket in self.queue.held(name):
+            self.give_back(ticket, reason)
+
+    def give_back(self, ticket: str, reason: str, avoid: str = "") -> None:
+        """Lets a held ticket wait again."""
+        entry = self.remove(ticket)
+        if entry is not None:
+            self._tell(ticket, entry, "", reason)
+            waiting = self.waiting(replace(entry, agent="", avoid=avoid), self._event.occurred_at)
+            self.put(ticket, replace(waiting, reserved_until=0))
+
+    def put(self, ticket: str, entry: QueueEntry) -> None:
+        """Lets a ticket wait or be held, which has no entry."""
+        entry = self.queue.put(ticket, entry)
+        if entry.agent:
+            agent = self.roster.get(entry.agent)
+            self.roster.set(entry.agent, replace(agent, open=_counted(agent.open, entry.channel, 1)))
+        else:
+            skills = entry.skill_queue
+            self._line.add(skills, place_of(entry, ticket))
+            self._queued.add(skills)
+
+    def remove(self, ticket: str) -> QueueEntry | None:
+        """Forgets a ticket; returns the entry it had."""
+        entry = self.queue.remove(ticket)
+        if entry is None:
+            return None
+        if not entry.agent:
+            self._line.discard(entry.skill_queue, place_of(entry, ticket))
+            return entry
+        agent = self.roster.get(entry.agent)
+        agent = replace(agent, open=_counted(agent.open, entry.channel, -1))
+        # known by a manual assignment only: forgotten with the last ticket
+        self.roster.set(entry.agent, agent if agent.known or agent.open else None)
+        return entry
+
+    def overflow(self, ticket: str) -> None:
+        """Takes a ticket that waited too long out of the queue. Its own partition moves it, or says that it stays."""
+        entry = self.remove(ticket)
+        if entry is not None:
+            self.outputs.append(answers.overflowed(self._team, ticket, entry, self._event, self._position))
+
+    # -- assignments --------------------------------------------------------------------------------------------
+
+    def assign_waiting(self) -> None:
+        """Assigns waiting tickets until none fits any more, the first in the order of service first.
+
+        Before the record none fitted. So an agent who gained room is the only one for whom a ticket waits, and a ticket
+        that came is the only one for whom others may have room.
+        """
+        freed = list(self.roster.freed)
+        if not self.roster.reclassed and len(freed) == 1 and not self._queued:
+            self._serve_agent(freed[0])
+            self.roster.offer_room()
+            return
+        self.roster.offer_room()
+        if self.roster.reclassed or freed:
+            self._serve_all()
+        else:
+            for skills in sorted(self._queued):
+                self._serve_queue(skills)
+
+    def _serve_all(self) -> None:
+        """Assigns every ticket that fits. What fits nobody now fits nobody after an assignment either."""
+        at = 0
+        while at < self._known_heads():
+            place, skills = self._line.heads[at]
+            if not self._serve_head(place, skills):
+                at += 1
+
+    def _serve_queue(self, skills: str) -> None:
+        while self.roster.next_agent(skills) is not None and (place := self._head(skills)) is not None:
+            self._serve_head(place, skills)
+
+    def _serve_agent(self, name: str) -> None:
+        """Gives the first tickets that suit an agent to them, who alone gained room."""
+        at, room = 0, dict[str, bool]()
+        while name in self.roster.agents and at < self._known_heads():
+            place, skills = self._line.heads[at]
+            channel = self.roster.pool(skills).needs.channel
+            if channel not in room:
+                room[channel] = self.roster.has_room(name, channel)
+            if not room[channel] or not self.roster.suits(skills, name):
+                at += 1
+            elif (entry := self._entry_at(place, skills)) is not None:
+                reason = "previous_agent" if entry.preferred == name else "least_open"
+                self._assign(ticket_at(place), name, reason)
+                room.clear()
+
+    def _known_heads(self) -> int:
+        """Returns the number of skill queues whose head is known; reads those that are not."""
+        for skills in sorted(self._line.unknown):
+            self._line.fill(skills, *self.queue.first(skills, FRONT))
+        return len(self._line.heads)
+
+    def _head(self, skills: str) -> bytes | None:
+        if skills in self._line.unknown:
+            self._line.fill(skills, *self.queue.first(skills, FRONT))
+        front = self._line.fronts.get(skills)
+        return front[0] if front else None
+
+    def _serve_head(self, place: bytes, skills: str) -> bool:
+        """Assigns the head of a skill queue; returns false when nobody takes it, true when the queue has another head now."""
+        if self.roster.next_agent(skills) is None:
+            return False
+        entry = self._entry_at(place, skills)
+        if entry is None:
+            return True
+        name: str | None = entry.preferred
+        reason = "previous_agent"
+        if not name or name == entry.avoid or not self.roster.suits(skills, name):
+            name, reason = self.roster.next_agent(skills, entry.avoid), "least_open"
+        assert name is not None, "somebody has room"
+        self._assign(ticket_at(place), name, reason)
+        return True
+
+    def _entry_at(self, place: bytes, skills: str) -> QueueEntry | None:
+        """Returns the entry of a head. A place that its ticket's entry does not match is dropped."""
+        entry = self.queue.entry(ticket := ticket_at(place))
+        if entry and not entry.agent and entry.skill_queue == skills and place_of(entry, ticket) == place:
+            return entry
+        self.queue.drop(skills, place)
+        self._line.skip(skills, place)
+        return None
+
+    def _assign(self, ticket: str, name: str, reason: str) -> None:
+        entry = self.remove(ticket)
+        assert entry is not None, "a head is the place of a waiting ticket"
+        self.live.assignments += 1
+        at = max(self._event.occurred_at, entry.eligible_at)
+        held = replace(
+            entry, agent=name, reserved_until=0, overflow_at=None, silent_at=self.silent_at(entry, at), avoid=""
+        )
+        self.queue.put(ticket, held)
+        agent = self.roster.get(name)
+        opened = _counted(agent.open, entry.channel, 1)
+        self.roster.set(name, replace(agent, open=opened, last_assigned=self.live.assignments))
+        self._tell(ticket, entry, name, reason)
+
+    def _tell(self, ticket: str, entry: QueueEntry, agent: str, reason: str) -> None:
+        self.outputs.append(answers.assigned(self._team, ticket, entry, agent, reason, self._event, self._position))
+
+
+def _counted(counts: Mapping[str, int], name: str, step: int) -> dict[str, int]:
+    """Returns a copy with one count changed; counts of zero are left out."""
+    changed = dict(counts)
+    changed[name] = changed.get(name, 0) + step
+    if changed[name] <= 0:
+        del changed[name]
+    return changed

@@ -1,0 +1,1 @@
+"""A help desk in simulation: customers, agents and the tickets' partitions around the real router."""
