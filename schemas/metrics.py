@@ -46,6 +46,10 @@ for _scheme in ("signature_v1", "kiosk_token", "sms_status"):
 KEYS_REFUSED = Gauge(
     "deskstream_keys_refused", "1 while the file of keys is invalid or missing, and the keys of before are in force"
 )
+HELP_ARTICLES = Gauge("deskstream_help_articles", "Articles of the help centre that are served", ["language"])
+HELP_ARTICLES_REFUSED = Gauge(
+    "deskstream_help_articles_refused", "Articles of the help centre that are invalid: left out, or as they were before"
+)
 PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )

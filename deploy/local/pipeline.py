@@ -35,6 +35,8 @@ HTTP_PORT, SMTP_PORT = 8080, 2525  # taken when they are free
 PRODUCERS, WORKERS, SINKS, TARGETS = range(4)  # stages, in the order of stopping
 #: The names under which the simulated shop sells.
 BRANDS = Path(__file__).with_name("brands.yaml")
+#: Their help centre, and the address that `BRANDS` names it by.
+HELP, HELP_URL = Path(__file__).with_name("help"), f"http://{LOOPBACK}:{HTTP_PORT}/help"
 LOCAL_KEY = "local"  # signs requests to this deployment, and may do everything
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
@@ -90,6 +92,11 @@ class Places:
     def keys(self) -> Path:
         """The file of keys that requests are signed with."""
         return self.data / "keys.yaml"
+
+    @property
+    def brands(self) -> Path:
+        """The brands of the simulated shop, when its pages have another address than usual."""
+        return self.data / "brands.yaml"
 
     @property
     def absent(self) -> Path:
@@ -257,14 +264,22 @@ class Pipeline:
             "DESKSTREAM_TAG_SECRETS": self._tag_secret(),
             "DESKSTREAM_TOKEN_SECRETS": kept_secret(places.data / "token-secret"),
         }
-        if self.plan.simulate is not None:
-            env["DESKSTREAM_BRANDS_FILE"] = str(BRANDS)
-        env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{env['DESKSTREAM_HTTP_PORT']}"
+        env["DESKSTREAM_HELP_CENTRE"] = str(HELP)
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
         given = {**ours, **(self.plan.environ or {})}
-        if (port := given.get("DESKSTREAM_HTTP_PORT")) is not None:
-            env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{port}"
+        port = given.get("DESKSTREAM_HTTP_PORT", env["DESKSTREAM_HTTP_PORT"])
+        env["DESKSTREAM_SURVEY_URL"] = f"http://{LOOPBACK}:{port}"
+        if self.plan.simulate is not None:
+            env["DESKSTREAM_BRANDS_FILE"] = str(self._brands(port))
         return {**env, **given, **self._stack.env, "DESKSTREAM_CLOCK": self.clock.spec()}
+
+    def _brands(self, port: str) -> Path:
+        """Returns the file of brands, whose help centre is at this port."""
+        if port == str(HTTP_PORT):
+            return BRANDS
+        text = BRANDS.read_text("utf-8").replace(HELP_URL, f"http://{LOOPBACK}:{port}/help")
+        self.places.brands.write_text(text, "utf-8")
+        return self.places.brands
 
     def _tag_secret(self) -> str:
         """Returns the secret of customer tags; none for data from before there was one, whose tags have no key."""

@@ -51,7 +51,7 @@ def run(pipeline: Pipeline, console: Console, *, view: bool) -> int:
 
 
 def try_it(pipeline: Pipeline) -> TryIt:
-    """Returns the three commands for a second terminal."""
+    """Returns what to try from a second terminal, and in a browser."""
     places = pipeline.places
     python = Path(sys.executable)
     command = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
@@ -60,6 +60,7 @@ def try_it(pipeline: Pipeline) -> TryIt:
         form=f"curl {form} {pipeline.http_url}/v1/form",
         mail=f"cp {short(places.example)} {short(places.inbox)}/; ls {short(places.maildir)}/new   (edit it first, if you like)",
         query=f'. {short(places.env)}; {command} -m sinks query "SELECT ticket_id, channel, team, tags FROM tickets_current LIMIT 5"',  # noqa: S608
+        help_pages=f"{pipeline.http_url}/help",
     )
 
 
@@ -108,7 +109,8 @@ def _live(pipeline: Pipeline, observer: Observer, console: Console) -> None:
 
 
 def _lines(pipeline: Pipeline, observer: Observer, console: Console) -> None:
-    for name, command in try_it(pipeline).lines():
+    commands = try_it(pipeline)
+    for name, command in (*commands.lines(), ("help", commands.help_pages)):
         say(console, f"{name:7} {command}")
     shown = time.monotonic()
     while True:

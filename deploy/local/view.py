@@ -37,11 +37,12 @@ WIDE, BARS = 116, 136  # columns from which the lower row has three panels, and 
 
 @dataclass(frozen=True, slots=True)
 class TryIt:
-    """Holds three commands, each to be pasted into a second terminal."""
+    """Holds three commands, each to be pasted into a second terminal, and the address of the help pages."""
 
     form: str
     mail: str
     query: str
+    help_pages: str = ""
 
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Returns the commands with their labels."""
@@ -295,6 +296,7 @@ def _processes(snapshot: Snapshot, rows: int) -> RenderableType:
 
 
 def _try_panel(try_it: TryIt) -> Panel:
+    browser = f"help pages: {try_it.help_pages} · " if try_it.help_pages else ""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -305,7 +307,7 @@ def _try_panel(try_it: TryIt) -> Panel:
         title="Try it, in another terminal",
         title_align="left",
         border_style="bright_black",
-        subtitle="Ctrl-C stops everything",
+        subtitle=f"{browser}Ctrl-C stops everything",
     )
 
 

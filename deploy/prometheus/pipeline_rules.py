@@ -32,6 +32,7 @@ def groups(plan: Plan) -> list[Group]:
             _source_away(),
         ),
         *(_webhook_refused(), _rules_invalid(), _rules_unpublished(), _keys_refused(), *_alerting_invalid()),
+        _help_articles_refused(),
     ]
     return [Group("deskstream-pipeline", alerts), Group("deskstream-watchdog", [_watchdog()])]
 
@@ -324,6 +325,17 @@ def _keys_refused() -> Alert:
         "The file of keys is invalid or missing, and the keys of before are in force",
         "New keys do not work, and revoked ones still do. The log of `http` names file and line. A process that starts now ends "
         "with exit code 2.",
+    )
+
+
+def _help_articles_refused() -> Alert:
+    return _pipeline(
+        "HelpArticlesRefused",
+        "max by (namespace) (deskstream_help_articles_refused) > 0",
+        "15m",
+        "ticket",
+        "Articles of the help centre are invalid: left out, or as they were before",
+        "The log of `http` names file, line and reason of each (`help_article_refused`). The other articles are served.",
     )
 
 

@@ -32,11 +32,15 @@ FIELDS: dict[str, tuple[bool, int, str]] = {
     "time_zone": (False, 64, "the browser's time zone, such as Asia/Tokyo"),
     "submission_id": (False, 100, "your own id of this submission: the same one again is the same contact"),
     "brand": (False, 40, "which of our brands it is for: its slug"),
+    "help_query": (False, 200, "what they searched the help centre for, before they wrote"),
+    "help_article": (False, 80, "the slug of the help article that they read, before they wrote"),
     "user_hash": (False, 128, "of a user who is signed in with you: your signature of the address"),
     HONEYPOT: (False, 1_000, "leave it empty"),
 }
+#: What somebody looked for and read before they wrote; agents see it beside the message.
+HELP = ("help_query", "help_article")
 KIOSK_FIELDS: dict[str, tuple[bool, int, str]] = {
-    **{name: spec for name, spec in FIELDS.items() if name not in (HONEYPOT, "user_hash")},
+    **{name: spec for name, spec in FIELDS.items() if name not in (HONEYPOT, "user_hash", *HELP)},
     "place": (False, 100, "where the kiosk stands, such as the branch and the floor"),
 }
 _FIELDS_OF = {CHANNEL: FIELDS, KIOSK: KIOSK_FIELDS}
@@ -121,7 +125,7 @@ def normalise(
         language=locale_hint(texts.get("language", "")),
         time_zone=texts.get("time_zone", ""),
         order_number=prose(texts.get("order_number", ""), 64),
-        fields={"place": prose(texts["place"], 100)} if texts.get("place") else {},
+        fields={name: prose(texts[name], 200) for name in ("place", *HELP) if texts.get(name)},
         brand=texts.get("brand", ""),
         verified=signed_user.verified(address, texts.get("user_hash", ""), user_secrets),
     )

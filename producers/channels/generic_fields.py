@@ -222,6 +222,7 @@ _CHECKS: dict[str, Check] = {
     "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
     "priority": _priority_problem,
     "weights": lambda _, value: "" if all(0 < each <= 1 for each in value.values()) else "must be between 0 and 1",
+    "reaction": _one_of("", "helped", "not_helped", "contacted", "chat", "published"),
     "verified": _one_of(*events.VERIFICATIONS),
     "wish": _one_of("stop", "start", "help"),
     "csat": _between(1, 5),

@@ -4,6 +4,8 @@
 |------------------|-------------------------------------------------------------------------------------------|
 | `article_viewed` | ArticleViewed                                                                             |
 | `searched`       | ArticleViewed with the `query` and how many `results` it had                              |
+| `article_rated`  | ArticleViewed with the `reaction` `helped` or `not_helped`                                |
+| `person_wanted`  | ArticleViewed with the `reaction` `contacted` or `chat`: self-service ended with a person |
 | `bot_turn`       | BotAnswered; when it is the second that `failed` in its conversation, a hand-over as well |
 | `hand_over`      | MessageReceived on channel `bot`: the customer wants a person, or the bot gave up         |
 
@@ -28,7 +30,19 @@ from schemas.errors import Refused
 from schemas.events import UNVERIFIED, ArticleViewed, BotAnswered, Event, MessageReceived
 from schemas.text import one_line
 
-__all__ = ["BOT", "CHANNEL", "FAILURES", "json_schema", "normalise"]
+__all__ = [
+    "BOT",
+    "CHANNEL",
+    "FAILURES",
+    "Customer",
+    "Rated",
+    "Searched",
+    "Viewed",
+    "Wanted",
+    "article_event",
+    "json_schema",
+    "normalise",
+]
 
 CHANNEL, BOT = "help_centre", "bot"
 #: A bot that has failed so often in a conversation hands it over.
@@ -93,6 +107,22 @@ class Searched(_Report, frozen=True, kw_only=True, tag="searched"):
     results: Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
+class Rated(_Report, frozen=True, kw_only=True, tag="article_rated"):
+    """Somebody said whether an article helped."""
+
+    article_id: _Id
+    helped: bool
+    query: _Short = ""
+
+
+class Wanted(_Report, frozen=True, kw_only=True, tag="person_wanted"):
+    """Somebody went on to a person, from an article or a search: sent the `form`, or was led to the `chat`."""
+
+    by: Literal["form", "chat"]
+    article_id: _Short = ""
+    query: _Short = ""
+
+
 class BotTurn(_Report, frozen=True, kw_only=True, tag="bot_turn"):
     """The bot answered. `conversation` is what was said before; `resolved` when the customer said that it helped."""
 
@@ -116,9 +146,11 @@ class HandOver(_Report, frozen=True, kw_only=True, tag="hand_over"):
     order_number: Annotated[str, Meta(max_length=64)] = ""
 
 
-_DECODER: msgspec.json.Decoder[Viewed | Searched | BotTurn | HandOver] = msgspec.json.Decoder(
-    Viewed | Searched | BotTurn | HandOver
+_Article = Viewed | Searched | Rated | Wanted
+_DECODER: msgspec.json.Decoder[_Article | BotTurn | HandOver] = msgspec.json.Decoder(
+    Viewed | Searched | Rated | Wanted | BotTurn | HandOver
 )
+_WANTED = {"form": "contacted", "chat": "chat"}
 
 
 def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
@@ -130,7 +162,7 @@ def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
     """
     report = _decoded(body)
     who, common = _common(report, now, source)
-    if isinstance(report, Viewed | Searched):
+    if isinstance(report, _Article):
         return [_viewed(report, common)]
     if isinstance(report, HandOver):
         key = identity.event_id("help-hand-over", report.conversation_id, report.id)
@@ -147,9 +179,18 @@ def normalise(body: bytes, *, now: int, source: str = "") -> Sequence[Event]:
     return events
 
 
+def article_event(report: Viewed | Searched | Rated | Wanted, *, now: int, source: str = "") -> ArticleViewed:
+    """Returns the event of what a visitor of our help pages did.
+
+    Raises:
+        FieldProblems: `bad_fields`, by the path of the field.
+    """
+    return _viewed(report, _common(report, now, source)[1])
+
+
 def json_schema() -> dict[str, Any]:
     """Returns the JSON schema of a report, without references to elsewhere."""
-    kinds = (Viewed, Searched, BotTurn, HandOver)
+    kinds = (Viewed, Searched, Rated, Wanted, BotTurn, HandOver)
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/{name}")
     return {"oneOf": [_resolved(schema, components) for schema in schemas]}
 
@@ -164,7 +205,7 @@ def _resolved(schema: Any, components: dict[str, Any]) -> Any:
     return {name: _resolved(value, components) for name, value in schema.items()}
 
 
-def _decoded(body: bytes) -> Viewed | Searched | BotTurn | HandOver:
+def _decoded(body: bytes) -> _Article | BotTurn | HandOver:
     try:
         return _DECODER.decode(body)
     except msgspec.ValidationError as error:
@@ -205,13 +246,19 @@ def _common(report: _Report, now: int, source: str) -> tuple[Known, dict[str, An
     }
 
 
-def _viewed(report: Viewed | Searched, common: dict[str, Any]) -> ArticleViewed:
+def _viewed(report: _Article, common: dict[str, Any]) -> ArticleViewed:
+    reaction = ""
+    if isinstance(report, Rated):
+        reaction = "helped" if report.helped else "not_helped"
+    elif isinstance(report, Wanted):
+        reaction = _WANTED[report.by]
     return ArticleViewed(
         event_id=identity.event_id("help-centre", report.id),
         channel=CHANNEL,
-        article_id=identifier(report.article_id, 300) if isinstance(report, Viewed) else "",
+        article_id="" if isinstance(report, Searched) else identifier(report.article_id, 300),
         query=prose(report.query, MAX_SHORT),
         results=report.results if isinstance(report, Searched) else None,
+        reaction=reaction,
         **common,
     )
 

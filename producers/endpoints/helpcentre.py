@@ -14,7 +14,10 @@ from producers.endpoint import Answer, Delivery, WebhookEndpoint
 from schemas import signature
 from schemas.events import Event, MessageReceived
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "PROCESS"]
+
+#: The command that serves these alone, and with them the help pages.
+PROCESS = "help-centre"
 
 _EXAMPLE = {
     "type": "hand_over",
@@ -45,7 +48,7 @@ def _answer(delivery: Delivery, events: Sequence[Event]) -> Answer:
 
 ENDPOINTS = (
     WebhookEndpoint(
-        process="help-centre",
+        process=PROCESS,
         name="help-centre",
         path="/v1/help-centre",
         channel=helpcentre.CHANNEL,

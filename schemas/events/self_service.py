@@ -6,7 +6,12 @@ from schemas.events.base import Event
 
 
 class ArticleViewed(Event, frozen=True, kw_only=True):
-    """Self-service: an article was read, or a search had no result (`article_id` '')."""
+    """Self-service: an article was read, or a search had no result (`article_id` '').
+
+    reaction  '' for the view or the search itself; else what came of it: `helped not_helped`, as the customer said,
+              `contacted` when they sent the form from there, `chat` when they went on to the chat; `published` once a day for
+              each article of our help pages, which nobody read
+    """
 
     customer_id: str
     article_id: str = ""
@@ -15,6 +20,7 @@ class ArticleViewed(Event, frozen=True, kw_only=True):
     results: int | None = None
     verified: str = "none"
     brand: str = ""
+    reaction: str = ""
 
 
 class BotAnswered(Event, frozen=True, kw_only=True):

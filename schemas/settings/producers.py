@@ -110,6 +110,20 @@ class ProducerSettings(Settings):
         description="secrets that the shop signs its users with, for chat and form: `user_hash` is the hexadecimal "
         "HMAC-SHA256 of the e-mail address; comma-separated, two may be valid",
     )
+    help_centre: Path | None = Field(
+        None,
+        description="articles of the help pages: a folder with LOCALE/SLUG.md, or a JSON Feed (.json); read again when it "
+        "changes; unset: no help pages",
+    )
+    help_events_per_minute: float = Field(
+        60.0,
+        ge=1,
+        description="searches, articles read and votes on the help pages that are recorded a minute, of one network address",
+    )
+    chat_page_url: str = Field(
+        "",
+        description="a page of yours that has the chat window: the help pages lead there, with the question; empty: to the form only",
+    )
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="seconds that Kafka may take before a source is told to retry"
     )
@@ -211,7 +225,16 @@ class ProducerSettings(Settings):
     smtp_require_starttls: bool = Field(False, description="take no mail without STARTTLS")
 
     @field_validator(
-        *("keys_file", "imap_state_dir", "imap_ca_file", "mask_file", "smtp_tls_cert", "smtp_tls_key", "brands_file"),
+        *(
+            "keys_file",
+            "imap_state_dir",
+            "imap_ca_file",
+            "mask_file",
+            "smtp_tls_cert",
+            "smtp_tls_key",
+            "brands_file",
+            "help_centre",
+        ),
         mode="before",
     )
     @classmethod

@@ -6,7 +6,7 @@
   abandoned        the customer gave up before a person answered
   repeat contact   a contact that opens or reopens a ticket about a reason of the last days (`repeat_within_days` of the
                    taxonomy), unless that is good news
-  deflected        the customer told the bot that its answer helped
+  deflected        the customer told the bot, or the page of an article, that it helped
 
 What is written or timed in other ways (e-mail, forms) has no handling time: nobody tells us how long an agent typed.
 """
@@ -17,10 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.clock import MICROS
-from schemas.events import BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
+from schemas.events import ArticleViewed, BotAnswered, CallEnded, ChatEnded, MessageReceived, Transferred
 from schemas.facts import ConversationFact, RepeatFact
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.observations import (
+    ArticleRead,
     ConversationAbandoned,
     ConversationAnswered,
     ConversationHandled,
@@ -156,10 +157,17 @@ def _bot(context: FoldContext, event: BotAnswered) -> FoldContext:
     return context.observe(Deflected) if event.resolved else context
 
 
+def _article(context: FoldContext, event: ArticleViewed) -> FoldContext:
+    if not event.reaction:
+        return context.observe(ArticleRead)
+    return context.observe(Deflected) if event.reaction == "helped" else context
+
+
 _HANDLERS: dict[type, Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _repeated,
     CallEnded: _call,
     ChatEnded: _chat,
     Transferred: _transferred,
+    ArticleViewed: _article,
     BotAnswered: _bot,
 }

@@ -276,7 +276,16 @@ def _transcript(event: TranscriptRequested) -> dict[str, Any]:
 
 
 def _article(event: ArticleViewed) -> dict[str, Any]:
-    return {"author": event.customer_id, "detail": event.article_id or event.query, "language": event.language}
+    """Returns the article or the search as `detail`, what came of it as `text`, the search that led to an article as `subject`."""
+    is_search = not event.article_id and not event.reaction
+    found = "searched" if event.results else "found_nothing"
+    return {
+        "author": event.customer_id,
+        "subject": "" if is_search else event.query,
+        "text": event.reaction or (found if is_search else ""),
+        "detail": event.query if is_search else event.article_id,
+        "language": event.language,
+    }
 
 
 def _order(event: OrderPlaced) -> dict[str, Any]:

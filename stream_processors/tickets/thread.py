@@ -62,7 +62,6 @@ from stream_processors.tickets.lookup import (
 )
 from stream_processors.tickets.mail_report import mail_report
 from stream_processors.tickets.observations import (
-    ArticleRead,
     Contact,
     MessageIn,
     Observation,
@@ -382,11 +381,10 @@ def _first_name(name: str) -> str:
 _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     MessageReceived: _message,
     CallEnded: _call,
-    ArticleViewed: _no_ticket(ArticleRead),
     OrderPlaced: lambda context, event: _no_ticket(Ordered)(context.with_order(event), event),
     CallStarted: _no_ticket(),
     CallAnswered: _call_answered,
-    **dict.fromkeys((ConsentChanged, BotAnswered, OrderChanged), _no_ticket()),
+    **dict.fromkeys((ArticleViewed, ConsentChanged, BotAnswered, OrderChanged), _no_ticket()),
     DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,

@@ -63,6 +63,18 @@ def test_a_search_has_its_number_of_results_even_none(results: int) -> None:
     assert (search.article_id, search.query, search.results) == ("", "refund ************1111", results)
 
 
+def test_a_vote_and_the_way_to_a_person_are_reactions() -> None:
+    said = [
+        ("article_rated", {"article_id": "x", "helped": True}), ("article_rated", {"article_id": "x", "helped": False}),
+        ("person_wanted", {"by": "form", "query": "refund"}), ("person_wanted", {"by": "chat", "article_id": "x"}),
+    ]  # fmt: skip
+    told = [made(kind, **fields)[0] for kind, fields in said]
+    assert [(each.article_id, each.query, each.reaction) for each in told] == [
+        ("x", "", "helped"), ("x", "", "not_helped"), ("", "refund", "contacted"), ("x", "", "chat"),
+    ]  # fmt: skip
+    assert problems("person_wanted", by="mail").keys() == {"by"}
+
+
 @pytest.mark.parametrize(
     ("customer", "customer_id"),
     [

@@ -12,7 +12,7 @@ from schemas.metrics_table import table
 from tests.support.each import each
 
 BOUNDED = {
-    "agent", "brand", "channel", "clock", "credential", "kind", "listener", "outcome", "partition", "phase", "policy", "priority", "process", "quadrant", "reason",
+    "agent", "brand", "channel", "clock", "credential", "kind", "language", "listener", "outcome", "partition", "phase", "policy", "priority", "process", "quadrant", "reason",
     "scheme",
     "score", "sink", "source", "stage", "status", "subscription", "table", "tag", "team", "threshold", "topic", "version",
     "window",

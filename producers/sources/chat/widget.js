@@ -5,7 +5,8 @@
  * the script tag: data-lang (en, zh-Hans, zh-Hant, ja; default: the page's language), data-scheme (light, dark; default:
  * what the visitor prefers), data-server (default: where the script comes from), data-name and data-email of a user who is
  * signed in with you, data-user-hash (your signature of that address). A line stays in `pending`, which survives a reload, until the server acknowledged it, and is sent
- * again with the same id until then. The protocol is described at /asyncapi.json.
+ * again with the same id until then. A page whose address ends with #deskstream-question=... opens with that question typed:
+ * so the help pages lead here. The protocol is described at /asyncapi.json.
  */
 (() => {
   "use strict";
@@ -702,8 +703,18 @@
 
   // -- begin ----------------------------------------------------------------------------------------------------------
 
+  /** The question of who comes from the help pages; nothing when a conversation is under way. */
+  function takeQuestion() {
+    const asked = new URLSearchParams(location.hash.slice(1)).get("deskstream-question");
+    if (asked === null) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    const idle = memory.phase === "form" && !memory.start;
+    remember({ open: true, ...(idle && !memory.draft ? { draft: asked.slice(0, 4000) } : {}) });
+  }
+
   function begin() {
     document.body.append(host);
+    takeQuestion();
     drawLauncher();
     if (memory.open) open();
     else if (needed()) connect();

@@ -9,8 +9,10 @@ import structlog
 import typer
 
 from producers.endpoint import WebhookEndpoint, endpoints
+from producers.help_centre import articles
 from producers.security import keys
 from producers.sources.process import Check, load_settings, running
+from schemas.errors import ConfigurationError
 from schemas.process import guarded
 from schemas.settings import ProducerSettings
 
@@ -21,6 +23,8 @@ log = structlog.get_logger("producers")
 
 def http(check: Check = False) -> None:
     """Serve the contact form and the signed endpoint: GET /, POST /v1/form, POST /v1/events, and GET /docs.
+
+    With DESKSTREAM_HELP_CENTRE it serves the help pages at /help, too. --check names every article that is refused.
 
     202 is answered only when Kafka has the contact; while Kafka does not answer it is 503 with Retry-After.
 
@@ -106,8 +110,20 @@ def _proof(endpoint: WebhookEndpoint) -> str:
 
 
 def _check(settings: ProducerSettings) -> None:
+    """Reads what the settings name.
+
+    Raises:
+        ConfigurationError: something is wrong with it; of articles every mistake is printed.
+    """
     if settings.keys_file is not None:
         keys.read(settings.keys_file)
+    if settings.help_centre is not None:
+        found, refusals = articles.read(settings.help_centre)
+        for refusal in refusals:
+            print(refusal)
+        if refusals:
+            problem = f"{len(refusals)} articles are refused, {len(found)} are valid"
+            raise ConfigurationError(problem, where="DESKSTREAM_HELP_CENTRE", fix="mend the lines above")
     print("the settings are valid")
 
 

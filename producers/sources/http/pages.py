@@ -23,7 +23,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from producers.channels.form import FIELDS, HONEYPOT
+from producers.channels.form import FIELDS, HELP, HONEYPOT
 from producers.channels.survey import HIGHEST_CES, LONGEST_COMMENT
 from schemas.brands import Brand
 from schemas.events import LOCALES
@@ -95,11 +95,14 @@ def form_page(
     locale: str = "en",
     unavailable: bool = False,
     brand: Brand | None = None,
+    read: str = "",
+    has_help: bool = False,
 ) -> str:
     """Returns the contact form, after a refusal with what was typed and what is wrong beside each field.
 
     problems  field → what is wrong, in English
     words     field → the kind of the problem, which the page says in its own language
+    read      the title of the help article that they come from
     """
     values = values or {}
     return render(
@@ -112,6 +115,9 @@ def form_page(
         unavailable=unavailable,
         fields={name: {"needed": needed, "longest": longest} for name, (needed, longest, _) in FIELDS.items()},
         honeypot=HONEYPOT,
+        carried=HELP,
+        read=read,
+        has_help=has_help,
         submission_id=values.get("submission_id") or uuid.uuid4().hex,
     )
 

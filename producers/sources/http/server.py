@@ -24,6 +24,7 @@ from starlette.routing import Match
 
 from producers.channels import form, generic
 from producers.endpoint import endpoints
+from producers.endpoints.helpcentre import PROCESS as HELP_CENTRE
 from producers.intake import Take, defect
 from producers.publisher import Outcome, Publisher, Receipt
 from producers.security.grants import EVENT_SCOPES, Grant, granted
@@ -35,6 +36,7 @@ from producers.sources.http import openapi, pages
 from producers.sources.http.admission import Admission
 from producers.sources.http.connections import bounded_protocol
 from producers.sources.http.docs import add_docs
+from producers.sources.http.help_centre import HelpPages, add_help_centre
 from producers.sources.http.limits import ClientLimits
 from producers.sources.http.reply_files import ReplyFiles, add_uploads
 from producers.sources.http.requests import (
@@ -80,11 +82,14 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(keep_connected(publisher, health or Health()))
+        tasks = [asyncio.create_task(keep_connected(publisher, health or Health()))]
+        if help_pages is not None:
+            tasks.append(asyncio.create_task(help_pages.run()))
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     app = FastAPI(
         title="Deskstream: contacts in",
@@ -103,6 +108,7 @@ def create_app(
     add_endpoints(app, endpoints(process), settings, publisher, admission, files, source=source)
     if process in ("", "agents"):
         add_uploads(app, settings, files, admission)
+    help_pages = add_help_centre(app, settings, publisher, source=source) if process in ("", HELP_CENTRE) else None
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
         add_unsubscribe(app, settings, publisher, source=source)
@@ -112,13 +118,20 @@ def create_app(
     intake = _Intake(publisher, settings, files, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     forms = http_form.Limited(settings.form_submissions_per_minute, secrets_of(settings, "user_secrets"))
-    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms)
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms, help_pages)
     systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
     _add_events(app, intake, limit, systems)
     return app
 
 
-def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, forms: http_form.Limited) -> None:
+def _add_form(
+    app: FastAPI,
+    intake: _Intake,
+    limit: RateLimit,
+    most_bytes: int,
+    forms: http_form.Limited,
+    help_pages: HelpPages | None,
+) -> None:
     """Adds the contact form: its page, and where it is sent to."""
 
     @app.get("/form.js", include_in_schema=False)
@@ -128,7 +141,11 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def contact_page(request: Request) -> HTMLResponse:
-        return pages.Page(pages.form_page(locale=_locale(request), brand=intake.brand_of(request)))
+        locale, brand = _locale(request), intake.brand_of(request)
+        values, read = help_pages.carried(request, locale, brand) if help_pages else ({}, "")
+        return pages.Page(
+            pages.form_page(values, locale=locale, brand=brand, read=read, has_help=help_pages is not None)
+        )
 
     @app.post(
         "/v1/form", status_code=202, openapi_extra=openapi.FORM, responses=openapi.FORM_RESPONSES, tags=["customers"]
@@ -156,6 +173,8 @@ def _add_form(app: FastAPI, intake: _Intake, limit: RateLimit, most_bytes: int, 
             return unavailable(
                 form.CHANNEL, error, _typed(request, body) if as_page else None, locale=locale, brand=brand
             )
+        if help_pages and event:
+            help_pages.contacted(request, locale, event)
         return _accepted(event, receipt, page_locale=locale if as_page else "", brand=brand)
 
 
