@@ -16,12 +16,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from schemas import secret_check
-from schemas.errors import ConfigurationError, DeskstreamError, Unavailable
+from schemas.errors import ConfigurationError, Unavailable
 from schemas.metrics import BUILD_INFO
 from schemas.process import EXIT_PROTECTED, Health, configure_logging, guarded, patiently, serve_probes
 from schemas.settings import SinkSettings, help_text, load
 from schemas.terminal import SINK_EXIT_CODES as EXIT_CODES
 from schemas.terminal import out, plain, say
+from sinks.clickhouse.why import why
 from sinks.dead_letters import cli
 from sinks.delivery import cli as delivery_cli
 from sinks.staffing.cli import staffing
@@ -199,6 +200,7 @@ def query(
 
 
 app.command(epilog=EXIT_CODES)(staffing)
+app.command(epilog=EXIT_CODES)(why)
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the recomputation (`--into`).")]
 Begins = Annotated[str, typer.Option("--from", metavar="ISO_TIME", help="tickets created at or after this")]
@@ -382,8 +384,6 @@ def main() -> int:
     def run() -> int | None:
         try:
             result = app(standalone_mode=False, prog_name="python -m sinks")
-        except DeskstreamError:
-            raise
         except Exception as error:
             show = getattr(error, "show", None)  # click's own errors: wrong usage
             if show is None:

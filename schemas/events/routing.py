@@ -104,7 +104,7 @@ class AgentProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class TeamConfigured(Event, frozen=True, kw_only=True):
     """The configuration of a team took effect; written to `routing`, key = team, by each worker that sees it do so.
 
-    number    of the rules among those that were published: one below the last of this team is old news
+    number    orders rules by when they took effect: one below the last of this team is old news
     content   identifies what is configured here: the same as the last of this team changes nothing
     active    false for a team that the rules name no more
     agents    those of the configuration; whom the last one named and this one does not are taken out
@@ -117,7 +117,7 @@ class TeamConfigured(Event, frozen=True, kw_only=True):
     The others are by channel, with `default` for those that are not named; a channel without a value has no such limit:
 
     overflow_seconds   how long a ticket waits before it goes to the fallback
-    affinity_seconds   for how long after their last contact a customer gets the agent they had: `preferred_agent` obeys it
+    affinity_seconds   how long a ticket waits for the previous agent, who is on shift and has no room
     accept_seconds     how long an agent may take to accept an offer; without: tickets are assigned and not offered
     silent_seconds     after how long without a report an agent is away
     """

@@ -1,8 +1,9 @@
 """Keeps the rules of a worker complete, and publishes its directory of rules when that has something new.
 
-Two loops. One reads the topic `rules` to its end twice a second and adds what it finds. `fresh` lets a batch be folded
-only while that was done a moment ago, so that no record is folded before its rules are known. The other reads the
-directory every few seconds and publishes a change, once it was read twice the same and is valid.
+Two loops. One reads the topic `rules` to its end twice a second, adds what it finds, and tells the router of teams when other
+rules take effect. `fresh` lets a batch be folded only while the topic was read a moment ago, so that no record is folded
+before its rules are known. The other reads the directory every few seconds and publishes a change, once it was read twice the
+same and is valid.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import NamedTuple
 
 import structlog
 
-from schemas import metrics
+from schemas import codec, metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import EXIT_USAGE
 from schemas.settings import WorkerSettings
+from schemas.topics import ROUTING
 from stream_processors.rules import ruleset
 from stream_processors.rules.published import GUARD_SECONDS, Directory, PublishedRuleset, offer
+from stream_processors.rules.routing_policy import announcements
 from stream_processors.rules.ruleset import Rules
-from stream_processors.rules.topic import RulesTopic, wall_micros
+from stream_processors.rules.topic import RulesTopic, append, wall_micros
 from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion
 
 __all__ = ["Content", "Reloader", "read_content"]
@@ -74,6 +77,7 @@ class Reloader:
         self.settings, self.history, self.own, self._end = settings, history, own, end
         self.clock = settings.pipeline_clock
         self.topic = RulesTopic(settings)
+        self._told: tuple[int, str] | None = None
         self.directory = Directory()
         self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
         self._known = 0
@@ -110,7 +114,30 @@ class Reloader:
                     await self._begin()
             except Unavailable as error:
                 self._unreadable(error)
+            await self._announce()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _announce(self) -> None:
+        """Tells the router of teams and agents when other rules are in force, and once after the start (ADR 47).
+
+        The router folds nothing but its own log. Every worker writes; it takes the first, for the others say what it knows.
+        What cannot be written is written after the next look.
+        """
+        if not self._ready.is_set():
+            return
+        now = self.clock.now()
+        in_force = self.history.version_at(now)
+        if (telling := (in_force.effective_from, in_force.rules.version)) == self._told:
+            return
+        said = announcements(self.history, now, self.settings.worker_id)
+        try:
+            routing = self.settings.topic(ROUTING)
+            await append(self.settings, routing, [(each.team, codec.encode(each)) for each in said])
+        except Unavailable as error:
+            log.warning("the router cannot be told of teams", error=str(error))
+            return
+        self._told = telling
+        log.info("the router is told of teams", version=in_force.rules.version, teams=len(said))
 
     def _stale(self) -> bool:
         return time.monotonic() - self._looked_at > FRESH_SECONDS

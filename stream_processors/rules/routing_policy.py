@@ -18,8 +18,9 @@ from schemas.identity import event_id
 
 if TYPE_CHECKING:
     from stream_processors.rules.ruleset import Rules
+    from stream_processors.rules.versions import RulesetHistory
 
-__all__ = ["ORDER", "RoutingPolicy", "configuration"]
+__all__ = ["ORDER", "RoutingPolicy", "announcements", "configuration"]
 
 #: By what waiting tickets are ordered, the first first.
 ORDER = ("channel", "priority", "due_at", "eligible_at")
@@ -33,6 +34,7 @@ class RoutingPolicy:
     limits      tickets waiting on us that an agent takes
     overflow    how long a ticket waits before it goes to the fallback
     affinity    for how long after a customer's last contact the previous agent is preferred; without: for ever
+    reserve     how long a ticket waits for the previous agent, who is on shift and has no room; without: not at all
     accept      how long an agent may take to accept an offer; without: tickets are assigned and not offered
     silent      after how long without a report an agent is away
     order       a permutation of `ORDER`
@@ -43,16 +45,24 @@ class RoutingPolicy:
     weights: Mapping[str, float] = field(default_factory=dict)
     overflow: Mapping[str, int] = field(default_factory=dict)
     affinity: Mapping[str, int] = field(default_factory=dict)
+    reserve: Mapping[str, int] = field(default_factory=dict)
     accept: Mapping[str, int] = field(default_factory=dict)
     silent: Mapping[str, int] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     give_back: int = 0
 
 
+def announcements(history: RulesetHistory, now: int, source: str) -> list[TeamConfigured]:
+    """Returns the configuration of each team by the rules in force at `now`, and of teams that only other rules have."""
+    in_force = history.version_at(now)
+    former = frozenset(team for version in history.versions for team in version.rules.teams.teams)
+    return list(configuration(in_force.rules, in_force.effective_from, now=now, source=source, former=former))
+
+
 def configuration(
     rules: Rules, number: int, *, now: int, source: str = "", former: frozenset[str] = frozenset()
 ) -> Iterator[TeamConfigured]:
-    """Yields what the router is to know of each team under these rules, the `number`th of those published.
+    """Yields what the router is to know of each team under these rules. `number` orders rules by when they take effect.
 
     `former` are teams of earlier rules: those that are not there any more are said to be gone.
     """
@@ -65,7 +75,7 @@ def configuration(
             "limits": dict(policy.limits),
             "weights": dict(policy.weights),
             "overflow_seconds": dict(policy.overflow),
-            "affinity_seconds": dict(policy.affinity),
+            "affinity_seconds": dict(policy.reserve),
             "accept_seconds": dict(policy.accept),
             "silent_seconds": dict(policy.silent),
             "order": list(policy.order),

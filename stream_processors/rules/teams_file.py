@@ -22,6 +22,7 @@ _BY_CHANNEL: dict[str, Callable[..., Any]] = {
     "weights": weights,
     "overflow": seconds,
     "affinity": seconds,
+    "reserve": seconds,
     "accept": seconds,
     "silent": seconds,
 }

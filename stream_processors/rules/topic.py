@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from schemas.topics import RULES
 from stream_processors.rules.published import PublishedRulesets
 
-__all__ = ["RulesTopic"]
+__all__ = ["RulesTopic", "append"]
 
 log = structlog.get_logger()
 TIMEOUT_SECONDS = 10.0
@@ -68,7 +68,7 @@ class RulesTopic:
                 consumer.pause(self._partition)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
-            raise self._no_answer(error) from error
+            raise _no_answer(self.settings, self._partition.topic, error) from error
 
     async def publish(self, record: RulesPublished) -> None:
         """Appends a record and waits until it is durable. The next look tells whether it counts.
@@ -76,29 +76,7 @@ class RulesTopic:
         Raises:
             Unavailable: Kafka does not answer.
         """
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.settings.kafka_bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            compression_type="gzip",
-            max_request_size=_LARGEST,
-            request_timeout_ms=int(TIMEOUT_SECONDS * 1000),
-            **security(self.settings),
-        )
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                await producer.start()
-                await producer.send_and_wait(
-                    self._partition.topic, codec.encode(record), key=record.version.encode(), partition=0
-                )
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise self._no_answer(error) from error
-        finally:
-            await producer.stop()
-
-    def _no_answer(self, error: Exception) -> Unavailable:
-        servers = self.settings.kafka_bootstrap_servers
-        return Unavailable(f"Kafka at {servers} does not answer for {self._partition.topic}: {str(error) or 'in time'}")
+        await append(self.settings, self._partition.topic, [(record.version, codec.encode(record))], partition=0)
 
     async def close(self) -> None:
         """Disconnects; a later look connects again and reads from the beginning."""
@@ -142,6 +120,40 @@ class RulesTopic:
         if self.published.add(record, stored_ms * 1000) is None and not self.published.repeats(record):
             metrics.RULES_REFUSED.labels("late").inc()
             log.warning("rules were published too late and do not count", version=record.version, offset=offset)
+
+
+async def append(
+    settings: Settings, topic: str, records: Sequence[tuple[str, bytes]], partition: int | None = None
+) -> None:
+    """Writes (key, value) of each record; the key decides the partition where none is given.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="gzip",
+        max_request_size=_LARGEST,
+        request_timeout_ms=int(TIMEOUT_SECONDS * 1000),
+        **security(settings),
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await producer.start()
+            sent = [await producer.send(topic, value, key=key.encode(), partition=partition) for key, value in records]
+            await asyncio.gather(*sent)
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise _no_answer(settings, topic, error) from error
+    finally:
+        await producer.stop()
+
+
+def _no_answer(settings: Settings, topic: str, error: Exception) -> Unavailable:
+    """Returns the error that names the servers and the topic."""
+    servers = settings.kafka_bootstrap_servers
+    return Unavailable(f"Kafka at {servers} does not answer for {topic}: {str(error) or 'in time'}")
 
 
 def wall_micros() -> int:

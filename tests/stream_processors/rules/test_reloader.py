@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from schemas import metrics
+from deploy.local.balance import records
+from schemas import codec, metrics
+from schemas.events import TeamConfigured
 from schemas.published import RulesPublished
 from schemas.settings import WorkerSettings
-from schemas.topics import RULES
+from schemas.topics import ROUTING, RULES
 from stream_processors.rules.published import offer
 from stream_processors.rules.reloader import FRESH_SECONDS, Reloader, read_content
 from stream_processors.rules.ruleset import SHIPPED
@@ -203,3 +205,22 @@ def test_between_looks_no_fetch_waits_in_front_of_the_next_question(deployment: 
             assert log._consumer.paused() == {log._partition}
 
     asyncio.run(work())
+
+
+def test_the_router_is_told_of_every_team_by_each_worker(deployment: Deployment, tmp_path: Path) -> None:
+    """Workers say the same, so that the router takes the first; a change is said once more by each."""
+    rules = directory(tmp_path / "rules", "7d")
+    pair = [keeper(deployment, name, rules) for name in ("one", "two")]
+
+    async def work() -> None:
+        async with running(*pair):
+            await until(lambda: all(each._told for each in pair))
+            (rules / "agents.yaml").write_text("agents: {mei: {teams: [support]}}\n", "utf-8")
+            await until(lambda: all(each._told and each._told[0] > ALWAYS for each in pair))
+
+    asyncio.run(work())
+    found = [codec.decode(value) for _, value, _ in records(pair[0].settings, ROUTING)]
+    told = [each for each in found if isinstance(each, TeamConfigured)]
+    assert len(told) == 4 * 6 and len({(each.team, each.number, each.content) for each in told}) == 2 * 6
+    support = sorted((each for each in told if each.team == "support"), key=lambda each: each.number)
+    assert [len(each.agents) for each in support] == [0, 0, 1, 1]
