@@ -84,6 +84,8 @@ class Calendar:
     zone: ZoneInfo
     eras: tuple[Era, ...]
     _years: dict[int, _Year] = field(default_factory=dict, compare=False, repr=False)
+    #: local day → why it has hours that are no working time
+    _closed: dict[date, str] = field(default_factory=dict, compare=False, repr=False)
     #: instant → its year, and the working time of it before: several clocks start with the same event
     _begun: dict[int, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -130,6 +132,15 @@ class Calendar:
         if self.is_open(at):
             return ""
         local = datetime.fromtimestamp(at / MICROS, self.zone).date()
+        reason = self._closed.get(local)
+        if reason is None:
+            if len(self._closed) >= _REMEMBERED:
+                self._closed.clear()
+            reason = self._closed[local] = self._closed_on(local)
+        return reason
+
+    def _closed_on(self, local: date) -> str:
+        """Returns why a local day has hours that are no working time."""
         holding = [era for era in reversed(self.eras) if era.holds(local)]
         is_holiday = next((era.is_holiday for era in holding if era.is_holiday), None)
         if is_holiday and is_holiday(local):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +53,8 @@ _REPEATED_TEXT = "x-deskstream-repeated-text"
 
 _MINUTE = 60 * MICROS
 _TOKEN = re.compile(r"\[#[^\]]*\]")
+#: What many write about comes with the same subjects.
+_SUBJECTS = 4096
 _PREFIXES = re.compile(
     r"^(?:\s*(?:re|fw|fwd|aw|wg|sv|antwort|回复|答复|回覆|转发|返信|転送)\s*(?:\[\d+\])?\s*[:：]\s*)+"
 )
@@ -164,7 +167,7 @@ class Guards:
     def _by_mail(self, event: MessageReceived) -> str:
         if event.headers and (reason := self._by_headers(event.headers)):
             return reason
-        if event.channel == "email" and event.subject and self._auto_reply_subject.fullmatch(normalise(event.subject)):
+        if event.channel == "email" and event.subject and self._auto_reply_subject.fullmatch(_plain(event.subject)):
             return "auto_submitted"
         return ""
 
@@ -212,11 +215,17 @@ class Guards:
         return ""
 
 
+@lru_cache(maxsize=_SUBJECTS)
+def _plain(subject: str) -> str:
+    return normalise(subject)
+
+
+@lru_cache(maxsize=_SUBJECTS)
 def subject_fingerprint(subject: str) -> int:
     """Returns 63 bits that are equal for subjects that differ only in Re:, ticket token, numbers, case or width; 0 for none."""
     if not subject:
         return 0
-    plain = _PREFIXES.sub("", _TOKEN.sub("", normalise(subject)))
+    plain = _PREFIXES.sub("", _TOKEN.sub("", _plain(subject)))
     plain = _DIGITS.sub("0", plain).strip()
     if not plain:
         return 0

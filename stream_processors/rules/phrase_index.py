@@ -40,6 +40,9 @@ _TO_SPACES = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 _LATIN = re.compile(" ?([a-z0-9](?:[a-z0-9 ]*[a-z0-9])?) ?")
 _ALPHANUMERIC = re.compile("[a-z0-9]")
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+#: A number that no phrase holds, of an order or a customer, and what stands for it in a remembered sentence.
+_LONG_NUMBER = re.compile("[0-9]{4,}")
+_DIGITS = frozenset("0123456789")
 
 #: What a word of the automaton is, as bits: a phrase, a word of a class, a part of a phrase with a gap.
 _IS_PHRASE, _IS_CLASS, _IS_GAP = 1, 2, 4
@@ -78,7 +81,9 @@ class PhraseIndex:
         "_automaton",
         "_classes",
         "_gaps",
+        "_keeps_numbers",
         "_kinds",
+        "_numbers",
         "_older",
         "_patterns",
         "_phrases",
@@ -110,6 +115,10 @@ class PhraseIndex:
         self._remembered: dict[str, list[Hit]] = {}
         self._older: dict[str, list[Hit]] = {}
         words = _Words(phrases, classes)
+        self._numbers = frozenset(number for word in words.texts for number in _LONG_NUMBER.findall(word))
+        self._keeps_numbers = any(word[-1] in _DIGITS for word in words.texts) or any(
+            not number.strip("0") for number in self._numbers
+        )
         self._automaton = AhoCorasick(words.texts, implementation=Implementation.ContiguousNFA)
         self._phrases, self._gaps, self._kinds = words.phrases, words.gaps, words.kinds()
         self._classes = [
@@ -129,6 +138,8 @@ class PhraseIndex:
         hits: list[Hit] = []
         remembered = self._remembered
         begin = 0
+        if not self._keeps_numbers:
+            text = _LONG_NUMBER.sub(self._as_zeros, text)
         for sentence in text.split(_BETWEEN):
             found = remembered.get(sentence)
             if found is None:
@@ -144,6 +155,11 @@ class PhraseIndex:
                 hits += [(begin + start, begin + end, number) for start, end, number in found] if begin else found
             begin += len(sentence) + 1
         return hits
+
+    def _as_zeros(self, found: re.Match[str]) -> str:
+        """Returns zeros for a number that no phrase holds: sentences that differ only in an order number are one."""
+        number = found[0]
+        return number if number in self._numbers else "0" * len(number)
 
     def _read(self, sentence: str) -> list[Hit]:
         """Returns the hits in one sentence."""

@@ -83,9 +83,7 @@ def _read(
         customer=_remember(context, language, bool(text), again, reading.matches, new),
         reading=reading,
     )
-    for match in new:
-        context = _apply(context, match.slug, evidence=match.evidence)
-    return context
+    return _apply(context, [_fact(context, match.slug, evidence=match.evidence) for match in new])
 
 
 def _repeats(context: FoldContext, reading: Reading) -> bool:
@@ -156,8 +154,7 @@ def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> Fol
         priority=_priority(context, ticket, tuple(added), False, False),
         updated_at=context.now,
     )
-    for tag in added:
-        context = _apply(context, tag, agent=event.agent_id)
+    context = _apply(context, [_fact(context, tag, agent=event.agent_id) for tag in added])
     return context.write(*(_fact(context, tag, agent=event.agent_id, active=False) for tag in removed))
 
 
@@ -170,9 +167,11 @@ def _ours_of(event: TagCorrected, taxonomy: Taxonomy, ticket: Ticket) -> TagCorr
     )
 
 
-def _apply(context: FoldContext, slug: str, *, evidence: str = "", agent: str | None = None) -> FoldContext:
-    fact = _fact(context, slug, evidence=evidence, agent=agent)
-    return context.write(fact).observe(TagApplied, slug, fact.quadrant, fact.owner_team)
+def _apply(context: FoldContext, facts: list[TagFact]) -> FoldContext:
+    if not facts:
+        return context
+    observed = [TagApplied(context.now, context.ticket, fact.tag, fact.quadrant, fact.owner_team) for fact in facts]
+    return context.write(*facts).replace(observed=(*context.observed, *observed))
 
 
 def _fact(

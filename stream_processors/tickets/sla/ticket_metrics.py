@@ -8,6 +8,7 @@ or pauses, or the ticket changes hands; the clocks keep what was written, so tha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -173,9 +174,10 @@ def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> Ti
     waits, works = ticket.sla.next_responses, calendar is not None
     measures: dict[str, float] = {}
     for name, time in _measures(ticket, at, calendar):
-        measures[f"{name}_seconds"] = time.micros / MICROS
+        seconds, business_seconds = _fields(name)
+        measures[seconds] = time.micros / MICROS
         if works:
-            measures[f"{name}_business_seconds"] = time.business / MICROS
+            measures[business_seconds] = time.business / MICROS
     return TicketClocks(
         customer_tag=context.event.customer_tag,
         version=ticket.version_at(context.position.offset),
@@ -197,6 +199,12 @@ def _fact(context: FoldContext, ticket: Ticket, calendar: Calendar | None) -> Ti
         brand=ticket.brand,
         **measures,
     )
+
+
+@cache
+def _fields(measure: str) -> tuple[str, str]:
+    """Returns the names of a measure's fields in the fact: of all time, and of working time."""
+    return f"{measure}_seconds", f"{measure}_business_seconds"
 
 
 def _measures(ticket: Ticket, at: int, calendar: Calendar | None) -> list[tuple[str, Time]]:

@@ -80,16 +80,20 @@ def step(context: FoldContext) -> FoldContext:
         return context
     offset, touched = context.position.offset, context.event.received_at
     panes: dict[bytes, Pane] = {}
+    found: dict[tuple[int, Dimensions], tuple[bytes, Pane | None]] = {}
     measured: dict[tuple[bytes, str, int], None] = {}
     for observation, dimensions in counted(context):
         start = observation.at - observation.at % PANE_MICROS
-        key = pane_key(start, *dimensions)
-        pane = panes.get(key)
-        if pane is None:
+        place = start, dimensions
+        if place not in found:
+            key = pane_key(start, *dimensions)
             stored: Pane | None = context.read.get(key)
-            if stored is not None and stored.offset >= offset:
-                continue
-            pane = panes[key] = _touched(stored, offset, start, dimensions, touched)
+            is_ahead = stored is not None and stored.offset >= offset
+            found[place] = key, None if is_ahead else _touched(stored, offset, start, dimensions, touched)
+        key, pane = found[place]
+        if pane is None:
+            continue
+        panes[key] = pane
         then = observation.ticket
         count(pane.metrics, observation, context.event.imported if then is None else then.imported)
         if (measure := MEASURES.get(type(observation))) is not None:
