@@ -38,7 +38,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary ## Format, lint, types, imports, schemas, alert rules, manifests, vocabulary (-k: go on after a failure)
+check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary check-wording ## Format, lint, types, imports, schemas, alert rules, manifests, vocabulary, wording (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark and not soak" $(ARGS)
@@ -83,7 +83,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 
 # -- the parts of `make check` -----------------------------------------------------------------------------------
 
-.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary
+.PHONY: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary check-wording
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
@@ -110,6 +110,9 @@ check-names:
 
 check-glossary: $(INSTALLED)
 	$(BIN)/python -m tests.support.glossary
+
+check-wording: $(INSTALLED)
+	$(BIN)/python -m stream_processors language-check --own stream_processors/config schemas/replies/shipped $(wildcard deploy/local/help)
 
 # -- the environment ---------------------------------------------------------------------------------------------
 

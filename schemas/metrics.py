@@ -50,6 +50,10 @@ HELP_ARTICLES = Gauge("deskstream_help_articles", "Articles of the help centre t
 HELP_ARTICLES_REFUSED = Gauge(
     "deskstream_help_articles_refused", "Articles of the help centre that are invalid: left out, or as they were before"
 )
+REPLIES_REFUSED = Gauge(
+    "deskstream_replies_refused",
+    "1 while the directory of prewritten answers and wording is invalid, and what was read before is in force",
+)
 PUBLISH_SECONDS = Histogram(
     "deskstream_publish_seconds", "From received to durable in Kafka", ["channel"], buckets=_FAST
 )

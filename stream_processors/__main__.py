@@ -12,6 +12,8 @@ from schemas.process import guarded
 from schemas.settings import WorkerSettings, help_text, load
 from stream_processors import rekey
 from stream_processors.recompute import cli as recompute_cli
+from stream_processors.replies import answers as answers_command
+from stream_processors.replies import language_check
 from stream_processors.rules import cli as rules_cli
 from stream_processors.tagging import evaluate
 
@@ -30,6 +32,8 @@ state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits 
 `python -m stream_processors rekey --help`: move all customers to the tags of another secret.
 `python -m stream_processors recompute --help`: recompute all clocks under other rules.
 `python -m stream_processors evaluate --help`: score the tags of labelled messages.
+`python -m stream_processors language-check --help`: check the wording of a reply.
+`python -m stream_processors answers --help`: find prewritten answers for a ticket or a text.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
@@ -94,6 +98,8 @@ cli.add_typer(rules_cli.cli, name="rules")
 cli.command("rekey", help=rekey.HELP)(_rekey)
 cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
 cli.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
+cli.command("language-check", help=language_check.HELP)(language_check.language_check)
+cli.command("answers", help=answers_command.HELP)(answers_command.answers)
 
 if __name__ == "__main__":
     cli()

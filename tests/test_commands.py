@@ -25,7 +25,7 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
             ],
         ),
         (sinks, ["clickhouse", "migrate", "rewind", "query", "staffing", "dlq", "recompute", "delivery", "webhooks"]),
-        (stream_processors, ["rekey", "recompute", "evaluate", "rules"]),
+        (stream_processors, ["rekey", "recompute", "evaluate", "language-check", "answers", "rules"]),
     ],
     ids=["producers", "sinks", "stream_processors"],
 )

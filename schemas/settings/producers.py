@@ -15,6 +15,11 @@ class ProducerSettings(Settings):
 
     http_host: str = Field("127.0.0.1", description="address of the HTTP producer")
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP producer")
+    replies_dir: Path | None = Field(
+        None,
+        description="directory of prewritten answers (`answers.yaml`) and lists of wording (`wording.<language>.yaml`); default: "
+        "those that ship with the package",
+    )
     keys_file: Path | None = Field(
         None,
         description="keys of signed requests with their scopes: the YAML file that `python -m producers keys` writes; read "

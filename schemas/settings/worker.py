@@ -20,6 +20,11 @@ class WorkerSettings(Settings):
     brands_file: Path | None = Field(
         None, description="takes the place of `brands.yaml` in the rules; the same file as the producers'"
     )
+    replies_dir: Path | None = Field(
+        None,
+        description="directory of prewritten answers (`answers.yaml`) and lists of wording (`wording.<language>.yaml`); default: "
+        "those that ship with the package",
+    )
     mail_domain: str = Field("support.example", description="the domain of our own addresses and Message-IDs")
     survey_secrets: SecretStr = Field(
         SecretStr(""),

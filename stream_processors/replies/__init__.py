@@ -1,0 +1,1 @@
+"""Commands that help whoever writes to customers: `language-check` and `answers`."""
