@@ -229,6 +229,18 @@ AGENTS_BUSY = Gauge(
     ["team"],
     registry=None,
 )
+TAG_SPIKE_CONTACTS = Gauge(
+    ServiceMetric.TAG_SPIKE_CONTACTS,
+    "Contacts with a tag since its spike began; no value when there is none. Empty brand: of all brands",
+    ["tag", "brand", "quadrant", "team"],
+    registry=None,
+)
+TAG_SPIKE_EXPECTED = Gauge(
+    ServiceMetric.TAG_SPIKE_EXPECTED,
+    "Contacts with that tag that are usual in the same time",
+    ["tag", "brand", "quadrant", "team"],
+    registry=None,
+)
 FIGURES_READY = Gauge(
     ServiceMetric.FIGURES_READY,
     "1 when all states of a partition are counted; until then the other gauges leave the partition out",

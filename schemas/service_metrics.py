@@ -35,6 +35,10 @@ class ServiceMetric(StrEnum):
     WINDOW_CSAT_ANSWERS = "deskstream_window_csat_answers"
     FIGURES_READY = "deskstream_figures_ready"
 
+    # gauges of the states of tags
+    TAG_SPIKE_CONTACTS = "deskstream_tag_spike_contacts"
+    TAG_SPIKE_EXPECTED = "deskstream_tag_spike_expected"
+
     # gauges of the states of routing
     AGENTS = "deskstream_agents"
     AGENTS_BUSY = "deskstream_agents_busy"

@@ -1,4 +1,4 @@
-"""The Faust application: two agents on one batch transport.
+"""The Faust application: three agents on one batch transport.
 
 Run it with `python -m stream_processors`, or as any Faust app: `faust -A stream_processors.app worker`.
 Only this module, `transport.py`, `store.py` and `worker.py` know Faust.
@@ -169,6 +169,7 @@ def create() -> faust.App:
     """Returns the app of this process, from the environment."""
     from stream_processors.routing.processor import RoutingProcessor
     from stream_processors.rules.surveys import Signing
+    from stream_processors.spikes.processor import SpikesProcessor
     from stream_processors.tickets import counters
     from stream_processors.tickets.processor import TicketsProcessor
 
@@ -184,7 +185,12 @@ def create() -> faust.App:
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     if signing is None:
         log.warning("surveys_closed", fix="set DESKSTREAM_SURVEY_SECRETS, as for the survey pages, to ask customers")
-    app = build(settings, [TicketsProcessor(history, signing=signing), RoutingProcessor()], health, reloader)
+    processors: list[Processor] = [
+        TicketsProcessor(history, signing=signing),
+        RoutingProcessor(),
+        SpikesProcessor(history),
+    ]
+    app = build(settings, processors, health, reloader)
     serve_probes(settings, health)  # now that every counter is there: the first scrape sees it at 0
     return app
 

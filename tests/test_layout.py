@@ -36,7 +36,7 @@ FILE_LINES, FUNCTION_LINES, CLASS_LINES = 400, 60, 250
 ROOMS = {
     "stream_processors": {
         *("__main__", "app", "rekey"),
-        *("config", "recompute", "replies", "routing", "rules", "runtime", "tagging", "text", "tickets"),
+        *("config", "recompute", "replies", "routing", "rules", "runtime", "spikes", "tagging", "text", "tickets"),
     },
     "producers": {
         *("__main__", "endpoint", "intake", "publisher"),

@@ -116,20 +116,27 @@ def _chat_unavailable(plan: Plan) -> Alert:
 
 
 def _tag_spike(plan: Plan) -> Alert:
-    now, usual = "deskstream:tags_applied:increase1h", "deskstream:tags_applied:usual1h"
+    """Returns the alert of a spike of all contacts; of one brand only where it is none of all."""
     limits = plan.absolute
+
+    def spike(brand: str) -> str:
+        contacts, expected = (
+            f"max by (namespace, tag, brand, quadrant) (deskstream_tag_spike_{name}{{{brand}}})"
+            for name in ("contacts", "expected")
+        )
+        return f"(\n  {contacts} > {limits.spike_least - 0.5}\n  unless {contacts} < {limits.spike_factor:g} * {expected}\n)"
+
+    everywhere, of_one = spike('brand=""'), spike('brand!=""')
     return Alert(
         name="TagSpike",
-        expr=f"(\n  {now} > {limits.spike_least - 0.5}\n"
-        f"  unless {now} <= {limits.spike_factor:g} * {usual}\n"
-        f")\nand on (namespace) group by (namespace) ({now} offset 1d)",
-        wait="10m",
+        expr=f"{everywhere}\nor (\n{of_one}\nunless on (namespace, tag)\n{everywhere}\n)",
+        wait="0m",
         severity="ticket",
         team=TEAM,
         kind="service",
-        summary="{{ $labels.tag }} ({{ $labels.quadrant }}) was the reason of {{ $value | humanize }} contacts in an hour",
-        description=f"That is more than {limits.spike_factor:g} times what is usual at this hour. Quadrant eliminate or "
-        "simplify: something is broken for customers; leverage: good news.",
+        summary="{{ $labels.tag }} ({{ $labels.quadrant }}) breaks out of its rhythm: {{ $value | humanize }} contacts since then",
+        description="Far more than is usual at this hour of the week: the view tag_spikes tells how many, since when, on which "
+        "tickets. Quadrant eliminate or simplify: something is broken for customers; leverage: good news.",
         dashboard=f"{SERVICE}?var-tag={{{{ $labels.tag }}}}",
     )
 

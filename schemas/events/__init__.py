@@ -52,6 +52,7 @@ from schemas.events.routing import (
 )
 from schemas.events.self_service import ArticleViewed, BotAnswered
 from schemas.events.surveys import SurveyAnswered
+from schemas.events.tags import TagsCounted
 
 __all__ = [
     "CHANNELS",
@@ -94,6 +95,7 @@ __all__ = [
     "StatusChanged",
     "SurveyAnswered",
     "TagCorrected",
+    "TagsCounted",
     "TeamConfigured",
     "Tick",
     "TicketAdopted",
@@ -136,4 +138,5 @@ EVENTS: tuple[type[Event], ...] = (
     Overflowed,
     TeamConfigured,
     RosterChanged,
+    TagsCounted,
 )

@@ -11,6 +11,7 @@ from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClock
 from schemas.facts.contacts import AcknowledgementFact, ContactFact, ConversationFact, RepeatFact, TagFact
 from schemas.facts.deliveries import DeliveryFact, MailReport, Outbound, SuppressionFact, WebhookDelivered
 from schemas.facts.routing import AssignmentFact, FollowerNotice, PresenceFact
+from schemas.facts.spikes import SpikeFact
 from schemas.facts.surveys import FollowUpFact, InvitationFact, SurveyFact
 from schemas.facts.tickets import ResolutionFact, TicketFact
 from schemas.facts.windows import PaneBucketFact, PaneFact
@@ -36,6 +37,7 @@ __all__ = [
     "PromiseFact",
     "RepeatFact",
     "ResolutionFact",
+    "SpikeFact",
     "SuppressionFact",
     "SurveyFact",
     "TagFact",
@@ -69,4 +71,5 @@ FACTS: tuple[type[Fact], ...] = (
     MailReport,
     SuppressionFact,
     FollowerNotice,
+    SpikeFact,
 )

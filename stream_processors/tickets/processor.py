@@ -13,7 +13,16 @@ from typing import Any
 import msgspec
 
 from schemas.errors import Refused
-from schemas.events import Event, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, Tick, TypingChanged
+from schemas.events import (
+    Event,
+    PresenceChanged,
+    RosterChanged,
+    RoutingUpdate,
+    TagsCounted,
+    TeamConfigured,
+    Tick,
+    TypingChanged,
+)
 from schemas.topics import CONTACT_EVENTS, Topic
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
@@ -30,6 +39,7 @@ from stream_processors.tickets import (
     record,
     route,
     tag,
+    tag_counts,
     thread,
     transcript,
 )
@@ -59,6 +69,7 @@ STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("invite", invite.step),  # after the resolution that it asks about
     ("score_csat", score.step),  # may open a follow-up
     ("follow_up", follow_up.step),  # before routing, which queues it
+    ("tag_counts", tag_counts.step),  # after tags
     ("handle", handle.step),  # after tags, which say whether a contact repeats another
     ("transcript", transcript.step),  # after the ticket, whose Message-IDs it adds to
     ("route", route.step),  # after the tags, which decide the team
@@ -75,7 +86,7 @@ _TICK_STEPS = tuple(each for each in STEPS if each[0] in _PASSING)
 _MERGE_STEPS = tuple(each for each in STEPS if each[0] in {*_PASSING, "merge"})
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
-_ELSEWHERE = (PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, TypingChanged)
+_ELSEWHERE = (PresenceChanged, RosterChanged, RoutingUpdate, TagsCounted, TeamConfigured, TypingChanged)
 
 
 def fold(

@@ -97,9 +97,9 @@ ANSWER = "{clock: answer, channels: [chat, phone], objective: 80, owner: support
         ("long: 1h, short: 5m", "long: 1h, short: 2h", "a short window of 2h in a long one of 1h in 30d"),
         ("long: 6h, short: 30m", "long: 30m, short: 5m", "is not longer than the window before it"),
         ("long: 6h, short: 30m", "long: six, short: 30m", "'six' is no duration (write 90s, 10m, 6h or 3d)"),
-        ("factor: 3", "factor: 1", "1 times as many is no spike"),
+        ("factor: 1.5", "factor: 1", "1 times as many is no spike"),
         ("chat: 10m,", "chat: soon,", "'soon' is no duration"),
-        ("tag_spike: {factor: 3, least: 10}", "tag_spike: 3", "is not a mapping (give factor, least)"),
+        ("tag_spike: {factor: 1.5, least: 5}", "tag_spike: 3", "is not a mapping (give factor, least)"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_with_file_line_and_reason(old: str, new: str, reason: str, tmp_path: Path) -> None:

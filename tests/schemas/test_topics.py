@@ -8,7 +8,15 @@ import pytest
 
 from schemas import topics
 from schemas.codec import RECORDS
-from schemas.events import EVENTS, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured, TypingChanged
+from schemas.events import (
+    EVENTS,
+    PresenceChanged,
+    RosterChanged,
+    RoutingUpdate,
+    TagsCounted,
+    TeamConfigured,
+    TypingChanged,
+)
 from schemas.facts import FACTS
 from schemas.published import RulesPublished, SecretsRegistered
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
@@ -45,7 +53,8 @@ def test_what_happens_to_a_customer_is_one_log_and_what_teams_do_another() -> No
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.ROUTING} == routing
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CHAT_SIGNALS} == {TypingChanged}
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CONTACT_EVENTS} == {*EVENTS} - routing - {
-        TypingChanged
+        TagsCounted,
+        TypingChanged,
     }
 
 

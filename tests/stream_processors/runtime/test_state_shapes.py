@@ -13,13 +13,16 @@ import pytest
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.rules import ruleset
 from stream_processors.runtime.processor import State
+from stream_processors.spikes.processor import SpikesProcessor
 from stream_processors.tickets.processor import TicketsProcessor
 
 PINNED = Path(__file__).parents[2] / "examples" / "state_shapes.txt"
 
 
 def kinds() -> list[type[State]]:
-    found = (*TicketsProcessor(ruleset.load()).kinds.values(), *RoutingProcessor().kinds.values())
+    rules = ruleset.load()
+    processors = TicketsProcessor(rules), RoutingProcessor(), SpikesProcessor(rules)
+    found = [kind for processor in processors for kind in processor.kinds.values()]
     return sorted(found, key=lambda kind: kind.__name__)
 
 

@@ -19,7 +19,7 @@ from producers.simulation.day import DAY, people_of, plan_day
 from producers.simulation.people import presences
 from producers.simulation.planned import Planned, event_of
 from schemas.codec import snake
-from schemas.events import Event, PresenceChanged, RoutingUpdate, Tick
+from schemas.events import Event, PresenceChanged, RoutingUpdate, TagsCounted, Tick
 from schemas.facts import (
     AcknowledgementFact,
     AssignmentFact,
@@ -177,7 +177,8 @@ class Shop:
             partition = self._router
             if not isinstance(event, PresenceChanged | RoutingUpdate):
                 partition = self._tickets[(murmur2(event.customer_tag.encode()) & 0x7FFFFFFF) % PARTITIONS]
-            queue += [each for each in self._fold(partition, event) if isinstance(each, Event)]
+            written = self._fold(partition, event)
+            queue += [each for each in written if isinstance(each, Event) and not isinstance(each, TagsCounted)]
 
     def _fold(self, partition: _Partition, event: Event) -> list[Any]:
         try:
