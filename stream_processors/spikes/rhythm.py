@@ -290,7 +290,8 @@ class _Known:
         """Returns, of quiet hours and of busy ones, `(square, forecast)`: what each missed, as it was expected when it began."""
         steps = [(count, hours[slot]) for count, slot in self.counts(self.hour - _DISPERSION_HOURS, self.hour)]
         counted = expected = 0.0
-        quiet, busy = [], []
+        quiet: list[tuple[float, float]] = []
+        busy: list[tuple[float, float]] = []
         for place, (count, mean) in enumerate(steps):
             if mean >= _FEW_PER_HOUR:
                 forecast = mean * _today(counted, expected)
