@@ -13,7 +13,17 @@ from typing import Any
 from schemas import events
 from schemas.admin import declared
 from schemas.settings import Settings
-from schemas.topics import CONTACT_EVENTS, DEAD_LETTERS, OUTBOUND, ROUTING, RULES, SECRETS, SUPPRESSIONS, TOPIC_OF
+from schemas.topics import (
+    CLOCK_FACTS,
+    CONTACT_EVENTS,
+    DEAD_LETTERS,
+    OUTBOUND,
+    ROUTING,
+    RULES,
+    SECRETS,
+    SUPPRESSIONS,
+    TOPIC_OF,
+)
 
 #: Strimzi's names of resource types, where they are not ours.
 STRIMZI_TYPES = {"transactional_id": "transactionalId"}
@@ -52,11 +62,13 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     brought = frozenset(settings.topic(topic) for topic in entered)
     group = settings.group("")
     return (
-        # Chat reads what it and others wrote, and what goes out; `producers replay` reads what producers refused.
+        # Chat reads what it and others wrote, and what goes out; `producers replay` reads what producers refused; `http`
+        # reads how soon customers are answered.
         Role(
             "producer",
             brought
-            | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.namespace + CONTACT_EVENTS.dlq}
+            | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.topic(CLOCK_FACTS)}
+            | {settings.namespace + CONTACT_EVENTS.dlq}
             | secrets,
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 __all__ = ["deletions", "is_word", "terms"]
@@ -73,7 +73,7 @@ def _terms(text: str, locale: str) -> Iterator[str]:
             yield from (character for character in run if character > "\u30ff")
 
 
-@cache
+@lru_cache(maxsize=20_000)  # bounded: visitors type whatever they like
 def _stem(word: str) -> str:
     """Returns what is left of an English word without the ending of its plural or of its form in the sentence."""
     if len(word) < 5 or word.isdigit():

@@ -125,6 +125,13 @@ class ProducerSettings(Settings):
         ge=1,
         description="searches, articles read and votes on the help pages that are recorded a minute, of one network address",
     )
+    reply_times_days: float = Field(
+        0.0,
+        ge=0,
+        le=30,
+        description="days of answers from which form and help pages say how soon customers are usually answered, read from the "
+        "facts of clocks; 0: nothing is read and said",
+    )
     chat_page_url: str = Field(
         "",
         description="a page of yours that has the chat window: the help pages lead there, with the question; empty: to the form only",

@@ -15,6 +15,7 @@ import pytest
 from producers.customers.brands import BrandChooser
 from producers.publishing.receipts import Outcome, Receipt
 from producers.sources.http import pages, server
+from producers.sources.http.reply_times import ReplyTimes
 from schemas.errors import Unavailable
 from schemas.events import LOCALES, ArticleViewed, Event, MessageReceived
 from schemas.settings import ProducerSettings
@@ -65,6 +66,13 @@ class Site:
                 return answers
 
         return asyncio.run(all_of_them())
+
+    @property
+    def reply_times(self) -> ReplyTimes:
+        """What the endpoint of reply times answers from."""
+        [route] = [each for each in self.app.routes if getattr(each, "path", "") == "/v1/reply-times"]
+        found: ReplyTimes = route.endpoint.__self__  # type: ignore[attr-defined]
+        return found
 
     def seen(self) -> list[tuple[str, str, int | None, str]]:
         """What was recorded: article, search, results, reaction."""

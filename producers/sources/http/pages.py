@@ -97,12 +97,14 @@ def form_page(
     brand: Brand | None = None,
     read: str = "",
     has_help: bool = False,
+    reply_time: str = "",
 ) -> str:
     """Returns the contact form, after a refusal with what was typed and what is wrong beside each field.
 
     problems  field → what is wrong, in English
     words     field → the kind of the problem, which the page says in its own language
     read      the title of the help article that they come from
+    reply_time  how soon customers are usually answered, in words; '' for nothing known
     """
     values = values or {}
     return render(
@@ -118,6 +120,7 @@ def form_page(
         carried=HELP,
         read=read,
         has_help=has_help,
+        reply_time=reply_time,
         submission_id=values.get("submission_id") or uuid.uuid4().hex,
     )
 

@@ -39,6 +39,7 @@ from producers.sources.http.docs import add_docs
 from producers.sources.http.help_centre import HelpPages, add_help_centre
 from producers.sources.http.limits import ClientLimits
 from producers.sources.http.reply_files import ReplyFiles, add_uploads
+from producers.sources.http.reply_times import ReplyTimes, add_reply_times
 from producers.sources.http.requests import (
     Json,
     TooMany,
@@ -83,8 +84,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(keep_connected(publisher, health or Health()))]
-        if help_pages is not None:
-            tasks.append(asyncio.create_task(help_pages.run()))
+        tasks += [asyncio.create_task(each.run()) for each in (help_pages, reply_times) if each is not None]
         yield
         for task in tasks:
             task.cancel()
@@ -108,7 +108,10 @@ def create_app(
     add_endpoints(app, endpoints(process), settings, publisher, admission, files, source=source)
     if process in ("", "agents"):
         add_uploads(app, settings, files, admission)
-    help_pages = add_help_centre(app, settings, publisher, source=source) if process in ("", HELP_CENTRE) else None
+    help_pages = reply_times = None
+    if process in ("", HELP_CENTRE):
+        reply_times = add_reply_times(app, settings, publisher.brands)
+        help_pages = add_help_centre(app, settings, publisher, reply_times, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
         add_unsubscribe(app, settings, publisher, source=source)
@@ -118,7 +121,7 @@ def create_app(
     intake = _Intake(publisher, settings, files, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     forms = http_form.Limited(settings.form_submissions_per_minute, secrets_of(settings, "user_secrets"))
-    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms, help_pages)
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms, help_pages, reply_times)
     systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
     _add_events(app, intake, limit, systems)
     return app
@@ -131,6 +134,7 @@ def _add_form(
     most_bytes: int,
     forms: http_form.Limited,
     help_pages: HelpPages | None,
+    reply_times: ReplyTimes | None,
 ) -> None:
     """Adds the contact form: its page, and where it is sent to."""
 
@@ -143,8 +147,10 @@ def _add_form(
     async def contact_page(request: Request) -> HTMLResponse:
         locale, brand = _locale(request), intake.brand_of(request)
         values, read = help_pages.carried(request, locale, brand) if help_pages else ({}, "")
+        said = reply_times.said(form.CHANNEL, brand.slug, locale) if reply_times else ""
+        has_help = help_pages is not None
         return pages.Page(
-            pages.form_page(values, locale=locale, brand=brand, read=read, has_help=help_pages is not None)
+            pages.form_page(values, locale=locale, brand=brand, read=read, has_help=has_help, reply_time=said)
         )
 
     @app.post(

@@ -1,0 +1,90 @@
+"""How soon customers are usually answered: reckoned of the facts of tickets, told by the endpoint, the form and the help pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.sources.http.reply_times import LEAST_ANSWERS, Figures, ReplyTime, rounded_up
+from schemas import codec
+from schemas.facts import TicketClocks
+from tests.producers.test_help_pages import Site
+from tests.support.sinks.examples import example
+
+NOW = 1_772_445_600_000_000
+HOUR, DAY = 3_600, 86_400
+
+
+def ticket(number: int, seconds: float | None, *, age: float = HOUR, **fields: Any) -> TicketClocks:
+    known: dict[str, Any] = {
+        "ticket_id": f"ABCDEFGHIJKL-{number}", "created_at": NOW - int(age * 1e6), "channel": "form", "brand": "", "status": "open",
+        "first_response_seconds": seconds, "answer_seconds": None,
+    }  # fmt: skip
+    return example(TicketClocks, number, **known | fields)
+
+
+def figures(*facts: TicketClocks, days: float = 7) -> dict[tuple[str, str], ReplyTime]:
+    found = Figures(days)
+    for fact in facts:
+        found.see(codec.decode(codec.encode(fact)))
+    return found.of(NOW)
+
+
+def test_four_of_five_were_answered_by_then() -> None:
+    answered = [ticket(number, 60.0 * number) for number in range(1, 26)]
+    assert figures(*answered) == {("", "form"): ReplyTime(20 * 60, 13 * 60, 25)}
+    assert figures(*answered[: LEAST_ANSWERS - 1]) == {}
+    assert figures(*answered, days=HOUR / 2 / DAY) == {}
+
+
+def test_each_channel_and_brand_has_its_own_figures() -> None:
+    form = [ticket(number, 7_000.0) for number in range(1, 21)]
+    chat = [ticket(number, 9_000.0, channel="chat", brand="zen", answer_seconds=50.0) for number in range(21, 41)]
+    found = figures(*form, *chat, *(ticket(number, 1.0, channel="sms") for number in range(41, 50)))
+    assert {place: each.seconds for place, each in found.items()} == {("", "form"): 7_200, ("zen", "chat"): 60}
+
+
+def test_who_waits_for_longer_counts_and_who_has_just_come_does_not() -> None:
+    answered = [ticket(number, 300.0) for number in range(1, 31)]
+    just_come = [ticket(number, None, age=20) for number in range(31, 91)]
+    assert figures(*answered, *just_come)["", "form"].seconds == 300
+    waiting = [ticket(number, None, age=2 * DAY, status="new") for number in range(31, 91)]
+    assert figures(*answered, *waiting)["", "form"].seconds == 2 * DAY
+    solved = [ticket(number, None, age=2 * DAY, status="solved") for number in range(31, 91)]
+    assert figures(*answered, *solved)["", "form"].seconds == 300
+
+
+def test_the_newest_version_of_a_ticket_counts() -> None:
+    answered = [ticket(number, 300.0) for number in range(1, 21)]
+    later = [example(TicketClocks, 100 + n, **{**{f: getattr(t, f) for f in ("ticket_id", "created_at", "channel", "brand", "status", "answer_seconds")}, "first_response_seconds": 900.0}) for n, t in enumerate(answered)]  # fmt: skip
+    assert figures(*answered, *later)["", "form"].seconds == figures(*later, *answered)["", "form"].seconds == 900
+
+
+@given(st.floats(0, 1e7))
+def test_a_time_is_never_said_shorter_than_it_is(seconds: float) -> None:
+    said = rounded_up(seconds)
+    assert said is None if seconds > 7 * DAY else said is not None and seconds <= said <= max(60, 2 * seconds)
+
+
+def test_a_time_beyond_a_week_is_not_said() -> None:
+    assert figures(*(ticket(number, 8.0 * DAY, age=6 * DAY) for number in range(1, 31))) == {}
+
+
+def test_the_time_is_said_on_the_pages_and_by_the_endpoint() -> None:
+    site = Site(reply_times_days=7)
+    quiet, silent = site.ask("/", "/v1/reply-times")
+    assert "within" not in quiet.text and silent.json()["channels"] == {}
+    shown = Site(reply_times_days=7)
+    created = shown.reply_times._clock.now() - 10**9
+    for number in range(1, 31):
+        shown.reply_times.figures.see(ticket(number, 9_500.0, created_at=created))
+    form, help_page, article, japanese, told = shown.ask(
+        "/", "/help/en?q=refund", "/help/zh-Hans/stores", "/?lang=ja", "/v1/reply-times"
+    )
+    assert "Most messages are answered within 3 hours." in form.text and "within 3 hours" in help_page.text
+    assert "3小时内得到回复" in article.text and "3 時間以内に" in japanese.text
+    assert told.json()["channels"] == {"form": {"seconds": 10_800, "median_seconds": 9_500, "answers": 30}}
+    [other] = shown.ask("/v1/reply-times?brand=zen")
+    assert other.json()["channels"]["form"]["answers"] == 30  # no brands are configured, so that is none
