@@ -254,7 +254,8 @@ def read_log(settings: Settings) -> Log:
             elif not isinstance(event, _OURS):
                 log.produced += 1
     brought = (PresenceChanged, RosterChanged)
-    log.produced += sum(isinstance(_decoded(value), brought) for _, value, _ in records(settings, ROUTING))
+    routed = (_decoded(value) for _, value, _ in records(settings, ROUTING))
+    log.produced += sum(isinstance(event, brought) and not event.causation_depth for event in routed)
     for _, value, _ in records(settings, OUTBOUND):
         message = _decoded(value)
         if isinstance(message, Outbound):

@@ -1,15 +1,18 @@
-"""Writes what the router says of a ticket to the ticket's own partition."""
+"""Writes what the router says: of a ticket to the ticket's own partition, of an agent who is silent to all who read presences."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from schemas.events import Assigned, Event, Overflowed
+from schemas.events import Assigned, Event, Overflowed, PresenceChanged
 from schemas.identity import event_id
 from stream_processors.routing.state import QueueEntry
 from stream_processors.runtime.processor import Output, Position
 
-__all__ = ["assigned", "overflowed"]
+__all__ = ["SOURCE", "assigned", "overflowed", "timed_out"]
+
+#: The source of what the router writes.
+SOURCE = "routing"
 
 
 def assigned(
@@ -34,6 +37,23 @@ def overflowed(team: str, ticket: str, entry: QueueEntry, event: Event, position
     return _output(Overflowed(**common, to_team=entry.fallback, queued_at=entry.eligible_at, reason="waited"))
 
 
+def timed_out(team: str, agent: str, status: str, event: Event, position: Position) -> Output:
+    """Returns the presence of an agent of whom no report came. The router itself takes nothing from it."""
+    cause = str(position.partition), str(position.offset)
+    presence = PresenceChanged(
+        event_id=event_id("timed_out", team, agent, status, *cause),
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+        customer_tag="",
+        source=SOURCE,
+        causation_depth=event.causation_depth + 1,
+        agent_id=agent,
+        team=team,
+        status=status,
+    )
+    return Output(presence, key=team)
+
+
 def _output(record: Assigned | Overflowed) -> Output:
     return Output(record, key=record.customer_tag)
 
@@ -47,7 +67,7 @@ def _common(
         "received_at": event.received_at,
         "customer_tag": ticket.rpartition("-")[0],
         "channel": entry.channel,
-        "source": "routing",
+        "source": SOURCE,
         "imported": event.imported,
         "causation_depth": event.causation_depth + 1,
         "ticket_id": ticket,

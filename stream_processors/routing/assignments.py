@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from schemas.clock import MICROS
@@ -68,8 +66,7 @@ class Assignments:
         """Lets a ticket wait or be held, which has no entry."""
         entry = self.queue.put(ticket, entry)
         if entry.agent:
-            agent = self.roster.get(entry.agent)
-            self.roster.set(entry.agent, replace(agent, open=_counted(agent.open, entry.channel, 1)))
+            self.roster.hold(entry.agent, entry.channel, 1)
         else:
             skills = entry.skill_queue
             self._line.add(skills, place_of(entry, ticket))
@@ -83,10 +80,7 @@ class Assignments:
         if not entry.agent:
             self._line.discard(entry.skill_queue, place_of(entry, ticket))
             return entry
-        agent = self.roster.get(entry.agent)
-        agent = replace(agent, open=_counted(agent.open, entry.channel, -1))
-        # known by a manual assignment only: forgotten with the last ticket
-        self.roster.set(entry.agent, agent if agent.known or agent.open else None)
+        self.roster.hold(entry.agent, entry.channel, -1)
         return entry
 
     def overflow(self, ticket: str) -> None:
@@ -129,23 +123,33 @@ class Assignments:
 
     def _serve_agent(self, name: str) -> None:
         """Gives the first tickets that suit an agent to them, who alone gained room."""
-        at, room = 0, dict[str, bool]()
-        while name in self.roster.agents and at < self._known_heads():
-            place, skills = self._line.heads[at]
-            channel = self.roster.pool(skills).needs.channel
-            if channel not in room:
-                room[channel] = self.roster.has_room(name, channel)
-            if not room[channel] or not self.roster.suits(skills, name):
-                at += 1
-            elif (entry := self._entry_at(place, skills)) is not None:
+        while name in self.roster.agents and (head := self._first_for(name)) is not None:
+            place, skills = head
+            entry = self._entry_at(place, skills)
+            if entry is not None:
                 reason = "previous_agent" if entry.preferred == name else "least_open"
                 self._assign(ticket_at(place), name, reason)
-                room.clear()
+
+    def _first_for(self, name: str) -> tuple[bytes, str] | None:
+        """Returns the first head that suits an agent who has room for it."""
+        found: tuple[bytes, str] | None = None
+        roster, line = self.roster, self._line
+        for channel, queues in line.channels().items():
+            if not roster.has_room(name, channel):
+                continue
+            if line.unknown:
+                self._known_heads()
+            for skills in queues:
+                front = line.fronts.get(skills)
+                if front and (found is None or (front[0], skills) < found) and roster.of_best(skills, name):
+                    found = front[0], skills
+        return found
 
     def _known_heads(self) -> int:
         """Returns the number of skill queues whose head is known; reads those that are not."""
-        for skills in sorted(self._line.unknown):
-            self._line.fill(skills, *self.queue.first(skills, FRONT))
+        if self._line.unknown:
+            for skills in sorted(self._line.unknown):
+                self._line.fill(skills, *self.queue.first(skills, FRONT))
         return len(self._line.heads)
 
     def _head(self, skills: str) -> bytes | None:
@@ -187,19 +191,8 @@ class Assignments:
             entry, agent=name, reserved_until=0, overflow_at=None, silent_at=self.silent_at(entry, at), avoid=""
         )
         self.queue.put(ticket, held)
-        agent = self.roster.get(name)
-        opened = _counted(agent.open, entry.channel, 1)
-        self.roster.set(name, replace(agent, open=opened, last_assigned=self.live.assignments))
+        self.roster.hold(name, entry.channel, 1, self.live.assignments)
         self._tell(ticket, entry, name, reason)
 
     def _tell(self, ticket: str, entry: QueueEntry, agent: str, reason: str) -> None:
         self.outputs.append(answers.assigned(self._team, ticket, entry, agent, reason, self._event, self._position))
-
-
-def _counted(counts: Mapping[str, int], name: str, step: int) -> dict[str, int]:
-    """Returns a copy with one count changed; counts of zero are left out."""
-    changed = dict(counts)
-    changed[name] = changed.get(name, 0) + step
-    if changed[name] <= 0:
-        del changed[name]
-    return changed

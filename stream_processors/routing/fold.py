@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import Event, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured
-from stream_processors.routing import silence
+from stream_processors.routing import answers, silence
 from stream_processors.routing.assignments import Assignments
 from stream_processors.routing.configure import configuration_of, configured_profiles, merged
 from stream_processors.routing.live_team import LiveTeam
@@ -33,6 +33,7 @@ class TeamFold:
         self.queue, self.assignments = queue, Assignments(name, live, queue, event, position)
         self._team, self._live, self._event, self._position = name, live, event, position
         self._roster = live.roster
+        self._outputs: list[Output] = []
 
     # -- the steps of a record ----------------------------------------------------------------------------------
 
@@ -56,6 +57,8 @@ class TeamFold:
         """Changes an agent's presence. What the event leaves out stays as it was known."""
         if event.status not in PRESENCES:
             raise Refused("unknown_presence", event.status)
+        if event.source == answers.SOURCE:
+            return  # what this router told others
         known = self._roster.get(event.agent_id)
         said = replace(
             known,
@@ -117,19 +120,21 @@ class TeamFold:
         for name in found.away:
             agent = self._roster.get(name)
             self._roster.set(name, replace(agent, status="away", silent=True))
+            self._outputs.append(answers.timed_out(self._team, name, "away", self._event, self._position))
             for ticket in self.queue.held(name):
                 entry = self.queue.entry(ticket)
                 if entry is not None and entry.channel in LIVE_CHANNELS:
                     self.assignments.give_back(ticket, "agent_silent")
         for name in found.offline:
             self._roster.set(name, replace(self._roster.get(name), status="offline"))
+            self._outputs.append(answers.timed_out(self._team, name, "offline", self._event, self._position))
             self.assignments.give_back_all(name, "agent_silent")
 
     def finish(self) -> list[Output]:
         """Assigns what fits by now; returns all that is told. Presence facts come last: assignments make agents busy."""
         self.assignments.assign_waiting()
         facts = presence_facts(self._roster, self._team, self._event, self._position)
-        return self.assignments.outputs + [Output(fact, key=self._team) for fact in facts]
+        return [*self._outputs, *self.assignments.outputs, *(Output(fact, key=self._team) for fact in facts)]
 
     def _is_new(self, event: RoutingUpdate) -> bool:
         """Updates of one partition arrive in the order of their versions; one record may cause several."""

@@ -61,8 +61,7 @@ class TeamQueue:
 
     def __init__(self, read: Reader, team: str, offset: int) -> None:
         self._read, self._team, self._offset = read, team, offset
-        known = read.get(read_log_key(team, offset))
-        self._known: ReadLog | None = known if known is not None and known.offset == offset else None
+        self._known = _read_log(read, read_log_key(team, offset), offset)
         self._entries: dict[str, QueueEntry | None] = {}  # as read, for the read log
         self._held: dict[str, list[str]] = {}
         self._skill_queues: dict[str, _SkillQueue] = {}
@@ -162,3 +161,12 @@ class TeamQueue:
             return dict(self._changes)
         read_log = ReadLog(offset=self._offset, entries=self._entries, heads=heads, held=self._held)
         return {read_log_key(self._team, self._offset): read_log, **self._changes}
+
+
+def _read_log(read: Reader, key: bytes, offset: int) -> ReadLog | None:
+    """Returns the read log of the record at an offset. Its slot holds that of an older one as a rule: it is not decoded."""
+    offset_at = getattr(read, "offset_at", None)
+    if offset_at is not None and offset_at(key) != offset:
+        return None
+    known: ReadLog | None = read.get(key)
+    return known if known is not None and known.offset == offset else None

@@ -18,6 +18,8 @@ from functools import lru_cache
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from schemas.clock import MICROS
 from stream_processors.routing.state import Agent, Configuration, Needs, Profile
 
@@ -109,23 +111,19 @@ def _silent_seconds(limits: Mapping[str, int], team: Configuration) -> int:
 
 
 class Pool:
-    """The agents on shift for one skill queue, by class. A heap is made when it is asked for."""
+    """The agents on shift for one skill queue, by class. A heap is made when it is asked for.
 
-    __slots__ = ("counts", "heaps", "members", "needs")
+    best    the best class of which somebody is on shift; None: nobody is who takes the channel
+    """
+
+    __slots__ = ("best", "counts", "heaps", "members", "needs")
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
         self.members: dict[str, int] = {}
+        self.best: int | None = None
         self.counts = [0] * _CLASSES
         self.heaps: list[list[tuple[int, int, str]] | None] = [None] * _CLASSES
-
-    def best(self) -> int | None:
-        """Returns the best class of which somebody is on shift; None: nobody is who takes the channel."""
-        counts = self.counts
-        for each in (4, 3, 2, 1, 0):
-            if counts[each]:
-                return each
-        return None
 
     def place(self, name: str, found: int | None) -> None:
         """Puts an agent into a class, or into none."""
@@ -135,6 +133,15 @@ class Pool:
         if found is not None:
             self.members[name] = found
             self.counts[found] += 1
+        self.best = next((each for each in range(_PREFERRED, -1, -1) if self.counts[each]), None)
+
+    def push(self, name: str, entry: tuple[int, int, str]) -> None:
+        """Lets the heap of an agent's class know that they have room."""
+        found = self.members.get(name)
+        if found is not None and (heap := self.heaps[found]) is not None:
+            heappush(heap, entry)
+            if len(heap) > 2 * self.counts[found] + 64:
+                self.heaps[found] = None  # made anew without what is out of date
 
 
 class Roster:
@@ -152,12 +159,13 @@ class Roster:
         self.reclassed = False
         self.before: dict[str, Agent | None] = {}
         self._pools: dict[str, Pool] = {}
+        self._by_channel: dict[str, list[Pool]] = {}
         self.configure(team)
 
     def configure(self, team: Configuration) -> None:
         """Takes another configuration of the team."""
         self.team, self.reclassed = team, True
-        self._pools.clear()
+        self._forget_pools()
         self.traits = {name: Traits.of(agent, team) for name, agent in self.agents.items()}
         self.loads = {name: self.traits[name].load(agent.open) for name, agent in self.agents.items()}
 
@@ -199,21 +207,47 @@ class Roster:
         if before is None or moved or before.status != agent.status or _lost_one(before.open, agent.open):
             self.freed[name] = None
 
+    def hold(self, name: str, channel: str, step: int, number: int | None = None) -> None:
+        """Counts a ticket that an agent holds, or holds no more; `number` is that of the team's assignment.
+
+        Who is known by a manual assignment only is forgotten with the last ticket.
+        """
+        agent = self.agents.get(name, _UNKNOWN)
+        changed = replace(
+            agent,
+            open=_counted(agent.open, channel, step),
+            last_assigned=agent.last_assigned if number is None else number,
+        )
+        if not changed.open and not changed.known:
+            self.set(name, None)
+        elif name not in self.traits:
+            self.set(name, changed)
+        else:
+            self.before.setdefault(name, agent)
+            self.agents[name] = changed
+            self.loads[name] += step * self.traits[name].cost(channel)
+            if step < 0:
+                self.freed[name] = None
+
     def has_room(self, name: str, channel: str) -> bool:
         """Returns true if the agent takes one more ticket of this channel now."""
         agent, traits = self.agents[name], self.traits[name]
-        return (
-            agent.status == "online"
-            and not agent.out
-            and agent.open.get(channel, 0) < traits.limit(channel)
-            and (not traits.costs or self.loads[name] + traits.cost(channel) <= PERSON)
-        )
+        if agent.status != "online" or agent.out:
+            return False
+        limits = traits.limits
+        if agent.open.get(channel, 0) >= limits.get(channel, limits.get("default", 0)):
+            return False
+        return not traits.costs or self.loads[name] + traits.cost(channel) <= PERSON
 
     def suits(self, skills: str, name: str) -> bool:
         """Returns true if the agent is of the best class for a skill queue and has room."""
-        pool = self.pool(skills)
+        return self.of_best(skills, name) and self.has_room(name, self._pools[skills].needs.channel)
+
+    def of_best(self, skills: str, name: str) -> bool:
+        """Returns true if the agent is of the best class for a skill queue."""
+        pool = self._pools.get(skills) or self.pool(skills)
         found = pool.members.get(name)
-        return found is not None and found == pool.best() and self.has_room(name, pool.needs.channel)
+        return found is not None and found == pool.best
 
     def next_agent(self, skills: str, avoid: str = "") -> str | None:
         """Returns who gets the next ticket of a skill queue: the least loaded, then whose last assignment is longest ago.
@@ -221,7 +255,7 @@ class Roster:
         None when nobody of its best class has room. `avoid` gets it when nobody else can.
         """
         pool = self.pool(skills)
-        best = pool.best()
+        best = pool.best
         if best is None:
             return None
         heap = self._heap(pool, best)
@@ -242,14 +276,10 @@ class Roster:
             if name not in self.agents:
                 continue
             entry = self._entry(name)
-            for pool in self._pools.values():
-                found = pool.members.get(name)
-                if found is None or (heap := pool.heaps[found]) is None:
-                    continue
-                if self.has_room(name, pool.needs.channel):
-                    heappush(heap, entry)
-                    if len(heap) > 2 * pool.counts[found] + 64:
-                        pool.heaps[found] = None  # made anew without what is out of date
+            for channel, pools in self._by_channel.items():
+                if self.has_room(name, channel):
+                    for pool in pools:
+                        pool.push(name, entry)
         self.freed.clear()
 
     def pool(self, skills: str) -> Pool:
@@ -257,12 +287,17 @@ class Roster:
         pool = self._pools.get(skills)
         if pool is None:
             if len(self._pools) >= _MOST_POOLS:
-                self._pools.clear()
+                self._forget_pools()
             pool = self._pools[skills] = Pool(Needs.of(skills))
+            self._by_channel.setdefault(pool.needs.channel, []).append(pool)
             for name, agent in self.agents.items():
                 if _on_shift(agent):
                     pool.place(name, self.traits[name].class_for(name, pool.needs))
         return pool
+
+    def _forget_pools(self) -> None:
+        self._pools.clear()
+        self._by_channel.clear()
 
     def _place(self, name: str, agent: Agent | None) -> None:
         self.reclassed = True
@@ -319,3 +354,12 @@ def _taught(before: Agent, after: Agent) -> bool:
         or before.roster != after.roster
         or before.valid_seconds != after.valid_seconds
     )
+
+
+def _counted(counts: Mapping[str, int], name: str, step: int) -> dict[str, int]:
+    """Returns a copy with one count changed; counts of zero are left out."""
+    changed = dict(counts)
+    changed[name] = changed.get(name, 0) + step
+    if changed[name] <= 0:
+        del changed[name]
+    return changed

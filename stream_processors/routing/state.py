@@ -31,7 +31,7 @@ PRESENCES = ("online", "away", "offline")
 #: A read log is kept for so many offsets: until no batch can hold its record any more.
 READ_LOG_SLOTS = MOST_BATCH_RECORDS
 #: So many places at the front of each skill queue stand in the team, so that most assignments scan nothing.
-FRONT = 8
+FRONT = 16
 _PRIORITY_BYTE = {"urgent": b"0", "high": b"1", "normal": b"2", "low": b"3"}
 _TIMES_BEGIN = 1 << 63  # makes times before 1970 sort before later ones
 

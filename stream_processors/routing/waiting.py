@@ -24,6 +24,15 @@ class WaitingLine:
         self.heads = sorted((front[0], skills) for skills, front in fronts.items())
         self.unknown = counts.keys() - fronts.keys()
         self._before: dict[str, tuple[int | None, list[bytes] | None]] = {}
+        self._channels: dict[str, list[str]] | None = None
+
+    def channels(self) -> dict[str, list[str]]:
+        """Returns the skill queues by channel."""
+        if self._channels is None:
+            self._channels = {}
+            for skills in self.counts:
+                self._channels.setdefault(skills.partition("\0")[0], []).append(skills)
+        return self._channels
 
     def begin(self) -> None:
         """Begins a record."""
@@ -41,6 +50,8 @@ class WaitingLine:
         count = self.counts.get(skills, 0)
         self.counts[skills] = count + 1
         front = self.fronts.get(skills)
+        if count == 0:
+            self._channels = None
         if front is None:
             if count == 0:
                 self._set(skills, [place])
@@ -58,6 +69,7 @@ class WaitingLine:
             self.counts[skills] = count
         else:
             self.counts.pop(skills, None)
+            self._channels = None
         self.skip(skills, place)
 
     def skip(self, skills: str, place: bytes) -> None:
@@ -81,6 +93,7 @@ class WaitingLine:
         elif not more:
             self.unknown.discard(skills)
             self.counts.pop(skills, None)
+            self._channels = None
 
     def _set(self, skills: str, front: list[bytes]) -> None:
         before = self.fronts.get(skills)

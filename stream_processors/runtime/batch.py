@@ -7,8 +7,9 @@ provoke at will; only the other failures speak against this build.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from schemas import codec
@@ -16,10 +17,12 @@ from schemas.dead_letter import writer
 from schemas.dead_letter.headers import Headers
 from schemas.errors import CodecError, Refused, StateFromTheFuture
 from stream_processors.runtime.processor import Count, Output, Position, Processor, State, StepFailed
-from stream_processors.runtime.state_codec import StateCodec
+from stream_processors.runtime.state_codec import StateCodec, stored_offset
 
 #: The stage of a record whose bytes are none of ours.
 DECODE = "decode"
+#: So many new keys are put into their places one by one; more are sorted with all others.
+_INSERTED_MOST = 256
 
 
 class Failure(NamedTuple):
@@ -78,6 +81,14 @@ class Overlay:
         state = self.found[key] = None if stored is None else self._codec.load(key, stored)
         return state
 
+    def offset_at(self, key: bytes) -> int | None:
+        """Returns the offset of a state without decoding it, or None."""
+        if key in self.changed:
+            state = self.changed[key]
+            return None if state is None else state.offset
+        stored = self._get(key)
+        return None if stored is None else stored_offset(stored)
+
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
         """Yields all states whose key starts with `prefix`, in key order (as a `Reader`)."""
         changed = self._changed_with(prefix)
@@ -96,8 +107,12 @@ class Overlay:
 
     def _changed_with(self, prefix: bytes) -> list[bytes]:
         """The changed keys that start with `prefix`, in order. Keys only ever come: their number says if some came."""
-        if len(self._sorted) != len(self.changed):
-            self._sorted = sorted(self.changed)
+        if added := len(self.changed) - len(self._sorted):
+            if added < _INSERTED_MOST:
+                for key in islice(reversed(self.changed), added):
+                    insort(self._sorted, key)
+            else:
+                self._sorted = sorted(self.changed)
         first = place = bisect_left(self._sorted, prefix)
         while place < len(self._sorted) and self._sorted[place].startswith(prefix):
             place += 1

@@ -41,12 +41,16 @@ class Router:
 
     def fold(self, event: Event) -> list[Assigned]:
         """Fold one event at the next offset; what it assigned."""
+        records = [output.record for output in self.outputs_of(event)]
+        self.described += (record for record in records if isinstance(record, PresenceFact))
+        return [record for record in records if isinstance(record, Assigned)]
+
+    def outputs_of(self, event: Event) -> list[Any]:
+        """Fold one event at the next offset; all that it wrote."""
         self.offset += 1
         outcome = self.processor.process(event, Position(0, self.offset), self)
         self.apply(outcome.states)
-        records = [output.record for output in outcome.outputs]
-        self.described += (record for record in records if isinstance(record, PresenceFact))
-        return [record for record in records if isinstance(record, Assigned)]
+        return list(outcome.outputs)
 
     def apply(self, states: Any) -> None:
         for key, state in states.items():
