@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from producers.help_centre.articles import Article
-from producers.help_centre.terms import deletions, is_word, terms
+from producers.help_centre.terms import deletions, is_word, spellings, terms
 
 __all__ = ["MOST_RESULTS", "Index"]
 
@@ -34,25 +34,22 @@ class Index:
         self._locale = locale
         self._articles = tuple(articles)
         self._places: dict[str, dict[int, float]] = defaultdict(dict)
+        self._near: dict[str, set[str]] = defaultdict(set)
         lengths = [self._add(number, article) for number, article in enumerate(self._articles)]
         mean = sum(lengths) / len(lengths) if lengths else 1.0
         self._norms = [_K1 * (1 - _B + _B * length / (mean or 1.0)) for length in lengths]
-        self._near: dict[str, set[str]] = defaultdict(set)
-        for term in self._places:
-            if is_word(term) and len(term) >= _SHORTEST_MISSPELT - 1:
-                for each in deletions(term):
-                    self._near[each].add(term)
 
     def search(self, query: str) -> list[Article]:
         """Returns the articles that a query is about, the best first; none when there is no such article."""
-        wanted = Counter(terms(query, self._locale)[:_MOST_TERMS])
+        wanted = dict.fromkeys(terms(query, self._locale)[:_MOST_TERMS])
+        written = {term: word for word, term in spellings(query, self._locale).items()}
         if not wanted:
             return []
         scores: dict[int, float] = defaultdict(float)
         shares: dict[int, float] = defaultdict(float)
         whole = 0.0
         for term in wanted:
-            found, most = self._found(term)
+            found, most = self._found(term, written.get(term, ""))
             weight = _CHARACTER if len(term) == 1 and not is_word(term) else 1.0
             whole += most * weight
             for number, (score, share) in found.items():
@@ -76,18 +73,22 @@ class Index:
         )
         length = 0
         for text, weight in fields:
+            for word, term in spellings(text, self._locale).items():
+                if len(word) >= _SHORTEST_MISSPELT - 1:
+                    for each in deletions(word):
+                        self._near[each].add(term)
             found = terms(text, self._locale)
             length += len(found)
             for term in found:
                 self._places[term][number] = self._places[term].get(number, 0.0) + weight
         return length
 
-    def _found(self, term: str) -> tuple[dict[int, tuple[float, float]], float]:
+    def _found(self, term: str, word: str) -> tuple[dict[int, tuple[float, float]], float]:
         """Returns article → (its score for a term, how much of the term it has), and the most that it may have."""
         found: dict[int, tuple[float, float]] = {}
         rarest = self._rarity(1)
         most = rarest
-        for each, weight in self._like(term).items():
+        for each, weight in self._like(term, word).items():
             places = self._places[each]
             rarity = self._rarity(len(places))
             if weight == 1.0:
@@ -98,15 +99,15 @@ class Index:
                     found[number] = score, weight * rarity
         return found, most
 
-    def _like(self, term: str) -> Mapping[str, float]:
-        """Returns the terms of articles that a term of a query means, and how surely."""
+    def _like(self, term: str, word: str) -> Mapping[str, float]:
+        """Returns the terms of articles that a term of a query, and the word that it was written as, means, and how surely."""
         if term in self._places:
             return {term: 1.0}
         if not is_word(term):
             return {}
         likes: dict[str, float] = {}
-        if len(term) >= _SHORTEST_MISSPELT:
-            likes |= {each: _MISSPELT for left in deletions(term) for each in self._near.get(left, ())}
+        if len(word) >= _SHORTEST_MISSPELT:
+            likes |= {each: _MISSPELT for left in deletions(word) for each in self._near.get(left, ())}
         if len(term) >= _SHORTEST_BEGINNING:
             likes |= {each: _BEGINNING for each in self._places if each.startswith(term)}
         return likes

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 
-__all__ = ["deletions", "is_word", "terms"]
+__all__ = ["deletions", "is_word", "spellings", "terms"]
 
 #: What is said in every question, so that it tells nothing of what the question is about.
 _SAID_ALWAYS = (
@@ -54,14 +54,22 @@ def deletions(word: str) -> set[str]:
     return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
-def _terms(text: str, locale: str) -> Iterator[str]:
+def spellings(text: str, locale: str) -> dict[str, str]:
+    """Returns the words of scripts with blanks as they are written → their terms: endings are misspelt as well."""
+    return {run: _stem(run) for run in _runs(text, locale) if run[0] < "\u3000" and run not in _STOP_WORDS}
+
+
+def _runs(text: str, locale: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
     if locale.startswith("zh"):
         text = _CHINESE_FILLERS.sub(" ", text.translate(_simplified()))
     elif locale == "ja":
         text = _JAPANESE_FILLERS.sub(" ", text)
-    text = text.replace("'s ", " ").replace("n't", " not")
-    for run in _RUNS.findall(text):
+    return _RUNS.findall(text.replace("'s ", " ").replace("n't", " not"))
+
+
+def _terms(text: str, locale: str) -> Iterator[str]:
+    for run in _runs(text, locale):
         if run[0] < "\u3000":
             if run not in _STOP_WORDS:
                 yield _stem(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producers.help_centre import articles, markdown
+from producers.help_centre import terms as terms_module
 from producers.help_centre.index import MOST_RESULTS, Index
 from producers.help_centre.shelf import Shelf
 from producers.help_centre.terms import terms
@@ -87,8 +89,16 @@ def test_a_title_counts_more_than_a_body() -> None:
 
 
 def test_one_wrong_character_still_finds_the_word() -> None:
-    index = Index([an_article("a", "Password"), an_article("b", "Invoice"), an_article("c", "Delivery")], "en")
-    for word, slug in (("password", "a"), ("invoice", "b"), ("delivery", "c")):
+    index = Index(
+        [
+            an_article("a", "Password"),
+            an_article("b", "Invoice"),
+            an_article("c", "Delivery"),
+            an_article("d", "Cleaning"),
+        ],
+        "en",
+    )
+    for word, slug in (("password", "a"), ("invoice", "b"), ("delivery", "c"), ("cleaning", "d")):
         for at in range(1, len(word) - 1):
             swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
             for typed in (
@@ -98,6 +108,13 @@ def test_one_wrong_character_still_finds_the_word() -> None:
                 swapped,
             ):
                 assert [each.slug for each in index.search(typed)] == [slug], typed
+
+
+def test_what_strangers_type_is_not_remembered_for_ever() -> None:
+    caches = [
+        each for each in vars(terms_module).values() if hasattr(each, "cache_info") and signature(each).parameters
+    ]
+    assert caches and all(each.cache_info().maxsize for each in caches)
 
 
 def test_width_case_and_script_make_no_difference() -> None:

@@ -129,6 +129,19 @@ def test_every_link_of_every_page_leads_somewhere() -> None:
     assert len(seen) > 70
 
 
+def test_search_engines_may_have_articles_and_nothing_else() -> None:
+    answers = Site().ask(
+        "/help/en",
+        "/help/en/stores",
+        "/help/en?q=x",
+        "/help/en/stores?q=x",
+        "/help/en/nothing",
+        "/",
+        ("POST", "/help/en/stores", {"helped": "no"}),
+    )
+    assert [each.headers["x-robots-tag"] for each in answers] == ["all"] * 2 + ["noindex"] * 5
+
+
 def test_the_beginning_is_in_the_language_of_the_browser() -> None:
     [answer] = Site().ask("/help?q=送料", headers={"accept-language": "zh-TW, ja;q=0.5"})
     assert (answer.status_code, answer.headers["location"]) == (302, f"/help/zh-Hant?q={quote('送料')}")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.sources.http.reply_times import LEAST_ANSWERS, Figures, ReplyTime, rounded_up
+from producers.customers.brands import BrandChooser
+from producers.sources.http.reply_times import LEAST_ANSWERS, Figures, ReplyTime, ReplyTimes, rounded_up
 from schemas import codec
-from schemas.facts import TicketClocks
+from schemas.facts import ClockShare, TicketClocks
+from schemas.settings import ProducerSettings, SinkSettings
+from tests.conftest import Deployment
 from tests.producers.test_help_pages import Site
+from tests.support.sinks.deployment import Log
 from tests.support.sinks.examples import example
+from tests.support.timeouts import TIMEOUT_SECONDS
 
 NOW = 1_772_445_600_000_000
 HOUR, DAY = 3_600, 86_400
@@ -88,3 +95,38 @@ def test_the_time_is_said_on_the_pages_and_by_the_endpoint() -> None:
     assert told.json()["channels"] == {"form": {"seconds": 10_800, "median_seconds": 9_500, "answers": 30}}
     [other] = shown.ask("/v1/reply-times?brand=zen")
     assert other.json()["channels"]["form"]["answers"] == 30  # no brands are configured, so that is none
+
+
+class Waited(Figures):
+    """Figures that say when they have seen so many facts."""
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__(7)
+        self.seen, self.wanted, self.done = 0, wanted, asyncio.Event()
+
+    def see(self, fact: TicketClocks) -> None:
+        super().see(fact)
+        self.seen += 1
+        if self.seen == self.wanted:
+            self.done.set()
+
+
+@pytest.mark.stack
+def test_the_figures_are_read_from_the_facts_of_clocks(deployment: Deployment) -> None:
+    settings = deployment.settings(ProducerSettings, reply_times_days=7)
+    now = settings.pipeline_clock.now()
+    facts = [ticket(number, 9_500.0, created_at=now - 10**9) for number in range(1, 31)]
+    other = example(ClockShare, 1)
+    Log(deployment.settings(SinkSettings)).write([other, *facts, other])
+
+    async def read() -> dict[tuple[str, str], ReplyTime]:
+        reply_times = ReplyTimes(settings, BrandChooser(None, "support.example"))
+        figures = reply_times.figures = Waited(len(facts))
+        reading = asyncio.create_task(reply_times.run())
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await figures.done.wait()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        return figures.of(now)
+
+    assert asyncio.run(read())["", "form"] == ReplyTime(10_800, 9_500, 30)

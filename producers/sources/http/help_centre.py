@@ -50,6 +50,8 @@ LONGEST_QUERY = 200
 _MOST_BYTES = 10_000
 _STATUS = {"too_large": 413, "too_slow": 408, "too_many_bytes": 429, "too_many_bytes_in_all": 503}
 _NO_SUCH = "no_such_article"
+#: Other than our forms, articles may be found by search engines.
+_FOUND = {"X-Robots-Tag": "all"}
 _DAY = 86_400 * MICROS
 
 log = structlog.get_logger("producers.help_centre")
@@ -205,7 +207,7 @@ class HelpPages:
             "help.html", locale, brand=brand, links=links, query=query, found=found, longest=LONGEST_QUERY,
             missing=status == 404, chat=bool(self._chat), reply_time=self._reply_times.said("form", brand.slug, locale),
         )  # fmt: skip
-        return pages.Page(page, status)
+        return pages.Page(page, status, None if query or status != 200 else _FOUND)
 
     def _page(
         self,
@@ -225,7 +227,7 @@ class HelpPages:
             unavailable=unavailable, content=links.filled(article.html), chat=bool(self._chat), query=links.query,
             longest=LONGEST_QUERY, reply_time=self._reply_times.said("form", brand.slug, locale),
         )  # fmt: skip
-        return pages.Page(page, status, headers)
+        return pages.Page(page, status, headers if headers or links.query or voted else _FOUND)
 
     def _sorry(self, request: Request, error: Refused | TooMany) -> Response:
         """Answers what cannot be shown: with the search box, unless the sender is above its share."""

@@ -23,6 +23,7 @@ from schemas import signature, survey_link
 from schemas.errors import Refused
 from schemas.settings import ProducerSettings
 from schemas.survey_link import SurveyLink
+from tests.conftest import ROOT
 from tests.fuzz import mutators, structured
 from tests.fuzz.memory_kafka import publisher_in_memory
 from tests.fuzz.target import Mutator, Target
@@ -64,6 +65,9 @@ def _settings() -> ProducerSettings:
         survey_secrets=SECRET,
         social_verify_tokens=SECRET,
         public_url=PUBLIC_URL,
+        help_centre=ROOT / "deploy" / "local" / "help",
+        chat_page_url="https://shop.example/contact",
+        help_events_per_minute=1e9,
         endpoint_requests_per_second=1e9,
         endpoint_burst_requests=1e9,
         form_submissions_per_minute=1e9,
@@ -239,8 +243,20 @@ def _pages() -> Sequence[bytes]:
     return [
         *(
             request(f"GET {path}", b"", accept="text/html")
-            for path in ("/", "/?lang=zh-Hant", "/docs", "/openapi.json", "/nothing")
+            for path in ("/", "/?lang=zh-Hant", "/docs", "/openapi.json", "/nothing", "/v1/reply-times?brand=zen")
         ),
+        *(
+            request(f"GET {path}", b"", accept="text/html", user_agent="Mozilla/5.0")
+            for path in (
+                "/help",
+                "/help/en?q=retrun+a+kettle&brand=zen",
+                "/help/zh-Hant?q=%E9%81%8B%E8%B2%BB",
+                "/help/ja/stores?q=%EF%BE%8E",
+                "/help/en/chat?q=a&help_article=stores",
+                "/?help_query=refund&help_article=stores",
+            )
+        ),
+        request("POST /help/en/stores?q=shop", b"helped=yes", content_type=_FORM, user_agent="Mozilla/5.0"),
         *(request(f"GET {endpoint.path}?{checks}", b"") for endpoint in ENDPOINTS.values() if endpoint.challenge),
     ]
 
