@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -30,30 +31,28 @@ log = structlog.get_logger()
 _METRICS: dict[ServiceMetric, Counter | Gauge | Histogram] = {
     each: getattr(metrics, each.name) for each in ServiceMetric
 }
-_adders: dict[tuple[ServiceMetric, Labels], Callable[[float], None]] = {}
 #: States are read in slices of so many seconds, with a rest in between while there is other work.
 SLICE_SECONDS, REST_SECONDS = 0.001, 0.004
 
 
 def record_counts(counts: Iterable[Count]) -> None:
     """Adds counts to their counters and histograms. Call it once the records that are counted are durable."""
+    values: dict[tuple[ServiceMetric, Labels], list[float]] = defaultdict(list)
     for each in counts:
-        name, labels, value = each.metric, each.labels, each.value
-        add = _adders.get((name, labels))
-        if add is None:
-            add = _adders[name, labels] = _adder(_METRICS[name], labels)
-        add(value)
+        values[each.metric, each.labels].append(each.value)
+    for (name, labels), amounts in values.items():
+        child = _METRICS[name].labels(*labels)
+        if isinstance(child, Histogram):
+            for amount in amounts:
+                child.observe(amount)
+        else:
+            child.inc(sum(amounts))
 
 
 def begin_at_zero(series: Iterable[tuple[ServiceMetric, Labels]]) -> None:
     """Lets these series of counters and histograms begin at 0, so that the first event of each is a rise."""
     for name, labels in series:
         _METRICS[name].labels(*labels)
-
-
-def _adder(metric: Counter | Gauge | Histogram, labels: Labels) -> Callable[[float], None]:
-    child = metric.labels(*labels)
-    return child.observe if isinstance(child, Histogram) else child.inc
 
 
 class GaugeCollector(Collector):
