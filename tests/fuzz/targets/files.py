@@ -28,6 +28,7 @@ from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.policies import Policies
+from stream_processors.rules.roster import Roster
 from stream_processors.rules.surveys import Surveys
 from stream_processors.rules.taxonomy_file import load as load_taxonomy
 from tests.fuzz import mutators, structured
@@ -130,7 +131,8 @@ def _rules(name: str) -> Callable[[], Callable[[bytes], str]]:
             "calendars": lambda: Calendars.load(path),
             "policies": lambda: Policies.load(path, shipped.teams, shipped.calendars, shipped.taxonomy.tags),
             "taxonomy": lambda: load_taxonomy(path, shipped.teams),
-            "teams": lambda: teams_file.load(path),
+            "teams": lambda: teams_file.load(path, shipped.calendars, shipped.brands.brands),
+            "agents": lambda: Roster.load(path, shipped.teams, shipped.calendars),
             "acknowledgements": lambda: Guards.load(path, "support.example"),
             "notices": lambda: Notices.load(path, "support.example"),
             "surveys": lambda: Surveys.load(path),
@@ -246,6 +248,6 @@ TARGETS = [
     Target("mailboxes", lambda: [_MAILBOXES], _RULES, _mailboxes, 0.3),
     *(
         Target(f"rules_{name}", lambda name=name: [_shipped(name)], _RULES, _rules(name), weight)  # type: ignore[misc]
-        for name, weight in (("calendars", 0.3), ("policies", 0.2), ("taxonomy", 0.02), ("teams", 0.3), ("acknowledgements", 0.15), ("notices", 0.2), ("surveys", 0.15))
+        for name, weight in (("calendars", 0.3), ("policies", 0.2), ("taxonomy", 0.02), ("teams", 0.3), ("agents", 0.1), ("acknowledgements", 0.15), ("notices", 0.2), ("surveys", 0.15))
     ),
 ]  # fmt: skip
