@@ -33,7 +33,7 @@ demo: $(INSTALLED) ## Play one fixed day, check that every contact is accounted 
 
 # -- the code ----------------------------------------------------------------------------------------------------
 
-.PHONY: fmt check test bench recompute soak fuzz mutants generate tools clean lock
+.PHONY: fmt check test bench recompute train soak fuzz mutants generate tools clean lock
 fmt: $(INSTALLED) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -49,6 +49,9 @@ bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONL
 recompute: $(INSTALLED) ## Recompute all clocks under other rules, beside the live tables: make recompute CONFIG=DIR [ARGS="--into NAME"]
 	@test -n "$(CONFIG)" || { echo "make recompute needs the rules: CONFIG=DIR of policies.yaml; see ARGS=--help" >&2; exit 2; }
 	$(BIN)/python -m stream_processors recompute --config $(CONFIG) $(ARGS)
+
+train: $(INSTALLED) ## Train the suggester of why-tags, some four minutes; ARGS="--corrections FILE.csv --out FILE"
+	$(BIN)/python -m stream_processors train $(ARGS)
 
 soak: $(INSTALLED) ## Run the long tests (a table says what each fault cost), and the property tests with new examples; ARGS as for test
 	$(BIN)/python -m pytest -m "soak or (hypothesis and not benchmark)" --hypothesis-profile searching --timeout 0 $(ARGS)

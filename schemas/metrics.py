@@ -162,8 +162,13 @@ BRANDS_UNKNOWN = Counter(
 )
 TAGS_APPLIED = Counter(
     ServiceMetric.TAGS_APPLIED,
-    "Why-tags put on tickets, by the taxonomy or by a person; the team owns the tag",
+    "Why-tags put on tickets, by the taxonomy, the suggester or a person; the team owns the tag",
     ["tag", "quadrant", "team"],
+)
+TAG_SUGGESTIONS = Counter(
+    ServiceMetric.TAG_SUGGESTIONS,
+    "Suggestions of why-tags: tagged (certain), shown (less so), or known, removed or unknown when they came",
+    ["outcome", "language"],
 )
 ACKNOWLEDGEMENTS = Counter(
     ServiceMetric.ACKNOWLEDGEMENTS,

@@ -21,6 +21,7 @@ class ServiceMetric(StrEnum):
     FIRST_RESPONSE_SECONDS = "deskstream_first_response_seconds"
     CSAT_ANSWERS = "deskstream_csat_answers_total"
     TAGS_APPLIED = "deskstream_tags_applied_total"
+    TAG_SUGGESTIONS = "deskstream_tag_suggestions_total"
     ACKNOWLEDGEMENTS = "deskstream_acknowledgements_total"
     BRANDS_UNKNOWN = "deskstream_brands_unknown_total"
     PROMISES = "deskstream_promises_total"

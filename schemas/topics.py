@@ -102,6 +102,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.AcknowledgementFact: CONTACT_FACTS,
     facts.TagFact: TAG_FACTS,
     facts.SpikeFact: TAG_FACTS,  # beside the tags that it counts; its key is the tag
+    facts.SuggestionFact: TAG_FACTS,
     facts.ClockFact: CLOCK_FACTS,
     facts.TicketClocks: CLOCK_FACTS,
     facts.ClockShare: CLOCK_FACTS,

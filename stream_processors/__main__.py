@@ -15,7 +15,8 @@ from stream_processors.recompute import cli as recompute_cli
 from stream_processors.replies import answers as answers_command
 from stream_processors.replies import language_check
 from stream_processors.rules import cli as rules_cli
-from stream_processors.tagging import evaluate
+from stream_processors.tagging import evaluate, suggest
+from stream_processors.tagging import train as training
 
 #: States and facts hold no cycles: rare collections find as much as frequent ones, and stop the loop less often. The
 #: first number is more than a batch keeps alive, some 40,000 objects: what a batch frees need never be walked.
@@ -34,6 +35,8 @@ state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits 
 `python -m stream_processors evaluate --help`: score the tags of labelled messages.
 `python -m stream_processors language-check --help`: check the wording of a reply.
 `python -m stream_processors answers --help`: find prewritten answers for a ticket or a text.
+`python -m stream_processors suggest --help`: suggest tags where the rules find none or err.
+`python -m stream_processors train --help`: train the suggester.
 
 Exit codes: 0 drained · 1 defect · 2 configuration · 3 Kafka does not answer · 4 stopped to protect the data.
 
@@ -100,6 +103,8 @@ cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
 cli.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 cli.command("language-check", help=language_check.HELP)(language_check.language_check)
 cli.command("answers", help=answers_command.HELP)(answers_command.answers)
+cli.command("suggest", help=suggest.HELP)(suggest.suggest)
+cli.command("train", help=training.HELP)(training.train)
 
 if __name__ == "__main__":
     cli()

@@ -16,6 +16,7 @@ from schemas.events.agents import (
     QuotedMessage,
     StatusChanged,
     TagCorrected,
+    TagSuggested,
     Transferred,
 )
 from schemas.events.base import (
@@ -95,6 +96,7 @@ __all__ = [
     "StatusChanged",
     "SurveyAnswered",
     "TagCorrected",
+    "TagSuggested",
     "TagsCounted",
     "TeamConfigured",
     "Tick",
@@ -139,4 +141,5 @@ EVENTS: tuple[type[Event], ...] = (
     TeamConfigured,
     RosterChanged,
     TagsCounted,
+    TagSuggested,
 )

@@ -84,6 +84,23 @@ class TagCorrected(Event, frozen=True, kw_only=True):
     thread_ref: str = ""
 
 
+class TagSuggested(Event, frozen=True, kw_only=True):
+    """The suggester found the reason of a contact where the rules found none, or another one. `contact_id` is its event.
+
+    confidence  the share of such suggestions that were right, as measured on messages that the model had not seen
+    certain     it tags the ticket; otherwise it is only shown
+    model       the version of the model
+    """
+
+    ticket_id: str
+    contact_id: str
+    tag: str
+    confidence: float
+    certain: bool = False
+    model: str = ""
+    language: str = ""
+
+
 class AssignmentChanged(Event, frozen=True, kw_only=True):
     """An agent gives a ticket to somebody of its team, takes it, or gives it back to the queue.
 

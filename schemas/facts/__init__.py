@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from schemas.facts.base import Fact
 from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClocks
-from schemas.facts.contacts import AcknowledgementFact, ContactFact, ConversationFact, RepeatFact, TagFact
+from schemas.facts.contacts import (
+    AcknowledgementFact,
+    ContactFact,
+    ConversationFact,
+    RepeatFact,
+    SuggestionFact,
+    TagFact,
+)
 from schemas.facts.deliveries import DeliveryFact, MailReport, Outbound, SuppressionFact, WebhookDelivered
 from schemas.facts.routing import AssignmentFact, FollowerNotice, PresenceFact
 from schemas.facts.spikes import SpikeFact
@@ -38,6 +45,7 @@ __all__ = [
     "RepeatFact",
     "ResolutionFact",
     "SpikeFact",
+    "SuggestionFact",
     "SuppressionFact",
     "SurveyFact",
     "TagFact",
@@ -72,4 +80,5 @@ FACTS: tuple[type[Fact], ...] = (
     SuppressionFact,
     FollowerNotice,
     SpikeFact,
+    SuggestionFact,
 )

@@ -72,6 +72,24 @@ class TagFact(Fact, frozen=True, kw_only=True):
     brand: str = ""
 
 
+class SuggestionFact(Fact, frozen=True, kw_only=True):
+    """One suggestion of a why-tag for a contact. Id: `contact_id`.
+
+    outcome  `tagged` certain, and on the ticket since · `shown` not certain enough · `known` the ticket had the tag ·
+             `removed` a person took the tag away before · `unknown` the taxonomy in force does not have it
+    """
+
+    contact_id: str
+    ticket_id: str
+    tag: str
+    confidence: float
+    outcome: str
+    model: str = ""
+    language: str = ""
+    channel: str = ""
+    brand: str = ""
+
+
 class ConversationFact(Fact, frozen=True, kw_only=True):
     """A telephone call or a chat that is over. Id: `event_id`, that of its end.
 

@@ -108,11 +108,14 @@ class Taxonomy:
         if not hits:
             return Reading((), "", "", order)
         said: dict[str, str] = {}
-        roles = self._index.roles
+        roles, excluding = self._index.roles, self._index.excluding
         for _, _, number in hits:
             role = roles[number]
-            if role in _MOODS and role not in said:
-                said[role] = self._index.phrases[number].written
+            if role in _MOODS:
+                if number in excluding:
+                    said[role] = ""
+                elif role not in said:
+                    said[role] = self._index.phrases[number].written
         best = self._best(hits, subject_length)
         return Reading(best, said.get(DISSATISFIED, ""), said.get(URGENT, ""), order)
 

@@ -63,6 +63,8 @@ class _Loader:
         tags = {slug: self._tag(slug, groups, titles) for slug in self._mapping("tags")}
         for role in MOODS:
             self._add_phrases(role, role)
+        for role in self._mapping("moods") if "moods" in self._data else ():
+            self._mood(role)
         help_url = self._string("help_url")
         try:
             help_url.format(locale="en", article="x")
@@ -122,6 +124,19 @@ class _Loader:
                 self._require_class(name, *at, "unless", number)
             self._unless[slug] = fields["unless"]
         return tag
+
+    def _mood(self, role: str) -> None:
+        """Reads the patterns of a mood, and the phrases that exclude it."""
+        if role not in MOODS:
+            self._document.refuse(f"unknown mood {role!r}", "moods", role, fix=f"one of {_list(MOODS)}")
+        at = ("moods", role)
+        for field in (fields := self._mapping(*at)):
+            if field not in ("patterns", "exclusions"):
+                self._document.refuse(f"unknown field {field!r}", *at, field, fix="patterns or exclusions")
+        if "exclusions" in fields:
+            self._add_phrases(role, *at, "exclusions", excludes=True)
+        for number, written in enumerate(self._strings(*at, "patterns") if "patterns" in fields else ()):
+            self._add_patterns(role, written, *at, "patterns", number)
 
     def _word_class(self, name: str) -> WordClass:
         """Reads the words of a class, and how long ones are misspelt."""
@@ -290,6 +305,7 @@ _SECTIONS = frozenset(
         "tags",
         "words",
         "covering",
+        "moods",
         DISSATISFIED,
         URGENT,
     )

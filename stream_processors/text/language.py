@@ -22,6 +22,8 @@ _LATIN_LETTERS_PER_CJK = 6
 #: A hint of Japanese is believed for a text without kana up to this length: longer Japanese always has some.
 _SHORT = 20
 
+#: Words that Chinese has and Japanese does not: a short text with one of them is no Japanese without kana.
+_CHINESE = re.compile("[嗎吗麼么這这您們们喔欸你妳]")
 _ENGLISH = re.compile(
     r"\b(?:the|my|is|i|it|was|you|not|have|and|please|this|for|what|where|when|how|can|do|to|a)\b", re.IGNORECASE
 )
@@ -87,7 +89,7 @@ def detect(text: str, hint: str = "") -> str:
         return _latin(text, hint)
     if kana * 8 >= kana + han or (not kana and japanese > simplified):
         return "ja"
-    if hint == "ja" and not simplified and han < _SHORT:
+    if hint == "ja" and not simplified and han < _SHORT and not _CHINESE.search(text):
         return "ja"
     if simplified == traditional:
         return hint if hint in ("zh-Hans", "zh-Hant", "ja") else "zh-Hans"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from schemas.events import CHANNELS
+from schemas.events import CHANNELS, LOCALES
 from schemas.service_metrics import ServiceMetric
 from stream_processors.rules.ruleset import Rules
 from stream_processors.runtime.processor import Count
@@ -44,6 +44,9 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
     for channel in sorted(rules.surveys.channels):
         for score in _SCORES:
             yield ServiceMetric.CSAT_ANSWERS, (channel, team, score)
+    for outcome in ("tagged", "shown"):
+        for language in LOCALES:
+            yield ServiceMetric.TAG_SUGGESTIONS, (outcome, language)
     for tag in rules.taxonomy.tags.values():
         yield ServiceMetric.TAGS_APPLIED, (tag.slug, tag.quadrant, tag.owner)
 
@@ -118,6 +121,11 @@ def _tag(context: FoldContext, observation: seen.TagApplied) -> Count:
     return Count(ServiceMetric.TAGS_APPLIED, (observation.tag, observation.quadrant, observation.owner_team))
 
 
+def _suggestion(context: FoldContext, observation: seen.TagSuggestionSeen) -> Count:
+    language = observation.language if observation.language in LOCALES else ""
+    return Count(ServiceMetric.TAG_SUGGESTIONS, (observation.outcome, language))
+
+
 def _acknowledged(context: FoldContext, observation: seen.Acknowledged) -> Count:
     return Count(ServiceMetric.ACKNOWLEDGEMENTS, (_place(context, observation)[0], "sent", ""))
 
@@ -137,6 +145,7 @@ _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.PromiseBroken: _promise("broken"),
     seen.PromiseCorrected: _promise("corrected"),
     seen.TagApplied: _tag,
+    seen.TagSuggestionSeen: _suggestion,
     seen.Acknowledged: _acknowledged,
     seen.Suppressed: _suppressed,
 }

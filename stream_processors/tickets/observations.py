@@ -65,6 +65,13 @@ class Deflected(Observation, frozen=True, gc=False):
     """The customer said that self-service helped."""
 
 
+class TagSuggestionSeen(Observation, frozen=True, gc=False):
+    """A suggestion of a tag came."""
+
+    outcome: str
+    language: str
+
+
 class TagApplied(Observation, frozen=True, gc=False):
     """A why-tag was put on a ticket."""
 

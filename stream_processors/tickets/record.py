@@ -41,6 +41,7 @@ from schemas.events import (
     StatusChanged,
     SurveyAnswered,
     TagCorrected,
+    TagSuggested,
     Tick,
     TicketAdopted,
     TranscriptRequested,
@@ -257,6 +258,14 @@ def _tags(event: TagCorrected) -> dict[str, Any]:
     return {"author": event.agent_id, "detail": " ".join(changes)}
 
 
+def _suggestion(event: TagSuggested) -> dict[str, Any]:
+    return {
+        "ticket_id": event.ticket_id,
+        "author": "suggester",
+        "detail": f"{'+' if event.certain else '?'}{event.tag} {event.confidence:.2f}",
+    }
+
+
 def _survey(event: SurveyAnswered) -> dict[str, Any]:
     scores = (("csat", event.csat), ("ces", event.ces))
     detail = " ".join(f"{name}={score}" for name, score in scores if score is not None)
@@ -350,6 +359,7 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     FollowChanged: _followed,
     Overflowed: _overflowed,
     TagCorrected: _tags,
+    TagSuggested: _suggestion,
     SurveyAnswered: _survey,
     CallEnded: _call,
     ArticleViewed: _article,

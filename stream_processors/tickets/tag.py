@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from schemas.errors import Refused
-from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected
-from schemas.facts import TagFact
+from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected, TagSuggested
+from schemas.facts import SuggestionFact, TagFact
 from stream_processors.rules.taxonomy import Match, Reading, Taxonomy
 from stream_processors.text.language import detect
 from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.observations import TagApplied
+from stream_processors.tickets.observations import TagApplied, TagSuggestionSeen
 from stream_processors.tickets.state import Customer, Ticket
 
 __all__ = ["step"]
@@ -45,6 +45,8 @@ def step(context: FoldContext) -> FoldContext:
         return _read(context, context.ticket, event, event.transcript, "")
     if isinstance(event, TagCorrected):
         return _corrected(context, context.ticket, event)
+    if isinstance(event, TagSuggested):
+        return _suggested(context, context.ticket, event)
     return context
 
 
@@ -174,8 +176,43 @@ def _apply(context: FoldContext, facts: list[TagFact]) -> FoldContext:
     return context.write(*facts).replace(observed=(*context.observed, *observed))
 
 
+def _suggested(context: FoldContext, ticket: Ticket, event: TagSuggested) -> FoldContext:
+    """Records a suggestion. A certain one tags the ticket, as its first reason, and raises no priority."""
+    slug = event.tag
+    if slug not in context.rules.taxonomy.tags:
+        outcome = "unknown"
+    elif slug in ticket.request.tags_removed:
+        outcome = "removed"
+    elif slug in ticket.tags:
+        outcome = "known"
+    else:
+        outcome = "tagged" if event.certain else "shown"
+    fact = SuggestionFact(
+        **context.base,
+        contact_id=event.contact_id,
+        ticket_id=context.ticket_id,
+        tag=slug,
+        confidence=event.confidence,
+        outcome=outcome,
+        model=event.model,
+        language=event.language,
+        channel=ticket.channel,
+    )
+    context = context.write(fact).observe(TagSuggestionSeen, outcome, event.language)
+    if outcome != "tagged":
+        return context
+    context = context.on_ticket(tags=(slug, *ticket.tags), updated_at=context.now)
+    return _apply(context, [_fact(context, slug, evidence=f"{event.confidence:.2f} {event.model}", origin="suggester")])
+
+
 def _fact(
-    context: FoldContext, slug: str, *, evidence: str = "", agent: str | None = None, active: bool = True
+    context: FoldContext,
+    slug: str,
+    *,
+    evidence: str = "",
+    agent: str | None = None,
+    active: bool = True,
+    origin: str = "taxonomy",
 ) -> TagFact:
     ticket, taxonomy = context.ticket, context.rules.taxonomy
     tag = taxonomy.tags.get(slug)
@@ -184,7 +221,7 @@ def _fact(
         ticket_id=context.ticket_id,
         tag=slug,
         active=active,
-        origin="taxonomy" if agent is None else "agent",
+        origin=origin if agent is None else "agent",
         agent_id=agent or "",
         taxonomy_version=taxonomy.version,
         evidence=evidence,

@@ -42,6 +42,7 @@ from schemas.events import (
     StatusChanged,
     SurveyAnswered,
     TagCorrected,
+    TagSuggested,
     Tick,
     TranscriptRequested,
 )
@@ -389,6 +390,7 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
     ErasureRequested: _erasure,
     SurveyAnswered: _survey,
+    TagSuggested: lambda context, event: context.with_ticket(_named(context.customer, event)),  # None: it is gone
     Tick: lambda context, _: context,
     **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, TagCorrected, *HANDLERS), _about_ticket),
 }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.events import TagCorrected
-from schemas.facts import TagFact
+from schemas.events import TagCorrected, TagSuggested
+from schemas.facts import SuggestionFact, TagFact
 from stream_processors.rules.ruleset import Rules
 from tests.support.tickets.story import Story, at
 
@@ -285,3 +285,46 @@ def test_the_first_order_number_of_a_ticket_stays(story: Story) -> None:
     story.more(60, "It is this one", order_number="A-1")
     story.more(120, "And this one", order_number="A-2")
     assert story.ticket().request.order_number == "A-1"
+
+
+# -- suggestions -----------------------------------------------------------------------------------------------------
+
+
+def suggest(story: Story, seconds: float, tag: str, confidence: float, **fields: object) -> None:
+    fields = {"contact_id": f"c-{seconds}", "certain": confidence >= 0.9, "model": "m1", "language": "en", **fields}
+    story.about(TagSuggested, seconds, tag=tag, confidence=confidence, **fields)
+
+
+def test_a_certain_suggestion_tags_as_the_first_reason_and_raises_no_priority(story: Story, rules: Rules) -> None:
+    story.message(0, "Hello, can you help me?")
+    raising = next(tag.slug for tag in rules.taxonomy.tags.values() if tag.priority in ("high", "urgent"))
+    suggest(story, 30, "product.smell", 0.91)
+    suggest(story, 60, raising, 0.93)
+    assert (story.ticket().tags, story.ticket().priority) == ((raising, "product.smell"), "normal")
+    fact = story.last(TagFact)
+    assert (fact.tag, fact.origin, fact.evidence, fact.active) == (raising, "suggester", "0.93 m1", True)
+    found = story.last(SuggestionFact)
+    assert (found.outcome, found.contact_id, found.ticket_id) == ("tagged", "c-60", story.ticket_id())
+
+
+def test_a_suggestion_that_changes_nothing_is_recorded_with_the_reason(story: Story, rules: Rules) -> None:
+    story.message(0, DECLINED)
+    story.about(TagCorrected, 30, agent_id="mei", add=["orders.cancel"], remove=["orders.cancelled_by_us"])
+    tags_before = story.ticket().tags
+    cases = [
+        ("product.smell", 0.6, "shown"),
+        ("orders.cancel", 0.99, "known"),
+        ("orders.cancelled_by_us", 0.99, "removed"),
+        ("no.such_tag", 0.99, "unknown"),
+    ]
+    for number, (tag, confidence, outcome) in enumerate(cases):
+        suggest(story, 60 + number, tag, confidence)
+        assert story.last(SuggestionFact).outcome == outcome
+    assert story.ticket().tags == tags_before
+
+
+def test_a_suggestion_for_a_ticket_that_is_gone_says_nothing(story: Story) -> None:
+    story.message(0, DECLINED)
+    suggest(story, 60, "product.smell", 0.99, number=7)
+    assert story.all(SuggestionFact) == []
+    assert story.ticket().tags == ("payment.card_declined",)

@@ -1,15 +1,15 @@
-"""Reads the labelled messages of `tests/examples/labelled_messages`."""
+"""Reads labelled messages that the rules were measured with; they train the suggester, too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from opencc import OpenCC
 
 from stream_processors.tagging.scores import Labelled
+from stream_processors.tagging.training_texts import SHIPPED_TEXTS
 
-FOLDER = Path(__file__).parents[2] / "examples" / "labelled_messages"
+FOLDER = SHIPPED_TEXTS
 _LANGUAGES = ("en", "zh-Hans", "ja")
 
 
@@ -27,7 +27,7 @@ def _with_reason(name: str) -> Iterator[Labelled]:
 
 
 def _without_reason() -> Iterator[Labelled]:
-    for language, column in _rows("no_reason.txt"):
+    for language, column in _rows("small_talk.txt"):
         yield from (Labelled(text, language, {}) for text in _messages(column))
 
 
