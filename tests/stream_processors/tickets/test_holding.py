@@ -10,9 +10,11 @@ import pytest
 
 from schemas import events
 from schemas.events import RoutingUpdate
-from schemas.facts import AssignmentFact, ContactFact, FollowerNotice
+from schemas.facts import AssignmentFact, ContactFact, FollowerNotice, FollowUpFact
 from stream_processors.rules.roster import Member, Roster
+from stream_processors.rules.routing_policy import RoutingPolicy
 from stream_processors.rules.ruleset import Rules
+from stream_processors.rules.teams import RoutingRule, Teams
 from stream_processors.tickets.holding import KEPT_FOLLOWERS
 from tests.support.tickets.story import Story
 
@@ -189,3 +191,49 @@ def test_an_overflow_that_comes_too_late_changes_nothing(waiting: Story) -> None
     overflow(waiting, 120, "nowhere", answers=before)
     assert (waiting.ticket().team, waiting.ticket().assignee) == ("returns", "mei")
     assert waiting.routing()[told:] == ["busy returns mei"] * 3
+
+
+def test_the_follow_up_of_a_low_score_is_taken_by_hand(story: Story) -> None:
+    story.message(0, "Hello")
+    story.reply(10)
+    story.solve(20, agent_id="mei")
+    story.survey(4000, csat=1, episode=1)
+    assert story.routing()[-1] == "queue support"
+    give(story, 4100, "tom", "tom")
+    assert (story.ticket().follow_up, story.ticket().assignee, story.ticket().status) == ("tom", "mei", "solved")
+    assert [(fact.status, fact.agent_id) for fact in story.all(FollowUpFact)] == [("open", ""), ("assigned", "tom")]
+    assert story.routing()[-1] == "busy support tom"
+    story.add_note(4200)
+    assert (story.last(FollowUpFact).status, story.refused()) == ("done", [])
+
+
+def test_a_rule_may_ask_what_the_order_of_a_ticket_is_worth(rules: Rules) -> None:
+    rich = RoutingRule("rich", {}, "returns", {"tact": 2}, least_value=50000)
+    teams = Teams(rules.teams.teams, rules.teams.fallback, "t", (rich,), (50000,), True)
+    for amount, number, expected in (
+        (60000, "AB-10023", ("returns", "rule:rich", ["tact.2"])),
+        (40000, "ab-10023", ("support", "fallback", [])),
+        (60000, "AB-10024", ("support", "fallback", [])),
+    ):
+        story = Story(replace(rules, teams=teams))
+        order = {"customer_id": story.customer_id, "order_number": "ab-10023", "amount": amount}
+        story.tell(events.OrderPlaced(**story.base(0), **order))
+        story.message(10, "Hello", order_number=number)
+        told = story.last(RoutingUpdate)
+        assert (told.team, story.ticket_fact().team_rule, told.skills) == expected, (amount, number)
+
+
+def test_the_previous_agent_is_preferred_where_they_work_and_while_it_is_fresh(rules: Rules) -> None:
+    team = replace(rules.teams.teams["returns"], routing=RoutingPolicy(affinity={"default": 86_400}))
+    teams = replace(rules.teams, teams={**rules.teams.teams, "returns": team}, _remembered={})
+    roster = Roster({"mei": Member("mei", "Mei", ("support", "returns"))})
+    for days, named, expected in ((0.5, roster, "mei"), (2, roster, ""), (0.5, Roster(), "")):
+        story = Story(replace(rules, teams=teams, roster=named))
+        story.message(0, "Hello")
+        story.assign(10, "mei")
+        story.solve(20, agent_id="mei")
+        story.message(days * 86_400, "I want to send this back", thread_id="other")
+        story.transfer(days * 86_400 + 1, "returns", number=2)
+        assert (story.last(RoutingUpdate).team, story.last(RoutingUpdate).preferred_agent) == ("returns", expected), (
+            days
+        )
