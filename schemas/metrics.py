@@ -180,6 +180,15 @@ PROMISES = Counter(
     "Times by which an acknowledgement promised an answer: kept, broken, or corrected (a broken one that counts as kept, too)",
     ["outcome", "channel", "team", "brand"],
 )
+ASSIGNMENTS = Counter(
+    ServiceMetric.ASSIGNMENTS,
+    "Decisions of the router: given to an agent (least_open, previous_agent), or taken back (agent_offline, agent_silent, "
+    "agent_left, left_alone)",
+    ["team", "channel", "reason"],
+)
+OVERFLOWS = Counter(
+    ServiceMetric.OVERFLOWS, "Tickets that waited too long in a team and left for its fallback", ["team", "channel"]
+)
 TICKETS_OPEN = Gauge(
     ServiceMetric.TICKETS_OPEN,
     "Tickets that are neither solved nor closed: new, open, pending or hold",
@@ -244,6 +253,18 @@ TAG_SPIKE_EXPECTED = Gauge(
     ServiceMetric.TAG_SPIKE_EXPECTED,
     "Contacts with that tag that are usual in the same time",
     ["tag", "brand", "quadrant", "team"],
+    registry=None,
+)
+QUEUE_TICKETS = Gauge(
+    ServiceMetric.QUEUE_TICKETS,
+    "Tickets that wait in the queue of a team for an agent",
+    ["team", "channel"],
+    registry=None,
+)
+PRESENCE_SOURCES_SILENT = Gauge(
+    ServiceMetric.PRESENCE_SOURCES_SILENT,
+    "Help desks that report nobody of a team any more although agents are on shift: none of these is timed out meanwhile",
+    ["team"],
     registry=None,
 )
 FIGURES_READY = Gauge(

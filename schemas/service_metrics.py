@@ -25,6 +25,8 @@ class ServiceMetric(StrEnum):
     ACKNOWLEDGEMENTS = "deskstream_acknowledgements_total"
     BRANDS_UNKNOWN = "deskstream_brands_unknown_total"
     PROMISES = "deskstream_promises_total"
+    ASSIGNMENTS = "deskstream_assignments_total"
+    OVERFLOWS = "deskstream_overflows_total"
 
     # gauges of the states of tickets
     TICKETS_OPEN = "deskstream_tickets_open"
@@ -43,3 +45,5 @@ class ServiceMetric(StrEnum):
     # gauges of the states of routing
     AGENTS = "deskstream_agents"
     AGENTS_BUSY = "deskstream_agents_busy"
+    QUEUE_TICKETS = "deskstream_queue_tickets"
+    PRESENCE_SOURCES_SILENT = "deskstream_presence_sources_silent"

@@ -21,7 +21,14 @@ def groups(plan: Plan) -> list[Group]:
         ),
         Group(
             "deskstream-service",
-            [_vip(plan), *_longest_waits(plan), _chat_unavailable(plan), _tag_spike(plan), _silent_channel(plan)],
+            [
+                _vip(plan),
+                *_longest_waits(plan),
+                _chat_unavailable(plan),
+                _presence_source_silent(),
+                _tag_spike(plan),
+                _silent_channel(plan),
+            ],
         ),
     ]
 
@@ -112,6 +119,22 @@ def _chat_unavailable(plan: Plan) -> Alert:
         description="No agent has a free place, or chat does not reach Kafka. Visitors are shown the form instead.",
         dashboard=f"{SERVICE}?var-channel=chat",
         extra={"channel": "chat"},
+    )
+
+
+def _presence_source_silent() -> Alert:
+    return Alert(
+        name="PresenceSourceSilent",
+        expr="max by (namespace, desk) (\n"
+        '  label_replace(deskstream_presence_sources_silent, "desk", "$1", "team", "(.*)")\n'
+        ") > 0",
+        wait="1m",
+        severity="page",
+        team=TEAM,
+        kind="service",
+        summary="{{ $labels.desk }}: the help desk reports none of its agents any more",
+        description="Its agents stay as they were reported last and go on getting tickets, whether they are there or not.",
+        dashboard=f"{SERVICE}?var-team={{{{ $labels.desk }}}}",
     )
 
 

@@ -6,12 +6,14 @@ from msgspec.structs import replace
 
 from schemas.clock import MICROS
 from schemas.events import Event
+from schemas.service_metrics import ServiceMetric
 from stream_processors.routing import answers
+from stream_processors.routing.gauges import bounded_channel
 from stream_processors.routing.live_team import LiveTeam
 from stream_processors.routing.queue import TeamQueue
 from stream_processors.routing.roster import of_channel
 from stream_processors.routing.state import FRONT, QueueEntry, order_of, place_of, ticket_at
-from stream_processors.runtime.processor import Output, Position
+from stream_processors.runtime.processor import Count, Output, Position
 
 __all__ = ["Assignments"]
 
@@ -22,6 +24,7 @@ class Assignments:
     def __init__(self, name: str, live: LiveTeam, queue: TeamQueue, event: Event, position: Position) -> None:
         self.queue, self.live, self.roster = queue, live, live.roster
         self.outputs: list[Output] = []
+        self.counts: list[Count] = []
         self._team, self._event, self._position, self._line = name, event, position, live.line
         self._queued: set[str] = set()  # skill queues in which a ticket waits since this record
 
@@ -88,6 +91,7 @@ class Assignments:
         entry = self.remove(ticket)
         if entry is not None:
             self.outputs.append(answers.overflowed(self._team, ticket, entry, self._event, self._position))
+            self.counts.append(Count(ServiceMetric.OVERFLOWS, (self._team, bounded_channel(entry.channel))))
 
     # -- assignments --------------------------------------------------------------------------------------------
 
@@ -196,3 +200,4 @@ class Assignments:
 
     def _tell(self, ticket: str, entry: QueueEntry, agent: str, reason: str) -> None:
         self.outputs.append(answers.assigned(self._team, ticket, entry, agent, reason, self._event, self._position))
+        self.counts.append(Count(ServiceMetric.ASSIGNMENTS, (self._team, bounded_channel(entry.channel), reason)))

@@ -95,7 +95,8 @@ class RoutingProcessor:
             live.rollback()
             del self._live[name]
             raise
-        return Outcome({**fold.queue.states(), key: live.team(position.offset)}, outputs)
+        states = {**fold.queue.states(), key: live.team(position.offset)}
+        return Outcome(states, outputs, counts=fold.assignments.counts)
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """Returns when a tick is next due: for a ticket that waits or is held, or for agents of whom no report comes."""
