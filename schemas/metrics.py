@@ -47,6 +47,8 @@ KEYS_REFUSED = Gauge(
     "deskstream_keys_refused", "1 while the file of keys is invalid or missing, and the keys of before are in force"
 )
 HELP_ARTICLES = Gauge("deskstream_help_articles", "Articles of the help centre that are served", ["language"])
+for _language in ("en", "zh-Hans", "zh-Hant", "ja"):
+    HELP_ARTICLES.labels(_language)
 HELP_ARTICLES_REFUSED = Gauge(
     "deskstream_help_articles_refused", "Articles of the help centre that are invalid: left out, or as they were before"
 )
