@@ -27,7 +27,7 @@ SCOPES: Mapping[str, str] = {
     "consent:write": "POST /v1/events: that a customer wants no more messages, or wants them again",
     "surveys:write": "POST /v1/events: answers to surveys",
     "customers:merge": "POST /v1/events: join and separate customers",
-    "agents:reply": "POST /v1/agents/replies and attachments, or agent_replied at /v1/events",
+    "agents:reply": "POST /v1/agents/replies, attachments and language-check, GET answers, or agent_replied at /v1/events",
     "agents:note": "POST /v1/agents/notes, or note_added at /v1/events",
     "agents:status": "POST /v1/agents/status, or status_changed at /v1/events",
     "agents:transfer": "POST /v1/agents/transfers, or transferred at /v1/events",

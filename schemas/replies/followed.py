@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from schemas.replies import answers_file, wording_file
 from schemas.replies.answers import AnswerBanks
 from schemas.replies.wording import WordingLists
 
-__all__ = ["SHIPPED", "Replies", "RepliesDirectory", "load"]
+__all__ = ["SHIPPED", "Replies", "RepliesDirectory", "load", "shipped"]
 
 SHIPPED = Path(__file__).parent / "shipped"
 #: Between two looks at the directory; and how long a file must be left alone before it is read.
@@ -50,6 +51,12 @@ def load(directory: Path | None = None) -> Replies:
     )
 
 
+@cache
+def shipped() -> Replies:
+    """Returns the lists and banks that ship, which are read once."""
+    return load()
+
+
 class RepliesDirectory:
     """Holds what a directory says now, or said when it was valid. A change that is invalid is logged and changes nothing.
 
@@ -62,7 +69,7 @@ class RepliesDirectory:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._seen = _fingerprint(directory)
-        self._in_force = load(directory)
+        self._in_force = load(directory) if directory is not None else shipped()
         self._next_look = time.monotonic() + LOOK_SECONDS
         self._looking = threading.Lock()
         metrics.REPLIES_REFUSED.set(0)

@@ -20,6 +20,10 @@ class ProducerSettings(Settings):
         description="directory of prewritten answers (`answers.yaml`) and lists of wording (`wording.<language>.yaml`); default: "
         "those that ship with the package",
     )
+    clickhouse_url: str = Field(
+        "", description="where the agents API looks up the ticket that answers are wanted for; empty: it looks none up"
+    )
+    clickhouse_database: str = Field("deskstream", description="database of its tables")
     keys_file: Path | None = Field(
         None,
         description="keys of signed requests with their scopes: the YAML file that `python -m producers keys` writes; read "
@@ -246,6 +250,7 @@ class ProducerSettings(Settings):
             "smtp_tls_key",
             "brands_file",
             "help_centre",
+            "replies_dir",
         ),
         mode="before",
     )

@@ -39,6 +39,7 @@ from producers.sources.http.docs import add_docs
 from producers.sources.http.help_centre import HelpPages, add_help_centre
 from producers.sources.http.limits import ClientLimits
 from producers.sources.http.reply_files import ReplyFiles, add_uploads
+from producers.sources.http.reply_help import add_reply_help
 from producers.sources.http.reply_times import ReplyTimes, add_reply_times
 from producers.sources.http.requests import (
     Json,
@@ -62,6 +63,7 @@ from schemas.dead_letter.headers import InputContext
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import LOCALES, Event
 from schemas.process import Health
+from schemas.replies.followed import RepliesDirectory
 from schemas.settings import ProducerSettings
 
 __all__ = ["create_app", "serve"]
@@ -108,6 +110,7 @@ def create_app(
     add_endpoints(app, endpoints(process), settings, publisher, admission, files, source=source)
     if process in ("", "agents"):
         add_uploads(app, settings, files, admission)
+        add_reply_help(app, settings, publisher, RepliesDirectory(settings.replies_dir), admission)
     help_pages = reply_times = None
     if process in ("", HELP_CENTRE):
         reply_times = add_reply_times(app, settings, publisher.brands)
