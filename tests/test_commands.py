@@ -24,7 +24,7 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
                 "keys",
             ],
         ),
-        (sinks, ["clickhouse", "migrate", "rewind", "query", "staffing", "dlq", "recompute", "delivery", "webhooks"]),
+        (sinks, ["clickhouse", "migrate", "rewind", "query", "staffing", "why", "dlq", "recompute", "delivery", "webhooks"]),
         (stream_processors, ["rekey", "recompute", "evaluate", "language-check", "answers", "rules"]),
     ],
     ids=["producers", "sinks", "stream_processors"],
