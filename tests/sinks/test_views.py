@@ -47,6 +47,32 @@ def test_tags_are_ranked_by_tickets_and_corrected_ones_do_not_count(insert, ask)
     }  # fmt: skip
 
 
+def test_suggestions_are_judged_by_what_people_did_with_the_tags(insert, ask):
+    def suggestion(number, outcome):
+        return example(
+            facts.SuggestionFact, contact_id=f"c{number}", ticket_id=f"ABCDEFGHIJKL-{number}", tag="product.smell",
+            outcome=outcome, confidence=0.9, language="en", model="m1", brand="",
+        )  # fmt: skip
+
+    def tag(number, **fields):
+        return example(facts.TagFact, ticket_id=f"ABCDEFGHIJKL-{number}", tag="product.smell", brand="", **fields)
+
+    insert(
+        *(suggestion(number, outcome) for number, outcome in enumerate(("tagged", "tagged", "shown", "shown"), start=1)),
+        tag(1, origin="suggester", active=True),
+        tag(2, origin="suggester", active=False),
+        tag(3, origin="agent", active=True),
+        example(
+            facts.ContactFact, event_id="e3", ticket_id="ABCDEFGHIJKL-3", kind="message_received", direction="in",
+            text="it stinks", language="en",
+        ),
+    )  # fmt: skip
+    [row] = ask("SELECT tagged, tagged_and_removed, shown, shown_and_taken FROM suggestion_quality")
+    assert row == {"tagged": 2, "tagged_and_removed": 1, "shown": 2, "shown_and_taken": 1}
+    [row] = ask("SELECT text, language, tag FROM corrected_texts")
+    assert row == {"text": "it stinks", "language": "en", "tag": "product.smell"}
+
+
 def test_csat_counts_the_last_answer_to_each_survey(insert, ask):
     def answer(survey, number, csat, ces=None, channel="email"):
         return example(

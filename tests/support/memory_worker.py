@@ -55,6 +55,7 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.PromiseFact: ("ticket_id", "episode"),
     facts.FollowerNotice: ("ticket_id", "episode", "agent_id", "outcome"),
     facts.SpikeFact: ("tag", "brand", "since"),
+    facts.SuggestionFact: ("contact_id",),
     facts.PresenceFact: ("team", "agent_id", "since"),
     facts.MailReport: ("event_id",),
     facts.SuppressionFact: ("address_key",),
