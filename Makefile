@@ -64,7 +64,7 @@ fuzz: $(INSTALLED) ## Send broken inputs to everything that strangers reach, eac
 mutants: $(INSTALLED) ## Change the code a little, place by place: some test must notice; ONLY=path for a whole file, ARGS="--seed 2"
 	$(BIN)/python -m tests.mutants $(ONLY) $(ARGS)
 
-generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests
+generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's protocol, metrics, alert rules, dashboards, manifests, acknowledgements
 	$(BIN)/python -m schemas.evolution --write
 	$(BIN)/python -m producers chat --asyncapi > producers/sources/chat/asyncapi.json
 	$(BIN)/python -m deploy.grafana --write
@@ -72,6 +72,8 @@ generate: $(INSTALLED) ## Write what is derived from the code: schemas, chat's p
 	$(BIN)/python -m schemas.settings_table > deploy/docs/settings.md
 	$(BIN)/python -m deploy.prometheus --write
 	$(BIN)/python -m deploy.kubernetes.generate --write
+	for locale in en zh-Hans zh-Hant ja; do \
+		$(BIN)/python -m stream_processors preview --all --locale $$locale > deploy/docs/acknowledgements/$$locale.txt || exit 1; done
 
 tools: $(INSTALLED) ## Fetch the real Prometheus, Alertmanager, dovecot and exim that the tests use (Debian's, into .tools)
 	$(BIN)/python -m deploy.tools

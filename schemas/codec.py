@@ -23,12 +23,12 @@ from schemas.compiled import compile_decoder, compile_encoder
 from schemas.errors import BrokenBody, NotSingleObject, UnknownFingerprint
 from schemas.events import EVENTS
 from schemas.facts import FACTS
-from schemas.published import RulesPublished, SecretsRegistered
+from schemas.published import IncidentChanged, RulesPublished, SecretsRegistered
 
 AVRO = Path(__file__).parent / "avro"
 MARKER = b"\xc3\x01"
 HEADER_BYTES = 10
-RECORDS: tuple[type[msgspec.Struct], ...] = (*EVENTS, *FACTS, RulesPublished, SecretsRegistered)
+RECORDS: tuple[type[msgspec.Struct], ...] = (*EVENTS, *FACTS, IncidentChanged, RulesPublished, SecretsRegistered)
 _VERSION_FILE = re.compile(r"^(\w+)\.v(\d+)\.avsc$")
 
 

@@ -177,6 +177,11 @@ ACKNOWLEDGEMENTS = Counter(
     "Decisions to acknowledge: sent, or suppressed and why",
     ["channel", "outcome", "reason"],
 )
+UNTRANSLATED = Counter(
+    ServiceMetric.UNTRANSLATED,
+    "Acknowledgements without a text in the language wanted: `locale` is the language used, `template` what lacks (`email.vip`)",
+    ["language", "locale", "template"],
+)
 PROMISES = Counter(
     ServiceMetric.PROMISES,
     "Times by which an acknowledgement promised an answer: kept, broken, or corrected (a broken one that counts as kept, too)",

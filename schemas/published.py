@@ -1,4 +1,4 @@
-"""The records by which the processes of a deployment agree: on rules (topic `rules`) and on secrets (topic `secrets`)."""
+"""The records by which the processes of a deployment agree: on rules (topic `rules`, with incidents) and on secrets (topic `secrets`)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ class RulesPublished(msgspec.Struct, frozen=True, kw_only=True):
     append_by: Micros
     mail_domain: str
     files: dict[str, bytes]
+    published_by: str = ""
+    at: Micros = 0
+
+
+class IncidentChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Says what is out of order, as acknowledgements tell it, or that it is over.
+
+    incident  its name; a later record of that name takes the place of the earlier one
+    texts     by language; none when it is over
+    tags, channels, brands   who is told: contacts about one of the tags, on one of the channels, to one of the brands;
+                    empty for all
+    effective_from, append_by   as of RulesPublished; no record counts that the broker stored later than `append_by`
+    """
+
+    incident: str
+    effective_from: Micros
+    append_by: Micros
+    texts: dict[str, str] = {}
+    tags: list[str] = []
+    channels: list[str] = []
+    brands: list[str] = []
     published_by: str = ""
     at: Micros = 0
 

@@ -23,6 +23,7 @@ class ServiceMetric(StrEnum):
     TAGS_APPLIED = "deskstream_tags_applied_total"
     TAG_SUGGESTIONS = "deskstream_tag_suggestions_total"
     ACKNOWLEDGEMENTS = "deskstream_acknowledgements_total"
+    UNTRANSLATED = "deskstream_acknowledgements_untranslated_total"
     BRANDS_UNKNOWN = "deskstream_brands_unknown_total"
     PROMISES = "deskstream_promises_total"
     ASSIGNMENTS = "deskstream_assignments_total"

@@ -120,6 +120,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.ResolutionFact: TICKET_FACTS,
     facts.ConversationFact: CONTACT_FACTS,
     facts.RepeatFact: CONTACT_FACTS,
+    published.IncidentChanged: RULES,
     published.RulesPublished: RULES,
     published.SecretsRegistered: SECRETS,
 }

@@ -15,6 +15,7 @@ from stream_processors.recompute import cli as recompute_cli
 from stream_processors.replies import answers as answers_command
 from stream_processors.replies import language_check
 from stream_processors.rules import cli as rules_cli
+from stream_processors.rules import incident_cli, preview
 from stream_processors.tagging import evaluate, suggest
 from stream_processors.tagging import train as training
 
@@ -30,6 +31,8 @@ Start as many as there are partitions; each needs its own DESKSTREAM_WORKER_ID (
 state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits and exits 0.
 
 `python -m stream_processors rules --help`: see, check and publish the rules.
+`python -m stream_processors preview --help`: see what customers are told.
+`python -m stream_processors incident --help`: tell customers what is out of order.
 `python -m stream_processors rekey --help`: move all customers to the tags of another secret.
 `python -m stream_processors recompute --help`: recompute all clocks under other rules.
 `python -m stream_processors evaluate --help`: score the tags of labelled messages.
@@ -98,6 +101,8 @@ def serve(app: Any, log_level: str) -> None:
 cli = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 cli.callback(invoke_without_command=True, help=HELP)(run)
 cli.add_typer(rules_cli.cli, name="rules")
+cli.add_typer(incident_cli.cli, name="incident")
+cli.command("preview", help=preview.HELP)(preview.preview)
 cli.command("rekey", help=rekey.HELP)(_rekey)
 cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
 cli.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)

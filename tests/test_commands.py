@@ -24,8 +24,25 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
                 "keys",
             ],
         ),
-        (sinks, ["clickhouse", "migrate", "rewind", "query", "staffing", "why", "dlq", "recompute", "delivery", "webhooks"]),
-        (stream_processors, ["rekey", "recompute", "evaluate", "language-check", "answers", "rules"]),
+        (
+            sinks,
+            ["clickhouse", "migrate", "rewind", "query", "staffing", "why", "dlq", "recompute", "delivery", "webhooks"],
+        ),
+        (
+            stream_processors,
+            [
+                "preview",
+                "rekey",
+                "recompute",
+                "evaluate",
+                "language-check",
+                "answers",
+                "suggest",
+                "train",
+                "rules",
+                "incident",
+            ],
+        ),
     ],
     ids=["producers", "sinks", "stream_processors"],
 )

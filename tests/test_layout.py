@@ -25,6 +25,8 @@ PURE_CONTRACT = "Pure folders reach no broker, no database and no metric"
 #: Modules in a pure folder that do I/O: the topic of rules, what keeps a worker up to date with it, and its command line.
 IO_IN_PURE_FOLDERS = (
     "stream_processors/rules/cli.py",
+    "stream_processors/rules/incident_cli.py",
+    "stream_processors/rules/preview.py",
     "stream_processors/rules/reloader.py",
     "stream_processors/rules/topic.py",
 )

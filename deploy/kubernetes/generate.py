@@ -63,9 +63,9 @@ def files(root: Path = ROOT) -> dict[str, str]:
 
 
 def rule_files(folder: Path) -> Iterator[Path]:
-    """Yields the files that `stream_processors.rules.ruleset` may read: YAML at the top, text in templates/."""
+    """Yields the files that `stream_processors.rules.ruleset` may read: YAML at the top, text and HTML in templates/."""
     yield from (path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml")
-    yield from (folder / "templates").glob("*.txt")
+    yield from (path for path in (folder / "templates").rglob("*") if path.suffix in (".txt", ".html"))
 
 
 def rules_kustomization(names: list[str]) -> dict[str, Any]:
@@ -73,13 +73,23 @@ def rules_kustomization(names: list[str]) -> dict[str, Any]:
     return {
         "apiVersion": CONFIG_API,
         "kind": "Kustomization",
-        "configMapGenerator": [{"name": "deskstream-rules", "files": names}],
+        "configMapGenerator": [{"name": "deskstream-rules", "files": [_with_key(name) for name in names]}],
     }
+
+
+def config_key(name: str) -> str:
+    """Returns the key of a file in the ConfigMap, which has no folders: `templates/ja/sms.txt` is `ja.sms.txt`."""
+    return name.removeprefix("templates/").replace("/", ".")
+
+
+def _with_key(name: str) -> str:
+    key = config_key(name)
+    return name if key == name.rpartition("/")[2] else f"{key}={name}"
 
 
 def rules_volume(names: list[str]) -> dict[str, Any]:
     """Returns the patch that mounts the rules; the volume puts each key of the ConfigMap into its folder."""
-    items = [{"key": name.rpartition("/")[2], "path": name} for name in names]
+    items = [{"key": config_key(name), "path": name} for name in names]
     volume = {"name": "rules", "configMap": {"name": "deskstream-rules", "items": items}}
     main = {"name": "main", "volumeMounts": [{"name": "rules", "mountPath": "/etc/deskstream/rules", "readOnly": True}]}
     return {

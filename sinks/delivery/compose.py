@@ -164,7 +164,7 @@ def _document(fragment: str, locale: str, inline: dict[int, str]) -> str:
     pieces = _VERBATIM.split(fragment)
     pieces[::2] = [_BLOCK_END.sub(r"\1\n", piece) for piece in pieces[::2]]
     language = f' lang="{locale}"' if locale in _HAN else ""
-    head = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">'
+    head = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8"><meta name="color-scheme" content="light dark">'
     return f"<!DOCTYPE html>\n<html{language}>\n<head>{head}</head>\n<body>\n{''.join(pieces)}\n</body>\n</html>\n"
 
 

@@ -94,7 +94,7 @@ def publish(
         files = ruleset.read_files(directory, settings.brands_file)
         rules = ruleset.of_files(files, settings.mail_domain, shown_as=str(directory), brands_file=settings.brands_file)
         async with RulesTopic.opened(settings) as topic:
-            print(await _publish(topic, settings, files, rules.version, begins, by or _me()))
+            print(await _publish(topic, settings, files, rules.version, begins, by or me()))
 
     _run(work)
 
@@ -128,15 +128,15 @@ def listing(published: PublishedRulesets, now: int) -> str:
     in_force = begun[-1] if begun else ordered[0]
     rows = [
         (
-            _time(each.record.effective_from),
+            time_text(each.record.effective_from),
             each.version,
             "in force" if each is in_force else "to come" if each.record.effective_from > now else "",
             each.record.published_by,
-            _time(each.record.at),
+            time_text(each.record.at),
         )
         for each in ordered
     ]
-    return _table(("effective from", "version", "", "published by", "published at"), rows)
+    return table(("effective from", "version", "", "published by", "published at"), rows)
 
 
 def contents(published: PublishedRuleset) -> str:
@@ -144,13 +144,13 @@ def contents(published: PublishedRuleset) -> str:
     record = published.record
     head = [
         f"version         {record.version}",
-        f"effective from  {_time(record.effective_from)}",
-        f"published       {_time(record.at)} by {record.published_by}",
+        f"effective from  {time_text(record.effective_from)}",
+        f"published       {time_text(record.at)} by {record.published_by}",
         f"mail domain     {record.mail_domain}",
         "",
     ]
     rows = [(name, f"{len(content):,}") for name, content in sorted(record.files.items())]
-    return "\n".join((*head, _table(("file", "bytes"), rows)))
+    return "\n".join((*head, table(("file", "bytes"), rows)))
 
 
 def chosen(published: PublishedRulesets, version: str) -> PublishedRuleset:
@@ -183,18 +183,20 @@ def start_of(text: str, *, now: int, lead_seconds: float, speed: float) -> int:
     start, earliest = to_micros(moment), now + int((GUARD_SECONDS + 1) * MICROS * speed)
     if start < earliest:
         raise ConfigurationError(
-            f"{text} is past: rules never change what was folded", where="--from", fix=f"after {_time(earliest)}"
+            f"{text} is past: rules never change what was folded", where="--from", fix=f"after {time_text(earliest)}"
         )
     return start
 
 
-def _time(micros: int) -> str:
+def time_text(micros: int) -> str:
+    """Returns a time (micros) in UTC, or `always` for the beginning of all time."""
     if micros <= ALWAYS:
         return "always"
     return from_micros(micros).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns rows as lines with even columns."""
     lines = [head, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
@@ -221,14 +223,15 @@ async def _publish(
     await topic.look()
     if not any(each.record == record for each in list(topic.published)[before:]):
         raise Unavailable(f"{version} was stored too late and does not count; try again")
-    return f"{version} takes effect {'for all time' if start == ALWAYS else f'from {_time(start)} on'}"
+    return f"{version} takes effect {'for all time' if start == ALWAYS else f'from {time_text(start)} on'}"
 
 
 def _run(work: Callable[[WorkerSettings], Coroutine[Any, Any, None]]) -> None:
     raise SystemExit(guarded(lambda: asyncio.run(work(load(WorkerSettings)))))
 
 
-def _me() -> str:
+def me() -> str:
+    """Returns `user@host` of whoever runs the command."""
     user = "somebody"
     with suppress(Exception):  # no such user: KeyError, OSError, ImportError
         user = getpass.getuser()

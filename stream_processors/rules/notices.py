@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from schemas.events import LOCALES
 from schemas.yamlfile import Document, read
+from stream_processors.rules.incidents import TEXT_CHARACTERS
 from stream_processors.text import sms
 
 __all__ = ["KINDS", "Notices"]
@@ -18,7 +19,6 @@ KINDS = ("help", "opt_out", "opt_in")
 #: The word that every text of a kind has to name: how to get out of it.
 _NAMED = {"help": "STOP", "opt_out": "START", "opt_in": "STOP"}
 _CONTACT = "{contact}"
-_INCIDENT_CHARACTERS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def _incident(document: Document) -> dict[str, str]:
         if locale not in LOCALES:
             document.refuse(f"{locale!r} is not a locale", "incident", locale, fix=", ".join(LOCALES))
         whole = isinstance(text, str) and text.strip() and text.strip().isprintable()
-        if not whole or len(text.strip()) > _INCIDENT_CHARACTERS:
-            document.refuse(f"must be one line of at most {_INCIDENT_CHARACTERS} characters", "incident", locale)
+        if not whole or len(text.strip()) > TEXT_CHARACTERS:
+            document.refuse(f"must be one line of at most {TEXT_CHARACTERS} characters", "incident", locale)
     return {locale: text.strip() for locale, text in texts.items()}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.clock import MICROS, Clock
-from schemas.published import RulesPublished
+from schemas.published import IncidentChanged, RulesPublished
 
 __all__ = ["GUARD_SECONDS", "Directory", "PublishedRuleset", "PublishedRulesets", "offer"]
 
@@ -37,10 +37,13 @@ class PublishedRulesets:
     The first record counts always. Any other counts when the broker stored it by its `append_by`: a later one might
     take effect for records that were folded without it. A late copy of rules that are published already says nothing new:
     workers that start together on an empty topic all publish the same first record.
+
+    incidents  the changes of incidents that came in time, in the order of the topic
     """
 
     def __init__(self) -> None:
         self._all: list[PublishedRuleset] = []
+        self.incidents: list[IncidentChanged] = []
 
     def __len__(self) -> int:
         return len(self._all)
@@ -55,6 +58,13 @@ class PublishedRulesets:
         ruleset = PublishedRuleset(len(self._all), record)
         self._all.append(ruleset)
         return ruleset
+
+    def add_incident(self, record: IncidentChanged, appended_at: int) -> bool:
+        """Takes the next change of an incident, stored by the broker at `appended_at`; returns false when it came too late."""
+        in_time = appended_at <= record.append_by
+        if in_time:
+            self.incidents.append(record)
+        return in_time
 
     def repeats(self, record: RulesPublished) -> bool:
         """Returns true when the content of a record is in force at its moment anyway: it asks for nothing new."""

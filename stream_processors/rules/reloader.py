@@ -80,7 +80,7 @@ class Reloader:
         self._told: tuple[int, str] | None = None
         self.directory = Directory()
         self._loaded: dict[str, Rules] = {own.version: own.rules} if own.rules else {}
-        self._known = 0
+        self._known = self._known_incidents = 0
         self._ready = asyncio.Event()
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
@@ -153,6 +153,11 @@ class Reloader:
             for ruleset_ in new:
                 await self._add(ruleset_)
             self._known += len(new)
+            for change in self.topic.published.incidents[self._known_incidents :]:
+                self.history.add_incident(change)
+                self._known_incidents += 1
+                log.info("an incident is known", incident=change.incident, begins=bool(change.texts),
+                         effective_from=change.effective_from, published_by=change.published_by)  # fmt: skip
             self._looked_at = began
             self._show()
 

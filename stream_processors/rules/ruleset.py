@@ -19,12 +19,15 @@ from typing import Any, TypeVar
 from schemas import brands_file
 from schemas.brands import Brand, Brands
 from schemas.errors import ConfigurationError
-from stream_processors.rules import taxonomy_file, teams_file
+from schemas.events import LOCALES
+from stream_processors.rules import incidents, taxonomy_file, teams_file
 from stream_processors.rules.calendars_file import Calendars
+from stream_processors.rules.incidents import Incident
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.roster import Roster
+from stream_processors.rules.situations import NO_SITUATIONS, Circumstances, Situations
 from stream_processors.rules.surveys import Surveys
 from stream_processors.rules.taxonomy import Taxonomy
 from stream_processors.rules.teams import Teams
@@ -32,12 +35,12 @@ from stream_processors.rules.templates import Templates
 
 SHIPPED = Path(__file__).parents[1] / "config"
 #: What belongs to the rules in their directory; anything else there, and whatever is hidden, is somebody's notes.
-SUFFIXES = (".yaml", ".yml", ".txt", ".ics")
+SUFFIXES = (".yaml", ".yml", ".txt", ".html", ".ics")
 MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
-_LATER = ("agents.yaml", "calendars.yaml", "notices.yaml", "surveys.yaml")
+_LATER = ("agents.yaml", "calendars.yaml", "notices.yaml", "situations.yaml", "surveys.yaml")
 _DEPTH = 3
-_AGENTS, _GUARDS, _BRANDS = "agents.yaml", "acknowledgements.yaml", "brands.yaml"
+_AGENTS, _GUARDS, _BRANDS, _SITUATIONS = "agents.yaml", "acknowledgements.yaml", "brands.yaml", "situations.yaml"
 _made: dict[tuple[Any, str], Any] = {}
 T = TypeVar("T")
 
@@ -59,6 +62,12 @@ class Rules:
     version: str = ""
     roster: Roster = field(default_factory=Roster)
     brand_templates: Mapping[str, Templates] = field(default_factory=dict)
+    situations: Situations = NO_SITUATIONS
+    incidents: tuple[Incident, ...] = ()
+
+    def incident(self, case: Circumstances, locale: str) -> str:
+        """Returns what is told of an incident to a contact, '' when there is none that concerns it."""
+        return incidents.told(self.incidents, case, locale) or self.notices.incident(locale)
 
     def templates_of(self, brand: Brand) -> Templates:
         """Returns the acknowledgements of a brand: those in its folder, the common ones for the rest."""
@@ -171,14 +180,15 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
     taxonomy = made_of(
         taxonomy_file.load, root / "taxonomy.yaml", teams, files_of=_named("taxonomy.yaml", "teams.yaml")
     )
-    common = made_of(Templates.load, root / "templates", files_of=_is_common_template)
+    situations = _situations(root, files, made_of, taxonomy, brands)
+    common = made_of(Templates.load, root / "templates", situations.names, files_of=_is_template)
     folders = sorted({each.templates for each in brands.all if each.templates})
 
     def of_brand(folder: str) -> Templates:
         def its_own(name: str) -> bool:
-            return name.startswith(f"{folder}/") or _is_common_template(name)
+            return name.startswith(f"{folder}/") or _is_template(name)
 
-        return made_of(Templates.load, root / folder, common, files_of=its_own)
+        return made_of(Templates.load, root / folder, situations.names, common, files_of=its_own)
 
     return Rules(
         calendars=calendars,
@@ -189,6 +199,7 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
         ),
         taxonomy=taxonomy,
         templates=common,
+        situations=situations,
         brand_templates={folder: of_brand(folder) for folder in folders},
         teams=teams,
         roster=roster,
@@ -216,8 +227,21 @@ def _roster(root: Path, files: Mapping[str, bytes], made_of: _Parts, teams: Team
     return made_of(Roster.load, root / _AGENTS, teams, calendars, files_of=read_by)
 
 
-def _is_common_template(name: str) -> bool:
-    return name.startswith("templates/") and name.count("/") == 1
+def _situations(
+    root: Path, files: Mapping[str, bytes], made_of: _Parts, taxonomy: Taxonomy, brands: Brands
+) -> Situations:
+    if _SITUATIONS not in files:
+        return NO_SITUATIONS  # rules that were published before there were any
+    read_by = _named(_SITUATIONS, "taxonomy.yaml", "teams.yaml", _BRANDS)
+    return made_of(Situations.load, root / _SITUATIONS, taxonomy.tags, brands.brands, files_of=read_by)
+
+
+def _is_template(name: str) -> bool:
+    """Returns true for a file that the common templates are made of."""
+    if name == _SITUATIONS:
+        return True
+    folder, *rest = name.split("/")
+    return folder == "templates" and (len(rest) == 1 or rest[0] in LOCALES)
 
 
 def _paths(directory: Path) -> Iterator[Path]:

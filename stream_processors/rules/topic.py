@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas import codec, metrics
 from schemas.errors import CodecError, Unavailable
 from schemas.kafka_security import security
-from schemas.published import RulesPublished
+from schemas.published import IncidentChanged, RulesPublished
 from schemas.settings import Settings
 from schemas.topics import RULES
 from stream_processors.rules.published import PublishedRulesets
@@ -70,13 +70,14 @@ class RulesTopic:
             await self.close()
             raise _no_answer(self.settings, self._partition.topic, error) from error
 
-    async def publish(self, record: RulesPublished) -> None:
+    async def publish(self, record: RulesPublished | IncidentChanged) -> None:
         """Appends a record and waits until it is durable. The next look tells whether it counts.
 
         Raises:
             Unavailable: Kafka does not answer.
         """
-        await append(self.settings, self._partition.topic, [(record.version, codec.encode(record))], partition=0)
+        key = f"incident {record.incident}" if isinstance(record, IncidentChanged) else record.version
+        await append(self.settings, self._partition.topic, [(key, codec.encode(record))], partition=0)
 
     async def close(self) -> None:
         """Disconnects; a later look connects again and reads from the beginning."""
@@ -109,13 +110,18 @@ class RulesTopic:
         value, offset, stored_ms = message.value, message.offset, message.timestamp  # type: ignore[attr-defined]
         try:
             record = codec.decode(value or b"")
-            if not isinstance(record, RulesPublished):
+            if not isinstance(record, RulesPublished | IncidentChanged):
                 raise CodecError(f"a {type(record).__name__}")
         except CodecError as error:
             metrics.RULES_REFUSED.labels("undecodable").inc()
             log.error(
                 "a record of the rules cannot be read", topic=self._partition.topic, offset=offset, error=str(error)
             )
+            return
+        if isinstance(record, IncidentChanged):
+            if not self.published.add_incident(record, stored_ms * 1000):
+                metrics.RULES_REFUSED.labels("late").inc()
+                log.warning("an incident was published too late", incident=record.incident, offset=offset)
             return
         if self.published.add(record, stored_ms * 1000) is None and not self.published.repeats(record):
             metrics.RULES_REFUSED.labels("late").inc()

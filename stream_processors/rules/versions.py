@@ -7,9 +7,12 @@ in force when we received it (`time_of`), so a replay, today or in a year, uses 
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import NamedTuple
 
 from schemas.events import Event
+from schemas.published import IncidentChanged
+from stream_processors.rules import incidents
 from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.ruleset import Rules
 
@@ -46,9 +49,11 @@ class RulesetHistory:
 
     The first version is in force for everything before it, too. Of two that take effect at one moment the one that was
     added later counts.
+
+    Incidents begin and end between versions: `at` returns the version in force with those that go on at that moment.
     """
 
-    __slots__ = ("_calendars", "_rules", "_since", "_starts", "_until", "_versions")
+    __slots__ = ("_calendars", "_changes", "_rules", "_since", "_starts", "_until", "_versions", "_with_incidents")
 
     def __init__(self, *versions: RulesetVersion) -> None:
         self._versions: list[RulesetVersion] = []
@@ -56,6 +61,8 @@ class RulesetHistory:
         self._calendars: dict[tuple[str, str], Calendar] = {}
         self._since = self._until = 0  # an empty span: nothing is remembered
         self._rules: Rules | None = None
+        self._changes: list[IncidentChanged] = []
+        self._with_incidents: dict[tuple[int, int], Rules] = {}
         for version in versions:
             self.add(version)
 
@@ -80,7 +87,17 @@ class RulesetHistory:
         policies, calendars = version.rules.policies.version, version.rules.calendars.calendars
         for name, calendar in calendars.items():
             self._calendars.setdefault((policies, name), calendar)
+        self._forget()
+
+    def add_incident(self, change: IncidentChanged) -> None:
+        """Adds the beginning or the end of an incident; from now on `at` knows it."""
+        place = bisect_right(self._changes, change.effective_from, key=lambda each: each.effective_from)
+        self._changes.insert(place, change)
+        self._forget()
+
+    def _forget(self) -> None:
         self._since = self._until = 0
+        self._with_incidents.clear()
 
     def at(self, micros: int) -> Rules:
         """Returns the rules in force at a moment.
@@ -114,4 +131,19 @@ class RulesetHistory:
         self._rules = rules = self._versions[place].rules
         self._since = self._starts[place] if place else _BEFORE_ALL
         self._until = self._starts[place + 1] if place + 1 < len(self._starts) else _AFTER_ALL
+        if self._changes:
+            self._rules = rules = self._told(micros, place, rules)
         return rules
+
+    def _told(self, micros: int, place: int, rules: Rules) -> Rules:
+        """Returns the rules of the version at `place` with the incidents that go on, and narrows the remembered span to these."""
+        count = bisect_right(self._changes, micros, key=lambda each: each.effective_from)
+        if count:
+            self._since = max(self._since, self._changes[count - 1].effective_from)
+        if count < len(self._changes):
+            self._until = min(self._until, self._changes[count].effective_from)
+        known = self._with_incidents.get((place, count))
+        if known is None:
+            known = replace(rules, incidents=incidents.in_force(self._changes[:count]))
+            self._with_incidents[place, count] = known
+        return known

@@ -14,21 +14,22 @@ import msgspec
 
 from schemas.brands import Brand
 from schemas.clock import MICROS
-from schemas.events import LOCALES, REPLAYED_AT, CallEnded, MessageReceived
+from schemas.events import REPLAYED_AT, CallEnded, MessageReceived
 from schemas.facts import AcknowledgementFact, Outbound
 from schemas.identity import event_id, mail_message_id, subject_token
 from schemas.text import printable_line
 from schemas.topics import DEAD_LETTERS
 from stream_processors.rules.loop_guards import REMEMBERED, subject_fingerprint
 from stream_processors.rules.policies import Policy
-from stream_processors.rules.templates import Rendered, Situation, kind_of
+from stream_processors.rules.templates import Rendered, Situation
 from stream_processors.text.promised_time import promised_time
-from stream_processors.tickets.brand_voice import automatic_signature, in_help_centre, sent_by
+from stream_processors.tickets.brand_voice import automatic_signature, sent_by
 from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.observations import Acknowledged, Suppressed
+from stream_processors.tickets.observations import Acknowledged, Suppressed, Untranslated
 from stream_processors.tickets.sla.queue import expected_seconds
 from stream_processors.tickets.state import Promise, SentAcknowledgement, Ticket
 from stream_processors.tickets.told import Told, told_to
+from stream_processors.tickets.wording import Words, choose
 
 __all__ = ["answered_post", "carrier", "reply_subject", "step"]
 
@@ -47,8 +48,6 @@ _FIXED_SUBJECTS = {
 }
 SUBJECT_CHARACTERS = 200
 _MINUTE = 60 * MICROS
-#: Customers of these tiers are offered a person and no help articles, as are those who are dissatisfied.
-_WITHOUT_ARTICLES = frozenset(("vip", "gold"))
 #: So long (micros) a dead letter is kept.
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
 _ANSWERED_BY_SMS = ("phone", "voicemail")
@@ -92,9 +91,9 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     policy = context.policy_on(channel, team)
     queue_seconds = expected_seconds(context, channel, team, policy.calendar)
     promised_at, closed = _promise(context, event, policy, queue_seconds)
-    locale = told.language if told.language in LOCALES else "en"
-    written = _write(context, ticket, event, told, locale, promised_at, closed)
-    outbound = _outbound(context, ticket, event, told, locale, written.text)
+    words = choose(context, _channel(ticket, event), event, told, closed)
+    written = _write(context, event, told, words, promised_at, closed)
+    outbound = _outbound(context, ticket, event, told, words.locale, written)
     fact = AcknowledgementFact(
         **context.base,
         event_id=event.event_id,
@@ -104,7 +103,7 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
         outcome="sent",
         template=written.template,
         template_version=written.version,
-        locale=locale,
+        locale=words.locale,
         promised_at=promised_at,
         outbound_id=outbound.outbound_id,
     )
@@ -122,6 +121,8 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     promise = None if promised_at is None else Promise(ticket.episode, context.now, promised_at, channel, policy.name)
     sent = SentAcknowledgement(context.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
+    if words.missing:
+        context = context.observe(Untranslated, words.wanted, words.locale, words.missing)
     return (
         context.on_ticket(conversation=conversation, milestones=milestones, promise=promise or ticket.promise)
         .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
@@ -156,7 +157,7 @@ def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
 
 
 def _outbound(
-    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, told: Told, locale: str, text: str
+    context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, told: Told, locale: str, written: Rendered
 ) -> Outbound:
     identity, brand = context.ticket_id, context.brand
     channel = carrier(_channel(ticket, event), event.address)
@@ -173,7 +174,8 @@ def _outbound(
         address=event.address,
         customer_name=_one_line(told.name),
         subject=subject if mail else "",
-        text=text,
+        text=written.text,
+        html=written.html if mail else "",
         locale=locale,
         message_id=mail_message_id(identity, f"ack.{ticket.episode}", brand.mail_domain) if mail else "",
         thread_id=getattr(event, "thread_id", ""),
@@ -195,10 +197,9 @@ def _outbound(
 
 def _write(
     context: FoldContext,
-    ticket: Ticket,
     event: MessageReceived | CallEnded,
     told: Told,
-    locale: str,
+    words: Words,
     promised_at: int | None,
     closed: str,
 ) -> Rendered:
@@ -206,27 +207,25 @@ def _write(
     rules, brand = context.rules, context.brand
     full = short = ""
     if promised_at is not None:
-        full, short = promised_time(promised_at, told.time_zone, rules.policies.time_zone, locale)
+        full, short = promised_time(promised_at, told.time_zone, rules.policies.time_zone, words.locale)
     public = isinstance(event, MessageReceived) and event.public
-    is_vip = context.customer.tier in _WITHOUT_ARTICLES
     return rules.templates_of(brand).render(
         Situation(
-            kind=kind_of(_channel(ticket, event), event.address),
-            locale=locale,
+            kind=words.kind,
+            locale=words.locale,
             ticket=context.ticket_id,
             name=told.name,
             subject="" if public else _bare(told.subject),
             order_number="" if public else told.order_number,
             promised_time=full,
             promised_time_short=short,
-            articles=()
-            if told.dissatisfied or is_vip
-            else in_help_centre(rules.taxonomy.articles(told.tags, locale), brand),
+            articles=words.articles,
             dissatisfied=told.dissatisfied,
             brand=brand.name,
-            signature=automatic_signature(brand, locale),
+            signature=automatic_signature(brand, words.locale),
             closed=closed,
-            incident=rules.notices.incident(locale),
+            incident=words.incident,
+            situation=words.situation,
         )
     )
 

@@ -130,6 +130,11 @@ def _acknowledged(context: FoldContext, observation: seen.Acknowledged) -> Count
     return Count(ServiceMetric.ACKNOWLEDGEMENTS, (_place(context, observation)[0], "sent", ""))
 
 
+def _untranslated(context: FoldContext, observation: seen.Untranslated) -> Count:
+    labels = observation.language, observation.locale, observation.template
+    return Count(ServiceMetric.UNTRANSLATED, labels)
+
+
 def _suppressed(context: FoldContext, observation: seen.Suppressed) -> Count:
     return Count(ServiceMetric.ACKNOWLEDGEMENTS, (_place(context, observation)[0], "suppressed", observation.reason))
 
@@ -148,4 +153,5 @@ _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.TagSuggestionSeen: _suggestion,
     seen.Acknowledged: _acknowledged,
     seen.Suppressed: _suppressed,
+    seen.Untranslated: _untranslated,
 }

@@ -87,6 +87,14 @@ class Acknowledged(Observation, frozen=True, gc=False):
     """We acknowledged a contact by ourselves."""
 
 
+class Untranslated(Observation, frozen=True, gc=False):
+    """An acknowledgement had no text in the language wanted, and went out in another, or in general words."""
+
+    language: str
+    locale: str
+    template: str
+
+
 class Suppressed(Observation, frozen=True, gc=False):
     """A guard kept us from acknowledging a contact, for this reason."""
 

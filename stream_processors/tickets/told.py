@@ -27,7 +27,10 @@ _TO_STRANGERS = frozenset(("email", "form", "in_person", "sms"))
 
 
 class Told(NamedTuple):
-    """Holds what an acknowledgement may say of the customer and the ticket; `fixed`: none of the sender's own words."""
+    """Holds what an acknowledgement may say of the customer and the ticket; `fixed`: none of the sender's own words.
+
+    tier, contacts  of a verified customer: what the directory calls them, and how many tickets they had before this contact
+    """
 
     name: str
     subject: str
@@ -37,6 +40,8 @@ class Told(NamedTuple):
     tags: tuple[str, ...]
     dissatisfied: bool
     fixed: bool = False
+    tier: str = ""
+    contacts: int | None = None
 
 
 def told_to(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnded, carrier: str) -> Told:
@@ -52,6 +57,8 @@ def told_to(context: FoldContext, ticket: Ticket, event: MessageReceived | CallE
             ticket.language,
             ticket.tags,
             request.dissatisfied,
+            tier=customer.tier,
+            contacts=customer.next_number - 2 + (ticket.episode > 1),
         )
     reading = context.reading
     order_number, dissatisfied = _said(event, "order_number"), False

@@ -146,10 +146,12 @@ def test_the_derived_manifests_are_those_of_the_code() -> None:
 
 
 def test_writing_makes_good_what_is_missing_changed_or_left_over(tmp_path: Path) -> None:
-    for name in (generate.RULES, f"{generate.RULES}/templates", generate.ALERTS):
+    for name in (generate.RULES, generate.ALERTS):
         (tmp_path / name).mkdir(parents=True)
     for path in generate.rule_files(ROOT / generate.RULES):
-        (tmp_path / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+        copied = tmp_path / path.relative_to(ROOT)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
     alerts = {"groups": [{"name": "g", "rules": [{"alert": "Watchdog", "expr": "vector(1)"}]}]}
     (tmp_path / generate.ALERTS / "the_pipeline.yaml").write_text(yaml.safe_dump(alerts), "utf-8")
     left_over = tmp_path / generate.HERE / "components/prometheus-operator/rules/gone.yaml"

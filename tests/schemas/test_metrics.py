@@ -12,9 +12,9 @@ from schemas.metrics_table import table
 from tests.support.each import each
 
 BOUNDED = {
-    "agent", "brand", "channel", "clock", "credential", "kind", "language", "listener", "outcome", "partition", "phase", "policy", "priority", "process", "quadrant", "reason",
-    "scheme",
-    "score", "sink", "source", "stage", "status", "subscription", "table", "tag", "team", "threshold", "topic", "version",
+    "agent", "brand", "channel", "clock", "credential", "kind", "language", "listener", "locale", "outcome", "partition",
+    "phase", "policy", "priority", "process", "quadrant", "reason", "scheme",
+    "score", "sink", "source", "stage", "status", "subscription", "table", "tag", "team", "template", "threshold", "topic", "version",
     "window",
 }  # fmt: skip
 #: Counters of time that adds up (as process_cpu_seconds_total does): no durations of single events.

@@ -18,7 +18,7 @@ from schemas.events import (
     TypingChanged,
 )
 from schemas.facts import FACTS
-from schemas.published import RulesPublished, SecretsRegistered
+from schemas.published import IncidentChanged, RulesPublished, SecretsRegistered
 from schemas.topics import DAY_MS, TOPIC_OF, TOPICS, Topic
 
 every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
@@ -40,7 +40,7 @@ def test_every_topic_of_the_module_is_created() -> None:
 
 
 def test_every_kind_of_record_has_one_topic_that_is_created() -> None:
-    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS, RulesPublished, SecretsRegistered}
+    assert set(TOPIC_OF) == set(RECORDS) == {*EVENTS, *FACTS, IncidentChanged, RulesPublished, SecretsRegistered}
     assert set(TOPIC_OF.values()) <= set(TOPICS)
 
 

@@ -14,13 +14,16 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.local.balance import records
 from schemas import codec, metrics
+from schemas.errors import ConfigurationError
 from schemas.events import TeamConfigured
-from schemas.published import RulesPublished
+from schemas.published import IncidentChanged, RulesPublished
 from schemas.settings import WorkerSettings
 from schemas.topics import ROUTING, RULES
+from stream_processors.rules import incident_cli
 from stream_processors.rules.published import offer
 from stream_processors.rules.reloader import FRESH_SECONDS, Reloader, read_content
 from stream_processors.rules.ruleset import SHIPPED
+from stream_processors.rules.situations import Circumstances
 from stream_processors.rules.topic import RulesTopic, wall_micros
 from stream_processors.rules.versions import ALWAYS, RulesetHistory
 from tests.conftest import Deployment
@@ -224,3 +227,50 @@ def test_the_router_is_told_of_every_team_by_each_worker(deployment: Deployment,
     assert len(told) == 4 * 6 and len({(each.team, each.number, each.content) for each in told}) == 2 * 6
     support = sorted((each for each in told if each.team == "support"), key=lambda each: each.number)
     assert [len(each.agents) for each in support] == [0, 0, 1, 1]
+
+
+def test_an_incident_is_told_by_every_worker_from_one_instant_until_it_ends(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """The rules do not change with it; one that was stored too late does not count."""
+
+    async def work() -> None:
+        rules = directory(tmp_path / "rules", "5d")
+        one, two = keeper(deployment, "worker-0", rules), keeper(deployment, "worker-1", rules)
+
+        def told(each: Reloader, moment: int) -> str:
+            return each.history.at(moment).incident(Circumstances("email", "en"), "en")
+
+        async with running(one, two):
+            shown = await incident_cli.change(one.settings, "cards", "me", texts={"en": "Cards fail."})
+            assert shown.startswith("cards begins at ")
+            with pytest.raises(ConfigurationError, match="going on: cards"):
+                await incident_cli.change(one.settings, "site", "me")
+            begun = (await published(one.settings))[0].effective_from
+            await until(lambda: all(told(each, begun) for each in (one, two)))
+            late, before = (
+                IncidentChanged(incident="late", effective_from=begun, append_by=1, texts={"en": "x"}),
+                refused("late"),
+            )
+            await one.topic.publish(late)
+            await incident_cli.change(one.settings, "cards", "me")
+            ended = (await published(one.settings))[-1].effective_from
+            await until(lambda: not any(told(each, ended) for each in (one, two)))
+            assert [told(two, moment) for moment in (begun - 1, begun, ended - 1, ended)] == [
+                "",
+                "Cards fail.",
+                "Cards fail.",
+                "",
+            ]
+            assert refused("late") > before
+            assert len(one.history) == 1
+        again = keeper(deployment, "worker-1", rules)
+        async with running(again):
+            assert told(again, begun) == "Cards fail."
+
+    asyncio.run(work())
+
+
+async def published(settings: WorkerSettings) -> list[IncidentChanged]:
+    async with RulesTopic.opened(settings) as topic:
+        return topic.published.incidents

@@ -25,7 +25,8 @@ from stream_processors.text.promised_time import promised_time
 from tests.support.each import each
 
 DIRECTORY = rules_module.SHIPPED / "templates"
-TEMPLATES = Templates.load(DIRECTORY)
+RULES = rules_module.load()
+TEMPLATES, NAMES = RULES.templates, RULES.situations.names
 LONDON = ZoneInfo("Europe/London")
 TICKET = "ABCDEFGHIJKL-12"
 HELP = (Article("Follow your order", "https://help.example/track"),)
@@ -258,40 +259,40 @@ def test_a_long_subject_is_shortened_before_it_is_dropped() -> None:
 )
 def test_a_mistake_is_refused_with_its_line(tmp_path: Path, source: str, told: str, line: str) -> None:
     directory = Path(copytree(DIRECTORY, tmp_path / "templates"))
-    path = directory / "sms.ja.txt"
+    path = directory / "ja" / "sms.txt"
     path.write_text(source, "utf-8")
     with pytest.raises(ConfigurationError) as raised:
-        Templates.load(directory)
+        Templates.load(directory, NAMES)
     assert told in str(raised.value)
     assert raised.value.where == f"{path}{line}"
 
 
-def test_a_missing_template_is_refused(tmp_path: Path) -> None:
+def test_a_template_that_english_lacks_is_refused(tmp_path: Path) -> None:
     directory = Path(copytree(DIRECTORY, tmp_path / "templates"))
-    (directory / "chat.ja.txt").unlink()
-    with pytest.raises(ConfigurationError, match=r"chat\.ja\.txt: cannot be read"):
-        Templates.load(directory)
+    (directory / "en" / "chat.txt").unlink()
+    with pytest.raises(ConfigurationError, match=r"en/chat\.txt: is missing"):
+        Templates.load(directory, NAMES)
 
 
 def test_a_template_of_no_kind_is_refused(tmp_path: Path) -> None:
     directory = Path(copytree(DIRECTORY, tmp_path / "templates"))
     (directory / "fax.en.txt").write_text("{{ ticket }}", "utf-8")
     with pytest.raises(ConfigurationError, match="is not the template of a kind and a locale"):
-        Templates.load(directory)
+        Templates.load(directory, NAMES)
 
 
 def test_a_templates_version_follows_its_content(tmp_path: Path) -> None:
     directory = Path(copytree(DIRECTORY, tmp_path / "templates"))
-    path = directory / "chat.ja.txt"
+    path = directory / "ja" / "chat.txt"
     path.write_text(path.read_text("utf-8") + "！", "utf-8")
     situation = Situation("chat", "ja", TICKET)
-    changed, shipped = Templates.load(directory).render(situation), TEMPLATES.render(situation)
+    changed, shipped = Templates.load(directory, NAMES).render(situation), TEMPLATES.render(situation)
     assert (changed.template, shipped.template) == ("chat.ja", "chat.ja")
     assert changed.version != shipped.version
 
 
 def test_a_situation_says_nothing_of_itself() -> None:
-    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "", "", "")
+    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "", "", "", "")
 
 
 # -- when nobody works, and when something is out of order --------------------------------------------------------------

@@ -6,15 +6,20 @@ import shutil
 from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replaced
 
 from schemas.errors import ConfigurationError
 from schemas.events import MessageReceived
+from schemas.published import IncidentChanged
 from stream_processors.rules import ruleset
+from stream_processors.rules.incidents import problem_of
 from stream_processors.rules.ruleset import SHIPPED, Rules, content_version, of_files, read_files
+from stream_processors.rules.situations import Circumstances
 from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion, time_of
 from tests.support.records import example
 
@@ -224,3 +229,57 @@ def test_more_than_a_record_can_carry_is_refused(tmp_path: Path) -> None:
     (here / "huge.txt").write_bytes(b"x" * ruleset.MOST_BYTES)
     with pytest.raises(ConfigurationError, match="at most 4,000,000 are read"):
         read_files(here)
+
+
+# -- incidents ---------------------------------------------------------------------------------------------------------
+
+CARDS = IncidentChanged(
+    incident="cards", effective_from=1000, append_by=0, texts={"en": "Cards fail.", "ja": "障害です。"},
+    tags=["payment.card_declined"],
+)  # fmt: skip
+
+
+def told(history: RulesetHistory, moment: int, locale: str = "en", **known: Any) -> str:
+    case = Circumstances("email", locale, tags=("payment.card_declined",))
+    return history.at(moment).incident(case._replace(**known), locale)
+
+
+def test_an_incident_is_told_from_its_beginning_to_its_end_whom_it_concerns() -> None:
+    history = RulesetHistory(RulesetVersion(ALWAYS, named("a")), RulesetVersion(1500, named("b")))
+    assert told(history, 1200) == ""  # asked before the incident is known: nothing may be remembered of it
+    history.add_incident(replaced(CARDS, effective_from=3000, texts={}))
+    history.add_incident(CARDS)
+    history.add_incident(
+        replaced(CARDS, incident="site", effective_from=2000, texts={"en": "The site is down."}, tags=[])
+    )
+    found = [told(history, moment) for moment in (999, 1000, 1499, 1500, 2000, 2999, 3000, 10**17)]
+    assert found == ["", *["Cards fail."] * 3, *["The site is down."] * 4]
+    assert [history.at(moment).version for moment in (999, 1499, 1500, 10**17)] == [*"aabb"]
+    assert (told(history, 1200, "ja"), told(history, 1200, "zh-Hans")) == ("障害です。", "Cards fail.")
+    assert told(history, 1200, tags=("orders.cancel",)) == ""
+    assert history.at(1200) is history.at(1300) and history.at(1200).policies is history.at(1600).policies
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.sampled_from("ab"), st.booleans()), max_size=12),
+    st.permutations(range(21)),
+)
+def test_incidents_go_on_as_their_changes_say_in_whatever_order_one_asks(
+    changes: list[tuple[int, str, bool]], asked: list[int]
+) -> None:
+    history = RulesetHistory(RulesetVersion(ALWAYS, named("first")), RulesetVersion(10, named("second")))
+    for at, name, begins in changes:
+        history.add_incident(
+            IncidentChanged(incident=name, effective_from=at, append_by=0, texts={"en": name} if begins else {})
+        )
+    in_order = sorted(changes, key=lambda change: change[0])
+    for moment in (*asked, *asked):
+        going_on = {name: begins for at, name, begins in in_order if at <= moment}
+        assert {each.name for each in history.at(moment).incidents} == {name for name in going_on if going_on[name]}
+        assert history.at(moment).version == ("second" if moment >= 10 else "first")
+
+
+def test_texts_that_cannot_be_told_are_refused_with_the_reason() -> None:
+    wrong = [{}, {"ja": "x"}, {"en": ""}, {"en": "a\nb"}, {"en": "x" * 241}, {"en": "x", "de": "y"}, {"en": 1}]
+    assert all(problem_of(texts) for texts in wrong)
+    assert problem_of({"en": "x" * 240, "ja": "障害"}) == ""

@@ -199,7 +199,8 @@ def test_the_answer_goes_out_on_the_customers_channel_in_their_language(
     story.message(0, text)
     outbound = sent(story)[0]
     assert (outbound.channel, outbound.locale) == (carrier, locale)
-    assert story.last(AcknowledgementFact).template == f"{template}.{locale}"
+    handed_over = ".handed_over" if channel == "bot" else ""
+    assert story.last(AcknowledgementFact).template == f"{template}.{locale}{handed_over}"
     assert story.ticket_id() in outbound.text
 
 

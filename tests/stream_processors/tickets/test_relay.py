@@ -59,7 +59,9 @@ def as_read(outbound: Outbound) -> str:
     """All that a mail program shows of the mail, and its headers."""
     sender = address("support@support.example")
     message = BytesParser(policy=SMTP).parsebytes(compose(outbound, sender=sender, now=at(0))[1])
-    return "\n".join([*(f"{name}: {value}" for name, value in message.items()), message.get_content()])
+    parts = [part.get_content() for part in message.walk() if not part.is_multipart()]
+    assert len(parts) == (2 if outbound.html else 1)
+    return "\n".join([*(f"{name}: {value}" for name, value in message.items()), *parts])
 
 
 def assert_says_nothing(outbound: Outbound) -> None:
@@ -67,9 +69,10 @@ def assert_says_nothing(outbound: Outbound) -> None:
     assert outbound.subject == f"{_FIXED_SUBJECTS[outbound.locale]} {token}"
     assert token.startswith(f"[#{outbound.ticket_id}")
     assert outbound.customer_name == ""
-    assert "://" not in outbound.text
-    assert "www." not in outbound.text
-    assert "@" not in outbound.text
+    for written in (outbound.text, outbound.html):
+        assert "://" not in written
+        assert "www." not in written
+        assert "@" not in written
 
 
 @each("channel", CHANNELS)
