@@ -25,6 +25,7 @@ from schemas.terminal import out, plain, say
 from sinks.clickhouse.why import why
 from sinks.dead_letters import cli
 from sinks.delivery import cli as delivery_cli
+from sinks.matrix.cli import matrix
 from sinks.staffing.cli import staffing
 
 EXAMPLE = '`python -m sinks query "SELECT * FROM ticket_summary"`'
@@ -83,7 +84,7 @@ def clickhouse(check: Check = False) -> None:
     client = connection.connect(settings)
     if settings.sink_migrate:
         migrate.migrate(client, say=lambda name: say(f"applying {name}"))
-        migrate.replace_views(client)
+        migrate.replace_views(client, cost_per_hour=settings.cost_per_handled_hour)
     _serve(settings, health, sink.consume(settings, client, health))
 
 
@@ -151,7 +152,7 @@ def migrate(
     patiently(lambda: connection.create_database(settings), wait)
     client = connection.connect(settings)
     done = steps.migrate(client, say=lambda name: say(f"applying {name}"))
-    views = steps.replace_views(client)
+    views = steps.replace_views(client, cost_per_hour=settings.cost_per_handled_hour)
     say(f"{len(done)} of {len(plan)} migrations applied now, {len(views)} views replaced")
 
 
@@ -200,6 +201,7 @@ def query(
 
 
 app.command(epilog=EXIT_CODES)(staffing)
+app.command(epilog=EXIT_CODES)(matrix)
 app.command(epilog=EXIT_CODES)(why)
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the recomputation (`--into`).")]

@@ -21,6 +21,13 @@ class SinkSettings(Settings):
     sink_migrate: bool = Field(True, description="apply migrations and views when the ClickHouse sink starts")
     sink_drain_seconds: float = Field(10.0, gt=0, description="after SIGTERM, how long the last work may take")
     clickhouse_timeout_seconds: float = Field(60.0, gt=0, description="seconds that an insert or a query may take")
+    cost_per_handled_hour: float = Field(
+        30.0,
+        ge=0,
+        le=1e9,
+        description="what an hour costs in which a person works on contacts, in your currency; for value_irritant_matrix, from the "
+        "next `python -m sinks migrate` or start of the ClickHouse sink on",
+    )
     smtp_host: str = Field("127.0.0.1", description="SMTP server that acknowledgements and replies are handed over to")
     smtp_port: int = Field(2525, ge=1, le=65535, description="port of the SMTP server that mail is handed over to")
     smtp_starttls: bool = Field(False, description="require STARTTLS")

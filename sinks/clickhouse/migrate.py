@@ -23,6 +23,8 @@ from schemas.errors import ConfigurationError, Unavailable
 from sinks.clickhouse.connection import Kind, code_of, kind_of, server_message
 
 HERE = Path(__file__).parent
+#: The view that holds a setting.
+COST_VIEW = "cost_of_work"
 MIGRATIONS, VIEWS = HERE / "migrations", HERE / "views"
 #: A view file with `{window}` in its name makes a view for each: what `{window}` and `{interval}` stand for in it.
 WINDOWS = {"5m": "5 MINUTE", "1h": "1 HOUR", "24h": "24 HOUR", "7d": "7 DAY"}
@@ -182,13 +184,19 @@ def _views_of(path: Path) -> Iterator[Migration]:
         yield Migration(path.stem.replace("{window}", window), sql)
 
 
-def replace_views(client: Client, folder: Path = VIEWS) -> list[str]:
-    """Creates or replaces every view, after those that it reads; returns their names."""
+def replace_views(client: Client, folder: Path = VIEWS, *, cost_per_hour: float | None = None) -> list[str]:
+    """Creates or replaces every view, after those that it reads; returns their names.
+
+    `cost_per_hour` is what an hour of work on contacts costs; None leaves it to `views/cost_of_work.sql`.
+    """
     names = []
     for view in views(folder):
         for statement in view.statements():
             _run(client, statement, f"views/{view.name}", attempts=5)
         names.append(view.name)
+    if cost_per_hour is not None:
+        cost = f"CREATE OR REPLACE VIEW {COST_VIEW} AS SELECT toFloat64({cost_per_hour!r}) AS per_handled_hour"
+        _run(client, cost, COST_VIEW, attempts=5)
     return names
 
 

@@ -97,6 +97,38 @@ BOARD = Board(
             ),
         ),
         Row(
+            "What it costs: the value-irritant matrix",
+            (
+                Table(
+                    "Reasons by cost",
+                    "Handled hours times DESKSTREAM_COST_PER_HANDLED_HOUR. Eliminate and automate take cost away; simplify makes"
+                    " customers happier; leverage is worth its cost. A ticket with several tags counts for each in part.",
+                    (
+                        Sql(
+                            "SELECT quadrant, tag, sum(tickets) AS all_tickets, round(sum(handle_seconds) / 3600, 1) AS hours,\n"
+                            "    round(sum(cost)) AS all_cost, round(sum(cost) / sum(tickets), 2) AS cost_per_ticket,\n"
+                            "    round(sum(ifNull(csat_average, 0) * csat_answers) / nullIf(sum(csat_answers), 0), 2) AS csat,\n"
+                            "    round(100 * sum(repeat_contacts) / sum(tickets), 1) AS percent_again\n"
+                            "FROM value_irritant_matrix WHERE $__timeFilter(week)\n"
+                            "GROUP BY quadrant, tag ORDER BY all_cost DESC, all_tickets DESC LIMIT 40"
+                        ),
+                    ),
+                    width=16,
+                ),
+                Bars(
+                    "Cost, by quadrant",
+                    "What could be taken away (eliminate), given to self-service (automate), made easier (simplify).",
+                    (
+                        Sql(
+                            "SELECT quadrant, round(sum(cost)) AS all_cost FROM value_irritant_matrix\n"
+                            "WHERE $__timeFilter(week) GROUP BY quadrant ORDER BY all_cost DESC"
+                        ),
+                    ),
+                    width=8,
+                ),
+            ),
+        ),
+        Row(
             "Promises and waiting",
             (
                 Table(
