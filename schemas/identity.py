@@ -49,6 +49,9 @@ class _Keys(NamedTuple):
     tokens: tuple[bytes, ...] = ()
 
 
+#: The header of our automatic mails that says how many automatic messages led there, and the most that is read of it.
+DEPTH_HEADER, MOST_DEPTH = "X-Deskstream-Depth", 1000
+
 _keys = _Keys()
 
 

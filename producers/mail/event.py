@@ -130,6 +130,7 @@ def message_received(
         channel=CHANNEL,
         source=source,
         imported=imported,
+        causation_depth=_depth(headers),
         customer_id=customer_id,
         address=(address := _answer_to(headers) or sender),
         customer_name=privacy.mask(name),
@@ -199,6 +200,12 @@ def _guard_headers(headers: Headers) -> dict[str, str]:
     if "report" in content_type or "delivery-status" in content_type or "disposition-notification" in content_type:
         found["content-type"] = mail_headers.text(headers, "content-type")[:_MAX_HEADER]
     return found
+
+
+def _depth(headers: Headers) -> int:
+    """Returns how many automatic messages led to this one, as the desk says that sent the last of them; 0 when none says."""
+    given = headers.get(identity.DEPTH_HEADER.lower(), [""])[0].strip()
+    return min(int(given), identity.MOST_DEPTH) if given.isascii() and given.isdigit() and len(given) <= 9 else 0
 
 
 def _sent(headers: Headers, now: int) -> tuple[int | None, str]:

@@ -19,7 +19,7 @@ import idna
 
 from schemas.clock import from_micros
 from schemas.facts import Outbound
-from schemas.identity import mail_message_id, report_proof
+from schemas.identity import DEPTH_HEADER, mail_message_id, report_proof
 from schemas.text import printable_line
 from sinks.delivery.adapter import Undeliverable
 from sinks.delivery.compose import File, content, encoded_words
@@ -34,6 +34,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ]{1,60}")
 _THREADING = {"message-id": "Message-ID", "in-reply-to": "In-Reply-To", "references": "References"}
 _OURS = frozenset(
     {
+        DEPTH_HEADER.lower(),
         "from",
         "to",
         "cc",
@@ -100,6 +101,8 @@ def compose(
         if not (lower in _OURS or lower in _THREADING or lower in seen or lower.startswith("content-")):
             seen.add(lower)
             lines.append(f"{name}: {_text(value)}")
+    if message.causation_depth and message.kind != "reply":  # what a person writes begins anew
+        lines.append(f"{DEPTH_HEADER}: {message.causation_depth}")
     lines.append("MIME-Version: 1.0\r\n")
     return recipient.spec, "\r\n".join(lines).encode() + content(
         message, files, domain=sender.domain, eight_bit=eight_bit

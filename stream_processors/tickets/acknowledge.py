@@ -50,6 +50,8 @@ SUBJECT_CHARACTERS = 200
 _MINUTE = 60 * MICROS
 #: So long (micros) a dead letter is kept.
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
+#: From so many characters on words tell one message from another: people greet a chat with the same word each time.
+_TELLING_CHARACTERS = 12
 _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
@@ -65,10 +67,16 @@ def step(context: FoldContext) -> FoldContext:
             return context
         fingerprint = 0
     else:
-        fingerprint = subject_fingerprint(event.subject or (event.text[:200] if event.channel == "email" else ""))
+        fingerprint = subject_fingerprint(event.subject or _telling(event))
     acknowledged = ticket.milestones.acknowledged_episode >= ticket.episode
     reason = context.rules.guards.suppression(event, context.customer, acknowledged, context.now, fingerprint)
     return _suppress(context, ticket, reason) if reason else _send(context, ticket, event, fingerprint)
+
+
+def _telling(event: MessageReceived) -> str:
+    """Returns the first words of a message without a subject; of a short one that people write again and again nothing."""
+    text = event.text[:200]
+    return text if event.channel == "email" or len(text) >= _TELLING_CHARACTERS else ""
 
 
 def _suppress(context: FoldContext, ticket: Ticket, reason: str) -> FoldContext:
