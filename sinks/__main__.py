@@ -49,8 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(cli.app, name="dlq")
 recompute_app = typer.Typer(
-    help="Shows or removes the tables of recomputations (python -m stream_processors recompute).",
-    no_args_is_help=True,
+    help="Shows or removes the tables of recomputations (python -m stream_processors recompute).", no_args_is_help=True
 )
 app.add_typer(recompute_app, name="recompute")
 app.add_typer(delivery_cli.app, name="delivery")

@@ -56,7 +56,17 @@ ROOMS = {
         ),
         *("sources", "storage", "text"),
     },
-    "sinks": {"__main__", "kafka", "signals", "clickhouse", "dead_letters", "delivery", "staffing", "webhooks"},
+    "sinks": {
+        "__main__",
+        "kafka",
+        "signals",
+        "clickhouse",
+        "dead_letters",
+        "delivery",
+        "matrix",
+        "staffing",
+        "webhooks",
+    },
 }
 
 

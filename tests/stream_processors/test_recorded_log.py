@@ -85,14 +85,18 @@ def without(end: str, digests: Digests) -> Digests:
 def as_known_then(states: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Leaves out what builds before version 8 did not keep (9: orders, routing), and what was promised: they knew no queue.
 
-    Nor of who reported an agent, and when.
+    Nor of who reported an agent, and when; nor did they know messages by their text, other than mails.
     """
     codec = StateCodec({b"c": Customer, b"t": Team})
     known = {key: value for key, value in states.items() if key[:1] != b"q"}
     for key, value in states.items():
-        if key[:1] == b"c" and ((customer := codec.load(key, value)).tickets or customer.orders):
+        if key[:1] == b"c":
+            customer = codec.load(key, value)
             tickets = tuple(map(_as_known_then, customer.tickets))
-            known[key] = codec.dump(key, msgspec.structs.replace(customer, tickets=tickets, orders=()))
+            sent = tuple(msgspec.structs.replace(each, subject_fingerprint=0) for each in customer.acknowledgements)
+            known[key] = codec.dump(
+                key, msgspec.structs.replace(customer, tickets=tickets, orders=(), acknowledgements=sent)
+            )
         elif key[:1] == b"t":
             known[key] = codec.dump(key, _without_reports(codec.load(key, value)))
     return known
