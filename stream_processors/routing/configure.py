@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from schemas.events import AgentProfile, RosterChanged, TeamConfigured
-from stream_processors.routing.state import ORDER, Configuration, Profile
+from stream_processors.routing.state import ORDER, Configuration, Profile, bounded_seconds
 
 __all__ = ["configuration_of", "configured_profiles", "merged"]
 
@@ -18,10 +20,10 @@ def configuration_of(event: TeamConfigured) -> Configuration:
         content=event.content,
         fallback=event.fallback,
         limits=event.limits,
-        weights=event.weights,
-        overflow_seconds=event.overflow_seconds,
-        affinity_seconds=event.affinity_seconds,
-        silent_seconds=event.silent_seconds,
+        weights=_finite(event.weights),
+        overflow_seconds=_bounded(event.overflow_seconds),
+        affinity_seconds=_bounded(event.affinity_seconds),
+        silent_seconds=_bounded(event.silent_seconds),
         order=(*order, *(each for each in ORDER if each not in order)) if order else (),
         give_back_percent=min(100, max(0, event.give_back_percent)),
     )
@@ -44,4 +46,13 @@ def merged(known: Profile | None, event: RosterChanged) -> Profile:
 
 
 def _profile(said: AgentProfile | RosterChanged) -> Profile:
-    return Profile(said.capacity, said.weights, tuple(said.languages), tuple(said.skills))
+    return Profile(said.capacity, _finite(said.weights), tuple(said.languages), tuple(said.skills))
+
+
+def _finite(weights: dict[str, float]) -> dict[str, float]:
+    """Leaves out what is no number: it would not even be equal to itself."""
+    return {channel: weight for channel, weight in weights.items() if isfinite(weight)}
+
+
+def _bounded(values: dict[str, int]) -> dict[str, int]:
+    return {channel: bounded_seconds(seconds) for channel, seconds in values.items()}

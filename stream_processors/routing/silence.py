@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from schemas.clock import MICROS
 from schemas.events import PresenceChanged
 from stream_processors.routing.live_team import LiveTeam
-from stream_processors.routing.state import Agent, Source
+from stream_processors.routing.state import Agent, Source, bounded_seconds
 
 __all__ = ["Silence", "expect_report", "judge", "judge_soon", "record_report"]
 
@@ -43,7 +43,9 @@ def record_report(live: LiveTeam, event: PresenceChanged, agent: Agent) -> Agent
     }
     if resumed:  # its agents have their time again
         judge_soon(live, at)
-    return replace(agent, reported_at=at, valid_seconds=max(0, event.valid_seconds), source=source, silent=False)
+    return replace(
+        agent, reported_at=at, valid_seconds=bounded_seconds(event.valid_seconds), source=source, silent=False
+    )
 
 
 def judge_soon(live: LiveTeam, at: int) -> None:
@@ -89,6 +91,9 @@ def judge(live: LiveTeam, at: int) -> Silence:
             found.away.append(name)
             following.append(due + _gone_micros(live, name))
     live.next_silence = min(following, default=None)
+    named = {agent.source for agent in live.roster.agents.values()}
+    if not live.sources.keys() <= named:
+        live.sources = {name: source for name, source in live.sources.items() if name in named}
     return found
 
 

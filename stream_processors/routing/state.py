@@ -28,6 +28,8 @@ from stream_processors.runtime.processor import MOST_BATCH_RECORDS, State
 
 #: The presences that an agent may report.
 PRESENCES = ("online", "away", "offline")
+#: No time that is said of agents or queues is longer: sums with it stay 64-bit integers.
+LONGEST_SECONDS = 10 * 366 * 86_400
 #: A read log is kept for so many offsets: until no batch can hold its record any more.
 READ_LOG_SLOTS = MOST_BATCH_RECORDS
 #: So many places at the front of each skill queue stand in the team, so that most assignments scan nothing.
@@ -230,6 +232,11 @@ class Needs(NamedTuple):
         """Returns the needs that a `QueueEntry.skill_queue` names."""
         channel, language, skills, *preferred = skill_queue.split("\0")
         return cls(channel, language, frozenset(skills.split("+")) - {""}, *preferred)
+
+
+def bounded_seconds(seconds: int) -> int:
+    """Returns a length of time that can be reckoned with."""
+    return max(0, min(seconds, LONGEST_SECONDS))
 
 
 def team_key(team: str) -> bytes:

@@ -281,6 +281,26 @@ def test_tickets_that_waited_in_an_older_build_are_assigned_first_come_first() -
     assert [each[:2] for each in desk.given()] == [(A, "mei"), (B, "mei"), (C, "mei")]
 
 
+def test_no_number_that_is_said_stops_a_worker() -> None:
+    codec = StateCodec(RoutingProcessor().kinds, RoutingProcessor().deadline)
+    for odd in (-(2**63), -1, 0, 2**53, 2**63 - 1):
+        for weight in (float("nan"), float("inf"), -1.0, 1e300, 5e-324):
+            desk = Desk(
+                overflow_seconds={"default": odd},
+                affinity_seconds={"default": odd},
+                silent_seconds={"default": odd, "chat": odd},
+                limits={"default": odd},
+                weights={"default": weight},
+                give_back_percent=odd,
+            )
+            desk.roster("mei", capacity={"default": odd}, weights={"chat": weight})
+            desk._fold(desk.story.presence("mei", valid_seconds=odd, capacity={"default": odd, "chat": 5}))
+            for ticket in (A, B):
+                desk.update("queue", ticket, "chat", due_at=T0 * 3, preferred_agent="mei", fallback="returns")
+            for key, state in desk.router.states.items():
+                assert codec.load(key, codec.dump(key, state)) == state, (odd, weight)
+
+
 def _stored(version: int, offset: int, fields: tuple[Any, ...]) -> bytes:
     """Returns a state as an older build stored it, without a deadline."""
     head = bytes([version | 0x80]) + offset.to_bytes(8, "big") + (-(1 << 63)).to_bytes(8, "big", signed=True)
