@@ -36,7 +36,7 @@ _PLAIN = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.For, nodes.Tuple, nodes.Not,
     nodes.And, nodes.Or, nodes.Getattr, nodes.Const, nodes.Block, nodes.Extends,
 )  # fmt: skip
-_LOOP = nodes.Name("loop", "load")
+_LOOP, _ARTICLES = nodes.Name("loop", "load"), nodes.Name("articles", "load")
 _SUPER = nodes.Call(nodes.Name("super", "load"), [], [], None, None)
 _LIKE_A_LOCALE = re.compile(r"(?:en|zh|ja)(?:[-_].*)?", re.IGNORECASE)
 
@@ -201,6 +201,8 @@ def _check(path: Path, tree: nodes.Template) -> tuple[str, int]:
                 where=f"{path}:{part.lineno}",
                 fix="use {{ variable }}, {{ super() }}, if, for, block and extends only",
             )
+        if isinstance(part, nodes.For) and part.iter != _ARTICLES:
+            raise ConfigurationError("`for` goes through articles only", where=f"{path}:{part.lineno}")
         if isinstance(part, nodes.Extends):
             named = part.template
             if not any(part is each for each in tree.body):

@@ -264,8 +264,10 @@ class _Maker:
         if (made := self._made.get((f"{locale}:{name}", kind, layout))) is not None:
             return made
         if layout:
-            files = (*files, view.files[layout])
-            _check_layout(view.files[layout], blocks)
+            pages = [view.files[each] for each in view.chain(layout, kind)]
+            files = (*files, *pages)
+            for page in pages:
+                _check_layout(page, blocks)
         sources = "\0".join(file.source for file in files)
         uses = {name for file in files for name in file.uses}
         words = situation if name.rpartition("/")[2] != f"{kind}.txt" else ""
@@ -291,7 +293,7 @@ def _frame(
 ) -> Callable[[tuple[bool, ...], tuple[Article, ...], bool, str], tuple[str, str]]:
     try:
         template, page = view.compiled(name), view.compiled(layout) if layout else None
-    except TemplateError as error:  # two blocks of one name, and the like
+    except (TemplateError, SyntaxError, RecursionError) as error:  # two blocks of one name, too deep, and the like
         raise ConfigurationError(f"is not a template: {error}", where=files[0].where()) from error
 
     shown = view.files[layout].uses if layout else {}

@@ -214,7 +214,7 @@ def test_rules_change_without_a_restart_and_a_mistake_changes_nothing(workers: R
         assert second.rules.version in listed[2]
         assert "in force" in listed[2]
         assert workers.command("show", first.rules.version[:8], "policies.yaml") == POLICIES % "spring"
-        assert "templates/email.en.txt" in workers.command("show", second.rules.version)
+        assert "templates/en/email.txt" in workers.command("show", second.rules.version)
         assert value(f'deskstream_rules_info{{version="{second.rules.version}"}}') == 1
 
         back = tmp_path / "back"
