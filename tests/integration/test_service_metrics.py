@@ -99,6 +99,7 @@ def shift(part: int, now: int) -> Iterator[PresenceChanged]:
                 team=team,
                 status=status,
                 capacity={"default": number},
+                valid_seconds=86_400,
             )
 
 

@@ -65,6 +65,7 @@ def presence(now: int) -> Iterator[PresenceChanged]:
             team=team,
             status="online",
             capacity={"default": 50},
+            valid_seconds=86_400,
         )
 
 
