@@ -126,10 +126,15 @@ def _remember(
     if spoke and language != customer.language:
         changes["language"] = language
     if reasons := [match.slug for match in (matches if again else new)]:
-        since = context.now - context.rules.taxonomy.repeat_micros
-        kept = [(tag, at) for tag, at in customer.reasons if tag not in reasons and at > since]
-        changes["reasons"] = (*kept, *((tag, context.now) for tag in reasons))[-KEPT_REASONS:]
+        changes["reasons"] = _reasons_with(context, reasons)
     return msgspec.structs.replace(customer, **changes) if changes else customer
+
+
+def _reasons_with(context: FoldContext, reasons: list[str]) -> tuple[tuple[str, int], ...]:
+    """Returns the reasons of the customer's last days with these, the newest last."""
+    since = context.now - context.rules.taxonomy.repeat_micros
+    kept = [(tag, at) for tag, at in context.customer.reasons if tag not in reasons and at > since]
+    return (*kept, *((tag, context.now) for tag in reasons))[-KEPT_REASONS:]
 
 
 def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> FoldContext:
@@ -202,6 +207,9 @@ def _suggested(context: FoldContext, ticket: Ticket, event: TagSuggested) -> Fol
     if outcome != "tagged":
         return context
     context = context.on_ticket(tags=(slug, *ticket.tags), updated_at=context.now)
+    context = context.replace(
+        customer=msgspec.structs.replace(context.customer, reasons=_reasons_with(context, [slug]))
+    )
     return _apply(context, [_fact(context, slug, evidence=f"{event.confidence:.2f} {event.model}", origin="suggester")])
 
 

@@ -307,6 +307,13 @@ def test_a_certain_suggestion_tags_as_the_first_reason_and_raises_no_priority(st
     assert (found.outcome, found.contact_id, found.ticket_id) == ("tagged", "c-60", story.ticket_id())
 
 
+def test_who_comes_back_about_a_reason_that_was_suggested_is_dissatisfied(story: Story) -> None:
+    story.message(0, "Hello, can you help me?")
+    suggest(story, 30, "payment.card_declined", 0.95)
+    story.message(3 * DAY, DECLINED, thread_id="another")
+    assert [ticket.request.dissatisfied for ticket in story.customer.tickets] == [False, True]
+
+
 def test_a_suggestion_that_changes_nothing_is_recorded_with_the_reason(story: Story, rules: Rules) -> None:
     story.message(0, DECLINED)
     story.about(TagCorrected, 30, agent_id="mei", add=["orders.cancel"], remove=["orders.cancelled_by_us"])
