@@ -21,6 +21,7 @@ from producers.publishing.deliveries import Deliveries, Delivery
 from producers.publishing.published_ids import PublishedIds
 from producers.publishing.receipts import NO_CHANNEL, Outcome, Receipt, count
 from producers.publishing.records import MAX_RECORD_BYTES, dead_letter_of, encoded, key_of
+from producers.publishing.reply_advice import ReplyAdvice
 from schemas import codec
 from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import DeadLetter
@@ -59,6 +60,7 @@ class Publisher:
     def __init__(self, settings: ProducerSettings, *, linger_ms: int = 0, enrich: Enrich | None = None) -> None:
         self.settings = settings
         self._enrich, self.brands = enrich, BrandChooser(settings.brands_file, settings.mail_domain)
+        self._advice = ReplyAdvice(settings.replies_dir)
         self._clock = settings.pipeline_clock
         self._connection = Connection(settings, linger_ms)
         self._ids = PublishedIds()
@@ -131,7 +133,7 @@ class Publisher:
         )
 
     def _submit(self, event: Event, *, raw: bytes = b"", replay_of: str = "", **about: Any) -> Future[Receipt]:
-        event = self.brands.decided(event)
+        event = self._advice.noted(self.brands.decided(event))
         try:
             value = encoded(event)
         except Refused as refused:

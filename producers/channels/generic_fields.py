@@ -81,7 +81,18 @@ ALIASES = {
     "split": "customers_split",
 }
 _OURS = frozenset(
-    ("event_id", "received_at", "customer_tag", "source", "imported", "stamp", "known", "from_tag", "directory")
+    (
+        "event_id",
+        "received_at",
+        "customer_tag",
+        "source",
+        "imported",
+        "stamp",
+        "known",
+        "from_tag",
+        "directory",
+        "advice",
+    )
 )
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
 _LONG = frozenset(("text", "full_text", "transcript", "comment", "question", "answer", "went_wrong"))

@@ -27,6 +27,7 @@ class AgentReplied(Event, frozen=True, kw_only=True):
     cc, bcc       mailboxes that get the same mail; nobody but the mail server is told of `bcc`
     quoted        messages to quote below the answer, the newest first
     agent_name    by which the customer may know the agent; the signature of the team may name it
+    advice        kinds of advice on its wording (`schemas.replies.wording.KINDS`), one each; producers fill it in
 
     Only a mail carries `html`, `attachments`, `cc`, `bcc` and `quoted`.
     """
@@ -43,6 +44,7 @@ class AgentReplied(Event, frozen=True, kw_only=True):
     bcc: list[str] = []
     quoted: list[QuotedMessage] = []
     agent_name: str = ""
+    advice: list[str] = []
 
 
 class NoteAdded(Event, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ class ContactFact(Fact, frozen=True, kw_only=True):
     direction  `in out internal`
     verified   of what a customer did: how it was verified that they are who they say, one of `VERIFICATIONS`; '' otherwise
     third_party  the sender named this ticket and takes no part in it: nothing was changed, nobody is answered
+    advice     of an answer: kinds of advice on its wording, one each
     """
 
     event_id: str
@@ -36,6 +37,7 @@ class ContactFact(Fact, frozen=True, kw_only=True):
     verified: str = ""
     third_party: bool = False
     brand: str = ""
+    advice: list[str] = []
 
 
 class AcknowledgementFact(Fact, frozen=True, kw_only=True):

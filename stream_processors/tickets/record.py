@@ -217,7 +217,8 @@ def _message(event: MessageReceived) -> dict[str, Any]:
 
 def _reply(event: AgentReplied) -> dict[str, Any]:
     direction = "out" if event.public else "internal"
-    return {"author": event.agent_id, "text": event.text, "public": event.public, "direction": direction}
+    about = {"author": event.agent_id, "text": event.text, "public": event.public, "direction": direction}
+    return about | {"advice": event.advice} if event.advice else about
 
 
 def _note(event: NoteAdded) -> dict[str, Any]:

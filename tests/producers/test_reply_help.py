@@ -9,9 +9,12 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from producers.publishing.reply_advice import ReplyAdvice
 from schemas import signature
 from schemas.errors import Unavailable
+from schemas.events import AgentReplied
 from schemas.replies import ticket_lookup
 from schemas.replies.ticket_lookup import FoundTicket
 from schemas.signature import RequestHead, sign_request
@@ -114,3 +117,22 @@ def test_a_ticket_that_cannot_be_looked_up_is_asked_for_again(
     monkeypatch.setattr(ticket_lookup, "find", find)
     assert asked(site, ticket_id=TICKET).status_code == 503
     assert "DESKSTREAM_CLICKHOUSE_URL" in problem(asked(Site(tmp_path), ticket_id=TICKET))
+
+
+def test_a_public_answer_of_now_is_noted_with_its_kinds_of_advice() -> None:
+    advice = ReplyAdvice(None)
+    base = {"event_id": "e", "customer_tag": "T", "occurred_at": 0, "received_at": 0}
+    answer = AgentReplied(**base, ticket_id="T-1", agent_id="mei", text="Unfortunately we cannot help you. Calm down.")
+    assert advice.noted(answer) == replace(answer, advice=["dismissive", "dismissive", "negative"])
+    for other in (
+        replace(answer, public=False),
+        replace(answer, imported=True),
+        replace(answer, text="It is on its way."),
+    ):
+        assert advice.noted(other) is other
+    assert advice.noted(replace(answer, text="Fine.", advice=["negative"])).advice == [], "nobody else says it"
+
+
+def test_nobody_sends_advice_with_an_answer(site: Site) -> None:
+    body = {"id": "r", "ticket_id": TICKET, "agent_id": "mei", "text": "Fine.", "advice": ["negative"]}
+    assert "advice is not a field" in problem(site.post("/v1/agents/replies", body))

@@ -167,6 +167,43 @@ def test_waits_and_work_are_columns_of_the_metrics_and_null_where_nothing_is_kno
     assert two["requester_wait_time_in_calendar_minutes"] is two["first_reply_time_business_minutes"] is None
 
 
+def test_advice_on_wording_is_counted_by_team_group_and_kind(insert, ask):
+    def answer(number, ticket, *advice, **fields):
+        values = {
+            "kind": "agent_replied",
+            "public": True,
+            "imported": False,
+            "author": "mei",
+            "language": "en",
+            "brand": "",
+        }
+        return example(
+            facts.ContactFact,
+            number,
+            at=NOW,
+            event_id=f"e{number}",
+            ticket_id=ticket,
+            advice=[*advice],
+            **(values | fields),
+        )
+
+    insert(
+        example(facts.TicketFact, 1, ticket_id="A-1", created_at=NOW, team="returns"),
+        example(facts.PresenceFact, 1, agent_id="mei", team="chat", at=NOW),
+        example(facts.PresenceFact, 2, agent_id="mei", team="mail", at=NOW + 1),
+        answer(1, "A-1", "negative", "negative", "vague"),
+        answer(2, "A-1", "negative"),
+        answer(3, "A-1"),
+        answer(4, "A-1", "negative", imported=True),
+        answer(5, "A-1", "negative", public=False),
+    )
+    columns = "team, agent_group, language, kind, advice, answers_with_advice, answers, share"
+    assert [tuple(row.values()) for row in ask(f"SELECT {columns} FROM language_advice")] == [
+        ("returns", "mail", "en", "negative", 3, 2, 3, 0.6667),
+        ("returns", "mail", "en", "vague", 1, 1, 3, 0.3333),
+    ]
+
+
 def test_the_summary_of_an_empty_desk_is_one_row_of_zeroes(ask):
     (row,) = ask("SELECT * FROM ticket_summary")
     assert set(row.values()) == {0}
