@@ -101,6 +101,13 @@ def test_parts_of_event_ids_do_not_run_together() -> None:
     assert len(set(ids)) == len(ids)
 
 
+@given(st.binary(max_size=40))
+def test_an_event_id_is_the_start_of_blake2b_in_base32(part: bytes) -> None:
+    hashed = b"".join(len(each).to_bytes(8, "big") + each for each in (b"tick", part))
+    digest = blake2b(hashed, digest_size=16).digest()
+    assert identity.event_id("tick", part) == base64.b32encode(digest).decode()[:26]
+
+
 @given(ANY_TEXT, ANY_TEXT)
 def test_an_event_id_is_26_base32_characters(source: str, part: str) -> None:
     assert re.fullmatch(r"[A-Z2-7]{26}", identity.event_id(source, part))
