@@ -26,7 +26,19 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
         ),
         (
             sinks,
-            ["clickhouse", "migrate", "rewind", "query", "staffing", "why", "dlq", "recompute", "delivery", "webhooks"],
+            [
+                "clickhouse",
+                "migrate",
+                "rewind",
+                "query",
+                "staffing",
+                "matrix",
+                "why",
+                "dlq",
+                "recompute",
+                "delivery",
+                "webhooks",
+            ],
         ),
         (
             stream_processors,
