@@ -91,12 +91,12 @@ def _grid(reasons: Sequence[Reason]) -> Grid:
         grid.add_column(name, justify="right")
     for each in reasons:
         csat = "" if each.csat is None else f"{each.csat:.2f}"
-        figures = (
+        cells = (
             f"{each.tickets:,}",
             f"{each.handle_seconds / 3600:,.1f}",
             f"{each.cost:,.0f}",
             csat,
             f"{each.repeat_rate:.0%}",
         )
-        grid.add_row(each.quadrant, each.tag, *figures)
+        grid.add_row(each.quadrant, each.tag, *cells)
     return grid

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.customers.brands import BrandChooser
-from producers.sources.http.reply_times import LEAST_ANSWERS, Figures, ReplyTime, ReplyTimes, rounded_up
+from producers.sources.http.reply_times import LEAST_ANSWERS, Measured, ReplyTime, ReplyTimes, rounded_up
 from schemas import codec
 from schemas.facts import ClockShare, TicketClocks
 from schemas.settings import ProducerSettings, SinkSettings
@@ -32,8 +32,8 @@ def ticket(number: int, seconds: float | None, *, age: float = HOUR, **fields: A
     return example(TicketClocks, number, **known | fields)
 
 
-def figures(*facts: TicketClocks, days: float = 7) -> dict[tuple[str, str], ReplyTime]:
-    found = Figures(days)
+def measured(*facts: TicketClocks, days: float = 7) -> dict[tuple[str, str], ReplyTime]:
+    found = Measured(days)
     for fact in facts:
         found.see(codec.decode(codec.encode(fact)))
     return found.of(NOW)
@@ -41,32 +41,32 @@ def figures(*facts: TicketClocks, days: float = 7) -> dict[tuple[str, str], Repl
 
 def test_four_of_five_were_answered_by_then() -> None:
     answered = [ticket(number, 60.0 * number) for number in range(1, 26)]
-    assert figures(*answered) == {("", "form"): ReplyTime(20 * 60, 13 * 60, 25)}
-    assert figures(*answered[: LEAST_ANSWERS - 1]) == {}
-    assert figures(*answered, days=HOUR / 2 / DAY) == {}
+    assert measured(*answered) == {("", "form"): ReplyTime(20 * 60, 13 * 60, 25)}
+    assert measured(*answered[: LEAST_ANSWERS - 1]) == {}
+    assert measured(*answered, days=HOUR / 2 / DAY) == {}
 
 
 def test_each_channel_and_brand_has_its_own_figures() -> None:
     form = [ticket(number, 7_000.0) for number in range(1, 21)]
     chat = [ticket(number, 9_000.0, channel="chat", brand="zen", answer_seconds=50.0) for number in range(21, 41)]
-    found = figures(*form, *chat, *(ticket(number, 1.0, channel="sms") for number in range(41, 50)))
+    found = measured(*form, *chat, *(ticket(number, 1.0, channel="sms") for number in range(41, 50)))
     assert {place: each.seconds for place, each in found.items()} == {("", "form"): 7_200, ("zen", "chat"): 60}
 
 
 def test_who_waits_for_longer_counts_and_who_has_just_come_does_not() -> None:
     answered = [ticket(number, 300.0) for number in range(1, 31)]
     just_come = [ticket(number, None, age=20) for number in range(31, 91)]
-    assert figures(*answered, *just_come)["", "form"].seconds == 300
+    assert measured(*answered, *just_come)["", "form"].seconds == 300
     waiting = [ticket(number, None, age=2 * DAY, status="new") for number in range(31, 91)]
-    assert figures(*answered, *waiting)["", "form"].seconds == 2 * DAY
+    assert measured(*answered, *waiting)["", "form"].seconds == 2 * DAY
     solved = [ticket(number, None, age=2 * DAY, status="solved") for number in range(31, 91)]
-    assert figures(*answered, *solved)["", "form"].seconds == 300
+    assert measured(*answered, *solved)["", "form"].seconds == 300
 
 
 def test_the_newest_version_of_a_ticket_counts() -> None:
     answered = [ticket(number, 300.0) for number in range(1, 21)]
     later = [example(TicketClocks, 100 + n, **{**{f: getattr(t, f) for f in ("ticket_id", "created_at", "channel", "brand", "status", "answer_seconds")}, "first_response_seconds": 900.0}) for n, t in enumerate(answered)]  # fmt: skip
-    assert figures(*answered, *later)["", "form"].seconds == figures(*later, *answered)["", "form"].seconds == 900
+    assert measured(*answered, *later)["", "form"].seconds == measured(*later, *answered)["", "form"].seconds == 900
 
 
 @given(st.floats(0, 1e7))
@@ -76,7 +76,7 @@ def test_a_time_is_never_said_shorter_than_it_is(seconds: float) -> None:
 
 
 def test_a_time_beyond_a_week_is_not_said() -> None:
-    assert figures(*(ticket(number, 8.0 * DAY, age=6 * DAY) for number in range(1, 31))) == {}
+    assert measured(*(ticket(number, 8.0 * DAY, age=6 * DAY) for number in range(1, 31))) == {}
 
 
 def test_the_time_is_said_on_the_pages_and_by_the_endpoint() -> None:
@@ -86,7 +86,7 @@ def test_the_time_is_said_on_the_pages_and_by_the_endpoint() -> None:
     shown = Site(reply_times_days=7)
     created = shown.reply_times._clock.now() - 10**9
     for number in range(1, 31):
-        shown.reply_times.figures.see(ticket(number, 9_500.0, created_at=created))
+        shown.reply_times.measured.see(ticket(number, 9_500.0, created_at=created))
     form, help_page, article, japanese, told = shown.ask(
         "/", "/help/en?q=refund", "/help/zh-Hans/stores", "/?lang=ja", "/v1/reply-times"
     )
@@ -97,8 +97,8 @@ def test_the_time_is_said_on_the_pages_and_by_the_endpoint() -> None:
     assert other.json()["channels"]["form"]["answers"] == 30  # no brands are configured, so that is none
 
 
-class Waited(Figures):
-    """Figures that say when they have seen so many facts."""
+class Waited(Measured):
+    """Measured times that say when they have seen so many facts."""
 
     def __init__(self, wanted: int) -> None:
         super().__init__(7)
@@ -121,12 +121,12 @@ def test_the_figures_are_read_from_the_facts_of_clocks(deployment: Deployment) -
 
     async def read() -> dict[tuple[str, str], ReplyTime]:
         reply_times = ReplyTimes(settings, BrandChooser(None, "support.example"))
-        figures = reply_times.figures = Waited(len(facts))
+        measured = reply_times.measured = Waited(len(facts))
         reading = asyncio.create_task(reply_times.run())
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            await figures.done.wait()
+            await measured.done.wait()
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        return figures.of(now)
+        return measured.of(now)
 
     assert asyncio.run(read())["", "form"] == ReplyTime(10_800, 9_500, 30)

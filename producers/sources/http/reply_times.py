@@ -1,6 +1,6 @@
 """Says how soon customers are usually answered, by channel, as measured: `GET /v1/reply-times`, the form and the help pages.
 
-The figures come from the facts of tickets (`TicketClocks`) of the last days: within which time four of five were answered by a
+The times come from the facts of tickets (`TicketClocks`) of the last days: within which time four of five were answered by a
 person, calls and chats taken, in all hours. Who still waits for longer than that counts with the time waited so far, so a
 standing queue shows at once. It is rounded up, it is no promise (that is the acknowledgement's), and below twenty answers
 nothing is said. Settings: `reply_times_days`.
@@ -34,7 +34,7 @@ from schemas.settings import ProducerSettings
 from schemas.text import error_line
 from schemas.topics import CLOCK_FACTS
 
-__all__ = ["Figures", "ReplyTime", "ReplyTimes", "add_reply_times", "rounded_up"]
+__all__ = ["Measured", "ReplyTime", "ReplyTimes", "add_reply_times", "rounded_up"]
 
 #: Fewer answers say nothing of what the next customer may expect.
 LEAST_ANSWERS = 20
@@ -70,7 +70,7 @@ class _Ticket(NamedTuple):
     is_waiting: bool
 
 
-class Figures:
+class Measured:
     """Holds the tickets of the last days. Pure; `now` is pipeline micros."""
 
     def __init__(self, days: float) -> None:
@@ -122,10 +122,10 @@ def _quantile(values: list[float], share: float) -> float:
 
 
 class ReplyTimes:
-    """Keeps the figures up to date; `run` reads the facts until it is cancelled. Without days it says nothing."""
+    """Keeps the measured times up to date; `run` reads the facts until it is cancelled. Without days it says nothing."""
 
     def __init__(self, settings: ProducerSettings, brands: BrandChooser) -> None:
-        self.figures = Figures(settings.reply_times_days)
+        self.measured = Measured(settings.reply_times_days)
         self._settings, self._brands = settings, brands
         self._clock: Clock = settings.pipeline_clock
         self._limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
@@ -136,7 +136,7 @@ class ReplyTimes:
     def all(self) -> dict[tuple[str, str], ReplyTime]:
         """Returns what is known by brand and channel; reckons once a minute."""
         if time.monotonic() >= self._known_until:
-            self._known, self._known_until = self.figures.of(self._clock.now()), time.monotonic() + _KEPT_SECONDS
+            self._known, self._known_until = self.measured.of(self._clock.now()), time.monotonic() + _KEPT_SECONDS
         return self._known
 
     def said(self, channel: str, brand: str, locale: str) -> str:
@@ -205,7 +205,7 @@ class ReplyTimes:
             for record in records:
                 if record.value and record.value[:10] in _HEADERS:
                     with contextlib.suppress(CodecError):  # the sink makes a dead letter of it
-                        self.figures.see(codec.decode(record.value))
+                        self.measured.see(codec.decode(record.value))
             self._positions[place] = records[-1].offset + 1
             await asyncio.sleep(0)
 

@@ -24,19 +24,19 @@ from tests.support.tickets.story import SECOND, T0
 
 CHANNELS = ("sms", "social", "chat", "form")
 ADDRESSES: dict[str, Callable[[int], str]] = {
-    "one address": lambda turn: "robot",
-    "two in turn": lambda turn: f"robot{turn % 2}",
+    "one address": lambda number: "robot",
+    "two in turn": lambda number: f"robot{number % 2}",
 }
 TEXTS: dict[str, Callable[[int, str], str]] = {
-    "the same words": lambda turn, heard: "I am away and will answer later",
-    "other words": lambda turn, heard: f"{'abcdefghij'[turn % 10] * 9} thank you {chr(107 + turn % 13) * 7}",
-    "what it heard": lambda turn, heard: heard,
-    "the same with a number": lambda turn, heard: f"Your request {turn:06d} has reached us",
+    "the same words": lambda number, heard: "I am away and will answer later",
+    "other words": lambda number, heard: f"{'abcdefghij'[number % 10] * 9} thank you {chr(107 + number % 13) * 7}",
+    "what it heard": lambda number, heard: heard,
+    "the same with a number": lambda number, heard: f"Your request {number:06d} has reached us",
 }
 THREADS: dict[str, Callable[[int], str]] = {
-    "one": lambda turn: "t",
-    "new": lambda turn: f"t{turn}",
-    "none": lambda turn: "",
+    "one": lambda number: "t",
+    "new": lambda number: f"t{number}",
+    "none": lambda number: "",
 }
 DELAYS = (1, 70, 3600, 86_400)
 MOST = 24
@@ -45,21 +45,21 @@ MOST = 24
 def played(rules: Rules, channel: str, delay: int, who: str, words: str, thread: str) -> list[Outbound]:
     """What we send while a machine answers each message of ours, at most `MOST` times."""
     worker, sent, heard = MemoryWorker(TicketsProcessor(rules)), list[Outbound](), "Hello there, anybody?"
-    for turn in range(MOST):
-        name = ADDRESSES[who](turn)
-        customer, at = f"{channel}:{name}", T0 + turn * delay * SECOND
+    for number in range(MOST):
+        name = ADDRESSES[who](number)
+        customer, at = f"{channel}:{name}", T0 + number * delay * SECOND
         given = {"sms": "+155501000" + name[-1:].rjust(2, "0").replace("t", "0"), "form": f"{name}@robots.example"}
         message = MessageReceived(
-            event_id=f"message {turn}",
+            event_id=f"message {number}",
             occurred_at=at,
             received_at=at,
             customer_tag=customer_tag(customer),
             channel=channel,
             customer_id=customer,
             address=given.get(channel, name),
-            text=TEXTS[words](turn, heard),
-            thread_id=THREADS[thread](turn),
-            message_id=f"id {turn}",
+            text=TEXTS[words](number, heard),
+            thread_id=THREADS[thread](number),
+            message_id=f"id {number}",
         )
         worker.feed([message])
         new = worker.records(Outbound)[len(sent) :]
