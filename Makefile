@@ -41,7 +41,7 @@ fmt: $(INSTALLED) ## Format the code and repair what the linter can
 check: check-format check-lint check-types check-imports check-schemas check-alerts check-manifests check-names check-glossary check-wording ## Format, lint, types, imports, schemas, alert rules, manifests, vocabulary, wording (-k: go on after a failure)
 
 test: $(INSTALLED) ## Run the tests on the real Kafka and ClickHouse; ARGS="-k words --stack=containers"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not benchmark and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not benchmark and not soak" $(ARGS)
 
 bench: $(INSTALLED) ## Measure against Quix Streams, Faust and bare clients; ONLY=tickets or ONLY=sink runs one group
 	$(BIN)/python -m tests.benchmarks $(ONLY)
