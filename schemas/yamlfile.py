@@ -16,6 +16,9 @@ import yaml
 
 from schemas.errors import ConfigurationError
 
+#: A file that stands for more, because its parts repeat each other, would take minutes to read.
+_MOST_NODES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Document:
@@ -65,6 +68,8 @@ def read(path: Path) -> Document:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        if _size(root, {}) > _MOST_NODES:
+            raise ConfigurationError("repeats its parts too often with *", where=str(path), fix="write them out")
         data = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from error
@@ -76,9 +81,26 @@ def read(path: Path) -> Document:
         raise ConfigurationError(f"is not YAML: {getattr(error, 'problem', error)}", where=where) from error
     except ValueError as error:  # a number of thousands of digits, a day that does not exist
         raise ConfigurationError(f"holds a value that cannot be read: {error}", where=str(path)) from error
+    except RecursionError as error:
+        reason = "refers to itself with *, or has brackets within brackets too often"
+        raise ConfigurationError(reason, where=str(path), fix="write it out") from error
     if twice := _key_given_twice(root):
         raise ConfigurationError(f"{twice.value!r} is given twice", where=f"{path}:{twice.start_mark.line + 1}")
     return Document(path, data, sha256(raw).hexdigest()[:12], root)
+
+
+def _size(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Returns how many values a node stands for, with what each `*` repeats.
+
+    Raises:
+        RecursionError: it holds itself.
+    """
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if (size := known.get(id(node))) is None:
+        parts = (part for pair in node.value for part in pair) if isinstance(node, yaml.MappingNode) else node.value
+        size = known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return size
 
 
 def _key_given_twice(node: yaml.Node | None) -> yaml.ScalarNode | None:

@@ -326,6 +326,25 @@ def test_a_value_that_python_cannot_read_is_refused(value: str, tmp_path: Path) 
         yamlfile.read(path)
 
 
+@each(
+    ("text", "told"),
+    (
+        ("a: &a {x: *a}", "refers to itself"),
+        ("a: &a [*a]", "refers to itself"),
+        (f"a: {'[' * 5_000}{']' * 5_000}", "refers to itself"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)), "too often"),
+        (
+            "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 60)),
+            "too often",
+        ),
+    ),
+)
+def test_a_file_that_repeats_itself_is_refused_at_once(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "rules.yaml").write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError, match=told):
+        yamlfile.read(tmp_path / "rules.yaml")
+
+
 @pytest.mark.parametrize(
     "text",
     [
