@@ -198,7 +198,7 @@ def _check(path: Path, tree: nodes.Template) -> tuple[str, int]:
         if not isinstance(part, _PLAIN) or (isinstance(part, nodes.Getattr) and part.node != _LOOP):
             raise ConfigurationError(
                 f"{type(part).__name__.lower()} is not possible here",
-                where=f"{path}:{part.lineno}",
+                where=f"{path}:{part.lineno or 1}",
                 fix="use {{ variable }}, {{ super() }}, if, for, block and extends only",
             )
         if isinstance(part, nodes.For) and part.iter != _ARTICLES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from schemas.brands import NAME_CHARACTERS
 from schemas.errors import ConfigurationError
 from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
+from stream_processors.rules.template_files import LAYOUT
 from stream_processors.rules.templates import FITS, Situation, Templates
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _LONGEST_TIMES = {
 }
 _HELP = (Article("Help", "https://help"),)
 _NOTHING = ("", "")
+#: What a customer may write: in an attribute of HTML, the quotation mark would end it.
+_NAME, _SUBJECT = 'Kim "K"', '"Tea" x="y'
 
 
 def try_all(templates: Templates, wordings: Iterable[Wording], only: frozenset[Path] | None) -> None:
@@ -45,19 +48,19 @@ def try_all(templates: Templates, wordings: Iterable[Wording], only: frozenset[P
             continue
         kind, locale, situation = (*template.name.split("."), "")[:3]
         for case in _cases(kind, locale, situation, uses_brand=template.uses_brand):
-            _try(templates, case, template.files[0].path)
+            _try(templates, case, [file.path for file in template.files])
 
 
 def _cases(kind: str, locale: str, situation: str, *, uses_brand: bool) -> Iterator[Situation]:
     """Yields the cases: all of them for the general words; for those of a situation what else may be said besides."""
     times: tuple[tuple[str, str], ...] = (_NOTHING, _LONGEST_TIMES[locale])
     brands: tuple[tuple[str, str], ...] = (_NOTHING, _LONGEST_BRAND) if uses_brand else (_NOTHING,)
-    names: tuple[str, ...] = ("", "Kim")
+    names: tuple[str, ...] = ("", _NAME)
     orders: tuple[str, ...] = ("", "10023")
     if situation:
         times, brands, names, orders = times[1:], brands[-1:], names[1:], orders[:1]
     moods, plain = tuple(product(times, (False, True), brands)), Situation(kind, locale, _TICKET, situation=situation)
-    for (time, dissatisfied, brand), name, subject in product(moods, names, ("", "Tea")):
+    for (time, dissatisfied, brand), name, subject in product(moods, names, ("", _SUBJECT)):
         told = plain._replace(
             name=name, subject=subject, dissatisfied=dissatisfied, brand=brand[0], signature=brand[1],
             promised_time=time[0], promised_time_short=time[1],
@@ -71,7 +74,8 @@ def _cases(kind: str, locale: str, situation: str, *, uses_brand: bool) -> Itera
         )  # fmt: skip
 
 
-def _try(templates: Templates, case: Situation, path: Path) -> None:
+def _try(templates: Templates, case: Situation, paths: Sequence[Path]) -> None:
+    path = paths[0]
     try:
         text, _, _, page = templates.render(case)
     except Exception as error:  # whatever a template may do wrong when it runs
@@ -91,6 +95,6 @@ def _try(templates: Templates, case: Situation, path: Path) -> None:
     if page and safe_html.clean(page) != page:
         raise ConfigurationError(
             "its HTML has what mails may not have",
-            where=str(path),
-            fix=f"only these, without style: {' '.join(sorted(safe_html.TAGS - {'img'}))}; every element closed",
+            where=str(next(each for each in paths if each.suffix == LAYOUT)),
+            fix=f"only these, without style: {' '.join(sorted(safe_html.TAGS - {'img'}))}; all closed; no customer's words within tags",
         )

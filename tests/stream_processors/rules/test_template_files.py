@@ -142,6 +142,13 @@ REFUSED = [
         0,
         "its HTML has what mails may not have",
     ),
+    (
+        "email.html",
+        "<p>{{ ticket }} {{ promised }}<a href='https://shop.example/?q={{ subject }}'>{{ words }}</a></p>",
+        0,
+        "its HTML has what mails may not have",
+    ),
+    ("en/email.txt", "{{ ticket }}\n{% autoescape false %}{{ name }}{% endautoescape %}", 1, "scope is not possible"),
     ("email.html", "<p>{{ words }}</p>", 0, "does not name the ticket"),
     ("chat.html", "<p></p>", 0, "only mails have HTML"),
     ("en/fax.txt", "{{ ticket }}", 0, "neither a kind of channel nor a situation"),
