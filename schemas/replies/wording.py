@@ -40,7 +40,7 @@ _SENTENCE_CHARACTERS = 400
 _ENDS = ".!?。！？\n"
 _SENTENCE_END = re.compile(r"[.!?。！？](?=\s|\Z|[^\x00-\x7f])|\n[ \t]*\n")
 _SHOUTED = re.compile(
-    r"(?<![A-Za-z0-9])(?:[A-Z][A-Z']+(?:[ ,;:!?.&-]+(?:[IA](?![A-Za-z]))?[ ,]*)){3,}[A-Z][A-Z']+(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?:[A-Z][A-Z']{1,40}+[ ,;:!?.&-]++(?:[IA](?![A-Za-z])[ ,]*+)?){3,}[A-Z][A-Z']+(?![A-Za-z0-9])"
 )
 _EXCLAIMED = re.compile(r"[!！]{3,}")
 _LEAST_SHOUTED = 16
