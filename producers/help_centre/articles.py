@@ -16,6 +16,7 @@ What is wrong with one article leaves out that one and is a `Refusal`; the other
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def read(place: Path) -> tuple[list[Article], list[Refusal]]:
         ConfigurationError: there is no such folder or file, or it cannot be read at all.
     """
     if place.is_dir():
-        found = [_named(_of_file(path), path.parent.name, path.stem) for path in _paths(place)]
+        found = [_named(_of_file(path), path.parent.name, path.stem) for path in _listed(place)]
     elif place.suffix == ".json":
         found = [_named(_of_item(item), item.locale, item.slug) for item in feed.items(place)]
     else:
@@ -106,6 +107,13 @@ def checked(articles: Iterable[Article]) -> tuple[list[Article], list[Refusal]]:
             refusals.append(Refusal(where, f"there is no article {slug!r} in {key[0]}", "correct the link", key))
             del known[key]
     return list(known.values()), refusals
+
+
+def _listed(place: Path) -> list[Path]:
+    try:
+        return list(_paths(place))
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename or place)) from error
 
 
 def _paths(folder: Path) -> Iterator[Path]:
@@ -222,12 +230,12 @@ def _problem(data: Any) -> tuple[str, str, str] | None:
     for name in data:
         if name not in _FIELDS and name not in _LISTS:
             return str(name), f"{name!r} is not known here", f"use {', '.join((*_FIELDS, *_LISTS))}"
-    if not data.get("title"):
+    if not data.get("title") or (isinstance(data["title"], str) and not data["title"].strip()):
         return "title", "has no title", "write title: ..."
     for name, longest in _FIELDS.items():
         value = data.get(name)
         if value is not None and not isinstance(value, str):
-            return name, f"{name} {value!r} is no text", 'put "..." around it'
+            return name, f"{name} {reprlib.repr(value)} is no text", 'put "..." around it'
         if len(value or "") > longest:
             return name, f"{name} has more than {longest} characters", "shorten it"
     for name, (most, longest) in _LISTS.items():

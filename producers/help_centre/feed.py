@@ -80,7 +80,10 @@ def _place(path: Path, text: str, item: Any, after: int) -> tuple[str, int]:
 
 
 def _item(item: dict[str, Any], where: str, language: str) -> Item:
-    address = urlsplit(str(item.get("url") or "")).path.rstrip("/").rpartition("/")[2]
+    try:
+        address = urlsplit(str(item.get("url") or "")).path.rstrip("/").rpartition("/")[2]
+    except ValueError:  # such as http://[
+        address = ""
     named = str(item.get("id") or "")
     slug = named if re.fullmatch(r"[a-z0-9-]+", named) else address.lower() or named
     locale = locale_hint(str(item.get("language") or language))

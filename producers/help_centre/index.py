@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from producers.help_centre.articles import Article
 from producers.help_centre.terms import deletions, is_word, spellings, terms
@@ -19,10 +20,14 @@ _K1, _B = 1.2, 0.4
 #: A word that is only nearly the one of the article, and one that is only its beginning.
 _MISSPELT, _BEGINNING = 0.7, 0.8
 _SHORTEST_MISSPELT, _SHORTEST_BEGINNING = 5, 3
+#: Longer runs of letters are no words that somebody misspells: each letter of a word costs memory.
+_LONGEST_MISSPELT = 30
 #: A single character of Chinese or Japanese, beside the pairs that it stands in.
 _CHARACTER = 0.3
 #: A result has at least this share of what the query says, and of the score of the best.
 _LEAST_SHARE, _LEAST_OF_BEST = 0.25, 0.4
+#: Comes after every letter.
+_LAST = "\U0010ffff"
 #: Terms of a query that are looked at, so that a pasted page costs no more than a question.
 _MOST_TERMS = 60
 
@@ -34,13 +39,14 @@ class Index:
         self._locale = locale
         self._articles = tuple(articles)
         self._places: dict[str, dict[int, float]] = defaultdict(dict)
-        self._near: dict[str, set[str]] = defaultdict(set)
+        self._near: dict[str, tuple[str, ...]] = {}
         lengths = [self._add(number, article) for number, article in enumerate(self._articles)]
         mean = sum(lengths) / len(lengths) if lengths else 1.0
+        self._words = sorted(term for term in self._places if is_word(term))
         self._norms = [_K1 * (1 - _B + _B * length / (mean or 1.0)) for length in lengths]
 
-    def search(self, query: str) -> list[Article]:
-        """Returns the articles that a query is about, the best first; none when there is no such article."""
+    def search(self, query: str, is_shown: Callable[[Article], bool] = lambda _: True) -> list[Article]:
+        """Returns the articles that a query is about, of those that are shown, the best first; none when there is none."""
         wanted = dict.fromkeys(terms(query, self._locale)[:_MOST_TERMS])
         written = {term: word for word, term in spellings(query, self._locale).items()}
         if not wanted:
@@ -55,12 +61,11 @@ class Index:
             for number, (score, share) in found.items():
                 scores[number] += score * weight
                 shares[number] += share * weight
-        best = max((scores[number] for number in scores if shares[number] >= _LEAST_SHARE * whole), default=0.0)
-        kept = [
-            number
-            for number, score in scores.items()
-            if shares[number] >= _LEAST_SHARE * whole and score >= _LEAST_OF_BEST * best
+        about = [
+            number for number in scores if shares[number] >= _LEAST_SHARE * whole and is_shown(self._articles[number])
         ]
+        best = max((scores[number] for number in about), default=0.0)
+        kept = [number for number in about if scores[number] >= _LEAST_OF_BEST * best]
         kept.sort(key=lambda number: (-scores[number], self._articles[number].slug))
         return [self._articles[number] for number in kept[:MOST_RESULTS]]
 
@@ -74,9 +79,11 @@ class Index:
         length = 0
         for text, weight in fields:
             for word, term in spellings(text, self._locale).items():
-                if len(word) >= _SHORTEST_MISSPELT - 1:
+                if _SHORTEST_MISSPELT - 1 <= len(word) <= _LONGEST_MISSPELT:
                     for each in deletions(word):
-                        self._near[each].add(term)
+                        near = self._near.get(each, ())
+                        if term not in near:
+                            self._near[each] = (*near, term)
             found = terms(text, self._locale)
             length += len(found)
             for term in found:
@@ -106,10 +113,12 @@ class Index:
         if not is_word(term):
             return {}
         likes: dict[str, float] = {}
-        if len(word) >= _SHORTEST_MISSPELT:
+        if _SHORTEST_MISSPELT <= len(word) <= _LONGEST_MISSPELT + 1:
             likes |= {each: _MISSPELT for left in deletions(word) for each in self._near.get(left, ())}
         if len(term) >= _SHORTEST_BEGINNING:
-            likes |= {each: _BEGINNING for each in self._places if each.startswith(term)}
+            first = bisect_left(self._words, term)
+            last = bisect_left(self._words, term + _LAST, first)
+            likes |= dict.fromkeys(self._words[first:last], _BEGINNING)
         return likes
 
     def _rarity(self, articles: int) -> float:

@@ -49,9 +49,10 @@ def page(text: str) -> Page:
             else:
                 fix = "use https://..., mailto:..., tel:..., the slug of an article, or #contact"
                 return Page(problem=f"has a link to {leads_to!r}", problem_line=line, fix=fix)
+    lower = 1 if _has_first_level(tokens) else 0
     for token in tokens:
         if token.type.startswith("heading"):
-            token.tag = f"h{min(int(token.tag[1]) + (1 if _has_first_level(tokens) else 0), 4)}"
+            token.tag = f"h{min(int(token.tag[1]) + lower, 4)}"
     words = " ".join(each.content for each, _ in _inline(tokens) if each.content)
     return Page(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}), words, tuple(links))
 

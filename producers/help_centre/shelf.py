@@ -80,7 +80,7 @@ class Shelf:
 
     def search(self, locale: str, query: str, brand: str = "") -> list[Article]:
         """Returns the articles of a language that a query is about, the best first."""
-        return [each for each in self._content.indexes[locale].search(query) if _is_shown(each, brand)]
+        return self._content.indexes[locale].search(query, lambda article: _is_shown(article, brand))
 
     def look(self) -> bool:
         """Reads the articles again if they have changed and nobody is writing; returns whether they were read. Blocks."""
@@ -129,7 +129,7 @@ def _fingerprint(place: Path) -> tuple[tuple[str, int, int, int], ...]:
     try:
         paths = [place] if place.is_file() else [path for folder in place.iterdir() for path in _files(folder)]
         for path in paths:
-            stat = path.stat()
+            stat = path.stat() if path.exists() else path.lstat()  # a link that leads nowhere is refused by itself
             found.append((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
     except OSError:  # read at the next look
         return ()

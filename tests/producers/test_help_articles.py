@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -139,14 +140,41 @@ def test_whatever_is_typed_is_searched(typed: str, locale: str) -> None:
 INDEXES = {locale: Index([each for each in shipped() if each.locale == locale], locale) for locale in LOCALES}
 
 
+def test_a_search_costs_little_however_many_words_there_are() -> None:
+    """Beginnings of words are looked up, not compared with every word; a key pasted into an article costs what it is long."""
+    words = [
+        f"{first}{second}{third}x{number}"
+        for first in "aeiou"
+        for second in "bcdfg"
+        for third in "aeiou"
+        for number in range(300)
+    ]
+    text = " ".join(words) + " " + "0f" * 20_000
+    index = Index([articles.Article("a", "en", "", "Words", text=text)], "en")
+    assert sum(map(len, index._near)) < 20 * len(text)
+    began = time.process_time()
+    index.search(" ".join(f"q{first}{second}" for first in "aeiou" for second in "bcdfghklmn"))
+    assert time.process_time() - began < 0.1
+
+
+def test_many_headings_are_read_at_once() -> None:
+    began = time.process_time()
+    assert markdown.page("## a\n\n" * 4_000).html.count("<h2>") == 4_000
+    assert time.process_time() - began < 1.0
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
+#: A list of lists that stands for 2 to the power of 60 texts.
+BOMB = "[&a0 [x, x]" + "".join(f", &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)) + "]"
 REFUSED: dict[str, tuple[str | bytes, int, str]] = {
     "en/none.md": ("Text", 1, "has no front matter"),
     "en/open.md": ("---\ntitle: x\nText", 1, "has no front matter"),
     "en/colon.md": ("---\ntitle: a: b\n---\nx", 2, "is not YAML"),
     "en/untitled.md": ("---\nsummary: x\n---\nx", 2, "has no title"),
     "en/unknown.md": ("---\ntitle: x\ntags: [a]\n---\nx", 3, "'tags' is not known"),
+    "en/blank.md": ('---\ntitle: " "\n---\nx', 2, "has no title"),
+    "en/bomb.md": (f"---\nsummary: a\ntitle: {BOMB}\n---\nx", 3, "is no text"),
     "en/number.md": ("---\nsummary: a\ntitle: 12\n---\nx", 3, "12 is no text"),
     "en/long.md": (f"---\ntitle: {'x' * 151}\n---\nx", 2, "more than 150"),
     "en/words.md": ("---\ntitle: x\nkeywords: card\n---\nx", 3, "no list"),
@@ -184,7 +212,7 @@ def test_a_feed_is_read_and_its_mistakes_have_a_line(tmp_path: Path) -> None:
         {"id": "https://x.example/12", "url": "https://x.example/help/Send-Back", "title": "戻す", "content_text": "a <b>", "language": "ja"},
         {"id": "none", "title": "x"}, {"id": "pic", "title": "x", "content_html": "<img src=cid:1>"},
         {"id": "odd", "title": "x", "content_text": "x", "language": "fr"}, {"id": "pay", "title": "x", "content_text": "x"}, 7,
-        {"id": "untitled", "content_text": "x"},
+        {"id": "untitled", "content_text": "x"}, {"id": "No Slug", "url": "http://[", "title": "x", "content_text": "x"},
     ]  # fmt: skip
     feed = written(tmp_path, {"feed.json": json.dumps({"language": "en-GB", "items": items}, indent=1)}) / "feed.json"
     found, refusals = articles.read(feed)
@@ -194,9 +222,9 @@ def test_a_feed_is_read_and_its_mistakes_have_a_line(tmp_path: Path) -> None:
     ]
     assert re.split(r"\W+", found[0].text.strip()) == ["Cards", "Visa"]
     reasons = [re.sub(r".*/feed.json:(\d+): ", "", str(each)) for each in refusals]
-    assert len(reasons) == 6 and all(re.search(r"feed.json:\d+:", str(each)) for each in refusals)
+    assert len(reasons) == 7 and all(re.search(r"feed.json:\d+:", str(each)) for each in refusals)
     lines = {each.where.rpartition(":")[2] for each in refusals}
-    assert len(lines) == 5  # what is no object has that of the item before it
+    assert len(lines) == 6  # what is no object has that of the item before it
 
 
 @pytest.mark.parametrize(
@@ -276,3 +304,28 @@ def test_an_article_of_a_brand_is_shown_by_that_brand_only(tmp_path: Path) -> No
     assert [each.slug for each in shelf.all("en", "zen")] == ["all", "zen"]
     assert [each.slug for each in shelf.all("en", "leaf")] == ["all"]
     assert [each.slug for each in shelf.search("en", "card", "leaf")] == ["all"] and not shelf.get("en", "zen", "leaf")
+
+
+def test_articles_of_other_brands_push_none_out_of_a_search(tmp_path: Path) -> None:
+    of_zen = GOOD.replace("title: Ways", "title: Card, card, card. Ways").replace("---\nWe", "brands: [zen]\n---\nWe")
+    files = {f"en/a{n}.md": of_zen for n in range(MOST_RESULTS + 5)}
+    shelf = Shelf(written(tmp_path, files | {"en/small.md": "---\ntitle: Money\n---\nWe take a card.\n"}))
+    assert [each.slug for each in shelf.search("en", "card", "leaf")] == ["small"]
+
+
+def test_a_link_that_leads_nowhere_stops_no_other_change(tmp_path: Path) -> None:
+    (written(tmp_path, {"en/pay.md": GOOD}) / "en" / "gone.md").symlink_to(tmp_path / "nowhere")
+    shelf = Shelf(tmp_path)
+    assert [each.where for each in shelf.refusals] == [str(tmp_path / "en" / "gone.md")] and not shelf.look()
+    written(tmp_path, {"en/new.md": GOOD})
+    assert shelf.look() and shelf.get("en", "new")
+
+
+def test_a_folder_that_may_not_be_read_is_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    written(tmp_path, {"en/pay.md": GOOD})
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+        articles.read(tmp_path)

@@ -273,6 +273,16 @@ def test_strange_addresses_are_answered_and_nothing_is_recorded() -> None:
     assert len(site.seen()[0][1]) <= 200 and "help_article" not in carried.text
 
 
+def test_what_looks_like_an_address_of_ours_stays_text(tmp_path: Path) -> None:
+    text = 'Write `{article:pay}` or href="{article:pay} [here](#contact).'
+    site = Site(
+        help_centre=written(tmp_path, {"en/pay.md": GOOD, "en/code.md": GOOD.replace("We take **cards**.", text)})
+    )
+    [page] = site.ask("/help/en/code")
+    assert "<code>{article:pay}</code>" in page.text and "href=&quot;{article:pay}" in page.text
+    assert '<a href="/?lang=en&amp;help_article=code">here</a>' in page.text
+
+
 def test_a_brand_has_its_name_its_colour_and_its_articles(tmp_path: Path) -> None:
     brands = tmp_path / "brands.yaml"
     brands.write_text(

@@ -273,11 +273,13 @@ class _Links:
 
     def filled(self, html: str) -> Markup:
         """Returns the page of an article with the addresses of the articles that it leads to."""
-        pieces = html.split("{article:")
+        begin = 'href="{article:'  # as no text of a page can be written: its quotation marks are escaped
+        pieces = html.split(begin)
         filled = [pieces[0]]
         for piece in pieces[1:]:
             slug, _, rest = piece.partition("}")
-            filled.append(Markup.escape(self.contact() if slug == CONTACT else self.article(slug)) + Markup(rest))  # noqa: S704 - made safe when it was read
+            address = Markup.escape(self.contact() if slug == CONTACT else self.article(slug))
+            filled.append(Markup('href="') + address + Markup(rest))  # noqa: S704 - made safe when it was read
         return Markup("").join(Markup(each) for each in filled)  # noqa: S704
 
 
