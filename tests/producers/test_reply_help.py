@@ -66,6 +66,10 @@ def test_bodies_and_keys_that_do_not_fit_are_refused(site: Site) -> None:
     assert reason(site.request("GET", f"{ANSWERS}?language=en")) == (401, "missing_signature")
 
 
+def test_a_brand_that_nobody_knows_is_refused(site: Site) -> None:
+    assert "brand is not a brand" in problem(asked(site, tags="orders.cancel", language="en", brand="zne"))
+
+
 def test_answers_of_a_ticket_tell_what_may_be_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = FoundTicket(TICKET, ["orders.cancel"], "ja", customer_name="山田", order_number="10023", verified="dkim")
     found(monkeypatch, ticket)

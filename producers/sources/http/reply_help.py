@@ -145,12 +145,16 @@ class _Finder:
         if not language:
             raise FieldProblems({"language": f"is needed, one of {', '.join(LOCALES)}"})
         slug = given.get("brand") or (found.brand if found else "")
+        known = {*self._publisher.brands.brands.brands, *(bank.brand for bank in self._replies.replies.answers.banks)}
+        if given.get("brand", "") not in {"", *known}:
+            raise FieldProblems({"brand": f"is not a brand; known are {', '.join(sorted(known - {''})) or 'none'}"})
         query = Query(language, tags, text, slug, self._known(given, found, slug))
         return self._replies.replies.answers.offer(query, int(given.get("most") or 3))
 
     def _known(self, given: Mapping[str, str], found: FoundTicket | None, slug: str) -> dict[str, str]:
         personal = {name: given.get(name, "") for name in ("name", "order_number")}
-        brand = self._publisher.brands.brands.get(slug).name
+        brands = self._publisher.brands.brands
+        brand = brands.get(slug).name if not slug or slug in brands else ""  # never the name of another brand
         return {
             **({"brand": brand} if brand else {}),
             **({"agent": given["agent_name"]} if given.get("agent_name") else {}),
