@@ -39,6 +39,8 @@ SUFFIXES = (".yaml", ".yml", ".txt", ".html", ".ics")
 MOST_BYTES = 4_000_000
 #: Rules that were copied before these files existed have none, and get the ones that ship.
 _LATER = ("agents.yaml", "calendars.yaml", "notices.yaml", "situations.yaml", "surveys.yaml")
+#: Added to the situations that ship, where the taxonomy may be another.
+_OF_ANY_TAXONOMY = b"\nskip_unknown_tags: true\n"
 _DEPTH = 3
 _AGENTS, _GUARDS, _BRANDS, _SITUATIONS = "agents.yaml", "acknowledgements.yaml", "brands.yaml", "situations.yaml"
 _made: dict[tuple[Any, str], Any] = {}
@@ -102,7 +104,7 @@ def read_files(directory: Path, brands_file: Path | None = None) -> dict[str, by
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
     for name in _LATER:
-        files.setdefault(name, (SHIPPED / name).read_bytes())
+        files.setdefault(name, (SHIPPED / name).read_bytes() + (_OF_ANY_TAXONOMY if name == _SITUATIONS else b""))
     if (size := sum(map(len, files.values()))) > MOST_BYTES:
         raise ConfigurationError(f"holds {size:,} bytes, at most {MOST_BYTES:,} are read", where=str(directory))
     return dict(sorted(files.items()))

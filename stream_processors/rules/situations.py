@@ -8,7 +8,7 @@ instead of a person, whatever a rule says.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ _CONTACTS = "contacts"
 CONDITIONS = (*_LISTS, *_FLAGS, _CONTACTS)
 _GROUP = ".*"
 _REMEMBERED = 4096
+#: A tag that the taxonomy lacks is no mistake: nothing ever has it.
+_SKIP = "skip_unknown_tags"
 
 
 class Circumstances(NamedTuple):
@@ -105,11 +107,15 @@ class Situations:
         data = document.data
         if not isinstance(data, dict):
             document.refuse("must be a mapping", fix="write `situations:`")
-        document.known(data, ("situations", "no_articles_for_tiers"))
+        document.known(data, ("situations", "no_articles_for_tiers", _SKIP))
+        if not isinstance(skips := data.get(_SKIP, False), bool):
+            document.refuse(f"{_SKIP} is true or false", _SKIP)
         entries = data.get("situations") or {}
         if not isinstance(entries, dict):
             document.refuse("must be a mapping of names", "situations")
         tiers = _texts(document, data.get("no_articles_for_tiers") or [], "no_articles_for_tiers")
+        if skips:
+            tags = {*tags, *_named_tags(entries)}
         rules = tuple(_rule(document, name, entry, tags, brands) for name, entry in entries.items())
         return cls(document.version, rules, frozenset(tiers))
 
@@ -196,6 +202,17 @@ def _rule(document: Document, name: Any, entry: Any, tags: Collection[str], bran
     else:
         conditions = (condition(document, when, tags, brands, *at, "when"),)
     return Rule(name, conditions, articles)
+
+
+def _named_tags(value: Any) -> Iterator[str]:
+    """Yields every tag that a condition names."""
+    for name, below in value.items() if isinstance(value, dict) else ():
+        if name == "tag":
+            yield from (each for each in (below if isinstance(below, list) else [below]) if isinstance(each, str))
+        else:
+            yield from _named_tags(below)
+    for below in value if isinstance(value, list) else ():
+        yield from _named_tags(below)
 
 
 def _texts(document: Document, value: Any, *at: str | int) -> list[str]:

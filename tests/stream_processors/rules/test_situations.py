@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from hypothesis import given
@@ -41,6 +43,19 @@ def test_a_contact_is_in_the_first_situation_whose_conditions_hold() -> None:
     found = [(known, SITUATIONS.choose(MAIL._replace(**known))) for known, _ in CHOSEN]
     assert found == CHOSEN
     assert {name for _, name in CHOSEN} - {""} == set(SITUATIONS.names)
+
+
+def test_rules_with_another_taxonomy_and_no_situations_are_valid(tmp_path: Path) -> None:
+    """A directory from before there were situations gets those that ship, which name tags that its taxonomy may lack."""
+    copytree(ruleset.SHIPPED, tmp_path / "rules")
+    (tmp_path / "rules" / "situations.yaml").unlink()
+    taxonomy = tmp_path / "rules" / "taxonomy.yaml"
+    taxonomy.write_text(re.sub(r"\blost_parcel\b", "gone_parcel", taxonomy.read_text("utf-8")), "utf-8")
+    assert ruleset.load(tmp_path / "rules").situations.names == SITUATIONS.names
+    (tmp_path / "rules" / "situations.yaml").write_bytes((ruleset.SHIPPED / "situations.yaml").read_bytes())
+    files = ruleset.read_files(tmp_path / "rules")
+    with pytest.raises(ConfigurationError, match=r"'delivery\.lost_parcel' is not a tag"):
+        ruleset.of_files(files, "support.example")
 
 
 def test_conditions_are_all_or_any_as_they_are_written(tmp_path: Path) -> None:
