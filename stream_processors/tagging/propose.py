@@ -57,6 +57,7 @@ def proposals(
                 certain=suggestion.certain,
                 model=version,
                 language=contact.language,
+                contact_at=contact.at,
             )
         )
     return events

@@ -18,11 +18,13 @@ import structlog
 import typer
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas import secret_check
+from schemas.admin import verify_topics
 from schemas.codec import decode, encode
-from schemas.errors import CodecError, Unavailable
+from schemas.errors import CodecError, ConfigurationError, Unavailable
+from schemas.events import TagSuggested
 from schemas.facts import ContactFact
 from schemas.kafka_security import security
 from schemas.process import Health, configure_logging, guarded, serve_probes
@@ -41,8 +43,10 @@ HELP = """Suggest why-tags beside the workers, until SIGTERM.
 Reads what customers wrote (the topic contact-facts). Where the rules found no tag, or another one, it appends an event: of
 confidence .9 and more it tags the ticket, below that it is shown in the ticket's timeline and the table tag_suggestions. It
 raises no priority. Needs the extra `suggester`. Start as many as there are partitions; one reads some 50 messages a second."""
-#: Messages that are read at once; a batch takes about a second.
+#: Records that are fetched and committed at once.
 BATCH = 64
+#: Messages that are read between two signs of life: the longest take 2 s of CPU each.
+_SLICE = 8
 log = structlog.get_logger()
 
 
@@ -60,10 +64,13 @@ def _run(path: Path, *, check: bool) -> int:
     taxonomy = ruleset.load(root, settings.mail_domain).taxonomy
     suggester = Suggester(Model.load(path))
     embedding.embed(["ready"])
+    if (rows := len(suggester.model.weights)) != embedding.DIMENSIONS:
+        raise ConfigurationError(f"is of {rows} numbers, not {embedding.DIMENSIONS}", where=str(path), fix="make train")
     if check:
         print(f"ok: model {suggester.model.version}, taxonomy {taxonomy.version}")
         return 0
     configure_logging(settings)
+    verify_topics(settings)
     secret_check.use(settings)
     health = Health()
     serve_probes(settings, health)
@@ -118,18 +125,37 @@ class TagSuggester:
                 records = [record for each in fetched.values() for record in each]
                 if records:
                     await self._append(producer, records)
-                    await consumer.commit()
+                    await _commit(consumer)
 
     async def _append(self, producer: AIOKafkaProducer, records: Sequence[Any]) -> None:
         contacts = [fact for record in records if (fact := _contact(record.value)) is not None]
         if not contacts:
             return
-        now = self._settings.pipeline_clock.now()
-        events = await asyncio.to_thread(proposals, contacts, self._taxonomy, self._suggester, now)
-        topic = self._settings.topic(CONTACT_EVENTS)
-        sent = [await producer.send(topic, encode(event), key=event.customer_tag.encode()) for event in events]
+        topic, sent = self._settings.topic(CONTACT_EVENTS), []
+        for start in range(0, len(contacts), _SLICE):
+            for event in await asyncio.to_thread(self._proposals, contacts[start : start + _SLICE]):
+                sent.append(await producer.send(topic, encode(event), key=event.customer_tag.encode()))
+            self._health.beat()
         for each in sent:
             await each
+
+    def _proposals(self, contacts: Sequence[ContactFact]) -> list[TagSuggested]:
+        """Returns the events of these contacts. One that cannot be read is left out: read again, it would end us again."""
+        now = self._settings.pipeline_clock.now()
+        try:
+            return proposals(contacts, self._taxonomy, self._suggester, now)
+        except Exception as error:
+            if len(contacts) == 1:
+                log.error("contact left out", contact=contacts[0].event_id, error=repr(error))
+                return []
+            return [event for each in contacts for event in self._proposals([each])]
+
+
+async def _commit(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await consumer.commit()
+    except (CommitFailedError, IllegalStateError):
+        log.info("not committed: the partitions are another's now, who reads these records again")
 
 
 def _contact(value: bytes | None) -> ContactFact | None:

