@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
+
+from schemas.errors import ConfigurationError
 
 #: The line about exit codes in the `--help` of every command of `python -m sinks`.
 SINK_EXIT_CODES = (
@@ -21,6 +24,20 @@ def out() -> Console:
 def plain(text: str, keep: str = "") -> str:
     """Returns the text with a dot for each control character, but for those to `keep`."""
     return "".join(c if c.isprintable() or c in keep else "·" for c in text)
+
+
+def save(path: Path, text: str) -> None:
+    """Writes what a command made into the file that was named.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"not written: {error.strerror}", where=str(path), fix="name a file in a folder that exists"
+        ) from error
 
 
 def say(text: str) -> None:

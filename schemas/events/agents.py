@@ -92,6 +92,7 @@ class TagSuggested(Event, frozen=True, kw_only=True):
     confidence  the share of such suggestions that were right, as measured on messages that the model had not seen
     certain     it tags the ticket; otherwise it is only shown
     model       the version of the model
+    contact_at  when the contact came; 0 when it is not known
     """
 
     ticket_id: str
@@ -101,6 +102,7 @@ class TagSuggested(Event, frozen=True, kw_only=True):
     certain: bool = False
     model: str = ""
     language: str = ""
+    contact_at: Micros = 0
 
 
 class AssignmentChanged(Event, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """Says which tags a contact got, for whoever watches tags over all customers.
 
-What agents put right later says when they found the time, not when customers wrote, so it is no part of the rhythm.
+What agents put right later says when they found the time, not when customers wrote, so it is no part of the rhythm. What the
+suggester finds counts when the customer wrote: after hours of standing still it finds hundreds in a minute.
 """
 
 from __future__ import annotations
 
-from schemas.events import TagCorrected, TagsCounted
+from schemas.events import TagCorrected, TagsCounted, TagSuggested
 from schemas.identity import event_id
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
@@ -26,7 +27,7 @@ def step(context: FoldContext) -> FoldContext:
     position = context.position
     counted = TagsCounted(
         event_id=event_id("tags", event.event_id),
-        occurred_at=context.now,
+        occurred_at=_written_at(context),
         received_at=event.received_at,
         customer_tag=event.customer_tag,
         channel=ticket.channel,
@@ -41,3 +42,8 @@ def step(context: FoldContext) -> FoldContext:
         version=position.offset,
     )
     return context.send(Output(counted, KEY))
+
+
+def _written_at(context: FoldContext) -> int:
+    event = context.event
+    return event.contact_at or context.now if type(event) is TagSuggested else context.now

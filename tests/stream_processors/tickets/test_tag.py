@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.events import TagCorrected, TagSuggested
+from schemas.events import TagCorrected, TagsCounted, TagSuggested
 from schemas.facts import SuggestionFact, TagFact
 from stream_processors.rules.ruleset import Rules
 from tests.support.tickets.story import Story, at
@@ -312,6 +312,16 @@ def test_who_comes_back_about_a_reason_that_was_suggested_is_dissatisfied(story:
     suggest(story, 30, "payment.card_declined", 0.95)
     story.message(3 * DAY, DECLINED, thread_id="another")
     assert [ticket.request.dissatisfied for ticket in story.customer.tickets] == [False, True]
+
+
+def test_a_late_suggestion_counts_when_the_customer_wrote(story: Story) -> None:
+    """A suggester that catches up after a night finds hundreds in a minute: no tag breaks out by that."""
+    story.message(0, "Hello, can you help me?")
+    suggest(story, 8 * 3600, "product.smell", 0.95, contact_at=at(0))
+    suggest(story, 9 * 3600, "site.slow", 0.95)
+    counted = [(each.tags, each.occurred_at, each.received_at) for each in story.all(TagsCounted)]
+    late, unknown = at(8 * 3600), at(9 * 3600)
+    assert counted == [(["product.smell"], at(0), late), (["site.slow"], unknown, unknown)]
 
 
 def test_a_suggestion_that_changes_nothing_is_recorded_with_the_reason(story: Story, rules: Rules) -> None:
