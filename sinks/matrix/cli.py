@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings, load
-from schemas.terminal import out, say
+from schemas.terminal import out, save, say
 from sinks.clickhouse import connection
 from sinks.matrix.picture import Reason, svg
 
@@ -54,7 +54,7 @@ def matrix(
         )
         return
     if picture is not None:
-        _write(picture, svg(reasons, f"What {weeks} week{'s' * (weeks > 1)} of contacts cost, by reason"))
+        save(picture, svg(reasons, f"What {weeks} week{'s' * (weeks > 1)} of contacts cost, by reason"))
     if fmt == "json":
         for reason in reasons:
             print(json.dumps(reason._asdict()))
@@ -72,15 +72,6 @@ def _reasons(client: Client, weeks: int, brand: str) -> list[Reason]:
             connection.server_message(error), fix="`python -m sinks migrate` makes the views"
         ) from error
     return [Reason(*row) for row in rows]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"not written: {error.strerror}", where=str(path), fix="name a file in a folder that exists"
-        ) from error
 
 
 def _grid(reasons: Sequence[Reason]) -> Grid:

@@ -18,6 +18,8 @@ _ADVICE = {
     "automate": "irritates us alone",
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _HEAD, _ROW, _BUBBLE = 430, 330, 12, 44, 46, 26, 24
+#: Characters that a line has room for: the tag, and its figures.
+_LINE = 54
 #: Tags shown of each quadrant; the others are one line.
 _MOST = 10
 _STYLE = (
@@ -83,13 +85,14 @@ def _line(reason: Reason, share: float, x: int, y: int) -> list[str]:
     told = f"{reason.tag}: {reason.tickets:,} tickets, {reason.handle_seconds / 3600:,.1f} hours, cost {reason.cost:,.0f}, {csat}, "
     told += f"{reason.repeat_rate:.0%} again within 7 days"
     radius = max(1.5, _BUBBLE / 2 * sqrt(share))
+    numbers = f"{reason.tickets:,} · {reason.cost:,.0f} · {csat}"
     return [
         f"<g><title>{escape(told)}</title>",
         f'<circle class="{reason.quadrant}" cx="{x + 30}" cy="{y + _ROW / 2:g}" r="{radius:.1f}"/>',
-        f'<text x="{x + 52}" y="{y + 17}">{escape(_short(reason.tag))}</text>',
-        f'<text class="e s" x="{x + _WIDTH - 12}" y="{y + 17}">{reason.tickets:,} · {reason.cost:,.0f} · {csat}</text></g>',
+        f'<text x="{x + 52}" y="{y + 17}">{escape(_short(reason.tag, _LINE - len(numbers)))}</text>',
+        f'<text class="e s" x="{x + _WIDTH - 12}" y="{y + 17}">{numbers}</text></g>',
     ]
 
 
-def _short(tag: str) -> str:
-    return tag if len(tag) <= 34 else f"{tag[:33]}…"
+def _short(tag: str, most: int) -> str:
+    return tag if len(tag) <= most else f"{tag[: most - 1]}…"

@@ -17,7 +17,7 @@ from rich.table import Table as Grid
 
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import SinkSettings, load
-from schemas.terminal import out, say
+from schemas.terminal import out, save, say
 from sinks.clickhouse import connection
 from sinks.staffing.picture import svg
 from sinks.staffing.plan import DAYS, Demand, Need, Opening, Targets, week
@@ -69,7 +69,7 @@ def staffing(
         return
     needs, missing = week(rows, place, targets, hours)
     if picture is not None:
-        picture.write_text(svg(needs, f"People needed ({zone})"), "utf-8")
+        save(picture, svg(needs, f"People needed ({zone})"))
     if fmt == "json":
         for need in needs:
             print(json.dumps(_row(need)))

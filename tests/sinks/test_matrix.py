@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
 from schemas import facts
 from schemas.clock import MICROS
+from schemas.errors import ConfigurationError
 from sinks.clickhouse import migrate
+from sinks.matrix import cli as matrix_cli
 from sinks.matrix.picture import Reason, svg
+from sinks.staffing import cli as staffing_cli
+from sinks.staffing.plan import Demand
 from tests.support.sinks.examples import example
 
 MINUTE = 60 * MICROS
@@ -76,3 +82,23 @@ def test_picture_shows_each_quadrant_and_every_figure():
         assert text in picture
     assert "prefers-color-scheme:dark" in picture and "former.tag" not in picture
     ElementTree.fromstring(svg([], "nothing"))
+
+
+def test_a_long_tag_leaves_its_figures_legible():
+    reason = Reason("subscription.unexpected_renewal", "eliminate", 17_502, 585_074.0, 576_000.0, None, 0.3)
+    texts = ElementTree.fromstring(svg([reason], "")).iter("{http://www.w3.org/2000/svg}text")
+    name, numbers = next(
+        (a, b) for a, b in pairwise([each.text for each in texts]) if a and a.startswith("subscription")
+    )
+    assert len(name) + len(numbers) <= 56, "6.1 of 366 px for each character"
+
+
+@pytest.mark.parametrize("command", ["matrix", "staffing"])
+def test_a_picture_that_cannot_be_written_is_said_in_one_line(command, monkeypatch, tmp_path, capsys):
+    cli = {"matrix": matrix_cli, "staffing": staffing_cli}[command]
+    row = (datetime(2026, 3, 2, tzinfo=UTC), "support", "phone", True, 1, 1, 0, 0, 1, 60)
+    monkeypatch.setattr(cli.connection, "connect", lambda settings: None)
+    monkeypatch.setattr(matrix_cli, "_reasons", lambda *_: [Reason("a.b", "eliminate", 1, 1.0, 1.0, None, 0.0)])
+    monkeypatch.setattr(staffing_cli, "_demand", lambda *_: [Demand(*row)])
+    with pytest.raises(ConfigurationError, match="not written: No such file"):
+        getattr(cli, command)(picture=tmp_path / "none" / "x.svg")
