@@ -145,16 +145,27 @@ def _account(pipeline: Pipeline, observer: Observer, console: Console, seconds: 
 
 
 def published(pipeline: Pipeline, observer: Observer) -> int:
-    """Returns how many records the producers published: by the simulator's summary, and the others' metrics."""
+    """Returns how many records the producers published: by what each logged at its end, else by its last metrics.
+
+    A producer may publish between the last look at its metrics and its end: at midnight the help pages say which articles
+    there are.
+    """
     summary = pipeline.supervisor.log_path("simulator").read_text(errors="replace")
     counts = re.findall(r"^together +([\d,]+)$", summary, re.MULTILINE)
     if not counts:
         raise Unavailable("the simulator left no count of what it published")
-    others = sum(
-        int(total(observer.samples(name), "deskstream_contacts_published_total"))
-        for name in ("producer-http", "producer-mail")
-    )
+    others = 0
+    for name in ("producer-http", "producer-mail"):
+        told = published_at_end(pipeline.supervisor.log_path(name).read_text(errors="replace"))
+        counted = total(observer.samples(name), "deskstream_contacts_published_total")
+        others += int(counted) if told is None else told
     return int(counts[-1].replace(",", "")) + others
+
+
+def published_at_end(log: str) -> int | None:
+    """Returns what a producer's log says at its end that it published; None when it did not end in order."""
+    told = re.findall(r'^\{.*"published": (\d+).*"event": "drained"', log, re.MULTILINE)
+    return int(told[-1]) if told else None
 
 
 def _grid(title: str, *columns: str) -> Table:

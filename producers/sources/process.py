@@ -70,4 +70,4 @@ def running(
         for number, handler in before:
             signal.signal(number, handler)
     if stop.is_set():
-        log.info("drained", producer=name)
+        log.info("drained", producer=name, published=receipts.published())

@@ -20,7 +20,7 @@ from aiosmtpd.smtp import Envelope
 from clickhouse_connect import get_client
 
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
-from deploy.local.demo import MARK, prepare
+from deploy.local.demo import MARK, prepare, published_at_end
 from deploy.local.mailbox import MaildirHandler, messages
 from deploy.local.process import free_ports
 from producers.simulation.people import STAFF
@@ -217,6 +217,12 @@ def test_the_demo_empties_only_its_own_directory(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not from an earlier demo"):
         prepare(precious)
     assert (precious / "thesis.txt").exists()
+
+
+def test_what_a_producer_published_after_the_last_look_at_its_metrics_is_counted() -> None:
+    started = '{"producer": "http", "kafka": "127.0.0.1:9092", "event": "started", "level": "info"}\n'
+    ended = '{"producer": "http", "published": 112, "event": "drained", "level": "info"}\n'
+    assert (published_at_end(started), published_at_end(started + ended)) == (None, 112)
 
 
 # -- on the real servers --------------------------------------------------------------------------------------------
