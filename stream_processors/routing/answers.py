@@ -30,11 +30,11 @@ def assigned(
     )
 
 
-def overflowed(team: str, ticket: str, entry: QueueEntry, event: Event, position: Position) -> Output:
+def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: Event, position: Position) -> Output:
     """Returns the word that a ticket waited too long."""
     cause = str(position.partition), str(position.offset)
     common = _common("overflowed", team, ticket, entry, event, cause)
-    return _output(Overflowed(**common, to_team=entry.fallback, queued_at=entry.eligible_at, reason="waited"))
+    return _output(Overflowed(**common, to_team=to_team, queued_at=entry.eligible_at, reason="waited"))
 
 
 def timed_out(team: str, agent: str, status: str, event: Event, position: Position) -> Output:

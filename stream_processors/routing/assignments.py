@@ -36,7 +36,8 @@ class Assignments:
         reserved = entry.eligible_at + (of_channel(team.affinity_seconds, channel) or 0) * MICROS
         previous = self.roster.get(entry.preferred)
         there = bool(entry.preferred) and previous.status != "offline" and not previous.out
-        overflow = of_channel(team.overflow_seconds, channel) if entry.fallback not in ("", self._team) else None
+        to = self._overflows_to(entry)
+        overflow = None if to in ("", self._team) else of_channel(team.overflow_seconds, channel)
         return replace(
             entry,
             order=order_of(entry, team.order),
@@ -90,8 +91,14 @@ class Assignments:
         """Takes a ticket that waited too long out of the queue. Its own partition moves it, or says that it stays."""
         entry = self.remove(ticket)
         if entry is not None:
-            self.outputs.append(answers.overflowed(self._team, ticket, entry, self._event, self._position))
+            to = self._overflows_to(entry)
+            self.outputs.append(answers.overflowed(self._team, ticket, entry, to, self._event, self._position))
             self.counts.append(Count(ServiceMetric.OVERFLOWS, (self._team, bounded_channel(entry.channel))))
+
+    def _overflows_to(self, entry: QueueEntry) -> str:
+        """Returns who gets a ticket that waits too long: of a team that is gone, what its own partition did not know yet."""
+        team = self.live.configuration
+        return team.fallback if team.gone and team.fallback else entry.fallback
 
     # -- assignments --------------------------------------------------------------------------------------------
 

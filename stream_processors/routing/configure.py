@@ -11,9 +11,9 @@ __all__ = ["configuration_of", "configured_profiles", "merged"]
 
 
 def configuration_of(event: TeamConfigured) -> Configuration:
-    """Returns the configuration of a team; that of a team that the rules name no more is empty."""
+    """Returns the configuration of a team; of a team that the rules name no more only who gets what waits there."""
     if not event.active:
-        return Configuration(number=event.number, content=event.content)
+        return Configuration.of_gone(event.number, event.content, event.fallback)
     order = tuple(dict.fromkeys(each for each in event.order if each in ORDER))
     return Configuration(
         number=event.number,

@@ -18,10 +18,13 @@ from stream_processors.routing.live_team import LiveTeam
 from stream_processors.routing.presence import presence_facts
 from stream_processors.routing.queue import TeamQueue
 from stream_processors.routing.roster import LIVE_CHANNELS
-from stream_processors.routing.state import PRESENCES, QueueEntry, Seen
+from stream_processors.routing.state import PRESENCES, QueueEntry, Seen, ticket_at
 from stream_processors.runtime.processor import Output, Position
 
-__all__ = ["TeamFold"]
+__all__ = ["MOST_LEAVING", "TeamFold"]
+
+#: So many tickets leave a team that is gone with one record, which must fit into the read log.
+MOST_LEAVING = 200
 
 
 class TeamFold:
@@ -91,7 +94,9 @@ class TeamFold:
             if agent.configured != profile:
                 self._roster.set(name, replace(agent, configured=profile, roster=None, out=profile is None))
                 if profile is None:
-                    self._leave(name)
+                    self.assignments.give_back_all(name, "agent_left")
+        if self._live.configuration.gone:
+            self._leave_team(event.received_at)
 
     def change_roster(self, event: RosterChanged) -> None:
         """Takes what a roster event says of an agent."""
@@ -99,7 +104,7 @@ class TeamFold:
         self._roster.set(event.agent_id, replace(agent, roster=merged(agent.roster, event), out=not event.active))
         silence.judge_again(self._live, event.received_at)
         if not event.active:
-            self._leave(event.agent_id)
+            self.assignments.give_back_all(event.agent_id, "agent_left")
 
     def ticket_due(self, ticket: str, at: int) -> None:
         """Makes the deadline of an entry true, if it still is one."""
@@ -129,12 +134,26 @@ class TeamFold:
             self._roster.set(name, replace(self._roster.get(name), status="offline"))
             self._outputs.append(answers.timed_out(self._team, name, "offline", self._event, self._position))
             self.assignments.give_back_all(name, "agent_silent")
+        if self._live.configuration.gone:
+            self._leave_team(at)
 
     def finish(self) -> list[Output]:
         """Assigns what fits by now; returns all that is told. Presence facts come last: assignments make agents busy."""
         self.assignments.assign_waiting()
         facts = presence_facts(self._roster, self._team, self._event, self._position)
         return [*self._outputs, *self.assignments.outputs, *(Output(fact, key=self._team) for fact in facts)]
+
+    def _leave_team(self, at: int) -> None:
+        """Sends on who waits in a team that is gone: so many with each record, the others with the next tick."""
+        left = MOST_LEAVING
+        for skills in sorted(self._live.line.counts):
+            places, _ = self.queue.first(skills, left)
+            for place in places:
+                self.assignments.overflow(ticket_at(place))
+            left -= len(places)
+            if not left:
+                silence.judge_soon(self._live, at)
+                return
 
     def _is_new(self, event: RoutingUpdate) -> bool:
         """Updates of one partition arrive in the order of their versions; one record may cause several."""
@@ -158,9 +177,19 @@ class TeamFold:
         eligible_at = event.eligible_at or event.occurred_at
         entry = _entry(event, min(eligible_at, before.eligible_at) if before else eligible_at)
         entry = self.assignments.waiting(replace(entry, avoid=avoid), event.occurred_at)
+        entry = replace(entry, overflow_at=self._overflow_at(entry, before, event))
         if before is None or replace(before, offset=-1) != entry:
             self.assignments.remove(event.ticket_id)
             self.assignments.put(event.ticket_id, entry)
+
+    def _overflow_at(self, entry: QueueEntry, before: QueueEntry | None, event: RoutingUpdate) -> int | None:
+        """Returns until when a ticket may wait here: its time begins when it comes to the team, not when its customer wrote."""
+        due = entry.overflow_at
+        if due is None:
+            return None
+        came = min(event.occurred_at, event.received_at)
+        due += max(0, came - entry.eligible_at)
+        return due if before is None or before.overflow_at is None else min(due, before.overflow_at)
 
     def _hold(self, event: RoutingUpdate, before: QueueEntry | None) -> None:
         """Gives a ticket to an agent, by our assignment or by hand; by hand may exceed the capacity."""
@@ -171,11 +200,6 @@ class TeamFold:
             self.assignments.put(event.ticket_id, entry)
         elif (before.ref, before.due_at) != (entry.ref, entry.due_at):
             self.queue.put(event.ticket_id, entry)
-
-    def _leave(self, name: str) -> None:
-        self.assignments.give_back_all(name, "agent_left")
-        if not self._roster.get(name).announced:
-            self._roster.set(name, None)
 
 
 _NEVER_SEEN = Seen(-1, ())

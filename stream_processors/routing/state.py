@@ -114,6 +114,9 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     resumed_at: int = 0
 
 
+_AT_ONCE = {"default": 0}
+
+
 class Configuration(msgspec.Struct, frozen=True, array_like=True):
     """The configuration of a team, as its last `TeamConfigured` says. Mappings are by channel, as there."""
 
@@ -127,6 +130,16 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     silent_seconds: dict[str, int] = {}
     order: tuple[str, ...] = ()
     give_back_percent: int = 0
+
+    @classmethod
+    def of_gone(cls, number: int, content: str, fallback: str) -> Configuration:
+        """Returns that of a team that the rules name no more: nobody waits there."""
+        return cls(number, content, fallback, overflow_seconds=_AT_ONCE)
+
+    @property
+    def gone(self) -> bool:
+        """True when nobody waits here."""
+        return self.overflow_seconds == _AT_ONCE
 
 
 class Team(State, frozen=True, kw_only=True, array_like=True):

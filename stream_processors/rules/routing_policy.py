@@ -83,7 +83,7 @@ def configuration(
         }
         yield _event(slug, number, now, source, fields)
     for slug in sorted(former - set(rules.teams.teams)):
-        yield _event(slug, number, now, source, {"active": False})
+        yield _event(slug, number, now, source, {"active": False, "fallback": rules.teams.fallback})
 
 
 def _event(team: str, number: int, now: int, source: str, fields: dict[str, Any]) -> TeamConfigured:

@@ -163,6 +163,18 @@ class Teams:
                 return slug
         return ""
 
+    def overflows_to(self, team: str, language: str, *, overflowed: bool) -> str:
+        """Returns the team that gets what waits too long in a team; '' for none.
+
+        What came by an overflow goes on along the fallbacks, but not around in a circle: two teams may be each other's.
+        """
+        following = self.fallback_of(team, language)
+        each, passed = following, {team}
+        while overflowed and each and each not in passed:
+            passed.add(each)
+            each = self.fallback_of(each, language)
+        return "" if overflowed and each == team else following
+
     def _decide(self, wanted: Attributes) -> Decision:
         asked: Mapping[str, int] | None = None
         for rule in self.rules:

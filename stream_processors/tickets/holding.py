@@ -93,11 +93,17 @@ def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldCont
 
 
 def _overflowed(context: FoldContext, ticket: Ticket, event: Overflowed) -> FoldContext:
-    """Moves a ticket that waited too long; an agent's answer that came before keeps it where it is."""
-    if is_stale(ticket, event) or event.to_team not in context.rules.teams:
+    """Moves a ticket that waited too long; an agent's answer that came before keeps it where it is.
+
+    What waits in a team that is gone goes to whom the rules of now name instead.
+    """
+    teams, to_team = context.rules.teams, event.to_team
+    if event.team not in teams:
+        to_team = teams.fallback_of(event.team, ticket.language) or teams.fallback
+    if is_stale(ticket, event) or to_team not in teams:
         return context
     routing = replace(ticket.routing, rule=OVERFLOW, placed=True)
-    return context.on_ticket(team=event.to_team, routing=routing, updated_at=context.now)
+    return context.on_ticket(team=to_team, routing=routing, updated_at=context.now)
 
 
 # -- transfers --------------------------------------------------------------------------------------------------------

@@ -234,7 +234,9 @@ def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
             "eligible_at": since,
             "preferred_agent": preferred or _last_agent(context),
             "skills": _skills(context),
-            "fallback": context.rules.teams.fallback_of(entry.team, ticket.language),
+            "fallback": context.rules.teams.overflows_to(
+                entry.team, ticket.language, overflowed=ticket.routing.rule == OVERFLOW
+            ),
         }
     update = RoutingUpdate(
         event_id=event_id("routing", context.ticket_id, str(context.position.offset), entry.action),

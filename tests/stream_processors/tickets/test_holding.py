@@ -15,8 +15,9 @@ from stream_processors.rules.roster import Member, Roster
 from stream_processors.rules.routing_policy import RoutingPolicy
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.teams import RoutingRule, Teams
+from stream_processors.rules.versions import ALWAYS, RulesetHistory, RulesetVersion
 from stream_processors.tickets.holding import KEPT_FOLLOWERS
-from tests.support.tickets.story import Story
+from tests.support.tickets.story import Story, at
 
 
 def give(story: Story, at: float, agent: str, to: str = "", **changes: Any) -> None:
@@ -149,8 +150,8 @@ def test_a_give_back_of_the_router_does_not_undo_a_later_hand(story: Story) -> N
 def test_answers_to_the_newest_ref_count_one_after_the_other(story: Story) -> None:
     story.message(0, "Hello")
     newest = ref(story)
-    for at, agent in ((10, "mei"), (20, ""), (30, "tom")):
-        story.assign(at, agent, answers=newest)
+    for seconds, agent in ((10, "mei"), (20, ""), (30, "tom")):
+        story.assign(seconds, agent, answers=newest)
     assert story.ticket().assignee == "tom"
     assert story.routing() == ["queue support"]
 
@@ -180,6 +181,30 @@ def test_a_ticket_that_waited_too_long_goes_to_the_fallback(waiting: Story) -> N
     assert waiting.ticket().counts.transfers == 1  # nobody transferred it
     waiting.more(200, "My card was charged twice")
     assert waiting.ticket().team == "support"  # no rule takes it from there
+
+
+def test_what_overflowed_does_not_come_back_around_in_a_circle(rules: Rules) -> None:
+    teams = {**rules.teams.teams}
+    for team, to in (("returns", "delivery"), ("delivery", "returns")):
+        teams[team] = replace(teams[team], fallback=to)
+    story = Story(replace(rules, teams=replace(rules.teams, teams=teams)))
+    story.message(0, "Hello")
+    story.transfer(5, "returns")
+    assert story.last(RoutingUpdate).fallback == "delivery"
+    overflow(story, 100, "delivery", answers=ref(story))
+    assert (story.ticket().team, story.last(RoutingUpdate).fallback) == ("delivery", "")
+    story.transfer(200, "returns")
+    assert story.last(RoutingUpdate).fallback == "delivery"  # a person moved it
+
+
+def test_an_overflow_of_a_team_that_is_gone_goes_where_the_rules_of_now_say(rules: Rules) -> None:
+    teams = {slug: team for slug, team in rules.teams.teams.items() if slug != "returns"}
+    later = RulesetVersion(at(50), replace(rules, teams=replace(rules.teams, teams=teams)))
+    story = Story(RulesetHistory(RulesetVersion(ALWAYS, rules), later))
+    story.message(0, "Hello")
+    story.transfer(5, "returns")
+    overflow(story, 100, "nowhere", answers=ref(story))
+    assert story.ticket().team == rules.teams.fallback
 
 
 def test_an_overflow_that_comes_too_late_changes_nothing(waiting: Story) -> None:

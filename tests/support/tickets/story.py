@@ -18,6 +18,7 @@ from schemas.facts import ClockFact, ContactFact, Outbound, PaneFact, TicketFact
 from schemas.identity import customer_tag, event_id, ticket_id
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.surveys import Signing
+from stream_processors.rules.versions import RulesetHistory
 from stream_processors.tickets.processor import TicketsProcessor
 from stream_processors.tickets.state import Customer, Ticket, customer_key
 from tests.support.memory_worker import MemoryWorker
@@ -37,7 +38,7 @@ class Story:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: Rules | RulesetHistory,
         *,
         channel: str = "email",
         customer_id: str = ANN,
