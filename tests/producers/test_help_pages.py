@@ -296,6 +296,8 @@ def test_a_brand_has_its_name_its_colour_and_its_articles(tmp_path: Path) -> Non
     assert ("Acme" in acme.text, "/help/en/zen" in acme.text, other.status_code) == (True, False, 404)
     assert "Zen Tea" in named.text and "/help/en/zen?brand=zen" in named.text and "#6b2d5c" in named.text
     assert host.status_code == 200 and "brand=zen" in host.text
+    [gone] = site.ask("/help/en/gone?brand=zen")
+    assert gone.status_code == 404 and "Zen Tea" in gone.text and "/help/en/zen?brand=zen" in gone.text
     assert [getattr(each, "brand", "") for each in site.taken.events] == ["zen"]
 
 

@@ -239,7 +239,8 @@ class HelpPages:
             return pages.Page(pages.refused_page(locale, "rate_limited"), 429, retry)
         count_refusal(helpcentre.CHANNEL, error)
         if error.reason == _NO_SUCH:
-            brand = self._publisher.brands.of_site(request.headers.get("host", ""))
+            host, named = request.headers.get("host", ""), request.query_params.get("brand", "")
+            brand = self._publisher.brands.of_site(host, named)
             return self._searched(request, locale, brand, "", self._shelf.all(locale, brand.slug), status=404)
         return pages.Page(pages.refused_page(locale, error.reason), _STATUS.get(error.reason, 400), hang_up(error))
 
