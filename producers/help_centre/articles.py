@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,9 +78,12 @@ def read(place: Path) -> tuple[list[Article], list[Refusal]]:
     """Returns the articles of a folder or of a feed, and what of them is refused.
 
     Raises:
-        ConfigurationError: there is no such folder or file, or it cannot be read at all.
+        ConfigurationError: there is no such folder or file, it has no folder of a language, or it cannot be read at all.
     """
     if place.is_dir():
+        if not any(each.is_dir() for each in _entries(place)):
+            fix = f"articles are in folders in it: {', '.join(f'{locale}/SLUG.md' for locale in LOCALES)}"
+            raise ConfigurationError("holds no folder of a language", where=str(place), fix=fix)
         found = [_named(_of_file(path), path.parent.name, path.stem) for path in _listed(place)]
     elif place.suffix == ".json":
         found = [_named(_of_item(item), item.locale, item.slug) for item in feed.items(place)]
@@ -110,17 +113,16 @@ def checked(articles: Iterable[Article]) -> tuple[list[Article], list[Refusal]]:
 
 
 def _listed(place: Path) -> list[Path]:
+    """Returns the files that should be articles; what lies beside the folders of languages should not."""
+    return [path for folder in _entries(place) if folder.is_dir() for path in _entries(folder)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Returns what lies in a folder and should be read: all but hidden files and what editors keep there."""
     try:
-        return list(_paths(place))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~")))
     except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename or place)) from error
-
-
-def _paths(folder: Path) -> Iterator[Path]:
-    """Yields the files that should be articles: all but hidden ones, and what lies beside the folders of languages."""
-    for directory in sorted(folder.iterdir()):
-        if directory.is_dir() and not directory.name.startswith("."):
-            yield from sorted(path for path in directory.iterdir() if not path.name.startswith((".", "~")))
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(folder)) from error
 
 
 def _named(found: Article | Refusal, locale: str, slug: str) -> Article | Refusal:

@@ -87,13 +87,14 @@ def shown(offer: Offer, query: Query) -> str:
 
 
 def unknown_tags(banks: AnswerBanks, tags: object, groups: object) -> list[tuple[str, str]]:
-    """Returns the tags of answers, lines and next issues that are neither a tag nor a group: (where, tag)."""
+    """Returns the tags of answers, lines and next issues that are neither a tag nor a group: (file and place, tag)."""
     known = {*tags, *groups}  # type: ignore[misc]
     found = []
     for bank in banks.banks:
-        named = [(f"answers.{each.id}", each.tags) for each in bank.answers.values()]
-        named += [(kind, line.tags) for kind, lines in bank.lines.items() for line in lines]
-        named += [("next_issues", each.tags) for each in bank.next_issues]
+        file = f"answers{f'.{bank.brand}' if bank.brand else ''}.yaml"
+        named = [(f"{file}:{each.line}: {each.id}", each.tags) for each in bank.answers.values()]
+        named += [(f"{file}: {kind}", line.tags) for kind, lines in bank.lines.items() for line in lines]
+        named += [(f"{file}: next_issues", each.tags) for each in bank.next_issues]
         found += [(where, tag) for where, its_tags in named for tag in its_tags if tag not in known]
     return found
 
@@ -103,9 +104,7 @@ def _checked(directory: Path, rules: Rules) -> str:
     groups = {tag.partition(".")[0] for tag in rules.taxonomy.tags}
     if strangers := unknown_tags(replies.answers, rules.taxonomy.tags, groups):
         where, tag = strangers[0]
-        raise ConfigurationError(
-            f"{tag!r} is neither a tag nor a group of taxonomy.yaml", where=f"{directory}: {where}"
-        )
+        raise ConfigurationError(f"{tag!r} is neither a tag nor a group of taxonomy.yaml", where=f"{directory}/{where}")
     banks = ", ".join(
         f"{len(bank.answers)} answers{f' of {bank.brand}' if bank.brand else ''}" for bank in replies.answers.banks
     )

@@ -231,6 +231,7 @@ def test_a_feed_is_read_and_its_mistakes_have_a_line(tmp_path: Path) -> None:
     ("name", "content", "told"),
     [
         ("missing", None, "neither a folder nor a JSON Feed"),
+        ("en", GOOD, "holds no folder of a language"),  # that of a language is named instead of the one around it
         ("feed.json", "{", "feed.json:1: is not JSON"),
         ("feed.json", '{"items": 1}', "is no JSON Feed"),
         ("feed.json", b"\xff", "is not UTF-8"),
@@ -241,7 +242,7 @@ def test_a_place_without_articles_says_what_to_do(
     tmp_path: Path, name: str, content: str | bytes | None, told: str
 ) -> None:
     if content is not None:
-        written(tmp_path, {name: content})
+        written(tmp_path, {name if "." in name else f"{name}/pay.md": content})
     with pytest.raises(ConfigurationError, match=re.escape(told)):
         articles.read(tmp_path / name)
 

@@ -81,6 +81,13 @@ def test_shipped_answers_name_tags_of_the_shipped_taxonomy() -> None:
     assert unknown_tags(followed.load().answers, tags, {tag.partition(".")[0] for tag in tags}) == []
 
 
+def test_an_unknown_tag_of_an_answer_is_named_with_its_line(tmp_path: Path) -> None:
+    text = "answers:\n  a:\n    tags: [no.such]\n    title: {en: T}\n    text: {en: Hi}\n"
+    (tmp_path / "answers.yaml").write_text(text, "utf-8")
+    found = unknown_tags(followed.load(tmp_path).answers, ["orders.cancel"], ["orders"])
+    assert found == [("answers.yaml:3: a", "no.such")]
+
+
 def test_our_own_texts_read_well() -> None:
     assert own_texts.check([ruleset.SHIPPED, followed.SHIPPED], LISTS) == []
 
