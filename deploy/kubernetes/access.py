@@ -16,6 +16,7 @@ from schemas.settings import Settings
 from schemas.topics import (
     CLOCK_FACTS,
     CONTACT_EVENTS,
+    CONTACT_FACTS,
     DEAD_LETTERS,
     OUTBOUND,
     ROUTING,
@@ -75,6 +76,12 @@ def roles(settings: Settings) -> tuple[Role, ...]:
         Role("setup", secrets, secrets),
         # `dlq replay`, run beside a sink, writes to the topic that a dead letter came from.
         Role("sink", everything - workers_own, everything - workers_own, group),
+        Role(
+            "suggester",
+            frozenset((settings.topic(CONTACT_FACTS),)),
+            frozenset((settings.topic(CONTACT_EVENTS),)),
+            settings.group("suggester"),
+        ),
         Role("worker", everything - dead_letters, everything, group.rstrip("-"), transactional=group),
     )
 

@@ -233,6 +233,15 @@ def test_a_role_does_not_what_is_not_its_own(secure: Deployment) -> None:
         asyncio.run(forged())
 
 
+def test_the_suggester_reads_and_appends_by_tls_and_password(secure: Deployment) -> None:
+    from tests.support.tagging.suggesting import first_suggestion
+
+    suggester = secure.settings(WorkerSettings, kafka_username="deskstream-suggester")
+    others = secure.settings(WorkerSettings, kafka_username="deskstream-worker")
+    admin.verify_topics(suggester)
+    assert asyncio.run(asyncio.wait_for(first_suggestion(suggester, others), 120)).tag == "product.smell"
+
+
 def test_the_watchdog_asks_by_tls_and_password(secure: Deployment) -> None:
     from schemas.topics import CONTACT_EVENTS
     from stream_processors.runtime.watchdog import Watchdog
