@@ -25,6 +25,7 @@ from stream_processors.rules.templates import Rendered, Situation
 from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.brand_voice import automatic_signature, sent_by
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.lookup import CONVERSATIONAL
 from stream_processors.tickets.observations import Acknowledged, Suppressed, Untranslated
 from stream_processors.tickets.sla.queue import expected_seconds
 from stream_processors.tickets.state import Promise, SentAcknowledgement, Ticket
@@ -74,7 +75,13 @@ def step(context: FoldContext) -> FoldContext:
 
 
 def _telling(event: MessageReceived) -> str:
-    """Returns the first words of a message without a subject; of a short one that people write again and again nothing."""
+    """Returns the first words of a message without a subject; of a short one that people write again and again nothing.
+
+    In conversations nothing either: who solved one and opens the next greets in the same words, and a machine that answers us
+    there stays on its ticket, which gets one message.
+    """
+    if event.channel in CONVERSATIONAL:
+        return ""
     text = event.text[:200]
     return text if event.channel == "email" or len(text) >= _TELLING_CHARACTERS else ""
 

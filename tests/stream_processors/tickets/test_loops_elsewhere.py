@@ -12,7 +12,7 @@ import pytest
 
 from producers.sources.mail_intake import mail_event
 from schemas.dead_letter.headers import InputContext
-from schemas.events import MessageReceived
+from schemas.events import MessageReceived, StatusChanged
 from schemas.facts import Outbound
 from schemas.identity import customer_tag
 from schemas.settings import ProducerSettings
@@ -133,3 +133,22 @@ def test_automatic_mail_says_its_depth_and_a_persons_does_not():
         )
         _, raw = compose(message, sender=address("support@support.example"), now=T0)
         assert BytesParser(policy=SMTP).parsebytes(raw)["X-Deskstream-Depth"] == told
+
+
+def test_who_opens_each_chat_with_the_same_words_is_answered_each_time(rules):
+    worker, customer = MemoryWorker(TicketsProcessor(rules)), "chat:ann"
+    given = {"customer_tag": customer_tag(customer), "channel": "chat"}
+    for number in range(4):
+        at = T0 + number * 1800 * SECOND
+        said = MessageReceived(
+            **given, event_id=f"m{number}", occurred_at=at, received_at=at, customer_id=customer, address="ann",
+            text="Hello, I have a question about my order", thread_id=f"t{number}",
+        )  # fmt: skip
+        ticket = f"{customer_tag(customer)}-{number + 1}"
+        solved = StatusChanged(
+            **given, event_id=f"s{number}", occurred_at=at + 600 * SECOND, received_at=at + 600 * SECOND,
+            ticket_id=ticket, agent_id="mei", status="solved",
+        )  # fmt: skip
+        worker.feed([said, solved])
+    assert worker.dead_letters == []
+    assert len({each.ticket_id for each in worker.records(Outbound) if each.kind == "acknowledgement"}) == 4
