@@ -38,6 +38,7 @@ BRANDS = Path(__file__).with_name("brands.yaml")
 #: Their help centre, and the address that `BRANDS` names it by.
 HELP, HELP_URL = Path(__file__).with_name("help"), f"http://{LOOPBACK}:{HTTP_PORT}/help"
 LOCAL_KEY = "local"  # signs requests to this deployment, and may do everything
+MOST_LEAD_SECONDS = 60.0
 STOP_SECONDS = 7.0  # for our processes; Kafka needs the rest of the ten
 INBOX_README = """\
 Put a mail into this folder, as an .eml file, and it becomes a ticket within seconds; its acknowledgement arrives in
@@ -113,7 +114,8 @@ class Places:
 class Plan:
     """Says what to start, and with which clock.
 
-    speed, start, lead   of the pipeline clock: see `ClockFile.resume`; `lead` wall seconds pass before `start` comes
+    speed, start, lead   of the pipeline clock: see `ClockFile.resume`; at least `lead` wall seconds pass between the start of
+                         the processes and `start`, more on a machine that is slow with topics and tables
     simulate             the simulator's arguments, None for no simulator
     environ              overrides the environment
     """
@@ -125,6 +127,11 @@ class Plan:
     workers: int = 1
     simulate: Sequence[str] | None = None
     environ: Mapping[str, str] | None = None
+
+
+def lead_seconds(least: float, made: float) -> float:
+    """Returns how long the processes take to start, on a machine that made topics and tables in `made` seconds."""
+    return max(least, min(made / 2, MOST_LEAD_SECONDS))
 
 
 class Pipeline:
@@ -226,6 +233,7 @@ class Pipeline:
         self.clock = self._clock()
         self.env = self._environment()
         self._say("Creating topics and tables ...")
+        began = time.monotonic()
         create_topics(settings_of(Settings, self.env))
         secret_check.register(settings_of(Settings, self.env))
         settings = self.settings()
@@ -234,6 +242,8 @@ class Pipeline:
         migrate.migrate(client)
         migrate.replace_views(client)
         client.close()
+        if self.plan.lead:
+            self._begin_after(lead_seconds(self.plan.lead, time.monotonic() - began))
         write_env(places.env, self.env)
         self._say(f"Starting the pipeline; its logs are in {places.logs} ...")
         self._supervisor = Supervisor(self._processes(), places.logs, cwd=ROOT)
@@ -244,8 +254,13 @@ class Pipeline:
         self._say_line(f"{time.monotonic() - self._began:5.1f} s  {line}")
 
     def _clock(self) -> Clock:
-        clock = self.clock_file.resume(self.plan.speed, _wall(), self.plan.start)
-        return replace(clock, wall_origin=clock.wall_origin + int(self.plan.lead * MICROS)) if self.plan.lead else clock
+        return self.clock_file.resume(self.plan.speed, _wall(), self.plan.start)
+
+    def _begin_after(self, seconds: float) -> None:
+        """Lets the clock begin so many seconds from now: no process has read it yet."""
+        clock = self._clock()
+        self.clock = replace(clock, wall_origin=clock.wall_origin + int(seconds * MICROS))
+        self.env["DESKSTREAM_CLOCK"] = self.clock.spec()
 
     def _environment(self) -> dict[str, str]:
         places = self.places

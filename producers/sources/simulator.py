@@ -146,8 +146,12 @@ class _Stage:
 
     @property
     def over(self) -> bool:
+        """True after the end, when all that was planned before it is published: also by a simulator that began after it."""
         end = self._shop.end
-        return end is not None and self._clock.now() >= end and not (self._heap and self._heap[0][0] < end)
+        if end is None or self._clock.now() < end:
+            return False
+        unopened = self._next_chapter is not None and self._next_chapter[1] < end
+        return not unopened and not (self._heap and self._heap[0][0] < end)
 
     def open(self) -> None:
         """Catches up with what earlier runs left behind."""

@@ -22,6 +22,7 @@ from clickhouse_connect import get_client
 from deploy.local.balance import DeadLetter, Ledger, Log, Received, check, read_received
 from deploy.local.demo import MARK, prepare, published_at_end
 from deploy.local.mailbox import MaildirHandler, messages
+from deploy.local.pipeline import lead_seconds
 from deploy.local.process import free_ports
 from producers.simulation.people import STAFF
 from schemas.errors import ConfigurationError
@@ -223,6 +224,10 @@ def test_what_a_producer_published_after_the_last_look_at_its_metrics_is_counted
     started = '{"producer": "http", "kafka": "127.0.0.1:9092", "event": "started", "level": "info"}\n'
     ended = '{"producer": "http", "published": 112, "event": "drained", "level": "info"}\n'
     assert (published_at_end(started), published_at_end(started + ended)) == (None, 112)
+
+
+def test_the_day_begins_later_on_a_slow_machine() -> None:
+    assert [lead_seconds(8.0, made) for made in (0.5, 15.0, 90.0, 900.0)] == [8.0, 8.0, 45.0, 60.0]
 
 
 # -- on the real servers --------------------------------------------------------------------------------------------
