@@ -3,7 +3,10 @@
 The agents on shift who take a channel are of a class for each skill queue, and only those of its best class that is on
 shift suit it: who has the language and the skills, else the language, else the skills, else everybody.
 
-    4  the previous agent, for whom the ticket is reserved · 3  language and skills · 2  language · 1  skills · 0  neither
+    3  language and skills · 2  language · 1  skills · 0  neither
+
+A queue that is reserved for the previous agent suits them alone while they are on shift, else whom the queue without the
+reservation suits: it has no class of its own, for there may be one per agent.
 
 The classes of an agent change when the agent does, never with their load. Those with room stand in a heap per class: an
 entry is as good as the agent was once, so that an agent who took a ticket need not be looked up; it is corrected when it
@@ -33,7 +36,7 @@ LIVE_CHANNELS = frozenset(("chat", "phone", "in_person"))
 #: Seconds without a report after which an agent is away, by default.
 _LIVE_SILENCE, _SILENCE = 90, 15 * 60
 _NOTHING = Profile()
-_CLASSES, _PREFERRED = 5, 4
+_CLASSES = 4
 #: Pools that nobody asked for lately are forgotten when there are more.
 _MOST_POOLS = 512
 T = TypeVar("T")
@@ -87,12 +90,10 @@ class Traits(NamedTuple):
         """Returns what the tickets in their hands take of a person; more than a person by hand."""
         return sum([number * self.cost(channel) for channel, number in held.items()])
 
-    def class_for(self, name: str, needs: Needs) -> int | None:
+    def class_for(self, needs: Needs) -> int | None:
         """Returns the class of an agent on shift for a skill queue; None when they do not take its channel."""
         if self.limit(needs.channel) <= 0:
             return None
-        if name == needs.preferred:
-            return _PREFERRED
         known, language = self.languages, needs.language
         speaks = not known or not language or language in known or language.partition("-")[0] in known
         return 2 * speaks + (needs.skills <= self.skills)
@@ -133,7 +134,7 @@ class Pool:
         if found is not None:
             self.members[name] = found
             self.counts[found] += 1
-        self.best = next((each for each in range(_PREFERRED, -1, -1) if self.counts[each]), None)
+        self.best = next((each for each in range(_CLASSES - 1, -1, -1) if self.counts[each]), None)
 
     def push(self, name: str, entry: tuple[int, int, str]) -> None:
         """Lets the heap of an agent's class know that they have room."""
@@ -241,11 +242,16 @@ class Roster:
 
     def suits(self, skills: str, name: str) -> bool:
         """Returns true if the agent is of the best class for a skill queue and has room."""
-        return self.of_best(skills, name) and self.has_room(name, self._pools[skills].needs.channel)
+        return self.of_best(skills, name) and self.has_room(name, skills.partition("\0")[0])
 
     def of_best(self, skills: str, name: str) -> bool:
         """Returns true if the agent is of the best class for a skill queue."""
-        pool = self._pools.get(skills) or self.pool(skills)
+        pool = self._pools.get(skills)
+        if pool is None:
+            preferred = self._reserved_for(skills)
+            if preferred:
+                return name == preferred
+            pool = self.pool(skills)
         found = pool.members.get(name)
         return found is not None and found == pool.best
 
@@ -254,7 +260,12 @@ class Roster:
 
         None when nobody of its best class has room. `avoid` gets it when nobody else can.
         """
-        pool = self.pool(skills)
+        pool = self._pools.get(skills)
+        if pool is None:
+            preferred = self._reserved_for(skills)
+            if preferred:
+                return preferred if self.has_room(preferred, skills.partition("\0")[0]) else None
+            pool = self.pool(skills)
         best = pool.best
         if best is None:
             return None
@@ -282,8 +293,16 @@ class Roster:
                         pool.push(name, entry)
         self.freed.clear()
 
+    def _reserved_for(self, skills: str) -> str:
+        """Returns the agent who alone suits a skill queue; '' when it is not reserved, or they are not there."""
+        preferred = Needs.of(skills).preferred
+        agent = self.agents.get(preferred)
+        there = agent is not None and _on_shift(agent) and self.traits[preferred].limit(Needs.of(skills).channel) > 0
+        return preferred if there else ""
+
     def pool(self, skills: str) -> Pool:
-        """Returns the pool of a skill queue."""
+        """Returns the pool of a skill queue, of a reserved one that of the queue without the reservation."""
+        skills = "\0".join(skills.split("\0")[:3])
         pool = self._pools.get(skills)
         if pool is None:
             if len(self._pools) >= _MOST_POOLS:
@@ -292,7 +311,7 @@ class Roster:
             self._by_channel.setdefault(pool.needs.channel, []).append(pool)
             for name, agent in self.agents.items():
                 if _on_shift(agent):
-                    pool.place(name, self.traits[name].class_for(name, pool.needs))
+                    pool.place(name, self.traits[name].class_for(pool.needs))
         return pool
 
     def _forget_pools(self) -> None:
@@ -303,7 +322,7 @@ class Roster:
         self.reclassed = True
         on_shift = agent is not None and _on_shift(agent)
         for pool in self._pools.values():
-            pool.place(name, self.traits[name].class_for(name, pool.needs) if on_shift else None)
+            pool.place(name, self.traits[name].class_for(pool.needs) if on_shift else None)
 
     def _heap(self, pool: Pool, found: int) -> list[tuple[int, int, str]]:
         heap = pool.heaps[found]

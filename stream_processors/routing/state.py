@@ -20,6 +20,7 @@ team's is a moment before which no agent is overdue. A `Tick` makes them true.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -241,6 +242,7 @@ class Needs(NamedTuple):
     preferred: str = ""
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of(cls, skill_queue: str) -> Needs:
         """Returns the needs that a `QueueEntry.skill_queue` names."""
         channel, language, skills, *preferred = skill_queue.split("\0")

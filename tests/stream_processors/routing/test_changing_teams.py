@@ -53,3 +53,25 @@ def test_what_waits_in_a_team_that_is_gone_goes_to_the_fallback_of_all() -> None
     desk.update("queue", B, fallback="returns")
     desk.tick(B)
     assert desk.written[-1].to_team == "front"
+
+
+def test_queues_reserved_for_one_agent_each_share_what_finds_agents() -> None:
+    desk = Desk(affinity_seconds={"default": 600}, limits={"default": 1})
+    names = [f"agent{number}" for number in range(40)]
+    for name in names:
+        desk.presence(name)
+        desk.update("queue", f"AAAABBBB{name[5:]:0>4}-1", preferred_agent=name)
+    desk.written.clear()
+    for name in names:
+        desk.update("queue", f"AAAABBBB{name[5:]:0>4}-2", preferred_agent=name)
+    assert desk.given() == []
+    team = desk.router.states[b"tsupport"]
+    assert isinstance(team, Team)
+    assert len(team.waiting) == len(names)
+    assert len(desk.router.processor._live["support"].roster._pools) <= 1
+    desk.update("done", "AAAABBBB0007-1")
+    assert desk.given() == [("AAAABBBB0007-2", "agent7", "previous_agent")]
+    desk.presence("agent8", "offline")
+    assert sorted(desk.given()) == [("AAAABBBB0008-1", "", "agent_offline")], "nobody else has room"
+    desk.update("done", "AAAABBBB0007-2")
+    assert desk.given() == [("AAAABBBB0008-1", "agent7", "least_open")]
