@@ -18,6 +18,7 @@ import typer
 from numpy.typing import NDArray
 
 from schemas.errors import ConfigurationError
+from schemas.events import LOCALES
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules import ruleset
@@ -58,7 +59,10 @@ def train(
         texts = [*shipped(), *(corrections(corrected) if corrected else ())]
         known = _of_taxonomy(texts, taxonomy)
         if left_out := len(texts) - len(known):
-            typer.echo(f"{left_out} texts are left out: this taxonomy has no tag of theirs, or several", err=True)
+            typer.echo(
+                f"{left_out} texts are left out: this taxonomy has no tag of theirs, or several, or we tag nothing in their language",
+                err=True,
+            )
         typer.echo(f"{len(known)} texts of {len({each.tag for each in known} - {NO_TAG})} tags; reading them")
         model = trained(known, embedding.embed([each.text for each in known]))
         model.save(out)
@@ -119,9 +123,11 @@ def _require_tools(out: Path) -> None:
 
 
 def _of_taxonomy(texts: list[TrainingText], taxonomy: Taxonomy) -> list[TrainingText]:
-    """Returns the texts whose tag the taxonomy has, under its present slug where that is one."""
+    """Returns the texts in our languages whose tag the taxonomy has, under its present slug where that is one."""
     known = []
     for each in texts:
+        if each.language not in LOCALES:
+            continue
         current = taxonomy.current(each.tag) if each.tag else (NO_TAG,)
         if len(current) == 1 and (current[0] == NO_TAG or current[0] in taxonomy.tags):
             known.append(each._replace(tag=current[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = ["SHIPPED_TEXTS", "TrainingText", "corrections", "data_hash", "shipped
 SHIPPED_TEXTS = Path(__file__).with_name("training")
 _LANGUAGES = ("en", "zh-Hans", "ja")
 _NO_REASON = ("no_reason.txt", "small_talk.txt")
+#: A language as pages and browsers name it, with or without script and region.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _CORRECTION_COLUMNS = ("text", "language", "tag")
 
 
@@ -39,10 +42,12 @@ def shipped(folder: Path = SHIPPED_TEXTS) -> list[TrainingText]:
 
 
 def corrections(path: Path) -> list[TrainingText]:
-    """Returns the messages whose tags agents corrected: a CSV of `text,language,tag`.
+    """Returns the messages whose tags agents corrected: a CSV of `text,language,tag`. A region is left off: `en-GB` is `en`.
+
+    Messages in languages that we do not tag are among them.
 
     Raises:
-        ConfigurationError: the file cannot be read, lacks a column, or names a language that we do not tag.
+        ConfigurationError: the file cannot be read, lacks a column, or names what is no language.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -56,11 +61,16 @@ def corrections(path: Path) -> list[TrainingText]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from error
     for number, each in enumerate(read, start=2):
-        if each.language not in LOCALES:
+        if each.language not in LOCALES and _LANGUAGE.fullmatch(each.language) is None:
             raise ConfigurationError(
                 f"row {number}: no language {each.language!r}", where=str(path), fix=", ".join(LOCALES)
             )
-    return [each for each in read if each.text.strip()]
+    return [each._replace(language=_ours(each.language)) for each in read if each.text.strip()]
+
+
+def _ours(language: str) -> str:
+    primary = language.partition("-")[0].lower()
+    return primary if language not in LOCALES and primary in LOCALES else language
 
 
 def data_hash(texts: list[TrainingText]) -> str:

@@ -27,7 +27,7 @@ from stream_processors.tagging.embedding import readable
 from stream_processors.tagging.propose import is_read, proposals
 from stream_processors.tagging.suggest import TagSuggester
 from stream_processors.tagging.suggester import NO_TAG, SHIPPED, Model, Suggester, Suggestion, with_suggestion
-from stream_processors.tagging.train import trained
+from stream_processors.tagging.train import _of_taxonomy, trained
 from stream_processors.tagging.training_texts import TrainingText, corrections, data_hash, shipped
 
 TAXONOMY = ruleset.load().taxonomy
@@ -224,6 +224,15 @@ def test_the_shipped_texts_have_every_tag_and_language_and_the_model_is_theirs()
     assert model.version == data_hash(texts), "run `make train`"
     assert set(model.tags) == {*TAXONOMY.tags, NO_TAG}
     assert all(scores["certain_right"] >= 0.9 for scores in model.facts["scores"].values()), model.facts["scores"]
+
+
+def test_corrections_in_other_languages_and_of_regions_are_taken_as_exported(tmp_path: Path) -> None:
+    """A contact's language is what its page said where the script does not tell: `en-GB`, `de`."""
+    path = tmp_path / "corrections.csv"
+    path.write_text("text,language,tag\na,en-GB,orders.cancel\nb,de,orders.cancel\nc,ja,orders.cancel\n", "utf-8")
+    read = corrections(path)
+    assert [each.language for each in read] == ["en", "de", "ja"]
+    assert [each.text for each in _of_taxonomy(read, TAXONOMY)] == ["a", "c"]
 
 
 @pytest.mark.parametrize("content", ["text,language\nx,en\n", "text,language,tag\nx,klingon,orders.cancel\n"])
