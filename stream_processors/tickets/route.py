@@ -275,8 +275,8 @@ def _last_agent(context: FoldContext) -> str:
         if not each.assignees or (each is not ticket and each.number == ticket.number):
             continue
         agent = each.assignees[-1]
-        if isinstance(event, AssignmentChanged) and each is ticket:
-            continue  # they just gave it back
+        if isinstance(event, AssignmentChanged | Transferred) and each is ticket:
+            continue  # they just gave it back, or away
         works_here = roster.works_in(agent, ticket.team)
         if not (each.team == ticket.team if works_here is None else works_here):
             continue

@@ -49,6 +49,16 @@ def test_a_ticket_is_taken_given_on_and_given_back(story: Story) -> None:
     assert (story.ticket().assignee, story.ticket().assignees) == ("", ("mei", "tom"))
 
 
+def test_who_transferred_a_ticket_away_is_not_preferred_for_it(story: Story) -> None:
+    story.message(0, "Hello")
+    give(story, 10, "mei", "mei")
+    story.transfer(20, "returns")  # by mei
+    assert story.last(RoutingUpdate).preferred_agent == ""  # mei may be in both teams
+    give(story, 30, "mei", "mei")
+    story.transfer(40, "returns")
+    assert story.last(RoutingUpdate).preferred_agent == ""
+
+
 def test_of_two_agents_who_take_a_ticket_the_second_is_refused(story: Story) -> None:
     story.message(0, "Hello")
     give(story, 10, "mei", "mei")
