@@ -32,9 +32,9 @@ def run(deployment: Deployment, *words: str, **env: str) -> subprocess.Completed
     )
 
 
-def test_every_topic_and_both_changelogs_are_declared_with_the_namespace() -> None:
+def test_every_topic_and_changelog_is_declared_with_the_namespace() -> None:
     declared = admin.declared(Settings(namespace="shop-"))
-    assert len(declared) == len(TOPICS) + 2
+    assert len(declared) == len(TOPICS) + 3
     assert declared["shop-contact-events"].cleanup == "delete"
     assert declared["shop-deskstream-tickets-changelog"].cleanup == "compact"
     assert "other-tickets-changelog" in admin.declared(Settings(), app_id="other")
@@ -114,8 +114,8 @@ def test_a_broker_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPat
 @pytest.mark.stack
 def test_the_command_creates_verifies_and_says_in_one_line_what_is_wrong(deployment: Deployment) -> None:
     namespace = {"DESKSTREAM_NAMESPACE": f"{deployment.namespace}cli-"}
-    assert run(deployment, "create", **namespace).stdout == "20 topics created, 0 were there\n"
-    assert run(deployment, "verify", **namespace).stdout == "20 topics are as declared\n"
+    assert run(deployment, "create", **namespace).stdout == "22 topics created, 0 were there\n"
+    assert run(deployment, "verify", **namespace).stdout == "22 topics are as declared\n"
     wrong = run(deployment, "verify", DESKSTREAM_PARTITIONS="8", **namespace)
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("deskstream: topic ")

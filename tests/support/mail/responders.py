@@ -167,6 +167,12 @@ class Responder:
         if self.body == "clock":
             return f"Received at {now}. Your number is {1000 + self.written}."
         if self.body == "quoted" and answered is not None:
-            quoted = "\n".join(f"> {line}" for line in answered.get_content().splitlines())
+            quoted = "\n".join(f"> {line}" for line in _plain(answered).splitlines())
             return f"{words}\n\nOn Monday, you wrote:\n{quoted}"
         return words
+
+
+def _plain(mail: Message) -> str:
+    """Returns the words of a mail, of its plain part where it has a page as well."""
+    part = mail.get_body(("plain",))  # type: ignore[attr-defined]  # read by a policy that has it
+    return str(part.get_content())
