@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -168,6 +170,22 @@ def _split(address: str) -> SplitResult:
             "this is not an address of ClickHouse", where="DESKSTREAM_CLICKHOUSE_URL", fix="http://host:8123"
         )
     return url
+
+
+@contextmanager
+def reading_views() -> Iterator[None]:
+    """Says of a failed query on our own tables and views what its reader can do.
+
+    Raises:
+        ConfigurationError: the server refuses it: most likely this build's views are not there.
+        Unavailable: the server does not answer, or is not ready.
+    """
+    try:
+        yield
+    except (ClickHouseError, OSError) as error:
+        if kind_of(error) is Kind.RETRY:
+            raise Unavailable(f"ClickHouse does not answer: {server_message(error)}") from error
+        raise ConfigurationError(server_message(error), fix="`python -m sinks migrate` makes the views") from error
 
 
 def create_database(settings: SinkSettings) -> None:

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 import typer
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.clock import MICROS, from_micros
-from schemas.errors import ConfigurationError, Unavailable
+from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings, load
 from schemas.terminal import plain, say
 from sinks.clickhouse import connection
@@ -85,17 +84,15 @@ def lines(client: Client, name: str) -> list[str]:
     """Returns the explanation of a ticket, a line each.
 
     Raises:
-        ConfigurationError: there is no such ticket.
+        ConfigurationError: there is no such ticket, or the views are not there.
         Unavailable: ClickHouse does not answer.
     """
-    try:
+    with connection.reading_views():
         found = _rows(client, _TICKET, ticket=name)
         if not found:
             fix = 'python -m sinks query "SELECT ticket_id FROM tickets_current LIMIT 10" shows some'
             raise ConfigurationError(f"there is no ticket {name!r}", where="TICKET", fix=fix)
         return _explained(client, found[0], _rows(client, _ASSIGNMENTS, ticket=name))
-    except ClickHouseError as error:
-        raise Unavailable(f"ClickHouse does not answer: {connection.server_message(error)}") from error
 
 
 def _explained(client: Client, ticket: Row, assignments: Sequence[Row]) -> list[str]:

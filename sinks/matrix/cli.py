@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.table import Table as Grid
 
-from schemas.errors import ConfigurationError, Unavailable
+from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings, load
 from schemas.terminal import out, save, say
 from sinks.clickhouse import connection
@@ -63,14 +62,8 @@ def matrix(
 
 
 def _reasons(client: Client, weeks: int, brand: str) -> list[Reason]:
-    try:
+    with connection.reading_views():
         rows = client.query(_REASONS, parameters={"weeks": weeks, "brand": brand}).result_rows
-    except (ClickHouseError, OSError) as error:
-        if connection.kind_of(error) is connection.Kind.RETRY:
-            raise Unavailable(f"ClickHouse does not answer: {connection.server_message(error)}") from error
-        raise ConfigurationError(
-            connection.server_message(error), fix="`python -m sinks migrate` makes the views"
-        ) from error
     return [Reason(*row) for row in rows]
 
 

@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.table import Table as Grid
 
-from schemas.errors import ConfigurationError, Unavailable
+from schemas.errors import ConfigurationError
 from schemas.settings import SinkSettings, load
 from schemas.terminal import out, save, say
 from sinks.clickhouse import connection
@@ -81,14 +80,8 @@ def staffing(
 
 
 def _demand(client: Client, weeks: int) -> list[Demand]:
-    try:
+    with connection.reading_views():
         return [Demand(*row) for row in client.query(_DEMAND, parameters={"weeks": weeks}).result_rows]
-    except (ClickHouseError, OSError) as error:
-        if connection.kind_of(error) is connection.Kind.RETRY:
-            raise Unavailable(f"ClickHouse does not answer: {connection.server_message(error)}") from error
-        raise ConfigurationError(
-            connection.server_message(error), fix="`python -m sinks migrate` makes the views"
-        ) from error
 
 
 def _row(need: Need) -> dict[str, object]:

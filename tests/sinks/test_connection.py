@@ -68,3 +68,20 @@ def test_the_codes_after_which_an_insert_is_tried_again_and_those_that_stop_it()
         *(319, 394, 425, 439, 519, 574, 745, 999, 1000),
     ]
     assert sorted(connection.SETUP) == [1, 16, 60, 81, 115, 164, 192, 193, 194, 195, 291, 497, 516]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            DatabaseError("Code: 60. DB::Exception: Unknown table expression identifier 'handle_times'"),
+            ConfigurationError,
+        ),
+        (OperationalError("Connection refused"), Unavailable),
+        (ConnectionResetError("reset"), Unavailable),
+    ],
+)
+def test_a_query_on_our_views_that_fails_says_what_to_do(error: Exception, told: type[Exception]) -> None:
+    says = "python -m sinks migrate" if told is ConfigurationError else "does not answer"
+    with pytest.raises(told, match=says), connection.reading_views():
+        raise error
