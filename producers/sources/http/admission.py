@@ -102,6 +102,19 @@ class Admission:
             self._tell(f"{key.id}/{place}", "previous_secret_in_use", key=key.id)
         return Admitted(key.grant, given)
 
+    def admit_key(self, request: Request, scopes: Collection[str]) -> Admitted:
+        """Admits a request that a key with one of these scopes signed, where the old signature is not taken.
+
+        Raises:
+            Refused: as `admit`; `no_secret_configured`, there is no file of keys.
+        """
+        if not self.has_file:
+            raise Refused("no_secret_configured", "this endpoint is switched off: set DESKSTREAM_KEYS_FILE")
+        admitted = self.admit(request, scopes)
+        if admitted is None:
+            raise Refused("malformed_signature", "sign with a key of DESKSTREAM_KEYS_FILE (v2)")
+        return admitted
+
     def admit_token(self, token: DeviceToken, scope: str) -> Admitted:
         """Admits a device whose token is proved.
 
