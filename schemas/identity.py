@@ -21,6 +21,8 @@ TAG_LENGTH = 12
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _LOW_70_BITS = (1 << 70) - 1
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_EVENT_IDS = blake2b(digest_size=16)
+_LENGTHS = tuple(size.to_bytes(8, "big") for size in range(256))
 _TAG = r"[A-Z2-7]{12}"
 _NUMBER = r"[1-9][0-9]{0,8}"  # one spelling per ticket: no leading zero, no other script's digits
 TICKET_ID = re.compile(rf"^({_TAG})-({_NUMBER})\Z")
@@ -152,11 +154,15 @@ def event_id(source: str, *parts: str | bytes) -> str:
 
     Each part is hashed behind its length, so that no two lists of parts run together into the same bytes.
     """
-    hashed = b""
+    hashed = []
     for part in (source, *parts):
-        raw = part if isinstance(part, bytes) else _bytes(part)
-        hashed += len(raw).to_bytes(8, "big") + raw
-    return _base32_of_16_bytes(blake2b(hashed, digest_size=16).digest())
+        raw = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        size = len(raw)
+        hashed.append(_LENGTHS[size] if size < 256 else size.to_bytes(8, "big"))
+        hashed.append(raw)
+    state = _EVENT_IDS.copy()  # in two thirds of the time of a new one
+    state.update(b"".join(hashed))
+    return _base32_of_16_bytes(state.digest())
 
 
 def _base32_of_16_bytes(digest: bytes) -> str:

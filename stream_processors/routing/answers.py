@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from schemas.events import Assigned, Event, Overflowed, PresenceChanged
 from schemas.identity import event_id
 from stream_processors.routing.state import QueueEntry
@@ -19,22 +17,46 @@ def assigned(
     team: str, ticket: str, entry: QueueEntry, agent: str, reason: str, event: Event, position: Position
 ) -> Output:
     """Returns the assignment of a ticket; to nobody: it was given back. Its id is that of the record that caused it."""
-    cause = str(position.partition), str(position.offset), agent
-    return _output(
-        Assigned(
-            **_common("assigned", team, ticket, entry, event, cause),
-            agent_id=agent,
-            queued_at=entry.eligible_at,
-            reason=reason,
-        )
+    customer_tag = ticket.rpartition("-")[0]
+    record = Assigned(
+        event_id=event_id("assigned", ticket, team, str(position.partition), str(position.offset), agent),
+        occurred_at=_not_before(entry, event),
+        received_at=event.received_at,
+        customer_tag=customer_tag,
+        channel=entry.channel,
+        source=SOURCE,
+        imported=event.imported,
+        causation_depth=event.causation_depth + 1,
+        ticket_id=ticket,
+        team=team,
+        agent_id=agent,
+        queued_at=entry.eligible_at,
+        reason=reason,
+        answers=entry.ref,
     )
+    return Output(record, key=customer_tag)
 
 
 def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: Event, position: Position) -> Output:
     """Returns the word that a ticket waited too long."""
-    cause = str(position.partition), str(position.offset)
-    common = _common("overflowed", team, ticket, entry, event, cause)
-    return _output(Overflowed(**common, to_team=to_team, queued_at=entry.eligible_at, reason="waited"))
+    customer_tag = ticket.rpartition("-")[0]
+    record = Overflowed(
+        event_id=event_id("overflowed", ticket, team, str(position.partition), str(position.offset)),
+        occurred_at=_not_before(entry, event),
+        received_at=event.received_at,
+        customer_tag=customer_tag,
+        channel=entry.channel,
+        source=SOURCE,
+        imported=event.imported,
+        causation_depth=event.causation_depth + 1,
+        ticket_id=ticket,
+        team=team,
+        to_team=to_team,
+        answers=entry.ref,
+        queued_at=entry.eligible_at,
+        reason="waited",
+    )
+    return Output(record, key=customer_tag)
 
 
 def timed_out(team: str, agent: str, status: str, event: Event, position: Position) -> Output:
@@ -54,23 +76,7 @@ def timed_out(team: str, agent: str, status: str, event: Event, position: Positi
     return Output(presence, key=team)
 
 
-def _output(record: Assigned | Overflowed) -> Output:
-    return Output(record, key=record.customer_tag)
-
-
-def _common(
-    what: str, team: str, ticket: str, entry: QueueEntry, event: Event, cause: tuple[str, ...]
-) -> dict[str, Any]:
-    return {
-        "event_id": event_id(what, ticket, team, *cause),
-        "occurred_at": max(event.occurred_at, entry.eligible_at),  # records may arrive slightly out of order
-        "received_at": event.received_at,
-        "customer_tag": ticket.rpartition("-")[0],
-        "channel": entry.channel,
-        "source": SOURCE,
-        "imported": event.imported,
-        "causation_depth": event.causation_depth + 1,
-        "ticket_id": ticket,
-        "team": team,
-        "answers": entry.ref,
-    }
+def _not_before(entry: QueueEntry, event: Event) -> int:
+    """Returns when an answer occurred: records may arrive slightly out of order."""
+    at, eligible_at = event.occurred_at, entry.eligible_at
+    return at if at > eligible_at else eligible_at

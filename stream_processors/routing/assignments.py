@@ -81,10 +81,10 @@ class Assignments:
         entry = self.queue.remove(ticket)
         if entry is None:
             return None
-        if not entry.agent:
+        if entry.agent:
+            self.roster.hold(entry.agent, entry.channel, -1)
+        else:
             self._line.discard(entry.skill_queue, place_of(entry, ticket))
-            return entry
-        self.roster.hold(entry.agent, entry.channel, -1)
         return entry
 
     def overflow(self, ticket: str) -> None:
@@ -134,27 +134,26 @@ class Assignments:
 
     def _serve_agent(self, name: str) -> None:
         """Gives the first tickets that suit an agent to them, who alone gained room."""
-        while name in self.roster.agents and (head := self._first_for(name)) is not None:
+        channels = self.roster.channels_with_room(name, self._line.channels())
+        while channels and (head := self._first_for(name, channels)) is not None:
             place, skills = head
             entry = self._entry_at(place, skills)
             if entry is not None:
                 reason = "previous_agent" if entry.preferred == name else "least_open"
-                self._assign(ticket_at(place), name, reason)
+                self._assign(place, skills, entry, name, reason)
+                channels = self.roster.channels_with_room(name, channels)
 
-    def _first_for(self, name: str) -> tuple[bytes, str] | None:
-        """Returns the first head that suits an agent who has room for it."""
-        found: tuple[bytes, str] | None = None
-        roster, line = self.roster, self._line
-        for channel, queues in line.channels().items():
-            if not roster.has_room(name, channel):
-                continue
-            if line.unknown:
-                self._known_heads()
-            for skills in queues:
-                front = line.fronts.get(skills)
-                if front and (found is None or (front[0], skills) < found) and roster.of_best(skills, name):
-                    found = front[0], skills
-        return found
+    def _first_for(self, name: str, channels: list[str]) -> tuple[bytes, str] | None:
+        """Returns the first head on these channels that suits an agent."""
+        self._known_heads()
+        fronts, queues_for = self._line.fronts, self.live.queues_for
+        heads = [
+            (fronts[skills][0], skills)
+            for channel in channels
+            for skills in queues_for(name, channel)
+            if skills in fronts
+        ]
+        return min(heads, default=None)
 
     def _known_heads(self) -> int:
         """Returns the number of skill queues whose head is known; reads those that are not."""
@@ -181,7 +180,7 @@ class Assignments:
         if not name or name == entry.avoid or not self.roster.suits(skills, name):
             name, reason = self.roster.next_agent(skills, entry.avoid), "least_open"
         assert name is not None, "somebody has room"
-        self._assign(ticket_at(place), name, reason)
+        self._assign(place, skills, entry, name, reason)
         return True
 
     def _entry_at(self, place: bytes, skills: str) -> QueueEntry | None:
@@ -193,16 +192,23 @@ class Assignments:
         self._line.skip(skills, place)
         return None
 
-    def _assign(self, ticket: str, name: str, reason: str) -> None:
-        entry = self.remove(ticket)
-        assert entry is not None, "a head is the place of a waiting ticket"
-        self.live.assignments += 1
+    def _assign(self, place: bytes, skills: str, entry: QueueEntry, name: str, reason: str) -> None:
+        """Gives an agent the ticket at the head of a skill queue; `entry` is that of the ticket."""
+        live, ticket = self.live, ticket_at(place)
+        live.assignments += 1
         at = max(self._event.occurred_at, entry.eligible_at)
         held = replace(
-            entry, agent=name, reserved_until=0, overflow_at=None, silent_at=self.silent_at(entry, at), avoid=""
+            entry,
+            offset=self._position.offset,
+            agent=name,
+            reserved_until=0,
+            overflow_at=None,
+            silent_at=self.silent_at(entry, at),
+            avoid="",
         )
-        self.queue.put(ticket, held)
-        self.roster.hold(name, entry.channel, 1, self.live.assignments)
+        self.queue.assign(ticket, place, skills, held)
+        self._line.discard(skills, place)
+        self.roster.hold(name, entry.channel, 1, live.assignments)
         self._tell(ticket, entry, name, reason)
 
     def _tell(self, ticket: str, entry: QueueEntry, agent: str, reason: str) -> None:

@@ -6,6 +6,7 @@ next after it. It is a memory, not a state: made anew from any `Team`, it goes o
 
 from __future__ import annotations
 
+from stream_processors.routing.queue_index import QueueIndex
 from stream_processors.routing.roster import Roster
 from stream_processors.routing.state import Configuration, Seen, Source, Team
 from stream_processors.routing.waiting import WaitingLine
@@ -20,6 +21,8 @@ class LiveTeam:
         self.state = team
         self.roster = Roster(dict(team.agents), team.configuration)
         self.line = WaitingLine(dict(team.waiting), dict(team.fronts))
+        self._index = QueueIndex()
+        self._index_as_of = (0, 0)
         self.begin(team)
 
     def is_of(self, team: Team) -> bool:
@@ -42,6 +45,13 @@ class LiveTeam:
         self.assignments, self.next_silence = team.assignments, team.next_silence
         self.roster.begin()
         self.line.begin()
+
+    def queues_for(self, name: str, channel: str) -> list[str]:
+        """Returns the skill queues for which an agent is of the best class who has room on their channel."""
+        as_of = self.roster.classes, self.line.changes
+        if self._index_as_of != as_of:
+            self._index, self._index_as_of = QueueIndex(), as_of
+        return self._index.queues_for(name, channel, self.roster, self.line)
 
     def rollback(self) -> None:
         """Restores the mappings of the last state; nothing else can be done with this afterwards."""

@@ -95,7 +95,8 @@ class RoutingProcessor:
             live.rollback()
             del self._live[name]
             raise
-        states = {**fold.queue.states(), key: live.team(position.offset)}
+        states = fold.queue.states()
+        states[key] = live.team(position.offset)
         return Outcome(states, outputs, counts=fold.assignments.counts)
 
     def deadline(self, key: bytes, state: Any) -> int | None:

@@ -17,7 +17,7 @@ from stream_processors.routing.state import (
     QueueEntry,
     ReadLog,
     Waiting,
-    entry_key,
+    entry_prefix,
     held_prefix,
     place_of,
     read_log_key,
@@ -61,7 +61,8 @@ class TeamQueue:
 
     def __init__(self, read: Reader, team: str, offset: int) -> None:
         self._read, self._team, self._offset = read, team, offset
-        self._known = _read_log(read, read_log_key(team, offset), offset)
+        self._prefix, self._log_key = entry_prefix(team), read_log_key(team, offset)
+        self._known = _read_log(read, self._log_key, offset)
         self._entries: dict[str, QueueEntry | None] = {}  # as read, for the read log
         self._held: dict[str, list[str]] = {}
         self._skill_queues: dict[str, _SkillQueue] = {}
@@ -74,11 +75,13 @@ class TeamQueue:
         """Returns the entry of a ticket; None when the router does not know it."""
         if ticket in self._changed_entries:
             return self._changed_entries[ticket]
-        if ticket not in self._entries:
-            self._entries[ticket] = (
-                self._known.entries.get(ticket) if self._known else self._read.get(entry_key(self._team, ticket))
-            )
-        return self._entries[ticket]
+        if ticket in self._entries:
+            return self._entries[ticket]
+        known: QueueEntry | None = (
+            self._known.entries.get(ticket) if self._known else self._read.get(self._prefix + ticket.encode())
+        )
+        self._entries[ticket] = known
+        return known
 
     def first(self, skills: str, count: int) -> tuple[list[bytes], bool]:
         """Returns at most so many places of a skill queue in order, and true if more may follow in spite of fewer.
@@ -119,25 +122,32 @@ class TeamQueue:
     def put(self, ticket: str, entry: QueueEntry) -> QueueEntry:
         """Lets a ticket wait, or be held by `entry.agent`. A ticket that has another entry must be removed first."""
         entry = replace(entry, offset=self._offset)
-        self._changed_entries[ticket] = entry
-        self._changes[entry_key(self._team, ticket)] = entry
+        encoded = ticket.encode()
+        self._changed_entries[ticket] = self._changes[self._prefix + encoded] = entry
         if entry.agent:
-            self._changes[held_prefix(self._team, entry.agent) + ticket.encode()] = Held(offset=self._offset)
+            self._changes[held_prefix(self._team, entry.agent) + encoded] = Held(offset=self._offset)
         else:
-            place = place_of(entry, ticket)
-            self._skill_queue(entry.skill_queue).added.add(place)
-            self._changes[skill_queue_prefix(self._team, entry.skill_queue) + place] = Waiting(offset=self._offset)
+            skills, place = entry.skill_queue, place_of(entry, ticket)
+            self._skill_queue(skills).added.add(place)
+            self._changes[skill_queue_prefix(self._team, skills) + place] = Waiting(offset=self._offset)
         return entry
+
+    def assign(self, ticket: str, place: bytes, skills: str, entry: QueueEntry) -> None:
+        """Takes a ticket out of its place in a skill queue and lets `entry.agent` hold it."""
+        encoded = ticket.encode()
+        self._changed_entries[ticket] = self._changes[self._prefix + encoded] = entry
+        self.drop(skills, place)
+        self._changes[held_prefix(self._team, entry.agent) + encoded] = Held(offset=self._offset)
 
     def remove(self, ticket: str) -> QueueEntry | None:
         """Forgets a ticket; returns the entry it had."""
         entry = self.entry(ticket)
         if entry is None:
             return None
-        self._changed_entries[ticket] = None
-        self._changes[entry_key(self._team, ticket)] = None
+        encoded = ticket.encode()
+        self._changed_entries[ticket] = self._changes[self._prefix + encoded] = None
         if entry.agent:
-            self._changes[held_prefix(self._team, entry.agent) + ticket.encode()] = None
+            self._changes[held_prefix(self._team, entry.agent) + encoded] = None
         else:
             self.drop(entry.skill_queue, place_of(entry, ticket))
         return entry
@@ -158,9 +168,9 @@ class TeamQueue:
         """Returns the changed states, the read log first. A record that read nothing has no read log."""
         heads = {skills: queue.read for skills, queue in self._skill_queues.items() if queue.read}
         if not (self._entries or self._held or heads):
-            return dict(self._changes)
+            return self._changes
         read_log = ReadLog(offset=self._offset, entries=self._entries, heads=heads, held=self._held)
-        return {read_log_key(self._team, self._offset): read_log, **self._changes}
+        return {self._log_key: read_log, **self._changes}
 
 
 def _read_log(read: Reader, key: bytes, offset: int) -> ReadLog | None:

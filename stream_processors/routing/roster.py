@@ -15,7 +15,7 @@ comes to the top. Who gained room is pushed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from heapq import heapify, heappop, heappush, heapreplace
@@ -148,8 +148,9 @@ class Pool:
 class Roster:
     """The agents of a team and the pools of its skill queues; `agents` is changed in place, `rollback` undoes a record.
 
-    freed     agents who have more room than before the record, or may have
-    reclassed an agent came, went or learned something in this record
+    freed      agents who have more room than before the record, or may have
+    reclassed  an agent came, went or learned something in this record
+    classes    counts how often that was: as long as it stays, the answers of `of_best` do
     """
 
     def __init__(self, agents: dict[str, Agent], team: Configuration) -> None:
@@ -157,7 +158,7 @@ class Roster:
         self.traits: dict[str, Traits] = {}
         self.loads: dict[str, int] = {}
         self.freed: dict[str, None] = {}
-        self.reclassed = False
+        self.reclassed, self.classes = False, 0
         self.before: dict[str, Agent | None] = {}
         self._pools: dict[str, Pool] = {}
         self._by_channel: dict[str, list[Pool]] = {}
@@ -165,7 +166,8 @@ class Roster:
 
     def configure(self, team: Configuration) -> None:
         """Takes another configuration of the team."""
-        self.team, self.reclassed = team, True
+        self.team = team
+        self._reclass()
         self._forget_pools()
         self.traits = {name: Traits.of(agent, team) for name, agent in self.agents.items()}
         self.loads = {name: self.traits[name].load(agent.open) for name, agent in self.agents.items()}
@@ -214,31 +216,44 @@ class Roster:
         Who is known by a manual assignment only is forgotten with the last ticket.
         """
         agent = self.agents.get(name, _UNKNOWN)
-        changed = replace(
-            agent,
-            open=_counted(agent.open, channel, step),
-            last_assigned=agent.last_assigned if number is None else number,
-        )
-        if not changed.open and not changed.known:
+        held = agent.open.copy()
+        count = held.get(channel, 0) + step
+        if count > 0:
+            held[channel] = count
+        else:
+            held.pop(channel, None)
+        changed = replace(agent, open=held, last_assigned=agent.last_assigned if number is None else number)
+        traits = self.traits.get(name)
+        if not held and not changed.known:
             self.set(name, None)
-        elif name not in self.traits:
+        elif traits is None:
             self.set(name, changed)
         else:
-            self.before.setdefault(name, agent)
+            if name not in self.before:
+                self.before[name] = agent
             self.agents[name] = changed
-            self.loads[name] += step * self.traits[name].cost(channel)
+            self.loads[name] += step * traits.cost(channel)
             if step < 0:
                 self.freed[name] = None
 
+    def channels_with_room(self, name: str, channels: Iterable[str]) -> list[str]:
+        """Returns those of the channels of which the agent takes one more ticket now."""
+        agent = self.agents.get(name)
+        if agent is None or agent.status != "online" or agent.out:
+            return []
+        traits, held, free = self.traits[name], agent.open, []
+        limits, costs = traits.limits, traits.costs
+        others = limits.get("default", 0)
+        for channel in channels:
+            if held.get(channel, 0) < limits.get(channel, others) and (
+                not costs or self.loads[name] + traits.cost(channel) <= PERSON
+            ):
+                free.append(channel)
+        return free
+
     def has_room(self, name: str, channel: str) -> bool:
         """Returns true if the agent takes one more ticket of this channel now."""
-        agent, traits = self.agents[name], self.traits[name]
-        if agent.status != "online" or agent.out:
-            return False
-        limits = traits.limits
-        if agent.open.get(channel, 0) >= limits.get(channel, limits.get("default", 0)):
-            return False
-        return not traits.costs or self.loads[name] + traits.cost(channel) <= PERSON
+        return bool(self.channels_with_room(name, (channel,)))
 
     def suits(self, skills: str, name: str) -> bool:
         """Returns true if the agent is of the best class for a skill queue and has room."""
@@ -248,12 +263,19 @@ class Roster:
         """Returns true if the agent is of the best class for a skill queue."""
         pool = self._pools.get(skills)
         if pool is None:
-            preferred = self._reserved_for(skills)
+            preferred = self.reserved_for(skills)
             if preferred:
                 return name == preferred
             pool = self.pool(skills)
         found = pool.members.get(name)
         return found is not None and found == pool.best
+
+    def reserved_for(self, skills: str) -> str:
+        """Returns the agent who alone suits a skill queue; '' when it is not reserved, or they are not there."""
+        preferred = Needs.of(skills).preferred
+        agent = self.agents.get(preferred)
+        there = agent is not None and _on_shift(agent) and self.traits[preferred].limit(Needs.of(skills).channel) > 0
+        return preferred if there else ""
 
     def next_agent(self, skills: str, avoid: str = "") -> str | None:
         """Returns who gets the next ticket of a skill queue: the least loaded, then whose last assignment is longest ago.
@@ -262,7 +284,7 @@ class Roster:
         """
         pool = self._pools.get(skills)
         if pool is None:
-            preferred = self._reserved_for(skills)
+            preferred = self.reserved_for(skills)
             if preferred:
                 return preferred if self.has_room(preferred, skills.partition("\0")[0]) else None
             pool = self.pool(skills)
@@ -284,21 +306,26 @@ class Roster:
     def offer_room(self) -> None:
         """Lets pools know of who was freed. Until then `next_agent` may not find them."""
         for name in self.freed:
-            if name not in self.agents:
+            if self._holds_as_before(name):
                 continue
-            entry = self._entry(name)
-            for channel, pools in self._by_channel.items():
-                if self.has_room(name, channel):
-                    for pool in pools:
+            channels = self.channels_with_room(name, self._by_channel)
+            if channels:
+                entry = self._entry(name)
+                for channel in channels:
+                    for pool in self._by_channel[channel]:
                         pool.push(name, entry)
         self.freed.clear()
 
-    def _reserved_for(self, skills: str) -> str:
-        """Returns the agent who alone suits a skill queue; '' when it is not reserved, or they are not there."""
-        preferred = Needs.of(skills).preferred
-        agent = self.agents.get(preferred)
-        there = agent is not None and _on_shift(agent) and self.traits[preferred].limit(Needs.of(skills).channel) > 0
-        return preferred if there else ""
+    def _holds_as_before(self, name: str) -> bool:
+        """Returns true if an agent took as much as they gave back: the pools know them as they are, or as better."""
+        before, agent = self.before.get(name), self.agents.get(name)
+        return (
+            before is not None
+            and agent is not None
+            and not self.reclassed
+            and before.open == agent.open
+            and before.status == agent.status
+        )
 
     def pool(self, skills: str) -> Pool:
         """Returns the pool of a skill queue, of a reserved one that of the queue without the reservation."""
@@ -318,8 +345,12 @@ class Roster:
         self._pools.clear()
         self._by_channel.clear()
 
-    def _place(self, name: str, agent: Agent | None) -> None:
+    def _reclass(self) -> None:
         self.reclassed = True
+        self.classes += 1
+
+    def _place(self, name: str, agent: Agent | None) -> None:
+        self._reclass()
         on_shift = agent is not None and _on_shift(agent)
         for pool in self._pools.values():
             pool.place(name, self.traits[name].class_for(pool.needs) if on_shift else None)
@@ -373,12 +404,3 @@ def _taught(before: Agent, after: Agent) -> bool:
         or before.roster != after.roster
         or before.valid_seconds != after.valid_seconds
     )
-
-
-def _counted(counts: Mapping[str, int], name: str, step: int) -> dict[str, int]:
-    """Returns a copy with one count changed; counts of zero are left out."""
-    changed = dict(counts)
-    changed[name] = changed.get(name, 0) + step
-    if changed[name] <= 0:
-        del changed[name]
-    return changed

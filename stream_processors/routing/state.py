@@ -259,16 +259,24 @@ def team_key(team: str) -> bytes:
     return b"t" + team.encode()
 
 
+@lru_cache(maxsize=4096)
+def entry_prefix(team: str) -> bytes:
+    """Returns the prefix of the keys of a team's entries; a ticket follows it."""
+    return b"i" + team.encode() + b"\0"
+
+
 def entry_key(team: str, ticket: str) -> bytes:
     """Returns the key of a ticket's `QueueEntry`."""
-    return b"i" + team.encode() + b"\0" + ticket.encode()
+    return entry_prefix(team) + ticket.encode()
 
 
+@lru_cache(maxsize=4096)
 def skill_queue_prefix(team: str, skill_queue: str) -> bytes:
     """Returns the prefix of the keys of a skill queue; a place follows it."""
     return b"w" + team.encode() + b"\0" + skill_queue.encode() + b"\0"
 
 
+@lru_cache(maxsize=4096)
 def held_prefix(team: str, agent: str) -> bytes:
     """Returns the prefix of the keys of what an agent holds; a ticket follows it."""
     return b"h" + team.encode() + b"\0" + agent.encode() + b"\0"
@@ -286,7 +294,11 @@ def team_and_ticket(key: bytes) -> tuple[str, str]:
 
 
 #: The order between channels: real time, then messaging, then social, then what can wait a day.
-_RANK = {"chat": 0, "phone": 0, "in_person": 0, "bot": 0, "help_centre": 0, "sms": 1, "voicemail": 1, "social": 2}
+_RANK = {
+    **dict.fromkeys(("chat", "phone", "in_person", "bot", "help_centre"), b"0"),
+    **dict.fromkeys(("sms", "voicemail"), b"1"),
+    "social": b"2",
+}
 ORDER = ("channel", "priority", "due_at", "eligible_at")
 #: The first byte of a place with all four criteria; older places begin with their priority.
 _ORDERED, _ORDERED_LENGTH = b"A", 1 + 1 + 1 + 8 + 8
@@ -295,13 +307,12 @@ _NO_DUE_TIME = b"\xff" * 8
 
 def order_of(entry: QueueEntry, criteria: tuple[str, ...]) -> bytes:
     """Returns what orders a waiting ticket by these criteria: bytes that compare as they do."""
-    parts = {
-        "channel": b"%d" % _RANK.get(entry.channel, 3),
-        "priority": _PRIORITY_BYTE.get(entry.priority, b"2"),
-        "due_at": _NO_DUE_TIME if entry.due_at is None else _time(entry.due_at),
-        "eligible_at": _time(entry.eligible_at),
-    }
-    return _ORDERED + b"".join([parts[each] for each in criteria or ORDER])
+    rank, priority = _RANK.get(entry.channel, b"3"), _PRIORITY_BYTE.get(entry.priority, b"2")
+    due, eligible = _NO_DUE_TIME if entry.due_at is None else _time(entry.due_at), _time(entry.eligible_at)
+    if not criteria:
+        return _ORDERED + rank + priority + due + eligible
+    parts = {"channel": rank, "priority": priority, "due_at": due, "eligible_at": eligible}
+    return _ORDERED + b"".join([parts[each] for each in criteria])
 
 
 def place_of(entry: QueueEntry, ticket: str) -> bytes:

@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class WaitingLine:
-    """Holds the skill queues; `heads` are their first places in the order of service. `rollback` undoes a record."""
+    """Holds the skill queues; `heads` are their first places in the order of service. `rollback` undoes a record.
+
+    `changes` counts how often a skill queue came or went.
+    """
 
     def __init__(self, counts: dict[str, int], fronts: dict[str, list[bytes]]) -> None:
         self.counts, self.fronts = counts, fronts
@@ -25,6 +28,7 @@ class WaitingLine:
         self.unknown = counts.keys() - fronts.keys()
         self._before: dict[str, tuple[int | None, list[bytes] | None]] = {}
         self._channels: dict[str, list[str]] | None = None
+        self.changes = 0
 
     def channels(self) -> dict[str, list[str]]:
         """Returns the skill queues by channel."""
@@ -51,7 +55,7 @@ class WaitingLine:
         self.counts[skills] = count + 1
         front = self.fronts.get(skills)
         if count == 0:
-            self._channels = None
+            self._came_or_went()
         if front is None:
             if count == 0:
                 self._set(skills, [place])
@@ -69,7 +73,7 @@ class WaitingLine:
             self.counts[skills] = count
         else:
             self.counts.pop(skills, None)
-            self._channels = None
+            self._came_or_went()
         self.skip(skills, place)
 
     def skip(self, skills: str, place: bytes) -> None:
@@ -79,10 +83,12 @@ class WaitingLine:
         if front is None:
             if skills not in self.counts:
                 self.unknown.discard(skills)
-            return
-        at = bisect_left(front, place)
-        if at < len(front) and front[at] == place:
-            self._set(skills, front[:at] + front[at + 1 :])
+        elif front[0] == place:
+            self._set(skills, front[1:])
+        else:
+            at = bisect_left(front, place)
+            if at < len(front) and front[at] == place:
+                self._set(skills, front[:at] + front[at + 1 :])
 
     def fill(self, skills: str, places: list[bytes], more: bool) -> None:
         """Sets the first places of a queue whose front is unknown; none and no `more`: nothing waits there after all."""
@@ -93,20 +99,27 @@ class WaitingLine:
         elif not more:
             self.unknown.discard(skills)
             self.counts.pop(skills, None)
-            self._channels = None
+            self._came_or_went()
+
+    def _came_or_went(self) -> None:
+        self._channels = None
+        self.changes += 1
 
     def _set(self, skills: str, front: list[bytes]) -> None:
         before = self.fronts.get(skills)
-        if before is not None and front[:1] != before[:1]:
+        head = front[0] if front else None
+        if before is not None:
+            if before[0] == head:
+                self.fronts[skills] = front
+                return
             del self.heads[bisect_left(self.heads, (before[0], skills))]
-        if not front:
+        if head is None:
             del self.fronts[skills]
             if skills in self.counts:
                 self.unknown.add(skills)
             return
         self.fronts[skills] = front
-        if before is None or front[0] != before[0]:
-            insort(self.heads, (front[0], skills))
+        insort(self.heads, (head, skills))
 
     def _remember(self, skills: str) -> None:
         if skills not in self._before:

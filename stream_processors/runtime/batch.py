@@ -21,8 +21,8 @@ from stream_processors.runtime.state_codec import StateCodec, stored_offset
 
 #: The stage of a record whose bytes are none of ours.
 DECODE = "decode"
-#: So many new keys are put into their places one by one; more are sorted with all others.
-_INSERTED_MOST = 256
+#: So many new keys of a kind are put into their places one by one; more are sorted with all others.
+_INSERTED_MOST = 64
 
 
 class Failure(NamedTuple):
@@ -60,7 +60,7 @@ class Folded(NamedTuple):
 class Overlay:
     """The states of one partition as this batch sees them: the store with the batch's own changes laid over it."""
 
-    __slots__ = ("_codec", "_get", "_scan", "_sorted", "changed", "found")
+    __slots__ = ("_codec", "_get", "_scan", "_sorted", "_sorted_count", "changed", "found")
 
     def __init__(
         self,
@@ -71,7 +71,8 @@ class Overlay:
         self._codec, self._get, self._scan = codec, get, scan
         self.changed: dict[bytes, State | None] = {}
         self.found: dict[bytes, State | None] = {}
-        self._sorted: list[bytes] = []
+        self._sorted: dict[int, list[bytes]] = {}
+        self._sorted_count = 0
 
     def get(self, key: bytes) -> Any | None:
         """Returns the decoded state, or None (as a `Reader`)."""
@@ -106,17 +107,31 @@ class Overlay:
                 yield key, state
 
     def _changed_with(self, prefix: bytes) -> list[bytes]:
-        """The changed keys that start with `prefix`, in order. Keys only ever come: their number says if some came."""
-        if added := len(self.changed) - len(self._sorted):
-            if added < _INSERTED_MOST:
-                for key in islice(reversed(self.changed), added):
-                    insort(self._sorted, key)
-            else:
-                self._sorted = sorted(self.changed)
-        first = place = bisect_left(self._sorted, prefix)
-        while place < len(self._sorted) and self._sorted[place].startswith(prefix):
+        """Returns the changed keys that start with `prefix`, in order. Those of a kind that nobody scans are never sorted."""
+        kind = prefix[0]
+        if kind not in self._sorted:
+            self._sorted[kind] = sorted(key for key in islice(self.changed, self._sorted_count) if key[0] == kind)
+        self._sort_added()
+        ordered = self._sorted[kind]
+        first = place = bisect_left(ordered, prefix)
+        while place < len(ordered) and ordered[place].startswith(prefix):
             place += 1
-        return self._sorted[first:place]
+        return ordered[first:place]
+
+    def _sort_added(self) -> None:
+        """Puts the keys into their places that came since the last scan. Keys only ever come: their number says if some did."""
+        added = len(self.changed) - self._sorted_count
+        if not added:
+            return
+        self._sorted_count += added
+        for kind, ordered in self._sorted.items():
+            came = [key for key in islice(reversed(self.changed), added) if key[0] == kind]
+            if len(came) < _INSERTED_MOST:
+                for key in came:
+                    insort(ordered, key)
+            else:
+                ordered += came
+                ordered.sort()
 
 
 class BatchFolder:

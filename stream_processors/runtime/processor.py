@@ -10,6 +10,7 @@ garbage collector does not track (`gc=False`: frozen values form no cycles).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Protocol, get_type_hints
 
 import msgspec
@@ -22,13 +23,14 @@ from stream_processors.runtime.gauges import StateGauges
 
 #: No time of an event is from then on: 2200-01-01 UTC, in microseconds.
 LATEST = 7_258_118_400_000_000
-#: Kind of event → the fields that are times.
+#: Kind of event → the fields that are times: two at least.
 _TIMES: dict[type, tuple[str, ...]] = {
     kind: tuple(
         name for name, hint in get_type_hints(kind, include_extras=True).items() if hint in (Micros, Micros | None)
     )
     for kind in EVENTS
 }
+_READ_TIMES = {kind: attrgetter(*names) for kind, names in _TIMES.items()}
 #: The upper limit of the setting `max_batch_records`: records this far apart never share a batch.
 MOST_BATCH_RECORDS = 8192
 
@@ -129,10 +131,10 @@ def require_event(record: Event) -> None:
     Raises:
         Refused: `not_an_event`, `bad_time`.
     """
-    names = _TIMES.get(type(record))
-    if names is None:
+    read = _READ_TIMES.get(type(record))
+    if read is None:
         raise Refused("not_an_event", f"{type(record).__name__} is no event")
-    for name in names:
-        at = getattr(record, name)
+    for at in read(record):
         if at is not None and not 0 <= at < LATEST:
+            name = next(each for each in _TIMES[type(record)] if getattr(record, each) == at)
             raise Refused("bad_time", f"{name} of {type(record).__name__} is {at}")
