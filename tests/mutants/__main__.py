@@ -41,7 +41,7 @@ LEAST_KILLED = 0.92  #: of a sample
 #: A mutant's tests may take so many times the processor's time that they took unchanged, and so many seconds more.
 TIMEOUT_FACTOR, GRACE_SECONDS = 2, 10
 #: Tests of these seconds run first; only if they all pass, the others are imported as well.
-CLOSEST_SECONDS, MOST_SECONDS = 5.0, 30.0
+CLOSEST_SECONDS, MOST_SECONDS = 5.0, 120.0
 NO_END, NO_IMPORT = "no end", "the code is not imported"
 
 

@@ -330,3 +330,8 @@ def test_a_folder_that_may_not_be_read_is_no_defect(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
         articles.read(tmp_path)
+
+
+@pytest.mark.parametrize("leads_to", ["tel:", "tel:+", "mailto:", "mailto:shop", "https://"])
+def test_a_link_that_leads_to_nobody_is_refused(leads_to: str) -> None:
+    assert "has a link to" in markdown.page(f"[here]({leads_to})").problem

@@ -60,6 +60,8 @@ def test_bodies_and_keys_that_do_not_fit_are_refused(site: Site) -> None:
     assert "characters" in problem(site.post(CHECK, {"text": "x" * 150_000}, "desk"))
     assert "language must" in problem(site.post(CHECK, {"text": "x", "language": 3}, "desk"))
     assert "txt is not a field" in problem(site.post(CHECK, {"text": "x", "txt": "x"}, "desk"))
+    assert f"{'y' * 60} is not a field" in problem(site.post(CHECK, {"text": "x", "y" * 61: "x"}, "desk"))
+    assert f"{'y' * 61}" not in problem(site.post(CHECK, {"text": "x", "y" * 61: "x"}, "desk"))
     assert reason(site.post(CHECK, [], "desk")) == (400, "bad_json")
     assert reason(site.post(CHECK, {"text": "x"}, "notes")) == (403, "missing_scope")
     assert reason(asked(site, "shop", tags="orders.cancel", language="en")) == (403, "missing_scope")

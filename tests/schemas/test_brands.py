@@ -120,6 +120,7 @@ def test_a_shared_domain_belongs_to_nobody_alone(tmp_path: Path) -> None:
         ("default: a\nbrands:\n  a: ~", 3, "has no fields"),
         ("default: a\nbrands:\n  a: {}", 3, "has no name"),
         ("default: a\nbrands:\n  a:\n    name: A\n    colour: red", 5, "'colour' is not known here"),
+        ('default: a\nbrands:\n  a:\n    name: "A\\nB"', 4, "name must be one line"),
         ("default: a\nbrands:\n  a:\n    name: A\n    mail_domain: 'a b'", 5, "is not a domain"),
         ("default: a\nbrands:\n  a:\n    name: A\n    mailbox: 'a@b'", 5, "is not the first part of an address"),
         ("default: a\nbrands:\n  a:\n    name: A\n    numbers: [442071838750]", 5, "is not a number"),

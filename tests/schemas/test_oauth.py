@@ -12,7 +12,7 @@ import structlog
 
 from schemas import metrics
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.oauth import TokenRefused, Tokens, configured
+from schemas.oauth import TokenRefused, Tokens, begin_at_zero, configured
 from tests.support.mail.token_server import CLIENT, REFRESH, SECRET, TokenServer, token_server
 from tests.support.producers.certificate import self_signed
 from tests.support.producers.log_reader import free_port
@@ -225,3 +225,9 @@ def test_a_date_of_yaml_is_a_date() -> None:
 def test_secrets_are_not_in_a_repr() -> None:
     client = configured(OPTIONS | {"refresh_token": REFRESH}, "test")
     assert SECRET not in repr(client) and REFRESH not in repr(client)
+
+
+def test_the_counts_of_requests_begin_at_0() -> None:
+    begin_at_zero(configured(OPTIONS, "test"), "imap:zero@b")
+    began = {outcome for name, outcome in metrics.OAUTH_TOKEN_REQUESTS._metrics if name == "imap:zero@b"}
+    assert began == {"issued", "refused", "unavailable"}

@@ -244,3 +244,10 @@ def test_formatting_that_is_never_closed_costs_little() -> None:
 
 def test_entities_are_decoded_as_a_browser_does() -> None:
     assert to_text(clean("&eacute;&#233;&#xe9; &copy;")) == html.unescape("&eacute;&#233;&#xe9; &copy;")
+
+
+def test_a_link_without_an_address_is_its_words() -> None:
+    assert (
+        to_text('<a name="top">Our offer</a> and <a href="https://x.example/">more</a>')
+        == "Our offer and more (https://x.example/)"
+    )

@@ -74,6 +74,7 @@ def test_answers_for_a_ticket_are_filled_with_what_may_be_told(monkeypatch: pyte
     assert "1. cancel-order: Cancel an order  [orders.cancel]" in told
     assert "order 10023" in told
     assert "Hello Ann," in told
+    assert "\n    I have stopped order 10023" in told
 
 
 def test_shipped_answers_name_tags_of_the_shipped_taxonomy() -> None:

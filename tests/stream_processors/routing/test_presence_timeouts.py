@@ -154,6 +154,7 @@ def test_the_router_tells_others_who_timed_out_and_takes_nothing_from_it() -> No
     outputs = router.outputs_of(Tick(**base, state_key=b"tsupport"))
     (written,) = (each.record for each in outputs if isinstance(each.record, PresenceChanged))
     assert (written.agent_id, written.status, written.source) == ("mei", "away", "routing")
+    assert written.causation_depth == 1
     reported_at = router.states[b"tsupport"].agents["mei"].reported_at
     assert router.outputs_of(written) == []
     assert router.states[b"tsupport"].agents["mei"].reported_at == reported_at

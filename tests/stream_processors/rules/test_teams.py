@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigurationError
+from stream_processors.rules import teams as teams_module
 from stream_processors.rules import teams_file
 from stream_processors.rules.ruleset import SHIPPED
 from stream_processors.rules.teams import Teams
@@ -103,3 +104,10 @@ def test_a_wrong_signature_is_refused_with_its_line(signatures: str, problem: st
         load(tmp_path, f"fallback: a\nteams:\n  a:\n    signatures: {signatures}\n")
     assert refused.value.problem == problem
     assert refused.value.where.endswith(":4")
+
+
+def test_what_strangers_tickets_say_is_not_remembered_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teams_module, "_REMEMBERED", 50)
+    teams = load(tmp_path, "fallback: a\nteams:\n  a: {}\n")
+    assert {teams.decide(f"brand-{number}", "en").team for number in range(500)} == {"a"}
+    assert len(teams._remembered) <= 50

@@ -13,6 +13,7 @@ from schemas.events import Event, TagsCounted
 from schemas.facts import SpikeFact
 from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
+from stream_processors.spikes.detector import Sum
 from stream_processors.spikes.gauges import SpikeGauges
 from stream_processors.spikes.processor import SpikesProcessor
 from stream_processors.spikes.state import tag_key
@@ -234,3 +235,10 @@ def test_a_crash_anywhere_gives_the_same_facts(rules):
 def test_the_state_of_a_tag_is_small(rules):
     worker = desk(rules, days=70, per_hour=1.0)
     assert len(worker.store[tag_key(TAG)]) < 2500
+
+
+def test_what_scatters_more_speaks_less_in_both_directions() -> None:
+    sum_ = Sum(score=5.0, since=1, count=3, expected=1.0)
+    assert sum_.passed(2.0, 4.0).score == pytest.approx(sum_.passed(0.5, 1.0).score)
+    gained = [sum_.with_contact(2, dispersion, 100.0).score - 5.0 for dispersion in (1.0, 4.0)]
+    assert gained[0] == pytest.approx(4 * gained[1])

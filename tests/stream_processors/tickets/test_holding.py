@@ -242,6 +242,17 @@ def test_the_follow_up_of_a_low_score_is_taken_by_hand(story: Story) -> None:
     assert (story.last(FollowUpFact).status, story.refused()) == ("done", [])
 
 
+def test_a_follow_up_that_somebody_has_is_not_taken_unawares(story: Story) -> None:
+    story.message(0, "Hello")
+    story.reply(10)
+    story.solve(20, agent_id="mei")
+    story.survey(4000, csat=1, episode=1)
+    give(story, 4100, "tom", "tom")
+    give(story, 4200, "ann", "ann")
+    assert story.ticket().follow_up == "tom"
+    assert [reason for _, reason in story.refused()] == ["stale_assignment"]
+
+
 def test_a_rule_may_ask_what_the_order_of_a_ticket_is_worth(rules: Rules) -> None:
     rich = RoutingRule("rich", {}, "returns", {"tact": 2}, least_value=50000)
     teams = Teams(rules.teams.teams, rules.teams.fallback, "t", (rich,), (50000,), True)
