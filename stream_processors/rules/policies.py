@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas import yamlfile
+from schemas.calendars import Calendar, NeverOpen
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
 from schemas.events import CHANNELS, LOCALES, PRIORITIES
-from stream_processors.rules.calendars import Calendar, NeverOpen
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.teams import Teams
 
 __all__ = ["CLOCKS", "Policies", "Policy", "Thanks", "due_at"]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from schemas import yamlfile
+from schemas.calendars import Calendar
+from schemas.calendars_file import Calendars
 from schemas.events import AgentProfile
 from schemas.skills import levels_of
-from stream_processors.rules.calendars import Calendar
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.routing_fields import by_channel, calendar, languages, limits, skills, weights
 from stream_processors.rules.teams import Teams
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from schemas import yamlfile
+from schemas.calendars import Calendar
+from schemas.calendars_file import Calendars
 from schemas.events import CHANNELS, LOCALES
 from schemas.skills import HIGHEST_LEVEL
-from stream_processors.rules.calendars import Calendar
-from stream_processors.rules.calendars_file import Calendars
 
 __all__ = ["by_channel", "calendar", "languages", "limits", "seconds", "skills", "weights"]
 

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 from schemas import brands_file
 from schemas.brands import Brand, Brands
+from schemas.calendars_file import Calendars
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
 from stream_processors.rules import incidents, taxonomy_file, teams_file
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.incidents import Incident
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from schemas.calendars import CLOSED
 from schemas.events import CHANNELS, LOCALES
 from schemas.yamlfile import Document, read
-from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.template_files import CHANNEL, KINDS
 
 __all__ = ["NO_SITUATIONS", "Circumstances", "Condition", "Rule", "Situations", "condition"]

@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from stream_processors.rules.calendars import Calendar
+from schemas.calendars import Calendar
 from stream_processors.rules.routing_policy import RoutingPolicy
 
 __all__ = ["CHOSEN_BY", "LIVE", "Attributes", "Decision", "RoutingRule", "Team", "Teams"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas import yamlfile
+from schemas.calendars_file import Calendars
 from schemas.events import CHANNELS, LOCALES
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.routing_fields import by_channel, calendar, languages, limits, seconds, skills, weights
 from stream_processors.rules.routing_policy import ORDER, RoutingPolicy
 from stream_processors.rules.teams import RoutingRule, Team, Teams

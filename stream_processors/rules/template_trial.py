@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from schemas import safe_html
 from schemas.brands import NAME_CHARACTERS
+from schemas.calendars import CLOSED
 from schemas.errors import ConfigurationError
-from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.template_files import LAYOUT
 from stream_processors.rules.templates import FITS, Situation, Templates

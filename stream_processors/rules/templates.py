@@ -36,9 +36,9 @@ from typing import Any, NamedTuple
 from jinja2 import TemplateError
 from markupsafe import Markup
 
+from schemas.calendars import CLOSED
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
-from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.template_files import CHANNEL, KINDS, LAYOUT, File, View, read
 from stream_processors.text import sms

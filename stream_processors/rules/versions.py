@@ -10,10 +10,10 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import NamedTuple
 
+from schemas.calendars import Calendar
 from schemas.events import Event
 from schemas.published import IncidentChanged
 from stream_processors.rules import incidents
-from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.ruleset import Rules
 
 __all__ = ["ALWAYS", "RulesetHistory", "RulesetVersion", "time_of"]

@@ -19,7 +19,7 @@ from stream_processors.tickets.state import Clock, Customer, Episode, Ticket
 
 if TYPE_CHECKING:
     from schemas.brands import Brand
-    from stream_processors.rules.calendars import Calendar
+    from schemas.calendars import Calendar
     from stream_processors.rules.policies import Policy
     from stream_processors.rules.ruleset import Rules
     from stream_processors.rules.surveys import Signing

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import psutil
 from aiokafka import AIOKafkaProducer
 
+from schemas.calendars import Calendar, Era
 from schemas.identity import customer_tag
 from schemas.settings import Settings
 from schemas.topics import PARTITIONS, changelog
 from stream_processors.rules import ruleset
-from stream_processors.rules.calendars import Calendar, Era
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.runtime.timers import Timers
 from stream_processors.tickets.processor import TicketsProcessor

@@ -26,9 +26,9 @@ import msgspec
 from producers.mail import charsets, quotes, tnef
 from producers.mail.event import normalise
 from schemas import codec
+from schemas.calendars import Calendar, Era
 from schemas.clock import MICROS
 from schemas.errors import Refused
-from stream_processors.rules.calendars import Calendar, Era
 from stream_processors.text import language
 from tests.benchmarks import channels_email
 from tests.support.producers import tnef_bytes

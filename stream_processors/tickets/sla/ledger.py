@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from schemas.calendars import Calendar
 from schemas.clock import MICROS
 from schemas.facts import ClockFact
-from stream_processors.rules.calendars import Calendar
 from stream_processors.rules.policies import Policy, due_at
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext

@@ -28,7 +28,7 @@ from stream_processors.tickets.observations import (
 )
 
 if TYPE_CHECKING:
-    from stream_processors.rules.calendars import Calendar
+    from schemas.calendars import Calendar
 
 __all__ = ["Answered", "Queue", "expected_seconds", "queue_key", "step"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from stream_processors.rules.calendars import Calendar
+from schemas.calendars import Calendar
 from stream_processors.tickets.state import Clock, ClockCharges, ClockShare, StatusChange, Ticket, TimeInStatus
 
 __all__ = [

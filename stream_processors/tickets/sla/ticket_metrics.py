@@ -12,11 +12,11 @@ from functools import cache
 
 from msgspec.structs import replace
 
+from schemas.calendars import Calendar
 from schemas.clock import MICROS
 from schemas.events import CallEnded, Tick
 from schemas.facts import ClockShare as ClockShareFact
 from schemas.facts import TicketClocks
-from stream_processors.rules.calendars import Calendar
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at, heard_of

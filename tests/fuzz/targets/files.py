@@ -18,13 +18,13 @@ from producers.intake import Intake
 from producers.replay.handlers import replay_handlers
 from producers.replay.replay_one import replay_one
 from producers.sources.imap.accounts import parse as mailboxes
+from schemas.calendars_file import Calendars
 from schemas.dead_letter import headers as dead_letter_headers
 from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.record import DeadLetter
 from schemas.errors import ConfigurationError
 from schemas.settings import ProducerSettings
 from stream_processors.rules import ruleset, teams_file
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.policies import Policies

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
 from stream_processors.rules import ruleset, teams_file
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policies, Policy, due_at
 from stream_processors.rules.ruleset import SHIPPED
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.calendars import Calendar
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
 from schemas.events import CHANNELS, LOCALES
-from stream_processors.rules.calendars import Calendar
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policy
 from stream_processors.rules.ruleset import load
 from stream_processors.text.promised_time import promised_time

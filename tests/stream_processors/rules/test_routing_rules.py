@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.calendars_file import Calendars
 from schemas.errors import ConfigurationError
 from stream_processors.rules import ruleset, teams_file
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.roster import Roster
 from stream_processors.rules.routing_policy import announcements
 from stream_processors.rules.teams import Teams

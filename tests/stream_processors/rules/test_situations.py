@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.calendars import CLOSED
 from schemas.errors import ConfigurationError
 from stream_processors.rules import ruleset
-from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.situations import NO_SITUATIONS, Circumstances, Situations
 
 RULES = ruleset.load()

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.calendars import CLOSED
 from schemas.clock import to_micros
 from schemas.errors import ConfigurationError
 from schemas.events import CHANNELS, LOCALES
 from stream_processors.rules import ruleset as rules_module
-from stream_processors.rules.calendars import CLOSED
 from stream_processors.rules.taxonomy import Article
 from stream_processors.rules.templates import KINDS, Situation, Templates, kind_of
 from stream_processors.text import sms

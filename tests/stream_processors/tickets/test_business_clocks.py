@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
 from schemas.facts import ClockFact, TicketClocks, TicketFact
 from stream_processors.rules import ruleset as rules_module
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.ruleset import Rules
 from tests.support.tickets.story import Story, at

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec
+from schemas.calendars_file import Calendars
 from schemas.events import Event
 from schemas.facts import ClockFact, ClockShare, PaneBucketFact, PaneFact, TicketClocks, TicketFact
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import Policies
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.sla.clocks import next_deadline

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.calendars import Calendar
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
-from stream_processors.rules.calendars import Calendar
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.tickets.sla import status_history
 from stream_processors.tickets.sla.status_history import (
     Time,

@@ -44,9 +44,9 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from schemas import codec, events
+from schemas.calendars_file import Calendars
 from schemas.facts import ClockFact, TicketClocks
 from schemas.facts import ClockShare as ClockShareFact
-from stream_processors.rules.calendars_file import Calendars
 from stream_processors.rules.policies import CLOCKS, Policies
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
 from schemas.errors import ConfigurationError
-from stream_processors.rules.calendars_file import Calendars
 
 
 def load(path: Path, text: str) -> Calendars:

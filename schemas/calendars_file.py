@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import holidays
 import icalendar
 
+from schemas.calendars import Calendar, Era, Span
 from schemas.yamlfile import Document, read
-from stream_processors.rules.calendars import Calendar, Era, Span
 
 __all__ = ["Calendars"]
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.calendars import Calendar, Era, NeverOpen
 from schemas.clock import MICROS
-from stream_processors.rules.calendars import Calendar, Era, NeverOpen
 from tests.support.rules.hours import HOUR, at, span, week_of
 
 NINE_TO_SIX = ((9 * HOUR, 18 * HOUR),)

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from schemas.calendars import Calendar, NeverOpen
+from schemas.calendars_file import Calendars
 from schemas.clock import MICROS
-from stream_processors.rules.calendars import Calendar, NeverOpen
-from stream_processors.rules.calendars_file import Calendars
 from tests.support.each import each
 from tests.support.tickets.clock_case import seconds
 

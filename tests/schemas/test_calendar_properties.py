@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.calendars import Calendar, Era
 from schemas.clock import MICROS
-from stream_processors.rules.calendars import Calendar, Era
 from tests.support.rules.hours import HOUR, MINUTE, at, span
 
 ZONES = (
