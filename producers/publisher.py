@@ -20,7 +20,7 @@ from producers.publishing.connection import CONNECT_SECONDS, Connection
 from producers.publishing.deliveries import Deliveries, Delivery
 from producers.publishing.published_ids import PublishedIds
 from producers.publishing.receipts import NO_CHANNEL, Outcome, Receipt, count
-from producers.publishing.records import MAX_RECORD_BYTES, dead_letter_of, encoded, key_of
+from producers.publishing.records import MAX_RECORD_BYTES, dead_letter_of, encoded, key_of, name_of_key
 from producers.publishing.reply_advice import ReplyAdvice
 from schemas import codec
 from schemas.dead_letter.headers import InputContext
@@ -28,11 +28,22 @@ from schemas.dead_letter.record import DeadLetter
 from schemas.dead_letter.replay_markers import REPLAY_HEADER, replay_marker
 from schemas.errors import Refused
 from schemas.events import Event
+from schemas.record_key import name_of, record_key
 from schemas.settings import ProducerSettings
 from schemas.text import error_line
 from schemas.topics import CONTACT_EVENTS, TOPIC_OF
 
-__all__ = ["MAX_RECORD_BYTES", "NO_CHANNEL", "Enrich", "Outcome", "Publisher", "Receipt", "encoded", "key_of"]
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "NO_CHANNEL",
+    "Enrich",
+    "Outcome",
+    "Publisher",
+    "Receipt",
+    "encoded",
+    "key_of",
+    "name_of_key",
+]
 
 
 #: Kafka takes a record within milliseconds when it is well.
@@ -180,7 +191,7 @@ class Publisher:
         """Sends what nobody misses when it is lost (somebody is typing): not waited for, not counted, not sent again."""
         if (client := self._connection.client) is not None:
             with contextlib.suppress(KafkaError):
-                client.send(self._topics[type(event)], codec.encode(event), event.customer_tag.encode())
+                client.send(self._topics[type(event)], codec.encode(event), key_of(event))
 
     # dead letters
 
@@ -219,7 +230,7 @@ class Publisher:
         result: Future[Receipt] = Future()
         receipt = Receipt(Outcome.DEAD_LETTERED, reason=refused.reason)
         delivery = Delivery(self._deliveries, result, channel, receipt)
-        self._deliveries.send(delivery, self._dlq, record.key, record.value, record.headers)
+        self._deliveries.send(delivery, self._dlq, record_key(name_of(record.key)), record.value, record.headers)
         return result
 
     def dead_letter(self, raw: bytes, refused: Refused, **about: Any) -> Receipt:
@@ -245,7 +256,11 @@ class Publisher:
         try:
             sent = [
                 client.send(
-                    dead_letter.topic, b"", dead_letter.key, replay_marker(dead_letter, now), dead_letter.partition
+                    dead_letter.topic,
+                    b"",
+                    record_key(name_of(dead_letter.key)),
+                    replay_marker(dead_letter, now),
+                    dead_letter.partition,
                 )
                 for dead_letter in dead_letters
             ]

@@ -34,6 +34,8 @@ from schemas.topics import STATE_TABLES, TOPICS, Topic, changelog
 
 BOOTSTRAP_SECONDS, READY_SECONDS = 10.0, 30.0
 IN_SYNC = "min.insync.replicas"
+#: The cleanup policy of a topic of unique keys while an erasure lets Kafka remove a customer's records (ADR 52).
+ERASING = "compact,delete"
 
 
 def declared(settings: Settings, *, app_id: str = "") -> dict[str, Topic]:
@@ -55,7 +57,7 @@ def create_topics(settings: Settings, *, app_id: str = "") -> list[str]:
         Unavailable: Kafka does not answer, or does not finish in time.
     """
     topics = declared(settings, app_id=app_id)
-    with _admin(settings) as admin:
+    with administrator(settings) as admin:
         missing = [name for name in topics if name not in set(admin.list_topics())]
         if missing:
             with suppress(TopicAlreadyExistsError):  # another process was faster; what it made is verified below
@@ -77,7 +79,7 @@ def verify_topics(settings: Settings, *, app_id: str = "") -> None:
             acknowledges a record that fewer of them have.
         Unavailable: Kafka does not answer.
     """
-    with _admin(settings) as admin:
+    with administrator(settings) as admin:
         if problems := _problems(admin, declared(settings, app_id=app_id), settings):
             raise TopicMismatch("; ".join(problems))
 
@@ -86,7 +88,7 @@ def delete_topics(settings: Settings, *, app_id: str = "", wait: bool = True) ->
     """Deletes every topic of this deployment, by default until they are gone; for tests and for leaving a shared broker."""
     names = set(declared(settings, app_id=app_id))
     deadline = time.monotonic() + READY_SECONDS
-    with _admin(settings) as admin:
+    with administrator(settings) as admin:
         while there := names.intersection(admin.list_topics()):
             with suppress(UnknownTopicOrPartitionError):  # gone already, but not every broker has heard
                 admin.delete_topics(sorted(there))
@@ -103,7 +105,7 @@ def forget_offsets(settings: Settings, group: str) -> None:
     Raises:
         Unavailable: a member of it is there (or was within its session time), or Kafka does not answer.
     """
-    with _admin(settings) as admin:
+    with administrator(settings) as admin:
         answer = dict(admin.delete_groups([group]))[group]
     if answer not in ("OK", "GroupIdNotFoundError"):
         because = "somebody still reads in it" if answer == "NonEmptyGroupError" else answer
@@ -117,7 +119,7 @@ def require_idle(settings: Settings, group: str, topic: str) -> None:
         Unavailable: somebody reads in it, or records wait, or Kafka does not answer.
     """
     places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-    with _admin(settings) as admin:
+    with administrator(settings) as admin:
         members, committed = _group(admin, group, places)
         ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
     if members:
@@ -141,7 +143,12 @@ def _group(admin: Any, group: str, places: list[TopicPartition]) -> tuple[list[A
 
 
 @contextmanager
-def _admin(settings: Settings) -> Iterator[Any]:
+def administrator(settings: Settings) -> Iterator[Any]:
+    """Opens Kafka's administration.
+
+    Raises:
+        Unavailable: Kafka does not answer, at the start or later.
+    """
     servers = settings.kafka_bootstrap_servers
     admin = None
     try:
@@ -242,7 +249,7 @@ def _wrong_configs(admin: Any, topics: dict[str, Topic], replicas: dict[str, int
     problems = []
     for name, configs in describe_configs(admin, list(topics)).items():
         for key, wanted in (("cleanup.policy", topics[name].cleanup), *topics[name].configs):
-            if configs[key] != wanted:
+            if configs[key] != wanted and (key, configs[key]) != ("cleanup.policy", ERASING):
                 problems.append(f"topic {name} has {key}={configs[key]}, expected {wanted}")
         if int(configs[IN_SYNC]) < (least := in_sync(replicas[name])):
             problems.append(

@@ -14,6 +14,7 @@ from schemas.dead_letter import writer
 from schemas.errors import Unavailable
 from schemas.kafka_security import security
 from schemas.metrics import SINK_DEAD_LETTERED, SINK_PAUSED
+from schemas.record_key import BY_NAME, name_of, record_key
 from schemas.settings import SinkSettings
 from schemas.topics import Topic
 from sinks.clickhouse.batch import Record
@@ -53,6 +54,7 @@ def producer(settings: SinkSettings, *, linger_ms: int = 5) -> AIOKafkaProducer:
         enable_idempotence=True,
         linger_ms=linger_ms,
         max_request_size=32 << 20,
+        partitioner=BY_NAME,
         **security(settings),
     )
 
@@ -142,9 +144,8 @@ class DeadLetters:
             dead_letter = writer.of_record(
                 record.key, record.value, position, error, reason=reason, stage=self._sink, at=now(), producer=producer
             )
-            pending.append(
-                await self._producer.send(topic, dead_letter.value, key=dead_letter.key, headers=dead_letter.headers)
-            )
+            key = record_key(name_of(dead_letter.key))
+            pending.append(await self._producer.send(topic, dead_letter.value, key=key, headers=dead_letter.headers))
         for future in pending:
             await future
         for _, reason, error in rejected:

@@ -20,6 +20,7 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.events import CustomersMerged
 from schemas.kafka_security import security
 from schemas.process import configure_logging
+from schemas.record_key import BY_NAME, record_key
 from schemas.settings import WorkerSettings, listed, load
 from schemas.topics import CONTACT_EVENTS, changelog
 from stream_processors.runtime.state_codec import StateCodec, stored_offset
@@ -108,7 +109,9 @@ async def _publish(settings: WorkerSettings) -> int:
     now, count = settings.pipeline_clock.now(), 0
     servers = settings.kafka_bootstrap_servers
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, **security(settings))
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True, **security(settings))
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, acks="all", enable_idempotence=True, partitioner=BY_NAME, **security(settings)
+    )
     try:
         await consumer.start()
         await producer.start()
@@ -116,7 +119,7 @@ async def _publish(settings: WorkerSettings) -> int:
             known = [each async for each in _known(consumer, settings, number)]
             sent = []
             for event in merges(known, now):
-                key = event.customer_tag.encode()
+                key = record_key(event.customer_tag.encode())
                 sent.append(await producer.send(settings.topic(CONTACT_EVENTS), codec.encode(event), key))
                 count += 1
                 if len(sent) >= _IN_FLIGHT:

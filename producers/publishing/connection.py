@@ -17,6 +17,7 @@ from producers.publishing.records import MAX_RECORD_BYTES
 from schemas import secret_check
 from schemas.errors import TopicMismatch, Unavailable
 from schemas.kafka_security import security
+from schemas.record_key import BY_NAME
 from schemas.settings import ProducerSettings
 from schemas.text import error_line
 from schemas.topics import CHAT_SIGNALS, CONTACT_EVENTS, ROUTING
@@ -161,6 +162,7 @@ class Connection:
             reconnect_backoff_max_ms=1000,
             allow_auto_create_topics=False,
             metrics_enabled=False,
+            partitioner=BY_NAME,
             **security(self.settings),
         )
 

@@ -9,8 +9,9 @@ from schemas.dead_letter.headers import InputContext
 from schemas.dead_letter.writer import DeadLetterRecord
 from schemas.errors import BrokenBody, Refused
 from schemas.events import Event, PresenceChanged, RosterChanged
+from schemas.record_key import record_key
 
-__all__ = ["MAX_RECORD_BYTES", "dead_letter_of", "encoded", "key_of"]
+__all__ = ["MAX_RECORD_BYTES", "dead_letter_of", "encoded", "key_of", "name_of_key"]
 
 #: The largest value that fits beside key and headers into the 4 MB that our topics accept.
 MAX_RECORD_BYTES = 3_900_000
@@ -32,7 +33,12 @@ def encoded(event: Event) -> bytes:
 
 
 def key_of(event: Event) -> bytes:
-    """Returns the record key: the team in `routing`, the customer tag everywhere else."""
+    """Returns a record key for one sending of the event."""
+    return record_key(name_of_key(event))
+
+
+def name_of_key(event: Event) -> bytes:
+    """Returns the name in the record key: the team in `routing`, the customer tag everywhere else."""
     return (event.team if isinstance(event, PresenceChanged | RosterChanged) else event.customer_tag).encode()
 
 

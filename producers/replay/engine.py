@@ -22,7 +22,7 @@ from enum import StrEnum
 
 import msgspec
 
-from producers.publisher import Outcome, Publisher, Receipt, key_of
+from producers.publisher import Outcome, Publisher, Receipt, name_of_key
 from producers.replay.handlers import replay_handlers
 from producers.replay.replay_one import ReplayedInput, replay_one
 from producers.storage.attachments import AttachmentStore
@@ -31,6 +31,7 @@ from schemas.dead_letter import headers, reader
 from schemas.dead_letter.record import DeadLetter
 from schemas.errors import CodecError, Refused
 from schemas.events import REPLAYED_AT, Event, MessageReceived
+from schemas.record_key import name_of
 from schemas.settings import ProducerSettings
 from schemas.topics import CONTACT_EVENTS, ROUTING
 
@@ -121,7 +122,7 @@ def _plans(
             break
         for dead_letter in asyncio.run(reader.bodies(settings, some)):
             made = replay_one(dead_letter, without_store, named=named)
-            ids = [(key_of(event), event.event_id) for event in made.events]
+            ids = [(name_of_key(event), event.event_id) for event in made.events]
             plans.append(_Plan(dead_letter.light(), ids, made.refused))
     return plans
 
@@ -140,7 +141,7 @@ async def _known(settings: ProducerSettings, plans: Sequence[_Plan]) -> set[str]
     async with reader.reader(settings) as consumer:
         places = await reader.spans(consumer, topics, since_ms=since_ms)
         async for record in reader.records(consumer, places):
-            if (ids := wanted.get(record.key)) is not None and (event_id := _event_id(record.value)) in ids:
+            if (ids := wanted.get(name_of(record.key))) is not None and (event_id := _event_id(record.value)) in ids:
                 found.add(event_id)
     return found
 

@@ -313,6 +313,8 @@ class _Facts:
             return
         for records in batches.values():
             for record in records:
+                if record.value is None:  # the tombstone of an erasure
+                    continue
                 try:
                     yield codec.decode(record.value)
                 except CodecError as error:

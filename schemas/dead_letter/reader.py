@@ -143,8 +143,11 @@ async def spans(consumer: AIOKafkaConsumer, names: Iterable[str], *, since_ms: i
     return {place: (first[place], end[place]) for place in places}
 
 
-async def records(consumer: AIOKafkaConsumer, places: Spans) -> AsyncIterator[Any]:
-    """Yields the records between first and end of every partition, in the order of each."""
+async def records(consumer: AIOKafkaConsumer, places: Spans, *, tombstones: bool = False) -> AsyncIterator[Any]:
+    """Yields the records between first and end of every partition, in the order of each.
+
+    The tombstones of erasures only where they are asked for.
+    """
     left = {place: end for place, (first, end) in places.items() if first < end}
     if not left:
         return
@@ -154,7 +157,7 @@ async def records(consumer: AIOKafkaConsumer, places: Spans) -> AsyncIterator[An
     while left:
         for place, some in (await consumer.getmany(*left, timeout_ms=200, max_records=2000)).items():
             for record in some:
-                if record.offset < left[place]:
+                if record.offset < left[place] and (tombstones or record.value is not None):
                     yield record
         for place in list(left):
             if await consumer.position(place) >= left[place]:

@@ -56,6 +56,12 @@ class TicketAdopted(Event, frozen=True, kw_only=True):
 
 
 class ErasureRequested(Event, frozen=True, kw_only=True):
-    """The customer asked to be forgotten."""
+    """The customer asked to be forgotten.
+
+    request_id  the `event_id` of the request, in what the worker writes on because of it; '' in the request itself
+    below       written by the worker only, after what ends the tickets: those with a lower number are dropped, 0 drops none
+    """
 
     requested_by: str = ""
+    request_id: str = ""
+    below: int = 0

@@ -37,7 +37,9 @@ class Batch:
         """Adds records of one partition, in order. `partition` is a (topic, partition) tuple."""
         groups = self.groups
         for record in records:
-            head = (record.value or b"")[:HEADER_BYTES]
+            if record.value is None:  # the tombstone of an erasure
+                continue
+            head = record.value[:HEADER_BYTES]
             if head in groups:
                 groups[head].append(record)
             else:

@@ -18,6 +18,7 @@ from schemas.dead_letter import reader
 from schemas.dead_letter.record import DeadLetter, parse_position
 from schemas.dead_letter.replay_markers import REPLAY_HEADER, replay_marker
 from schemas.errors import CodecError, ConfigurationError
+from schemas.record_key import name_of, record_key
 from schemas.settings import SinkSettings
 from schemas.topics import TOPICS
 from sinks import kafka
@@ -75,7 +76,7 @@ async def _send(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequen
         await producer.send(
             target(dead_letter, settings),
             dead_letter.value,
-            key=dead_letter.key,
+            key=record_key(name_of(dead_letter.key)),
             partition=home(dead_letter, settings),
             headers=[(REPLAY_HEADER, dead_letter.place.encode())],
         )
@@ -93,7 +94,7 @@ async def mark(settings: SinkSettings, producer: AIOKafkaProducer, some: Sequenc
         await producer.send(
             dead_letter.topic,
             b"",
-            key=dead_letter.key,
+            key=record_key(name_of(dead_letter.key)),
             partition=dead_letter.partition,
             headers=replay_marker(dead_letter, now),
         )

@@ -34,6 +34,7 @@ from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import DELIVERY_SECONDS
 from schemas.process import Health
+from schemas.record_key import name_of, record_key
 from schemas.settings import SinkSettings
 from schemas.text import encodable
 from schemas.topics import DELIVERIES
@@ -223,7 +224,10 @@ class MessageDelivery:
             try:
                 with self._watch.waiting():
                     await self._producer.send_and_wait(
-                        self._settings.topic(DELIVERIES), fact, key=record.key, partition=record.partition
+                        self._settings.topic(DELIVERIES),
+                        fact,
+                        key=record_key(name_of(record.key)),
+                        partition=record.partition,
                     )
                 return
             except KafkaError as error:

@@ -29,6 +29,7 @@ from schemas.kafka_watch import KafkaWatch
 from schemas.metrics import DELIVERIES as DELIVERIES_TOTAL
 from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS, SINK_PAUSED
 from schemas.process import Health
+from schemas.record_key import name_of
 from schemas.settings import SinkSettings
 from schemas.topics import DEAD_LETTERS, DELIVERIES, OUTBOUND
 from sinks import kafka
@@ -139,16 +140,17 @@ class DeliverySink:
     def _start(self, partition: AssignedPartition, record: Any) -> None:
         if partition.first is None:
             partition.first = record.offset
-        before = partition.last_of_key.get(record.key)
+        name = name_of(record.key)
+        before = partition.last_of_key.get(name)
         task = asyncio.create_task(self._see_through(partition, record, before))
-        partition.last_of_key[record.key] = task
+        partition.last_of_key[name] = task
         partition.unfinished.append((record.offset, task))
         partition.running += 1
 
         def forget(finished: asyncio.Task[None]) -> None:
             partition.running -= 1
-            if partition.last_of_key.get(record.key) is finished:
-                del partition.last_of_key[record.key]
+            if partition.last_of_key.get(name) is finished:
+                del partition.last_of_key[name]
 
         task.add_done_callback(forget)
 
@@ -156,8 +158,10 @@ class DeliverySink:
         """Delivers one message after the one before it of the same customer, unless the history has it."""
         if before is not None and not before.done():
             await asyncio.wait({before})
+        if record.value is None:  # the tombstone of an erasure
+            return
         try:
-            message = decode(record.value or b"")
+            message = decode(record.value)
             if not isinstance(message, Outbound | MailReport):
                 raise NotOutbound(f"a {type(message).__name__} is no outbound message")
         except (CodecError, NotOutbound) as error:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from schemas.codec import encode
 from schemas.facts import Fact, WebhookDelivered
 from schemas.metrics import WEBHOOK_BREAKER, WEBHOOK_DELIVERIES, WEBHOOK_SECONDS
+from schemas.record_key import record_key
 from schemas.settings import SinkSettings
 from schemas.topics import DELIVERIES
 from sinks.webhooks.payload import fact_id, name_of
@@ -66,7 +67,7 @@ class DeliveryLog:
             seconds=round(answer.seconds, 6),
             detail=answer.detail[:500],
         )
-        await self._write_durably(encode(delivered), fact.customer_tag.encode(), partition)
+        await self._write_durably(encode(delivered), record_key(fact.customer_tag.encode()), partition)
 
     async def _write_durably(self, value: bytes, key: bytes, partition: int) -> None:
         for attempt in range(1, WRITE_ATTEMPTS + 1):

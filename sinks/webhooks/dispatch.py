@@ -27,6 +27,7 @@ from schemas.errors import CodecError, DeskstreamError
 from schemas.facts import Fact
 from schemas.metrics import LAST_COMMIT_SECONDS, SINK_LAG_RECORDS
 from schemas.process import Health
+from schemas.record_key import name_of
 from schemas.settings import SinkSettings
 from schemas.topics import DELIVERIES
 from sinks import kafka
@@ -144,25 +145,28 @@ class Dispatch:
 
     def _start(self, record: Any) -> asyncio.Task[None] | None:
         """Starts the task that sees a record through; returns None when the subscription does not want it."""
-        kind = kinds_by_header().get((record.value or b"")[:HEADER_BYTES])
+        if record.value is None:  # the tombstone of an erasure
+            return None
+        kind = kinds_by_header().get(record.value[:HEADER_BYTES])
         if kind is not None and kind not in self._subscription.facts:
             return None
+        name = name_of(record.key)
         try:
-            fact = decode(record.value or b"")
+            fact = decode(record.value)
         except CodecError as error:
             work = self._receiver.dead_letter(record, error.reason, error)
         else:
             if not self._subscription.wants(fact):
                 return None
-            work = self._see_through(record, fact, self._last_of_key.get(record.key))
+            work = self._see_through(record, fact, self._last_of_key.get(name))
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        self._last_of_key[record.key] = task
+        self._last_of_key[name] = task
 
         def forget(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
-            if self._last_of_key.get(record.key) is finished:
-                del self._last_of_key[record.key]
+            if self._last_of_key.get(name) is finished:
+                del self._last_of_key[name]
 
         task.add_done_callback(forget)
         return task

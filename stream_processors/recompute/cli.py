@@ -29,6 +29,7 @@ from schemas.errors import CodecError, Unavailable
 from schemas.facts import Fact
 from schemas.kafka_security import security
 from schemas.process import guarded
+from schemas.record_key import name_of
 from schemas.settings import WorkerSettings, load
 from schemas.topics import CONTACT_EVENTS
 from stream_processors.recompute.engine import HandedOver, Recomputation
@@ -147,8 +148,10 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
                 fold = Recomputation(processor, partition.partition, _buffer(within), handed_over)
                 async for records in log.records(partition):
                     for record in records:
+                        if record.value is None:
+                            continue
                         try:
-                            event = codec.decode(record.value or b"")
+                            event = codec.decode(record.value)
                         except CodecError:
                             fold.refused["undecodable"] += 1
                             continue
@@ -169,14 +172,14 @@ async def _handed_over(log: _Log, processor: TicketsProcessor, within: int) -> H
     }
     for partition in log.partitions:
         async for records in log.records(partition):
-            moved.update(each.key for each in records if (each.value or b"")[: codec.HEADER_BYTES] in headers)
+            moved.update(name_of(each.key) for each in records if (each.value or b"")[: codec.HEADER_BYTES] in headers)
     for _ in range(_MOST_HANDS if moved else 0):
         before = dict(handed_over.known)
         for partition in log.partitions:
             fold = Recomputation(processor, partition.partition, _buffer(within), handed_over)
             async for records in log.records(partition):
                 for record in records:
-                    if record.key in moved:
+                    if name_of(record.key) in moved:
                         with suppress(CodecError):
                             deque(fold.take(codec.decode(record.value or b"")), maxlen=0)
             deque(fold.end(0), maxlen=0)

@@ -164,8 +164,10 @@ class BatchFolder:
         folded = skipped = run = longest = 0
         process, decode = self.processor.process, codec.decode
         for record in records:
+            if record.value is None:  # the tombstone of an erasure: the record that it ends was folded long ago
+                continue
             try:
-                outcome = process(decode(record.value or b""), Position(partition, record.offset), overlay)
+                outcome = process(decode(record.value), Position(partition, record.offset), overlay)
             except Exception as error:
                 if StateFromTheFuture in (type(error), type(error.__cause__)):
                     raise  # nothing is wrong with the record: it is this build that must not touch the state

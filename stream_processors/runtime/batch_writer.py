@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-
-from aiokafka.partitioner import murmur2
 
 from schemas import codec
+from schemas.record_key import name_of, partition_of, record_key
 from schemas.settings import WorkerSettings
 from schemas.topics import TOPIC_OF
 from stream_processors.runtime.batch import Failure
@@ -28,20 +26,21 @@ class BatchWriter:
     def add_outputs(
         self, writes: BatchProducer, partition: int, outputs: Iterable[tuple[bytes | None, Output]]
     ) -> None:
-        """Adds the outputs of records of this partition, each with the key of its record."""
+        """Adds the outputs of records of this partition, each with the name in the key of its record or one of its own."""
         encode, topics, add, partitions = codec.encode, self._topics, writes.add, self._partitions
+        unique = record_key
         for source_key, output in outputs:
             record, key = output.record, output.key
             if key is None:
-                add(topics[type(record)], partition, source_key, encode(record))
+                add(topics[type(record)], partition, unique(name_of(source_key)), encode(record))
             else:
                 name = key.encode()
-                add(topics[type(record)], _hashed(name) % partitions, name, encode(record))
+                add(topics[type(record)], partition_of(name, partitions), unique(name), encode(record))
 
     def add_dead_letters(self, writes: BatchProducer, partition: int, failures: Iterable[Failure]) -> None:
         """Adds the records of this partition that could not be folded."""
         for failure in failures:
-            writes.add(self._dead_letters, partition, failure.key, failure.value, failure.headers)
+            writes.add(self._dead_letters, partition, record_key(name_of(failure.key)), failure.value, failure.headers)
 
     async def write_changelog(self, writes: BatchProducer, partition: int, values: Mapping[bytes, bytes | None]) -> int:
         """Makes states durable, in the processor's order of kinds; returns the last changelog offset, -1 for no states.
@@ -57,9 +56,3 @@ class BatchWriter:
                 if key[:1] == prefix:
                     writes.add(self._changelog, partition, key, value)
         return (await writes.flush()).get((self._changelog, partition), -1)
-
-
-@lru_cache(maxsize=4096)
-def _hashed(key: bytes) -> int:
-    """Returns the hash that Kafka clients take modulo the partitions. murmur2 in Python takes 5 µs, and teams are few."""
-    return int(murmur2(key) & 0x7FFFFFFF)

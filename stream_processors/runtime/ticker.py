@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from schemas import codec, metrics
 from schemas.events import Tick
 from schemas.identity import event_id
+from schemas.record_key import record_key
 from stream_processors.runtime.batch_producer import BatchProducer
 from stream_processors.runtime.state_codec import StateCodec
 from stream_processors.runtime.timers import Timers
@@ -67,7 +68,8 @@ class Ticker:
             writes = BatchProducer(producer, int(time.time() * 1000))
             for deadline, key in due:
                 tick = tick_for(key, deadline, now)
-                writes.add(self._topic, partition, tick.customer_tag.encode() or key, codec.encode(tick))
+                name = tick.customer_tag.encode() or key
+                writes.add(self._topic, partition, record_key(name), codec.encode(tick))
             await writes.flush()
             metrics.TICKS_APPENDED.labels(self._name).inc(len(due))
 

@@ -28,6 +28,7 @@ from schemas.events import TagSuggested
 from schemas.facts import ContactFact
 from schemas.kafka_security import security
 from schemas.process import Health, configure_logging, guarded, serve_probes
+from schemas.record_key import BY_NAME, record_key
 from schemas.settings import WorkerSettings, load
 from schemas.topics import CONTACT_EVENTS, CONTACT_FACTS
 from stream_processors.rules import ruleset
@@ -112,6 +113,7 @@ class TagSuggester:
             bootstrap_servers=settings.kafka_bootstrap_servers,
             acks="all",
             enable_idempotence=True,
+            partitioner=BY_NAME,
             **security(settings),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,7 +136,7 @@ class TagSuggester:
         topic, sent = self._settings.topic(CONTACT_EVENTS), []
         for start in range(0, len(contacts), _SLICE):
             for event in await asyncio.to_thread(self._proposals, contacts[start : start + _SLICE]):
-                sent.append(await producer.send(topic, encode(event), key=event.customer_tag.encode()))
+                sent.append(await producer.send(topic, encode(event), key=record_key(event.customer_tag.encode())))
             self._health.beat()
         for each in sent:
             await each

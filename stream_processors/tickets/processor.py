@@ -33,6 +33,7 @@ from stream_processors.tickets import (
     acknowledge,
     consent,
     counters,
+    erase,
     handle,
     merge,
     progress,
@@ -199,6 +200,8 @@ class TicketsProcessor:
 
 
 def _outcome(key: bytes, context: FoldContext, **changes: Any) -> Outcome:
+    if erase.is_forgotten(context.event, context.customer):
+        return Outcome({**context.panes, key: None}, context.outputs, counts=context.counts)
     after = msgspec.structs.replace(context.customer, offset=context.position.offset, **changes)
     return Outcome({**context.panes, key: after}, context.outputs, counts=context.counts)
 

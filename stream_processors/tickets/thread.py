@@ -47,8 +47,7 @@ from schemas.events import (
     TranscriptRequested,
 )
 from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
-from stream_processors.runtime.processor import Output
-from stream_processors.tickets import trust
+from stream_processors.tickets import erase, trust
 from stream_processors.tickets.brand_voice import is_whatsapp, remember_whatsapp
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.holding import HANDLERS
@@ -251,29 +250,6 @@ def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
     return context.write(mail_report(context, event)) if event.channel == "email" else context
 
 
-def _erasure(context: FoldContext, event: ErasureRequested) -> FoldContext:
-    """Forget who the customer is and what they wrote; times and counts stay."""
-    tickets = tuple(
-        replace(
-            ticket,
-            request=replace(ticket.request, subject="", address="", order_number=""),
-            conversation=replace(
-                ticket.conversation, thread_ids=(), message_ids=(), last_message_id="", participants=()
-            ),
-        )
-        for ticket in context.customer.tickets
-    )
-    customer = replace(context.customer.forgotten(), tickets=tickets)
-    if (history := customer.merge_history) is None:
-        return context.replace(customer=customer)
-    away = tuple(replace(each, threads=()) for each in history.moved_tickets)
-    context = context.replace(customer=replace(customer, merge_history=replace(history, moved_tickets=away)))
-    if history.merged_into is None:
-        return context
-    also = replace(event, customer_tag=history.merged_into.tag, causation_depth=event.causation_depth + 1)
-    return context.send(Output(also, history.merged_into.tag))
-
-
 # -- what agents, the router and surveys do --------------------------------------------------------------------------
 
 
@@ -388,7 +364,7 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     **dict.fromkeys((ArticleViewed, ConsentChanged, BotAnswered, OrderChanged), _no_ticket()),
     DeliveryReported: _reported,
     **dict.fromkeys((ChatEnded, TranscriptRequested), _chat),
-    ErasureRequested: _erasure,
+    ErasureRequested: erase.step,
     SurveyAnswered: _survey,
     TagSuggested: lambda context, event: context.with_ticket(_named(context.customer, event)),  # None: it is gone
     Tick: lambda context, _: context,

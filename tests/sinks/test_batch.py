@@ -28,10 +28,11 @@ def test_what_is_committed_is_the_offset_after_the_last_record_of_each_partition
     assert batch.commits() == {("t", 0): 10, ("t", 1): 3}
 
 
-def test_a_record_without_a_value_is_a_group_of_its_own_and_not_an_error():
+def test_a_tombstone_is_committed_and_no_row_and_no_error():
     batch = Batch()
-    batch.add(("t", 0), [record(1, None), record(2, b"short")])
+    batch.add(("t", 0), [record(1, b""), record(2, b"short"), record(3, None)])
     assert list(batch.groups) == [b"", b"short"]
+    assert batch.commits() == {("t", 0): 4}
 
 
 def test_the_same_records_have_the_same_token_and_others_another():

@@ -157,5 +157,5 @@ def test_a_survey_about_a_ticket_that_ended_long_ago_counts_wherever_it_ended(me
 def test_who_asks_to_be_forgotten_is_forgotten_in_both_places(merged: Town) -> None:
     merged.tell(events.ErasureRequested(**merged.base(60, customer_tag(ANN))))
     merged.settle()
-    assert {ticket.request.subject + ticket.request.address for _, ticket in merged.held()} == {""}
+    assert merged.held() == []
     assert (merged.customer(ANN).name, merged.customer(BOB).customer_id) == ("", "")
