@@ -19,6 +19,10 @@ _MOST_LONGS = 65_536
 _TEXTS: dict[str, bytes] = {}
 _MOST_TEXTS, _SHORT = 16_384, 40
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+_READ_EIGHT, _WRITE_EIGHT = Layout("<Q").unpack_from, Layout("<Q").pack
+#: Eight bytes of which all but the last say that another follows: every time of our day is written so.
+_FOLLOWED, _EIGHT_LONG = 0x8080808080808080, 0x0080808080808080
+_LEAST_OF_EIGHT, _MOST_OF_EIGHT = 1 << 49, (1 << 56) - 1
 
 
 def long(value: int) -> bytes:
@@ -30,16 +34,27 @@ def long(value: int) -> bytes:
     if not _LOWEST <= value <= _HIGHEST:
         raise OverflowError(f"{value} is not a 64-bit integer")
     rest = (value << 1) ^ (value >> 63)
-    groups = bytearray()
-    while rest > 0x7F:
-        groups.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    groups.append(rest)
-    encoded = bytes(groups)
+    if _LEAST_OF_EIGHT <= rest <= _MOST_OF_EIGHT:
+        encoded = _eight_bytes(rest)
+    else:
+        groups = bytearray()
+        while rest > 0x7F:
+            groups.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        groups.append(rest)
+        encoded = bytes(groups)
     if len(_LONGS) >= _MOST_LONGS:
         _LONGS.clear()
     _LONGS[value] = encoded
     return encoded
+
+
+def _eight_bytes(number: int) -> bytes:
+    """Returns a number of 50 to 56 bits, seven to a byte: halves, quarters and eighths are moved apart, all at once."""
+    number = number & 0x0FFFFFFF | (number & 0x00FFFFFFF0000000) << 4
+    number = number & 0x00003FFF00003FFF | (number & 0x0FFFC0000FFFC000) << 2
+    number = number & 0x007F007F007F007F | (number & 0x3F803F803F803F80) << 1
+    return _WRITE_EIGHT(number | _EIGHT_LONG)
 
 
 def text(value: str) -> bytes:
@@ -131,6 +146,16 @@ def compile_decoder(
 
 def _more(data: bytes, at: int, first: int) -> tuple[int, int]:
     """Returns a variable-length number whose first byte has its high bit set, and the position after it."""
+    second = data[at]
+    if second < 0x80:
+        return first & 0x7F | second << 7, at + 1
+    if at + 7 <= len(data):
+        (number,) = _READ_EIGHT(data, at - 1)
+        if number & _FOLLOWED == _EIGHT_LONG:  # as `_eight_bytes` wrote it
+            number &= 0x7F7F7F7F7F7F7F7F
+            number = number & 0x007F007F007F007F | (number & 0x7F007F007F007F00) >> 1
+            number = number & 0x00003FFF00003FFF | (number & 0x3FFF00003FFF0000) >> 2
+            return number & 0x0FFFFFFF | (number & 0x0FFFFFFF00000000) >> 4, at + 7
     number, shift = first & 0x7F, 7
     while shift < 63:
         byte = data[at]
@@ -204,7 +229,12 @@ _SIZE = [*_NUMBER, "if n & 1: raise ValueError('a negative size')", "end = at + 
 
 _READERS: dict[str, Callable[[str], list[str]]] = {
     "long": lambda name: [*_NUMBER, f"{name} = (n >> 1) ^ -(n & 1)"],
-    "string": lambda name: [*_SIZE, f"{name} = data[at:end].decode(); at = end"],
+    "string": lambda name: [
+        "n = data[at]; at += 1",
+        f"if n == 0: {name} = ''",
+        "else:",
+        *[" " + line for line in (*_SIZE[1:], f"{name} = data[at:end].decode(); at = end")],
+    ],
     "bytes": lambda name: [*_SIZE, f"{name} = data[at:end]; at = end"],
     "boolean": lambda name: [
         "n = data[at]; at += 1",
