@@ -28,7 +28,7 @@ def presence_facts(roster: Roster, team: str, event: Event, position: Position) 
         if agent is None or not agent.announced or agent is before:
             continue
         known = before or _UNKNOWN
-        if known.since is not None and (known.status, known.busy) == (agent.status, agent.busy):
+        if known.since is not None and known.status == agent.status and known.busy == agent.busy:
             continue
         at = _happened_at(event, known)
         same_status = known.since is not None and known.status == agent.status

@@ -68,15 +68,15 @@ class RoutingProcessor:
             Refused: an event that does not belong here, an unknown action or presence, a time that cannot be.
         """
         require_event(event)
-        if isinstance(event, Tick):
+        if isinstance(event, _Routed):
+            _require_keys(event)
+            name = event.team
+        elif isinstance(event, Tick):
             if not event.state_key:
                 return Outcome({})
             if event.state_key[:1] not in (b"i", b"t"):
                 raise Refused("bad_tick", f"no state has the key {event.state_key!r}")
             name, _ = team_and_ticket(event.state_key)
-        elif isinstance(event, _Routed):
-            _require_keys(event)
-            name = event.team
         else:
             raise Refused("unexpected_event", f"{type(event).__name__} on the routing topic")
         key = team_key(name)
@@ -141,12 +141,12 @@ def _require_keys(event: _Routed) -> None:
     Raises:
         Refused: `bad_id`.
     """
-    texts = [event.team]
-    if isinstance(event, TeamConfigured):
-        texts += [each.agent_id for each in event.agents]
-    else:
-        texts.append(event.agent_id)
+    texts: tuple[str, ...]
     if isinstance(event, RoutingUpdate):
-        texts += (event.ticket_id, event.channel, event.language, event.preferred_agent, *event.skills)
-    if "\0" in "".join(texts):
+        texts = event.ticket_id, event.agent_id, event.channel, event.language, event.preferred_agent, *event.skills
+    elif isinstance(event, TeamConfigured):
+        texts = tuple(each.agent_id for each in event.agents)
+    else:
+        texts = (event.agent_id,)
+    if "\0" in event.team or "\0" in "".join(texts):
         raise Refused("bad_id", f"a zero character in a text of {type(event).__name__}")

@@ -232,7 +232,7 @@ class Roster:
             if name not in self.before:
                 self.before[name] = agent
             self.agents[name] = changed
-            self.loads[name] += step * traits.cost(channel)
+            self.loads[name] += step * (traits.cost(channel) if traits.costs else _UNWEIGHTED)
             if step < 0:
                 self.freed[name] = None
 

@@ -74,11 +74,14 @@ class WaitingLine:
         else:
             self.counts.pop(skills, None)
             self._came_or_went()
-        self.skip(skills, place)
+        self._cut(skills, place)
 
     def skip(self, skills: str, place: bytes) -> None:
         """Removes a place that no ticket counts for."""
         self._remember(skills)
+        self._cut(skills, place)
+
+    def _cut(self, skills: str, place: bytes) -> None:
         front = self.fronts.get(skills)
         if front is None:
             if skills not in self.counts:
