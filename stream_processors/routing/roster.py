@@ -24,9 +24,10 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from schemas.clock import MICROS
+from stream_processors.routing.pool import Pool
 from stream_processors.routing.state import Agent, Configuration, Needs, Profile
 
-__all__ = ["LIVE_CHANNELS", "PERSON", "Pool", "Roster", "Traits", "of_channel"]
+__all__ = ["LIVE_CHANNELS", "PERSON", "Roster", "Traits", "of_channel"]
 
 #: A person, in the units of weights: the shares 1/1 to 1/16, and hundredths, are whole numbers of it.
 PERSON = 3_603_600
@@ -36,7 +37,6 @@ LIVE_CHANNELS = frozenset(("chat", "phone", "in_person"))
 #: Seconds without a report after which an agent is away, by default.
 _LIVE_SILENCE, _SILENCE = 90, 15 * 60
 _NOTHING = Profile()
-_CLASSES = 4
 #: Pools that nobody asked for lately are forgotten when there are more.
 _MOST_POOLS = 512
 T = TypeVar("T")
@@ -109,40 +109,6 @@ def _silent_seconds(limits: Mapping[str, int], team: Configuration) -> int:
     ]
     rest = team.silent_seconds.get("default", _LIVE_SILENCE if live else _SILENCE)
     return min([*configured, rest])
-
-
-class Pool:
-    """The agents on shift for one skill queue, by class. A heap is made when it is asked for.
-
-    best    the best class of which somebody is on shift; None: nobody is who takes the channel
-    """
-
-    __slots__ = ("best", "counts", "heaps", "members", "needs")
-
-    def __init__(self, needs: Needs) -> None:
-        self.needs = needs
-        self.members: dict[str, int] = {}
-        self.best: int | None = None
-        self.counts = [0] * _CLASSES
-        self.heaps: list[list[tuple[int, int, str]] | None] = [None] * _CLASSES
-
-    def place(self, name: str, found: int | None) -> None:
-        """Puts an agent into a class, or into none."""
-        before = self.members.pop(name, None)
-        if before is not None:
-            self.counts[before] -= 1
-        if found is not None:
-            self.members[name] = found
-            self.counts[found] += 1
-        self.best = next((each for each in range(_CLASSES - 1, -1, -1) if self.counts[each]), None)
-
-    def push(self, name: str, entry: tuple[int, int, str]) -> None:
-        """Lets the heap of an agent's class know that they have room."""
-        found = self.members.get(name)
-        if found is not None and (heap := self.heaps[found]) is not None:
-            heappush(heap, entry)
-            if len(heap) > 2 * self.counts[found] + 64:
-                self.heaps[found] = None  # made anew without what is out of date
 
 
 class Roster:
