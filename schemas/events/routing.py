@@ -52,6 +52,7 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
                router knows only changes the place of a ticket that still waits; one with another ref puts it into the queue,
                whoever it was given to before: the ticket's own partition takes no answer to an older ref (ADR 47)
     due_at     the nearest deadline of its clocks; None when none runs
+    avoid_agent  of a `queue` update: who gave it back or away; gets it again only when nobody else has room
     """
 
     ticket_id: str
@@ -69,6 +70,7 @@ class RoutingUpdate(Event, frozen=True, kw_only=True):
     ref: str = ""
     due_at: Micros | None = None
     brand: str = ""
+    avoid_agent: str = ""
 
 
 class Overflowed(Event, frozen=True, kw_only=True):

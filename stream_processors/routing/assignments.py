@@ -36,6 +36,7 @@ class Assignments:
         reserved = entry.eligible_at + (of_channel(team.affinity_seconds, channel) or 0) * MICROS
         previous = self.roster.get(entry.preferred)
         there = bool(entry.preferred) and previous.status != "offline" and not previous.out
+        there = there and entry.preferred != entry.avoid
         to = self._overflows_to(entry)
         overflow = None if to in ("", self._team) else of_channel(team.overflow_seconds, channel)
         return replace(

@@ -62,6 +62,8 @@ class TeamFold:
             raise Refused("unknown_presence", event.status)
         if event.source == answers.SOURCE:
             return  # what this router told others
+        if silence.comes_late(self._live, event):
+            return
         known = self._roster.get(event.agent_id)
         said = replace(
             known,
@@ -166,14 +168,14 @@ class TeamFold:
 
     def _enqueue(self, event: RoutingUpdate, before: QueueEntry | None) -> None:
         """Lets a ticket wait. One that was assigned stays so, unless its partition decided anew since (ADR 47)."""
-        avoid = ""
+        avoid = event.avoid_agent
         if before is not None and before.agent:
             if not event.ref or event.ref == before.ref:
                 return
             before = None
             self.assignments.remove(event.ticket_id)
         elif before is not None:
-            avoid = before.avoid
+            avoid = avoid or before.avoid
         eligible_at = event.eligible_at or event.occurred_at
         entry = _entry(event, min(eligible_at, before.eligible_at) if before else eligible_at)
         entry = self.assignments.waiting(replace(entry, avoid=avoid), event.occurred_at)

@@ -43,6 +43,7 @@ class LiveTeam:
         self.sources: dict[str, Source] = team.sources
         self.configuration: Configuration = team.configuration
         self.assignments, self.next_silence = team.assignments, team.next_silence
+        self.doubted: dict[str, tuple[int, int]] = team.doubted
         self.roster.begin()
         self.line.begin()
 
@@ -70,5 +71,6 @@ class LiveTeam:
             configuration=self.configuration,
             sources=self.sources,
             next_silence=self.next_silence,
+            doubted=self.doubted,
         )
         return self.state

@@ -5,6 +5,12 @@ offline after twice that; who takes live channels keeps other tickets for 15 min
 silent together, it is the source that died: nobody is away then, and nothing is given back. So an agent whose time is up is
 away only when the source reported somebody in the second half of that time. Otherwise the source has its own time, from its
 last report on, to show that it lives.
+
+**Order of reports.** What one source says of an agent is ordered by the source's own clock: a report that is older than the
+newest one comes late: it only shows that the source lives, and nothing at all when it says something else. Clocks of two sources
+are never compared, nor with ours: between sources the order of arrival decides. A clock that was set back would make all reports
+late, so a source that goes on saying something else is believed after a minute, and one whose reports are older by more than
+half an hour at once: nobody delivers that late.
 """
 
 from __future__ import annotations
@@ -18,9 +24,13 @@ from schemas.events import PresenceChanged
 from stream_processors.routing.live_team import LiveTeam
 from stream_processors.routing.state import Agent, Source, bounded_seconds
 
-__all__ = ["Silence", "expect_report", "judge", "judge_soon", "record_report"]
+__all__ = ["Silence", "comes_late", "expect_report", "judge", "judge_soon", "record_report"]
 
 _OFFLINE_MICROS = 15 * 60 * MICROS
+#: No report arrives after a newer one by so much: the clock was set back.
+MOST_LATE_MICROS = 30 * 60 * MICROS
+#: A source that says something else than its newest report for so long is believed.
+DOUBT_MICROS = 60 * MICROS
 
 
 class Silence(NamedTuple):
@@ -44,8 +54,40 @@ def record_report(live: LiveTeam, event: PresenceChanged, agent: Agent) -> Agent
     if resumed:  # its agents have their time again
         judge_soon(live, at)
     return replace(
-        agent, reported_at=at, valid_seconds=bounded_seconds(event.valid_seconds), source=source, silent=False
+        agent,
+        reported_at=at,
+        valid_seconds=bounded_seconds(event.valid_seconds),
+        source=source,
+        silent=False,
+        delay=at - event.occurred_at,
     )
+
+
+def comes_late(live: LiveTeam, event: PresenceChanged) -> bool:
+    """Returns true for a report that its source has overtaken by another one; the agent's time goes on if they agree."""
+    agent = live.roster.agents.get(event.agent_id)
+    if agent is None or agent.reported_at is None or event.source != agent.source or event.imported:
+        return False
+    newest = agent.reported_at - agent.delay
+    if not 0 < newest - event.occurred_at <= MOST_LATE_MICROS or _is_believed(live, event, agent):
+        if event.agent_id in live.doubted:
+            live.doubted = {name: doubt for name, doubt in live.doubted.items() if name != event.agent_id}
+        return False
+    if event.status == agent.status and event.received_at > agent.reported_at:
+        alive = replace(agent, reported_at=event.received_at, delay=event.received_at - newest)
+        live.roster.set(event.agent_id, alive)
+    return True
+
+
+def _is_believed(live: LiveTeam, event: PresenceChanged, agent: Agent) -> bool:
+    """Returns true for a report that goes on contradicting the newest one; notes the first that does."""
+    if event.status == agent.status:
+        return False
+    doubt = live.doubted.get(event.agent_id)
+    if doubt is None:
+        live.doubted = {**live.doubted, event.agent_id: (event.occurred_at, event.received_at)}
+        return False
+    return event.occurred_at > doubt[0] and event.received_at - doubt[1] >= DOUBT_MICROS
 
 
 def judge_soon(live: LiveTeam, at: int) -> None:

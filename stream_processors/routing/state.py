@@ -65,6 +65,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     valid_seconds  how long that report holds; 0: as long as the team's configuration says
     source         who reported it
     silent         they are away because no report came
+    delay          by how much later (micros) than it was said their last report was received
     """
 
     status: str = "offline"
@@ -83,6 +84,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     valid_seconds: int = 0
     source: str = ""
     silent: bool = False
+    delay: int = 0
 
     @property
     def busy(self) -> bool:
@@ -152,9 +154,10 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     fronts         the first places of each skill queue, in order; one that is left out is unknown
     sources        who reports the presences of its agents
     next_silence   no agent is overdue before then; None: none can be
+    doubted        agents of whom an older report contradicts the newest: when it was said and received (micros), of the first
     """
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     agents: dict[str, Agent] = msgspec.field(default_factory=dict)
     waiting: dict[str, int] = msgspec.field(default_factory=dict)
@@ -164,6 +167,7 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     configuration: Configuration = Configuration()
     sources: dict[str, Source] = msgspec.field(default_factory=dict)
     next_silence: int | None = None
+    doubted: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
 class QueueEntry(State, frozen=True, kw_only=True, array_like=True):

@@ -33,12 +33,15 @@ from schemas.events import (
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Ticket
+from stream_processors.tickets.ticket_state import TicketRouting
 
 __all__ = ["HANDLERS", "KEPT_FOLLOWERS", "ROUTER", "held_by", "is_stale"]
 
 #: `source` of the assignments that the routing agent writes.
 ROUTER = "routing"
 KEPT_ASSIGNEES = 20
+#: The reason of the router's give-back of a ticket whose agent did nothing.
+LEFT_ALONE = "left_alone"
 #: Agents who follow one ticket.
 KEPT_FOLLOWERS = 20
 #: How a team was chosen that no rule chose, as `team_rule` of the ticket's fact says it.
@@ -74,7 +77,14 @@ def held_by(ticket: Ticket, agent: str, at: int) -> Ticket:
         assignees = (*assignees, agent)[-KEPT_ASSIGNEES:]
     if milestones.first_assigned_at is None:
         milestones = replace(milestones, first_assigned_at=at)
+    if ticket.routing.gave_back not in ("", agent):
+        ticket = replace(ticket, routing=replace(ticket.routing, gave_back=""))
     return replace(ticket, assignee=agent, assignees=assignees, milestones=milestones)
+
+
+def _left(routing: TicketRouting, agent: str) -> TicketRouting:
+    """Returns that of a ticket that this agent had and gave back or away."""
+    return replace(routing, gave_back=agent) if agent else routing
 
 
 # -- the router -------------------------------------------------------------------------------------------------------
@@ -86,7 +96,8 @@ def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldCont
     if finished_at(ticket) is not None:  # not the ticket is handed out, but the follow-up of its low score
         return context.on_ticket(follow_up=event.agent_id)
     if not event.agent_id:
-        return context.on_ticket(assignee="", updated_at=context.now)
+        left_alone = ticket.assignee if event.reason == LEFT_ALONE else ""
+        return context.on_ticket(assignee="", routing=_left(ticket.routing, left_alone), updated_at=context.now)
     held = held_by(ticket, event.agent_id, context.now)
     status = "open" if ticket.status == "new" else ticket.status
     return context.replace(ticket=replace(held, status=status, updated_at=context.now))
@@ -119,7 +130,7 @@ def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> Fo
     if transfers and context.now < _with_its_team_since(ticket):
         return context.replace(ticket=moved)  # it has been transferred again since
     former = ticket.assignee or event.agent_id
-    routing = replace(ticket.routing, rule=TRANSFER, placed=True)
+    routing = _left(replace(ticket.routing, rule=TRANSFER, placed=True), ticket.assignee)
     if former and former != event.to_agent and not event.imported:
         routing = replace(routing, followers=_with_follower(routing.followers, former))
     moved = replace(moved, team=event.to_team, assignee="", routing=routing)
@@ -153,7 +164,7 @@ def _given(context: FoldContext, ticket: Ticket, event: AssignmentChanged) -> Fo
     if follows_up:
         return context.on_ticket(follow_up=event.to_agent)
     if not event.to_agent:
-        return context.on_ticket(assignee="", updated_at=context.now)
+        return context.on_ticket(assignee="", routing=_left(ticket.routing, holder), updated_at=context.now)
     held = held_by(ticket, event.to_agent, context.now)
     status = "open" if ticket.status == "new" else ticket.status
     return context.replace(ticket=replace(held, status=status, updated_at=context.now))

@@ -233,6 +233,7 @@ def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
         queued = {
             "eligible_at": since,
             "preferred_agent": preferred or _last_agent(context),
+            "avoid_agent": ticket.routing.gave_back,
             "skills": _skills(context),
             "fallback": context.rules.teams.overflows_to(
                 entry.team, ticket.language, overflowed=ticket.routing.rule == OVERFLOW
@@ -267,7 +268,7 @@ def _last_agent(context: FoldContext) -> str:
 
     An agent of whom the roster knows nothing is in the team of the ticket that they had.
     """
-    ticket, event, roster = context.ticket, context.event, context.rules.roster
+    ticket, roster = context.ticket, context.rules.roster
     assert ticket is not None
     team = context.rules.teams.teams.get(ticket.team)
     window = None if team is None else team.affinity_micros(ticket.channel)
@@ -275,8 +276,8 @@ def _last_agent(context: FoldContext) -> str:
         if not each.assignees or (each is not ticket and each.number == ticket.number):
             continue
         agent = each.assignees[-1]
-        if isinstance(event, AssignmentChanged | Transferred) and each is ticket:
-            continue  # they just gave it back, or away
+        if agent == ticket.routing.gave_back:
+            continue
         works_here = roster.works_in(agent, ticket.team)
         if not (each.team == ticket.team if works_here is None else works_here):
             continue

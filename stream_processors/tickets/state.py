@@ -215,7 +215,7 @@ class Customer(State, frozen=True, kw_only=True, array_like=True):
     orders      (number, amount in the minor unit) of their last orders, the newest last
     """
 
-    VERSION: ClassVar[int] = 9
+    VERSION: ClassVar[int] = 10
 
     customer_id: str = ""
     name: str = ""

@@ -308,6 +308,7 @@ class TicketRouting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     placed        somebody moved it, or it waited too long elsewhere: no rule chooses the team any more
     priority_set  a person set its priority: no rule changes it any more
     followers     agents who are told what becomes of it
+    gave_back     who gave it back or away last, until somebody else has it: they are not preferred for it
     """
 
     ref: str = ""
@@ -315,6 +316,7 @@ class TicketRouting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     placed: bool = False
     priority_set: bool = False
     followers: tuple[str, ...] = ()
+    gave_back: str = ""
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):

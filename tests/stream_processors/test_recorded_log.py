@@ -104,7 +104,7 @@ def as_known_then(states: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
 
 def _without_reports(team: Team) -> Team:
     change = msgspec.structs.replace
-    agents = {name: change(agent, reported_at=None, source="") for name, agent in team.agents.items()}
+    agents = {name: change(agent, reported_at=None, source="", delay=0) for name, agent in team.agents.items()}
     return change(team, agents=agents, fronts={}, sources={}, next_silence=None)
 
 

@@ -125,7 +125,7 @@ def test_a_change_is_at_the_senders_time_within_bounds(
 ) -> None:
     router.fold(story.presence("mei"))
     router.fold(replace(story.presence("mei", "away"), occurred_at=T0 + 5 * SECOND, received_at=T0 + 5 * SECOND))
-    away = story.presence("mei", "offline")
+    away = story.presence("mei", "offline", source="another clock")
     router.fold(replace(away, occurred_at=T0 + occurred * SECOND, received_at=T0 + received * SECOND))
     expected = [(1, 5, "online", False), (5, at, "away", False), (at, None, "offline", False)]
     assert stretches(router) == [each for each in expected if each[0] != each[1]]
