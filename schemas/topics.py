@@ -31,7 +31,8 @@ class Topic:
     configs: tuple[tuple[str, str], ...] = ()
 
 
-CONTACT_EVENTS = Topic("contact-events", "customer tag", dlq="contact-events.dlq")
+#: Personal data is kept for three years at most; states and figures are in the changelogs and in ClickHouse.
+CONTACT_EVENTS = Topic("contact-events", "customer tag", retention_ms=3 * 365 * DAY_MS, dlq="contact-events.dlq")
 ROUTING = Topic("routing", "team", retention_ms=30 * DAY_MS, dlq="routing.dlq")
 #: Which tags contacts got. One key: only all of them together tell a rate of a few an hour from its treble (ADR 45).
 TAG_COUNTS = Topic("tag-counts", "`tags`", retention_ms=30 * DAY_MS, dlq="routing.dlq")

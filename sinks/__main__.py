@@ -25,6 +25,7 @@ from schemas.terminal import out, plain, say
 from sinks.clickhouse.why import why
 from sinks.dead_letters import cli
 from sinks.delivery import cli as delivery_cli
+from sinks.erasure.cli import erase, export_customer
 from sinks.matrix.cli import matrix
 from sinks.staffing.cli import staffing
 
@@ -199,9 +200,8 @@ def query(
         print(f"({rows} row{'' if rows == 1 else 's'}{shown})", file=sys.stderr)
 
 
-app.command(epilog=EXIT_CODES)(staffing)
-app.command(epilog=EXIT_CODES)(matrix)
-app.command(epilog=EXIT_CODES)(why)
+for command in (staffing, matrix, why, erase, export_customer):
+    app.command(epilog=EXIT_CODES)(command)
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the recomputation (`--into`).")]
 Begins = Annotated[str, typer.Option("--from", metavar="ISO_TIME", help="tickets created at or after this")]

@@ -34,6 +34,8 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
                 "staffing",
                 "matrix",
                 "why",
+                "erase",
+                "export-customer",
                 "dlq",
                 "recompute",
                 "delivery",

@@ -63,6 +63,7 @@ ROOMS = {
         "clickhouse",
         "dead_letters",
         "delivery",
+        "erasure",
         "matrix",
         "staffing",
         "webhooks",

@@ -54,6 +54,7 @@ num.network.threads=2
 num.io.threads=4
 log.segment.bytes=67108864
 log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.backoff.ms=1000
 """
 
 _LOG4J = """\

@@ -17,7 +17,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from producers.channels.generic_fields import BY_THREAD, OWNER_FIELDS, canonical, check, converted, kind_of, needs
+from producers.channels.generic_fields import (
+    BY_CUSTOMER,
+    BY_THREAD,
+    OWNER_FIELDS,
+    canonical,
+    check,
+    converted,
+    kind_of,
+    needs,
+)
 from producers.mail.event import mail_event_id
 from producers.text.fields import FieldProblems, json_value, moment
 from producers.text.locales import locale_hint
@@ -138,6 +147,8 @@ def _event(kind: type[Event], fields: dict[str, Any], event_id: str, *, now: int
     tag = owner[0] if owner else ""
     if not tag and (own := OWNER_FIELDS.get(kind, "customer_id")) in fields:
         tag = identity.customer_tag(fields[own])
+    if kind in BY_CUSTOMER:
+        fields.pop("customer_id")
     if kind in BY_THREAD:
         fields.pop("customer_id", None)
         fields.setdefault("ticket_id", "")

@@ -18,6 +18,7 @@ from schemas.events import Event
 
 __all__ = [
     "ALIASES",
+    "BY_CUSTOMER",
     "BY_THREAD",
     "IDS",
     "KINDS",
@@ -57,10 +58,13 @@ KINDS: dict[str, type[Event]] = {
         events.PriorityChanged,
         events.FollowChanged,
         events.RosterChanged,
+        events.ErasureRequested,
     )
 }
 #: Those that may name a conversation of a customer (`thread_ref`, `customer_id`) instead of the ticket.
 BY_THREAD = frozenset(kind for kind in KINDS.values() if "thread_ref" in kind.__struct_fields__)
+#: Those that name a customer only to find their log: the event holds no more than its tag.
+BY_CUSTOMER = frozenset((events.ErasureRequested,))
 #: Short names of kinds.
 ALIASES = {
     "message": "message_received",
@@ -79,6 +83,7 @@ ALIASES = {
     "order": "order_placed",
     "merge": "customers_merged",
     "split": "customers_split",
+    "erasure": "erasure_requested",
 }
 _OURS = frozenset(
     (
@@ -92,6 +97,8 @@ _OURS = frozenset(
         "from_tag",
         "directory",
         "advice",
+        "request_id",
+        "below",
     )
 )
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
@@ -324,6 +331,9 @@ for _name, _type in KINDS.items():
     _NEEDED[_type] = tuple(
         field.name for field in _fields if field.required and not (field.name == "ticket_id" and _type in BY_THREAD)
     )
+    if _type in BY_CUSTOMER:
+        _CONVERTERS[_type]["customer_id"] = _converter("customer_id", str, _type)
+        _NEEDED[_type] = ("customer_id",)
 
 
 def fields_of(kind: type[Event]) -> frozenset[str]:

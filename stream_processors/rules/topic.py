@@ -15,6 +15,7 @@ from schemas import codec, metrics
 from schemas.errors import CodecError, Unavailable
 from schemas.kafka_security import security
 from schemas.published import IncidentChanged, RulesPublished
+from schemas.record_key import BY_NAME, record_key
 from schemas.settings import Settings
 from schemas.topics import RULES
 from stream_processors.rules.published import PublishedRulesets
@@ -141,6 +142,7 @@ async def append(
         acks="all",
         enable_idempotence=True,
         compression_type="gzip",
+        partitioner=BY_NAME,
         max_request_size=_LARGEST,
         request_timeout_ms=int(TIMEOUT_SECONDS * 1000),
         **security(settings),
@@ -148,7 +150,9 @@ async def append(
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await producer.start()
-            sent = [await producer.send(topic, value, key=key.encode(), partition=partition) for key, value in records]
+            # The log of rules has keys that say something; a topic of many names has unique ones.
+            made = record_key if partition is None else bytes
+            sent = [await producer.send(topic, value, made(key.encode()), partition) for key, value in records]
             await asyncio.gather(*sent)
     except (KafkaError, TimeoutError, OSError) as error:
         raise _no_answer(settings, topic, error) from error

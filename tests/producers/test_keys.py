@@ -129,7 +129,7 @@ def test_our_scheme_reads_no_header_that_is_not_signed() -> None:
 def test_a_pattern_stands_for_the_scopes_that_begin_so() -> None:
     assert expanded("*") == set(SCOPES)
     assert expanded("agents:note") == {"agents:note"}
-    assert expanded("customers:*") == {"customers:merge"}
+    assert expanded("customers:*") == {"customers:erase", "customers:merge"}
     assert expanded(":*") == expanded("") == expanded("agents") == frozenset()
 
 

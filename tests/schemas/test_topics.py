@@ -64,8 +64,8 @@ def test_all_topics_keyed_by_customer_have_the_same_number_of_partitions() -> No
     assert len({topic.partitions for topic in keyed}) == 1
 
 
-def test_the_event_log_keeps_for_ever() -> None:
-    assert (topics.CONTACT_EVENTS.retention_ms, topics.CONTACT_EVENTS.cleanup) == (-1, "delete")
+def test_the_event_log_keeps_personal_data_for_three_years() -> None:
+    assert (topics.CONTACT_EVENTS.retention_ms, topics.CONTACT_EVENTS.cleanup) == (1095 * DAY_MS, "delete")
 
 
 def test_rule_versions_are_one_kept_log_with_the_brokers_times() -> None:
@@ -92,7 +92,7 @@ def test_fingerprints_of_secrets_are_one_kept_log() -> None:
 def test_a_topic_names_a_dead_letter_topic_that_exists_and_outlives_it(topic: Topic) -> None:
     dead_letters = {dead_letter.name: dead_letter for dead_letter in topics.DEAD_LETTERS}[topic.dlq]
     assert dead_letters.dlq == ""
-    assert topic.retention_ms == -1 or dead_letters.retention_ms > topic.retention_ms
+    assert topic.retention_ms in (-1, 1095 * DAY_MS) or dead_letters.retention_ms > topic.retention_ms
     assert dead_letters.retention_ms == 90 * DAY_MS
 
 

@@ -101,6 +101,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "ticket_ids": [_TICKET],
         "agent_id": "mei",
     },
+    "erasure_requested": {"id": "er-1", "customer_id": "email:ann@example.org", "requested_by": "dpo"},
     "call_started": {"id": "call-5", "channel": "phone", "customer_id": "tel:+15550100", "call_id": "c-5"},
     "call_answered": {
         "id": "call-5-taken",
@@ -159,6 +160,9 @@ def _schema(name: str, kind: type[events.Event]) -> dict[str, Any]:
     if kind in generic_fields.BY_THREAD:
         properties["customer_id"] = {"type": "string", "description": "whose conversation thread_ref names"}
         named = {"anyOf": [{"required": ["ticket_id"]}, {"required": ["thread_ref", "customer_id"]}]}
+    if kind in generic_fields.BY_CUSTOMER:
+        properties["customer_id"] = {"type": "string", "description": "who is to be forgotten"}
+        named = {"required": ["type", "customer_id"]}
     if kind is events.AgentReplied:
         left_out = left_out | {"text"}
         named = {"allOf": [named, {"oneOf": [{"required": ["text"]}, {"required": ["html"]}]}]}

@@ -1,0 +1,137 @@
+"""Reads every record of every topic, and says which of them tell of a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+
+from schemas import codec
+from schemas.admin import declared
+from schemas.dead_letter import reader
+from schemas.errors import CodecError
+from schemas.events import CustomersMerged, MessageReceived
+from schemas.identity import is_tag_of
+from schemas.record_key import is_unique, name_of
+from schemas.settings import Settings
+from schemas.topics import STATE_TABLES, changelog
+from sinks.erasure.person import Person
+
+__all__ = ["Found", "LogScan", "changelogs", "scan"]
+
+
+class Found(NamedTuple):
+    """Names one record that tells of the person."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+
+
+@dataclass
+class LogScan:
+    """Holds what a scan of the log looked at and found.
+
+    looked      records and bytes, by topic
+    theirs      records that are the person's and can be erased
+    others      records of other customers, or of the rules, that mention the person, by topic
+    states      states whose newest value tells of the person, by topic, partition and key
+    older       older values of states that do: Kafka's compaction removes them
+    bare        the last record of an earlier build in each partition, which compaction would not keep apart from others
+    ends        the end of each partition when it was read
+    learned     the person, with the addresses, ids and names that their records tell
+    """
+
+    looked: Counter[str] = field(default_factory=Counter)
+    looked_bytes: Counter[str] = field(default_factory=Counter)
+    theirs: list[Found] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    states: dict[tuple[str, int, bytes], Found] = field(default_factory=dict)
+    older: list[Found] = field(default_factory=list)
+    bare: dict[TopicPartition, int] = field(default_factory=dict)
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+    learned: Person = field(default_factory=Person)
+
+
+def changelogs(settings: Settings) -> dict[str, str]:
+    """Maps the changelog topics to their state tables."""
+    return {changelog(f"{settings.namespace}deskstream", table).name: table for table in STATE_TABLES}
+
+
+async def scan(
+    settings: Settings,
+    person: Person,
+    *,
+    topics: Iterable[str] = (),
+    counts: Callable[[str, Any], bool] = lambda topic, record: True,
+) -> LogScan:
+    """Reads the topics (all of the deployment by default) to their ends of now.
+
+    `counts` says of a record of the person whether it is meant: what came after a request is not.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    found = LogScan(learned=person)
+    own, states = person.pattern(), changelogs(settings)
+    keyed = {name for name, topic in declared(settings).items() if topic.key == "customer tag"}
+    async with reader.reader(settings) as consumer:
+        places = await reader.spans(consumer, topics or declared(settings))
+        found.ends = {place: end for place, (_, end) in places.items()}
+        async for record in reader.records(consumer, places, tombstones=True):
+            found.looked[record.topic] += 1
+            key, value = record.key or b"", record.value or b""
+            found.looked_bytes[record.topic] += len(key) + len(value)
+            name = name_of(record.key)
+            theirs = name.decode(errors="replace") in person.tags
+            mentioned = theirs or own.search(key) or own.search(value) or _in_headers(own, record)
+            if record.topic in states:
+                _state(found, record, bool(mentioned))
+            elif mentioned and record.value is not None and counts(record.topic, record):
+                if theirs or record.topic not in keyed or not name:
+                    found.theirs.append(Found(record.topic, record.partition, record.offset, key))
+                    _learn(found, record.value)
+                else:
+                    found.others[record.topic] += 1
+            elif record.value is not None and not is_unique(record.key) and record.topic not in states:
+                found.bare[TopicPartition(record.topic, record.partition)] = record.offset
+    return found
+
+
+def _in_headers(own: Any, record: Any) -> bool:
+    return any(own.search(value) for _, value in record.headers if value)
+
+
+def _state(found: LogScan, record: Any, mentioned: bool) -> None:
+    """Judges a record of a changelog, of which the newest of each key counts; the others go with the next compaction."""
+    place = Found(record.topic, record.partition, record.offset, record.key or b"")
+    key = (record.topic, record.partition, place.key)
+    if mentioned and record.value is not None:
+        if key in found.states:
+            found.older.append(found.states[key])
+        found.states[key] = place
+    elif (before := found.states.pop(key, None)) is not None:
+        found.older.append(before)
+
+
+def _learn(found: LogScan, value: bytes) -> None:
+    """Learns what else the person is called, from what they wrote and from merges; others write to their tickets as well."""
+    try:
+        event = codec.decode(value)
+    except CodecError:
+        return
+    if isinstance(event, MessageReceived):
+        if _is_own(found.learned, event.customer_id):
+            words = event.customer_id, event.customer_id.partition(":")[2], event.customer_name, event.address
+            found.learned = found.learned.also(words=words)
+    elif isinstance(event, CustomersMerged):
+        own = [each for each in (event.from_customer_id, event.into_customer_id) if _is_own(found.learned, each)]
+        found.learned = found.learned.also(words=[*own, *(each.partition(":")[2] for each in own)])
+
+
+def _is_own(person: Person, customer_id: str) -> bool:
+    return any(is_tag_of(tag, customer_id) for tag in person.tags)
