@@ -35,7 +35,8 @@ class Role:
     """Holds the rights of one role.
 
     `group` is its consumer group, a prefix when it ends in a hyphen; '' is none. `transactional` is the prefix of the
-    transactional ids by which it fences off earlier owners of its partitions (ADR 29); '' is none.
+    transactional ids by which it fences off earlier owners of its partitions (ADR 29); '' is none. `changes_topics`: it may
+    change the settings of the topics that it writes to.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Role:
     writes: frozenset[str] = frozenset()
     group: str = ""
     transactional: str = ""
+    changes_topics: bool = False
 
     @property
     def user(self) -> str:
@@ -82,6 +84,8 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             frozenset((settings.topic(CONTACT_EVENTS),)),
             settings.group("suggester"),
         ),
+        # `erase` and `export-customer`: they read and write everywhere, and change the cleanup of topics for a while (ADR 52).
+        Role("eraser", everything, everything, group, changes_topics=True),
         Role("worker", everything - dead_letters, everything, group.rstrip("-"), transactional=group),
     )
 
@@ -91,7 +95,8 @@ def rules(role: Role) -> list[tuple[str, str, str, tuple[str, ...]]]:
     found: list[tuple[str, str, str, tuple[str, ...]]] = [("topic", "*", "literal", ("Describe", "DescribeConfigs"))]
     found += [("topic", name, "literal", ("Read",)) for name in sorted(role.reads - role.writes)]
     found += [("topic", name, "literal", ("Write",)) for name in sorted(role.writes - role.reads)]
-    found += [("topic", name, "literal", ("Read", "Write")) for name in sorted(role.reads & role.writes)]
+    both = ("Read", "Write", "AlterConfigs") if role.changes_topics else ("Read", "Write")
+    found += [("topic", name, "literal", both) for name in sorted(role.reads & role.writes)]
     if role.group:
         operations = ("Read", "Delete") if role.name == "sink" else ("Read",)  # `sinks rewind` deletes its offsets
         found.append(("group", role.group, "prefix" if role.group.endswith("-") else "literal", operations))

@@ -126,7 +126,7 @@ def _page(
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>What is stored of you</title>",
         f"<style>{_STYLE}</style><h1>What is stored of you</h1>",
-        f"<p>You are known here as {', '.join(map(html.escape, sorted(person.words | person.tags)))}.</p>",
+        f"<p>You are known here as {', '.join(map(html.escape, sorted(person.words | person.names | person.tags)))}.</p>",
         f"<p>Everything is in this archive: <code>records.json</code> ({len(records)} records), "
         f"<code>tables/</code> ({sum(map(len, rows.values()))} rows), <code>attachments/</code> ({len(attachments)} files). "
         "Times are UTC.</p><h2>What you wrote and what was done</h2><table>",

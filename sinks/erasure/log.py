@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 from aiokafka import TopicPartition
 
 from schemas import codec
@@ -77,40 +78,77 @@ async def scan(
         Unavailable: Kafka does not answer.
     """
     found = LogScan(learned=person)
-    own, states = person.pattern(), changelogs(settings)
+    match, states = _Match(person), changelogs(settings)
     keyed = {name for name, topic in declared(settings).items() if topic.key == "customer tag"}
     async with reader.reader(settings) as consumer:
         places = await reader.spans(consumer, topics or declared(settings))
         found.ends = {place: end for place, (_, end) in places.items()}
         async for record in reader.records(consumer, places, tombstones=True):
             found.looked[record.topic] += 1
-            key, value = record.key or b"", record.value or b""
-            found.looked_bytes[record.topic] += len(key) + len(value)
-            name = name_of(record.key)
-            theirs = name.decode(errors="replace") in person.tags
-            mentioned = theirs or own.search(key) or own.search(value) or _in_headers(own, record)
+            found.looked_bytes[record.topic] += len(record.key or b"") + len(record.value or b"")
             if record.topic in states:
-                _state(found, record, bool(mentioned))
-            elif mentioned and record.value is not None and counts(record.topic, record):
-                if theirs or record.topic not in keyed or not name:
-                    found.theirs.append(Found(record.topic, record.partition, record.offset, key))
-                    _learn(found, record.value)
-                else:
-                    found.others[record.topic] += 1
-            elif record.value is not None and not is_unique(record.key) and record.topic not in states:
-                found.bare[TopicPartition(record.topic, record.partition)] = record.offset
+                _state(found, record, match)
+            elif record.value is not None:
+                _judge(found, record, match, of_customers=record.topic in keyed, counts=counts)
     return found
 
 
-def _in_headers(own: Any, record: Any) -> bool:
-    return any(own.search(value) for _, value in record.headers if value)
+class _Match:
+    """Says what a record has to do with the person; nearly every record has nothing, which the rough pattern tells."""
+
+    def __init__(self, person: Person) -> None:
+        self.tags = frozenset(tag.encode() for tag in person.tags)
+        self._rough, self._own, self._mention = person.rough(), person.pattern(), person.mention()
+
+    def of(self, record: Any) -> str:
+        """Returns `own` for what names the person, `mention` for a name that may be another's, '' for nothing."""
+        parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers if value)]
+        if not any(map(self._rough.search, parts)):
+            return ""
+        parts[1] = _as_text(parts[1])
+        if any(map(self._own.search, parts)):
+            return "own"
+        return "mention" if any(map(self._mention.search, parts)) else ""
+
+    def in_state(self, record: Any) -> str:
+        """Returns the same of a state. That of another customer may mention them; the router's are told by tickets' ids."""
+        key, value = record.key or b"", record.value or b""
+        if any(tag in key for tag in self.tags) or (key[:1] != b"c" and any(tag in value for tag in self.tags)):
+            return "own"
+        return "mention" if self._rough.search(value) else ""
 
 
-def _state(found: LogScan, record: Any, mentioned: bool) -> None:
+def _as_text(value: bytes) -> bytes:
+    """Returns our records as JSON: in Avro the bytes around a text are not its neighbours."""
+    try:
+        return msgspec.json.encode(codec.decode(value))
+    except (CodecError, UnicodeError):
+        return value
+
+
+def _judge(
+    found: LogScan, record: Any, match: _Match, *, of_customers: bool, counts: Callable[[str, Any], bool]
+) -> None:
+    """Puts a record that is no state where it belongs."""
+    name = name_of(record.key)
+    theirs, how = name in match.tags, match.of(record)
+    if (theirs or (how == "own" and (not of_customers or not name))) and counts(record.topic, record):
+        found.theirs.append(Found(record.topic, record.partition, record.offset, record.key or b""))
+        _learn(found, record.value)
+        return
+    if how and not theirs:
+        found.others[record.topic] += 1
+    if not is_unique(record.key) and not theirs:
+        found.bare[TopicPartition(record.topic, record.partition)] = record.offset
+
+
+def _state(found: LogScan, record: Any, match: _Match) -> None:
     """Judges a record of a changelog, of which the newest of each key counts; the others go with the next compaction."""
     place = Found(record.topic, record.partition, record.offset, record.key or b"")
     key = (record.topic, record.partition, place.key)
-    if mentioned and record.value is not None:
+    how = match.in_state(record) if record.value is not None else ""
+    found.others[record.topic] += how == "mention"
+    if how == "own":
         if key in found.states:
             found.older.append(found.states[key])
         found.states[key] = place
@@ -126,8 +164,8 @@ def _learn(found: LogScan, value: bytes) -> None:
         return
     if isinstance(event, MessageReceived):
         if _is_own(found.learned, event.customer_id):
-            words = event.customer_id, event.customer_id.partition(":")[2], event.customer_name, event.address
-            found.learned = found.learned.also(words=words)
+            words = event.customer_id, event.customer_id.partition(":")[2], event.address
+            found.learned = found.learned.also(words=words, names=(event.customer_name,))
     elif isinstance(event, CustomersMerged):
         own = [each for each in (event.from_customer_id, event.into_customer_id) if _is_own(found.learned, each)]
         found.learned = found.learned.also(words=[*own, *(each.partition(":")[2] for each in own)])

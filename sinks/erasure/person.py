@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.errors import ConfigurationError
 from schemas.identity import canonical_customer_id, customer_tag, split_ticket_id
@@ -21,21 +21,37 @@ class Person:
     """Holds what a person is known by.
 
     tags   their customer tags: the record keys, and the beginnings of ticket ids
-    words  what names them in texts: customer ids, addresses, names
+    words  what is theirs alone: customer ids and addresses
+    names  what others may be called as well: it says that they are mentioned, never that something is theirs
     """
 
     tags: frozenset[str] = frozenset()
-    words: frozenset[str] = field(default=frozenset())
+    words: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
-    def also(self, tags: Iterable[str] = (), words: Iterable[str] = ()) -> Person:
+    def also(self, tags: Iterable[str] = (), words: Iterable[str] = (), names: Iterable[str] = ()) -> Person:
         """Returns the person, who is known by more."""
-        return Person(self.tags.union(tags), self.words.union(filter(_is_telling, words)))
+        return Person(
+            self.tags.union(tags),
+            self.words.union(filter(_is_telling, words)),
+            self.names.union(filter(_is_telling, names)),
+        )
+
+    def rough(self) -> re.Pattern[bytes]:
+        """Returns what finds everything that `pattern` and `mention` find, in any bytes, and more."""
+        words = (b"(?i:" + re.escape(word.encode()) + b")" for word in sorted(self.words | self.names))
+        return re.compile(b"|".join((*self._tags(), *words)))
 
     def pattern(self) -> re.Pattern[bytes]:
-        """Returns what finds any of it in bytes, in any case; tags as they are."""
-        tags = (re.escape(tag.encode()) for tag in sorted(self.tags))
-        words = (b"(?i:" + re.escape(word.encode()) + b")" for word in sorted(self.words, key=len, reverse=True))
-        return re.compile(b"|".join((*tags, *words)))
+        """Returns what finds their tags, and their words as whole words in a text, in any case."""
+        return re.compile(b"|".join((*self._tags(), *map(_whole, sorted(self.words)))))
+
+    def mention(self) -> re.Pattern[bytes]:
+        """Returns what finds their names as well."""
+        return re.compile(b"|".join((*self._tags(), *map(_whole, sorted(self.words | self.names)))))
+
+    def _tags(self) -> Iterable[bytes]:
+        return (re.escape(tag.encode()) for tag in sorted(self.tags))
 
 
 def named(given: str) -> Person:
@@ -68,3 +84,8 @@ def named(given: str) -> Person:
 def _is_telling(word: str) -> bool:
     """Returns false for a word so short that it stands in the records of half the world."""
     return len(word.encode()) >= _SHORTEST_WORD
+
+
+def _whole(word: str) -> bytes:
+    """Returns a pattern for an address that is no part of a longer one: ann@example.org is not in joann@example.org."""
+    return rb"(?<![A-Za-z0-9._%+-])(?i:" + re.escape(word.encode()) + rb")(?![A-Za-z0-9_-]|[.@][A-Za-z0-9])"

@@ -48,7 +48,7 @@ def found(client: Client, person: Person) -> list[Rows]:
             " OR multiSearchAnyCaseInsensitiveUTF8(toJSONString(tuple(*)), {words:Array(String)})"
         )
         sql = f"SELECT count(), countIf({theirs}), countIf(NOT ({theirs}) AND ({said})) FROM `{table}`"  # noqa: S608 - names of tables, from ClickHouse itself
-        words = sorted(person.words)[:200] or ["\0"]
+        words = sorted(person.words | person.names)[:200] or ["\0"]
         parameters = {"tags": sorted(person.tags), "words": words}
         [row] = client.query(sql, parameters=parameters).result_rows
         counted.append(Rows(table, *(int(each) for each in row)))

@@ -194,6 +194,18 @@ def test_a_person_is_named_by_whatever_they_are_known_by() -> None:
             named(nobody)
 
 
+def test_nobody_with_a_longer_address_or_the_same_name_is_taken_for_somebody() -> None:
+    person = named("ann@example.org").also(words=("chat:visitor-5",), names=("Ann Smith",))
+    theirs = ("<ann@example.org>", "Ann@Example.org.", "to ann@example.org, bob", '"chat:visitor-5"', *person.tags)
+    others = ("joann@example.org", "ann@example.org.uk", "chat:visitor-50", "first.ann@example.org", "Ann Smith")
+    for text in theirs:
+        assert person.pattern().search(text.encode()), text
+    for text in others:
+        assert not person.pattern().search(text.encode()), text
+    assert person.mention().search(b"Dear ann smith")
+    assert all(person.rough().search(text.encode()) for text in (*theirs, *others))
+
+
 def test_lines_of_a_person_are_blanked_in_place(tmp_path: Path) -> None:
     path, person = tmp_path / "sms.jsonl", named(ANN)
     path.write_bytes(b'{"to": "+819011112222"}\n{"to": "+818012345678"}\n{"to": "+819011112222", "x": 1}')

@@ -15,9 +15,17 @@ from producers.customers.enrichment import Enricher, enrich
 from producers.customers.identities import Identities
 from producers.customers.profiles import Profile
 from producers.text.fields import FieldProblems
-from schemas import identity
+from schemas import codec, identity
 from schemas.errors import Refused
-from schemas.events import AgentReplied, CustomersMerged, CustomersSplit, Event, MessageReceived, OrderPlaced
+from schemas.events import (
+    AgentReplied,
+    CustomersMerged,
+    CustomersSplit,
+    ErasureRequested,
+    Event,
+    MessageReceived,
+    OrderPlaced,
+)
 from schemas.identity import customer_tag
 
 NOW = 1_772_442_000_000_000
@@ -134,9 +142,19 @@ def test_a_split_has_the_key_of_the_customer_who_has_the_tickets() -> None:
     assert (made.customer_tag, made.ticket_ids) == (customer_tag("ext:4711"), ["ABCDEFGHIJKL-1"])
 
 
+def test_a_request_to_be_forgotten_has_the_key_of_the_customer_and_no_name() -> None:
+    made = event(type="erasure", id="e1", customer_id="email:Ann@example.org", requested_by="dpo")
+    assert isinstance(made, ErasureRequested)
+    assert (made.customer_tag, made.requested_by) == (customer_tag("email:ann@example.org"), "dpo")
+    assert b"ann@example.org" not in codec.encode(made).lower()
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
+        ({"type": "erasure"}, "customer_id"),
+        ({"type": "erasure", "customer_id": "ann"}, "customer_id"),
+        ({"type": "erasure", "customer_id": "ext:1", "below": 3}, "below"),
         ({"type": "merge", "from_customer_id": "ann", "into_customer_id": "ext:1"}, "from_customer_id"),
         ({"type": "merge", "from_customer_id": "ext:1"}, "into_customer_id"),
         ({"type": "merge", "from_customer_id": "email:A@b.c", "into_customer_id": "email:a@b.c"}, "into_customer_id"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def acls(role: access.Role) -> Iterator[ACL]:
             ResourceType[kind.upper()], name, ACLResourcePatternType["PREFIXED" if pattern == "prefix" else "LITERAL"]
         )
         for operation in operations:
-            snake = "DESCRIBE_CONFIGS" if operation == "DescribeConfigs" else operation.upper()
+            snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper()
             yield ACL(f"User:{role.user}", "*", ACLOperation[snake], ACLPermissionType.ALLOW, resource)
 
 
