@@ -28,6 +28,7 @@ class Proof:
     files: files.Files
     attachments: int
     opted_out: int
+    old_parts: int
 
     @property
     def found(self) -> int:
@@ -55,6 +56,8 @@ class Proof:
         for each in self.rows:
             also = f", {each.others} mentions by others" if each.others else ""
             lines.append(f"table {each.table}: {each.looked} rows: {each.theirs} found{also}")
+        if self.old_parts:
+            lines.append(f"ClickHouse removes {self.old_parts} parts that nothing reads any more within 8 minutes")
         lines.append(f"attachments: {self.attachments} found")
         lines.append(
             f"files: {self.files.looked} files, {self.files.looked_bytes} bytes: {len(self.files.holding)} found"
@@ -83,7 +86,8 @@ async def prove(
     stored = tables.found(client, person)
     digests = sum(each.key[:1] == b"c" for each in log.states.values()) if after is not None else 0
     held = len(files.attachments(settings, person))
-    return Proof(log, stored, files.found(files.roots(settings, folders), person), held, digests)
+    looked = files.found(files.roots(settings, folders), person)
+    return Proof(log, stored, looked, held, digests, tables.old_parts(client))
 
 
 def _before(settings: SinkSettings, after: Mapping[str, int]) -> Any:

@@ -32,6 +32,10 @@ UNLOGGED = rocksdict.WriteOptions()
 UNLOGGED.disable_wal = True
 
 
+#: What a key begins with whose deletion is an erasure: its earlier values leave the files at once, not with some later compaction.
+FORGOTTEN = b"c"
+
+
 class SeenKeys:
     """Remembers keys that a recovery may have written. Forgets none, takes few new keys for known, and stays at 4 MB."""
 
@@ -91,7 +95,11 @@ class Store(RocksStore):  # type: ignore[misc]
     def write(self, partition: int, values: Mapping[bytes, bytes | None], offset: int) -> None:
         """Writes states (None deletes) and the changelog offset that they are complete up to, atomically."""
         self._end_restoring(partition)
-        self._db_for_partition(partition).write(self._batch(values, offset))
+        database = self._db_for_partition(partition)
+        database.write(self._batch(values, offset))
+        for key in [key for key, value in values.items() if value is None and key[:1] == FORGOTTEN]:
+            database.flush()  # with the memtable goes the write-ahead log
+            database.compact_range(key, key + b"\0")
 
     def _batch(self, values: Mapping[bytes, bytes | None], offset: int) -> rocksdict.WriteBatch:
         batch = rocksdict.WriteBatch(raw_mode=True)

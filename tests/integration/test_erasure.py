@@ -141,7 +141,7 @@ def test_who_is_erased_amid_traffic_is_found_nowhere(desk: Desk) -> None:
     writer.start()
     try:
         traffic.wait(30)
-        code, printed, said = desk.run("erase", ANN, "--yes", "--remove", "90", "--also", str(desk.folder / "outbox"))
+        code, printed, said = desk.run("erase", ANN, "--yes", "--remove", "90", "--also", str(desk.folder / "state"))
     finally:
         stop.set()
         writer.join()

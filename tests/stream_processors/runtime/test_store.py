@@ -228,3 +228,17 @@ def test_ready_means_that_every_agent_has_its_states_and_timers(tmp_path: Path) 
         return seen
 
     assert asyncio.run(recover()) == [False, True]
+
+
+def test_no_file_holds_a_state_that_was_deleted_for_an_erasure(tmp_path: Path, open_store: OpenStore) -> None:
+    secret = os.urandom(40)  # which no compression shortens
+    store = open_store(tmp_path)
+    for offset in range(3):
+        store.write(0, {b"c%d" % number: state(offset, b"other") for number in range(9)}, offset)
+        store.write(0, {b"c5": state(offset, secret)}, offset)
+        store._db_for_partition(0).flush()
+    stored = [path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert stored
+    store.write(0, {b"c5": None}, 3)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+    assert sorted(contents(store)) == [b"c%d" % number for number in range(9) if number != 5]
