@@ -72,7 +72,8 @@ class _Watch:
             for record in consumer.consume(500, timeout=0.01):
                 if not record.error() and record.value().startswith(header):
                     self.assigned.set()
-                    if (due := self.waiting.pop(record.key().decode(), None)) is not None:
+                    tag = codec.decode(record.value()).customer_tag
+                    if (due := self.waiting.pop(tag, None)) is not None:
                         self.delays_ms.append((time.perf_counter() - due) * 1000)
         consumer.close()
 
