@@ -196,6 +196,11 @@ ASSIGNMENTS = Counter(
 OVERFLOWS = Counter(
     ServiceMetric.OVERFLOWS, "Tickets that waited too long in a team and left for its fallback", ["team", "channel"]
 )
+AUTOMATIONS = Counter(
+    ServiceMetric.AUTOMATIONS,
+    "Actions of rules in automations.yaml, done, or withheld for a reason",
+    ["rule", "action", "outcome", "reason"],
+)
 TICKETS_OPEN = Gauge(
     ServiceMetric.TICKETS_OPEN,
     "Tickets that are neither solved nor closed: new, open, pending or hold",

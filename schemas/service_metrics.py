@@ -28,6 +28,7 @@ class ServiceMetric(StrEnum):
     PROMISES = "deskstream_promises_total"
     ASSIGNMENTS = "deskstream_assignments_total"
     OVERFLOWS = "deskstream_overflows_total"
+    AUTOMATIONS = "deskstream_automations_total"
 
     # gauges of the states of tickets
     TICKETS_OPEN = "deskstream_tickets_open"

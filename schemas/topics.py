@@ -94,10 +94,12 @@ TOPIC_OF: dict[type, Topic] = {
     events.TeamConfigured: ROUTING,
     events.RosterChanged: ROUTING,
     events.TagsCounted: TAG_COUNTS,
+    events.NotificationRequested: TAG_COUNTS,  # there one partition sees the whole desk
     events.TypingChanged: CHAT_SIGNALS,
     facts.TicketFact: TICKET_FACTS,
     facts.AssignmentFact: TICKET_FACTS,
     facts.FollowerNotice: TICKET_FACTS,
+    facts.AutomationFact: TICKET_FACTS,
     facts.PresenceFact: TICKET_FACTS,  # beside the assignments; it has no customer, so its key is the team
     facts.ContactFact: CONTACT_FACTS,
     facts.AcknowledgementFact: CONTACT_FACTS,

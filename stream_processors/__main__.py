@@ -11,6 +11,7 @@ import typer
 from schemas.process import guarded
 from schemas.settings import WorkerSettings, help_text, load
 from stream_processors import rekey
+from stream_processors.recompute import automations_cli
 from stream_processors.recompute import cli as recompute_cli
 from stream_processors.replies import answers as answers_command
 from stream_processors.replies import language_check
@@ -35,6 +36,7 @@ state under DESKSTREAM_STATE_DIR. SIGTERM finishes the batch in flight, commits 
 `python -m stream_processors incident --help`: tell customers what is out of order.
 `python -m stream_processors rekey --help`: move all customers to the tags of another secret.
 `python -m stream_processors recompute --help`: recompute all clocks under other rules.
+`python -m stream_processors automations --help`: list the rules that act by themselves, and try them on the log.
 `python -m stream_processors evaluate --help`: score the tags of labelled messages.
 `python -m stream_processors language-check --help`: check the wording of a reply.
 `python -m stream_processors answers --help`: find prewritten answers for a ticket or a text.
@@ -105,6 +107,7 @@ cli.add_typer(incident_cli.cli, name="incident")
 cli.command("preview", help=preview.HELP)(preview.preview)
 cli.command("rekey", help=rekey.HELP)(_rekey)
 cli.command("recompute", help=recompute_cli.HELP)(recompute_cli.recompute)
+cli.command("automations", help=automations_cli.HELP)(automations_cli.automations)
 cli.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 cli.command("language-check", help=language_check.HELP)(language_check.language_check)
 cli.command("answers", help=answers_command.HELP)(answers_command.answers)

@@ -63,8 +63,8 @@ SET = {
     *("Shop.agents", "Subscription.enabled", "Typing.on", "Body.wants_pages", "Evidence.proven"),
 }
 COUNTED = {
-    -1: {"RoutingUpdate.version", "TagsCounted.version", "Desk.offset", "TagState.offset"} | {f"{kind}.offset" for kind in ("Held", "Queue", "QueueEntry", "ReadLog", "Team", "Waiting", "State", "Customer", "Pane")},
-    1: {"Customer.next_number", "Clock.episode", "Clock.sequence", "NextResponseTotals.count", "Ticket.episode", "DeliveryFact.attempts", "Count.value", "SpikeFact.dispersion", "Day.dispersion"},
+    -1: {"NotificationRequested.version", "Notified.offset", "RoutingUpdate.version", "TagsCounted.version", "Desk.offset", "TagState.offset"} | {f"{kind}.offset" for kind in ("Held", "Queue", "QueueEntry", "ReadLog", "Team", "Waiting", "State", "Customer", "Pane")},
+    1: {"Automated.episode", "Customer.next_number", "Clock.episode", "Clock.sequence", "NextResponseTotals.count", "Ticket.episode", "DeliveryFact.attempts", "Count.value", "SpikeFact.dispersion", "Day.dispersion"},
 }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ CHANNELS = ["agents", "help-centre", "kiosk", "orders", "phone", "sms", "social"
                 "preview",
                 "rekey",
                 "recompute",
+                "automations",
                 "evaluate",
                 "language-check",
                 "answers",

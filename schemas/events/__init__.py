@@ -19,6 +19,7 @@ from schemas.events.agents import (
     TagSuggested,
     Transferred,
 )
+from schemas.events.automations import NotificationRequested
 from schemas.events.base import (
     CHANNELS,
     LOCALES,
@@ -85,6 +86,7 @@ __all__ = [
     "MessageReceived",
     "Micros",
     "NoteAdded",
+    "NotificationRequested",
     "OrderChanged",
     "OrderPlaced",
     "Overflowed",
@@ -142,4 +144,5 @@ EVENTS: tuple[type[Event], ...] = (
     RosterChanged,
     TagsCounted,
     TagSuggested,
+    NotificationRequested,
 )

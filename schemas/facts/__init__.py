@@ -6,6 +6,7 @@ reads keeps the highest version. None means undefined and is never 0.
 
 from __future__ import annotations
 
+from schemas.facts.automations import AutomationFact
 from schemas.facts.base import Fact
 from schemas.facts.clocks import ClockFact, ClockShare, PromiseFact, TicketClocks
 from schemas.facts.contacts import (
@@ -27,6 +28,7 @@ __all__ = [
     "FACTS",
     "AcknowledgementFact",
     "AssignmentFact",
+    "AutomationFact",
     "ClockFact",
     "ClockShare",
     "ContactFact",
@@ -81,4 +83,5 @@ FACTS: tuple[type[Fact], ...] = (
     FollowerNotice,
     SpikeFact,
     SuggestionFact,
+    AutomationFact,
 )

@@ -103,7 +103,7 @@ async def _replay_one(
     if not isinstance(fact, Fact):
         return Answer(None, f"a {type(fact).__name__} is no fact"), retry_decision.GiveUp("no_fact")
     delivery = delivery_id(subscription.name, topic, int(partition), int(offset))
-    answer = await sender.post(body(fact), delivery, name_of(type(fact)))
+    answer = await sender.post(body(fact, text_only=subscription.text_only), delivery, name_of(type(fact)))
     decision = retry_decision.decide(answer, 1, math.inf, 0.0)
     is_delivered = isinstance(decision, retry_decision.Accepted)
     outcome = retry_decision.Accepted.outcome if is_delivered else retry_decision.Retry.outcome  # it stays

@@ -1,4 +1,4 @@
-"""Encodes a fact as JSON: `{"id", "type", "occurred_at", "version", "data"}`.
+"""Encodes a fact as JSON: `{"id", "type", "occurred_at", "version", "data"}`; for chat services as `{"text"}` alone.
 
 id           the fact's own id: the same fact, known better, has the same id and a higher `version`
 type         `ticket_fact contact_fact acknowledgement_fact tag_fact clock_fact survey_fact assignment_fact pane_fact
@@ -48,8 +48,10 @@ def fact_id(fact: Fact) -> str:
     return "/".join(str(getattr(fact, name)) for name in _key(type(fact)))
 
 
-def body(fact: Fact) -> bytes:
-    """Returns the JSON of a fact, the same bytes for the same fact."""
+def body(fact: Fact, *, text_only: bool = False) -> bytes:
+    """Returns the JSON of a fact, the same bytes for the same fact; or of what it says to people."""
+    if text_only:
+        return msgspec.json.encode({"text": getattr(fact, "text", "")})
     times = time_fields(type(fact))
     data = {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in _WITHHELD}
     for name in times:

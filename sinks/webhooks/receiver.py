@@ -123,7 +123,7 @@ class Receiver:
         """Attempts a fact until the decision is not to retry it; returns that decision and the last answer."""
         name = self._subscription.name
         delivery = delivery_id(name, record.topic, record.partition, record.offset)
-        raw, kind, attempt = body(fact), name_of(type(fact)), 0
+        raw, kind, attempt = body(fact, text_only=self._subscription.text_only), name_of(type(fact)), 0
         began, open_before = time.monotonic(), self.breaker.open_seconds
         while True:
             attempt += 1

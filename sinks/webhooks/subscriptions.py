@@ -7,10 +7,13 @@
         facts: [ticket_fact, contact_fact]       # or "*" for all
         channels: [email, chat]                  # optional: only facts of these channels
         teams: [billing]                         # optional: only facts of these teams
+        targets: [support]                       # optional: only what automations tell these chats and webhooks
+        format: fact                             # or text: {"text": ...}, as chat services take it
         start: beginning                         # or now: where a new subscription begins
         enabled: true
 
-With `channels` or `teams`, facts that have no channel or no team are not sent.
+With `channels` or `teams`, facts that have no channel or no team are not sent. With `targets`, nothing but what a rule of
+`automations.yaml` says to one of them: `facts: [automation_fact]`, `notify: {chat: support}` or `{webhook: support}`.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from urllib.parse import SplitResult, urlsplit
 from schemas import yamlfile
 from schemas.errors import ConfigurationError
 from schemas.events import CHANNELS
-from schemas.facts import Fact
+from schemas.facts import AutomationFact, Fact
 from schemas.topics import TOPIC_OF, Topic
 from sinks.webhooks.addresses import is_public, literal
 from sinks.webhooks.payload import KINDS
@@ -34,14 +37,19 @@ from sinks.webhooks.payload import KINDS
 __all__ = ["Subscription", "named", "read"]
 
 STARTS = ("beginning", "now")
+FORMATS = ("fact", "text")
+_TOLD = ("chat", "webhook")
 SHORTEST_SECRET = 16
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_KEYS = ("name", "url", "secret", "secrets", "facts", "channels", "teams", "start", "enabled")
+_KEYS = ("name", "url", "secret", "secrets", "facts", "channels", "teams", "targets", "format", "start", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One receiver, and the facts that it wants. Empty `channels` and `teams` mean all of them."""
+    """One receiver, and the facts that it wants. Empty `channels`, `teams` and `targets` mean all of them.
+
+    text_only  it gets `{"text": ...}` instead of the fact, and nothing where there is no text
+    """
 
     name: str
     url: str
@@ -49,6 +57,8 @@ class Subscription:
     facts: frozenset[type[Fact]]
     channels: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
+    targets: frozenset[str] = frozenset()
+    text_only: bool = False
     start: str = "beginning"
     enabled: bool = True
 
@@ -74,7 +84,16 @@ class Subscription:
             type(fact) in self.facts
             and (not self.channels or getattr(fact, "channel", "") in self.channels)
             and (not self.teams or getattr(fact, "team", "") in self.teams)
+            and (not self.targets or _is_told(fact, self.targets))
+            and (not self.text_only or bool(getattr(fact, "text", "")))
         )
+
+
+def _is_told(fact: Fact, targets: frozenset[str]) -> bool:
+    """Returns true for what a rule says to one of these chats or webhooks, and is not withheld."""
+    return (
+        isinstance(fact, AutomationFact) and fact.action in _TOLD and fact.target in targets and fact.outcome == "done"
+    )
 
 
 def read(path: Path | None, *, allow_private: bool = False) -> tuple[Subscription, ...]:
@@ -142,9 +161,19 @@ class _Entry:
             facts=facts,
             channels=self._filter("channels", "channel", CHANNELS),
             teams=self._filter("teams", "team", ()),
+            targets=self._filter("targets", "target", ()),
+            text_only=self._format(facts) == FORMATS[1],
             start=start,
             enabled=enabled,
         )
+
+    def _format(self, facts: frozenset[type[Fact]]) -> str:
+        text = str(self._data.get("format", FORMATS[0]))
+        if text not in FORMATS:
+            self._refuse(f"{text!r} is none of {', '.join(FORMATS)}", "format")
+        if text != FORMATS[0] and facts != frozenset((AutomationFact,)):
+            self._refuse("only what rules say has a text for people", "format", fix="write facts: [automation_fact]")
+        return text
 
     def _url(self, allow_private: bool) -> str:
         text = self._text("url")

@@ -12,27 +12,22 @@ import json
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas import codec, secret_check
 from schemas.clock import MICROS
-from schemas.errors import CodecError, Unavailable
+from schemas.errors import CodecError
 from schemas.facts import Fact
-from schemas.kafka_security import security
 from schemas.process import guarded
 from schemas.record_key import name_of
 from schemas.settings import WorkerSettings, load
-from schemas.topics import CONTACT_EVENTS
 from stream_processors.recompute.engine import HandedOver, Recomputation
+from stream_processors.recompute.log import Log, progress_bar
 from stream_processors.recompute.reorder_buffer import ReorderBuffer
 from stream_processors.rules import ruleset
 from stream_processors.rules.ruleset import Rules
@@ -66,7 +61,6 @@ Settings: DESKSTREAM_KAFKA_BOOTSTRAP_SERVERS, DESKSTREAM_NAMESPACE, DESKSTREAM_C
 
 Exit codes: 0 done, 2 the rules or arguments are wrong or the name is taken, 3 Kafka or ClickHouse does not answer.
 """
-_TIMEOUT_SECONDS = 15.0
 _WRITTEN_AT = 1 << 20
 #: A ticket that changes hands more often, each time to a partition before its own, stands as in the log from there on.
 _MOST_HANDS = 10
@@ -140,9 +134,9 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
     until = settings.pipeline_clock.now()
     signing = Signing.of(settings.survey_url, settings.survey_secrets.get_secret_value())
     processor = TicketsProcessor(rules, signing=signing)
-    async with _Log.opened(settings) as log:
+    async with Log.opened(settings) as log:
         handed_over = await _handed_over(log, processor, within)
-        with _progress() as progress:
+        with progress_bar() as progress:
             bar = progress.add_task(f"recompute {name}", total=log.records_total)
             for partition in log.partitions:
                 fold = Recomputation(processor, partition.partition, _buffer(within), handed_over)
@@ -164,7 +158,7 @@ async def _fold_all(settings: WorkerSettings, rules: Rules, name: str, within: i
     frames.end(summary)
 
 
-async def _handed_over(log: _Log, processor: TicketsProcessor, within: int) -> HandedOver:
+async def _handed_over(log: Log, processor: TicketsProcessor, within: int) -> HandedOver:
     """Returns the tickets as they change hands in this run, whichever partition is folded first; none without merges."""
     handed_over, moved = HandedOver(), set[bytes]()
     headers = {
@@ -192,51 +186,6 @@ def _buffer(within: int) -> ReorderBuffer | None:
     return ReorderBuffer(within) if within else None
 
 
-class _Log:
-    """Reads `contact-events` from its beginning to its end as it was when it was opened.
-
-    `cut` are the partitions whose beginning retention has deleted.
-    """
-
-    def __init__(self, consumer: Any, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]) -> None:
-        self._consumer, self._starts, self._ends = consumer, starts, ends
-        self.partitions = list(starts)
-        self.records_total = sum(ends.values()) - sum(starts.values())
-        self.cut = [partition.partition for partition, start in starts.items() if start > 0]
-
-    @classmethod
-    @asynccontextmanager
-    async def opened(cls, settings: WorkerSettings) -> AsyncIterator[_Log]:
-        """Yields the log. Raises Unavailable when Kafka does not answer, also while it is read."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, **security(settings)
-        )
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                await consumer.start()
-                topic = settings.topic(CONTACT_EVENTS)
-                partitions = [TopicPartition(topic, number) for number in range(settings.partitions)]
-                starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-            yield cls(consumer, {each: starts[each] for each in partitions}, ends)
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable(
-                f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {str(error) or 'in time'}"
-            ) from error
-        finally:
-            await consumer.stop()
-
-    async def records(self, partition: TopicPartition) -> AsyncIterator[list[Any]]:
-        """Yields the records of a partition, in portions."""
-        consumer, end = self._consumer, self._ends[partition]
-        consumer.assign([partition])
-        consumer.seek(partition, self._starts[partition])
-        while await consumer.position(partition) < end:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                found = await consumer.getmany(partition, timeout_ms=1000, max_records=2000)
-            for records in found.values():
-                yield [record for record in records if record.offset < end]
-
-
 class _Frames:
     """Writes frames into the pipe to the sink; blocks while the sink is behind."""
 
@@ -259,8 +208,3 @@ class _Frames:
         self._pipe.write(self._buffer)
         self._pipe.flush()
         self._buffer = bytearray()
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))

@@ -124,19 +124,25 @@ class Recomputation:
         return ((key, self._states[key]) for key in sorted(self._states) if key.startswith(prefix))
 
     def _fold(self, event: Event) -> Iterator[Fact]:
+        for record in self._records(event):
+            if isinstance(record, Fact) and not isinstance(record, _SENT):
+                yield record
+
+    def _records(self, event: Event) -> list[msgspec.Struct]:
+        """Returns all that is written when the event is folded; nothing of one that is refused."""
         self._offset += 1
         try:
             outcome: Outcome = self._processor.process(event, Position(self._partition, self._offset), self)
         except (StepFailed, Refused) as error:
             cause = error.__cause__ if isinstance(error, StepFailed) else error
             self.refused[cause.reason if isinstance(cause, Refused) else "defect"] += 1
-            return
+            return []
         self.folded += not isinstance(event, Tick)
         self._keep(outcome.states)
-        for record in (output.record for output in outcome.outputs):
+        records = [output.record for output in outcome.outputs]
+        for record in records:
             self._handed_over.keep(record)
-            if isinstance(record, Fact) and not isinstance(record, _SENT):
-                yield record
+        return records
 
     def _keep(self, states: Mapping[bytes, State | None]) -> None:
         for key, state in states.items():

@@ -151,9 +151,11 @@ class Guards:
 
     def notice_suppression(self, event: ConsentChanged, customer: Recipient, now: int) -> str:
         """Returns why a STOP, START or HELP must not be answered, one of `REASONS`, or '' when it must be."""
-        if event.causation_depth >= self.causation_depth:
-            return "causation_depth"
-        return self._by_count(customer.acknowledgements, now, 0)
+        return self.repeated(event.causation_depth, customer, now)
+
+    def repeated(self, depth: int, customer: Recipient, now: int) -> str:
+        """Returns why a customer gets no further automatic message after so many hops: `causation_depth`, `rate_cap` or ''."""
+        return "causation_depth" if depth >= self.causation_depth else self._by_count(customer.acknowledgements, now, 0)
 
     def from_machine(self, event: MessageReceived) -> bool:
         """Returns true when a machine wrote this (an out-of-office answer, a delivery report): nobody waits for an answer."""

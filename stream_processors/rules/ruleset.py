@@ -21,7 +21,9 @@ from schemas.brands import Brand, Brands
 from schemas.calendars_file import Calendars
 from schemas.errors import ConfigurationError
 from schemas.events import LOCALES
-from stream_processors.rules import incidents, taxonomy_file, teams_file
+from schemas.replies import answers
+from stream_processors.rules import automations_file, incidents, taxonomy_file, teams_file
+from stream_processors.rules.automations import NO_AUTOMATIONS, Automations
 from stream_processors.rules.incidents import Incident
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.notices import Notices
@@ -43,6 +45,9 @@ _LATER = ("agents.yaml", "calendars.yaml", "notices.yaml", "situations.yaml", "s
 _OF_ANY_TAXONOMY = b"\nskip_unknown_tags: true\n"
 _DEPTH = 3
 _AGENTS, _GUARDS, _BRANDS, _SITUATIONS = "agents.yaml", "acknowledgements.yaml", "brands.yaml", "situations.yaml"
+_AUTOMATIONS = "automations.yaml"
+#: The prewritten answers that ship, for rules that name some and have none beside them.
+_ANSWERS = Path(answers.__file__).parent / "shipped" / automations_file.ANSWERS
 _made: dict[tuple[Any, str], Any] = {}
 T = TypeVar("T")
 
@@ -66,6 +71,7 @@ class Rules:
     brand_templates: Mapping[str, Templates] = field(default_factory=dict)
     situations: Situations = NO_SITUATIONS
     incidents: tuple[Incident, ...] = ()
+    automations: Automations = NO_AUTOMATIONS
 
     def incident(self, case: Circumstances, locale: str) -> str:
         """Returns what is told of an incident to a contact, '' when there is none that concerns it."""
@@ -105,6 +111,8 @@ def read_files(directory: Path, brands_file: Path | None = None) -> dict[str, by
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
     for name in _LATER:
         files.setdefault(name, (SHIPPED / name).read_bytes() + (_OF_ANY_TAXONOMY if name == _SITUATIONS else b""))
+    if automations_file.names_answers(files.get(_AUTOMATIONS, b"")):
+        files.setdefault(automations_file.ANSWERS, _ANSWERS.read_bytes())
     if (size := sum(map(len, files.values()))) > MOST_BYTES:
         raise ConfigurationError(f"holds {size:,} bytes, at most {MOST_BYTES:,} are read", where=str(directory))
     return dict(sorted(files.items()))
@@ -192,24 +200,28 @@ def _load(root: Path, files: Mapping[str, bytes], mail_domain: str) -> Rules:
 
         return made_of(Templates.load, root / folder, situations.names, common, files_of=its_own)
 
+    policies = made_of(
+        Policies.load,
+        *(root / "policies.yaml", teams, calendars, taxonomy.tags, brands.brands),
+        files_of=_named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", _BRANDS, and_ics=True),
+    )
+    guards = made_of(
+        Guards.load,
+        *(root / _GUARDS, mail_domain, brands.domains, [own for each in brands.all for own in each.addresses]),
+        files_of=_named(_GUARDS, _BRANDS),
+    )
+    known = automations_file.Known(teams, taxonomy, policies, roster, brands, guards)
     return Rules(
         calendars=calendars,
-        policies=made_of(
-            Policies.load,
-            *(root / "policies.yaml", teams, calendars, taxonomy.tags, brands.brands),
-            files_of=_named("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml", _BRANDS, and_ics=True),
-        ),
+        policies=policies,
         taxonomy=taxonomy,
         templates=common,
         situations=situations,
         brand_templates={folder: of_brand(folder) for folder in folders},
         teams=teams,
         roster=roster,
-        guards=made_of(
-            Guards.load,
-            *(root / _GUARDS, mail_domain, brands.domains, [own for each in brands.all for own in each.addresses]),
-            files_of=_named(_GUARDS, _BRANDS),
-        ),
+        guards=guards,
+        automations=_automations(root, files, made_of, known),
         mail_domain=mail_domain,
         notices=made_of(
             Notices.load,
@@ -227,6 +239,17 @@ def _roster(root: Path, files: Mapping[str, bytes], made_of: _Parts, teams: Team
         return Roster()  # rules that were published before there was one
     read_by = _named(_AGENTS, "teams.yaml", "calendars.yaml", and_ics=True)
     return made_of(Roster.load, root / _AGENTS, teams, calendars, files_of=read_by)
+
+
+def _automations(root: Path, files: Mapping[str, bytes], made_of: _Parts, known: automations_file.Known) -> Automations:
+    if _AUTOMATIONS not in files:
+        return NO_AUTOMATIONS  # none, and none that ship: they would name tags and teams of others
+    named = _named(
+        *(_AUTOMATIONS, automations_file.ANSWERS, _AGENTS, _GUARDS, _BRANDS),
+        *("policies.yaml", "teams.yaml", "calendars.yaml", "taxonomy.yaml"),
+        and_ics=True,
+    )
+    return made_of(automations_file.load, root / _AUTOMATIONS, known, files_of=named)
 
 
 def _situations(

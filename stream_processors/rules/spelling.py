@@ -1,13 +1,15 @@
-"""Lists how a word is misspelt in haste: a letter left out, two letters exchanged, or a letter doubled."""
+"""Lists how a word is misspelt in haste: a letter left out, two letters exchanged, or a letter doubled; and finds what was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator
 
-__all__ = ["misspelt"]
+__all__ = ["closest", "misspelt"]
 
 #: Shorter words become other words when a letter is lost.
 _SHORTEST = 6
+_MOST_NAMED = 40
 
 
 def misspelt(word: str) -> Iterator[str]:
@@ -26,3 +28,9 @@ def misspelt(word: str) -> Iterator[str]:
             if wrong not in seen and not stem.startswith(wrong):
                 seen.add(wrong)
                 yield wrong + ending
+
+
+def closest(word: object, known: Collection[str]) -> str:
+    """Returns which known word somebody may have meant; where none is close, what there is."""
+    close = difflib.get_close_matches(str(word), known, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(list(known)[:_MOST_NAMED])}"

@@ -13,17 +13,18 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from schemas.errors import Refused
-from schemas.events import Event, TagsCounted, Tick
+from schemas.events import Event, NotificationRequested, TagsCounted, Tick
 from schemas.facts import SpikeFact
 from schemas.topics import TAG_COUNTS, Topic
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory, time_of
 from stream_processors.runtime.gauges import StateGauges
-from stream_processors.runtime.processor import Outcome, Output, Position, Reader, State, require_event
-from stream_processors.spikes import watch
+from stream_processors.runtime.processor import Count, Outcome, Output, Position, Reader, State, require_event
+from stream_processors.spikes import notifications, watch
 from stream_processors.spikes.detector import HOUR_MICROS, Sum
 from stream_processors.spikes.gauges import SpikeGauges
-from stream_processors.spikes.state import DESK_KEY, Desk, TagState, place_of, tag_key
+from stream_processors.spikes.notifications import Notified
+from stream_processors.spikes.state import DESK_KEY, Desk, Spike, TagState, place_of, tag_key
 
 __all__ = ["SpikesProcessor"]
 
@@ -37,7 +38,10 @@ _UTC = ZoneInfo("UTC")
 
 
 class SpikesProcessor:
-    """Folds `tag-counts` (a `Processor`). `rules` name the owners and former slugs of tags, and the zone of the desk."""
+    """Folds `tag-counts` (a `Processor`): the tags of contacts, and what rules say to people.
+
+    `rules` name the owners and former slugs of tags, the zone of the desk, and whom a spike is told.
+    """
 
     name = "spikes"
     gauges: type[StateGauges] | None = SpikeGauges
@@ -45,11 +49,12 @@ class SpikesProcessor:
 
     def __init__(self, rules: RulesetHistory | Rules) -> None:
         self.rules = RulesetHistory.of(rules)
+        # who was told of a spike before the spike, of which nobody is told twice
         # the desk last: its `seen` decides whether a record is counted again
-        self.kinds: Mapping[bytes, type[State]] = {b"x": TagState, DESK_KEY: Desk}
+        self.kinds: Mapping[bytes, type[State]] = {b"n": Notified, b"x": TagState, DESK_KEY: Desk}
 
     def process(self, event: Event, position: Position, read: Reader) -> Outcome:
-        """Counts the tags of one contact, or ends a spike at a tick.
+        """Counts the tags of one contact, notifies somebody, or ends a spike or an hour at a tick.
 
         Raises:
             Refused: an event that does not belong here, a time that cannot be.
@@ -57,6 +62,8 @@ class SpikesProcessor:
         require_event(event)
         if isinstance(event, Tick):
             return self._tick(event, position, read)
+        if isinstance(event, NotificationRequested):
+            return self._notify(event, position, read)
         if not isinstance(event, TagsCounted):
             raise Refused("unexpected_event", f"{type(event).__name__} on the topic of tag counts")
         if any("\0" in text for text in (event.brand, *event.tags)):
@@ -74,17 +81,42 @@ class SpikesProcessor:
             fold.count(tag, "")
             if event.brand:
                 fold.count(tag, event.brand)
-        return Outcome({**fold.states, DESK_KEY: desk}, fold.outputs)
+        return Outcome({**fold.states, DESK_KEY: desk}, fold.outputs, counts=fold.counts)
 
     def deadline(self, key: bytes, state: Any) -> int | None:
         """Returns when a spike is over if no contact comes."""
+        if key[:1] == b"n":
+            return notifications.due_at(state)
         return watch.due_at(state) if key[:1] == b"x" else None
+
+    def _notify(self, event: NotificationRequested, position: Position, read: Reader) -> Outcome:
+        if any("\0" in text for text in (event.rule, event.way, event.target)):
+            raise Refused("bad_id", "a zero character in a rule or target")
+        key = notifications.key_of(event.rule, event.way, event.target)
+        known: Notified | None = read.get(key)
+        if known is not None and position.offset <= known.offset:
+            return Outcome({key: known}, skipped=True)
+        state, outputs, counts = notifications.request(known, event, position, self.rules.at(time_of(event)))
+        return Outcome({key: state}, outputs, counts=counts)
+
+    def _hour_ends(self, event: Tick, state: Notified, position: Position) -> Outcome:
+        key = event.state_key
+        if position.offset <= state.offset:
+            return Outcome({key: state}, skipped=True)
+        if not state.withheld or event.occurred_at < state.until:
+            return Outcome({})
+        rule, way, target = key[1:].decode("utf-8", "surrogatepass").split("\0")
+        outputs = notifications.summary(state, rule, way, target, position, self.rules.at(time_of(event)))
+        over = replace(state, offset=position.offset, until=0, sent=0, withheld=0, tickets=())
+        return Outcome({key: over}, outputs)
 
     def _tick(self, event: Tick, position: Position, read: Reader) -> Outcome:
         key = event.state_key
         if key[:1] not in self.kinds:
             raise Refused("bad_tick", f"no state has the key {key!r}")
         state = read.get(key)
+        if isinstance(state, Notified):
+            return self._hour_ends(event, state, position)
         if not isinstance(state, TagState) or state.spike is None:
             return Outcome({})
         if position.offset <= state.offset:
@@ -101,8 +133,10 @@ class _Fold:
     """Counts one contact under several places."""
 
     def __init__(self, rules: Rules, desk: Desk, event: TagsCounted, position: Position, read: Reader) -> None:
-        self.states: dict[bytes, TagState] = {}
+        self.states: dict[bytes, TagState | Notified] = {}
         self.outputs: list[Output] = []
+        self.counts: list[Count] = []
+        self._rules = rules
         self._desk, self._event, self._position, self._read = desk, event, position, read
         self._tags, self._zone = rules.taxonomy.tags, zone_of(rules)
         self._at = min(event.occurred_at, event.received_at)  # nothing was written after it came
@@ -145,11 +179,30 @@ class _Fold:
         spike = state.spike
         if spike is None or at - spike.written_at < _FACT_MICROS:
             return state
-        if not spike.written_at and (known := self._tags.get(place_of(key)[0])) is not None:
+        begins = not spike.written_at
+        if begins and (known := self._tags.get(place_of(key)[0])) is not None:
             spike = replace(spike, quadrant=known.quadrant, team=known.owner, valence=known.valence)
         state = replace(state, spike=replace(spike, written_at=at))
+        if begins:
+            self._tell(key, spike, at)
         self.outputs.append(_output(key, state, self._position))
         return state
+
+    def _tell(self, key: bytes, spike: Spike, at: int) -> None:
+        """Notifies whom rules name of a spike that begins."""
+        tag, brand = place_of(key)
+        about = {"tag": tag, "brand": brand, "since": spike.since, "at": at, "team": spike.team}
+        about |= {"count": spike.count, "expected": spike.expected}
+        for rule in self._rules.automations.find("spike", tag):
+            for asked in notifications.of_spike(rule, self._rules, about, self._position):
+                target = notifications.key_of(asked.rule, asked.way, asked.target)
+                before: Any = self.states.get(target) or self._read.get(target)
+                if before is not None and target not in self.states and before.offset >= self._position.offset:
+                    continue  # it is ahead of this record, after a crash
+                state, outputs, counts = notifications.request(before, asked, self._position, self._rules)
+                self.states[target] = state
+                self.outputs += outputs
+                self.counts += counts
 
 
 def zone_of(rules: Rules) -> ZoneInfo:

@@ -47,6 +47,8 @@ def series(rules: Rules) -> Iterator[tuple[ServiceMetric, tuple[str, ...]]]:
     for outcome in ("tagged", "shown"):
         for language in LOCALES:
             yield ServiceMetric.TAG_SUGGESTIONS, (outcome, language)
+    acts = dict.fromkeys((rule.name, action.kind) for rule in rules.automations.rules for action in rule.actions)
+    yield from ((ServiceMetric.AUTOMATIONS, (*each, "done", "")) for each in acts)
     for tag in rules.taxonomy.tags.values():
         yield ServiceMetric.TAGS_APPLIED, (tag.slug, tag.quadrant, tag.owner)
 
@@ -139,6 +141,11 @@ def _suppressed(context: FoldContext, observation: seen.Suppressed) -> Count:
     return Count(ServiceMetric.ACKNOWLEDGEMENTS, (_place(context, observation)[0], "suppressed", observation.reason))
 
 
+def _acted(context: FoldContext, observation: seen.RuleActed) -> Count:
+    labels = observation.rule, observation.action, observation.outcome, observation.reason
+    return Count(ServiceMetric.AUTOMATIONS, labels)
+
+
 #: Kind of observation → what it adds to a counter.
 _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.ClockMet: _clock(ServiceMetric.SLA_MET),
@@ -154,4 +161,5 @@ _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.Acknowledged: _acknowledged,
     seen.Suppressed: _suppressed,
     seen.Untranslated: _untranslated,
+    seen.RuleActed: _acted,
 }

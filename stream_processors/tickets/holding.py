@@ -30,6 +30,7 @@ from schemas.events import (
     PriorityChanged,
     Transferred,
 )
+from stream_processors.rules.automations import SOURCE
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Ticket
@@ -129,7 +130,7 @@ def _transferred(context: FoldContext, ticket: Ticket, event: Transferred) -> Fo
     moved = replace(ticket, counts=replace(ticket.counts, transfers=transfers + 1), updated_at=context.now)
     if transfers and context.now < _with_its_team_since(ticket):
         return context.replace(ticket=moved)  # it has been transferred again since
-    former = ticket.assignee or event.agent_id
+    former = ticket.assignee or ("" if event.source == SOURCE else event.agent_id)
     routing = _left(replace(ticket.routing, rule=TRANSFER, placed=True), ticket.assignee)
     if former and former != event.to_agent and not event.imported:
         routing = replace(routing, followers=_with_follower(routing.followers, former))
@@ -174,7 +175,10 @@ def _prioritised(context: FoldContext, ticket: Ticket, event: PriorityChanged) -
     if event.priority not in PRIORITIES:
         raise Refused("bad_priority", f"{event.priority!r} is not one of {', '.join(PRIORITIES)}")
     _require_unfinished(ticket, event.ticket_id, "given another priority")
-    routing = replace(ticket.routing, priority_set=True)
+    by_rule = event.source == SOURCE
+    if by_rule and ticket.routing.priority_set:
+        raise Refused("set_by_person", f"the priority of {event.ticket_id} was set by a person")
+    routing = ticket.routing if by_rule else replace(ticket.routing, priority_set=True)
     return context.on_ticket(priority=event.priority, routing=routing, updated_at=context.now)
 
 

@@ -157,6 +157,10 @@ class ClockBreached(ClockObservation, frozen=True, gc=False):
     """A deadline has passed."""
 
 
+class ClockAtRisk(ClockObservation, frozen=True, gc=False):
+    """A clock warned; `clock.risk` is the percentage of its target that has passed."""
+
+
 class BreachWithdrawn(ClockObservation, frozen=True, gc=False):
     """An answer from before a deadline came after its breach."""
 
@@ -244,6 +248,18 @@ class FollowUpOpened(Observation, frozen=True, gc=False):
 
 class FollowUpDone(Duration, frozen=True, gc=False):
     """A person has looked after a low score, so long after it was opened."""
+
+
+# -- rules that act ----------------------------------------------------------------------------------------------------
+
+
+class RuleActed(Observation, frozen=True, gc=False):
+    """A rule of `automations.yaml` did something, or had it withheld for this reason."""
+
+    rule: str
+    action: str
+    outcome: str
+    reason: str
 
 
 # -- the backlog ------------------------------------------------------------------------------------------------------

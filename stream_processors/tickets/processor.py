@@ -15,6 +15,7 @@ import msgspec
 from schemas.errors import Refused
 from schemas.events import (
     Event,
+    NotificationRequested,
     PresenceChanged,
     RosterChanged,
     RoutingUpdate,
@@ -44,6 +45,7 @@ from stream_processors.tickets import (
     thread,
     transcript,
 )
+from stream_processors.tickets.automations import automate
 from stream_processors.tickets.context import NOTHING_STORED, FoldContext
 from stream_processors.tickets.gauges import TicketGauges
 from stream_processors.tickets.resolution import resolve
@@ -76,18 +78,27 @@ STEPS: tuple[tuple[str, Callable[[FoldContext], FoldContext]], ...] = (
     ("route", route.step),  # after the tags, which decide the team
     ("ticket_metrics", ticket_metrics.step),  # after routing: it is known who has the ticket now
     ("promises", promises.step),  # after routing, for the same reason
+    ("automate", automate.step),  # after everything that it reads; what it changes is an event of its own
     ("record", record.step),  # after everything that changes a ticket
     ("windows", buckets.step),  # after the record, which puts the tickets back into the customer
     ("queue", queue.step),  # after the windows, beside whose panes it puts what it changes
     ("counters", counters.step),  # last: it reads what all others observed
 )
-_PASSING = frozenset(("expire", "overdue", "settle", "record", "windows", "counters"))
+_PASSING = frozenset(("expire", "overdue", "settle", "automate", "record", "windows", "counters"))
 #: A tick is only time passing, and so is what belongs to somebody else by now.
 _TICK_STEPS = tuple(each for each in STEPS if each[0] in _PASSING)
 _MERGE_STEPS = tuple(each for each in STEPS if each[0] in {*_PASSING, "merge"})
 #: So many event ids are remembered per customer.
 KEPT_SEEN = 256
-_ELSEWHERE = (PresenceChanged, RosterChanged, RoutingUpdate, TagsCounted, TeamConfigured, TypingChanged)
+_ELSEWHERE = (
+    NotificationRequested,
+    PresenceChanged,
+    RosterChanged,
+    RoutingUpdate,
+    TagsCounted,
+    TeamConfigured,
+    TypingChanged,
+)
 
 
 def fold(
@@ -103,7 +114,7 @@ def fold(
     Raises:
         StepFailed: a step raised; `stage` names it, the cause is chained.
     """
-    context = FoldContext(
+    context = begun = FoldContext(
         event=event,
         now=event.occurred_at,
         position=position,
@@ -125,6 +136,8 @@ def fold(
         try:
             context = step(context)
         except Exception as error:
+            if automate.is_too_late(event, error):
+                return automate.too_late(begun, error)
             raise StepFailed(name) from error
     return context
 
@@ -180,7 +193,7 @@ class TicketsProcessor:
             return None
         if key[:1] != b"c":
             return buckets.forget_at(state)
-        deadlines = [clocks.next_deadline(state), promises.next_deadline(state)]
+        deadlines = [clocks.next_deadline(state), promises.next_deadline(state), automate.next_deadline(state)]
         if state.episodes:
             deadlines.append(resolve.next_deadline(state))
         return min((each for each in deadlines if each is not None), default=None)

@@ -18,6 +18,7 @@ from schemas.events import Assigned, AssignmentChanged, Overflowed, RoutingUpdat
 from schemas.facts import AssignmentFact
 from schemas.identity import event_id
 from schemas.skills import asked
+from stream_processors.rules.automations import SOURCE
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets import follow
 from stream_processors.tickets.context import FoldContext
@@ -94,6 +95,7 @@ def _record_assignment(context: FoldContext) -> FoldContext:
     elif isinstance(event, AssignmentChanged):
         team, agent = ticket.team, event.to_agent
         reason = "by_hand" if agent not in ("", event.agent_id) else "taken" if agent else "given_back"
+        reason = "automation" if event.source == SOURCE else reason
     elif isinstance(event, Overflowed):
         if not _has_moved(context):
             return context

@@ -16,6 +16,7 @@ from stream_processors.runtime.processor import State
 from stream_processors.tickets import older_states
 from stream_processors.tickets.ticket_state import (
     Adopted,
+    Automated,
     Clock,
     ClockCharges,
     ClockShare,
@@ -37,6 +38,7 @@ from stream_processors.tickets.ticket_state import (
 __all__ = [
     "MOST_OPTED_OUT",
     "Adopted",
+    "Automated",
     "Clock",
     "ClockCharges",
     "ClockShare",

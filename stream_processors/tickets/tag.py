@@ -17,6 +17,7 @@ import msgspec
 from schemas.errors import Refused
 from schemas.events import PRIORITIES, CallEnded, MessageReceived, TagCorrected, TagSuggested
 from schemas.facts import SuggestionFact, TagFact
+from stream_processors.rules.automations import SOURCE
 from stream_processors.rules.taxonomy import Match, Reading, Taxonomy
 from stream_processors.text.language import detect
 from stream_processors.tickets.context import FoldContext
@@ -161,6 +162,8 @@ def _corrected(context: FoldContext, ticket: Ticket, event: TagCorrected) -> Fol
         priority=_priority(context, ticket, tuple(added), False, False),
         updated_at=context.now,
     )
+    if event.source == SOURCE:
+        return _apply(context, [_fact(context, tag, origin=SOURCE, evidence=event.agent_id) for tag in added])
     context = _apply(context, [_fact(context, tag, agent=event.agent_id) for tag in added])
     return context.write(*(_fact(context, tag, agent=event.agent_id, active=False) for tag in removed))
 

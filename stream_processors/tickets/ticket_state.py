@@ -13,6 +13,7 @@ from schemas.identity import ticket_id
 __all__ = [
     "KEPT_THREADS",
     "Adopted",
+    "Automated",
     "Clock",
     "ClockCharges",
     "ClockShare",
@@ -319,6 +320,22 @@ class TicketRouting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     gave_back: str = ""
 
 
+class Automated(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Holds what rules of `automations.yaml` did to a ticket, so that each does it once for each situation.
+
+    episode     the one that `fired` is of
+    fired       the rules that have fired, each with its situation
+    status, since   the status that rules wait in, and since when (micros) the ticket has it
+    due_at      when the next of them is due; None while none waits
+    """
+
+    episode: int = 1
+    fired: tuple[str, ...] = ()
+    status: str = ""
+    since: int = 0
+    due_at: int | None = None
+
+
 class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Holds one ticket. `episode` counts from 1 and rises when it is reopened.
 
@@ -328,6 +345,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     adopted        None for a ticket that was always this customer's; of the others `number` says nothing but which
     brand          what its customer wrote to; '' where none was configured then
     promise        by when an answer was promised last; None while nothing was promised
+    automated      None while no rule of `automations.yaml` concerned it
     """
 
     number: int
@@ -356,6 +374,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     brand: str = ""
     promise: Promise | None = None
     routing: TicketRouting = TicketRouting()
+    automated: Automated | None = None
 
     def id_at(self, tag: str) -> str:
         """Returns the ticket's id; `tag` is that of the customer who has it."""

@@ -12,8 +12,8 @@ from schemas.metrics_table import table
 from tests.support.each import each
 
 BOUNDED = {
-    "agent", "brand", "channel", "clock", "credential", "kind", "language", "listener", "locale", "outcome", "partition",
-    "phase", "policy", "priority", "process", "quadrant", "reason", "scheme",
+    "action", "agent", "brand", "channel", "clock", "credential", "kind", "language", "listener", "locale", "outcome", "partition",
+    "phase", "policy", "priority", "process", "quadrant", "reason", "rule", "scheme",
     "score", "sink", "source", "stage", "status", "subscription", "table", "tag", "team", "template", "threshold", "topic", "version",
     "window",
 }  # fmt: skip

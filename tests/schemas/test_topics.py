@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.codec import RECORDS
 from schemas.events import (
     EVENTS,
+    NotificationRequested,
     PresenceChanged,
     RosterChanged,
     RoutingUpdate,
@@ -53,6 +54,7 @@ def test_what_happens_to_a_customer_is_one_log_and_what_teams_do_another() -> No
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.ROUTING} == routing
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CHAT_SIGNALS} == {TypingChanged}
     assert {kind for kind, topic in TOPIC_OF.items() if topic is topics.CONTACT_EVENTS} == {*EVENTS} - routing - {
+        NotificationRequested,
         TagsCounted,
         TypingChanged,
     }

@@ -60,6 +60,38 @@ def test_a_subscription_hears_its_facts_of_its_channels_and_teams_only(tmp_path:
     assert not lake.wants(example(facts.DeliveryFact)), "which has no team"
 
 
+TOLD = """\
+subscriptions:
+  - name: support-chat
+    url: https://chat.example/hooks/in
+    secret: 0123456789abcdef-x
+    facts: [automation_fact]
+    targets: [support]
+    format: text
+"""
+
+
+def test_a_chat_hears_what_rules_say_to_it_as_text_and_nothing_else(tmp_path: Path) -> None:
+    (chat,) = read(written(tmp_path, TOLD))
+    told = {"action": "chat", "target": "support", "outcome": "done", "text": "Ticket T-1 is late"}
+    said = example(facts.AutomationFact, **told)
+    assert chat.wants(said)
+    assert payload.body(said, text_only=chat.text_only) == b'{"text":"Ticket T-1 is late"}'
+    others = ({"target": "erp"}, {"outcome": "withheld"}, {"action": "mail"}, {"action": "set_priority"}, {"text": ""})
+    assert [change for change in others if chat.wants(example(facts.AutomationFact, **told | change))] == []
+    with pytest.raises(ConfigurationError, match=r"webhooks.yaml:7: format: 'xml' is none of fact, text"):
+        read(written(tmp_path, TOLD.replace("format: text", "format: xml")))
+    with pytest.raises(ConfigurationError, match="only what rules say has a text"):
+        read(
+            written(
+                tmp_path,
+                TOLD.replace("[automation_fact]", "[automation_fact, tag_fact]").replace(
+                    "    targets: [support]\n", ""
+                ),
+            )
+        )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "complaint"),
     [

@@ -59,6 +59,7 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.PresenceFact: ("team", "agent_id", "since"),
     facts.MailReport: ("event_id",),
     facts.SuppressionFact: ("address_key",),
+    facts.AutomationFact: ("firing_id",),
 }
 
 

@@ -20,7 +20,7 @@ SELECT
     avgOrNull(t.first_response_seconds) AS first_response_seconds_average,
     quantileExactOrNull(0.5)(t.first_response_seconds) AS first_response_seconds_median,
     maxOrNull(t.first_response_seconds) AS first_response_seconds_longest,
-    countIf(tags.origin != 'taxonomy') AS set_by_agents,
+    countIf(tags.origin = 'agent') AS set_by_agents,
     max(tags.at) AS last_at,
     tags.brand AS brand
 FROM tags FINAL

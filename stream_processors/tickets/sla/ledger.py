@@ -18,7 +18,7 @@ from schemas.facts import ClockFact
 from stream_processors.rules.policies import Policy, due_at
 from stream_processors.runtime.processor import Output
 from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.observations import BreachWithdrawn, ClockBreached, ClockMet, Observation
+from stream_processors.tickets.observations import BreachWithdrawn, ClockAtRisk, ClockBreached, ClockMet, Observation
 from stream_processors.tickets.sla.status_history import Time, added, charged, elapsed, record_status, spent_in
 from stream_processors.tickets.state import Clock, ClockCharges, ClockShare, ClockTerms, Ticket
 
@@ -147,6 +147,8 @@ class Ledger:
         threshold = _next_warning(clock)
         warned = replace(clock, risk=threshold)
         self._row(warned, "at_risk", alert, threshold=threshold, **_alarms(warned, self.context.calendar_of(clock)))
+        if self.context.rules.automations.of_tickets:
+            self.observe(ClockAtRisk, alert, warned, self._team)
 
     def breach(self, name: str) -> None:
         """Write the breach of a clock, stamped with its deadline."""

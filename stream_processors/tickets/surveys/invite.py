@@ -53,13 +53,13 @@ def step(context: FoldContext) -> FoldContext:
     return context if episode.invitation.asked else schedule(episodes.put(context, episode), episode)
 
 
-def schedule(context: FoldContext, episode: Episode) -> FoldContext:
-    """Decide when to ask about an episode, or at once that we do not."""
+def schedule(context: FoldContext, episode: Episode, *, by_rule: bool = False) -> FoldContext:
+    """Decide when to ask about an episode, or at once that we do not; a rule may ask on channels that are off."""
     ticket, surveys = context.ticket, context.rules.surveys
     assert ticket is not None
     if episode.invitation.asked:
         return context
-    if reason := _never(context, episode, ticket):
+    if reason := _never(context, episode, ticket, by_rule):
         return _withhold(context, episode, reason)
     wait = surveys.after_micros
     if ticket.conversation.ended_chat and ticket.conversation.thread_ids[-1:] == (ticket.conversation.ended_chat,):
@@ -67,11 +67,11 @@ def schedule(context: FoldContext, episode: Episode) -> FoldContext:
     return episodes.put(context, replace(episode, invitation=replace(episode.invitation, invite_at=context.now + wait)))
 
 
-def _never(context: FoldContext, episode: Episode, ticket: Ticket) -> str:
+def _never(context: FoldContext, episode: Episode, ticket: Ticket, by_rule: bool) -> str:
     """Returns a reason that is known from the start and does not change."""
     if ticket.imported or context.event.imported:
         return "imported"
-    if episode.channel not in context.rules.surveys.channels:
+    if not by_rule and episode.channel not in context.rules.surveys.channels:
         return "channel_off"
     return "no_secret" if context.signing is None else ""
 

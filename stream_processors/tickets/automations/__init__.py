@@ -1,0 +1,1 @@
+"""Lets the rules of `automations.yaml` act on tickets."""
