@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from io import BytesIO
 
 import fastavro
@@ -52,6 +53,28 @@ def test_longs_are_zigzag_and_variable_length(value: int, encoded: str) -> None:
     assert long(value).hex() == encoded
 
 
+def test_numbers_of_every_length_are_those_of_fastavro_and_read_back() -> None:
+    dice, schema = random.Random(9), {"type": "record", "name": "Pair", "fields": [LONG, NEXT]}
+    read = compiled.compile_decoder(schema, {"Pair": Pair})
+    edges = [edge for bits in range(63) for edge in ((1 << bits) - 1, 1 << bits, dice.getrandbits(bits + 1))]
+    for value in (*edges, *(-edge - 1 for edge in edges)):
+        for following in (0, 1 << 50):  # at the end of the bytes there are no eight to read at once
+            buffer = BytesIO()
+            fastavro.schemaless_writer(buffer, schema, {"first": value, "second": following})
+            written = buffer.getvalue()
+            assert long(value) + long(following) == written, value
+            assert read(written, 0) == (Pair(value, following), len(written))
+            for cut in range(len(written)):
+                with pytest.raises(IndexError):
+                    read(written[:cut], 0)
+
+
+class Pair(msgspec.Struct):
+    first: int
+    second: int
+
+
+LONG, NEXT = {"name": "first", "type": "long"}, {"name": "second", "type": "long"}
 NOTE = NoteAdded(event_id="e", occurred_at=1, received_at=2, customer_tag="T", ticket_id="T-1", agent_id="a", text="t")
 
 
