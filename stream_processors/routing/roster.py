@@ -202,24 +202,24 @@ class Roster:
             if step < 0:
                 self.freed[name] = None
 
+    def has_room(self, name: str, channel: str) -> bool:
+        """Returns true if the agent takes one more ticket of this channel now."""
+        agent = self.agents[name]
+        if agent.status != "online" or agent.out:
+            return False
+        traits = self.traits[name]
+        limits = traits.limits
+        if agent.open.get(channel, 0) >= limits.get(channel, limits.get("default", 0)):
+            return False
+        return not traits.costs or self.loads[name] + traits.cost(channel) <= PERSON
+
     def channels_with_room(self, name: str, channels: Iterable[str]) -> list[str]:
         """Returns those of the channels of which the agent takes one more ticket now."""
         agent = self.agents.get(name)
-        if agent is None or agent.status != "online" or agent.out:
+        if agent is None or agent.status != "online":
             return []
-        traits, held, free = self.traits[name], agent.open, []
-        limits, costs = traits.limits, traits.costs
-        others = limits.get("default", 0)
-        for channel in channels:
-            if held.get(channel, 0) < limits.get(channel, others) and (
-                not costs or self.loads[name] + traits.cost(channel) <= PERSON
-            ):
-                free.append(channel)
-        return free
-
-    def has_room(self, name: str, channel: str) -> bool:
-        """Returns true if the agent takes one more ticket of this channel now."""
-        return bool(self.channels_with_room(name, (channel,)))
+        has_room = self.has_room
+        return [channel for channel in channels if has_room(name, channel)]
 
     def suits(self, skills: str, name: str) -> bool:
         """Returns true if the agent is of the best class for a skill queue and has room."""
