@@ -80,7 +80,7 @@ def erase(
     if not people:
         return
     say(WHAT)
-    if not yes and not typer.confirm("Go on?", default=False, err=True):
+    if not yes and not _sure():
         say("nothing was changed")
         return
     proofs = [
@@ -91,6 +91,15 @@ def erase(
         _show(proof)
     if not all(proof.is_clean for proof in proofs):
         raise typer.Exit(EXIT_PROTECTED)
+
+
+def _sure() -> bool:
+    try:
+        return typer.confirm("Go on?", default=False, err=True)
+    except typer.Abort as error:
+        raise ConfigurationError(
+            "nobody is there to ask", where="CUSTOMER", fix="--yes goes on without asking"
+        ) from error
 
 
 def _show(proof: Proof) -> None:

@@ -5,6 +5,7 @@ The records of the requests go last, so a command that is run again finds everyb
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -55,6 +56,8 @@ async def erase(settings: SinkSettings, person: Person, options: Options, say: S
     """
     began = time.monotonic()
     client = connection.connect(settings)
+    for topic in await asyncio.to_thread(removal.end_interrupted, settings):
+        say(f"{topic} was still set to be cleaned by an erasure that was killed: it is as before again")
     before = await prove(settings, client, person, options.folders)
     if before.is_clean:
         say("nothing is stored of them")

@@ -25,7 +25,7 @@ from schemas.record_key import record_key
 from schemas.settings import Settings
 from sinks.erasure.log import Found
 
-__all__ = ["compacting", "removed", "tombstones"]
+__all__ = ["compacting", "end_interrupted", "removed", "tombstones"]
 
 #: What a topic is set to while its records are removed.
 FORCED = {
@@ -129,6 +129,17 @@ def _restore(settings: Settings, before: Mapping[str, Mapping[str, str]]) -> Non
             if modified.get("cleanup.policy", ERASING) == ERASING:
                 changes[name]["cleanup.policy"] = topics[name].cleanup
         _alter(admin, changes)
+
+
+def end_interrupted(settings: Settings) -> list[str]:
+    """Switches compaction off where an erasure that was killed had switched it on; returns those topics."""
+    names = list(declared(settings))
+    with administrator(settings) as admin:
+        before = _modified(admin, names)
+    ours = ("segment.ms", "min.cleanable.dirty.ratio", "delete.retention.ms")
+    left = {name: some for name, some in before.items() if all(some.get(key) == FORCED[key] for key in ours)}
+    _restore(settings, left)
+    return sorted(left)
 
 
 def _modified(admin: Any, topics: Collection[str]) -> dict[str, dict[str, str]]:

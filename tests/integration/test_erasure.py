@@ -171,6 +171,9 @@ def test_what_has_a_tombstone_leaves_kafka_and_nothing_else_does(deployment: Dep
                 await producer.send_and_wait(topic, b"%d" % number, key=record_key(name), partition=1)
         found = await log.scan(settings, person, topics=[topic])
         await removal.tombstones(producer, found.theirs)
+        await removal.compacting(settings, [topic]).__aenter__()  # an erasure that was killed
+        assert await asyncio.to_thread(removal.end_interrupted, settings) == [topic]
+        assert removal.end_interrupted(settings) == []
         async with removal.compacting(settings, [topic]):
             left = await removal.removed(settings, producer, found.theirs, seconds=60)
         await producer.stop()

@@ -29,11 +29,12 @@ from deploy.kubernetes import access
 from deploy.local.kafka import KafkaServer
 from deploy.local.process import free_ports
 from schemas import admin
-from schemas.errors import ConfigurationError, Unavailable
+from schemas.errors import ConfigurationError, TopicMismatch, Unavailable
 from schemas.kafka_security import security
 from schemas.settings import ProducerSettings, Settings, SinkSettings, WorkerSettings, load
 from tests.conftest import KAFKA, ROOT, Deployment
 from tests.support.producers.certificate import self_signed
+from tests.support.timeouts import eventually
 
 PASSWORD = "correct horse"
 SECURE = """
@@ -135,9 +136,21 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
             "DESKSTREAM_KAFKA_PASSWORD": PASSWORD,
             "DESKSTREAM_STATE_DIR": str(directory / "state"),
         }
-        yield Deployment("", "", env)
+        deployment = Deployment("", "", env)
+        for role in everybody:  # the broker puts rights into force a moment after it has taken them
+            settings = deployment.settings(Settings, kafka_username=role.user)
+            eventually(lambda settings=settings: _sees_topics(settings), f"the rights of {role.user}")
+        yield deployment
     finally:
         server.stop()
+
+
+def _sees_topics(settings: Settings) -> bool:
+    try:
+        admin.verify_topics(settings)
+    except TopicMismatch:
+        return False
+    return True
 
 
 def acls(role: access.Role) -> Iterator[ACL]:

@@ -12,6 +12,7 @@ from schemas.events import TagSuggested
 from schemas.facts import ContactFact
 from schemas.kafka_security import security
 from schemas.process import Health
+from schemas.record_key import name_of
 from schemas.settings import WorkerSettings
 from schemas.topics import CONTACT_EVENTS, CONTACT_FACTS
 from stream_processors.rules import ruleset
@@ -50,5 +51,5 @@ async def first_suggestion(settings: WorkerSettings, others: WorkerSettings) -> 
                     if isinstance(found := decode(record.value), TagSuggested):
                         suggester.stop()
                         await running
-                        assert record.key == b"AAAAAAAAAAAA"
+                        assert name_of(record.key) == b"AAAAAAAAAAAA"
                         return found
