@@ -141,11 +141,17 @@ def test_who_is_erased_amid_traffic_is_found_nowhere(desk: Desk) -> None:
     writer.start()
     try:
         traffic.wait(30)
-        code, printed, said = desk.run("erase", ANN, "--yes", "--remove", "90", "--also", str(desk.folder / "state"))
+        code, printed, said = desk.run(
+            "erase", ANN, "--yes", "--remove", "90", "--also", str(desk.folder / "attachments")
+        )
     finally:
         stop.set()
         writer.join()
     assert (code, printed[-1:]) == (0, ["nothing found"]), "\n".join((said, *printed))
+
+    disks = {path: path.read_bytes() for path in (desk.folder / "state").rglob("*") if path.is_file()}
+    words = [each.encode() for each in (ANN[4:], ALSO_ANN[4:], NAME, SECRET)]
+    assert [path for path, stored in disks.items() if any(word in stored for word in words)] == []
 
     after = desk.log_of_others()
     assert {place: after.get(place) for place in before} == before
@@ -155,6 +161,12 @@ def test_who_is_erased_amid_traffic_is_found_nowhere(desk: Desk) -> None:
     assert audit[0] == 2 and min(audit) > 0
     desk.writes(ANN, "Hello, I am new here")
     eventually(lambda: customer_tag(ANN) in desk.tickets(), "a customer who writes again has a ticket", seconds=60)
+
+    one = "tel:+818000000001"
+    desk.publisher.publish(events.ErasureRequested(**desk.base(one) | {"channel": ""}, requested_by="desk"))
+    code, printed, said = desk.run("erase", "--due", "--yes", "--remove", "90")
+    assert (code, printed[-1:]) == (0, ["nothing found"]), "\n".join((said, *printed))
+    assert customer_tag(one) not in desk.tickets() and customer_tag("tel:+818000000002") in desk.tickets()
 
 
 def test_what_has_a_tombstone_leaves_kafka_and_nothing_else_does(deployment: Deployment) -> None:
