@@ -75,7 +75,6 @@ def fold(values: list[bytes | None]) -> Folded:
     ("bad", "stage", "reason"),
     [
         (b"", "decode", "not_single_object"),
-        (None, "decode", "not_single_object"),
         (b"hello", "decode", "not_single_object"),
         (b"\xc3\x01" + b"\x00" * 12, "decode", "unknown_fingerprint"),
         (note("x")[:-3], "decode", "broken_body"),
@@ -84,16 +83,22 @@ def fold(values: list[bytes | None]) -> Folded:
         (note("defect"), "tag", "defect"),
     ],
 )
-def test_a_bad_record_is_dead_lettered_and_its_neighbours_go_on(bad: bytes | None, stage: str, reason: str) -> None:
+def test_a_bad_record_is_dead_lettered_and_its_neighbours_go_on(bad: bytes, stage: str, reason: str) -> None:
     folded = fold([note("one"), bad, note("two")])
     (failure,) = folded.failures
     story = headers.read(failure.headers)
-    assert (failure.stage, failure.reason, failure.value) == (stage, reason, bad or b"")
+    assert (failure.stage, failure.reason, failure.value) == (stage, reason, bad)
     assert story["origin"] == "contact-events/2/101"
     assert story["replay-topic"] == "contact-events"
     assert story["traceback"]
     assert folded.states == {b"cA": Count(n=2, offset=102)}
     assert [output.record.text for _, output in folded.outputs] == ["one", "two"]
+
+
+def test_the_tombstone_of_an_erasure_is_passed_over() -> None:
+    folded = fold([note("one"), None, note("two")])
+    assert folded.failures == []
+    assert folded.states == {b"cA": Count(n=2, offset=102)}
 
 
 @pytest.mark.parametrize(
