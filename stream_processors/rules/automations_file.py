@@ -243,7 +243,7 @@ class _Entry(_Reader):
         percents = listed if isinstance(listed, list) else [listed]
         warned = sorted({percent for policy in self.known.policies.policies for percent in policy.at_risk})
         for percent in percents:
-            if type(percent) is not int or percent not in warned:
+            if type(percent) is not int or (self.enabled and percent not in warned):
                 known = ", ".join(map(str, warned)) or "none"
                 fix = f"policies.yaml warns at {known}: write one of these, or add it to at_risk there"
                 self._refuse(f"no policy warns at {percent!r} percent", *at, fix=fix)

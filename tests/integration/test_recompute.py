@@ -172,6 +172,16 @@ def test_the_same_rules_change_nothing_and_others_show_what_they_would_have_chan
     assert day.live() == before
 
 
+def test_a_dry_run_shows_what_rules_that_are_off_would_have_done_and_changes_nothing(day):
+    command = [sys.executable, "-m", "stream_processors", "automations", "--dry-run", "--all", "--limit", "5"]
+    done = subprocess.run(command, cwd=ROOT, env=day.env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert head.split() == ["when", "(UTC)", "rule", "ticket", "why", "action", "outcome"]
+    assert any(line.startswith("first_response_missed  chat ") for line in lines), done.stdout
+    assert day.ask(f"SELECT count() FROM {day.settings.clickhouse_database}.automations") == [(0,)]
+
+
 def test_a_run_that_breaks_off_leaves_nothing(day):
     recompute.begin(day.settings, "broken")
     with pytest.raises(ConfigurationError, match="broke off"):

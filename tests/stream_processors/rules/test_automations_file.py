@@ -136,6 +136,16 @@ def test_answers_are_published_with_rules_that_name_them_and_with_no_others(tmp_
     assert rules.automations.rules == ()  # rules of their own do not get examples with our tags
 
 
+def test_policies_without_warnings_refuse_only_rules_that_are_on() -> None:
+    quiet = replace(
+        RULES.policies, policies=tuple(replace(each_one, at_risk=()) for each_one in RULES.policies.policies)
+    )
+    text = rule("{at_risk: 75}", more="    enabled: false")
+    assert read(text, KNOWN._replace(policies=quiet)).off
+    with pytest.raises(ConfigurationError, match="no policy warns at 75"):
+        read(text.replace("false", "true"), KNOWN._replace(policies=quiet))
+
+
 def test_what_ships_is_valid_and_switched_off() -> None:
     assert RULES.automations.rules == ()
     assert {rule.trigger for rule in RULES.automations.off} == {"at_risk", "breach", "in_status", "score", "spike"}
