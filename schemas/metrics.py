@@ -201,6 +201,11 @@ AUTOMATIONS = Counter(
     "Actions of rules in automations.yaml, done, or withheld for a reason",
     ["rule", "action", "outcome", "reason"],
 )
+OFFERS = Counter(
+    ServiceMetric.OFFERS,
+    "Offers of tickets to agents that ended: accepted, declined, missed, withdrawn; and answers that came when they had (late)",
+    ["outcome", "team", "channel"],
+)
 TICKETS_OPEN = Gauge(
     ServiceMetric.TICKETS_OPEN,
     "Tickets that are neither solved nor closed: new, open, pending or hold",

@@ -29,6 +29,7 @@ class ServiceMetric(StrEnum):
     ASSIGNMENTS = "deskstream_assignments_total"
     OVERFLOWS = "deskstream_overflows_total"
     AUTOMATIONS = "deskstream_automations_total"
+    OFFERS = "deskstream_offers_total"
 
     # gauges of the states of tickets
     TICKETS_OPEN = "deskstream_tickets_open"

@@ -100,6 +100,7 @@ TOPIC_OF: dict[type, Topic] = {
     facts.AssignmentFact: TICKET_FACTS,
     facts.FollowerNotice: TICKET_FACTS,
     facts.AutomationFact: TICKET_FACTS,
+    facts.OfferFact: TICKET_FACTS,
     facts.PresenceFact: TICKET_FACTS,  # beside the assignments; it has no customer, so its key is the team
     facts.ContactFact: CONTACT_FACTS,
     facts.AcknowledgementFact: CONTACT_FACTS,

@@ -31,7 +31,7 @@ WORDS = {
     "events": {"Report.unit"},
     "email": {"Case.channel"},
     "INBOX": {"Account.folder"},
-    "open": {"Promise.outcome"},
+    "open": {"Promise.outcome", "TicketOffer.outcome"},
     "support": {"Brand.mailbox"},
     "login": {"Account.auth"},
     "beginning": {"Subscription.start"},

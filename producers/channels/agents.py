@@ -9,6 +9,7 @@
     POST /v1/agents/assignments  {"id": "a-3", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "to_agent": "tom"}
     POST /v1/agents/priority   {"id": "u-6", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "priority": "high"}
     POST /v1/agents/followers  {"id": "f-7", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "on": true}
+    POST /v1/agents/offers     {"id": "o-9", "ticket_id": "ABCDEFGHIJKL-1", "agent_id": "mei", "outcome": "accepted"}
     POST /v1/agents/roster     {"id": "e-2", "agent_id": "mei", "team": "billing", "skills": {"refunds": 2}}
 
 `id` is the sender's own id of what happened, or the header `Idempotency-Key` when the body has none: the same id again
@@ -43,6 +44,7 @@ RESOURCES = {
     "assignments": "assignment_changed",
     "priority": "priority_changed",
     "followers": "follow_changed",
+    "offers": "offer_answered",
     "roster": "roster_changed",
 }
 #: Those whose `skills` may have levels.

@@ -76,7 +76,7 @@ class ChatCapacity:
             if event.version < self._seen.get(event.partition, -1):
                 return  # written again after a crash
             self._seen[event.partition] = event.version
-        if event.channel != CHANNEL:
+        if event.channel != CHANNEL or event.action == "declined":  # it waits on, for another agent
             return
         if event.action not in ("queue", "busy"):
             if (known := self._places.get(event.ticket_id)) is not None and known.team == event.team:

@@ -57,6 +57,7 @@ KINDS: dict[str, type[Event]] = {
         events.AssignmentChanged,
         events.PriorityChanged,
         events.FollowChanged,
+        events.OfferAnswered,
         events.RosterChanged,
         events.ErasureRequested,
     )
@@ -76,6 +77,7 @@ ALIASES = {
     "assignment": "assignment_changed",
     "priority": "priority_changed",
     "follow": "follow_changed",
+    "offer": "offer_answered",
     "roster": "roster_changed",
     "survey": "survey_answered",
     "call": "call_ended",
@@ -99,6 +101,7 @@ _OURS = frozenset(
         "advice",
         "request_id",
         "below",
+        "answers",
     )
 )
 _COMMON = frozenset(("type", "id", "occurred_at", "channel", "causation_depth"))
@@ -199,6 +202,12 @@ def _between(least: int, most: int) -> Check:
     return lambda _, value: "" if least <= value <= most else f"{value} is not between {least} and {most}"
 
 
+def _outcome_problem(kind: type[Event], value: str) -> str:
+    offer = kind is events.OfferAnswered
+    known = ("accepted", "declined") if offer else ("answered", "abandoned", "voicemail", "missed")
+    return _one_of(*known)(kind, value)
+
+
 def _status_problem(kind: type[Event], value: str) -> str:
     return _one_of(*(PRESENCES if kind is events.PresenceChanged else events.STATUSES))(kind, value)
 
@@ -237,7 +246,7 @@ OWNER_FIELDS: dict[type[Event], str] = {
 _OTHER: dict[type[Event], str] = {events.CustomersMerged: "into_customer_id", events.CustomersSplit: "to_customer_id"}
 _CHECKS: dict[str, Check] = {
     "status": _status_problem,
-    "outcome": _one_of("answered", "abandoned", "voicemail", "missed"),
+    "outcome": _outcome_problem,
     "priority": _priority_problem,
     "weights": lambda _, value: "" if all(0 < each <= 1 for each in value.values()) else "must be between 0 and 1",
     "reaction": _one_of("", "helped", "not_helped", "contacted", "chat", "published"),

@@ -31,6 +31,7 @@ _SCOPE_OF = {
     "assignments": "agents:assign",
     "priority": "agents:priority",
     "followers": "agents:follow",
+    "offers": "agents:offer",
     "roster": "agents:roster",
 }
 _TICKET = "ABCDEFGHIJKL-1"
@@ -64,6 +65,10 @@ _ABOUT: dict[str, tuple[str, dict[str, Any]]] = {
     "followers": (
         "Follow a ticket, or follow it no more; followers are told what becomes of it.",
         {"id": "f-7", "ticket_id": _TICKET, "agent_id": "mei", "on": True},
+    ),
+    "offers": (
+        "Accept the ticket that is offered to an agent, or decline it (`outcome`: `accepted` or `declined`).",
+        {"id": "o-9", "ticket_id": _TICKET, "agent_id": "mei", "outcome": "accepted"},
     ),
     "roster": (
         "Say what an agent can do in a team, or that they leave it.",

@@ -37,6 +37,7 @@ SCOPES: Mapping[str, str] = {
     "agents:assign": "POST /v1/agents/assignments, or assignment_changed at /v1/events",
     "agents:priority": "POST /v1/agents/priority, or priority_changed at /v1/events",
     "agents:follow": "POST /v1/agents/followers, or follow_changed at /v1/events",
+    "agents:offer": "POST /v1/agents/offers, or offer_answered at /v1/events",
     "agents:roster": "POST /v1/agents/roster, or roster_changed at /v1/events",
     "help:write": "POST /v1/help-centre: articles, searches, turns of the bot, hand-over to a person",
     "kiosk:write": "POST /v1/kiosk: messages of people at a device",
@@ -57,6 +58,7 @@ _SCOPE_OF: Mapping[type[Event], str] = {
     events.AssignmentChanged: "agents:assign",
     events.PriorityChanged: "agents:priority",
     events.FollowChanged: "agents:follow",
+    events.OfferAnswered: "agents:offer",
     events.RosterChanged: "agents:roster",
 }
 #: What an agent does, so that one who is not named is not just unknown.

@@ -18,8 +18,8 @@ from producers.simulation.planned import SOURCE, Planned
 from producers.simulation.scenarios import ANSWERS, CHASERS, COMMENTS, REPLIES, THANKS
 from producers.simulation.writing import on_ticket
 from schemas.clock import MICROS
-from schemas.events import LOCALES, AgentReplied, NoteAdded, StatusChanged, SurveyAnswered
-from schemas.facts import AssignmentFact, Fact, FollowUpFact, InvitationFact, TicketFact
+from schemas.events import LOCALES, AgentReplied, NoteAdded, OfferAnswered, StatusChanged, SurveyAnswered
+from schemas.facts import AssignmentFact, Fact, FollowUpFact, InvitationFact, OfferFact, TicketFact
 from schemas.identity import event_id, split_ticket_id
 
 __all__ = ["HANDLING", "Director", "Handling"]
@@ -111,6 +111,8 @@ class Director:
             if case.waiting_since is None and case.status in ("new", "open"):
                 case.waiting_since = case.created_at
             return self._answer(fact.ticket_id, case)
+        if isinstance(fact, OfferFact) and fact.outcome == "open" and fact.expires_at is not None:
+            return [self._accepts(fact, fact.expires_at)]
         if isinstance(fact, TicketFact) and not fact.imported:
             return self._changed(fact)
         if isinstance(fact, InvitationFact) and fact.outcome == "sent":
@@ -150,6 +152,22 @@ class Director:
         if fact.status == "solved":
             return self._after_solve(fact.ticket_id, case, fact.last_solved_at or fact.at)
         return self._answer(fact.ticket_id, case)
+
+    def _accepts(self, fact: OfferFact, expires_at: int) -> Planned:
+        """Plans that an agent accepts what is offered to them, in the first half of their time."""
+        rng = self._rng(fact.ticket_id, "offer", fact.agent_id, fact.offered_at)
+        at = fact.offered_at + round(rng.uniform(0.1, 0.5) * (expires_at - fact.offered_at))
+        accepted = OfferAnswered(
+            event_id=event_id("sim-accepts", fact.offer_id),
+            occurred_at=at,
+            received_at=at,
+            customer_tag=_tag(fact.ticket_id),
+            source=SOURCE,
+            ticket_id=fact.ticket_id,
+            agent_id=fact.agent_id,
+            outcome="accepted",
+        )
+        return Planned(at, accepted.event_id, accepted, fact.ticket_id)
 
     # -- the agent answers --------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from schemas.events.agents import (
     AssignmentChanged,
     FollowChanged,
     NoteAdded,
+    OfferAnswered,
     PriorityChanged,
     QuotedMessage,
     StatusChanged,
@@ -46,6 +47,7 @@ from schemas.events.orders import OrderChanged, OrderPlaced
 from schemas.events.routing import (
     AgentProfile,
     Assigned,
+    Offered,
     Overflowed,
     PresenceChanged,
     RosterChanged,
@@ -87,6 +89,8 @@ __all__ = [
     "Micros",
     "NoteAdded",
     "NotificationRequested",
+    "OfferAnswered",
+    "Offered",
     "OrderChanged",
     "OrderPlaced",
     "Overflowed",
@@ -145,4 +149,6 @@ EVENTS: tuple[type[Event], ...] = (
     TagsCounted,
     TagSuggested,
     NotificationRequested,
+    Offered,
+    OfferAnswered,
 )

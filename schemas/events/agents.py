@@ -137,3 +137,18 @@ class FollowChanged(Event, frozen=True, kw_only=True):
     agent_id: str
     on: bool = True
     thread_ref: str = ""
+
+
+class OfferAnswered(Event, frozen=True, kw_only=True):
+    """An agent accepts the ticket that the router offers to them, or declines it.
+
+    outcome  `accepted declined`; of the router, for who did neither: `missed`, or `withdrawn` when they are not there any more
+    answers  of the router, as in `Assigned`
+    """
+
+    ticket_id: str
+    agent_id: str
+    outcome: str
+    reason: str = ""
+    answers: str = ""
+    thread_ref: str = ""

@@ -22,12 +22,31 @@ class Assigned(Event, frozen=True, kw_only=True):
     answers: str = ""
 
 
+class Offered(Event, frozen=True, kw_only=True):
+    """The router offers a ticket to an agent, whose place it keeps free until `expires_at`; written to the ticket's own partition.
+
+    Said again to the same agent it lasts longer. `answers` and `queued_at` are as in `Assigned`, `reason` is that of the
+    assignment that comes of it.
+    """
+
+    ticket_id: str
+    team: str
+    agent_id: str
+    expires_at: Micros
+    queued_at: Micros | None = None
+    reason: str = ""
+    answers: str = ""
+
+
 class PresenceChanged(Event, frozen=True, kw_only=True):
     """An agent comes or goes, or says again that they are there; written to `routing`, key = team.
 
     status    `online away offline`
     capacity  how many tickets waiting on us the agent takes, by channel; `default` for the others
     valid_seconds  for how long this report holds without another one; 0: as long as the team's configuration says
+    returned  of an `online`: the agent said so themselves, which ends an absence for missed offers; a report that a program
+              repeats leaves it out
+    reason    of what the router says: `silent missed_offers`, why they are not there
     """
 
     agent_id: str
@@ -37,13 +56,15 @@ class PresenceChanged(Event, frozen=True, kw_only=True):
     languages: list[str] = []
     skills: list[str] = []
     valid_seconds: int = 0
+    returned: bool = False
+    reason: str = ""
 
 
 class RoutingUpdate(Event, frozen=True, kw_only=True):
     """What the router must know of a ticket; written to `routing`, key = team.
 
     action  `queue` it needs a person · `busy` its agent holds it and it waits on us · `idle` it waits on the customer
-            · `done` solved, closed or gone to another team
+            · `done` solved, closed or gone to another team · `declined` its agent does not take the offer
     skills     what the agent should be able to do; a preference while nobody on shift has them
     partition, version   where in `contact-events` the cause stands: an update below the highest seen
                          of its partition was written again after a crash; version -1 when unknown

@@ -18,7 +18,7 @@ from schemas.facts.contacts import (
     TagFact,
 )
 from schemas.facts.deliveries import DeliveryFact, MailReport, Outbound, SuppressionFact, WebhookDelivered
-from schemas.facts.routing import AssignmentFact, FollowerNotice, PresenceFact
+from schemas.facts.routing import AssignmentFact, FollowerNotice, OfferFact, PresenceFact
 from schemas.facts.spikes import SpikeFact
 from schemas.facts.surveys import FollowUpFact, InvitationFact, SurveyFact
 from schemas.facts.tickets import ResolutionFact, TicketFact
@@ -39,6 +39,7 @@ __all__ = [
     "FollowerNotice",
     "InvitationFact",
     "MailReport",
+    "OfferFact",
     "Outbound",
     "PaneBucketFact",
     "PaneFact",
@@ -84,4 +85,5 @@ FACTS: tuple[type[Fact], ...] = (
     SpikeFact,
     SuggestionFact,
     AutomationFact,
+    OfferFact,
 )

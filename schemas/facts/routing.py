@@ -22,6 +22,27 @@ class AssignmentFact(Fact, frozen=True, kw_only=True):
     team_rule: str = ""
 
 
+class OfferFact(Fact, frozen=True, kw_only=True):
+    """One offer of a ticket to an agent, and what became of it. Id: `offer_id`.
+
+    outcome      `open accepted declined missed withdrawn`; `late` of an answer that came when the offer was over, a row of its own
+    offered_at   of a late answer when it came; its `expires_at` is NULL
+    reason       of the assignment that comes of it
+    """
+
+    offer_id: str
+    ticket_id: str
+    team: str
+    agent_id: str
+    outcome: str
+    offered_at: Micros
+    expires_at: Micros | None = None
+    ended_at: Micros | None = None
+    channel: str = ""
+    reason: str = ""
+    brand: str = ""
+
+
 class FollowerNotice(Fact, frozen=True, kw_only=True):
     """One follower of a ticket is told what became of it. Id: `ticket_id, episode, agent_id, outcome`.
 
@@ -49,6 +70,7 @@ class PresenceFact(Fact, frozen=True, kw_only=True):
     busy          they were online and had at least one ticket in their hands that waited on us
     until         when it ended; NULL while it lasts
     status_since  since when they have this status: the beginning of the first of the stretches that share it
+    reason        `silent` no report of them came, `missed_offers` they were set away; '' as it was reported
     """
 
     team: str
@@ -58,3 +80,4 @@ class PresenceFact(Fact, frozen=True, kw_only=True):
     busy: bool = False
     status_since: Micros = 0
     until: Micros | None = None
+    reason: str = ""

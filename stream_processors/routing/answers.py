@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from schemas.events import Assigned, Event, Overflowed, PresenceChanged
+from typing import Any
+
+from schemas.events import Assigned, Event, OfferAnswered, Offered, Overflowed, PresenceChanged
 from schemas.identity import event_id
 from stream_processors.routing.state import QueueEntry
 from stream_processors.runtime.processor import Output, Position
 
-__all__ = ["SOURCE", "assigned", "overflowed", "timed_out"]
+__all__ = ["SOURCE", "assigned", "offer_ended", "offered", "overflowed", "presence"]
 
 #: The source of what the router writes.
 SOURCE = "routing"
@@ -37,6 +39,40 @@ def assigned(
     return Output(record, key=customer_tag)
 
 
+def offered(team: str, ticket: str, entry: QueueEntry, reason: str, event: Event, position: Position) -> Output:
+    """Returns the offer of a ticket to the agent of its entry."""
+    assert entry.offers is not None
+    about = _about_offer("offered", team, ticket, entry, event, position)
+    expires_at, queued_at = entry.offers.until, entry.eligible_at
+    record = Offered(**about, team=team, expires_at=expires_at, queued_at=queued_at, reason=reason)
+    return Output(record, key=record.customer_tag)
+
+
+def offer_ended(team: str, ticket: str, entry: QueueEntry, outcome: str, event: Event, position: Position) -> Output:
+    """Returns the word that an offer ended without an answer of its agent."""
+    record = OfferAnswered(**_about_offer(outcome, team, ticket, entry, event, position), outcome=outcome)
+    return Output(record, key=record.customer_tag)
+
+
+def _about_offer(
+    what: str, team: str, ticket: str, entry: QueueEntry, event: Event, position: Position
+) -> dict[str, Any]:
+    cause = str(position.partition), str(position.offset), entry.agent
+    return {
+        "event_id": event_id(what, ticket, team, *cause),
+        "occurred_at": _not_before(entry, event),
+        "received_at": event.received_at,
+        "customer_tag": ticket.rpartition("-")[0],
+        "channel": entry.channel,
+        "source": SOURCE,
+        "imported": event.imported,
+        "causation_depth": event.causation_depth + 1,
+        "ticket_id": ticket,
+        "agent_id": entry.agent,
+        "answers": entry.ref,
+    }
+
+
 def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: Event, position: Position) -> Output:
     """Returns the word that a ticket waited too long."""
     customer_tag = ticket.rpartition("-")[0]
@@ -59,10 +95,10 @@ def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: E
     return Output(record, key=customer_tag)
 
 
-def timed_out(team: str, agent: str, status: str, event: Event, position: Position) -> Output:
-    """Returns the presence of an agent of whom no report came. The router itself takes nothing from it."""
+def presence(team: str, agent: str, status: str, reason: str, event: Event, position: Position) -> Output:
+    """Returns the presence of an agent that is not as it was reported. The router itself takes nothing from it."""
     cause = str(position.partition), str(position.offset)
-    presence = PresenceChanged(
+    said = PresenceChanged(
         event_id=event_id("timed_out", team, agent, status, *cause),
         occurred_at=event.occurred_at,
         received_at=event.received_at,
@@ -72,8 +108,9 @@ def timed_out(team: str, agent: str, status: str, event: Event, position: Positi
         agent_id=agent,
         team=team,
         status=status,
+        reason=reason,
     )
-    return Output(presence, key=team)
+    return Output(said, key=team)
 
 
 def _not_before(entry: QueueEntry, event: Event) -> int:

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from schemas.clock import MICROS
 from schemas.events import Event
 from schemas.service_metrics import ServiceMetric
-from stream_processors.routing import answers
+from stream_processors.routing import answers, offers
 from stream_processors.routing.gauges import bounded_channel
 from stream_processors.routing.live_team import LiveTeam
+from stream_processors.routing.offering import Offering
 from stream_processors.routing.queue import TeamQueue
 from stream_processors.routing.roster import of_channel
 from stream_processors.routing.state import FRONT, QueueEntry, order_of, place_of, ticket_at
@@ -26,6 +27,7 @@ class Assignments:
         self.outputs: list[Output] = []
         self.counts: list[Count] = []
         self._team, self._event, self._position, self._line = name, event, position, live.line
+        self.offering = Offering(name, live, queue, event, position, self)
         self._queued: set[str] = set()  # skill queues in which a ticket waits since this record
 
     # -- entries ------------------------------------------------------------------------------------------------
@@ -36,7 +38,7 @@ class Assignments:
         reserved = entry.eligible_at + (of_channel(team.affinity_seconds, channel) or 0) * MICROS
         previous = self.roster.get(entry.preferred)
         there = bool(entry.preferred) and previous.status != "offline" and not previous.out
-        there = there and entry.preferred != entry.avoid
+        there = there and entry.preferred not in entry.avoided
         to = self._overflows_to(entry)
         overflow = None if to in ("", self._team) else of_channel(team.overflow_seconds, channel)
         return replace(
@@ -60,7 +62,11 @@ class Assignments:
             self.give_back(ticket, reason)
 
     def give_back(self, ticket: str, reason: str, avoid: str = "") -> None:
-        """Lets a held ticket wait again."""
+        """Lets a held ticket wait again; one that is only offered is withdrawn."""
+        known = self.queue.entry(ticket)
+        if known is not None and known.offered:
+            self.offering.end(ticket, known, "withdrawn")
+            return
         entry = self.remove(ticket)
         if entry is not None:
             self._tell(ticket, entry, "", reason)
@@ -72,6 +78,8 @@ class Assignments:
         entry = self.queue.put(ticket, entry)
         if entry.agent:
             self.roster.hold(entry.agent, entry.channel, 1)
+            if entry.offered:
+                offers.count_open(self.live, entry.agent, 1)
         else:
             skills = entry.skill_queue
             self._line.add(skills, place_of(entry, ticket))
@@ -84,6 +92,8 @@ class Assignments:
             return None
         if entry.agent:
             self.roster.hold(entry.agent, entry.channel, -1)
+            if entry.offered:
+                offers.count_open(self.live, entry.agent, -1)
         else:
             self._line.discard(entry.skill_queue, place_of(entry, ticket))
         return entry
@@ -177,9 +187,9 @@ class Assignments:
         if entry is None:
             return True
         name: str | None = entry.preferred
-        reason = "previous_agent"
-        if not name or name == entry.avoid or not self.roster.suits(skills, name):
-            name, reason = self.roster.next_agent(skills, entry.avoid), "least_open"
+        reason, avoid = "previous_agent", entry.avoided if entry.avoid or entry.offers is not None else ()
+        if not name or name in avoid or not self.roster.suits(skills, name):
+            name, reason = self.roster.next_agent(skills, avoid), "least_open"
         assert name is not None, "somebody has room"
         self._assign(place, skills, entry, name, reason)
         return True
@@ -197,6 +207,8 @@ class Assignments:
         """Gives an agent the ticket at the head of a skill queue; `entry` is that of the ticket."""
         live, ticket = self.live, ticket_at(place)
         live.assignments += 1
+        if live.configuration.accept_seconds and self.offering.begin(place, skills, entry, name):
+            return
         at = max(self._event.occurred_at, entry.eligible_at)
         held = replace(
             entry,
@@ -206,6 +218,7 @@ class Assignments:
             overflow_at=None,
             silent_at=self.silent_at(entry, at),
             avoid="",
+            offers=None,
         )
         self.queue.assign(ticket, place, skills, held)
         self._line.discard(skills, place)

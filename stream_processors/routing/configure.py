@@ -26,6 +26,7 @@ def configuration_of(event: TeamConfigured) -> Configuration:
         silent_seconds=_bounded(event.silent_seconds),
         order=(*order, *(each for each in ORDER if each not in order)) if order else (),
         give_back_percent=min(100, max(0, event.give_back_percent)),
+        accept_seconds={channel: seconds for channel, seconds in _bounded(event.accept_seconds).items() if seconds},
     )
 
 

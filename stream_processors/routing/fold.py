@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from schemas.errors import Refused
 from schemas.events import Event, PresenceChanged, RosterChanged, RoutingUpdate, TeamConfigured
-from stream_processors.routing import answers, silence
+from stream_processors.routing import answers, offers, silence
 from stream_processors.routing.assignments import Assignments
 from stream_processors.routing.configure import configuration_of, configured_profiles, merged
 from stream_processors.routing.live_team import LiveTeam
@@ -30,13 +30,13 @@ MOST_LEAVING = 200
 class TeamFold:
     """Folds one record into a `LiveTeam` and its queue."""
 
-    _ACTIONS: ClassVar[frozenset[str]] = frozenset({"queue", "busy", "idle", "done"})
+    _ACTIONS: ClassVar[frozenset[str]] = frozenset({"queue", "busy", "idle", "done", "declined"})
 
     def __init__(self, name: str, live: LiveTeam, queue: TeamQueue, event: Event, position: Position) -> None:
         self.queue, self.assignments = queue, Assignments(name, live, queue, event, position)
         self._team, self._live, self._event, self._position = name, live, event, position
         self._roster = live.roster
-        self._outputs: list[Output] = []
+        self._offering = self.assignments.offering
 
     # -- the steps of a record ----------------------------------------------------------------------------------
 
@@ -53,6 +53,8 @@ class TeamFold:
             self._enqueue(event, before)
         elif event.action == "busy":
             self._hold(event, before)
+        elif event.action == "declined":
+            self._offering.declined(event, before)
         elif before is not None:
             self.assignments.remove(event.ticket_id)
 
@@ -62,12 +64,17 @@ class TeamFold:
             raise Refused("unknown_presence", event.status)
         if event.source == answers.SOURCE:
             return  # what this router told others
-        if silence.comes_late(self._live, event):
-            return
         known = self._roster.get(event.agent_id)
+        if silence.comes_late(self._live, event):
+            if event.status != known.status:
+                self._offering.contradict(event.agent_id, known.status)
+            return
+        stays_away = offers.stays_away(self._live, event)
+        if stays_away:
+            self._offering.contradict(event.agent_id, "away")
         said = replace(
             known,
-            status=event.status,
+            status="away" if stays_away else event.status,
             announced=True,
             capacity=event.capacity or known.capacity,
             languages=tuple(event.languages) or known.languages,
@@ -77,6 +84,8 @@ class TeamFold:
         silence.expect_report(self._live, event.agent_id)
         if event.status == "offline":
             self.assignments.give_back_all(event.agent_id, "agent_offline")
+        elif event.status == "away":
+            self._offering.withdraw(event.agent_id)
 
     def configure(self, event: TeamConfigured) -> None:
         """Takes the configuration of the team. Whom it named before and does not name now leaves the team."""
@@ -113,7 +122,9 @@ class TeamFold:
         entry = self.queue.entry(ticket)
         if entry is None or entry.deadline is None or entry.deadline > at:
             return
-        if entry.agent:
+        if entry.offered:
+            self._offering.due(ticket, entry)
+        elif entry.agent:
             self.assignments.give_back(ticket, "left_alone", avoid=entry.agent)
         elif entry.overflow_at is not None and entry.overflow_at <= at:
             self.assignments.overflow(ticket)
@@ -127,14 +138,15 @@ class TeamFold:
         for name in found.away:
             agent = self._roster.get(name)
             self._roster.set(name, replace(agent, status="away", silent=True))
-            self._outputs.append(answers.timed_out(self._team, name, "away", self._event, self._position))
+            self._offering.contradict(name, "away", "silent")
+            self._offering.withdraw(name)
             for ticket in self.queue.held(name):
                 entry = self.queue.entry(ticket)
-                if entry is not None and entry.channel in LIVE_CHANNELS:
+                if entry is not None and entry.agent == name and entry.channel in LIVE_CHANNELS:
                     self.assignments.give_back(ticket, "agent_silent")
         for name in found.offline:
             self._roster.set(name, replace(self._roster.get(name), status="offline"))
-            self._outputs.append(answers.timed_out(self._team, name, "offline", self._event, self._position))
+            self._offering.contradict(name, "offline", "silent")
             self.assignments.give_back_all(name, "agent_silent")
         if self._live.configuration.gone:
             self._leave_team(at)
@@ -142,8 +154,8 @@ class TeamFold:
     def finish(self) -> list[Output]:
         """Assigns what fits by now; returns all that is told. Presence facts come last: assignments make agents busy."""
         self.assignments.assign_waiting()
-        facts = presence_facts(self._roster, self._team, self._event, self._position)
-        return [*self._outputs, *self.assignments.outputs, *(Output(fact, key=self._team) for fact in facts)]
+        facts = presence_facts(self._live, self._team, self._event, self._position)
+        return [*self._offering.presences, *self.assignments.outputs, *(Output(fact, key=self._team) for fact in facts)]
 
     def _leave_team(self, at: int) -> None:
         """Sends on who waits in a team that is gone: so many with each record, the others with the next tick."""
@@ -171,6 +183,8 @@ class TeamFold:
         avoid = event.avoid_agent
         if before is not None and before.agent:
             if not event.ref or event.ref == before.ref:
+                if before.offered:
+                    self._offering.describe(event.ticket_id, before, _entry(event, before.eligible_at))
                 return
             before = None
             self.assignments.remove(event.ticket_id)
@@ -179,7 +193,8 @@ class TeamFold:
         eligible_at = event.eligible_at or event.occurred_at
         entry = _entry(event, min(eligible_at, before.eligible_at) if before else eligible_at)
         entry = self.assignments.waiting(replace(entry, avoid=avoid), event.occurred_at)
-        entry = replace(entry, overflow_at=self._overflow_at(entry, before, event))
+        known = before.offers if before is not None and event.ref == before.ref else None
+        entry = replace(entry, overflow_at=self._overflow_at(entry, before, event), offers=known)
         if before is None or replace(before, offset=-1) != entry:
             self.assignments.remove(event.ticket_id)
             self.assignments.put(event.ticket_id, entry)
@@ -197,7 +212,9 @@ class TeamFold:
         """Gives a ticket to an agent, by our assignment or by hand; by hand may exceed the capacity."""
         entry = replace(_entry(event, event.eligible_at or event.occurred_at), agent=event.agent_id)
         entry = replace(entry, silent_at=self.assignments.silent_at(entry, event.occurred_at))
-        if before is None or before.agent != event.agent_id or before.channel != event.channel:
+        if before is not None and before.offers is not None:
+            self._offering.accepted_by(before, event.agent_id)
+        if before is None or before.agent != event.agent_id or before.channel != event.channel or before.offered:
             self.assignments.remove(event.ticket_id)
             self.assignments.put(event.ticket_id, entry)
         elif (before.ref, before.due_at) != (entry.ref, entry.due_at):

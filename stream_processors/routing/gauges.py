@@ -69,8 +69,8 @@ class TeamGauges(StateGauges):
             silent = sum(source.silent_since is not None for source in state.sources.values())
             if silent:
                 change(self.silent, (team,), step * silent)
-            for agent in state.agents.values():
+            for name, agent in state.agents.items():
                 if agent.announced:
                     change(self.agents, (team, agent.status), step)
-                if agent.announced and agent.busy:
+                if agent.announced and agent.is_busy(state.offered.get(name, 0)):
                     change(self.busy, (team,), step)

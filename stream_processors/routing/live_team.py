@@ -43,6 +43,8 @@ class LiveTeam:
         self.sources: dict[str, Source] = team.sources
         self.configuration: Configuration = team.configuration
         self.assignments, self.next_silence = team.assignments, team.next_silence
+        self.offered: dict[str, int] = team.offered
+        self.missed: dict[str, int] = team.missed
         self.doubted: dict[str, tuple[int, int]] = team.doubted
         self.roster.begin()
         self.line.begin()
@@ -72,5 +74,7 @@ class LiveTeam:
             sources=self.sources,
             next_silence=self.next_silence,
             doubted=self.doubted,
+            offered=self.offered,
+            missed=self.missed,
         )
         return self.state

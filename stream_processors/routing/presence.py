@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from schemas.events import Event
 from schemas.facts import PresenceFact
-from stream_processors.routing.roster import Roster
+from stream_processors.routing.live_team import LiveTeam
+from stream_processors.routing.offers import away_for
 from stream_processors.routing.state import Agent
 from stream_processors.runtime.processor import Position
 
@@ -20,23 +21,27 @@ __all__ = ["presence_facts"]
 _UNKNOWN = Agent()
 
 
-def presence_facts(roster: Roster, team: str, event: Event, position: Position) -> list[PresenceFact]:
+def presence_facts(live: LiveTeam, team: str, event: Event, position: Position) -> list[PresenceFact]:
     """Begins the periods of the agents whom the record changed; returns the facts: at most two of each."""
     facts: list[PresenceFact] = []
+    roster, offered_before = live.roster, live.state.offered
     for name, before in roster.before.items():
         agent = roster.agents.get(name)
-        if agent is None or not agent.announced or agent is before:
+        if agent is None or not agent.announced or (agent is before and live.offered is offered_before):
             continue
         known = before or _UNKNOWN
-        if known.since is not None and known.status == agent.status and known.busy == agent.busy:
+        was_busy, busy = known.is_busy(offered_before.get(name, 0)), agent.is_busy(live.offered.get(name, 0))
+        if known.since is not None and known.status == agent.status and was_busy == busy:
             continue
         at = _happened_at(event, known)
         same_status = known.since is not None and known.status == agent.status
         agent = replace(agent, since=at, status_since=known.status_since if same_status else at)
         roster.agents[name] = agent
         if known.since is not None and known.since < at:
-            facts.append(_fact(name, known, team, event, position, at, until=at))
-        facts.append(_fact(name, agent, team, event, position, at))
+            reason = away_for(known, live.state.missed.get(name, 0))
+            facts.append(_fact(name, known, team, event, position, at, was_busy, reason, until=at))
+        reason = away_for(agent, live.missed.get(name, 0))
+        facts.append(_fact(name, agent, team, event, position, at, busy, reason))
     return facts
 
 
@@ -53,6 +58,8 @@ def _fact(
     event: Event,
     position: Position,
     at: int,
+    busy: bool,
+    reason: str,
     until: int | None = None,
 ) -> PresenceFact:
     assert agent.since is not None
@@ -65,7 +72,8 @@ def _fact(
         agent_id=name,
         since=agent.since,
         status=agent.status,
-        busy=agent.busy,
+        busy=busy,
         status_since=agent.status_since,
         until=until,
+        reason=reason,
     )

@@ -243,10 +243,10 @@ class Roster:
         there = agent is not None and _on_shift(agent) and self.traits[preferred].limit(Needs.of(skills).channel) > 0
         return preferred if there else ""
 
-    def next_agent(self, skills: str, avoid: str = "") -> str | None:
+    def next_agent(self, skills: str, avoid: tuple[str, ...] = ()) -> str | None:
         """Returns who gets the next ticket of a skill queue: the least loaded, then whose last assignment is longest ago.
 
-        None when nobody of its best class has room. `avoid` gets it when nobody else can.
+        None when nobody of its best class has room. Those of `avoid` get it when nobody else can.
         """
         pool = self._pools.get(skills)
         if pool is None:
@@ -259,15 +259,16 @@ class Roster:
             return None
         heap = self._heap(pool, best)
         name = self._top(pool, best, heap)
-        if name is None or name != avoid:
+        if name is None or name not in avoid:
             return name
-        aside = heappop(heap)
-        other = self._top(pool, best, heap)
-        while other == avoid:
-            heappop(heap)
+        aside: dict[str, tuple[int, int, str]] = {}
+        other: str | None = name
+        while other is not None and other in avoid:
+            aside[other] = heappop(heap)
             other = self._top(pool, best, heap)
-        heappush(heap, aside)
-        return other or avoid
+        for entry in aside.values():
+            heappush(heap, entry)
+        return other or name
 
     def offer_room(self) -> None:
         """Lets pools know of who was freed. Until then `next_agent` may not find them."""

@@ -86,10 +86,9 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     silent: bool = False
     delay: int = 0
 
-    @property
-    def busy(self) -> bool:
-        """True for an agent online who holds a ticket that waits on us."""
-        return self.status == "online" and bool(self.open)
+    def is_busy(self, offered: int) -> bool:
+        """True for an agent online who holds a ticket that waits on us, besides those that are only offered to them."""
+        return self.status == "online" and bool(self.open) and (not offered or sum(self.open.values()) > offered)
 
     @property
     def known(self) -> bool:
@@ -133,6 +132,7 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True):
     silent_seconds: dict[str, int] = {}
     order: tuple[str, ...] = ()
     give_back_percent: int = 0
+    accept_seconds: dict[str, int] = {}
 
     @classmethod
     def of_gone(cls, number: int, content: str, fallback: str) -> Configuration:
@@ -154,6 +154,8 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     fronts         the first places of each skill queue, in order; one that is left out is unknown
     sources        who reports the presences of its agents
     next_silence   no agent is overdue before then; None: none can be
+    offered        agents to whom tickets are offered now → how many
+    missed         agents who missed offers → how many in a row
     doubted        agents of whom an older report contradicts the newest: when it was said and received (micros), of the first
     """
 
@@ -168,10 +170,27 @@ class Team(State, frozen=True, kw_only=True, array_like=True):
     sources: dict[str, Source] = msgspec.field(default_factory=dict)
     next_silence: int | None = None
     doubted: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    offered: dict[str, int] = msgspec.field(default_factory=dict)
+    missed: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Offers(msgspec.Struct, frozen=True, array_like=True):
+    """The offers of a ticket in this team.
+
+    until    when the open one ends; 0: none is open
+    rounds   how often everybody with room had passed
+    passed   who did not take it since
+    renewed  the open one was given its time again
+    """
+
+    until: int = 0
+    rounds: int = 0
+    passed: tuple[str, ...] = ()
+    renewed: bool = False
 
 
 class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
-    """A ticket that `agent` holds, or that waits in the queue when `agent` is ''.
+    """A ticket that `agent` holds or is offered, or that waits in the queue when `agent` is ''.
 
     ref             the decision of the ticket's partition that is answered (ADR 47)
     order           its place in the queue without the ticket; empty in entries from before places had a due time
@@ -179,9 +198,10 @@ class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
     overflow_at     it leaves the queue for `fallback` then; None: never
     silent_at       it leaves its agent then, who did nothing; None: never
     avoid           the agent who had it and did nothing: gets it again only when nobody else has room
+    offers          None while it was never offered
     """
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     channel: str = ""
     language: str = ""
@@ -198,6 +218,18 @@ class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
     overflow_at: int | None = None
     silent_at: int | None = None
     avoid: str = ""
+    offers: Offers | None = None
+
+    @property
+    def offered(self) -> bool:
+        """True while its agent may accept it: they do not have it yet."""
+        return self.offers is not None and self.offers.until > 0
+
+    @property
+    def avoided(self) -> tuple[str, ...]:
+        """Who gets it only when nobody else has room."""
+        avoid = (self.avoid,) if self.avoid else ()
+        return (*avoid, *self.offers.passed) if self.offers is not None else avoid
 
     @property
     def skill_queue(self) -> str:
@@ -209,7 +241,7 @@ class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
     def deadline(self) -> int | None:
         """When something happens to it by itself; None for never."""
         if self.agent:
-            return self.silent_at
+            return self.offers.until if self.offers is not None and self.offers.until else self.silent_at
         times = (self.reserved_until or None, self.overflow_at)
         return min((each for each in times if each is not None), default=None)
 
@@ -230,7 +262,7 @@ class ReadLog(State, frozen=True, kw_only=True, array_like=True):
     held       agent → the tickets they held
     """
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     entries: dict[str, QueueEntry | None] = msgspec.field(default_factory=dict)
     heads: dict[str, list[bytes]] = msgspec.field(default_factory=dict)

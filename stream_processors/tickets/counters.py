@@ -119,6 +119,11 @@ def _promise(outcome: str) -> Callable[[FoldContext, Observation], Count]:
     return count
 
 
+def _offer(context: FoldContext, observation: seen.OfferEnded) -> Count:
+    channel, team = _place(context, observation)
+    return Count(ServiceMetric.OFFERS, (observation.outcome, team, channel))
+
+
 def _tag(context: FoldContext, observation: seen.TagApplied) -> Count:
     return Count(ServiceMetric.TAGS_APPLIED, (observation.tag, observation.quadrant, observation.owner_team))
 
@@ -162,4 +167,5 @@ _COUNTS: dict[type[Observation], Callable[[FoldContext, Any], Count]] = {
     seen.Suppressed: _suppressed,
     seen.Untranslated: _untranslated,
     seen.RuleActed: _acted,
+    seen.OfferEnded: _offer,
 }

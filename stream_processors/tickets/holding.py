@@ -26,6 +26,8 @@ from schemas.events import (
     AssignmentChanged,
     Event,
     FollowChanged,
+    OfferAnswered,
+    Offered,
     Overflowed,
     PriorityChanged,
     Transferred,
@@ -36,7 +38,7 @@ from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Ticket
 from stream_processors.tickets.ticket_state import TicketRouting
 
-__all__ = ["HANDLERS", "KEPT_FOLLOWERS", "ROUTER", "held_by", "is_stale"]
+__all__ = ["HANDLERS", "KEPT_FOLLOWERS", "ROUTER", "given_to", "held_by", "holder_of", "is_stale"]
 
 #: `source` of the assignments that the routing agent writes.
 ROUTER = "routing"
@@ -49,7 +51,7 @@ KEPT_FOLLOWERS = 20
 TRANSFER, OVERFLOW = "transfer", "overflow"
 
 
-def is_stale(ticket: Ticket, event: Assigned | Overflowed) -> bool:
+def is_stale(ticket: Ticket, event: Assigned | Offered | OfferAnswered | Overflowed) -> bool:
     """Returns true when this assignment comes too late: the ticket is finished, with another team, or in other hands.
 
     A finished ticket is still handed out while a low score of it waits for somebody to follow up.
@@ -59,14 +61,14 @@ def is_stale(ticket: Ticket, event: Assigned | Overflowed) -> bool:
     """
     if finished_at(ticket) is not None and ticket.follow_up is None:
         return True
-    if ticket.team and event.team != ticket.team:
+    if not isinstance(event, OfferAnswered) and ticket.team and event.team != ticket.team:
         return True
     if event.source != ROUTER:
         return False
     if event.answers and ticket.routing.ref and event.answers != ticket.routing.ref:
         return True
     told = ticket.routed_as.partition(":")[0]
-    if isinstance(event, Overflowed):
+    if not isinstance(event, Assigned):
         return told != "queue"
     return told != "queue" if event.agent_id else told not in ("queue", "busy")
 
@@ -83,6 +85,20 @@ def held_by(ticket: Ticket, agent: str, at: int) -> Ticket:
     return replace(ticket, assignee=agent, assignees=assignees, milestones=milestones)
 
 
+def holder_of(ticket: Ticket) -> str:
+    """Returns who has the ticket, or the follow-up of its low score; '' for nobody."""
+    return ticket.assignee if finished_at(ticket) is None else ticket.follow_up or ""
+
+
+def given_to(context: FoldContext, ticket: Ticket, agent: str) -> FoldContext:
+    """Gives the ticket to an agent. Of a finished one it is not the ticket that is given, but the follow-up of its low score."""
+    if finished_at(ticket) is not None:
+        return context.replace(ticket=replace(ticket, follow_up=agent))
+    held = held_by(ticket, agent, context.now)
+    status = "open" if ticket.status == "new" else ticket.status
+    return context.replace(ticket=replace(held, status=status, updated_at=context.now))
+
+
 def _left(routing: TicketRouting, agent: str) -> TicketRouting:
     """Returns that of a ticket that this agent had and gave back or away."""
     return replace(routing, gave_back=agent) if agent else routing
@@ -94,14 +110,10 @@ def _left(routing: TicketRouting, agent: str) -> TicketRouting:
 def _assigned(context: FoldContext, ticket: Ticket, event: Assigned) -> FoldContext:
     if is_stale(ticket, event):
         return context
-    if finished_at(ticket) is not None:  # not the ticket is handed out, but the follow-up of its low score
-        return context.on_ticket(follow_up=event.agent_id)
-    if not event.agent_id:
+    if finished_at(ticket) is None and not event.agent_id:
         left_alone = ticket.assignee if event.reason == LEFT_ALONE else ""
         return context.on_ticket(assignee="", routing=_left(ticket.routing, left_alone), updated_at=context.now)
-    held = held_by(ticket, event.agent_id, context.now)
-    status = "open" if ticket.status == "new" else ticket.status
-    return context.replace(ticket=replace(held, status=status, updated_at=context.now))
+    return given_to(context, ticket, event.agent_id)
 
 
 def _overflowed(context: FoldContext, ticket: Ticket, event: Overflowed) -> FoldContext:
@@ -162,13 +174,9 @@ def _given(context: FoldContext, ticket: Ticket, event: AssignmentChanged) -> Fo
         raise Refused("stale_assignment", f"{event.ticket_id} is with {holder!r}: name them in from_agent to take it")
     if event.from_agent and event.from_agent != holder:
         raise Refused("stale_assignment", f"{event.ticket_id} is with {holder or 'nobody'!r}, not {event.from_agent!r}")
-    if follows_up:
-        return context.on_ticket(follow_up=event.to_agent)
-    if not event.to_agent:
+    if not follows_up and not event.to_agent:
         return context.on_ticket(assignee="", routing=_left(ticket.routing, holder), updated_at=context.now)
-    held = held_by(ticket, event.to_agent, context.now)
-    status = "open" if ticket.status == "new" else ticket.status
-    return context.replace(ticket=replace(held, status=status, updated_at=context.now))
+    return given_to(context, ticket, event.to_agent)
 
 
 def _prioritised(context: FoldContext, ticket: Ticket, event: PriorityChanged) -> FoldContext:

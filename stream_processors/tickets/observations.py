@@ -65,6 +65,12 @@ class Deflected(Observation, frozen=True, gc=False):
     """The customer said that self-service helped."""
 
 
+class OfferEnded(Observation, frozen=True, gc=False):
+    """An offer of the ticket to an agent ended, or was answered when it had."""
+
+    outcome: str
+
+
 class TagSuggestionSeen(Observation, frozen=True, gc=False):
     """A suggestion of a tag came."""
 

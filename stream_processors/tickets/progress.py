@@ -23,7 +23,7 @@ from schemas.errors import Refused
 from schemas.events import STATUSES, AgentReplied, CallAnswered, Event, NoteAdded, StatusChanged
 from schemas.facts import Outbound
 from schemas.identity import event_id, mail_message_id
-from stream_processors.tickets import holding
+from stream_processors.tickets import holding, offers
 from stream_processors.tickets.acknowledge import (
     KEPT_REFERENCES,
     MAIL_CHANNELS,
@@ -267,4 +267,5 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Ticket, Any], FoldContext]] 
     NoteAdded: _noted,
     StatusChanged: _status,
     **holding.HANDLERS,
+    **offers.HANDLERS,
 }

@@ -34,6 +34,8 @@ from schemas.events import (
     FollowChanged,
     MessageReceived,
     NoteAdded,
+    OfferAnswered,
+    Offered,
     OrderChanged,
     OrderPlaced,
     Overflowed,
@@ -250,6 +252,14 @@ def _followed(event: FollowChanged) -> dict[str, Any]:
     return {"author": event.agent_id, "detail": "on" if event.on else "off"}
 
 
+def _offered(event: Offered) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.reason, "detail": event.team}
+
+
+def _offer_answered(event: OfferAnswered) -> dict[str, Any]:
+    return {"author": event.agent_id, "text": event.reason, "detail": event.outcome}
+
+
 def _overflowed(event: Overflowed) -> dict[str, Any]:
     return {"text": event.reason, "detail": event.to_team}
 
@@ -359,6 +369,8 @@ _CONTENT: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     PriorityChanged: _prioritised,
     FollowChanged: _followed,
     Overflowed: _overflowed,
+    Offered: _offered,
+    OfferAnswered: _offer_answered,
     TagCorrected: _tags,
     TagSuggested: _suggestion,
     SurveyAnswered: _survey,

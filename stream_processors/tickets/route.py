@@ -14,15 +14,24 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from schemas.clock import MICROS
-from schemas.events import Assigned, AssignmentChanged, Overflowed, RoutingUpdate, Tick, Transferred
+from schemas.events import (
+    Assigned,
+    AssignmentChanged,
+    OfferAnswered,
+    Offered,
+    Overflowed,
+    RoutingUpdate,
+    Tick,
+    Transferred,
+)
 from schemas.facts import AssignmentFact
 from schemas.identity import event_id
 from schemas.skills import asked
 from stream_processors.rules.automations import SOURCE
 from stream_processors.runtime.processor import Output
-from stream_processors.tickets import follow
+from stream_processors.tickets import follow, offers
 from stream_processors.tickets.context import FoldContext
-from stream_processors.tickets.holding import OVERFLOW, ROUTER, is_stale
+from stream_processors.tickets.holding import OVERFLOW, ROUTER, holder_of, is_stale
 from stream_processors.tickets.lookup import finished_at
 from stream_processors.tickets.state import Ticket
 
@@ -63,7 +72,12 @@ def step(context: FoldContext) -> FoldContext:
     assert context.ticket is not None
     if context.ticket.imported:
         return context
-    if context.ticket.routing.followers:
+    followers, offer = context.ticket.routing.followers, context.ticket.routing.offer
+    if offer is not None:
+        context = offers.step(context, waits=_wanted(context, context.ticket).action == "queue")
+        if offers.is_declined(context):
+            return context.send(_update(context, QueueEntry("declined", context.team, offer.agent), ""))
+    if followers:
         context = follow.tell(context)
     return _tell_router(context)
 
@@ -102,6 +116,9 @@ def _record_assignment(context: FoldContext) -> FoldContext:
         team, agent, reason = ticket.team, "", OVERFLOW
     elif isinstance(event, Assigned) and not _came_too_late(context, event):
         team, agent = ticket.team, event.agent_id
+    elif isinstance(event, OfferAnswered) and event.outcome == "accepted" and _has_it_now(context, event.agent_id):
+        assert ticket.routing.offer is not None
+        team, agent, reason, queued_at = ticket.team, event.agent_id, ticket.routing.offer.reason, _waits_since(context)
     else:
         return context
     if queued_at is not None and (agent or reason == OVERFLOW):
@@ -120,17 +137,38 @@ def _record_assignment(context: FoldContext) -> FoldContext:
     )
 
 
+def _has_it_now(context: FoldContext, agent: str) -> bool:
+    """Returns true when this event gave the ticket to an agent."""
+    ticket, before = context.ticket, context.ticket_before
+    return ticket is not None and before is not None and holder_of(ticket) == agent != holder_of(before)
+
+
+def _waits_since(context: FoldContext) -> int:
+    """Returns since when a ticket that waits may be given away."""
+    ticket = context.ticket
+    assert ticket is not None
+    since = ticket.conversation.waiting_since
+    return context.now if since is None else since
+
+
 def _has_moved(context: FoldContext) -> bool:
     """Returns true when this event took the ticket to another team."""
     ticket, before = context.ticket, context.ticket_before
     return ticket is not None and before is not None and ticket.team != before.team
 
 
-def _came_too_late(context: FoldContext, event: Assigned | Overflowed) -> bool:
+def _came_too_late(context: FoldContext, event: Assigned | Offered | OfferAnswered | Overflowed) -> bool:
     """Judges as `holding` did, by the ticket as this event found it."""
     ticket = context.ticket
     assert ticket is not None
     return is_stale(context.ticket_before or ticket, event)
+
+
+def _is_refused(context: FoldContext, event: Offered | OfferAnswered | Overflowed) -> bool:
+    """Returns true for a word of the router that changed nothing, for it came too late."""
+    if isinstance(event, Overflowed):
+        return not _has_moved(context)
+    return event.source == ROUTER and _came_too_late(context, event)
 
 
 def _tell_router(context: FoldContext) -> FoldContext:
@@ -144,7 +182,7 @@ def _tell_router(context: FoldContext) -> FoldContext:
         if _came_too_late(context, event):
             return _correct_router(context, event)
         known = _as_router_knows(context, ticket, event)
-    elif isinstance(event, Overflowed) and not _has_moved(context):
+    elif isinstance(event, Overflowed | Offered | OfferAnswered) and _is_refused(context, event):
         return _correct_router(context, event)
     assert context.ticket is not None
     wanted = _wanted(context, context.ticket)
@@ -216,11 +254,12 @@ def _updates(known: QueueEntry, wanted: QueueEntry) -> list[QueueEntry]:
     return updates
 
 
-def _correct_router(context: FoldContext, event: Assigned | Overflowed) -> FoldContext:
+def _correct_router(context: FoldContext, event: Assigned | Offered | OfferAnswered | Overflowed) -> FoldContext:
     """Says again where the ticket stands, when the router gave away what was no longer its to give."""
     ticket = context.ticket
     assert ticket is not None
-    entry = _wanted(context, ticket) if event.team == ticket.team else QueueEntry("done", event.team)
+    team = getattr(event, "team", ticket.team)
+    entry = _wanted(context, ticket) if team == ticket.team else QueueEntry("done", team)
     if entry.action == "queue" and not event.answers:
         return context  # a router that knows no refs takes it for said twice
     return context.send(_update(context, entry, ""))
@@ -231,9 +270,8 @@ def _update(context: FoldContext, entry: QueueEntry, preferred: str) -> Output:
     assert ticket is not None
     queued: dict[str, Any] = {}
     if entry.action == "queue":
-        since = ticket.conversation.waiting_since if ticket.conversation.waiting_since is not None else context.now
         queued = {
-            "eligible_at": since,
+            "eligible_at": _waits_since(context),
             "preferred_agent": preferred or _last_agent(context),
             "avoid_agent": ticket.routing.gave_back,
             "skills": _skills(context),
@@ -289,4 +327,4 @@ def _last_agent(context: FoldContext) -> str:
     return ""
 
 
-_ASSIGNING = frozenset((Assigned, AssignmentChanged, Overflowed, Transferred))
+_ASSIGNING = frozenset((Assigned, AssignmentChanged, OfferAnswered, Overflowed, Transferred))

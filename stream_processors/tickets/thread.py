@@ -37,6 +37,8 @@ from schemas.events import (
     Event,
     MessageReceived,
     NoteAdded,
+    OfferAnswered,
+    Offered,
     OrderChanged,
     OrderPlaced,
     StatusChanged,
@@ -47,7 +49,7 @@ from schemas.events import (
     TranscriptRequested,
 )
 from schemas.identity import is_tag_of, split_ticket_id, ticket_in_mail
-from stream_processors.tickets import erase, trust
+from stream_processors.tickets import erase, offers, trust
 from stream_processors.tickets.brand_voice import is_whatsapp, remember_whatsapp
 from stream_processors.tickets.context import FoldContext
 from stream_processors.tickets.holding import HANDLERS
@@ -256,7 +258,7 @@ def _reported(context: FoldContext, event: DeliveryReported) -> FoldContext:
 def _about_ticket(context: FoldContext, event: Any) -> FoldContext:
     ticket = _named(context.customer, event)
     if ticket is None:
-        if isinstance(event, Assigned | NoteAdded | StatusChanged) and _is_followed_up(
+        if isinstance(event, Assigned | NoteAdded | Offered | OfferAnswered | StatusChanged) and _is_followed_up(
             context.customer, event.ticket_id
         ):
             return context.replace(ticket=None)  # the ticket is gone, its low score is still looked after
@@ -368,5 +370,5 @@ _HANDLERS: dict[type[Event], Callable[[FoldContext, Any], FoldContext]] = {
     SurveyAnswered: _survey,
     TagSuggested: lambda context, event: context.with_ticket(_named(context.customer, event)),  # None: it is gone
     Tick: lambda context, _: context,
-    **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, TagCorrected, *HANDLERS), _about_ticket),
+    **dict.fromkeys((AgentReplied, NoteAdded, StatusChanged, TagCorrected, *HANDLERS, *offers.HANDLERS), _about_ticket),
 }

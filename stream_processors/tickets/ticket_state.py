@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.events import UNVERIFIED
 from schemas.identity import ticket_id
+from stream_processors.tickets.ticket_routing import TicketOffer, TicketRouting
 
 __all__ = [
     "KEPT_THREADS",
@@ -25,6 +26,7 @@ __all__ = [
     "Ticket",
     "TicketConversation",
     "TicketCounts",
+    "TicketOffer",
     "TicketRequest",
     "TicketRouting",
     "TicketSla",
@@ -299,25 +301,6 @@ class TicketSurvey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     csat: int | None = None
     ces: int | None = None
     answers: int = 0
-
-
-class TicketRouting(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Holds how a ticket came to its team, and who follows it.
-
-    ref           names the last decision that the router was told of: its answers to others come too late (ADR 47)
-    rule          by what the team was chosen: `rule:NAME`, or one of `rules.teams.CHOSEN_BY`, `transfer`, `overflow`
-    placed        somebody moved it, or it waited too long elsewhere: no rule chooses the team any more
-    priority_set  a person set its priority: no rule changes it any more
-    followers     agents who are told what becomes of it
-    gave_back     who gave it back or away last, until somebody else has it: they are not preferred for it
-    """
-
-    ref: str = ""
-    rule: str = ""
-    placed: bool = False
-    priority_set: bool = False
-    followers: tuple[str, ...] = ()
-    gave_back: str = ""
 
 
 class Automated(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -39,6 +39,7 @@ KINDS = {
     "assignments": records.AssignmentChanged,
     "priority": records.PriorityChanged,
     "followers": records.FollowChanged,
+    "offers": records.OfferAnswered,
     "roster": records.RosterChanged,
 }
 

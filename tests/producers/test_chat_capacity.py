@@ -54,6 +54,11 @@ def test_free_capacity_excludes_held_and_waiting_chats() -> None:
     assert here.free == 4  # what the presence leaves out stays as it was known
 
 
+def test_a_chat_whose_offer_was_declined_waits_on() -> None:
+    here = desk(presence("mei"), update("A-1", "queue", 1), update("A-1", "declined", 2, agent_id="mei"))
+    assert (here.free, here.positions()) == (1, {"A-1": 1})
+
+
 def test_the_default_capacity_counts_where_chat_is_not_named() -> None:
     everything = example(PresenceChanged, agent_id="mei", team="support", status="online", capacity={"default": 4})
     assert desk(everything).free == 4

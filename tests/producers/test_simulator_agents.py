@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from producers.simulation.agents import HANDLING, Director
 from producers.simulation.mail import Mail
 from producers.simulation.people import Person
 from producers.simulation.planned import Planned, event_of
-from schemas.events import AgentReplied, MessageReceived, NoteAdded, StatusChanged, SurveyAnswered
-from schemas.facts import AssignmentFact, FollowUpFact, InvitationFact, TicketFact
+from schemas.events import AgentReplied, MessageReceived, NoteAdded, OfferAnswered, StatusChanged, SurveyAnswered
+from schemas.facts import AssignmentFact, FollowUpFact, InvitationFact, OfferFact, TicketFact
 from schemas.identity import ticket_id
 
 AT = 1_772_409_600_000_000
@@ -219,3 +220,22 @@ def test_who_has_a_low_score_to_look_after_leaves_a_note(status: str, notes: int
 
 def test_history_is_nobody_s_work() -> None:
     assert director().saw(stands(TICKETS[0], "open", imported=True)) == []
+
+
+def test_agents_accept_what_is_offered_to_them_in_time() -> None:
+    base: dict[str, Any] = {"customer_tag": TAG, "version": 1, "partition": 0, "at": AT, "team": "support"}
+    offer = OfferFact(
+        **base,
+        offer_id="o",
+        ticket_id=TICKETS[0],
+        agent_id="mei",
+        outcome="open",
+        offered_at=AT,
+        expires_at=AT + 20 * SECOND,
+    )
+    (planned,) = Director(7, []).saw(offer)
+    assert isinstance(planned.thing, OfferAnswered)
+    assert (planned.thing.agent_id, planned.thing.outcome, planned.thing.ticket_id) == ("mei", "accepted", TICKETS[0])
+    assert AT < planned.at <= AT + 10 * SECOND
+    ended = msgspec.structs.replace(offer, outcome="missed")
+    assert Director(7, []).saw(ended) == []

@@ -259,3 +259,32 @@ def test_every_minute_is_counted_once_and_shares_are_shares(
         assert (row[0] or 0, row[1] or 0, row[3] or 0, row[5]) == (available, handling, conversation, outside)
         assert row[6] == (pytest.approx(handling / available) if available else None)
         assert row[2] is None or row[1] + row[2] == row[0]
+
+
+def offer(number: int, outcome: str, seconds: float | None = None, agent: str = "mei") -> facts.OfferFact:
+    """An offer at 9:00 that ended so many seconds later."""
+    offered_at = clock("09:00")
+    return facts.OfferFact(
+        customer_tag="ABCDEFGHIJKL",
+        version=number,
+        partition=0,
+        at=offered_at,
+        offer_id=f"offer-{agent}-{number % 10}",
+        ticket_id="ABCDEFGHIJKL-1",
+        team="support",
+        agent_id=agent,
+        outcome=outcome,
+        offered_at=offered_at,
+        expires_at=None if outcome == "late" else offered_at + 20 * MICROS,
+        ended_at=None if seconds is None else offered_at + round(seconds * MICROS),
+        channel="chat",
+    )
+
+
+def test_offers_are_counted_by_what_became_of_them(insert: Insert, ask: Ask) -> None:
+    insert(*(offer(number, "open") for number in range(5)), offer(0, "open", agent="tom"))
+    insert(offer(10, "accepted", 5), offer(11, "accepted", 10.5), offer(12, "missed", 20), offer(13, "withdrawn", 3))
+    insert(offer(15, "late", 30), offer(14, "declined", 2))
+    columns = "agent_id, offers, accepted, declined, missed, withdrawn, open, late, accepted_share, accept_seconds"
+    rows = [list(row.values()) for row in ask(f"SELECT {columns} FROM agent_offers ORDER BY agent_id")]
+    assert rows == [["mei", 5, 2, 1, 1, 1, 0, 1, 0.5, 7.75], ["tom", 1, 0, 0, 0, 0, 1, 0, None, None]]

@@ -7,25 +7,19 @@ the end the routers agree with the tickets, and nobody waits while somebody is f
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas import codec, events
-from schemas.events import Event
+from schemas import events
 from schemas.facts import AssignmentFact
-from schemas.identity import customer_tag, event_id, ticket_id
-from schemas.topics import CONTACT_EVENTS, ROUTING
-from stream_processors.routing.processor import RoutingProcessor
+from schemas.identity import customer_tag, ticket_id
 from stream_processors.rules import ruleset
-from stream_processors.tickets.processor import TicketsProcessor
-from stream_processors.tickets.state import Customer, Ticket
-from tests.support.memory_worker import Crashed, MemoryWorker, Written
-from tests.support.tickets.story import at
+from tests.support.routing.partitions import Partitions
 
+RULES = ruleset.load()
 TEAMS = ("support", "returns")
 CUSTOMERS = ("email:ann@example.org", "tel:+15550100")
 AGENTS = {"support": ("mei",), "returns": ("joe",)}
@@ -33,60 +27,7 @@ AGENTS = {"support": ("mei",), "returns": ("joe",)}
 BY_ROUTER = ("least_open", "previous_agent")
 
 
-class Desk:
-    """Two partitions of tickets, one of routing per team, and what one writes for the other."""
-
-    def __init__(self) -> None:
-        rules = ruleset.load()
-        self.tickets = [MemoryWorker(TicketsProcessor(rules), partition) for partition in range(2)]
-        self.routing = {team: MemoryWorker(RoutingProcessor(), number) for number, team in enumerate(TEAMS)}
-        self.workers = [*self.tickets, *self.routing.values()]
-        self._sent = [0] * len(self.workers)
-        self._under_way: dict[tuple[int, int], list[Written]] = defaultdict(list)
-        self.told = 0
-
-    def tell(self, kind: type[Event], **fields: Any) -> None:
-        self.told += 1
-        base = {
-            "event_id": event_id("desk", str(self.told)),
-            "occurred_at": at(self.told),
-            "received_at": at(self.told),
-        }
-        event = kind(**base, **fields)
-        self._of(event).append([event])
-
-    def step(self, number: int, size: int, crash_after: int | None, arrives: frozenset[int]) -> None:
-        """Folds one batch of one partition, or less; then what was written for the partitions `arrives` is in their logs."""
-        with contextlib.suppress(Crashed):
-            self.workers[number].run([size], crash_after, batches=1)
-        worker = self.workers[number]
-        for written in worker.outputs[self._sent[number] :]:
-            if written.topic in (CONTACT_EVENTS.name, ROUTING.name):
-                target = self.workers.index(self._of(codec.decode(written.value)))
-                self._under_way[number, target].append(written)
-        self._sent[number] = len(worker.outputs)
-        for (_, target), records in self._under_way.items():
-            if target in arrives:
-                for written in records:
-                    self.workers[target].append_raw(written.key or b"", written.value)
-                records.clear()
-
-    def settle(self) -> None:
-        everywhere = frozenset(range(len(self.workers)))
-        for _ in range(500):
-            waiting = [number for number, each in enumerate(self.workers) if each.committed < len(each.log)]
-            if not waiting and not any(self._under_way.values()):
-                return
-            self.step(waiting[0] if waiting else 0, 500, None, everywhere)
-        raise AssertionError("the ticket and the router never agree")
-
-    def _of(self, event: Any) -> MemoryWorker:
-        if isinstance(event, events.RoutingUpdate | events.PresenceChanged):
-            return self.routing[event.team]
-        return self.tickets[sum(event.customer_tag.encode()) % 2]
-
-
-def tell(desk: Desk, what: tuple[str, str, str, str]) -> None:
+def tell(desk: Partitions, what: tuple[str, str, str, str]) -> None:
     """Appends one event about a customer's first ticket, or about an agent."""
     kind, who, team, agent = what
     tag = customer_tag(who)
@@ -110,6 +51,14 @@ def tell(desk: Desk, what: tuple[str, str, str, str]) -> None:
         into = CUSTOMERS[CUSTOMERS.index(who) - 1]
         fields = {"from_customer_id": who, "into_customer_id": into, "agent_id": "boss"}
         desk.tell(events.CustomersMerged, customer_tag=tag, **fields)
+    elif kind in ("accepted", "declined"):
+        desk.tell(events.OfferAnswered, **about, agent_id=agent, outcome=kind)
+    elif kind == "offers":
+        accept = {"default": 5} if agent == "mei" else {}
+        fields = {"number": desk.told, "content": str(desk.told), "accept_seconds": accept, "limits": {"default": 1}}
+        desk.tell(events.TeamConfigured, customer_tag="", team=team, fallback="", **fields)
+    elif kind == "time":
+        desk.time_passes(6)
     elif kind == "overflow":
         desk.tell(events.Overflowed, **about, team=team, to_team="support", source="routing", answers="0.0")
     else:
@@ -123,6 +72,7 @@ def tell(desk: Desk, what: tuple[str, str, str, str]) -> None:
 #: What brings moves and answers under way together comes most.
 kinds = [*["transfer"] * 4, *["online", "offline", "back"] * 2]
 kinds += ["message", "reply", "solve", "give", "priority", "overflow", "merge"]
+kinds += [*["accepted"] * 4, *["time"] * 3, "declined", "declined", "offers"]
 said = st.tuples(
     st.sampled_from(kinds), st.sampled_from(CUSTOMERS), st.sampled_from(TEAMS), st.sampled_from(["mei", "joe"])
 )
@@ -134,7 +84,8 @@ schedules = st.lists(st.one_of(said, said, steps, steps), min_size=5, max_size=6
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(schedules)
 def test_a_ticket_has_one_owner_and_routers_agree_in_the_end(schedule: list[Any]) -> None:
-    desk = Desk()
+    desk = Partitions(RULES, TEAMS)
+    tell(desk, ("offers", CUSTOMERS[0], "support", "mei"))
     for agents in AGENTS.values():
         for agent in agents:
             tell(desk, ("online", CUSTOMERS[0], "support", agent))
@@ -150,7 +101,7 @@ def test_a_ticket_has_one_owner_and_routers_agree_in_the_end(schedule: list[Any]
     _routers_agree(desk)
 
 
-def _nobody_is_given_what_somebody_has(desk: Desk) -> None:
+def _nobody_is_given_what_somebody_has(desk: Partitions) -> None:
     """Follows the newest facts of each ticket: the router gives away only what nobody had."""
     for worker in desk.tickets:
         facts = {(fact.ticket_id, fact.version): fact for fact in worker.records(AssignmentFact)}
@@ -165,26 +116,20 @@ def _nobody_is_given_what_somebody_has(desk: Desk) -> None:
             owner[ticket] = fact.assignee_id
 
 
-def _routers_agree(desk: Desk) -> None:
+def _routers_agree(desk: Partitions) -> None:
     """Compares what routers hold with the tickets: one entry in the ticket's team, with its agent; none of others."""
-    entries: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    held: dict[tuple[str, str], int] = defaultdict(int)
-    for team, worker in desk.routing.items():
-        for key, entry in worker.states(b"i"):
-            ticket = key.split(b"\0", 1)[1].decode()
-            entries[ticket].append((team, entry.agent))
-            held[team, entry.agent] += 1
-    tickets: dict[str, Ticket] = {}
-    for worker in desk.tickets:
-        for key, customer in worker.states(b"c"):
-            assert isinstance(customer, Customer)
-            tickets |= {each.id_at(key[1:].decode()): each for each in customer.tickets}
+    tickets, entries = desk.held(), desk.entries()
+    taken = {(team, entry.agent) for found in entries.values() for team, entry in found}
     for name, ticket in tickets.items():
+        found = [(team, "" if entry.offered else entry.agent) for team, entry in entries.get(name, [])]
         wanted = [(ticket.team, ticket.assignee)] if ticket.status in ("new", "open") else []
-        assert entries.pop(name, []) == wanted, f"{name} is {ticket.status}"
-        if wanted and not ticket.assignee:
+        assert found == wanted, f"{name} is {ticket.status}"
+        offer = ticket.routing.offer
+        offered = [entry.agent for _, entry in entries.pop(name, []) if entry.offered]
+        assert offered == ([offer.agent] if offer is not None and offer.outcome == "open" else [])
+        if wanted and not ticket.assignee and not offered:
             for agent in AGENTS[ticket.team]:
                 state = desk.routing[ticket.team].state(b"t" + ticket.team.encode())
-                is_free = state.agents[agent].status == "online" and not held[ticket.team, agent]
+                is_free = state.agents[agent].status == "online" and (ticket.team, agent) not in taken
                 assert not is_free, f"{name} waits while {agent} is free"
     assert not entries

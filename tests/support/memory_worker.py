@@ -53,6 +53,7 @@ IDS: dict[type, tuple[str, ...]] = {
     facts.ConversationFact: ("event_id",),
     facts.RepeatFact: ("event_id", "tag"),
     facts.PromiseFact: ("ticket_id", "episode"),
+    facts.OfferFact: ("offer_id",),
     facts.FollowerNotice: ("ticket_id", "episode", "agent_id", "outcome"),
     facts.SpikeFact: ("tag", "brand", "since"),
     facts.SuggestionFact: ("contact_id",),

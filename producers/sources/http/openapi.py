@@ -40,6 +40,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "assignment_changed": {"id": "a-3", "ticket_id": _TICKET, "agent_id": "mei", "to_agent": "tom"},
     "priority_changed": {"id": "u-6", "ticket_id": _TICKET, "agent_id": "mei", "priority": "high"},
     "follow_changed": {"id": "f-7", "ticket_id": _TICKET, "agent_id": "mei", "on": True},
+    "offer_answered": {"id": "o-9", "ticket_id": _TICKET, "agent_id": "mei", "outcome": "accepted"},
     "roster_changed": {
         "id": "e-2",
         "agent_id": "mei",

@@ -27,6 +27,7 @@ from schemas.events import (
     Assigned,
     AssignmentChanged,
     NoteAdded,
+    OfferAnswered,
     RoutingUpdate,
     StatusChanged,
     SurveyAnswered,
@@ -43,7 +44,7 @@ __all__ = ["begin", "heard", "open_of", "step"]
 
 #: Characters of what the customer said that the task shows.
 LONGEST_COMMENT = 300
-_ABOUT_TASKS = frozenset((AgentReplied, NoteAdded, StatusChanged, Assigned, AssignmentChanged))
+_ABOUT_TASKS = frozenset((AgentReplied, NoteAdded, StatusChanged, Assigned, AssignmentChanged, OfferAnswered))
 
 
 def open_of(customer: Customer, ticket: str) -> Episode | None:
@@ -84,8 +85,10 @@ def step(context: FoldContext) -> FoldContext:
     if episode is None or episode.follow_up is None:
         return context
     task = episode.follow_up
-    if isinstance(event, Assigned | AssignmentChanged):
-        agent = event.agent_id if isinstance(event, Assigned) else event.to_agent
+    if isinstance(event, OfferAnswered) and (ticket is None or event.outcome != "accepted"):
+        return context
+    if isinstance(event, Assigned | AssignmentChanged | OfferAnswered):
+        agent = event.to_agent if isinstance(event, AssignmentChanged) else event.agent_id
         if (ticket is not None and ticket.follow_up != agent) or task.agent == agent:
             return context
         episode = replace(episode, follow_up=replace(task, agent=agent))

@@ -3,6 +3,7 @@ any point of a batch changes nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -150,6 +151,8 @@ def assert_counts_agree(store: Storage, folder: BatchFolder) -> None:
             else:
                 skill_queues[entry.skill_queue] = skill_queues.get(entry.skill_queue, 0) + 1
         assert {name: agent.open for name, agent in team.agents.items() if agent.open} == held
+        offered = Counter(entry.agent for entry in entries if entry.offered)
+        assert team.offered == offered and all(entry.agent for entry in entries if entry.offered)
         assert team.waiting == skill_queues
         assert sum(name.startswith(b"w" + key[1:] + b"\0") for name in states) == sum(skill_queues.values())
         assert sum(name.startswith(b"h" + key[1:] + b"\0") for name in states) == len(entries) - sum(

@@ -25,6 +25,7 @@ def test_an_entry_waits_at_once_for_anybody() -> None:
         "overflow_at": None,
         "silent_at": None,
         "avoid": "",
+        "offers": None,
     }
 
 

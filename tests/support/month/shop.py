@@ -27,6 +27,7 @@ from schemas.facts import (
     Fact,
     FollowUpFact,
     InvitationFact,
+    OfferFact,
     TicketFact,
 )
 from stream_processors.routing.processor import RoutingProcessor
@@ -49,7 +50,7 @@ __all__ = ["Shop"]
 PARTITIONS = 3
 #: So many contacts a day does the staff answer at its usual capacity.
 CONTACTS_PER_SCALE = 400
-_TOLD = (AssignmentFact, TicketFact, InvitationFact, FollowUpFact)
+_TOLD = (AssignmentFact, OfferFact, TicketFact, InvitationFact, FollowUpFact)
 
 
 class _Partition:

@@ -20,6 +20,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "assignments": {"ticket_id": TICKET, "agent_id": "mei", "to_agent": "tom", "from_agent": "ann"},
     "priority": {"ticket_id": TICKET, "agent_id": "mei", "priority": "high"},
     "followers": {"ticket_id": TICKET, "agent_id": "mei", "on": False},
+    "offers": {"ticket_id": TICKET, "agent_id": "mei", "outcome": "declined"},
     "roster": {"agent_id": "mei", "team": "billing", "skills": ["refunds"], "weights": {"chat": 0.5}},
 }
 

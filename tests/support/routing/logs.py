@@ -81,6 +81,7 @@ configurations = st.fixed_dictionaries(
         "silent_seconds": st.sampled_from(({}, {"default": 5}, {"chat": 3})),
         "order": st.sampled_from(([], ["eligible_at"], ["due_at", "priority"])),
         "give_back_percent": st.sampled_from((0, 50)),
+        "accept_seconds": st.sampled_from(({}, {"default": 3}, {"chat": 2})),
     }
 )
 rosters = st.fixed_dictionaries(
@@ -89,6 +90,14 @@ rosters = st.fixed_dictionaries(
         "active": st.sampled_from((True, True, False)),
         "capacity": st.sampled_from(({}, {"default": 3})),
         "skills": st.sampled_from(([], ["refunds"])),
+    }
+)
+answers = st.fixed_dictionaries(
+    {
+        "action": st.sampled_from(("declined", "busy", "queue")),
+        "ticket_id": st.sampled_from(TICKETS),
+        "agent_id": st.sampled_from(AGENTS),
+        "avoid_agent": st.sampled_from(("", *AGENTS)),
     }
 )
 due_states = st.one_of(st.just(""), st.sampled_from(TICKETS), st.sampled_from(TICKETS))
@@ -108,7 +117,10 @@ def logs_of_all(draw: Any) -> list[Any]:
     """A log of every kind of event, in which time passes and some records come twice."""
     steps = st.lists(
         st.tuples(
-            teams, st.one_of(updates, updates, presences, configurations, rosters, due_states), decisions, st.booleans()
+            teams,
+            st.one_of(updates, updates, presences, configurations, rosters, due_states, due_states, answers),
+            decisions,
+            st.booleans(),
         ),
         min_size=25,
         max_size=60,
@@ -127,7 +139,8 @@ def logs_of_all(draw: Any) -> list[Any]:
         elif "number" in fields:
             log.append(TeamConfigured(**source, content=str(number), **fields))
         elif "status" in fields:
-            log.append(PresenceChanged(**source, valid_seconds=number % 3, **fields))
+            late = {**source, "occurred_at": at - decision["version"] * 1_000_000, "returned": twice}
+            log.append(PresenceChanged(**late, valid_seconds=number % 3, **fields))
         else:
             log.append(RosterChanged(**source, **fields))
         if twice:

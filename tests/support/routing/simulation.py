@@ -17,6 +17,8 @@ from schemas.events import (
     AgentProfile,
     Assigned,
     Event,
+    OfferAnswered,
+    Offered,
     Overflowed,
     PresenceChanged,
     RoutingUpdate,
@@ -26,6 +28,8 @@ from schemas.events import (
 from stream_processors.routing.processor import RoutingProcessor
 from stream_processors.runtime.processor import Position
 from tests.support.routing.judge import Judge
+from tests.support.routing.offering import Offering
+from tests.support.routing.staff import Staff
 from tests.support.routing.world import (
     CHANNELS,
     DAY,
@@ -42,11 +46,12 @@ from tests.support.routing.world import (
     Person,
     States,
     Ticket,
+    place_of,
 )
 
 
 class Desk:
-    """The simulation. `overflow` seconds by channel; `order` as teams configure it; `checks` judges every step."""
+    """The simulation. `overflow` and `accept` seconds by channel; `order` as teams configure it; `checks` judges every step."""
 
     def __init__(
         self,
@@ -56,9 +61,11 @@ class Desk:
         order: tuple[str, ...] = ORDER,
         overflow: dict[str, int] | None = None,
         checks: bool = True,
+        accept: dict[str, int] | None = None,
     ) -> None:
         self.random, self.found, self.checks, self.order = random.Random(seed), Found(), checks, order
         self.overflow = {"chat": 240, "email": 4 * 3600} if overflow is None else overflow
+        self.accept, self.offering, self.staff = accept or {}, Offering(self), Staff(self)
         self.now, self.steps = START, 0
         self._sequence, self._heap = count(), list[tuple[int, int, Callable[[], None]]]()
         self._router = RoutingProcessor()
@@ -81,8 +88,7 @@ class Desk:
         self.waiting: dict[str, dict[tuple[str, str, tuple[str, ...]], dict[str, tuple[Any, ...]]]] = {
             team: {} for team in self.teams
         }
-        self.silent_sources: set[str] = set()
-        self._judge = Judge(self)
+        self.judge = Judge(self)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -94,7 +100,7 @@ class Desk:
 
     def play(self, days: int, contacts_per_day: int) -> Found:
         for team in self.teams:
-            self._fold(configuration(self, team), team)
+            self.fold(configuration(self, team), team)
         for day in range(days):
             plan_day(self, START + day * DAY, contacts_per_day)
         end = START + days * DAY
@@ -116,8 +122,8 @@ class Desk:
         others = [team for team in self.teams if team != ticket.team]
         ticket.fallback = others[0] if others and not ticket.ref.startswith("moved") else ""
         self._decide(ticket, "moved" if ticket.ref.startswith("moved") else "queue")
-        self._wait(ticket)
-        self._tell(ticket, "queue")
+        self.wait(ticket)
+        self.tell(ticket, "queue")
 
     def _handled(self, ticket: Ticket, agent: str, ref: str) -> None:
         """The agent answers, if they still have the ticket; some tickets come back, a few are given away by hand."""
@@ -131,16 +137,16 @@ class Desk:
             other = self.random.choice([each.name for each in self.people.values() if each.team == ticket.team])
             self._decide(ticket, "hand")
             self._give(ticket, other)
-            self._tell(ticket, "busy", agent_id=other)
+            self.tell(ticket, "busy", agent_id=other)
             self._work(ticket, other)
             return
         self._give(ticket, "")
         self._decide(ticket, "answered")
         if fate < 0.2:
-            self._tell(ticket, "idle")
+            self.tell(ticket, "idle")
             self.later(self.now + self.random.randrange(3 * HOUR), lambda: self._come_back(ticket))
         else:
-            self._tell(ticket, "done")
+            self.tell(ticket, "done")
             del self.tickets[ticket.id]
 
     def _come_back(self, ticket: Ticket) -> None:
@@ -157,29 +163,12 @@ class Desk:
         ref = ticket.ref
         self.later(done, lambda: self._handled(ticket, agent, ref))
 
-    def report(self, person: Person, status: str) -> None:
-        person.here = status == "online"
-        if person.source in self.silent_sources:
-            return
-        self._say(person, status)
-
-    def beat(self, person: Person) -> None:
-        if person.here and person.source not in self.silent_sources:
-            self._say(person, "online")
-
-    def vanish(self, person: Person) -> None:
-        person.here = False
-
-    def _say(self, person: Person, status: str) -> None:
-        base = self.base("presence", person.name, person.source)
-        self._fold(PresenceChanged(**base, agent_id=person.name, team=person.team, status=status), person.team)
-
     # -- the tickets' side --------------------------------------------------------------------------------------
 
     def _decide(self, ticket: Ticket, what: str) -> None:
         ticket.ref = f"{what}{self._offset}"
 
-    def _tell(self, ticket: Ticket, action: str, team: str = "", **fields: Any) -> None:
+    def tell(self, ticket: Ticket, action: str, team: str = "", **fields: Any) -> None:
         team = team or ticket.team
         update = RoutingUpdate(
             **self.base("update", ticket.id),
@@ -196,7 +185,7 @@ class Desk:
             ref=ticket.ref,
             **fields,
         )
-        self._fold(update, team)
+        self.fold(update, team)
 
     def _take(self, record: Assigned) -> None:
         ticket = self.tickets[record.ticket_id]
@@ -207,27 +196,37 @@ class Desk:
             assert ticket.agent, "who gives back had it"
             self._give(ticket, "")
             ticket.waits, ticket.since = True, self.now
-            self._wait(ticket)
+            self.wait(ticket)
             return
         assert not ticket.agent and ticket.waits, "no ticket has two owners"
         if self.checks:
-            self._judge.assignment(ticket, record.agent_id)
-        self._unwait(ticket)
-        self._give(ticket, record.agent_id)
+            self.judge.assignment(ticket, record.agent_id)
+        self.unwait(ticket)
+        self._has(ticket, record.agent_id)
+
+    def accepted(self, ticket: Ticket, agent: str) -> None:
+        """An agent takes what was offered to them."""
+        self.found.count("accepted")
+        self._decide(ticket, "accepted")
+        self._has(ticket, agent, told=True)
+
+    def _has(self, ticket: Ticket, agent: str, *, told: bool = False) -> None:
+        self._give(ticket, agent)
         ticket.waits = False
+        if told:
+            self.tell(ticket, "busy", agent_id=agent)
         if ticket.first_wait is None:
             ticket.first_wait = self.now - ticket.eligible_at
             self.found.waits[ticket.channel].append(ticket.first_wait / MICROS)
             self.found.late += self.now > ticket.due_at
-        self._work(ticket, record.agent_id)
+        self._work(ticket, agent)
 
     def _move(self, record: Overflowed) -> None:
         ticket = self.tickets[record.ticket_id]
         assert record.answers == ticket.ref and ticket.waits and record.to_team == ticket.fallback
         self.found.count("overflowed")
-        self._unwait(ticket)
         old, ticket.team, ticket.ref = ticket.team, record.to_team, "moved"
-        self._tell(ticket, "done", old)
+        self.tell(ticket, "done", old)
         self._queue(ticket)
 
     def _give(self, ticket: Ticket, agent: str) -> None:
@@ -236,22 +235,16 @@ class Desk:
         if agent:
             self.hands.setdefault(agent, {})[ticket.id] = ticket
 
-    def _wait(self, ticket: Ticket) -> None:
+    def wait(self, ticket: Ticket) -> None:
         group = (ticket.channel, ticket.language, tuple(ticket.skills))
         self.waiting[ticket.team].setdefault(group, {})[ticket.id] = self.place(ticket)
 
-    def _unwait(self, ticket: Ticket) -> None:
+    def unwait(self, ticket: Ticket) -> None:
         group = (ticket.channel, ticket.language, tuple(ticket.skills))
         del self.waiting[ticket.team][group][ticket.id]
 
     def place(self, ticket: Ticket) -> tuple[Any, ...]:
-        parts = {
-            "channel": CHANNELS[ticket.channel],
-            "priority": PRIORITIES[ticket.priority],
-            "due_at": ticket.due_at,
-            "eligible_at": ticket.eligible_at,
-        }
-        return (*(parts[each] for each in self.order),)
+        return place_of(ticket, self.order)
 
     # -- the router ---------------------------------------------------------------------------------------------
 
@@ -264,23 +257,35 @@ class Desk:
             "source": parts[2] if len(parts) > 2 else "",
         }
 
-    def _fold(self, event: Event, team: str) -> None:
+    def fold(self, event: Event, team: str) -> None:
         self._offset += 1
         self.steps += 1
         outcome = self._router.process(event, Position(0, self._offset), self.states)
         for key, state in outcome.states.items():
             self._store(key, state)
-        if isinstance(event, PresenceChanged | Tick | TeamConfigured):
+        if self.accept or isinstance(event, PresenceChanged | Tick | TeamConfigured):
             for name, agent in self.states.get(b"t" + team.encode()).agents.items():
                 self.people[name].status = agent.status
         for output in outcome.outputs:
-            if isinstance(output.record, Assigned):
-                self._take(output.record)
+            self._read(output.record)
         if self.checks:
-            self._judge.step(team)
+            self.judge.step(team)
         for output in outcome.outputs:
             if isinstance(output.record, Overflowed):
                 self._move(output.record)
+
+    def _read(self, record: Any) -> None:
+        match record:
+            case Assigned():
+                self._take(record)
+            case Offered():
+                self.offering.offered(record)
+            case OfferAnswered():
+                self.offering.ended(record)
+            case PresenceChanged():
+                self.offering.set_away(record)
+            case Overflowed():
+                self.unwait(self.tickets[record.ticket_id])
 
     def _store(self, key: bytes, state: Any) -> None:
         self.states.put(key, state)
@@ -293,7 +298,7 @@ class Desk:
         if state is None or self._router.deadline(key, state) != due:
             return
         base = self.base("tick") | {"occurred_at": due}
-        self._fold(Tick(**base, state_key=key), key[1:].decode().partition("\0")[0])
+        self.fold(Tick(**base, state_key=key), key[1:].decode().partition("\0")[0])
 
 
 def plan_day(desk: Desk, start: int, contacts: int) -> None:
@@ -302,21 +307,21 @@ def plan_day(desk: Desk, start: int, contacts: int) -> None:
         begin, end = (start + hour * HOUR + chance.randrange(10 * MINUTE) for hour in person.hours)
         if chance.random() < 0.07:
             continue  # ill
-        desk.later(begin, lambda person=person: desk.report(person, "online"))  # type: ignore[misc]
+        desk.later(begin, lambda person=person: desk.staff.report(person, "online"))  # type: ignore[misc]
         lunch = begin + 4 * HOUR
-        desk.later(lunch, lambda person=person: desk.report(person, "away"))  # type: ignore[misc]
-        desk.later(lunch + 45 * MINUTE, lambda person=person: desk.report(person, "online"))  # type: ignore[misc]
+        desk.later(lunch, lambda person=person: desk.staff.report(person, "away"))  # type: ignore[misc]
+        desk.later(lunch + 45 * MINUTE, lambda person=person: desk.staff.report(person, "online"))  # type: ignore[misc]
         if chance.random() < 0.1:  # vanishes and comes back
             gone = begin + chance.randrange(3 * HOUR)
-            desk.later(gone, lambda person=person: desk.vanish(person))  # type: ignore[misc]
-            desk.later(gone + 2 * HOUR, lambda person=person: desk.report(person, "online"))  # type: ignore[misc]
-        desk.later(end, lambda person=person: desk.report(person, "offline"))  # type: ignore[misc]
+            desk.later(gone, lambda person=person: desk.staff.vanish(person))  # type: ignore[misc]
+            desk.later(gone + 2 * HOUR, lambda person=person: desk.staff.report(person, "online"))  # type: ignore[misc]
+        desk.later(end, lambda person=person: desk.staff.report(person, "offline"))  # type: ignore[misc]
         for beat in range(begin + 2 * MINUTE, end, 4 * MINUTE):
-            desk.later(beat, lambda person=person: desk.beat(person))  # type: ignore[misc]
+            desk.later(beat, lambda person=person: desk.staff.beat(person))  # type: ignore[misc]
     if chance.random() < 0.5:
         outage = start + 10 * HOUR + chance.randrange(3 * HOUR)
-        desk.later(outage, lambda: desk.silent_sources.add("source1"))
-        desk.later(outage + 40 * MINUTE, lambda: desk.silent_sources.discard("source1"))
+        desk.later(outage, lambda: desk.staff.silent_sources.add("source1"))
+        desk.later(outage + 40 * MINUTE, lambda: desk.staff.silent_sources.discard("source1"))
     burst = start + 9 * HOUR + chance.randrange(6 * HOUR)
     for number in range(contacts):
         at = start + 7 * HOUR + chance.randrange(14 * HOUR) if number % 5 else burst + chance.randrange(20 * MINUTE)
@@ -355,5 +360,6 @@ def configuration(desk: Desk, team: str) -> TeamConfigured:
         weights={channel: float(weight) for channel, weight in WEIGHTS.items()},
         overflow_seconds=desk.overflow,
         silent_seconds={"default": SILENT_SECONDS},
+        accept_seconds=desk.accept,
         order=list(desk.order),
     )

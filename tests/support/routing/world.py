@@ -42,6 +42,17 @@ class Ticket:
     since: int = 0  # in the queue of this team
 
 
+def place_of(ticket: Ticket, order: tuple[str, ...]) -> tuple[Any, ...]:
+    """Returns what orders a waiting ticket by these criteria."""
+    parts = {
+        "channel": CHANNELS[ticket.channel],
+        "priority": PRIORITIES[ticket.priority],
+        "due_at": ticket.due_at,
+        "eligible_at": ticket.eligible_at,
+    }
+    return tuple(parts[each] for each in order)
+
+
 @dataclass
 class Person:
     """An agent: what they can do, and until when they work on what they took."""
