@@ -156,6 +156,21 @@ class Calendar:
         """
         return at if self.is_open(at) else self.add_business(at, 1) - 1
 
+    def closes_at(self, at: int) -> int | None:
+        """Returns when the working time of `at` ends; None when it is none, or goes on for more than a year."""
+        latest = at + 366 * DAY_SECONDS * MICROS
+        end = at
+        for start, until in self.spans(at, latest):
+            if start > end:
+                break
+            end = until
+        return None if end in (at, latest) else end
+
+    def week_on(self, local: date) -> tuple[tuple[Span, ...], ...]:
+        """Returns the hours of Monday to Sunday as they hold on a local day, holidays aside; none where no era holds."""
+        holding = [era for era in self.eras if era.holds(local)]
+        return holding[-1].week if holding else ((),) * 7
+
     def ends(self) -> Iterator[tuple[date, int]]:
         """Yields the last day of every era that ends within reach, and the instant after it."""
         for era in self.eras:
@@ -237,12 +252,12 @@ class Calendar:
         """Yields the spans of local days, in seconds of the wall clock since 1970-01-01, disjoint and in order."""
         spans: list[tuple[int, int]] = []
         for day in range(first, last + 1):
-            for start, end in self._hours(date.fromordinal(_EPOCH_DAY + day)):
+            for start, end in self.hours_on(date.fromordinal(_EPOCH_DAY + day)):
                 _append(spans, day * DAY_SECONDS + start, day * DAY_SECONDS + end)
         return spans
 
-    def _hours(self, local: date) -> tuple[Span, ...]:
-        """Returns the spans that begin on a local day."""
+    def hours_on(self, local: date) -> tuple[Span, ...]:
+        """Returns the spans that begin on a local day, none on a holiday."""
         holding = [era for era in reversed(self.eras) if era.holds(local)]
         is_holiday = next((era.is_holiday for era in holding if era.is_holiday), None)
         if not holding or (is_holiday and is_holiday(local)):

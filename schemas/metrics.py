@@ -326,8 +326,8 @@ SINK_DEAD_LETTERED = Counter(
 DELIVERIES = Counter("deskstream_deliveries_total", "Messages handed to a customer's channel", ["channel", "outcome"])
 FIRST_TIME_RECIPIENTS = Counter(
     "deskstream_first_time_recipients_total",
-    "Acknowledgements to addresses that did not prove themselves and had none before: let_through, or held_back by the cap",
-    ["outcome"],
+    "Acknowledgements to addresses that did not prove themselves, or to accounts, that had none before: let_through, or held_back",
+    ["channel", "outcome"],
 )
 MAIL_REPORTS = Counter(
     "deskstream_mail_reports_total",

@@ -66,12 +66,12 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     group = settings.group("")
     return (
         # Chat reads what it and others wrote, and what goes out; `producers replay` reads what producers refused; `http`
-        # reads how soon customers are answered.
+        # reads how soon customers are answered; both read the hours in the rules.
         Role(
             "producer",
             brought
             | {settings.topic(OUTBOUND), settings.topic(ROUTING), settings.topic(CLOCK_FACTS)}
-            | {settings.namespace + CONTACT_EVENTS.dlq}
+            | {settings.namespace + CONTACT_EVENTS.dlq, settings.topic(RULES)}
             | secrets,
             brought | {settings.namespace + topic.dlq for topic in entered},
         ),

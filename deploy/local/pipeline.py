@@ -280,6 +280,7 @@ class Pipeline:
             "DESKSTREAM_TOKEN_SECRETS": kept_secret(places.data / "token-secret"),
         }
         env |= {"DESKSTREAM_HELP_CENTRE": str(HELP), "DESKSTREAM_REPLY_TIMES_DAYS": "7"}
+        env |= {"DESKSTREAM_SHOW_OPENING_HOURS": "true"}
         ours = {name: value for name, value in os.environ.items() if name.startswith("DESKSTREAM_")}
         given = {**ours, **(self.plan.environ or {})}
         port = given.get("DESKSTREAM_HTTP_PORT", env["DESKSTREAM_HTTP_PORT"])

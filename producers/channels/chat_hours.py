@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from producers.text.fields import time_zone_problem
+from schemas.calendars import Calendar, Era, Span
 from schemas.clock import from_micros, to_micros
 from schemas.errors import ConfigurationError
 
@@ -51,6 +52,13 @@ class Hours:
         minute = local.hour * 60 + local.minute
         return any(day == local.weekday() and begin <= minute < end for day, begin, end in self.spans)
 
+    def calendar(self) -> Calendar:
+        """Returns the hours as a calendar without holidays."""
+        week: list[list[Span]] = [[] for _ in _DAYS]
+        for day, begin, end in self.spans:
+            week[day].append((begin * 60, end * 60))
+        return Calendar("chat", "", self.zone, (Era(date.min, tuple(map(tuple, week)), None),))
+
     def opens_at(self, moment: int) -> int | None:
         """Returns the next opening after this moment (micros UTC); None while open, or when it never opens."""
         if self.open_at(moment):
@@ -58,10 +66,10 @@ class Hours:
         local = from_micros(moment).astimezone(self.zone)
         openings = []
         for ahead in range(8):
-            date = local.date() + timedelta(days=ahead)
+            local_day = local.date() + timedelta(days=ahead)
             for day, begin, _ in self.spans:
-                if day == date.weekday():
-                    at = datetime.combine(date, time(begin // 60, begin % 60), self.zone)
+                if day == local_day.weekday():
+                    at = datetime.combine(local_day, time(begin // 60, begin % 60), self.zone)
                     openings.append(to_micros(at.astimezone(UTC)))
         return min((opening for opening in openings if opening > moment), default=None)
 

@@ -165,6 +165,9 @@ class Offer(Frame, frozen=True, tag="offer", kw_only=True):
 
     `brand` is the name of whose page it is, with its `colours` (`colour`, `text_colour`) and, by language, the window's `titles`
     and `greetings`; all are left out where no brand is configured.
+
+    `hours` are our hours by language, `reply_times` within which time most are answered (`3 hours`): in the chat while it is on
+    offer, else by e-mail. Both are left out where they are not known.
     """
 
     available: bool
@@ -174,6 +177,8 @@ class Offer(Frame, frozen=True, tag="offer", kw_only=True):
     colours: dict[str, str] = {}
     titles: dict[str, str] = {}
     greetings: dict[str, str] = {}
+    hours: dict[str, str] = {}
+    reply_times: dict[str, str] = {}
 
 
 class Welcome(Frame, frozen=True, tag="welcome", kw_only=True):

@@ -10,7 +10,7 @@ class Outbound(Fact, frozen=True, kw_only=True):
     """A message to a customer, to be delivered exactly as it stands. Id: `outbound_id`.
 
     kind     `acknowledgement reply transcript survey thanks`, and `help opt_out opt_in` for what SMS keywords say
-    first_time  goes to an address that did not prove itself and has had no acknowledgement yet: the delivery sink counts these
+    first_time  goes to an address that did not prove itself, or to a number or account, that had no acknowledgement yet: counted
     headers  e-mail headers to set (`In-Reply-To`, `References`, `Auto-Submitted`, ...); of `social`, `In-Reply-To` is the
              network's id of the post or comment that is answered
     html     of a mail: the fragment that says what `text` says; its images are `cid:N`, the Nth of `attachments`

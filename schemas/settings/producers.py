@@ -136,6 +136,11 @@ class ProducerSettings(Settings):
         description="days of answers from which form and help pages say how soon customers are usually answered, read from the "
         "facts of clocks; 0: nothing is read and said",
     )
+    show_opening_hours: bool = Field(
+        False,
+        description="form, help pages, chat window and `/v1/hours` say the hours of the calendars that promises are made by, "
+        "read from the workers' published rules",
+    )
     chat_page_url: str = Field(
         "",
         description="a page of yours that has the chat window: the help pages lead there, with the question; empty: to the form only",

@@ -103,6 +103,12 @@ class SinkSettings(Settings):
         description="acknowledgements a minute to addresses that did not prove themselves and had none before, over all sinks; "
         "ten minutes' worth at once. Above it they become dead letters",
     )
+    delivery_first_time_accounts_per_minute: float = Field(
+        60.0,
+        gt=0,
+        description="acknowledgements a minute to numbers (SMS) and to accounts (social networks) that had none before, of each of "
+        "the two, over all sinks; ten minutes' worth at once. Above it they become dead letters",
+    )
     delivery_retry_seconds: float = Field(
         900.0, gt=0, description="seconds for which a recipient may be refused temporarily"
     )

@@ -16,9 +16,10 @@ import typer
 from schemas.clock import MICROS, from_micros, to_micros
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import guarded
+from schemas.rulesets import PublishedRuleset, PublishedRulesets
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules import ruleset
-from stream_processors.rules.published import GUARD_SECONDS, PublishedRuleset, PublishedRulesets, offer
+from stream_processors.rules.published import GUARD_SECONDS, offer
 from stream_processors.rules.topic import RulesTopic, wall_micros
 from stream_processors.rules.versions import ALWAYS
 

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from schemas.brands import Brand
 from schemas.clock import to_micros
 from schemas.events import LOCALES
+from schemas.opening_hours import said_week
+from schemas.reply_time import in_words
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.situations import Rule
 from stream_processors.rules.taxonomy import Article
@@ -27,6 +29,8 @@ GENERAL = ""
 TICKET = "K7QX2M9PLW4T-12"
 ORDER = "10023456"
 _AT = to_micros(datetime(2026, 12, 1, 15, 40, tzinfo=UTC))
+_OPENS = to_micros(datetime(2026, 12, 1, 9, tzinfo=UTC))
+_CHANNELS = {"email": "form", "chat": "chat", "sms": "sms", "call": "phone", "social": "social"}
 #: Of each language: who writes, about what, from where.
 _CUSTOMERS = {
     "en": ("Ann Smith", "My kettle", "Europe/London"),
@@ -78,6 +82,11 @@ def _case(rules: Rules, brand: Brand, kind: str, situation: str, locale: str) ->
     dissatisfied = flags.get("dissatisfied", False)
     articles = _articles(rules, locale) if not dissatisfied and (rule is None or _offers(rule)) else ()
     full, short = promised_time(_AT, zone, ZoneInfo(zone), locale)
+    closed = min(values.get("closed", ("out_of_hours",) if flags.get("staffed") is False else ("",)))
+    has_room = kind in ("email", "chat")
+    office = rules.policies.match(_CHANNELS[kind], "normal", (), "", "", locale, brand.slug).calendar
+    opens = promised_time(_OPENS, zone, ZoneInfo(zone), locale).full if closed and has_room else ""
+    hours = said_week(office, _AT, locale) if office and closed and has_room else ""
     public = kind == "social"
     return Situation(
         kind,
@@ -92,9 +101,12 @@ def _case(rules: Rules, brand: Brand, kind: str, situation: str, locale: str) ->
         dissatisfied,
         brand.name,
         _signature(brand, locale),
-        min(values.get("closed", ("out_of_hours",) if flags.get("staffed") is False else ("",))),
+        closed,
         _INCIDENTS[locale] if flags.get("incident") else "",
         situation,
+        hours,
+        opens,
+        "" if closed or not has_room else in_words(7200, locale),
     )
 
 

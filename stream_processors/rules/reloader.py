@@ -18,10 +18,11 @@ import structlog
 from schemas import codec, metrics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.process import EXIT_USAGE
+from schemas.rulesets import PublishedRuleset
 from schemas.settings import WorkerSettings
 from schemas.topics import ROUTING
 from stream_processors.rules import ruleset
-from stream_processors.rules.published import GUARD_SECONDS, Directory, PublishedRuleset, offer
+from stream_processors.rules.published import GUARD_SECONDS, Directory, offer
 from stream_processors.rules.routing_policy import announcements
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.topic import RulesTopic, append, wall_micros

@@ -31,6 +31,7 @@ _LONGEST_TIMES = {
     "ja": ("12月30日(水) 23:59（GMT+10:30）", "12月30日 23:59 GMT+10:30"),
 }
 _HELP = (Article("Help", "https://help"),)
+_HOURS, _REPLY_TIME = "Mon–Fri 09:00–12:30 and 13:30–18:00, Sat 10:00–16:00 (Eastern Time)", "45 minutes"
 _NOTHING = ("", "")
 #: What a customer may write: in an attribute of HTML, the quotation mark would end it.
 _NAME, _SUBJECT = 'Kim "K"', '"Tea" x="y'
@@ -66,11 +67,11 @@ def _cases(kind: str, locale: str, situation: str, *, uses_brand: bool) -> Itera
             promised_time=time[0], promised_time_short=time[1],
         )  # fmt: skip
         for order, articles in product(orders, ((), _HELP)):
-            yield told._replace(order_number=order, articles=articles)
+            yield told._replace(order_number=order, articles=articles, reply_time=_REPLY_TIME if articles else "")
     for (time, dissatisfied, brand), closed, incident in product(moods, CLOSED, ("", _INCIDENT)):
         yield plain._replace(
             dissatisfied=dissatisfied, brand=brand[0], signature=brand[1], closed=closed, incident=incident,
-            promised_time=time[0], promised_time_short=time[1],
+            promised_time=time[0], promised_time_short=time[1], hours=_HOURS, opens=time[0],
         )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ Variables, each empty when there is nothing to say:
   promised, promised_short      by when we answer, in words
   articles                      (title, address) of help articles
   dissatisfied                  whether the customer is
+  hours, opens                  where nobody works now: our hours, and when we are there again
+  reply_time                    within which time most are answered at present; only where somebody works now
   out_of_hours, weekend, holiday   true when nobody works now, for this reason
   incident                      what is out of order now, and that we know
   brand, signature              the name of the brand that answers, and what stands below its mails
@@ -48,7 +50,7 @@ __all__ = ["FALLBACKS", "FITS", "KINDS", "VARIABLES", "Rendered", "Situation", "
 
 VARIABLES = (
     "name", "subject", "order_number", "ticket", "promised", "promised_short", "articles", "dissatisfied", "brand",
-    "signature", "incident", *CLOSED,
+    "signature", "incident", "hours", "opens", "reply_time", *CLOSED,
 )  # fmt: skip
 #: In which languages a template is looked for, in this order.
 FALLBACKS = {
@@ -68,7 +70,20 @@ FITS: dict[str, Callable[[str], bool]] = {
     "call": sms.fits,
     "social": lambda text: sum(1 if ord(character) < 0x1100 else 2 for character in text) <= 280,
 }
-_FILLED = ("name", "subject", "order_number", "ticket", "promised", "promised_short", "brand", "signature", "incident")
+_FILLED = (
+    "name",
+    "subject",
+    "order_number",
+    "ticket",
+    "promised",
+    "promised_short",
+    "brand",
+    "signature",
+    "incident",
+    "hours",
+    "opens",
+    "reply_time",
+)
 _SIGNATURE = _FILLED.index("signature")
 #: Stand out in HTML: what the customer looks for.
 _STRONG = ("ticket", "promised", "promised_short")
@@ -84,6 +99,8 @@ class Situation(NamedTuple):
     promised_time   by when we answer, in words; '' for no promise
     closed          one of `CLOSED` when nobody works now, '' otherwise
     situation       its name in `situations.yaml`, '' for none
+    hours, opens    while nobody works: our hours, and when somebody works again, in words
+    reply_time      within which time most are answered at present, in words
     """
 
     kind: str
@@ -101,6 +118,9 @@ class Situation(NamedTuple):
     closed: str = ""
     incident: str = ""
     situation: str = ""
+    hours: str = ""
+    opens: str = ""
+    reply_time: str = ""
 
 
 class Rendered(NamedTuple):
@@ -185,6 +205,9 @@ class Templates:
                 situation.brand,
                 situation.signature,
                 situation.incident,
+                situation.hours,
+                situation.opens,
+                situation.reply_time,
             )
             given = tuple(map(bool, values))
             text, page = template.frame(given, situation.articles, situation.dissatisfied, situation.closed)
@@ -331,6 +354,6 @@ def _doubled(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-_MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(.)\ue001")
+_MARK, _MARKED = "\ue000{}\ue001", re.compile("\ue000(\d+)\ue001")
 _BLANK_LINES, _EMPTY = re.compile(r"\n\s*\n(?:\s*\n)*"), re.compile(r"<p>\s*</p>")
 _IN_HTML = [f"<strong>{{{n}}}</strong>" if name in _STRONG else f"{{{n}}}" for n, name in enumerate(_FILLED)]

@@ -16,9 +16,9 @@ from schemas.errors import CodecError, Unavailable
 from schemas.kafka_security import security
 from schemas.published import IncidentChanged, RulesPublished
 from schemas.record_key import BY_NAME, record_key
+from schemas.rulesets import PublishedRulesets
 from schemas.settings import Settings
 from schemas.topics import RULES
-from stream_processors.rules.published import PublishedRulesets
 
 __all__ = ["RulesTopic", "append"]
 

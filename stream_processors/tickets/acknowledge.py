@@ -25,6 +25,7 @@ from stream_processors.rules.templates import Rendered, Situation
 from stream_processors.text.promised_time import promised_time
 from stream_processors.tickets.brand_voice import automatic_signature, sent_by
 from stream_processors.tickets.context import FoldContext
+from stream_processors.tickets.expectations import Expectations, expectations
 from stream_processors.tickets.lookup import CONVERSATIONAL
 from stream_processors.tickets.observations import Acknowledged, Suppressed, Untranslated
 from stream_processors.tickets.sla.queue import expected_seconds
@@ -53,6 +54,8 @@ _MINUTE = 60 * MICROS
 _LONGEST_UNSEEN = max(topic.retention_ms for topic in DEAD_LETTERS) * 1000
 #: From so many characters on words tell one message from another: people greet a chat with the same word each time.
 _TELLING_CHARACTERS = 12
+#: Whoever wants may have ever new numbers and accounts there: the delivery sink bounds what goes to those who had nothing before.
+_NEW_ACCOUNTS = frozenset(("sms", "social"))
 _ANSWERED_BY_SMS = ("phone", "voicemail")
 _TOKEN = re.compile(r"\s*\[#[^\]]*\]")
 _REPLY = re.compile(r"(?:\s*(?:re|回复|回覆|答复|返信)\s*[:：])+\s*", re.IGNORECASE)
@@ -105,9 +108,11 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
     channel, team = context.channel_of_event, context.team
     policy = context.policy_on(channel, team)
     queue_seconds = expected_seconds(context, channel, team, policy.calendar)
-    promised_at, closed = _promise(context, event, policy, queue_seconds)
+    promise = _promise(context, event, policy, queue_seconds)
+    _, promised_at, closed = promise
     words = choose(context, _channel(ticket, event), event, told, closed)
-    written = _write(context, event, told, words, promised_at, closed)
+    expected = expectations(context, policy, words.kind, words.locale, told.time_zone, promise)
+    written = _write(context, event, told, words, promised_at, closed, expected)
     outbound = _outbound(context, ticket, event, told, words.locale, written)
     fact = AcknowledgementFact(
         **context.base,
@@ -133,13 +138,13 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
         acknowledged_episode=ticket.episode,
         promised_at=promised_at,
     )
-    promise = None if promised_at is None else Promise(ticket.episode, context.now, promised_at, channel, policy.name)
+    given = None if promised_at is None else Promise(ticket.episode, context.now, promised_at, channel, policy.name)
     sent = SentAcknowledgement(context.now, fingerprint)
     acknowledgements = (*customer.acknowledgements, sent)[-REMEMBERED:]
     if words.missing:
         context = context.observe(Untranslated, words.wanted, words.locale, words.missing)
     return (
-        context.on_ticket(conversation=conversation, milestones=milestones, promise=promise or ticket.promise)
+        context.on_ticket(conversation=conversation, milestones=milestones, promise=given or ticket.promise)
         .replace(customer=msgspec.structs.replace(customer, acknowledgements=acknowledgements))
         .write(outbound, fact)
         .observe(Acknowledged)
@@ -148,8 +153,8 @@ def _send(context: FoldContext, ticket: Ticket, event: MessageReceived | CallEnd
 
 def _promise(
     context: FoldContext, event: MessageReceived | CallEnded, policy: Policy, queue_seconds: float
-) -> tuple[int | None, str]:
-    """Returns by when we promise an answer, and why nobody works now, '' when somebody does."""
+) -> tuple[int, int | None, str]:
+    """Returns from when and by when we promise an answer, and why nobody works now, '' when somebody does."""
     seen_at = _seen_at(context, event)
     at = policy.promised_at(seen_at, queue_seconds)
     if at is not None and at <= event.received_at:  # it was under way for longer than that
@@ -157,7 +162,7 @@ def _promise(
         at = policy.promised_at(seen_at, queue_seconds)
     # as it is told, rounded up to a minute: by that it is kept or broken
     whole = None if at is None else -(-at // _MINUTE) * _MINUTE
-    return whole, "" if policy.calendar is None else policy.calendar.closed_because(seen_at)
+    return seen_at, whole, "" if policy.calendar is None else policy.calendar.closed_because(seen_at)
 
 
 def _seen_at(context: FoldContext, event: MessageReceived | CallEnded) -> int:
@@ -196,7 +201,7 @@ def _outbound(
         thread_id=getattr(event, "thread_id", ""),
         headers=_headers(event, brand) if mail else answered_post(channel, event),
         causation_depth=event.causation_depth + 1,
-        first_time=told.fixed and not context.customer.acknowledgements,
+        first_time=(told.fixed or channel in _NEW_ACCOUNTS) and not context.customer.acknowledgements,
         **sent_by(
             context,
             brand,
@@ -217,6 +222,7 @@ def _write(
     words: Words,
     promised_at: int | None,
     closed: str,
+    expected: Expectations,
 ) -> Rendered:
     """Returns the text. In public nothing is repeated that only the customer should read."""
     rules, brand = context.rules, context.brand
@@ -241,6 +247,9 @@ def _write(
             closed=closed,
             incident=words.incident,
             situation=words.situation,
+            hours=expected.hours,
+            opens=expected.opens,
+            reply_time=expected.reply_time,
         )
     )
 

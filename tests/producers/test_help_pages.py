@@ -15,7 +15,7 @@ import pytest
 from producers.customers.brands import BrandChooser
 from producers.publishing.receipts import Outcome, Receipt
 from producers.sources.http import pages, server
-from producers.sources.http.reply_times import ReplyTimes
+from producers.sources.reply_times import ReplyTimes
 from schemas.errors import Unavailable
 from schemas.events import LOCALES, ArticleViewed, Event, MessageReceived
 from schemas.settings import ProducerSettings
@@ -70,8 +70,7 @@ class Site:
     @property
     def reply_times(self) -> ReplyTimes:
         """What the endpoint of reply times answers from."""
-        [route] = [each for each in self.app.routes if getattr(each, "path", "") == "/v1/reply-times"]
-        found: ReplyTimes = route.endpoint.__self__  # type: ignore[attr-defined]
+        found: ReplyTimes = self.app.state.service_times.reply_times
         return found
 
     def seen(self) -> list[tuple[str, str, int | None, str]]:

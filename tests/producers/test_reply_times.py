@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.customers.brands import BrandChooser
-from producers.sources.http.reply_times import LEAST_ANSWERS, Measured, ReplyTime, ReplyTimes, rounded_up
+from producers.sources.reply_times import LEAST_ANSWERS, Measured, ReplyTime, ReplyTimes
 from schemas import codec
 from schemas.facts import ClockShare, TicketClocks
+from schemas.reply_time import rounded_up
 from schemas.settings import ProducerSettings, SinkSettings
 from tests.conftest import Deployment
 from tests.producers.test_help_pages import Site
@@ -120,7 +120,7 @@ def test_the_figures_are_read_from_the_facts_of_clocks(deployment: Deployment) -
     Log(deployment.settings(SinkSettings)).write([other, *facts, other])
 
     async def read() -> dict[tuple[str, str], ReplyTime]:
-        reply_times = ReplyTimes(settings, BrandChooser(None, "support.example"))
+        reply_times = ReplyTimes(settings)
         measured = reply_times.measured = Waited(len(facts))
         reading = asyncio.create_task(reply_times.run())
         async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.facts import Outbound
 from schemas.metrics import FIRST_TIME_RECIPIENTS
@@ -28,11 +29,11 @@ def cap(per_minute: float = 10) -> FirstTimeCap:
 
 def test_a_flood_of_strangers_is_held_back_at_the_cap() -> None:
     taken = cap()
-    before = FIRST_TIME_RECIPIENTS.labels("held_back")._value.get()
+    before = FIRST_TIME_RECIPIENTS.labels("email", "held_back")._value.get()
     refused = [taken.refusal(message(number), 4, T0) for number in range(500)]
     assert [each is None for each in refused] == [True] * 100 + [False] * 400
     assert {(each.outcome, each.reason) for each in refused if each} == {("refused", "first_time_cap")}
-    assert FIRST_TIME_RECIPIENTS.labels("held_back")._value.get() == before + 400
+    assert FIRST_TIME_RECIPIENTS.labels("email", "held_back")._value.get() == before + 400
 
 
 def test_who_proved_themselves_or_was_written_to_before_is_never_held_back() -> None:
@@ -60,3 +61,15 @@ def test_each_sink_has_the_share_of_its_partitions(assigned: int) -> None:
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     taken = cap(1)
     assert sum(taken.refusal(message(number), 4, T0 - number * MINUTE) is None for number in range(50)) == 10
+
+
+def test_a_flood_of_new_accounts_holds_back_nobody_elsewhere() -> None:
+    taken = FirstTimeCap(
+        SinkSettings(delivery_first_time_accounts_per_minute=5, delivery_first_time_per_minute=10, partitions=4)
+    )
+    kinds = ("social", "sms", "email", "form")
+    messages = [replace(message(number), channel=channel) for channel in kinds for number in range(300)]
+    held = [taken.refusal(each, 4, T0) for each in messages]
+    through = [sum(each is None for each in held[start : start + 300]) for start in range(0, 1200, 300)]
+    assert through == [50, 50, 100, 0]  # forms are answered by mail
+    assert {str(each) for each in held[:300] if each and "(social)" in str(each)}

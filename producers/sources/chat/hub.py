@@ -20,6 +20,9 @@ from producers.channels.chat_hours import Hours
 from producers.publisher import Outcome, Publisher
 from producers.sources.chat.conversations import Connection, Conversations, Live
 from producers.sources.chat.offers import Offers, dressed
+from producers.sources.published_hours import PublishedHours
+from producers.sources.reply_times import ReplyTimes
+from producers.sources.service_times import ServiceTimes
 from schemas import metrics
 from schemas.errors import Refused, Unavailable
 from schemas.events import (
@@ -48,6 +51,7 @@ class Hub:
     def __init__(self, settings: ChatSettings, publisher: Publisher, rules: chat.Rules) -> None:
         self._publisher, self.rules = publisher, rules
         self._clock = settings.pipeline_clock
+        self.service = ServiceTimes(PublishedHours(settings), ReplyTimes(settings))
         self._offers = Offers(Hours.parse(settings.chat_hours, settings.chat_time_zone))
         self._longest = rules.longest
         self._conversations = Conversations()
@@ -58,8 +62,9 @@ class Hub:
 
     def offer(self, origin: str = "") -> frames.Offer:
         """Returns whether a conversation can begin now, and why not; with the look of the brand whose page it is."""
-        offer = self._offers.offer(self._clock.now(), ready=self._can_begin)
-        return dressed(offer, self._publisher.brands.of_site(origin))
+        now, brand = self._clock.now(), self._publisher.brands.of_site(origin)
+        offer = self._offers.offer(now, ready=self._can_begin)
+        return dressed(self._offers.timed(offer, now, brand.slug, self.service), brand)
 
     def show_offer(self) -> None:
         """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""

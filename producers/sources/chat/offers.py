@@ -6,12 +6,16 @@ from collections import OrderedDict
 
 from msgspec.structs import replace
 
+from producers.channels import chat, form
 from producers.channels import chat_protocol as frames
 from producers.channels.chat_capacity import ChatCapacity
 from producers.channels.chat_hours import Hours
+from producers.sources.service_times import ServiceTimes
 from schemas import metrics
 from schemas.brands import Brand
 from schemas.clock import MICROS
+from schemas.events import LOCALES
+from schemas.opening_hours import said_week
 
 __all__ = ["Offers", "dressed"]
 
@@ -25,6 +29,7 @@ class Offers:
     def __init__(self, hours: Hours) -> None:
         self.capacity = ChatCapacity()
         self._hours = hours
+        self._calendar = hours.calendar() if hours.spans else None
         self._unplaced: OrderedDict[str, int] = OrderedDict()  # thread → since when
 
     def offer(self, now: int, *, ready: bool) -> frames.Offer:
@@ -56,6 +61,18 @@ class Offers:
         """Tells Prometheus whether chat should be on offer at this hour, and whether it is."""
         metrics.CHAT_OPEN.set(int(self._hours.open_at(now)))
         metrics.CHAT_OFFERED.set(int(self.offer(now, ready=ready).available))
+
+    def timed(self, offer: frames.Offer, now: int, brand: str, service: ServiceTimes) -> frames.Offer:
+        """Returns the offer with our hours, those of chat where they are set, and how soon others were answered."""
+        channel = chat.CHANNEL if offer.available else form.CHANNEL
+        said = {locale: service.said(channel, brand, locale) for locale in LOCALES}
+        hours = (
+            {locale: said_week(self._calendar, now, locale) for locale in LOCALES}
+            if self._calendar
+            else {locale: service.hours.said(chat.CHANNEL, brand, locale).week for locale in LOCALES}
+        )
+        times = {locale: each.reply_time for locale, each in said.items() if each.reply_time}
+        return replace(offer, hours={locale: each for locale, each in hours.items() if each}, reply_times=times)
 
 
 def dressed(offer: frames.Offer, brand: Brand) -> frames.Offer:

@@ -120,7 +120,9 @@ class Server:
             else_ready=lambda: self.hub.ready and not stop.is_set(),
             else_wrong=lambda: self._log.problem,
         )
-        tasks = [asyncio.create_task(self._log.run()), asyncio.create_task(connected)]
+        service = self.hub.service
+        runs = self._log.run(), connected, service.hours.run(), service.reply_times.run()
+        tasks = [asyncio.create_task(each) for each in runs]
         try:
             async with ws.serve(
                 self._visit,

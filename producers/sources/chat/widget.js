@@ -34,6 +34,7 @@
       thanks: "Thank you for your rating.", transcript: "Send me this chat by e-mail",
       transcriptLater: "You will get this chat by e-mail when it ends.", transcriptSent: "The chat is on its way to you.",
       wait: "Please wait a moment; we will keep trying.", check: "Please check the marked fields.",
+      hours: "Our hours: {hours}", usually: "Most people are answered within {time}.",
       fields: { text: "Please write a few words.", email: "Please enter an e-mail address such as ann@example.org.",
         name: "Please shorten the name.", order_number: "Please shorten the order number." },
     },
@@ -54,6 +55,7 @@
       thanks: "感谢您的评价。", transcript: "把聊天记录发到我的邮箱",
       transcriptLater: "咨询结束后，聊天记录会发到您的邮箱。", transcriptSent: "聊天记录已发出。",
       wait: "请稍候，我们会继续尝试。", check: "请检查标出的内容。",
+      hours: "服务时间：{hours}", usually: "大多数咨询会在{time}内得到回复。",
       fields: { text: "请写几句话。", email: "请输入电子邮箱，例如 ann@example.org。",
         name: "姓名太长了。", order_number: "订单号太长了。" },
     },
@@ -74,6 +76,7 @@
       thanks: "感謝您的評分。", transcript: "將對話紀錄寄到我的信箱",
       transcriptLater: "諮詢結束後，對話紀錄會寄到您的信箱。", transcriptSent: "對話紀錄已寄出。",
       wait: "請稍候，我們會繼續嘗試。", check: "請檢查標示的欄位。",
+      hours: "服務時間：{hours}", usually: "大多數諮詢會在{time}內得到回覆。",
       fields: { text: "請寫幾句話。", email: "請輸入電子郵件，例如 ann@example.org。",
         name: "姓名太長了。", order_number: "訂單編號太長了。" },
     },
@@ -94,6 +97,7 @@
       thanks: "評価をありがとうございました。", transcript: "このチャットをメールで受け取る",
       transcriptLater: "終了後に、このチャットをメールでお送りします。", transcriptSent: "チャットの記録をお送りしました。",
       wait: "少々お待ちください。引き続き送信を試みます。", check: "印の付いた項目をご確認ください。",
+      hours: "受付時間：{hours}", usually: "ほとんどのお問い合わせに{time}以内にお答えしています。",
       fields: { text: "ご用件をお書きください。", email: "ann@example.org のようなメールアドレスを入力してください。",
         name: "お名前が長すぎます。", order_number: "注文番号が長すぎます。" },
     },
@@ -455,6 +459,15 @@
     wanted.focus();
   }
 
+  /** What to expect of us: how soon others were answered, and our hours. */
+  function expected() {
+    const told = (offer && offer.reply_times && offer.reply_times[lang]) || "";
+    const hours = (offer && offer.hours && offer.hours[lang]) || "";
+    return [told && say(words.usually, { time: told }), hours && say(words.hours, { hours })]
+      .filter(Boolean)
+      .map((each) => element("p", {}, each));
+  }
+
   /** Draw what the conversation is at; a view that is drawn already keeps what is typed in it. */
   function show() {
     if (!memory.open) return;
@@ -485,13 +498,13 @@
     form() {
       status(words.intro);
       if (greeting) body.append(element("p", {}, greeting));
-      body.append(form("start", words.start, start));
+      body.append(...expected(), form("start", words.start, start));
     },
     leave() {
       const opens = offer && offer.opens_at ? new Date(offer.opens_at) : null;
       const time = opens && opens.toLocaleString(lang, { weekday: "long", hour: "2-digit", minute: "2-digit" });
       status(opens ? say(words.opens, { time }) : "");
-      body.append(element("p", {}, words.away), form("leave", words.leave, leave));
+      body.append(element("p", {}, words.away), ...expected(), form("leave", words.leave, leave));
     },
     left() {
       status("");

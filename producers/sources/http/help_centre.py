@@ -32,8 +32,8 @@ from producers.publisher import Publisher
 from producers.security.ratelimit import RateLimit
 from producers.sources.http import pages
 from producers.sources.http.help_visits import Visits
-from producers.sources.http.reply_times import ReplyTimes
 from producers.sources.http.requests import TooMany, count_refusal, hang_up, read_body, require_share
+from producers.sources.service_times import ServiceTimes
 from producers.text.fields import MAX_SHORT
 from producers.text.locales import negotiated
 from schemas.brands import Brand
@@ -61,9 +61,9 @@ class HelpPages:
     """Answers the requests; also tells the contact form what a visitor has looked for."""
 
     def __init__(
-        self, settings: ProducerSettings, publisher: Publisher, shelf: Shelf, reply_times: ReplyTimes, source: str
+        self, settings: ProducerSettings, publisher: Publisher, shelf: Shelf, service: ServiceTimes, source: str
     ) -> None:
-        self._publisher, self._shelf, self._reply_times = publisher, shelf, reply_times
+        self._publisher, self._shelf, self._service = publisher, shelf, service
         self._visits = Visits(settings, publisher, source)
         self._chat = settings.chat_page_url
         self._limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
@@ -205,7 +205,7 @@ class HelpPages:
         links = _Links(request, locale, brand, query)
         page = pages.render(
             "help.html", locale, brand=brand, links=links, query=query, found=found, longest=LONGEST_QUERY,
-            missing=status == 404, chat=bool(self._chat), reply_time=self._reply_times.said("form", brand.slug, locale),
+            missing=status == 404, chat=bool(self._chat), service=self._service.said("form", brand.slug, locale),
         )  # fmt: skip
         return pages.Page(page, status, None if query or status != 200 else _FOUND)
 
@@ -225,7 +225,7 @@ class HelpPages:
         page = pages.render(
             "help_article.html", locale, brand=brand, links=links, article=article, voted=voted, unasked=status == 422,
             unavailable=unavailable, content=links.filled(article.html), chat=bool(self._chat), query=links.query,
-            longest=LONGEST_QUERY, reply_time=self._reply_times.said("form", brand.slug, locale),
+            longest=LONGEST_QUERY, service=self._service.said("form", brand.slug, locale),
         )  # fmt: skip
         return pages.Page(page, status, headers if headers or links.query or voted else _FOUND)
 
@@ -294,7 +294,7 @@ def _query(request: Request) -> str:
 
 
 def add_help_centre(
-    app: FastAPI, settings: ProducerSettings, publisher: Publisher, reply_times: ReplyTimes, *, source: str
+    app: FastAPI, settings: ProducerSettings, publisher: Publisher, service: ServiceTimes, *, source: str
 ) -> HelpPages | None:
     """Adds the help pages; returns None when no articles are configured.
 
@@ -303,7 +303,7 @@ def add_help_centre(
     """
     if settings.help_centre is None:
         return None
-    help_pages = HelpPages(settings, publisher, Shelf(settings.help_centre), reply_times, source)
+    help_pages = HelpPages(settings, publisher, Shelf(settings.help_centre), service, source)
     routes: tuple[tuple[str, Callable[[Request], Any], list[str]], ...] = (
         (PATH, help_pages.begin, ["GET", "HEAD"]),
         (PATH + "/{locale}", help_pages.search, ["GET", "HEAD"]),

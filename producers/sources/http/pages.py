@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from producers.channels.form import FIELDS, HELP, HONEYPOT
 from producers.channels.survey import HIGHEST_CES, LONGEST_COMMENT
+from producers.sources.service_times import ServiceTime
 from schemas.brands import Brand
 from schemas.events import LOCALES
 
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
-_NAMELESS = Brand("", "")
+_NAMELESS, _UNKNOWN = Brand("", ""), ServiceTime()
 #: What the contact form's page runs; its address is `/form.js`.
 FORM_SCRIPT = (_HERE / "templates" / "form.js").read_text("utf-8")
 #: A page is kept nowhere, and its address (which may be a secret) is told to nobody.
@@ -97,14 +98,14 @@ def form_page(
     brand: Brand | None = None,
     read: str = "",
     has_help: bool = False,
-    reply_time: str = "",
+    service: ServiceTime = _UNKNOWN,
 ) -> str:
     """Returns the contact form, after a refusal with what was typed and what is wrong beside each field.
 
     problems  field → what is wrong, in English
     words     field → the kind of the problem, which the page says in its own language
     read      the title of the help article that they come from
-    reply_time  how soon customers are usually answered, in words; '' for nothing known
+    service   how soon customers are usually answered, and our hours, in words
     """
     values = values or {}
     return render(
@@ -120,7 +121,7 @@ def form_page(
         carried=HELP,
         read=read,
         has_help=has_help,
-        reply_time=reply_time,
+        service=service,
         submission_id=values.get("submission_id") or uuid.uuid4().hex,
     )
 

@@ -37,10 +37,11 @@ from producers.sources.http.admission import Admission
 from producers.sources.http.connections import bounded_protocol
 from producers.sources.http.docs import add_docs
 from producers.sources.http.help_centre import HelpPages, add_help_centre
+from producers.sources.http.hours import add_hours
 from producers.sources.http.limits import ClientLimits
 from producers.sources.http.reply_files import ReplyFiles, add_uploads
 from producers.sources.http.reply_help import add_reply_help
-from producers.sources.http.reply_times import ReplyTimes, add_reply_times
+from producers.sources.http.reply_times import add_reply_times
 from producers.sources.http.requests import (
     Json,
     TooMany,
@@ -55,6 +56,7 @@ from producers.sources.http.survey import add_surveys
 from producers.sources.http.unsubscribe import add_unsubscribe
 from producers.sources.http.webhooks import add_endpoints, secrets_of
 from producers.sources.reconnect import keep_connected
+from producers.sources.service_times import ServiceTime, ServiceTimes
 from producers.text.locales import negotiated
 from schemas import signature
 from schemas.brands import Brand
@@ -86,7 +88,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(keep_connected(publisher, health or Health()))]
-        tasks += [asyncio.create_task(each.run()) for each in (help_pages, reply_times) if each is not None]
+        tasks += [asyncio.create_task(each.run()) for each in (help_pages, reply_times, hours) if each is not None]
         yield
         for task in tasks:
             task.cancel()
@@ -111,10 +113,12 @@ def create_app(
     if process in ("", "agents"):
         add_uploads(app, settings, files, admission)
         add_reply_help(app, settings, publisher, RepliesDirectory(settings.replies_dir), admission)
-    help_pages = reply_times = None
+    help_pages = reply_times = hours = service = None
     if process in ("", HELP_CENTRE):
         reply_times = add_reply_times(app, settings, publisher.brands)
-        help_pages = add_help_centre(app, settings, publisher, reply_times, source=source)
+        hours = add_hours(app, settings, publisher.brands)
+        service = app.state.service_times = ServiceTimes(hours, reply_times)
+        help_pages = add_help_centre(app, settings, publisher, service, source=source)
     if process in ("", "surveys"):
         add_surveys(app, settings, publisher, source=source)
         add_unsubscribe(app, settings, publisher, source=source)
@@ -124,7 +128,7 @@ def create_app(
     intake = _Intake(publisher, settings, files, source)
     limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
     forms = http_form.Limited(settings.form_submissions_per_minute, secrets_of(settings, "user_secrets"))
-    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms, help_pages, reply_times)
+    _add_form(app, intake, limit, min(_FORM_BYTES, settings.max_body_bytes), forms, help_pages, service)
     systems = _Systems(admission, secrets_of(settings, "webhook_secrets"), min(_EVENT_BYTES, settings.max_body_bytes))
     _add_events(app, intake, limit, systems)
     return app
@@ -137,7 +141,7 @@ def _add_form(
     most_bytes: int,
     forms: http_form.Limited,
     help_pages: HelpPages | None,
-    reply_times: ReplyTimes | None,
+    service: ServiceTimes | None,
 ) -> None:
     """Adds the contact form: its page, and where it is sent to."""
 
@@ -150,10 +154,10 @@ def _add_form(
     async def contact_page(request: Request) -> HTMLResponse:
         locale, brand = _locale(request), intake.brand_of(request)
         values, read = help_pages.carried(request, locale, brand) if help_pages else ({}, "")
-        said = reply_times.said(form.CHANNEL, brand.slug, locale) if reply_times else ""
+        said = service.said(form.CHANNEL, brand.slug, locale) if service else ServiceTime()
         has_help = help_pages is not None
         return pages.Page(
-            pages.form_page(values, locale=locale, brand=brand, read=read, has_help=has_help, reply_time=said)
+            pages.form_page(values, locale=locale, brand=brand, read=read, has_help=has_help, service=said)
         )
 
     @app.post(

@@ -30,13 +30,15 @@ from stream_processors.tickets.observations import (
 if TYPE_CHECKING:
     from schemas.calendars import Calendar
 
-__all__ = ["Answered", "Queue", "expected_seconds", "queue_key", "step"]
+__all__ = ["Answered", "Queue", "expected_seconds", "queue_key", "step", "usual_seconds"]
 
 HOUR = 3600 * MICROS
 #: More answers of an hour say no more of it.
 MOST_ANSWERS = 100
 #: From fewer nobody can tell how long it takes at present.
 FEWEST_ANSWERS = 3
+#: From fewer answers it is not said within which time most are answered.
+_FEWEST_USUAL = 10
 #: Beyond `MOST_ANSWERS` in the records that one batch may hold, only answers so far apart are remembered, in offsets or in time.
 _APART, _APART_MICROS = MOST_BATCH_RECORDS // MOST_ANSWERS, 60 * MICROS
 _OFFSET = attrgetter("offset")
@@ -73,12 +75,7 @@ def expected_seconds(context: FoldContext, channel: str, team: str, calendar: Ca
     The longest wait of the last hour, but at most twice the median while more than one person answers: then one that was
     left lying says little of the next.
     """
-    queue: Queue | None = context.read.get(queue_key(channel, team, calendar))
-    if queue is None:
-        return 0.0
-    since, end = context.now - HOUR, bisect_left(queue.answers, context.position.offset, key=_OFFSET)
-    before = queue.answers[max(0, end - MOST_ANSWERS) : end]
-    known = [each for each in before if since <= each.at <= context.now]
+    known = _last_hour(context, channel, team, calendar)
     if len(known) < FEWEST_ANSWERS:
         return 0.0
     waits = [each.seconds for each in known]
@@ -86,6 +83,25 @@ def expected_seconds(context: FoldContext, channel: str, team: str, calendar: Ca
     if len({each.agent for each in known}) < _SEVERAL:
         return float(longest)
     return float(min(longest, _TIMES_MEDIAN * median_low(waits)))
+
+
+def usual_seconds(context: FoldContext, channel: str, team: str, calendar: Calendar | None = None) -> float:
+    """Returns within which time four of five were answered in the last hour; 0 when too few were to say so."""
+    known = _last_hour(context, channel, team, calendar)
+    if len(known) < _FEWEST_USUAL:
+        return 0.0
+    waits = sorted(each.seconds for each in known)
+    return float(max(1, waits[-(-4 * len(waits) // 5) - 1]))
+
+
+def _last_hour(context: FoldContext, channel: str, team: str, calendar: Calendar | None) -> list[Answered]:
+    """Returns the answers of the last hour that stood in the log before this record, at most `MOST_ANSWERS`."""
+    queue: Queue | None = context.read.get(queue_key(channel, team, calendar))
+    if queue is None:
+        return []
+    since, end = context.now - HOUR, bisect_left(queue.answers, context.position.offset, key=_OFFSET)
+    before = queue.answers[max(0, end - MOST_ANSWERS) : end]
+    return [each for each in before if since <= each.at <= context.now]
 
 
 def step(context: FoldContext) -> FoldContext:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from schemas.clock import MICROS, Clock
 from schemas.errors import ConfigurationError
 from schemas.published import RulesPublished
+from schemas.rulesets import PublishedRulesets
 from stream_processors.rules.cli import chosen, listing, start_of
-from stream_processors.rules.published import GUARD_SECONDS, Directory, PublishedRulesets, offer
+from stream_processors.rules.published import GUARD_SECONDS, Directory, offer
 
 T0 = 1_800_000_000 * MICROS  # 2027-01-15T08:00:00Z
 

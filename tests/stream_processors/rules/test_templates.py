@@ -292,7 +292,26 @@ def test_a_templates_version_follows_its_content(tmp_path: Path) -> None:
 
 
 def test_a_situation_says_nothing_of_itself() -> None:
-    assert Situation("first", "en", "A-1") == ("first", "en", "A-1", "", "", "", "", "", (), False, "", "", "", "", "")
+    assert Situation("first", "en", "A-1") == (
+        "first",
+        "en",
+        "A-1",
+        "",
+        "",
+        "",
+        "",
+        "",
+        (),
+        False,
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+    )
 
 
 # -- when nobody works, and when something is out of order --------------------------------------------------------------

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.events import LOCALES
 from schemas.facts import AcknowledgementFact, Outbound
+from schemas.opening_hours import said_week
 from schemas.published import IncidentChanged
 from schemas.safe_html import clean, to_text
 from schemas.service_metrics import ServiceMetric
@@ -16,6 +18,7 @@ from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.notices import Notices
 from stream_processors.rules.ruleset import Rules
 from stream_processors.rules.versions import RulesetHistory
+from stream_processors.text.promised_time import promised_time
 from tests.support.gauge_partition import played
 from tests.support.tickets.story import ANN, Story, at
 
@@ -49,6 +52,26 @@ def test_a_closed_hour_is_told_with_its_reason(days: float) -> None:
     text = sent(story)[0].text
     said = [words for words in set(MOMENTS.values()) - {""} if words in text]
     assert said == ([MOMENTS[days]] if MOMENTS[days] else [])
+
+
+def test_every_closed_hour_says_our_hours_and_when_we_are_back() -> None:
+    """Through a year, in each language: the time named is the next opening, and comes before the promise."""
+    shipped = rules_module.load()
+    office = shipped.calendars["office"]
+    wrong = []
+    for number, hour in enumerate(range(0, 365 * 24, 37)):
+        locale = LOCALES[number % len(LOCALES)]
+        story = Story(shipped)
+        story.message(hour * HOUR, subject="Kettle", language=locale)
+        [message], now = sent(story), at(hour * HOUR)
+        promised = story.last(AcknowledgementFact).promised_at
+        back = office.opens_at(now)
+        words = promised_time(back, "", shipped.policies.time_zone, message.locale).full
+        closed = not office.is_open(now)
+        told = words in message.text and said_week(office, now, message.locale) in message.text
+        if told is not closed or not back <= promised or not office.is_open(promised):
+            wrong.append((hour, locale, message.text))
+    assert not wrong
 
 
 def test_what_was_under_way_for_days_is_promised_nothing_in_the_past(story: Story) -> None:

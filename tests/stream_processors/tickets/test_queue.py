@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.facts import AcknowledgementFact
+from schemas.facts import AcknowledgementFact, Outbound
 from stream_processors.rules import ruleset as rules_module
 from stream_processors.rules.ruleset import Rules
 from stream_processors.tickets.processor import TicketsProcessor
@@ -162,3 +162,25 @@ def test_a_queue_keeps_no_more_than_it_needs(rules: Rules) -> None:
     queue = story.worker.state(queue_key("email", "support"))
     # of the last twenty, which a record of the same batch may have to read without, every second
     assert queue is not None and len(queue.answers) == MOST_ANSWERS + 10
+
+
+def test_a_mail_says_how_soon_most_are_answered_at_present() -> None:
+    """Only what ten answers of the last hour say, while we are there for so long, and nothing longer than the promise."""
+    noon, said = 27 * HOUR, "most messages are answered within"
+    waits = [(20 * MINUTE, "mei")] * 10 + [(50 * MINUTE, "tom")] * 2
+    cases = {
+        "measured": (noon, noon, waits, f"{said} 20 minutes"),
+        "four of five": (noon, noon, [*waits, (50 * MINUTE, "tom")], f"{said} 1 hour"),
+        "too few": (noon, noon, waits[:9], ""),
+        "long ago": (noon, noon + 2 * HOUR, waits, ""),
+        "we close before": (noon + 5.8 * HOUR, noon + 5.8 * HOUR, waits, ""),
+        "nobody works": (noon + 6.1 * HOUR, noon + 6.2 * HOUR, waits, ""),
+    }
+    wrong = {}
+    for name, (until, asked, given, words) in cases.items():
+        story = day(rules_module.load(), given, until=until)
+        story.message(asked)
+        text = story.last(Outbound).text
+        if (words not in text) if words else (said in text):
+            wrong[name] = text
+    assert not wrong

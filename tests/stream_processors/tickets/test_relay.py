@@ -143,3 +143,13 @@ def test_only_the_first_mail_to_a_stranger_counts_as_the_first() -> None:
     story.message(120, verified="dmarc", **contact("Three", "email"))
     assert [each.first_time for each in story.all(Outbound)] == [True, False, False]
     assert [each.first_time for each in [acknowledgement(RULES, **contact("One", "email", verified="spf"))]] == [False]
+
+
+def test_whoever_is_new_on_sms_or_a_network_counts_and_who_had_an_answer_does_not() -> None:
+    for channel, counts in (("sms", True), ("social", True), ("chat", False)):
+        story = Story(RULES, channel=channel, customer_id=f"{channel}:7")
+        story.message(0, thread_id="one", subject="Kettle")
+        story.message(60, thread_id="two", subject="Tea")
+        story.message(4 * 3600, thread_id="three", subject="Cup")
+        known = [each.first_time for each in story.all(Outbound) if each.kind == "acknowledgement"]
+        assert known[0] is counts and not any(known[1:])
