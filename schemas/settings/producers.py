@@ -137,9 +137,7 @@ class ProducerSettings(Settings):
         "facts of clocks; 0: nothing is read and said",
     )
     show_opening_hours: bool = Field(
-        False,
-        description="form, help pages, chat window and `/v1/hours` say the hours of the calendars that promises are made by, "
-        "read from the workers' published rules",
+        False, description="form, help pages, chat and `/v1/hours` say the hours of the workers' calendars"
     )
     chat_page_url: str = Field(
         "",

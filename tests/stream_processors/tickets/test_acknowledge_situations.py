@@ -64,12 +64,12 @@ def test_every_closed_hour_says_our_hours_and_when_we_are_back() -> None:
         story = Story(shipped)
         story.message(hour * HOUR, subject="Kettle", language=locale)
         [message], now = sent(story), at(hour * HOUR)
-        promised = story.last(AcknowledgementFact).promised_at
+        due = story.last(AcknowledgementFact).promised_at
         back = office.opens_at(now)
         words = promised_time(back, "", shipped.policies.time_zone, message.locale).full
         closed = not office.is_open(now)
         told = words in message.text and said_week(office, now, message.locale) in message.text
-        if told is not closed or not back <= promised or not office.is_open(promised):
+        if told is not closed or not back <= due or not office.is_open(due):
             wrong.append((hour, locale, message.text))
     assert not wrong
 
