@@ -8,6 +8,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,26 @@ def desk(deployment: Deployment, tmp_path: Path) -> Iterator[Desk]:
     desk.publisher.close()
 
 
+@contextmanager
+def others_write(desk: Desk) -> Iterator[None]:
+    """Lets others write ten times a second, from before the block to its end."""
+    traffic, stop = threading.Event(), threading.Event()
+
+    def write_on() -> None:
+        while not stop.wait(0.1):
+            desk.writes(f"tel:+817000000{desk.told:03}", "And mine?")
+            traffic.set()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        traffic.wait(30)
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
 @pytest.mark.soak
 def test_who_is_erased_amid_traffic_is_found_nowhere(desk: Desk) -> None:
     file = desk.attachments.put(customer_tag(ANN), SECRET.encode(), name="photo.txt", media_type="text/plain")
@@ -130,23 +151,10 @@ def test_who_is_erased_amid_traffic_is_found_nowhere(desk: Desk) -> None:
         SECRET in text for name, text in parts.items() if name in ("index.html", "records.json") or "attach" in name
     )
 
-    traffic, stop = threading.Event(), threading.Event()
-
-    def write_on() -> None:
-        while not stop.wait(0.1):
-            desk.writes(f"tel:+817000000{desk.told:03}", "And mine?")
-            traffic.set()
-
-    writer = threading.Thread(target=write_on)
-    writer.start()
-    try:
-        traffic.wait(30)
+    with others_write(desk):
         code, printed, said = desk.run(
             "erase", ANN, "--yes", "--remove", "90", "--also", str(desk.folder / "attachments")
         )
-    finally:
-        stop.set()
-        writer.join()
     assert (code, printed[-1:]) == (0, ["nothing found"]), "\n".join((said, *printed))
 
     disks = {path: path.read_bytes() for path in (desk.folder / "state").rglob("*") if path.is_file()}
