@@ -76,13 +76,15 @@ def test_memory_files_and_lag_stay_flat_at_sixty_times_speed(
     clock = scene.settings.pipeline_clock
     count = int(minutes * 60 * size.per_second / 1.2)  # a fifth are answers of agents
     load = Load(scene.settings, count, size.per_second, mix=stamped(clock))
-    samples = Samples(scene)
+    samples, scene.goes_on = Samples(scene), True
     with scene.under_load(size, load=load):
         while load.is_alive():
             time.sleep(SAMPLE_SECONDS)
             samples.take()
-    growth = samples.growth()
-    print("\n".join(f"{what}: {early:.0f} {late:.0f}" for what, (early, late) in sorted(growth.items())))
+        growth = samples.growth()
+        print(
+            "\n".join(f"{what}: {early:.0f} {late:.0f}" for what, (early, late) in sorted(growth.items())), flush=True
+        )
     for what, (early, late) in growth.items():
         share, number = next(room for name, room in ROOM.items() if what.endswith(name))
         assert late <= early * (1 + share) + number, f"{what}: {early:.0f}, then {late:.0f}"

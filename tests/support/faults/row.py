@@ -78,6 +78,7 @@ class Scene:
     brokers      those of this row alone, where the fault is theirs
     may_refuse   the row breaks the order of events, so that some are refused
     faults       how many faults the row has done
+    goes_on      true while the clock runs fast, so that something is always due and written
     """
 
     deployment: Deployment
@@ -88,6 +89,7 @@ class Scene:
     may_refuse: bool = False
     brokers: Brokers | None = None
     faults: int = 0
+    goes_on: bool = False
     env: dict[str, str] = field(default_factory=dict)
     dice: random.Random = field(default_factory=lambda: random.Random(3))
     fleet: Fleet = field(init=False)
@@ -157,7 +159,7 @@ class Scene:
         """Ends the load, waits until everything is read, and ends the processes, each with exit code 0."""
         self.load.join()
         assert self.load.finished and self.load.accepted, "the load did not end well"
-        await_drained(self.settings, self.fleet, seconds)
+        await_drained(self.settings, self.fleet, seconds, goes_on=self.goes_on)
         codes = self.fleet.terminate(*(name for name in self.fleet.running if name != "sink"))
         assert set(codes.values()) == {0}, f"SIGTERM drains and exits with 0: {codes}"
         if self.sink:  # a worker may still have written while it ended
