@@ -240,7 +240,7 @@ class _Entry(_Reader):
         given = value if isinstance(value, dict) else {"percent": value}
         self.document.known(given, ("percent", "clock"), "automations", self.place, *at)
         listed = given.get("percent")
-        percents = listed if isinstance(listed, list) else [listed]
+        percents = listed if isinstance(listed, list) and listed else [listed]  # an empty list is no percentage either
         warned = sorted({percent for policy in self.known.policies.policies for percent in policy.at_risk})
         for percent in percents:
             if type(percent) is not int or (self.enabled and percent not in warned):

@@ -50,6 +50,7 @@ REFUSED = {
         "that it waits for",
     ),
     "a percentage of no policy": (rule("{at_risk: 60}"), 3, "warns at 50, 75, 90"),
+    "no percentage at all": (rule("{at_risk: {percent: []}}"), 3, "warns at []"),
     "a clock that there is not": (rule("{at_risk: {percent: 75, clock: first_reply}}"), 3, "is not a clock"),
     "a time without a unit": (rule("{in_status: {status: pending, for: 48}}"), 3, "write for example 90s"),
     "a closed ticket": (rule("{in_status: {status: closed, for: 1d}}"), 3, "closed ticket"),
