@@ -12,6 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from schemas import admin
 from schemas.errors import TopicMismatch
 from schemas.settings import Settings
+from schemas.topics import CONTACT_EVENTS
 from tests.support.faults.brokers import own_brokers
 from tests.support.timeouts import eventually
 
@@ -47,7 +48,8 @@ def test_a_topic_that_needs_one_is_refused_and_raised_by_create(settings: Settin
     admin.create_topics(settings)
     name = "contact-events"
     with closing(KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))) as client:
-        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {admin.IN_SYNC: "1"})])
+        kept = {"retention.ms": str(CONTACT_EVENTS.retention_ms)}  # what is not named here is reset
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, kept | {admin.IN_SYNC: "1"})])
         # not every broker hears of a change at once, and any of them may be the one that is asked
         eventually(
             lambda: f"{name} has min.insync.replicas=1, expected at least 2" in problem(settings), "that it is seen"

@@ -186,7 +186,7 @@ def test_a_proxy_with_a_prefix_does_not_break_a_signature(tmp_path: Path) -> Non
 
 def test_every_address_of_agents_needs_its_own_scope(tmp_path: Path) -> None:
     named = {"replies": "reply", "notes": "note", "transfers": "transfer", "tags": "tag"}
-    named |= {"assignments": "assign", "followers": "follow"}
+    named |= {"assignments": "assign", "followers": "follow", "offers": "offer"}
     scopes = {resource: f"agents:{named.get(resource, resource)}" for resource in BODIES}
     keys = [
         {"id": f"{what}-{resource}", "secrets": [f"{what}-{resource}-0123456789"], "scopes": granted}

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from schemas import codec
 from schemas.errors import Unavailable
 from schemas.events import Tick
+from schemas.record_key import name_of
 from stream_processors.runtime.batch_producer import BatchProducer
 from stream_processors.runtime.ticker import Ticker, tick_for
 
@@ -104,7 +105,9 @@ def test_a_tick_is_appended_for_every_deadline_that_is_due() -> None:
     for partition in (0, 1, 7):
         asyncio.run(ticker.append_due(producer, partition, NOW))  # type: ignore[arg-type]
     ticker.report()
-    written = {place: [(key, codec.decode(value)) for key, value, _, _ in log] for place, log in producer.log.items()}
+    written = {
+        place: [(name_of(key), codec.decode(value)) for key, value, _, _ in log] for place, log in producer.log.items()
+    }
     assert written == {
         ("events", 0): [(b"TAG0", tick_for(b"cTAG0", NOW, NOW))],
         ("events", 1): [(b"TAG1", tick_for(b"cTAG1", NOW, NOW)), (b"xSTATE", tick_for(b"xSTATE", NOW, NOW))],
