@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from heapq import merge
 
-import msgspec
-
-from schemas.events import Assigned, Event, NotificationRequested, Overflowed, TagsCounted
+from schemas.events import Event, NotificationRequested, TagsCounted
 from schemas.facts import AutomationFact, Fact
 from stream_processors.recompute.engine import Recomputation
 from stream_processors.rules.automations import SOURCE, Automations
@@ -35,8 +33,6 @@ class DryRun(Recomputation):
         """Yields what rules do until the next event of the log, and at that event."""
         if event.source == SOURCE:
             return
-        if isinstance(event, Assigned | Overflowed) and event.answers:
-            event = msgspec.structs.replace(event, answers="")  # it names a position of the log, not of this run
         yield from super().take(event)
 
     def _fold(self, event: Event) -> Iterator[Fact]:

@@ -17,7 +17,17 @@ from typing import Any
 import msgspec
 
 from schemas.errors import Refused
-from schemas.events import CustomersMerged, CustomersSplit, Event, Tick, TicketAdopted
+from schemas.events import (
+    Assigned,
+    CustomersMerged,
+    CustomersSplit,
+    Event,
+    OfferAnswered,
+    Offered,
+    Overflowed,
+    Tick,
+    TicketAdopted,
+)
 from schemas.facts import DeliveryFact, Fact, Outbound
 from schemas.identity import event_id
 from stream_processors.recompute.reorder_buffer import ReorderBuffer
@@ -27,6 +37,7 @@ from stream_processors.runtime.timers import Timers
 __all__ = ["HandedOver", "Recomputation"]
 
 _TICKS_AT_ONCE = 1000
+_OF_ROUTER = (Assigned, OfferAnswered, Offered, Overflowed)
 #: Facts of messages: a recomputation sends nothing.
 _SENT = (Outbound, DeliveryFact)
 #: Versions of a ticket that has changed hands n times begin at n times this: above all that it had before, in any partition.
@@ -89,7 +100,7 @@ class Recomputation:
         """Yields the facts of what was due until we received the next event of the log, then those of the event."""
         if isinstance(event, Tick):
             return
-        event = self._handed_over.as_here(event)
+        event = _without_place(self._handed_over.as_here(event))
         if self._reorder_buffer is not None:
             for ordered in self._reorder_buffer.take(event):
                 yield from self._in_place(ordered)
@@ -152,6 +163,13 @@ class Recomputation:
             else:
                 self._states[key] = state
                 self._timers.set(key, self._processor.deadline(key, state))
+
+
+def _without_place(event: Event) -> Event:
+    """Returns what the router said without the position of the log that it answers, which is none of this run."""
+    if isinstance(event, _OF_ROUTER) and event.answers:
+        return msgspec.structs.replace(event, answers="")
+    return event
 
 
 def _tick(key: bytes, deadline: int) -> Tick:
