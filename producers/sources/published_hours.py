@@ -7,7 +7,6 @@ same moment. A channel whose policy has no calendar has no hours. Setting: `show
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 import time
@@ -18,29 +17,27 @@ from typing import Any
 
 import structlog
 import yaml
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 from msgspec.structs import replace
 
+from producers.sources.topic_follower import follow
 from schemas import codec
 from schemas.calendars import Calendar, NeverOpen
 from schemas.calendars_file import Calendars
 from schemas.clock import MICROS, Clock
 from schemas.errors import CodecError, ConfigurationError
 from schemas.events import CHANNELS, LOCALES
-from schemas.kafka_security import security
 from schemas.opening_hours import OpeningHours, closures, opening_hours
 from schemas.published import RulesPublished
 from schemas.rulesets import PublishedRulesets
 from schemas.settings import ProducerSettings
-from schemas.text import error_line
 from schemas.topics import RULES
 
 __all__ = ["ChannelHours", "PublishedHours", "channel_hours"]
 
 log = structlog.get_logger("producers.hours")
 _CALENDARS, _POLICIES = "calendars.yaml", "policies.yaml"
-_RETRY_SECONDS, _LARGEST = 30.0, 8_000_000
+_LARGEST = 8_000_000
 _NOTHING = OpeningHours("", "", "")
 #: What is said changes with the minute.
 _KEPT_SECONDS = 10.0
@@ -164,27 +161,10 @@ class PublishedHours:
 
     async def run(self) -> None:
         """Reads the rules, and again after Kafka was away."""
-        told = ""
-        while self._settings.show_opening_hours:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
-                client_id="deskstream-opening-hours",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                max_partition_fetch_bytes=_LARGEST,
-                **security(self._settings),
-            )
-            try:
-                await consumer.start()
-                await self._follow(consumer)
-            except (KafkaError, OSError, TimeoutError) as error:
-                if (problem := error_line(error)) != told:
-                    log.warning("opening_hours_unread", problem=problem, fix="what was known of them is said meanwhile")
-                    told = problem
-                await asyncio.sleep(_RETRY_SECONDS)
-            finally:
-                with contextlib.suppress(Exception):
-                    await consumer.stop()
+        if self._settings.show_opening_hours:
+            meanwhile = "what was known of them is said meanwhile"
+            largest = {"max_partition_fetch_bytes": _LARGEST}
+            await follow(self._settings, "opening-hours", self._follow, logger=log, meanwhile=meanwhile, **largest)
 
     async def _follow(self, consumer: Any) -> None:
         """Reads the topic from its beginning, and what is added to it."""

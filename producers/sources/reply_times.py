@@ -15,17 +15,15 @@ import time
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
+from producers.sources.topic_follower import follow
 from schemas import codec
 from schemas.clock import MICROS, Clock
 from schemas.errors import CodecError
 from schemas.facts import TicketClocks
-from schemas.kafka_security import security
 from schemas.reply_time import in_words, rounded_up
 from schemas.settings import ProducerSettings
-from schemas.text import error_line
 from schemas.topics import CLOCK_FACTS
 
 __all__ = ["KEPT_SECONDS", "SHARE", "Measured", "ReplyTime", "ReplyTimes"]
@@ -39,7 +37,7 @@ _MOST_TICKETS = 20_000
 KEPT_SECONDS = 60.0
 _DAY = 86_400
 _WAITING = frozenset(("new", "open"))
-_AT_ONCE, _RETRY_SECONDS, _MOST_RECORDS = 500, 30.0, 200_000
+_AT_ONCE, _MOST_RECORDS = 500, 200_000
 log = structlog.get_logger("producers.reply_times")
 
 
@@ -139,28 +137,14 @@ class ReplyTimes:
 
     async def run(self) -> None:
         """Reads the facts, and again after Kafka was away."""
-        told = ""
-        while self._settings.reply_times_days:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
-                client_id="deskstream-reply-times",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                **security(self._settings),
-            )
-            try:
-                await consumer.start()
-                await self._seek(consumer)
-                while True:
-                    await self._read(consumer)
-            except (KafkaError, OSError, TimeoutError) as error:
-                if (problem := error_line(error)) != told:
-                    log.warning("reply_times_unread", problem=problem, fix="nothing is said of them meanwhile")
-                    told = problem
-                await asyncio.sleep(_RETRY_SECONDS)
-            finally:
-                with contextlib.suppress(Exception):
-                    await consumer.stop()
+        if self._settings.reply_times_days:
+            meanwhile = "nothing is said of them meanwhile"
+            await follow(self._settings, "reply-times", self._follow, logger=log, meanwhile=meanwhile)
+
+    async def _follow(self, consumer: Any) -> None:
+        await self._seek(consumer)
+        while True:
+            await self._read(consumer)
 
     async def _seek(self, consumer: Any) -> None:
         """Goes to where reading stopped; the first time as far back as the days, but not through millions of records."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
 from producers.customers.brands import BrandChooser
-from producers.security.ratelimit import RateLimit
-from producers.sources.http.requests import Json, TooMany, require_share, too_many
+from producers.sources.http.told import add_told
 from producers.sources.published_hours import PublishedHours
 from schemas.settings import ProducerSettings
 
@@ -35,25 +34,12 @@ _EXAMPLE = {
 def add_hours(app: FastAPI, settings: ProducerSettings, brands: BrandChooser) -> PublishedHours:
     """Adds the route, and returns what it and the pages answer from."""
     hours = PublishedHours(settings)
-    limit = RateLimit(settings.endpoint_requests_per_second, settings.endpoint_burst_requests)
-
-    async def answer(request: Request) -> Response:
-        """Tells when each channel is open, as promises are made; channels without hours are left out."""
-        try:
-            require_share(limit, request)
-        except TooMany as error:
-            return too_many("none", error)
-        brand = brands.of_site(request.headers.get("host", ""), request.query_params.get("brand", "")).slug
-        return Json({"channels": hours.told(brand)}, headers={"Cache-Control": f"max-age={_KEPT_SECONDS}"})
-
-    content = {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}
-    app.add_api_route(
-        "/v1/hours",
-        answer,
-        methods=["GET"],
+    add_told(
+        *(app, settings, brands, "hours", lambda brand: {"channels": hours.told(brand)}),
+        kept_seconds=_KEPT_SECONDS,
         summary="When each channel is open, and whether it is now",
-        operation_id="hours",
-        tags=["customers"],
-        responses={200: {"description": "the hours", "content": content}, 429: {"description": "too many"}},
+        details="Tells when each channel is open, as promises are made; channels without hours are left out.",
+        description="the hours",
+        example=_EXAMPLE,
     )
     return hours
