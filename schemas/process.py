@@ -6,12 +6,14 @@ Exit codes: 0 done or drained after SIGTERM · 1 a defect of ours · 2 wrong usa
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -176,6 +178,13 @@ def _where_it_is(problem: str) -> str:
     """Returns what to do about a server that is not there: the setting that names it, and where `make run` wrote its own."""
     setting = _SETTINGS.get(problem.partition(" ")[0])
     return f" (start it, or set {setting}; `. .data/env` does that while `make run` is up)" if setting else ""
+
+
+def user() -> str:
+    """Returns the name of whoever runs a command; `somebody` in a container whose user has none."""
+    with suppress(Exception):  # no such user: KeyError, OSError, ImportError
+        return getpass.getuser()
+    return "somebody"
 
 
 def guarded(main: Callable[[], int | None]) -> int:

@@ -45,7 +45,8 @@ async def export(settings: SinkSettings, person: Person, to: Path) -> list[str]:
     log = await scan(settings, log.learned)
     records = await _records(settings, log)
     client = connection.connect(settings)
-    rows = {table: found for table in tables.tables(client) if (found := _rows(client, table, log.learned))}
+    owned = (table for table, owned in tables.tables(client).items() if owned)
+    rows = {table: found for table in owned if (found := _rows(client, table, log.learned))}
     attachments = files.attachments(settings, log.learned)
     draft = to.with_name(f".{to.name}.part")
     try:
@@ -101,8 +102,6 @@ def _readable(name: str, value: Any) -> Any:
 
 
 def _rows(client: Client, table: str, person: Person) -> list[Mapping[str, Any]]:
-    if not tables.tables(client)[table]:
-        return []
     sql = f"SELECT * FROM `{table}` WHERE customer_tag IN {{tags:Array(String)}}"  # noqa: S608 - ClickHouse's own name
     return list(client.query(sql, parameters={"tags": sorted(person.tags)}).named_results())
 

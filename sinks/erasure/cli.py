@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from schemas import secret_check
 from schemas.errors import ConfigurationError
-from schemas.process import EXIT_PROTECTED
+from schemas.process import EXIT_PROTECTED, user
 from schemas.settings import SinkSettings, load
 from schemas.terminal import plain, say
 from sinks.clickhouse import connection
@@ -73,7 +72,7 @@ def erase(
         people = asyncio.run(waiting(settings))
         say(f"{len(people)} request{'' if len(people) == 1 else 's'} wait")
     else:
-        people = [(named(customer), by or getpass.getuser())]
+        people = [(named(customer), by or user())]
     if prove:
         _show(asyncio.run(search(settings, connection.connect(settings), people[0][0], also)))
         return
@@ -83,13 +82,13 @@ def erase(
     if not yes and not _sure():
         say("nothing was changed")
         return
-    proofs = [
-        asyncio.run(carry_out(settings, person, Options(who, tuple(also), wait, remove), lambda line: say(plain(line))))
-        for person, who in people
-    ]
-    for proof in proofs:
-        _show(proof)
-    if not all(proof.is_clean for proof in proofs):
+    is_clean = True
+    for person, who in people:
+        options = Options(who, tuple(also), wait, remove)
+        proof = asyncio.run(carry_out(settings, person, options, lambda line: say(plain(line))))
+        _show(proof)  # at once: the next one may find Kafka away
+        is_clean = is_clean and proof.is_clean
+    if not is_clean:
         raise typer.Exit(EXIT_PROTECTED)
 
 

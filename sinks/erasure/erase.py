@@ -21,7 +21,7 @@ from schemas.topics import CONTACT_EVENTS, FACT_TOPICS, OUTBOUND
 from sinks import kafka
 from sinks.clickhouse import connection
 from sinks.erasure import files, removal, request, tables
-from sinks.erasure.log import Found, LogScan, changelogs, scan
+from sinks.erasure.log import Found, LogScan, changelogs, scan, until_request
 from sinks.erasure.person import Person
 from sinks.erasure.proof import Proof, prove
 
@@ -69,9 +69,9 @@ async def erase(settings: SinkSettings, person: Person, options: Options, say: S
         say("requested; waiting for the workers")
         person, last = await request.folded(settings, person, seconds=options.wait_seconds)
         say(f"the workers have forgotten {len(person.tags)} customer{'' if len(person.tags) == 1 else 's'}")
-        found = await scan(settings, person, counts=_until(settings, last))
+        found = await scan(settings, person, counts=until_request(settings, last))
         person = found.learned
-        found = await scan(settings, person, counts=_until(settings, last))
+        found = await scan(settings, person, counts=until_request(settings, last))
         await _sinks_caught_up(settings, found, options)
         rows = tables.deleted(client, person, say=say)
         attachments = files.erase_attachments(settings, person)
@@ -85,20 +85,6 @@ async def erase(settings: SinkSettings, person: Person, options: Options, say: S
     _audit(settings, client, options.by, len(person.tags), records - len(left), rows, attachments + lines, seconds)
     say(f"done in {seconds:.0f} s; the table {tables.AUDIT} has a row that says so, without saying of whom")
     return await prove(settings, client, person, options.folders, after=last)
-
-
-def _until(settings: SinkSettings, last: dict[str, int]) -> Callable[[str, Any], bool]:
-    """Leaves alone what a customer wrote after the request: with it they start anew."""
-    log = settings.topic(CONTACT_EVENTS)
-    ends = {tag.encode(): offset for tag, offset in last.items()}
-
-    def counts(topic: str, record: Any) -> bool:
-        if topic != log:
-            return True
-        name = record.key.partition(b"#")[0] if record.key else b""
-        return bool(record.offset <= ends.get(name, record.offset))
-
-    return counts
 
 
 async def _sinks_caught_up(settings: SinkSettings, found: LogScan, options: Options) -> None:

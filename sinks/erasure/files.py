@@ -11,7 +11,7 @@ from schemas import attachment_store
 from schemas.settings import SinkSettings
 from sinks.erasure.person import Person
 
-__all__ = ["Files", "erase_attachments", "erase_lines", "found", "line_files", "roots"]
+__all__ = ["Files", "count_attachments", "erase_attachments", "erase_lines", "found", "line_files", "roots"]
 
 _QUARANTINE = "quarantine/"
 _CHUNK_BYTES = 1 << 20
@@ -48,6 +48,11 @@ def _folders(settings: SinkSettings, person: Person) -> Iterator[tuple[Any, str]
         for place in ("", _QUARANTINE):
             if files.exists(folder := f"{root}/{place}{tag}"):
                 yield files, folder
+
+
+def count_attachments(settings: SinkSettings, person: Person) -> int:
+    """Counts the person's attachments, without reading them."""
+    return sum(len(files.find(folder)) for files, folder in _folders(settings, person))
 
 
 def attachments(settings: SinkSettings, person: Person) -> list[tuple[str, bytes]]:

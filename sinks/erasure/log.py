@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,10 +18,13 @@ from schemas.events import CustomersMerged, MessageReceived
 from schemas.identity import is_tag_of
 from schemas.record_key import is_unique, name_of
 from schemas.settings import Settings
-from schemas.topics import STATE_TABLES, changelog
+from schemas.topics import CONTACT_EVENTS, STATE_TABLES, changelog
 from sinks.erasure.person import Person
 
-__all__ = ["Found", "LogScan", "changelogs", "scan"]
+__all__ = ["Counts", "Found", "LogScan", "changelogs", "scan", "until_request"]
+
+#: Says of a topic and a record of it whether the record is meant.
+Counts = Callable[[str, Any], bool]
 
 
 class Found(NamedTuple):
@@ -63,12 +66,18 @@ def changelogs(settings: Settings) -> dict[str, str]:
     return {changelog(f"{settings.namespace}deskstream", table).name: table for table in STATE_TABLES}
 
 
+def until_request(settings: Settings, last: Mapping[str, int]) -> Counts:
+    """Leaves alone what a customer wrote after their request, the last offset of which `last` has by tag: they start anew."""
+    log, ends = settings.topic(CONTACT_EVENTS), {tag.encode(): offset for tag, offset in last.items()}
+    return lambda topic, record: topic != log or record.offset <= ends.get(name_of(record.key), record.offset)
+
+
 async def scan(
     settings: Settings,
     person: Person,
     *,
     topics: Iterable[str] = (),
-    counts: Callable[[str, Any], bool] = lambda topic, record: True,
+    counts: Counts = lambda topic, record: True,
 ) -> LogScan:
     """Reads the topics (all of the deployment by default) to their ends of now.
 
@@ -126,9 +135,7 @@ def _as_text(value: bytes) -> bytes:
         return value
 
 
-def _judge(
-    found: LogScan, record: Any, match: _Match, *, of_customers: bool, counts: Callable[[str, Any], bool]
-) -> None:
+def _judge(found: LogScan, record: Any, match: _Match, *, of_customers: bool, counts: Counts) -> None:
     """Puts a record that is no state where it belongs."""
     name = name_of(record.key)
     theirs, how = name in match.tags, match.of(record)

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from schemas.settings import SinkSettings
-from schemas.topics import CONTACT_EVENTS
 from sinks.erasure import files, tables
-from sinks.erasure.log import LogScan, scan
+from sinks.erasure.log import LogScan, scan, until_request
 from sinks.erasure.person import Person
 
 __all__ = ["Proof", "prove"]
@@ -82,18 +80,9 @@ async def prove(
     Raises:
         Unavailable: Kafka or ClickHouse does not answer.
     """
-    log = await scan(settings, person, counts=_before(settings, after or {}))
+    log = await scan(settings, person, counts=until_request(settings, after or {}))
     stored = tables.found(client, person)
     digests = sum(each.key[:1] == b"c" for each in log.states.values()) if after is not None else 0
-    held = len(files.attachments(settings, person))
+    held = files.count_attachments(settings, person)
     looked = files.found(files.roots(settings, folders), person)
     return Proof(log, stored, looked, held, digests, tables.old_parts(client))
-
-
-def _before(settings: SinkSettings, after: Mapping[str, int]) -> Any:
-    topic, ends = settings.topic(CONTACT_EVENTS), {tag.encode(): offset for tag, offset in after.items()}
-
-    def counts(name: str, record: Any) -> bool:
-        return name != topic or record.offset <= ends.get((record.key or b"").partition(b"#")[0], record.offset)
-
-    return counts

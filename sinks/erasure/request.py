@@ -104,8 +104,12 @@ async def folded(settings: SinkSettings, person: Person, *, seconds: float) -> t
                 wanted[place] = max(offset + 1, wanted.get(place, 0))
         group = settings.group("").rstrip("-")
         await caught_up(settings, group, wanted, seconds=deadline - time.monotonic(), who="worker")
-        if len(await requests(settings)) == len(known):
+        if _places(await requests(settings)) == _places(known):
             return person, last
+
+
+def _places(known: list[tuple[TopicPartition, int, ErasureRequested]]) -> set[tuple[TopicPartition, int]]:
+    return {(place, offset) for place, offset, _ in known}
 
 
 async def caught_up(

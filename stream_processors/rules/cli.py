@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +13,7 @@ import typer
 
 from schemas.clock import MICROS, from_micros, to_micros
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.process import guarded
+from schemas.process import guarded, user
 from schemas.rulesets import PublishedRuleset, PublishedRulesets
 from schemas.settings import WorkerSettings, load
 from stream_processors.rules import ruleset
@@ -233,10 +231,7 @@ def _run(work: Callable[[WorkerSettings], Coroutine[Any, Any, None]]) -> None:
 
 def me() -> str:
     """Returns `user@host` of whoever runs the command."""
-    user = "somebody"
-    with suppress(Exception):  # no such user: KeyError, OSError, ImportError
-        user = getpass.getuser()
-    return f"{user}@{socket.gethostname()}"
+    return f"{user()}@{socket.gethostname()}"
 
 
 def _write(directory: Path, files: dict[str, bytes]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from schemas import metrics
 from schemas.errors import BrokenBody, ConfigurationError, StateFromTheFuture, TopicMismatch, Unavailable
-from schemas.process import Health, guarded, patiently, serve_probes
+from schemas.process import Health, guarded, patiently, serve_probes, user
 from schemas.settings import Settings
 from tests.support.producers.log_reader import free_port
 
@@ -264,3 +264,11 @@ def test_the_log_level_holds_back_what_is_below_it() -> None:
 def test_auto_means_json_when_nobody_watches_and_console_is_for_people() -> None:
     assert json.loads(logged("auto", "info")[0])["event"] == "contact received"
     assert "contact received" in logged("console", "info")[0]
+
+
+def test_who_has_no_name_is_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000680000")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert user() == "somebody"
