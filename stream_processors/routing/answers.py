@@ -42,24 +42,34 @@ def assigned(
 def offered(team: str, ticket: str, entry: QueueEntry, reason: str, event: Event, position: Position) -> Output:
     """Returns the offer of a ticket to the agent of its entry."""
     assert entry.offers is not None
-    about = _about_offer("offered", team, ticket, entry, event, position)
+    about = _about("offered", team, ticket, entry, event, position, entry.agent)
     expires_at, queued_at = entry.offers.until, entry.eligible_at
-    record = Offered(**about, team=team, expires_at=expires_at, queued_at=queued_at, reason=reason)
+    record = Offered(
+        **about, team=team, agent_id=entry.agent, expires_at=expires_at, queued_at=queued_at, reason=reason
+    )
     return Output(record, key=record.customer_tag)
 
 
 def offer_ended(team: str, ticket: str, entry: QueueEntry, outcome: str, event: Event, position: Position) -> Output:
     """Returns the word that an offer ended without an answer of its agent."""
-    record = OfferAnswered(**_about_offer(outcome, team, ticket, entry, event, position), outcome=outcome)
+    about = _about(outcome, team, ticket, entry, event, position, entry.agent)
+    record = OfferAnswered(**about, agent_id=entry.agent, outcome=outcome)
     return Output(record, key=record.customer_tag)
 
 
-def _about_offer(
-    what: str, team: str, ticket: str, entry: QueueEntry, event: Event, position: Position
+def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: Event, position: Position) -> Output:
+    """Returns the word that a ticket waited too long."""
+    about = _about("overflowed", team, ticket, entry, event, position)
+    record = Overflowed(**about, team=team, to_team=to_team, queued_at=entry.eligible_at, reason="waited")
+    return Output(record, key=record.customer_tag)
+
+
+def _about(
+    what: str, team: str, ticket: str, entry: QueueEntry, event: Event, position: Position, *whom: str
 ) -> dict[str, Any]:
-    cause = str(position.partition), str(position.offset), entry.agent
+    """Returns what every word on a ticket says. `assigned` writes it out: it is said of nearly every ticket."""
     return {
-        "event_id": event_id(what, ticket, team, *cause),
+        "event_id": event_id(what, ticket, team, str(position.partition), str(position.offset), *whom),
         "occurred_at": _not_before(entry, event),
         "received_at": event.received_at,
         "customer_tag": ticket.rpartition("-")[0],
@@ -68,31 +78,8 @@ def _about_offer(
         "imported": event.imported,
         "causation_depth": event.causation_depth + 1,
         "ticket_id": ticket,
-        "agent_id": entry.agent,
         "answers": entry.ref,
     }
-
-
-def overflowed(team: str, ticket: str, entry: QueueEntry, to_team: str, event: Event, position: Position) -> Output:
-    """Returns the word that a ticket waited too long."""
-    customer_tag = ticket.rpartition("-")[0]
-    record = Overflowed(
-        event_id=event_id("overflowed", ticket, team, str(position.partition), str(position.offset)),
-        occurred_at=_not_before(entry, event),
-        received_at=event.received_at,
-        customer_tag=customer_tag,
-        channel=entry.channel,
-        source=SOURCE,
-        imported=event.imported,
-        causation_depth=event.causation_depth + 1,
-        ticket_id=ticket,
-        team=team,
-        to_team=to_team,
-        answers=entry.ref,
-        queued_at=entry.eligible_at,
-        reason="waited",
-    )
-    return Output(record, key=customer_tag)
 
 
 def presence(team: str, agent: str, status: str, reason: str, event: Event, position: Position) -> Output:

@@ -150,8 +150,7 @@ class Assignments:
             place, skills = head
             entry = self._entry_at(place, skills)
             if entry is not None:
-                reason = "previous_agent" if entry.preferred == name else "least_open"
-                self._assign(place, skills, entry, name, reason)
+                self._assign(place, skills, entry, name, entry.chosen_by(name))
                 channels = self.roster.channels_with_room(name, channels)
 
     def _first_for(self, name: str, channels: list[str]) -> tuple[bytes, str] | None:

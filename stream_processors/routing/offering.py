@@ -97,8 +97,8 @@ class Offering:
         if before.offers is None or agent not in (before.agent, *before.offers.passed):
             return
         self._forgive(agent)
-        reason = "previous_agent" if before.preferred == agent else "least_open"
-        count = Count(ServiceMetric.ASSIGNMENTS, (self._team, bounded_channel(before.channel), reason))
+        labels = self._team, bounded_channel(before.channel), before.chosen_by(agent)
+        count = Count(ServiceMetric.ASSIGNMENTS, labels)
         self._assignments.counts.append(count)
 
     def describe(self, ticket: str, before: QueueEntry, entry: QueueEntry) -> None:
@@ -137,6 +137,6 @@ class Offering:
             self.contradict(name, "online")
 
     def _tell(self, ticket: str, entry: QueueEntry) -> None:
-        reason = "previous_agent" if entry.preferred == entry.agent else "least_open"
+        reason = entry.chosen_by(entry.agent)
         word = answers.offered(self._team, ticket, entry, reason, self._event, self._position)
         self._assignments.outputs.append(word)

@@ -231,6 +231,10 @@ class QueueEntry(State, frozen=True, kw_only=True, array_like=True):
         avoid = (self.avoid,) if self.avoid else ()
         return (*avoid, *self.offers.passed) if self.offers is not None else avoid
 
+    def chosen_by(self, agent: str) -> str:
+        """Returns by what an agent was chosen for it, as assignments say it."""
+        return "previous_agent" if self.preferred == agent else "least_open"
+
     @property
     def skill_queue(self) -> str:
         """The queue in which it waits: its tickets suit the same agents, so only its head is ever looked at."""

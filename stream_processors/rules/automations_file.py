@@ -13,7 +13,7 @@ from schemas.events import CHANNELS, LOCALES, PRIORITIES, STATUSES
 from schemas.replies import answers_file
 from schemas.replies.answers import PLACEHOLDER, AnswerBank
 from schemas.yamlfile import Document, read
-from stream_processors.rules.automations import ANY, TRIGGERS, Action, Automations, Conditions, Rule
+from stream_processors.rules.automations import ANY, NOTIFICATIONS, TRIGGERS, Action, Automations, Conditions, Rule
 from stream_processors.rules.loop_guards import Guards
 from stream_processors.rules.policies import CLOCKS, Policies
 from stream_processors.rules.roster import Roster
@@ -26,31 +26,16 @@ __all__ = ["ANSWERS", "NAMES", "Known", "load", "names_answers"]
 
 #: The prewritten answers that rules name, beside `automations.yaml`.
 ANSWERS = "answers.yaml"
+_OF_TICKET = "ticket rule why team channel priority status tier language brand tags assignee"
 #: What a notification may say. `name`, `subject` and `order_number` are the customer's; nothing else of them gets out.
-NAMES = (
-    *(
-        "ticket",
-        "rule",
-        "why",
-        "team",
-        "channel",
-        "priority",
-        "status",
-        "tier",
-        "language",
-        "brand",
-        "tags",
-        "assignee",
-    ),
-    *("name", "subject", "order_number"),
-)
+NAMES = (*_OF_TICKET.split(), "name", "subject", "order_number")
 #: What a notification of a spike may say.
 _SPIKE_NAMES = ("rule", "why", "team", "brand", "tag", "count", "expected", "since")
 #: What an answer to a customer may say.
 _ANSWER_NAMES = ("name", "order_number", "ticket", "brand")
 _RULE = ("name", "enabled", "when", "if", "unless", "then", "per_hour")
 _ACTIONS = ("set_priority", "add_tag", "transfer", "assign", "answer", "survey", "notify")
-_NOTIFY = ("mail", "chat", "webhook", "text", "subject")
+_NOTIFY = (*NOTIFICATIONS, "text", "subject")
 _LISTS = ("tag", "tier", "language", "channel", "brand", "team", "priority", "status")
 _FLAGS = ("assigned", "dissatisfied", "public")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -355,12 +340,12 @@ class _Actions(_Reader):
         return [Action(kind, value)]
 
     def _notify(self, value: Any, at: At, names: Collection[str]) -> list[Action]:
-        if not isinstance(value, dict) or not {"mail", "chat", "webhook"} & set(value):
+        if not isinstance(value, dict) or not set(NOTIFICATIONS) & set(value):
             self._refuse("notifies nobody", *at, fix="write {mail: lead@shop.example}, {chat: NAME} or {webhook: NAME}")
         self.document.known(value, _NOTIFY, "automations", self.place, *at)
         said = {name: self._text(value[name], names, (*at, name)) for name in ("text", "subject") if name in value}
         actions = []
-        for way in ("mail", "chat", "webhook"):
+        for way in NOTIFICATIONS:
             for target in self._texts(value[way], (*at, way)) if way in value else ():
                 self._require_target(way, target, (*at, way))
                 actions.append(Action(way, target, text=said.get("text", ""), subject=said.get("subject", "")))
